@@ -1,0 +1,106 @@
+"""Facts: what is known of leads, each at one moment, in the one form that rules, models and services read.
+
+A million rows of an export and a single lead in a request arrive here in the same form, so that everything above is written
+once. A column is either `Numbers` or `Words`; a word is stored once and rows point to it, which makes a test on a text column
+cost as many comparisons as there are different words, not rows. What leads did (their activities) is asked for by a `Measure`
+and answered as one more column of numbers. Reading exports and computing measures is not done here but in `winnable.history`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column of numbers: `values` has shape (n,), float64, NaN where nothing is known."""
+
+    values: FloatArray
+
+    def take(self, rows: IntArray) -> Self:
+        """The same column for the given row positions."""
+        return type(self)(self.values[rows])
+
+
+@dataclass(frozen=True)
+class Words:
+    """A column of words: row i holds `vocabulary[codes[i]]`; codes has shape (n,), int64, -1 where nothing is known."""
+
+    codes: IntArray
+    vocabulary: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[str | None]) -> Self:
+        """Encode a plain sequence; the vocabulary keeps the order of first appearance."""
+        known: dict[str, int] = {}
+        codes = [-1 if value is None else known.setdefault(value, len(known)) for value in values]
+        return cls(np.asarray(codes, dtype=np.int64), tuple(known))
+
+    def take(self, rows: IntArray) -> Self:
+        """The same column for the given row positions."""
+        return type(self)(self.codes[rows], self.vocabulary)
+
+
+Column = Numbers | Words
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A question to the activity log of a lead, answered by one number.
+
+    `kinds` are the kinds of activity that count (none given: every kind); `within_days` limits them to the days before the
+    moment of asking (None: the whole past). `what` is asked of them: how many ("count"), how many days since the last one
+    ("days_since", NaN if there is none), or how many different kinds ("kinds").
+    """
+
+    what: Literal["count", "days_since", "kinds"] = "count"
+    kinds: tuple[str, ...] = ()
+    within_days: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the column that answers it, which is also how reasons call it."""
+        kinds = " or ".join(self.kinds) or "any activity"
+        asked = {"count": f"times {kinds}", "days_since": f"days since {kinds}", "kinds": f"different kinds of {kinds}"}[self.what]
+        return asked if self.within_days is None else f"{asked} in {self.within_days:g} days"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of `size` leads at one moment each: columns by the CRM's own names, and measures by theirs."""
+
+    size: int
+    columns: Mapping[str, Column]
+
+    def numbers(self, name: str) -> FloatArray:
+        """The column as numbers, shape (size,); NaN for what is missing, absent or not a number."""
+        column = self.columns.get(name)
+        if isinstance(column, Numbers):
+            return column.values
+        return np.full(self.size, np.nan)
+
+    def words(self, name: str) -> Words:
+        """The column as words; all missing where it is absent. Numbers are written as they are read: 3, 2.5."""
+        column = self.columns.get(name)
+        if isinstance(column, Words):
+            return column
+        if column is None:
+            return Words(np.full(self.size, -1, dtype=np.int64), ())
+        known, codes = np.unique(column.values, return_inverse=True)
+        codes = np.where(np.isnan(column.values), -1, codes.reshape(-1))
+        return Words(codes.astype(np.int64), tuple(f"{value:.15g}" for value in known if not np.isnan(value)))
+
+    def take(self, rows: IntArray) -> "Facts":
+        """The facts of the given row positions, in that order."""
+        return Facts(len(rows), {name: column.take(rows) for name, column in self.columns.items()})
+
+    def with_columns(self, columns: Mapping[str, Column]) -> "Facts":
+        """These facts and more columns; a column of the same name is replaced."""
+        return Facts(self.size, {**self.columns, **columns})
