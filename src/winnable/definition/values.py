@@ -1,0 +1,180 @@
+"""How one value of a CRM is read: as a text, a number or a moment in time, or as nothing at all.
+
+A value of an export, of a database and of a request means the same only if it is read by the same words, so they stand here once.
+One value at a time, in plain Python: whole columns are read in `winnable.history.parsing`, which agrees with this module
+value by value. What a column as a whole says (whether its days or its months come first, which mark is its decimal mark) is not
+decided here but given.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+from math import isfinite
+
+BLANKS = " \t\n\r\v\f\x00\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+"""Characters that do not count at either end of a value: every kind of space, NUL and byte order marks."""
+
+MISSING: frozenset[str] = frozenset(
+    {
+        *("", "-", "--", "---", "–", "—", ".", "?", "select", "-select-", "- select -", "--select--", "please select"),
+        *("n/a", "#n/a", "n.a.", "na", "<na>", "nan", "nat", "null", "<null>", "(null)", "none", "-none-", "--none--", "(none)"),
+        *("nil", "undefined", "not set", "(not set)", "not available", "not applicable", "not provided", "not specified", "blank"),
+        *("(blank)", "empty", "(empty)", "#value!", "#ref!", "#div/0!", "#name?", "#null!"),
+    }
+)
+"""What people and programs write, in lower case, where nothing is known."""
+
+
+def text(value: object) -> str | None:
+    """The value as text without blanks at its ends, or None where it says that nothing is known.
+
+    Numbers are written the shortest way that reads back as the same number, whole ones without a fraction (3, 2.5); truth values
+    as "true" and "false"; dates and times in ISO 8601.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        stripped = value.strip(BLANKS)
+        return None if stripped.lower() in MISSING else stripped
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        if not isfinite(value):
+            return None
+        return str(int(value)) if value.is_integer() and abs(value) < 1e16 else repr(float(value))
+    if isinstance(value, datetime | date):
+        return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
+    return text(str(value))
+
+
+_CURRENCY = (
+    r"(?:[$€£¥₹₽₩₪₫₴₦₱₺฿¢]|(?:US|CA?|A|NZ|HK|S|R|MX)\$|zł|kr\.?|Fr\.?|Rs\.?|Ft|Kč"
+    r"|USD|EUR|GBP|JPY|CNY|RMB|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|RUB|UAH|BRL|MXN|ARS|CLP|COP|INR|PKR|IDR|MYR|SGD|HKD"
+    r"|KRW|THB|PHP|VND|ZAR|NGN|KES|EGP|ILS|AED|SAR)"
+)
+
+
+def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
+    grouped = rf"[0-9]{{1,3}}(?:(?P<mark>[{thousands}])[0-9]{{2,3}})?(?:(?P=mark)[0-9]{{2,3}})*(?<=[0-9]{{3}})"
+    digits = rf"(?P<whole>{grouped}|[0-9]+)?(?:{decimal}(?P<part>[0-9]*))?(?P<power>[eE][+-]?[0-9]+)?"
+    return re.compile(
+        rf"(?P<open>\()?\s*(?P<sign>[+−-])?\s*{_CURRENCY}?\s*(?P<sign2>[+−-])?\s*{digits}\s*%?\s*{_CURRENCY}?\s*(?P<close>\))?(?P<sign3>-)?",
+        re.IGNORECASE,
+    )
+
+
+_SPACES = " \xa0\u2009\u202f'’"
+_NUMBER = {".": _number_pattern(r"\.", "," + _SPACES), ",": _number_pattern(",", "." + _SPACES)}
+_PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+
+
+def number(value: str, decimal: str = ".") -> float | None:
+    """The value as a number, or None if it is none.
+
+    Currency signs, thousands marks (in groups of three, or of two as in India), a per cent sign (12 % is 12), and brackets or a
+    trailing minus for negatives are understood. `decimal` is "." or ",": the mark that stands before the fraction. A value that can
+    only be written with the other mark (1,5 where "." is given) is not a number.
+    """
+    if decimal == "." and _PLAIN.fullmatch(value):
+        return _finite(value)
+    found = _NUMBER[decimal].fullmatch(value.strip(BLANKS))
+    if found is None:
+        return None
+    whole, part = found["whole"] or "", found["part"] or ""
+    signs = [sign for sign in (found["sign"], found["sign2"], found["sign3"]) if sign]
+    if not whole + part or bool(found["open"]) != bool(found["close"]) or len(signs) + bool(found["open"]) > 1:
+        return None
+    size = _finite(f"{re.sub('[^0-9]', '', whole) or '0'}.{part or '0'}{found['power'] or ''}")
+    return -size if size is not None and (found["open"] or signs and signs[0] != "+") else size
+
+
+def _finite(written: str) -> float | None:
+    size = float(written)
+    return size if isfinite(size) else None
+
+
+_MONTHS = {name: place for place, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
+_MONTH_NAMES = "january february march april may june july august september october november december sept".split()
+_MONTH = rf"(?P<name>{'|'.join(sorted([*_MONTH_NAMES, *_MONTHS], key=len, reverse=True))})\.?"
+_DAY = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?"
+_YEAR = r"(?P<year>[0-9]{4}|[0-9]{2})"
+_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
+_ZONES = {"z": 0, "utc": 0, "gmt": 0, "ut": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7}
+"""Names of time zones as RFC 2822, section 4.3, defines them; hours from UTC. Other names mean different zones in different countries."""
+_TIME = (
+    r"(?P<hour>[0-9]{1,2})[:.h](?P<minute>[0-9]{2})(?:[:.](?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
+    r"(?:\s*(?P<half>[ap])\.?m\.?)?"
+    rf"(?:\s*(?:(?P<zone>{'|'.join(_ZONES)})|(?:utc|gmt)?(?P<offset>[+−-][0-9]{{2}}(?::?[0-9]{{2}})?)))?"
+)
+_AND_TIME = rf"(?:(?:\s*,\s*|\s+|t|\s+at\s+){_TIME})?"
+_FORMS = tuple(
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        rf"(?P<year>[0-9]{{4}})(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})(?P=mark)(?P<day>[0-9]{{1,2}}){_AND_TIME}",
+        rf"(?P<one>[0-9]{{1,2}})(?P<mark>[-/.])(?P<two>[0-9]{{1,2}})(?P=mark){_YEAR}{_AND_TIME}",
+        rf"{_WEEKDAY}{_DAY}[\s-]*{_MONTH},?[\s-]*{_YEAR}{_AND_TIME}",
+        rf"{_WEEKDAY}{_MONTH}\s*{_DAY},?\s+(?P<year>[0-9]{{4}}){_AND_TIME}",
+        r"(?P<year>[12][0-9]{3})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
+        r"(?:t?(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<second>[0-9]{2})(?P<zone>z)?)?",
+    )
+)
+_EPOCH = re.compile(r"(?P<seconds>[0-9]{10})(?P<rest>[0-9]{3})?(?:\.(?P<fraction>[0-9]{1,9}))?")
+
+
+def moment(value: str, day_first: bool = False) -> datetime | None:
+    """The value as a moment in UTC, or None if it is no date.
+
+    Understood: ISO 8601; 3/12/2024 and its kin with "/", "-" or "." (what comes first is `day_first`, except where the numbers leave
+    only one reading, and with "." always the day); 12 Mar 2024 and Mar 12, 2024; 20240312; seconds (10 digits) or milliseconds (13)
+    since 1970. A time of day may follow, on 12 or 24 hours, with a zone. Without a zone it is UTC, without a time of day midnight.
+    Years of two digits lie between 1969 and 2068, as POSIX has it.
+    """
+    value = value.strip(BLANKS)
+    epoch = _EPOCH.fullmatch(value)
+    if epoch:
+        return _since_1970(epoch)
+    for form in _FORMS:
+        found = form.fullmatch(value)
+        if found:
+            try:
+                return _moment_of(found.groupdict(), day_first)
+            except (ValueError, OverflowError):
+                return None
+    return None
+
+
+def _since_1970(found: re.Match[str]) -> datetime:
+    millis = int(found["rest"] or 0)
+    fraction = int((found["fraction"] or "").ljust(9, "0"))
+    micros = millis * 1000 + fraction // 1_000_000 if found["rest"] else fraction // 1000
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(found["seconds"]), microseconds=micros)
+
+
+def _moment_of(part: dict[str, str | None], day_first: bool) -> datetime:
+    hour = int(part["hour"] or 0)
+    if part.get("half"):
+        if not 1 <= hour <= 12:
+            raise ValueError
+        hour = hour % 12 + (12 if (part["half"] or "").lower() == "p" else 0)
+    micros = int((part.get("fraction") or "0").ljust(6, "0")[:6])
+    local = datetime(*_day_of(part, day_first), hour, int(part["minute"] or 0), int(part["second"] or 0), micros, _zone_of(part))
+    return local.astimezone(UTC)
+
+
+def _day_of(part: dict[str, str | None], day_first: bool) -> tuple[int, int, int]:
+    year = int(part["year"] or 0)
+    if len(part["year"] or "") == 2:
+        year += 2000 if year < 69 else 1900
+    if part.get("one"):
+        one, two = int(part["one"] or 0), int(part["two"] or 0)
+        first_is_day = one > 12 or (two <= 12 and (day_first or part["mark"] == "."))
+        return (year, two, one) if first_is_day else (year, one, two)
+    month = _MONTHS[(part["name"] or "")[:3].lower()] if part.get("name") else int(part["month"] or 0)
+    return year, month, int(part["day"] or 0)
+
+
+def _zone_of(part: dict[str, str | None]) -> timezone:
+    if part.get("zone"):
+        return timezone(timedelta(hours=_ZONES[(part["zone"] or "").lower()]))
+    offset = (part.get("offset") or "+00").replace(":", "").replace("−", "-")
+    minutes = int(offset[1:3]) * 60 + int(offset[3:5] or 0)
+    return timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))
