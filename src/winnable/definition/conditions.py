@@ -1,0 +1,305 @@
+"""Conditions: what a definition may ask of a lead, as data that prints itself in plain English and answers for many leads.
+
+A condition names a lead's `field` or an `activity` and says what must be true of it. It is never code: whoever can read the
+definition file can read every condition in it, and a definition from elsewhere cannot run anything. Text is tested once per
+different word, not once per lead. What a condition is good for (points, a profile, junk) is not known here.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray, Measure, Numbers, Words
+from winnable.definition.values import number
+
+
+class Part(BaseModel):
+    """Any table of the definition file: frozen, and a key that it does not know is an error."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        str_strip_whitespace=True,
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+def _listed(value: object) -> object:
+    """A word in place of a list of one, and true and false as words, the way people write them."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return [str(each).lower() if isinstance(each, bool) else each for each in values]
+
+
+Name = Annotated[str, Field(min_length=1)]
+Listed = Annotated[tuple[Name, ...], BeforeValidator(_listed, json_schema_input_type=Name | list[Name | float | bool])]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Days = Annotated[float, Field(gt=0, le=36_500)]
+
+
+class Activities(Part):
+    """Which kinds of activity show intent to buy and which mere interest, and where the activity table keeps what."""
+
+    intent: Listed = ()
+    """Kinds of activity that show intent to buy: a pricing page, a demo request."""
+    interest: Listed = ()
+    """Kinds of activity that show interest only: an e-book, a webinar, swag at a booth."""
+    lead: Name | None = None
+    """Column of the activity table with the lead's id; found by its name if not given."""
+    at: Name | None = None
+    """Column with the moment of the activity; found by its name if not given."""
+    kind: Name | None = None
+    """Column with the kind of activity; found by its name if not given."""
+    recorded: Name | None = None
+    """Column with the moment the activity was entered, where that is later."""
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        both = sorted(set(self.intent) & set(self.interest))
+        if both:
+            raise ValueError(f"{_quoted(both)} is listed under intent and under interest; keep it in one of them")
+        return self
+
+    def kinds(self, activity: str) -> tuple[str, ...]:
+        """The kinds that a condition's `activity` means: "intent" and "interest" all listed kinds, "any" every kind."""
+        return {"intent": self.intent, "interest": self.interest, "any": ()}.get(activity, (activity,))
+
+
+class Condition(Part):
+    """One thing that must be true of a lead: of a `field`, or of how often it did an `activity`."""
+
+    field: Name | None = None
+    """Name of the lead's column that is asked."""
+    activity: Name | None = None
+    """A kind of activity, or "intent", "interest" or "any"; its number is asked."""
+    any_of: Listed = ()
+    """The field is one of these values; upper and lower case are the same."""
+    matches: Listed = ()
+    """The field contains one of these words or phrases as whole words."""
+    at_least: float | None = None
+    """The number is this or more."""
+    at_most: float | None = None
+    """The number is this or less."""
+    between: tuple[float, float] | None = None
+    """The number lies between these two, both included."""
+    is_missing: Literal[True] | None = None
+    """Nothing is known (of an activity: it never happened)."""
+    is_present: Literal[True] | None = None
+    """Something is known (of an activity: it happened)."""
+    within_days: Days | None = None
+    """Only the last so many days count; of a date: it lies in them."""
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        if (self.field is None) == (self.activity is None):
+            raise ValueError("a condition names either a field or an activity; name one of them")
+        if self.between is not None and self.between[0] > self.between[1]:
+            low, high = self.between
+            raise ValueError(f"between {low:g} and {high:g} can never be true; put the smaller number first")
+        if self.activity is not None and (self.any_of or self.matches):
+            raise ValueError("any_of and matches ask a field; an activity is asked for its number: at_least, at_most or between")
+        if self.field is not None and not self._asked():
+            raise ValueError(
+                f"nothing is asked of the field {self.field!r}; add any_of, matches, at_least, at_most, between, is_missing, "
+                "is_present or within_days"
+            )
+        if why := impossible([self]):
+            raise ValueError(why)
+        return self
+
+    def _asked(self) -> bool:
+        limits = (self.at_least, self.at_most, self.between, self.is_missing, self.is_present, self.within_days)
+        return bool(self.any_of or self.matches) or any(limit is not None for limit in limits)
+
+    @cached_property
+    def range(self) -> tuple[float, float] | None:
+        """The lowest and the highest number that will do, both included; None if no number is asked for."""
+        low = [limit for limit in (self.at_least, self.between and self.between[0]) if limit is not None]
+        high = [limit for limit in (self.at_most, self.between and self.between[1]) if limit is not None]
+        if self.activity is not None:
+            if self.is_present or not (low or high or self.is_missing):
+                low.append(1.0)
+            if self.is_missing:
+                high.append(0.0)
+        elif self.within_days is not None:
+            low.append(0.0)
+            high.append(self.within_days)
+        return (max(low, default=-np.inf), min(high, default=np.inf)) if low or high else None
+
+    @cached_property
+    def _values(self) -> frozenset[str]:
+        return frozenset(value.casefold() for value in self.any_of)
+
+    @cached_property
+    def _numbers(self) -> FloatArray:
+        read = [number(value) for value in self.any_of]
+        return np.asarray([value for value in read if value is not None], dtype=np.float64)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        phrases = (r"\s+".join(re.escape(word) for word in phrase.split()) for phrase in self.matches)
+        return re.compile("|".join(rf"(?<!\w){phrase}(?!\w)" for phrase in phrases), re.IGNORECASE)
+
+    def measure(self, activities: Activities) -> Measure | None:
+        """The question to the activity log that answers this condition; None for a condition on a field."""
+        if self.activity is None:
+            return None
+        return Measure("count", activities.kinds(self.activity), self.within_days)
+
+    def age(self, activities: Activities) -> Measure | str | None:
+        """What says how many days old the matter is, for points that fade: a measure, a date field's name, or nothing."""
+        if self.activity is not None and self.range is not None and self.range[0] > 0:
+            return Measure("days_since", activities.kinds(self.activity))
+        return self.field if self.within_days is not None else None
+
+    def holds(self, facts: Facts, activities: Activities) -> BoolArray:
+        """For which leads it is true, shape (facts.size,). What is unknown is never true, except of `is_missing`."""
+        if self.activity is not None:
+            asked = Measure("count", activities.kinds(self.activity), self.within_days)
+            return self._of_numbers(facts.numbers(asked.name))
+        assert self.field is not None
+        column = facts.columns.get(self.field)
+        if column is None:
+            return np.full(facts.size, self.is_missing is True)
+        if isinstance(column, Words):
+            return _by_code([self._of_word(word) for word in column.vocabulary], column.codes, missing=self.is_missing is True)
+        return self._of_numbers(column.values) & self._of_number_as_text(column, facts)
+
+    def _of_numbers(self, values: FloatArray) -> BoolArray:
+        if self.is_missing and self.activity is None:
+            return np.isnan(values)
+        if self.range is None:
+            return ~np.isnan(values)
+        low, high = self.range
+        return np.asarray((values >= low) & (values <= high))
+
+    def _of_number_as_text(self, column: Numbers, facts: Facts) -> BoolArray:
+        told = np.isin(column.values, self._numbers) if self.any_of else np.ones(facts.size, dtype=np.bool_)
+        if self.matches and self.field is not None:
+            words = facts.words(self.field)
+            told &= _by_code([self._pattern.search(word) is not None for word in words.vocabulary], words.codes, missing=False)
+        return told
+
+    def _of_word(self, word: str) -> bool:
+        if self.is_missing:
+            return False
+        if self.any_of and word.strip().casefold() not in self._values:
+            return False
+        if self.matches and self._pattern.search(word) is None:
+            return False
+        if self.range is None:
+            return True
+        value = number(word)
+        return value is not None and self.range[0] <= value <= self.range[1]
+
+    def __str__(self) -> str:
+        """The condition in plain English, without a full stop: "Employees is 50 or more"."""
+        if self.activity is not None:
+            return self._activity_in_words()
+        said = []
+        if self.is_missing:
+            said.append("is not known")
+        if self.any_of:
+            said.append(f"is {_either(self.any_of)}")
+        if self.matches:
+            said.append(f"contains {_either(self.matches)}")
+        if self.within_days is not None:
+            said.append(f"lies in the last {_days(self.within_days)}")
+        if self.at_least is not None or self.at_most is not None or self.between is not None:
+            said.append(f"is {_range_in_words(self.range)}")
+        if self.is_present and not said:
+            said.append("is known")
+        return f"{self.field} {' and '.join(said)}"
+
+    def _activity_in_words(self) -> str:
+        low, high = self.range or (1.0, np.inf)
+        named = {"intent": "anything that shows intent", "interest": "anything that shows interest", "any": "any activity"}
+        what = named.get(self.activity or "", self.activity)
+        when = "" if self.within_days is None else f" in the last {_days(self.within_days)}"
+        if high <= 0:
+            return f"no {what}{when}" if self.activity not in named else f"not {what}{when}"
+        if (low, high) == (1.0, np.inf):
+            return f"{what}{when}"
+        return f"{what} {_times_in_words(low, high)}{when}"
+
+
+def all_hold(conditions: Iterable[Condition], facts: Facts, activities: Activities) -> BoolArray:
+    """For which leads every condition is true, shape (facts.size,); no condition at all is true of every lead."""
+    held = np.ones(facts.size, dtype=np.bool_)
+    for condition in conditions:
+        held &= condition.holds(facts, activities)
+    return held
+
+
+def in_words(conditions: Iterable[Condition]) -> str:
+    """Conditions that must all be true, as one phrase."""
+    return " and ".join(str(condition) for condition in conditions)
+
+
+def impossible(conditions: Sequence[Condition]) -> str | None:
+    """Why these conditions can never all be true of one lead; None if they can, as far as the conditions themselves say."""
+    for i, one in enumerate(conditions):
+        for other in conditions[i:]:
+            if one.field is not None and other.field == one.field and (why := _clash(one, other)):
+                return f"{one.field} {why}"
+            same_activity = one.activity is not None and (other.activity, other.within_days) == (one.activity, one.within_days)
+            if same_activity and (why := _no_number(one, other)):
+                return f"the number of {one.activity} {why}"
+    return None
+
+
+def _clash(one: Condition, other: Condition) -> str | None:
+    asks = [c for c in (one, other) if c.any_of or c.matches or c.range is not None or c.is_present]
+    if (one.is_missing or other.is_missing) and asks:
+        return "cannot be missing and be something at once; take one of the two out"
+    if one.any_of and other.any_of and not {v.casefold() for v in one.any_of} & {v.casefold() for v in other.any_of}:
+        return f"cannot be {_either(one.any_of)} and {_either(other.any_of)} at once; put all the values in one list"
+    return _no_number(one, other)
+
+
+def _no_number(one: Condition, other: Condition) -> str | None:
+    if one.range is None or other.range is None:
+        return None
+    low, high = max(one.range[0], other.range[0]), min(one.range[1], other.range[1])
+    return f"cannot be at least {low:g} and at most {high:g} at once; correct one of the two" if low > high else None
+
+
+def _by_code(answers: Sequence[bool], codes: IntArray, *, missing: bool) -> BoolArray:
+    # Code -1 (nothing known) picks the last entry, so that one look-up answers for every row.
+    return np.asarray([*answers, missing], dtype=np.bool_)[codes]
+
+
+def _range_in_words(limits: tuple[float, float] | None) -> str:
+    low, high = limits or (-np.inf, np.inf)
+    if low == high:
+        return f"exactly {low:.15g}"
+    if np.isinf(high):
+        return f"{low:.15g} or more"
+    if np.isinf(low):
+        return f"{high:.15g} or less"
+    return f"between {low:.15g} and {high:.15g}"
+
+
+def _times_in_words(low: float, high: float) -> str:
+    if low == high:
+        return "exactly once" if low == 1 else f"exactly {low:.15g} times"
+    if np.isinf(high):
+        return f"at least {low:.15g} times"
+    return f"at most {high:.15g} times" if np.isinf(low) else f"between {low:.15g} and {high:.15g} times"
+
+
+def _days(days: float) -> str:
+    return "day" if days == 1 else f"{days:.15g} days"
+
+
+def _quoted(values: Iterable[str]) -> str:
+    return ", ".join(repr(value) for value in values)
+
+
+def _either(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
