@@ -1,0 +1,128 @@
+"""Encoding: facts as plain arrays, in the same way when a model learns and when it scores.
+
+What is learned here is only how a table is read: which columns carry anything at all, and the number that each known word gets.
+Nothing in it looks at the outcome, so it may be shared between folds; everything that does (target rates, coefficients) belongs
+to the experts. A column that is absent when scoring is missing everywhere; words where numbers were learned are read as numbers,
+and numbers where words were learned are written as words.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from winnable.definition.facts import Facts, FloatArray, IntArray, Numbers, Words
+
+MISSING, RARE = 0, 1
+"""The codes of "nothing stood there" and of a word seen less than twice, which is also what an unseen word gets."""
+
+MOST_LEVELS = 5000
+"""Words kept of one column, the most frequent ones: beyond them a word is too rare to have learned from."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Leads as arrays: `numbers` (n, m) float64 with NaN for missing; `codes` (n, c) int64 (0 missing, 1 rare, 2... the words);
+    `rules` (n,) the definition's log-odds."""
+
+    numbers: FloatArray
+    codes: IntArray
+    rules: FloatArray
+
+    @property
+    def size(self) -> int:
+        """The number of leads."""
+        return len(self.rules)
+
+    def take(self, rows: IntArray) -> Self:
+        """The given rows, in that order."""
+        return type(self)(self.numbers[rows], self.codes[rows], self.rules[rows])
+
+
+class Encoding:
+    """Reads facts as arrays; `spec` is `{"numbers": [name, ...], "words": [[name, [word, ...]], ...]}`, as `learn_encoding` made it."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self.number_names: tuple[str, ...] = tuple(spec["numbers"])
+        self.word_names: tuple[str, ...] = tuple(name for name, _ in spec["words"])
+        self.levels: tuple[tuple[str, ...], ...] = tuple(tuple(words) for _, words in spec["words"])
+        self._codes = [{word: code + 2 for code, word in enumerate(words)} for words in self.levels]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are used: numbers first, then words."""
+        return self.number_names + self.word_names
+
+    @property
+    def level_counts(self) -> tuple[int, ...]:
+        """How many codes each column of words has, missing and rare among them."""
+        return tuple(len(words) + 2 for words in self.levels)
+
+    def encode(self, facts: Facts, rules: FloatArray) -> Encoded:
+        """Facts of n leads and their rule log-odds, shape (n,), as arrays."""
+        numbers = np.empty((facts.size, len(self.number_names)))
+        for position, name in enumerate(self.number_names):
+            numbers[:, position] = _numbers(facts, name)
+        codes = np.empty((facts.size, len(self.word_names)), dtype=np.int64)
+        for position, name in enumerate(self.word_names):
+            words = facts.words(name)
+            known = self._codes[position]
+            # The last place is the code of "missing", which is what -1 points to.
+            table = np.array([known.get(word, RARE) for word in words.vocabulary] + [MISSING], dtype=np.int64)
+            codes[:, position] = table[words.codes]
+        return Encoded(numbers, codes, np.asarray(rules, dtype=np.float64))
+
+
+def learn_encoding(facts: Facts) -> dict[str, Any]:
+    """The spec of an `Encoding` for these leads: columns that are constant, empty or (words) different in nearly every row are left out."""
+    numbers = [name for name, column in facts.columns.items() if isinstance(column, Numbers) and _tells(_finite(column.values))]
+    words = [
+        (name, _levels(column)) for name, column in facts.columns.items() if isinstance(column, Words) and not _like_an_id(column)
+    ]
+    telling = [[name, levels] for name, levels in words if _differs(facts.columns[name], levels)]
+    return {"numbers": numbers, "words": telling}
+
+
+def _numbers(facts: Facts, name: str) -> FloatArray:
+    column = facts.columns.get(name)
+    if not isinstance(column, Words):
+        return _finite(facts.numbers(name))
+    read = np.array([_number(word) for word in column.vocabulary] + [np.nan])
+    return _finite(read[column.codes])
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return np.nan
+
+
+def _finite(values: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _tells(values: FloatArray) -> bool:
+    known = values[~np.isnan(values)]
+    return known.size > 0 and (known.size < values.size or bool(np.any(known != known[0])))
+
+
+def _levels(column: Words) -> list[str]:
+    """The words seen at least twice, most frequent first (equals in alphabetical order, so that row order does not matter)."""
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
+    kept = sorted((-int(count), word) for count, word in zip(counts, column.vocabulary, strict=True) if count >= 2)
+    return [word for _, word in kept[:MOST_LEVELS]]
+
+
+def _like_an_id(column: Words) -> bool:
+    known = column.codes[column.codes >= 0]
+    return known.size >= 20 and np.unique(known).size > 0.9 * known.size
+
+
+def _differs(column: object, levels: Sequence[str]) -> bool:
+    """Whether at least two of "missing", "rare" and the levels occur."""
+    if not isinstance(column, Words):
+        return False
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
+    return (len(levels) + int((column.codes < 0).any()) + int((counts == 1).any())) >= 2

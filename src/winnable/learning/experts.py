@@ -1,0 +1,178 @@
+"""Experts: the learners whose opinions the blend weighs. Each is fitted on encoded leads and leaves a part of the spec.
+
+All that looks at the outcome (win rates of words, coefficients, which words are frequent enough) is learned inside `fit_*`, so that
+a fold never sees its own answers. `weights` are the leads' weights, shape (n,).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from winnable.definition.facts import FloatArray, IntArray
+from winnable.learning.calibration import logit_of, newton, sigmoid
+from winnable.learning.encoding import Encoded
+
+PENALTIES = np.logspace(3, -1, 9)
+"""Ridge penalties that are tried, strongest first (1 / C in scikit-learn's terms)."""
+
+RIDGE_ROWS = 50_000
+"""More leads than this do not change a few hundred coefficients; the ridge takes an even sample of them."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What an expert learned: `part` for the spec, and the LightGBM text for an expert of trees."""
+
+    part: dict[str, Any]
+    booster: str | None = None
+
+
+def fit_rules(leads: Encoded, won: FloatArray, weights: FloatArray) -> Fitted:
+    """The rules' log-odds recalibrated: held at slope 1 and at the rules' own level as if 20 leads had shown it."""
+    if np.ptp(leads.rules) < 1e-9:
+        expected = float(sigmoid(leads.rules[:1])[0])
+        wins, size = float(weights @ won), float(weights.sum())
+        return Fitted({"kind": "rules", "intercept": float(logit_of((wins + 2 * expected) / (size + 2))), "slope": 0.0})
+    centre = float(leads.rules.mean())
+    columns = np.column_stack([np.ones(leads.size), leads.rules - centre])
+    beta = newton(columns, won, weights, np.array([0.5, 5.0]), np.array([centre, 1.0]))
+    slope = max(0.0, float(beta[1]))
+    return Fitted({"kind": "rules", "intercept": float(beta[0]) - slope * centre, "slope": slope})
+
+
+def fit_linear(leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...]) -> Fitted:
+    """Ridge logistic regression with the recalibrated rules as offset; the penalty by approximate leave-one-out log loss."""
+    if leads.size > RIDGE_ROWS:
+        rows = np.linspace(0, leads.size - 1, RIDGE_ROWS).astype(np.int64)
+        leads, won, weights = leads.take(rows), won[rows], weights[rows]
+    rules = fit_rules(leads, won, weights).part
+    offset = rules["intercept"] + rules["slope"] * leads.rules
+    design = _Design.of(leads, level_counts)
+    beta = _ridge(design.columns(leads), won, weights, offset)
+    return Fitted({"kind": "linear", "intercept": float(rules["intercept"] + beta[0]), "rules": rules["slope"], **design.part(beta[1:])})
+
+
+def _ridge(columns: FloatArray, won: FloatArray, weights: FloatArray, offset: FloatArray) -> FloatArray:
+    """Coefficients (1 + p,), the intercept first, by Newton steps along a path of penalties that ends where leave-one-out loss rises."""
+    full = np.column_stack([np.ones(len(columns)), columns])
+    beta, best, best_loss = np.zeros(full.shape[1]), np.zeros(full.shape[1]), np.inf
+    for penalty in PENALTIES:
+        held = np.r_[1e-6, np.full(columns.shape[1], penalty)]
+        for _ in range(8):
+            p = sigmoid(offset + full @ beta)
+            curve = np.maximum(weights * p * (1 - p), 1e-6)
+            inverse = np.linalg.inv((full * curve[:, None]).T @ full + np.diag(held))
+            step = inverse @ (full.T @ (weights * (won - p)) - held * beta)
+            beta = beta + step * min(1.0, 4.0 / max(1e-12, float(np.abs(full @ step).max())))
+            if np.abs(step).max() < 1e-5:
+                break
+        # Leaving one lead out (Rad and Maleki 2020): its log-odds move by its leverage times its residual.
+        logit = offset + full @ beta
+        p = sigmoid(logit)
+        leverage = np.minimum(((full @ inverse) * full).sum(axis=1) * np.maximum(weights * p * (1 - p), 1e-6), 0.95)
+        without = logit - leverage / (1 - leverage) * (won - p) / np.maximum(p * (1 - p), 1e-6)
+        loss = float(weights @ np.logaddexp(0, np.where(won > 0.5, -without, without)))
+        if loss < best_loss:
+            best, best_loss = beta.copy(), loss
+        elif loss > 1.02 * best_loss:
+            break
+    return best
+
+
+@dataclass(frozen=True)
+class _Design:
+    """How encoded leads become the ridge's columns, learned on the rows that it is fitted on."""
+
+    low: FloatArray
+    high: FloatArray
+    mean: FloatArray
+    scale: FloatArray
+    flagged: IntArray
+    groups: tuple[IntArray, ...]
+
+    @classmethod
+    def of(cls, leads: Encoded, level_counts: tuple[int, ...], least: int = 3, most: int = 60) -> "_Design":
+        numbers = leads.numbers
+        low, high, mean = (np.zeros(numbers.shape[1]) for _ in range(3))
+        scale = np.ones(numbers.shape[1])
+        for j in range(numbers.shape[1]):
+            known = numbers[~np.isnan(numbers[:, j]), j]
+            if known.size:
+                low[j], high[j] = np.quantile(known, [0.01, 0.99])
+                inside = np.clip(known, low[j], high[j])
+                mean[j], scale[j] = inside.mean(), inside.std() or 1.0
+        missing = np.isnan(numbers).sum(axis=0)
+        flagged = np.flatnonzero((missing >= least) & (missing <= len(numbers) - least))
+        groups = tuple(_groups(leads.codes[:, j], size, least, most) for j, size in enumerate(level_counts))
+        return cls(low, high, mean, scale, flagged, groups)
+
+    def columns(self, leads: Encoded) -> FloatArray:
+        steps = (np.clip(leads.numbers, self.low, self.high) - self.mean) / self.scale
+        blocks = [np.where(np.isnan(steps), 0.0, steps), np.isnan(leads.numbers[:, self.flagged]).astype(np.float64)]
+        for j, groups in enumerate(self.groups):
+            blocks.append(np.eye(groups.max() + 1)[groups[leads.codes[:, j]]])
+        return np.hstack(blocks)
+
+    def part(self, beta: FloatArray) -> dict[str, Any]:
+        many = len(self.mean)
+        missing = np.zeros(many)
+        missing[self.flagged] = beta[many : many + len(self.flagged)]
+        tables, at = [], many + len(self.flagged)
+        for groups in self.groups:
+            tables.append(beta[at + groups].tolist())
+            at += int(groups.max()) + 1
+        slope = beta[:many] / self.scale
+        numbers = {"low": self.low, "high": self.high, "mean": self.mean, "slope": slope, "missing": missing}
+        return {**{key: value.tolist() for key, value in numbers.items()}, "tables": tables}
+
+
+def _groups(codes: IntArray, size: int, least: int, most: int) -> IntArray:
+    """The ridge's column for each code: the frequent codes get their own, all others share column 0."""
+    counts = np.bincount(codes, minlength=size)
+    frequent = np.flatnonzero(counts >= least)
+    frequent = frequent[np.argsort(-counts[frequent], kind="stable")][:most]
+    groups = np.zeros(size, dtype=np.int64)
+    groups[np.sort(frequent)] = 1 + np.arange(len(frequent))
+    return groups
+
+
+def fit_trees(leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...], *, seed: int, booster: str) -> Fitted:
+    """LightGBM on numbers and, for words, ordered win rates and frequencies."""
+    import lightgbm
+
+    rates, counts, encoded = _ordered_rates(leads.codes, won, weights, level_counts, np.random.default_rng(seed))
+    frequency = np.column_stack([counts[j][leads.codes[:, j]] for j in range(len(level_counts))] or [np.empty((leads.size, 0))])
+    features = np.hstack([leads.numbers, encoded, frequency.reshape(leads.size, -1), leads.rules[:, None]])
+    parameters = {
+        **{"objective": "binary", "num_leaves": 8, "learning_rate": 0.05, "lambda_l2": 10.0, "min_data_in_leaf": 5},
+        **{"feature_fraction": 0.4, "bagging_fraction": 0.8, "bagging_freq": 1, "seed": seed, "verbose": -1, "num_threads": 1},
+        **{"deterministic": True, "force_row_wise": True, "feature_pre_filter": False},
+    }
+    data = lightgbm.Dataset(features, won, weight=weights, params={"verbose": -1, "feature_pre_filter": False})
+    model = lightgbm.train(parameters, data, num_boost_round=int(np.clip(2 * np.sqrt(leads.size), 20, 200)))
+    part = {"kind": "trees", "booster": booster, "rates": [r.tolist() for r in rates], "counts": [c.tolist() for c in counts]}
+    return Fitted(part, model.model_to_string())
+
+
+def _ordered_rates(
+    codes: IntArray, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...], chance: np.random.Generator, strength: float = 3.0
+) -> tuple[list[FloatArray], list[FloatArray], FloatArray]:
+    """Smoothed win rates and log frequencies by code, and the ordered rates of the training rows (n, c): each row sees only the rows
+    before it in a random order (Prokhorenkova et al. 2018), so that no row's rate holds its own answer."""
+    order = chance.permutation(len(won))
+    rate = float((weights @ won + 1) / (weights.sum() + 2))
+    rates, counts, encoded = [], [], np.empty(codes.shape)
+    for j, size in enumerate(level_counts):
+        ordered = codes[order, j]
+        by_code = np.argsort(ordered, kind="stable")
+        gain, mass = (weights * won)[order][by_code], weights[order][by_code]
+        starts = np.r_[0, np.cumsum(np.bincount(ordered, minlength=size))]
+        before_gain, before_mass = np.r_[0.0, np.cumsum(gain)], np.r_[0.0, np.cumsum(mass)]
+        first = starts[ordered[by_code]]
+        wins, seen = before_gain[:-1] - before_gain[first], before_mass[:-1] - before_mass[first]
+        encoded[order[by_code], j] = (wins + strength * rate) / (seen + strength)
+        total_gain, total = np.diff(before_gain[starts]), np.diff(before_mass[starts])
+        rates.append((total_gain + strength * rate) / (total + strength))
+        counts.append(np.log1p(total))
+    return rates, counts, encoded

@@ -1,0 +1,131 @@
+"""LeadModel: never fails, adds up, and is the same however it is run."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from winnable.definition.facts import Facts, FloatArray, Numbers, Words
+from winnable.learning.model import LeadModel
+from winnable.learning.scorer import Scorer
+
+
+def leads(size: int, seed: int = 0) -> tuple[Facts, FloatArray, FloatArray]:
+    """Leads with every kind of column, their outcomes, and the log-odds of a scorecard that knows a little."""
+    chance = np.random.default_rng(seed)
+    source = chance.choice(["web", "fair", "list", "friend"], size, p=[0.5, 0.2, 0.2, 0.1])
+    visits = chance.poisson(3, size).astype(float)
+    signal = 0.5 * visits - 3 + 1.5 * (source == "friend") - 1.0 * (source == "list")
+    won = (chance.random(size) < 1 / (1 + np.exp(-signal))).astype(float)
+    gaps = np.where(chance.random(size) < 0.2, np.nan, visits)
+    facts = Facts(
+        size,
+        {
+            "source": Words.of(list(source)),
+            "visits": Numbers(gaps),
+            "city": Words.of([None if draw < 5 else f"city {draw}" for draw in chance.geometric(0.03, size)]),
+            "id": Words.of([f"L{i}" for i in range(size)]),
+            "constant": Words.of(["same"] * size),
+            "empty": Numbers(np.full(size, np.nan)),
+            "employees": Numbers(chance.lognormal(3, 2, size)),
+        },
+    )
+    return facts, won, -2.0 + 0.3 * visits
+
+
+@pytest.fixture(scope="module")
+def learned() -> LeadModel:
+    facts, won, rules = leads(800)
+    return LeadModel(threads=1).fit(facts, won, rules)
+
+
+def test_it_learns_more_than_the_rate(learned: LeadModel) -> None:
+    facts, won, rules = leads(2000, seed=1)
+    p = learned.probability(facts, rules)
+    loss = -np.mean(won * np.log(p) + (1 - won) * np.log(1 - p))
+    rate = won.mean()
+    assert loss < 0.93 * -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
+    assert learned.spec_["mode"] in {"blend", "learned"}
+
+
+def test_reasons_add_up_to_the_score(learned: LeadModel) -> None:
+    facts, _, rules = leads(300, seed=2)
+    reasons = learned.explain(facts, rules)
+    np.testing.assert_allclose(reasons.base + reasons.values.sum(axis=1), learned.logit(facts, rules), atol=1e-9)
+    assert reasons.values.shape == (300, len(reasons.names))
+    assert np.abs(reasons.values[:, reasons.names.index("source")]).mean() > 0.1
+
+
+def test_a_lead_alone_gets_the_numbers_it_gets_in_a_batch(learned: LeadModel) -> None:
+    facts, _, rules = leads(60, seed=3)
+    together, reasons = learned.logit(facts, rules), learned.explain(facts, rules)
+    low, high = learned.interval(facts, rules)
+    for i in range(60):
+        row, rule = facts.take(np.array([i])), rules[i : i + 1]
+        np.testing.assert_allclose(learned.logit(row, rule)[0], together[i], atol=1e-9)
+        np.testing.assert_allclose(learned.explain(row, rule).values[0], reasons.values[i], atol=1e-9)
+        np.testing.assert_allclose(np.ravel(learned.interval(row, rule)), [low[i], high[i]], atol=1e-9)
+
+
+def test_the_probability_lies_in_its_interval(learned: LeadModel) -> None:
+    facts, _, rules = leads(500, seed=4)
+    low, high = learned.interval(facts, rules)
+    p = learned.probability(facts, rules)
+    assert (low <= p).all()
+    assert (p <= high).all()
+    assert (low > 0).all()
+    assert (high < 1).all()
+
+
+def test_the_same_data_give_the_same_model_byte_for_byte() -> None:
+    facts, won, rules = leads(300, seed=5)
+    one, two = (LeadModel(seed=3, threads=threads).fit(facts, won, rules) for threads in (1, 3))
+    assert json.dumps(one.spec_) == json.dumps(two.spec_)
+    assert one.boosters_ == two.boosters_
+    np.testing.assert_array_equal(one.oof_, two.oof_)
+
+
+def test_the_stored_state_is_all_that_scoring_needs(learned: LeadModel) -> None:
+    facts, _, rules = leads(50, seed=6)
+    again = Scorer(json.loads(json.dumps(learned.spec_)), learned.boosters_)
+    np.testing.assert_array_equal(again.logit(facts, rules), learned.logit(facts, rules))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    size=st.integers(0, 40),
+    wins=st.sampled_from(["none", "all", "some"]),
+    kinds=st.lists(st.sampled_from(["number", "empty", "constant", "infinite", "word", "no word", "id"]), max_size=4),
+    seed=st.integers(0, 5),
+)
+def test_it_never_fails(size: int, wins: str, kinds: list[str], seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    make = {
+        "number": lambda: Numbers(chance.normal(size=size)),
+        "empty": lambda: Numbers(np.full(size, np.nan)),
+        "constant": lambda: Numbers(np.ones(size)),
+        "infinite": lambda: Numbers(chance.choice([np.inf, -np.inf, np.nan, 1.0], size)),
+        "word": lambda: Words.of(list(chance.choice(["a", "b", "c"], size))),
+        "no word": lambda: Words.of([None] * size),
+        "id": lambda: Words.of([str(i) for i in range(size)]),
+    }
+    facts = Facts(size, {f"{i} {kind}": make[kind]() for i, kind in enumerate(kinds)})
+    won = {"none": np.zeros(size), "all": np.ones(size), "some": (chance.random(size) < 0.5).astype(float)}[wins]
+    rules = np.full(size, -2.0)
+    model = LeadModel(threads=1).fit(facts, won, rules)
+    low, high = model.interval(facts, rules)
+    p = model.probability(facts, rules)
+    assert p.shape == model.oof_.shape == (size,)
+    assert np.isfinite(p).all()
+    assert ((low <= p) & (p <= high)).all()
+    if min(won.sum(), (1 - won).sum()) < 5:
+        assert model.spec_["mode"] == "rules"
+
+
+def test_without_history_the_answer_is_the_rules() -> None:
+    model = LeadModel().fit(Facts(0, {}), np.empty(0), np.empty(0))
+    facts, _, rules = leads(20)
+    np.testing.assert_allclose(model.logit(facts, rules), rules, atol=1e-12)
+    assert model.spec_["mode"] == "rules"
