@@ -102,8 +102,9 @@ def _in_words(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         said = str(detail["ctx"]["error"])
         return f"{where}: {said}" if where else said
-    expected = _EXPECTED.get(detail["type"], detail["msg"]).format(**detail.get("ctx", {}))
-    return f"{where}: expected {expected}, got {_shown(given)}"
+    expected = _EXPECTED.get(detail["type"])
+    said = detail["msg"] if expected is None else f"expected {expected.format(**detail.get('ctx', {}))}"
+    return f"{where}: {said}, got {_shown(given)}"
 
 
 def _without_marks(loc: Loc) -> Loc:
