@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray, Measure, Numbers, Words
+from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray, Measure, Words
 from winnable.definition.values import number
 
 
@@ -168,7 +168,13 @@ class Condition(Part):
             return np.full(facts.size, self.is_missing is True)
         if isinstance(column, Words):
             return _by_code([self._of_word(word) for word in column.vocabulary], column.codes, missing=self.is_missing is True)
-        return self._of_numbers(column.values) & self._of_number_as_text(column, facts)
+        told = self._of_numbers(column.values)
+        if self.any_of:
+            told &= np.isin(column.values, self._numbers)
+        if self.matches:
+            words = facts.words(self.field)
+            told &= _by_code([self._pattern.search(word) is not None for word in words.vocabulary], words.codes, missing=False)
+        return told
 
     def _of_numbers(self, values: FloatArray) -> BoolArray:
         if self.is_missing and self.activity is None:
@@ -177,13 +183,6 @@ class Condition(Part):
             return ~np.isnan(values)
         low, high = self.range
         return np.asarray((values >= low) & (values <= high))
-
-    def _of_number_as_text(self, column: Numbers, facts: Facts) -> BoolArray:
-        told = np.isin(column.values, self._numbers) if self.any_of else np.ones(facts.size, dtype=np.bool_)
-        if self.matches and self.field is not None:
-            words = facts.words(self.field)
-            told &= _by_code([self._pattern.search(word) is not None for word in words.vocabulary], words.codes, missing=False)
-        return told
 
     def _of_word(self, word: str) -> bool:
         if self.is_missing:
@@ -230,10 +229,11 @@ class Condition(Part):
 
 def all_hold(conditions: Iterable[Condition], facts: Facts, activities: Activities) -> BoolArray:
     """For which leads every condition is true, shape (facts.size,); no condition at all is true of every lead."""
-    held = np.ones(facts.size, dtype=np.bool_)
+    held: BoolArray | None = None
     for condition in conditions:
-        held &= condition.holds(facts, activities)
-    return held
+        true = condition.holds(facts, activities)
+        held = true if held is None else held & true
+    return np.ones(facts.size, dtype=np.bool_) if held is None else held
 
 
 def in_words(conditions: Iterable[Condition]) -> str:
