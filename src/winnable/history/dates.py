@@ -1,0 +1,65 @@
+"""The date columns of one table, read together: one export writes its dates one way, so that one column may decide for another.
+
+How a single column is parsed is not decided here but in `winnable.history.parsing`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+import pandas as pd
+
+from winnable.errors import DataError
+from winnable.history.parsing import day_order, parse_moments
+from winnable.history.rejects import Findings
+
+UNREADABLE_SHARE = 0.5
+"""A column of which more than this share cannot be read is no date column: an error, not rows to be rejected one by one."""
+
+
+def read_dates(
+    columns: "Mapping[str, pd.Series[str]]", table: str, findings: Findings, *, strict: bool
+) -> "dict[str, pd.Series[pd.Timestamp]]":
+    """Each column as datetime64[us, UTC]; NaT where nothing stands or what stands is no date.
+
+    Says in a note where it had to guess whether days or months come first. Raises DataError if `strict` and a column is
+    unreadable as a whole; the message shows the form of the values, never the values.
+    """
+    orders = {role: day_order(column) for role, column in columns.items()}
+    siblings = next((order.day_first for order in orders.values() if order.day_first is not None), None)
+    moments = {}
+    for role, column in columns.items():
+        order = orders[role]
+        first = order.day_first if order.day_first is not None else siblings
+        moments[role] = parse_moments(column, bool(first))
+        if order.either and first is None:
+            findings.note(
+                f"{table}: in '{column.name}' nothing tells whether 3/4/2024 is the 3rd of April or the 4th of March; "
+                "it was read as month first. Dates as 2024-03-04 leave no doubt."
+            )
+        elif order.only_day and order.only_month:
+            findings.note(
+                f"{table}: '{column.name}' mixes dates with the day first ({order.only_day} different ones) and the month first "
+                f"({order.only_month}); where both are possible, the {'day' if first else 'month'} was read first."
+            )
+        if strict:
+            _refuse_unreadable(column, moments[role], table)
+    return moments
+
+
+def _refuse_unreadable(column: "pd.Series[str]", moments: "pd.Series[pd.Timestamp]", table: str) -> None:
+    present = int(column.notna().sum())
+    failed = column[column.notna() & moments.isna()]
+    if len(failed) > UNREADABLE_SHARE * present:
+        forms = Counter(shape(value) for value in failed.iloc[:10_000])
+        shown = ", ".join(f"'{form}'" for form, _ in forms.most_common(3))
+        raise DataError(
+            f"{table}: the column '{column.name}' cannot be read as dates: {len(failed)} of {present} values failed. They look like {shown} "
+            "(9 for a digit, a for a letter); dates such as 2024-03-31, 31/03/2024 or 31 Mar 2024 were expected."
+        )
+
+
+def shape(value: str) -> str:
+    """The form of a value without its content: every digit a 9, every letter an a; cut at 30 characters."""
+    plain = re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", value))
+    return plain if len(plain) <= 30 else f"{plain[:30]}..."

@@ -1,0 +1,77 @@
+"""What was found wrong while reading: rows that could not be used, each with its reason, and notes for people.
+
+Nothing is dropped without a word: whoever leaves out a row says so here, and `write_rejects` puts it into a file.
+"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from winnable.errors import DataError
+
+COLUMNS = ("table", "row", "id", "reason")
+
+
+class Findings:
+    """Collects rejected rows and notes, table by table."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self._rejected: list[pd.DataFrame] = []
+
+    def note(self, sentence: str) -> None:
+        """Add a plain sentence for people."""
+        self.notes.append(sentence)
+
+    def reject(self, table: str, rows: "pd.Index[int]", ids: "pd.Series[str] | None", reason: str | Sequence[str]) -> None:
+        """Record rows (their numbers in the source), their ids where there are any, and why they cannot be used."""
+        if len(rows):
+            known = pd.array([None] * len(rows), dtype="str") if ids is None else ids.array
+            self._rejected.append(
+                pd.DataFrame(
+                    {
+                        "table": pd.array([table] * len(rows), dtype="str"),
+                        "row": rows.to_numpy(dtype=np.int64),
+                        "id": known,
+                        "reason": pd.array([reason] * len(rows) if isinstance(reason, str) else list(reason), dtype="str"),
+                    }
+                )
+            )
+
+    def rejects(self) -> pd.DataFrame:
+        """All rejected rows: table, row, id, reason, by table and row."""
+        if not self._rejected:
+            empty = {"table": "str", "row": np.int64, "id": "str", "reason": "str"}
+            return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in empty.items()})
+        found = pd.concat(self._rejected, ignore_index=True)
+        order = found["table"].map({"leads": 0, "activities": 1, "history": 2})
+        return found.iloc[np.lexsort((found["row"], order))].reset_index(drop=True)
+
+
+def write_rejects(rejects: pd.DataFrame, path: Path) -> None:
+    """Write the rejected rows as CSV (table, row, id, reason; row 0 is the first below the header), whole or not at all.
+
+    Raises DataError if the file cannot be written there.
+    """
+    part = None
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="") as file:
+            part = Path(file.name)
+            rejects.to_csv(file, index=False, columns=list(COLUMNS), lineterminator="\n")
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o644)
+        part.replace(path)
+    except OSError as error:
+        if part is not None:
+            part.unlink(missing_ok=True)
+        raise DataError(f"{path}: the rejected rows cannot be written there: {error.strerror or error}.") from error
+
+
+def counted(times: int, what: str) -> str:
+    """A number of things in words: 1 lead, 2 leads, 1,000 leads."""
+    return f"{times:,} {what}" if times == 1 else f"{times:,} {what}s"

@@ -1,0 +1,136 @@
+"""A table as text, whatever types it had where it lay.
+
+A CSV, a Parquet file and a database with the same content cannot be told apart once they are here: every value is text, cleaned by
+the one rule of `winnable.definition.values`, or missing. Where the bytes come from is not known here, nor what columns mean.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+from winnable.definition import values
+from winnable.definition.facts import IntArray
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table or a part of one as it was read: columns of any Arrow type in the order of `names`, which need not differ.
+
+    `broken` maps the numbers of rows that could not be read (0 is the first below the header) to reasons; they are not in `columns`.
+    """
+
+    names: Sequence[str]
+    columns: Sequence[pa.ChunkedArray]
+    broken: dict[int, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def size(self) -> int:
+        """How many rows the part has, with the broken ones."""
+        return (len(self.columns[0]) if self.columns else 0) + len(self.broken)
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as text: `data` has the pandas dtype "str" in every column, and the rows' numbers in the source as its index.
+
+    `broken` maps the numbers of rows that could not be read to reasons; they are not in `data`. `size` counts both.
+    `doubled` are the names that stood more than once in the header; the second of them is called "name (2)".
+    """
+
+    name: str
+    data: pd.DataFrame
+    broken: dict[int, str]
+    notes: tuple[str, ...]
+    doubled: frozenset[str]
+
+    @property
+    def size(self) -> int:
+        """How many rows the source has."""
+        return len(self.data) + len(self.broken)
+
+
+def text_table(name: str, parts: Sequence[Part]) -> TextTable:
+    """Clean the parts and stack them, by names, in the order given; a column that a part lacks is missing in its rows."""
+    notes = [note for part in parts for note in part.notes]
+    doubled: set[str] = set()
+    cleaned: list[pa.Table] = []
+    numbers: list[IntArray] = []
+    broken: dict[int, str] = {}
+    before = 0
+    for part in parts:
+        names, more = _distinct_names(part.names)
+        doubled |= more
+        cleaned.append(pa.table([_clean(column) for column in part.columns], names=names))
+        numbers.append(before + _unbroken(part))
+        broken |= {before + row: reason for row, reason in part.broken.items()}
+        before += part.size
+    if doubled:
+        notes.append(f"{name}: {_listed(doubled)} stands more than once in the header; the later ones are numbered.")
+    lacking = {column for table in cleaned for column in set(cleaned[0].column_names) ^ set(table.column_names)}
+    if lacking:
+        notes.append(f"{name}: not every file in it has {_listed(lacking)}; there the values are missing.")
+    stacked = pa.concat_tables(cleaned, promote_options="default")
+    data = pd.DataFrame(
+        {column: pd.array(stacked[column], dtype="str") for column in stacked.column_names},
+        index=pd.Index(np.concatenate(numbers), dtype=np.int64),
+    )
+    return TextTable(name, data, broken, tuple(notes), frozenset(doubled))
+
+
+def _distinct_names(header: Sequence[str]) -> tuple[list[str], set[str]]:
+    """Names without blanks at their ends; one without a name is called by its place, one that was there before is numbered."""
+    seen: dict[str, int] = {}
+    names: list[str] = []
+    for place, raw in enumerate(header, start=1):
+        plain = raw.strip(values.BLANKS) or f"column {place}"
+        seen[plain] = seen.get(plain, 0) + 1
+        names.append(plain if seen[plain] == 1 else f"{plain} ({seen[plain]})")
+    return names, {plain for plain, times in seen.items() if times > 1}
+
+
+def _unbroken(part: Part) -> IntArray:
+    rows = np.ones(part.size, dtype=bool)
+    rows[list(part.broken)] = False
+    return np.flatnonzero(rows)
+
+
+def _clean(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column as text, `values.text` of each value."""
+    written = _written(column)
+    stripped = pc.utf8_trim(written, characters=values.BLANKS)
+    missing = pc.is_in(pc.utf8_lower(stripped), value_set=pa.array(sorted(values.MISSING), type=pa.large_string()))
+    return pc.if_else(missing, pa.scalar(None, type=pa.large_string()), stripped)
+
+
+def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _written(pc.cast(column, kind.value_type))
+    text_like = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    if text_like or pa.types.is_date(kind) or pa.types.is_null(kind):
+        return pc.cast(column, pa.large_string())
+    if pa.types.is_timestamp(kind):
+        return pc.cast(pc.cast(column, pa.timestamp("us", kind.tz), safe=False), pa.large_string())
+    if pa.types.is_nested(kind):
+        return _by_value(column, lambda value: json.dumps(value, default=str, ensure_ascii=False))
+    return _by_value(column, values.text)
+
+
+def _by_value(column: pa.ChunkedArray, write: Callable[[object], str | None]) -> pa.ChunkedArray:
+    """Write each different value once."""
+    try:
+        encoded = column.combine_chunks().dictionary_encode()
+    except pa.ArrowNotImplementedError:
+        return pa.chunked_array([pa.array([None if value is None else write(value) for value in column.to_pylist()], type=pa.large_string())])
+    words = pa.array([write(value) for value in encoded.dictionary.to_pylist()], type=pa.large_string())
+    return pa.chunked_array([words.take(encoded.indices)])
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{each}'" for each in sorted(names))
