@@ -1,0 +1,223 @@
+"""What the demo company's CRM holds of its people: records, field history and activities, before anyone typed carelessly.
+
+Some people come twice: entered a second time within days under another id, or back as a new enquiry months after they were
+lost. Fields that were unknown get filled in while the clock runs, whatever the outcome will be; only `Decision Reason` is
+written once the outcome is known. It is the trap: it says who was won, and nobody has it while it would be useful.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from winnable.definition.facts import BoolArray, FloatArray, IntArray
+from winnable.demo.journeys import KIND_NAMES, LOST, STATUSES, WON, Journeys, live
+from winnable.demo.people import TITLES, People, TextArray, draw_people
+
+PRESENT = datetime(2026, 6, 30, tzinfo=UTC)
+"""The company's present: nothing in its CRM is newer."""
+START = datetime(2024, 7, 1, tzinfo=UTC)
+"""The day its CRM was switched on."""
+
+_DAY = 86_400
+_SPAN = int((PRESENT - START).total_seconds())
+_PRESENT = int(PRESENT.timestamp())
+_FADING = 0.7  # what the two years take from the log rate of winning: the market slowly fills up
+_RECYCLED, _TWICE = 0.025, 0.015
+
+_FIRST_TOUCH = {
+    "Referral": "Call",
+    "Partner": "Call",
+    "Cold call": "Call",
+    "Website": "Website session",
+    "Paid search": "Website session",
+    "Webinar": "Webinar",
+    "Content download": "E-book",
+    "Trade show": "Event booth",
+}
+_REASONS = {
+    WON: ("Best fit", "Reference customer", "Integration", "Price"),
+    LOST: ("Price", "No budget", "Competitor", "No decision", "Timing"),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of the field history: in the record of that row, at that second since 1970."""
+
+    row: int
+    at: int
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Records:
+    """n records in the order of their creation: `created` and `closed` (n,) in seconds since 1970, -1 for open ones.
+
+    Activities stand in parallel arrays: row, moment, moment of recording, kind (position in KIND_NAMES).
+    """
+
+    fields: dict[str, TextArray]
+    created: IntArray
+    closed: IntArray
+    status: IntArray
+    changes: list[Change]
+    act_row: IntArray
+    act_at: IntArray
+    act_recorded: IntArray
+    act_kind: IntArray
+
+
+def keep_records(size: int, seed: int) -> Records:
+    """The CRM of a company that got `size` leads in two years; the same size and seed give the same records."""
+    people, created, journeys = _everyone(size, seed)
+    order = np.argsort(created, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    people, created = people.take(order), created[order]
+    journeys = replace(
+        journeys,
+        status=journeys.status[order],
+        closed=journeys.closed[order],
+        move_row=place[journeys.move_row],
+        act_row=place[journeys.act_row],
+    )
+    fields, changes = _filled_in(people, created, journeys, np.random.default_rng([seed, 5]))
+    row, at, recorded, kind = _logged(people, created, journeys, np.random.default_rng([seed, 6]))
+    return Records(fields, created, journeys.closed, journeys.status, changes, row, at, recorded, kind)
+
+
+def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
+    """First the new people, then those who come back, then those who were entered twice."""
+    again, twice = max(2, round(_RECYCLED * size)), max(2, round(_TWICE * size))
+    rng = np.random.default_rng([seed, 1])
+    created = _arrivals(size - again - twice, rng)
+    people = draw_people((created - int(START.timestamp())) / _SPAN, rng)
+    journeys = _live(people, created, np.random.default_rng([seed, 2]))
+
+    rng = np.random.default_rng([seed, 3])
+    lost = np.flatnonzero((journeys.status == STATUSES.index(LOST)) & (journeys.closed < _PRESENT - 90 * _DAY))
+    back = np.sort(rng.permutation(lost)[:again])
+    since = journeys.closed[back]
+    returned = since + ((_PRESENT - since) * rng.uniform(0.15, 0.85, len(back))).astype(np.int64)
+    recycled = replace(people.take(back), intent=people.intent[back] + rng.normal(0.6, 0.8, len(back)))
+    recycled.fields["Lead Source"][:] = "Website"
+
+    real = np.flatnonzero(~people.junk & (created < _PRESENT - 10 * _DAY))
+    double = np.sort(rng.permutation(real)[: size - len(people) - len(back)])
+    entered = created[double] + rng.integers(600, 9 * _DAY, len(double))
+    # The work goes on in the first record; in the second nothing much happens.
+    copies = replace(people.take(double), intent=np.full(len(double), -2.5), fit=np.full(len(double), -2.0))
+    copies.fields["Email"] = np.array([address.title() for address in copies.fields["Email"]], dtype=np.object_)
+
+    rng = np.random.default_rng([seed, 4])
+    for more, when in ((recycled, returned), (copies, entered)):
+        journeys = _join(journeys, _live(more, when, rng), len(people))
+        people, created = people.join(more), np.concatenate([created, when])
+    return people, created, journeys
+
+
+def _live(people: People, created: IntArray, rng: np.random.Generator) -> Journeys:
+    market = -_FADING * (np.arange(_SPAN // _DAY) / (_SPAN // _DAY))
+    return live(people, created, market, int(START.timestamp()), rng)
+
+
+def _join(one: Journeys, other: Journeys, offset: int) -> Journeys:
+    moved = replace(other, move_row=other.move_row + offset, act_row=other.act_row + offset)
+    return Journeys(*(np.concatenate([value, getattr(moved, name)]) for name, value in vars(one).items()))
+
+
+def _arrivals(size: int, rng: np.random.Generator) -> IntArray:
+    """Moments of arrival in order: growing year by year, few in summer, at Christmas and at weekends, many after the fairs."""
+    day = np.arange(_SPAN // _DAY)
+    first = int(START.timestamp()) // _DAY
+    month = (np.datetime64("1970-01-01") + (first + day)).astype("datetime64[M]").astype(np.int64) % 12 + 1
+    season = np.select([np.isin(month, (7, 8, 12)), np.isin(month, (3, 10))], [0.7, 1.3], 1.0)
+    weight = (0.8 + 0.4 * day / len(day)) * season * np.where((first + day + 3) % 7 < 5, 1.0, 0.25)
+    days = rng.choice(day, size=size, p=weight / weight.sum())
+    return np.sort((first + days) * _DAY + rng.integers(7 * 3600, 20 * 3600, size))
+
+
+def _filled_in(
+    people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator
+) -> tuple[dict[str, TextArray], list[Change]]:
+    """The fields as they stand at the present, and every change that led there, in the order of time."""
+    fields = {name: values.copy() for name, values in people.fields.items()}
+    moves = zip(journeys.move_row, journeys.move_at, journeys.move_from, journeys.move_to, strict=True)
+    changes = [Change(int(row), int(at), "Lead Status", STATUSES[old], STATUSES[new]) for row, at, old, new in moves]
+    until = np.where(journeys.closed < 0, _PRESENT, journeys.closed)
+    for name, told in (("Budget", people.budget), ("Timeline", people.timeline), ("Title", people.title)):
+        at = created + (rng.exponential(25 * _DAY, len(people)) + 3600).astype(np.int64)
+        due = (rng.random(len(people)) < 0.5) & (at < until) & (fields[name] == "") & ~people.junk
+        changes += _write(fields[name], name, due, at, told)
+    # Plans are put off and people move up, before and after any outcome alike.
+    at = created + (rng.exponential(120 * _DAY, len(people)) + 30 * _DAY).astype(np.int64)
+    put_off = (rng.random(len(people)) < 0.1) & (at < _PRESENT) & (fields["Timeline"] != "") & ~people.junk
+    changes += _write(fields["Timeline"], "Timeline", put_off, at, np.full(len(people), "Next year", dtype=np.object_))
+    at = created + (rng.exponential(200 * _DAY, len(people)) + 30 * _DAY).astype(np.int64)
+    promoted = (rng.random(len(people)) < 0.06) & (at < _PRESENT) & (fields["Title"] != "") & ~people.junk
+    better = np.array([name for name, _, worth in TITLES if worth > 0.5], dtype=np.object_)
+    changes += _write(fields["Title"], "Title", promoted, at, better[rng.integers(len(better), size=len(people))])
+
+    fields["Decision Reason"] = np.full(len(people), "", dtype=np.object_)
+    at = journeys.closed + rng.integers(60, 3 * _DAY, len(people))
+    for outcome, reasons in _REASONS.items():
+        decided = (journeys.status == STATUSES.index(outcome)) & (at < _PRESENT) & (rng.random(len(people)) < 0.85)
+        given = np.array(reasons, dtype=np.object_)[rng.integers(len(reasons), size=len(people))]
+        changes += _write(fields["Decision Reason"], "Decision Reason", decided, at, given)
+    return fields, sorted(changes, key=lambda change: (change.at, change.row, change.field))
+
+
+def _write(values: TextArray, name: str, due: BoolArray, at: IntArray, told: TextArray) -> list[Change]:
+    """Write what was told into the due rows of a column and say what changed."""
+    rows = np.flatnonzero(due & (values != told))
+    changes = [Change(int(row), int(at[row]), name, values[row], told[row]) for row in rows]
+    values[rows] = told[rows]
+    return changes
+
+
+def _logged(
+    people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """All activities in the order of time, with when they were recorded; those not recorded yet are not there yet."""
+    parts = [(journeys.act_row, journeys.act_at, journeys.act_kind), *_around(people, created, journeys, rng)]
+    row, at, kind = (np.concatenate(part) for part in zip(*parts, strict=True))
+    names = np.array(KIND_NAMES)[kind]
+    delay: FloatArray = np.select(
+        [names == "Call", names == "Event booth", names == "Topic surge"],
+        [
+            np.where(rng.random(len(at)) < 0.3, rng.uniform(0, 2, len(at)), 0),  # typed in later
+            rng.uniform(2, 10, len(at)),  # the badges come back from the fair
+            rng.uniform(0, 7, len(at)),  # the provider delivers once a week
+        ],
+        0.0,
+    )
+    recorded = at + (delay * _DAY).astype(np.int64)
+    kept = np.flatnonzero(recorded < _PRESENT)
+    kept = kept[np.lexsort((kind[kept], row[kept], at[kept]))]
+    return row[kept], at[kept], recorded[kept], kind[kept]
+
+
+def _around(
+    people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator
+) -> list[tuple[IntArray, IntArray, IntArray]]:
+    """What happened before a record was made, and after it was closed: (row, moment, kind) each."""
+    source = people.fields["Lead Source"]
+    touch = np.array([KIND_NAMES.index(_FIRST_TOUCH[name]) if name in _FIRST_TOUCH else -1 for name in source])
+    keen = (source == "Website") & (rng.random(len(people)) < 1 / (1 + np.exp(1 - people.intent)))
+    touch[keen] = KIND_NAMES.index("Demo request")
+    touched = np.flatnonzero(touch >= 0)
+    first = (touched, created[touched] - rng.integers(60, 1200, len(touched)), touch[touched])
+
+    visits = np.repeat(np.arange(len(people)), rng.poisson(0.5 * (source == "Website") + 0.2))
+    web = np.full(len(visits), KIND_NAMES.index("Website session"))
+    before = (visits, created[visits] - rng.integers(3600, 30 * _DAY, len(visits)), web)
+
+    after = []
+    for outcome, kind, mean, days in ((WON, "Call", 0.6, 20), (LOST, "E-mail opened", 0.4, 60)):
+        rows = np.repeat(np.arange(len(people)), rng.poisson(mean * (journeys.status == STATUSES.index(outcome))))
+        at = journeys.closed[rows] + rng.integers(3600, days * _DAY, len(rows))
+        after.append((rows, at, np.full(len(rows), KIND_NAMES.index(kind))))
+    return [first, before, *after]
