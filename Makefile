@@ -1,0 +1,46 @@
+# One virtual environment in .venv, made from the lock; every target sets up what it needs.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := .ci/requirements.txt
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench serve lock clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready  ## Install winnable and everything it needs into .venv
+
+.venv/ready: $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "winnable needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup  ## Learn from a demo company's CRM, score its open leads, say how to serve
+	$(BIN)/winnable demo
+
+test: setup  ## Run the tests
+	$(BIN)/pytest --ignore tests/benchmarks
+
+check: setup  ## Lint, check the types and the import directions
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/pytest tests/test_imports.py
+
+bench: setup  ## Compare quality and speed with others, side by side
+	$(BIN)/pytest tests/benchmarks -s
+
+serve: setup  ## Serve the champion on http://127.0.0.1:8000
+	$(BIN)/winnable serve
+
+lock:  ## Pin versions and hashes anew
+	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv
+	.venv/uv/bin/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --universal --upgrade --quiet --output-file $(LOCK)
+
+clean:  ## Remove the environment and all caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
