@@ -35,7 +35,7 @@ KIND_NAMES = tuple(row[0] for row in KINDS)
 _CALL = KIND_NAMES.index("Call")
 
 # For each stage: rate a day of moving on (from the last stage: of being won), and what fit and intent add to it (log).
-_ON_RATE = np.array([0.017, 0.100, 0.070, 0.060, 0.0085])
+_ON_RATE = np.array([0.017, 0.100, 0.070, 0.060, 0.0064])
 _ON_FIT = np.array([0.50, 0.40, 0.45, 0.30, 0.55])
 _ON_INTENT = np.array([0.60, 0.25, 0.45, 0.50, 0.70])
 _BACK_RATE = np.array([0.0, 0.045, 0.030, 0.0, 0.0])

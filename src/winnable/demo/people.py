@@ -220,7 +220,8 @@ def _sources(progress: FloatArray, rng: np.random.Generator) -> IntArray:
     early, late = np.array([row[1] for row in SOURCES]), np.array([row[2] for row in SOURCES])
     shares = early[None, :] + progress[:, None] * (late - early)[None, :]
     edges = np.cumsum(shares / shares.sum(axis=1, keepdims=True), axis=1)
-    return np.minimum((rng.random(len(progress))[:, None] > edges).sum(axis=1), len(SOURCES) - 1).astype(np.int64)
+    place: IntArray = (rng.random(len(progress))[:, None] > edges).sum(axis=1).astype(np.int64)
+    return np.minimum(place, len(SOURCES) - 1)
 
 
 def _budgets(employees: IntArray, rng: np.random.Generator) -> FloatArray:
@@ -275,7 +276,8 @@ def _blank(values: TextArray, share: float, rng: np.random.Generator) -> TextArr
 
 def _pick(shares: tuple[float, ...], size: int, rng: np.random.Generator) -> IntArray:
     weights = np.array(shares)
-    return np.searchsorted(np.cumsum(weights / weights.sum()), rng.random(size)).clip(max=len(shares) - 1).astype(np.int64)
+    place = np.searchsorted(np.cumsum(weights / weights.sum()), rng.random(size))
+    return np.minimum(place, len(shares) - 1).astype(np.int64)
 
 
 def _exactly(share: float, size: int, rng: np.random.Generator) -> BoolArray:

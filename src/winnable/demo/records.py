@@ -84,20 +84,20 @@ def keep_records(size: int, seed: int) -> Records:
         move_row=place[journeys.move_row],
         act_row=place[journeys.act_row],
     )
-    fields, changes = _filled_in(people, created, journeys, np.random.default_rng([seed, 5]))
-    row, at, recorded, kind = _logged(people, created, journeys, np.random.default_rng([seed, 6]))
+    fields, changes = _filled_in(people, created, journeys, np.random.default_rng([5, seed]))
+    row, at, recorded, kind = _logged(people, created, journeys, np.random.default_rng([6, seed]))
     return Records(fields, created, journeys.closed, journeys.status, changes, row, at, recorded, kind)
 
 
 def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
     """First the new people, then those who come back, then those who were entered twice."""
     again, twice = max(2, round(_RECYCLED * size)), max(2, round(_TWICE * size))
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([1, seed])
     created = _arrivals(size - again - twice, rng)
     people = draw_people((created - int(START.timestamp())) / _SPAN, rng)
-    journeys = _live(people, created, np.random.default_rng([seed, 2]))
+    journeys = _live(people, created, np.random.default_rng([2, seed]))
 
-    rng = np.random.default_rng([seed, 3])
+    rng = np.random.default_rng([3, seed])
     lost = np.flatnonzero((journeys.status == STATUSES.index(LOST)) & (journeys.closed < _PRESENT - 90 * _DAY))
     back = np.sort(rng.permutation(lost)[:again])
     since = journeys.closed[back]
@@ -112,7 +112,7 @@ def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
     copies = replace(people.take(double), intent=np.full(len(double), -2.5), fit=np.full(len(double), -2.0))
     copies.fields["Email"] = np.array([address.title() for address in copies.fields["Email"]], dtype=np.object_)
 
-    rng = np.random.default_rng([seed, 4])
+    rng = np.random.default_rng([4, seed])
     for more, when in ((recycled, returned), (copies, entered)):
         journeys = _join(journeys, _live(more, when, rng), len(people))
         people, created = people.join(more), np.concatenate([created, when])
@@ -148,15 +148,17 @@ def _filled_in(
     moves = zip(journeys.move_row, journeys.move_at, journeys.move_from, journeys.move_to, strict=True)
     changes = [Change(int(row), int(at), "Lead Status", STATUSES[old], STATUSES[new]) for row, at, old, new in moves]
     until = np.where(journeys.closed < 0, _PRESENT, journeys.closed)
+    known_since = {}
     for name, told in (("Budget", people.budget), ("Timeline", people.timeline), ("Title", people.title)):
         at = created + (rng.exponential(25 * _DAY, len(people)) + 3600).astype(np.int64)
         due = (rng.random(len(people)) < 0.5) & (at < until) & (fields[name] == "") & ~people.junk
         changes += _write(fields[name], name, due, at, told)
+        known_since[name] = np.where(due, at, created)
     # Plans are put off and people move up, before and after any outcome alike.
-    at = created + (rng.exponential(120 * _DAY, len(people)) + 30 * _DAY).astype(np.int64)
+    at = known_since["Timeline"] + (rng.exponential(120 * _DAY, len(people)) + 30 * _DAY).astype(np.int64)
     put_off = (rng.random(len(people)) < 0.1) & (at < _PRESENT) & (fields["Timeline"] != "") & ~people.junk
     changes += _write(fields["Timeline"], "Timeline", put_off, at, np.full(len(people), "Next year", dtype=np.object_))
-    at = created + (rng.exponential(200 * _DAY, len(people)) + 30 * _DAY).astype(np.int64)
+    at = known_since["Title"] + (rng.exponential(200 * _DAY, len(people)) + 30 * _DAY).astype(np.int64)
     promoted = (rng.random(len(people)) < 0.06) & (at < _PRESENT) & (fields["Title"] != "") & ~people.junk
     better = np.array([name for name, _, worth in TITLES if worth > 0.5], dtype=np.object_)
     changes += _write(fields["Title"], "Title", promoted, at, better[rng.integers(len(better), size=len(people))])
