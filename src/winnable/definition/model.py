@@ -19,6 +19,8 @@ StageName = Literal["MAL", "MIL", "MQL", "SAL", "SQL", "opportunity", "won", "lo
 Grade = Literal["hot", "warm", "cool", "cold"]
 Need = Literal["budget", "authority", "need", "timeframe"]
 
+CONSENT = ("yes", "y", "true", "1", "x", "opt-in", "opted in", "granted", "given", "subscribed")
+
 
 class Outcome(Part):
     """When a lead counts as won or lost, and within how many days that is asked."""
@@ -126,7 +128,7 @@ class Gate(Part):
     """So many leads can be worked a week: the best of those scored together, taken as one week's leads."""
     sources: Listed = ()
     """A mature company hands over leads from these sources only; none given: from all."""
-    consent: Listed = ("yes", "y", "true", "1", "x", "opt-in", "opted in", "granted", "given", "subscribed")
+    consent: Annotated[Listed, Field(min_length=1)] = CONSENT
     """Values of the consent column that allow contact."""
     nurture_from: Share | None = None
     """Not handed over, but nurtured from this probability in the long view; expected_conversion if not given."""

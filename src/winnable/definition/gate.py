@@ -1,0 +1,313 @@
+"""The gate: who is handed to sales, what happens to the rest, and one sentence why, for every lead.
+
+First what always wins: a customer nobody wants, junk, no consent, no way to reach the person. Then the bars: those of the
+company's growth stage and those that are written, all of which must be met. A small random share is handed over whatever its
+score, because a history of only the leads that a model liked cannot show where the model is wrong. Of the others, the long view
+decides: nurtured, recycled to marketing, or discarded. Here also the grades, hot to cold. Where the probabilities come from is
+not known here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Literal
+
+import numpy as np
+
+from winnable.definition.conditions import Activities, Condition, all_hold
+from winnable.definition.facts import BoolArray, Facts, FloatArray
+from winnable.definition.junk import find_junk, unreachable
+from winnable.definition.model import Definition
+from winnable.definition.model import Grade as GradeName
+from winnable.definition.scorecard import Points
+
+NO_ACTIVITIES = Activities()
+
+Action = Literal["pass", "nurture", "recycle", "discard"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do with a lead: hand it to sales ("pass"), or not; and why, in one sentence."""
+
+    action: Action
+    because: str
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """One thing asked of a lead before it is handed over; the sentences may speak of {chance}, {points} and {known}."""
+
+    met: BoolArray
+    failed: str
+    passed: str = ""
+
+
+def decide(  # noqa: PLR0917 (the six belong to one batch of leads, in the order in which they come to be known)
+    definition: Definition,
+    facts: Facts,
+    lead_ids: Sequence[str],
+    points: Points,
+    probability: FloatArray,
+    winnable: FloatArray | None,
+    *,
+    usual_bar: float | None = None,
+) -> tuple[Decision, ...]:
+    """The decision on each lead, in order.
+
+    `probability` (n,) is that of being won within the short horizon, `winnable` (n,) within the long one, None if the definition
+    promises no horizon. Where sales has a capacity, the leads given are taken as one week's and the best are passed; a caller who
+    scores leads one at a time gives the `usual_bar` instead (see `bar_of_capacity`). A NaN probability passes nothing.
+    """
+    verdicts = _Verdicts(facts.size)
+    for held, action, says in _refusals(definition, facts, probability):
+        verdicts.give(held, action, says)
+    free = verdicts.open()
+    known = _known_of_bant(definition, facts)
+    bars = list(_bars(definition, facts, points, probability, known))
+    if usual_bar is not None and definition.gate.capacity_per_week is not None:
+        bars.append(_probability_bar(definition, probability, np.full(facts.size, usual_bar)))
+    worthy = free & np.all([np.ones(facts.size, dtype=np.bool_), *(bar.met for bar in bars)], axis=0)
+    lots = np.asarray([_lot(lead_id) for lead_id in lead_ids])
+    drawn = free & (lots < definition.gate.always_work_share)
+    if definition.gate.capacity_per_week is not None and usual_bar is None:
+        seats = definition.gate.capacity_per_week
+        drawn &= _first(drawn, round(seats * definition.gate.always_work_share), lots)
+        seated = worthy & _first(worthy & ~drawn, seats - int(drawn.sum()), lots, -points.points, -probability)
+        bars.append(_capacity_bar(definition, seated))
+        worthy = seated
+    verdicts.give(worthy, "pass", next((bar.passed for bar in reversed(bars) if bar.passed), "Nothing speaks against it."))
+    verdicts.give(drawn, "pass", _drawn_in_words(definition.gate.always_work_share))
+    _long_view(definition, verdicts, bars, probability if winnable is None else winnable, dated=winnable is not None)
+    return verdicts.told(
+        chance=_of_100(probability),
+        long=_of_100(probability if winnable is None else winnable),
+        points=np.round(points.points, 1),
+        known=known,
+    )
+
+
+def bar_of_capacity(definition: Definition, probability: FloatArray, weeks: float) -> float | None:
+    """The probability from which so many leads a week were as good as sales has capacity for; None if it has no capacity.
+
+    `probability` (n,) are those of all leads that came in `weeks` weeks. 0 if there was capacity for all of them.
+    """
+    capacity = definition.gate.capacity_per_week
+    if capacity is None:
+        return None
+    best = np.sort(probability[~np.isnan(probability)])[::-1]
+    places = max(1, int(capacity * weeks))
+    return float(best[places - 1]) if len(best) >= places else 0.0
+
+
+def always_worked(lead_id: str, share: float) -> bool:
+    """Whether this lead is in the random share that sales always works; the same answer everywhere and for ever."""
+    return _lot(lead_id) < share
+
+
+def passing_probability(definition: Definition) -> float:
+    """The probability from which the gate hands over where no scorecard's own expectation applies."""
+    gate = definition.gate
+    if gate.cost_to_work is not None and gate.deal_value is not None:
+        return max(gate.probability or 0.0, gate.cost_to_work / gate.deal_value)
+    return gate.probability or definition.outcome.expected_conversion
+
+
+def grade(definition: Definition, probability: FloatArray, base: float | None = None) -> tuple[str, ...]:
+    """Hot, warm, cool or cold for each lead, in the company's own words; "" where the probability is NaN.
+
+    The odds of being won are compared with those of the usual lead (`base`, the conversion of the history, or what the definition
+    expects) or of a lead that just passes the gate. Odds, since a lead of twice a conversion of 60 % cannot exist.
+    """
+    grades = definition.grades
+    usual = definition.outcome.expected_conversion if base is None else base
+    against = passing_probability(definition) if grades.relative_to == "gate" else usual
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (probability / (1 - probability)) / (against / (1 - against))
+    names: tuple[GradeName, ...] = ("cold", "cool", "warm", "hot")
+    labels = [grades.labels.get(name, name) for name in names]
+    # A hair's breadth below a bar is rounding, not a colder lead.
+    codes = np.sum([ratio >= cut * (1 - 1e-9) for cut in (grades.cool, grades.warm, grades.hot)], axis=0)
+    return tuple("" if unknown else labels[code] for code, unknown in zip(codes, np.isnan(probability), strict=True))
+
+
+def _refusals(definition: Definition, facts: Facts, probability: FloatArray) -> Iterator[tuple[BoolArray, Action, str]]:
+    """What no score can outweigh, in the order in which it is said."""
+    for case in definition.profile.unacceptable:
+        held = all_hold(case.when, facts, definition.activities)
+        yield held, "discard", f"Not a customer that we want: {_literal(str(case))}."
+    junk = find_junk(definition, facts)
+    for code, says in enumerate(junk.vocabulary):
+        yield junk.codes == code, "discard", f"Junk: {_literal(says)}."
+    if definition.columns.consent is not None:
+        consents = _is_one_of(definition.columns.consent, definition.gate.consent, facts)
+        yield ~consents, "recycle", "There is no consent to contact this person; marketing has to obtain it first."
+    nowhere = "There is no e-mail address and no telephone number; marketing has to find one."
+    yield unreachable(definition, facts), "recycle", nowhere
+    yield np.isnan(probability), "recycle", "It could not be scored; marketing should complete its data."
+
+
+def _bars(definition: Definition, facts: Facts, points: Points, probability: FloatArray, known: FloatArray) -> Iterator[_Bar]:
+    gate, stage, activities = definition.gate, definition.growth_stage, definition.activities
+    if stage == "mature" and gate.sources and definition.columns.source is not None:
+        best = _is_one_of(definition.columns.source, gate.sources, facts)
+        yield _Bar(best, "Its source is not one of those that convert best")
+    if stage != "seed" and definition.profile.ideal:
+        yield _Bar(all_hold(definition.profile.ideal, facts, activities), "It does not fit our ideal customer")
+    if definition.bant.at_least:
+        four, least = ", ".join(definition.bant.fields), definition.bant.at_least
+        yield _Bar(known >= least, f"Only {{known}} of {four} known, and sales asks for {least}")
+    if gate.points is not None:
+        asked = f"the {gate.points:g} from which we hand over"
+        reached = points.points >= gate.points
+        yield _Bar(reached, f"{{points}} points fall short of {asked}", f"{{points}} points reach {asked}.")
+    if gate.probability is not None or gate.cost_to_work is not None:
+        yield _probability_bar(definition, probability, np.full(facts.size, passing_probability(definition)))
+    if gate.points is None and gate.probability is None and gate.cost_to_work is None and gate.capacity_per_week is None:
+        yield from _policy(definition, facts, points, probability)
+
+
+def _policy(definition: Definition, facts: Facts, points: Points, probability: FloatArray) -> Iterator[_Bar]:
+    """What the growth stage asks where no bar is written. An activity log that nobody gave is not held against a lead."""
+    engagement = definition.engagement()
+    done = facts.numbers(engagement.name) if engagement is not None else np.full(facts.size, np.nan)
+    if definition.growth_stage == "seed":
+        who = "every lead" if engagement is None else "everyone who raises a hand"
+        yield _Bar(~(done < 1), "It has not raised a hand yet", f"At our stage nearly {who} is worth a call.")
+        return
+    if engagement is not None:
+        yield _Bar(~(done < 1), "It has not done anything yet that shows interest or intent")
+    # Card -1, no card, takes the last.
+    bars = [*(card.conversion_at_threshold for card in definition.scorecard), definition.outcome.expected_conversion]
+    yield _probability_bar(definition, probability, np.asarray(bars)[points.card])
+
+
+def _probability_bar(definition: Definition, probability: FloatArray, bar: FloatArray) -> _Bar:
+    soon = _soon(definition)
+    # A hair's breadth below the bar is rounding, not a worse lead.
+    return _Bar(
+        probability >= bar * (1 - 1e-9),
+        f"{{chance}} leads like this are won{soon}, too few to hand over",
+        f"{{chance}} leads like this are won{soon}, enough to hand over.",
+    )
+
+
+def _capacity_bar(definition: Definition, seated: BoolArray) -> _Bar:
+    soon, seats = _soon(definition), definition.gate.capacity_per_week
+    return _Bar(
+        seated,
+        f"{{chance}} leads like this are won{soon}, and sales has room for the best {seats} of the week only",
+        f"{{chance}} leads like this are won{soon}, which is among the best {seats} of the week.",
+    )
+
+
+def _soon(definition: Definition) -> str:
+    return f" within {definition.outcome.horizon_days:g} days" if definition.columns.created is not None else ""
+
+
+def _known_of_bant(definition: Definition, facts: Facts) -> FloatArray:
+    known = np.zeros(facts.size)
+    for column in definition.bant.fields.values():
+        known += _is_known(column, facts) & ~_is_one_of(column, definition.bant.not_known, facts)
+    return known
+
+
+def _is_known(column: str, facts: Facts) -> BoolArray:
+    return _asking(column, ()).holds(facts, NO_ACTIVITIES)
+
+
+def _is_one_of(column: str, values: tuple[str, ...], facts: Facts) -> BoolArray:
+    return _asking(column, values).holds(facts, NO_ACTIVITIES) if values else np.zeros(facts.size, dtype=np.bool_)
+
+
+@lru_cache(maxsize=1024)
+def _asking(column: str, values: tuple[str, ...]) -> Condition:
+    return Condition(field=column, any_of=values) if values else Condition(field=column, is_present=True)
+
+
+def _long_view(definition: Definition, verdicts: "_Verdicts", bars: Sequence[_Bar], chance: FloatArray, *, dated: bool) -> None:
+    """What becomes of those that are not handed over, and why: the first bar that they missed, and their long-term chance."""
+    gate, expected = definition.gate, definition.outcome.expected_conversion
+    hopeless = chance < (expected / 10 if gate.discard_below is None else gate.discard_below)
+    promising = chance >= (expected if gate.nurture_from is None else gate.nurture_from)
+    in_time = f"{{long}} are won within {definition.outcome.winnable_days:g} days" if dated else "{long} are won in the end"
+    for bar in bars:
+        verdicts.give(~bar.met & promising, "nurture", f"{bar.failed}, but {in_time}: keep in touch.")
+        verdicts.give(~bar.met & hopeless, "discard", f"{bar.failed}, and only {in_time}.")
+        verdicts.give(~bar.met, "recycle", f"{bar.failed}; marketing may bring it back when more speaks for it.")
+
+
+def _drawn_in_words(share: float) -> str:
+    return f"Drawn by lot: sales works {_share_in_words(share)} leads whatever their score, so that we keep learning."
+
+
+def _share_in_words(share: float) -> str:
+    return f"{share * 100:g} in 100" if share >= 0.01 else f"{share * 1000:g} in 1,000"
+
+
+def _of_100(probability: FloatArray) -> FloatArray:
+    return np.round(np.nan_to_num(probability) * 100)
+
+
+def _first(rows: BoolArray, places: int, *order: FloatArray) -> BoolArray:
+    """The first so many of the rows that are true, in the order of the last array given, then of the one before it."""
+    positions = np.flatnonzero(rows)
+    best = positions[np.lexsort([by[positions] for by in order])][:places]
+    chosen = np.zeros(len(rows), dtype=np.bool_)
+    chosen[best] = True
+    return chosen
+
+
+def _lot(lead_id: str) -> float:
+    """A number from 0 to 1 that the id alone decides: BLAKE2b of "winnable lottery:" and the id, 8 bytes, over 2**64."""
+    digest = blake2b(f"winnable lottery:{lead_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def _literal(words: str) -> str:
+    """A person's own words within a sentence that is filled in later."""
+    return words.rstrip(".").replace("{", "{{").replace("}", "}}")
+
+
+class _Verdicts:
+    """Decisions on many leads as they fall: the first one given to a lead stands."""
+
+    def __init__(self, size: int) -> None:
+        self._codes = np.full(size, -1, dtype=np.int64)
+        self._given: list[tuple[Action, str]] = []
+
+    def open(self) -> BoolArray:
+        """Which leads have none yet."""
+        return self._codes < 0
+
+    def give(self, held: BoolArray, action: Action, says: str) -> None:
+        """One decision, to all of these leads that have none yet."""
+        self._codes[held & self.open()] = len(self._given)
+        self._given.append((action, says))
+
+    def told(self, **numbers: FloatArray) -> tuple[Decision, ...]:
+        """The decisions with each lead's own numbers in their sentences; one object for all leads of which the same is said."""
+        columns = [self._codes.tolist()]
+        for name in ("chance", "long", "points", "known"):
+            spoken = np.asarray([f"{{{name}}}" in says for _, says in self._given], dtype=np.bool_)
+            columns.append(np.where(spoken[self._codes], numbers[name], 0.0).tolist())
+        rows = zip(*columns, strict=True)
+        once: dict[tuple[float, ...], Decision] = {}
+        told = []
+        for row in rows:
+            if row not in once:
+                once[row] = self._one(*row)
+            told.append(once[row])
+        return tuple(told)
+
+    def _one(self, code: int, chance: float, long: float, points: float, known: float) -> Decision:
+        action, says = self._given[code]
+        chances = {"chance": _chance_in_words(chance), "long": _chance_in_words(long).lower()}
+        return Decision(action, says.format(**chances, points=f"{points:g}", known=f"{known:g}"))
+
+
+def _chance_in_words(of_100: float) -> str:
+    if of_100 < 1:
+        return "Fewer than 1 in 100"
+    return "More than 99 in 100" if of_100 > 99 else f"About {of_100:g} in 100"
