@@ -7,18 +7,21 @@ decided here but given.
 """
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from math import isfinite
 
-BLANKS = " \t\n\r\v\f\x00\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+BLANKS = (
+    " \t\n\r\v\f\x00\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+)
 """Characters that do not count at either end of a value: every kind of space, NUL and byte order marks."""
 
 MISSING: frozenset[str] = frozenset(
     {
         *("", "-", "--", "---", "–", "—", ".", "?", "select", "-select-", "- select -", "--select--", "please select"),
         *("n/a", "#n/a", "n.a.", "na", "<na>", "nan", "nat", "null", "<null>", "(null)", "none", "-none-", "--none--", "(none)"),
-        *("nil", "undefined", "not set", "(not set)", "not available", "not applicable", "not provided", "not specified", "blank"),
-        *("(blank)", "empty", "(empty)", "#value!", "#ref!", "#div/0!", "#name?", "#null!"),
+        *("nil", "undefined", "not set", "(not set)", "not available", "not applicable", "not provided", "not specified"),
+        *("blank", "(blank)", "empty", "(empty)", "#value!", "#ref!", "#div/0!", "#name?", "#null!", "inf", "-inf"),
     }
 )
 """What people and programs write, in lower case, where nothing is known."""
@@ -28,7 +31,7 @@ def text(value: object) -> str | None:
     """The value as text without blanks at its ends, or None where it says that nothing is known.
 
     Numbers are written the shortest way that reads back as the same number, whole ones without a fraction (3, 2.5); truth values
-    as "true" and "false"; dates and times in ISO 8601.
+    as "true" and "false"; dates and times in ISO 8601; infinity is no value.
     """
     if value is None:
         return None
@@ -37,13 +40,9 @@ def text(value: object) -> str | None:
         return None if stripped.lower() in MISSING else stripped
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        if not isfinite(value):
-            return None
-        return str(int(value)) if value.is_integer() and abs(value) < 1e16 else repr(float(value))
-    if isinstance(value, datetime | date):
-        return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
-    return text(str(value))
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
+        return str(int(value))
+    return text(str(float(value) if isinstance(value, float) else value))
 
 
 _CURRENCY = (
@@ -54,16 +53,17 @@ _CURRENCY = (
 
 
 def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
+    """At most one blank between the parts: the time to match stays short whatever is sent."""
     grouped = rf"[0-9]{{1,3}}(?:(?P<mark>[{thousands}])[0-9]{{2,3}})?(?:(?P=mark)[0-9]{{2,3}})*(?<=[0-9]{{3}})"
     digits = rf"(?P<whole>{grouped}|[0-9]+)?(?:{decimal}(?P<part>[0-9]*))?(?P<power>[eE][+-]?[0-9]+)?"
-    return re.compile(
-        rf"(?P<open>\()?\s*(?P<sign>[+−-])?\s*{_CURRENCY}?\s*(?P<sign2>[+−-])?\s*{digits}\s*%?\s*{_CURRENCY}?\s*(?P<close>\))?(?P<sign3>-)?",
-        re.IGNORECASE,
-    )
+    before = rf"(?P<open>\()?\s?(?P<sign>[+−-])?\s?{_CURRENCY}?\s?(?P<sign2>[+−-])?\s?"
+    return re.compile(rf"{before}{digits}\s?%?\s?{_CURRENCY}?\s?(?P<close>\))?(?P<sign3>-)?", re.IGNORECASE)
 
 
 _SPACES = " \xa0\u2009\u202f'’"
 _NUMBER = {".": _number_pattern(r"\.", "," + _SPACES), ",": _number_pattern(",", "." + _SPACES)}
+_LONGEST = 80
+"""Characters beyond which a value is neither a number nor a date."""
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
@@ -71,12 +71,12 @@ def number(value: str, decimal: str = ".") -> float | None:
     """The value as a number, or None if it is none.
 
     Currency signs, thousands marks (in groups of three, or of two as in India), a per cent sign (12 % is 12), and brackets or a
-    trailing minus for negatives are understood. `decimal` is "." or ",": the mark that stands before the fraction. A value that can
-    only be written with the other mark (1,5 where "." is given) is not a number.
+    trailing minus for negatives are understood. `decimal` is "." or ",": the mark that stands before the fraction. A value that
+    can only be written with the other mark (1,5 where "." is given) is not a number.
     """
-    if decimal == "." and _PLAIN.fullmatch(value):
+    if decimal == "." and len(value) <= _LONGEST and _PLAIN.fullmatch(value):
         return _finite(value)
-    found = _NUMBER[decimal].fullmatch(value.strip(BLANKS))
+    found = _NUMBER[decimal].fullmatch(value.strip(BLANKS)) if len(value) <= _LONGEST else None
     if found is None:
         return None
     whole, part = found["whole"] or "", found["part"] or ""
@@ -84,7 +84,7 @@ def number(value: str, decimal: str = ".") -> float | None:
     if not whole + part or bool(found["open"]) != bool(found["close"]) or len(signs) + bool(found["open"]) > 1:
         return None
     size = _finite(f"{re.sub('[^0-9]', '', whole) or '0'}.{part or '0'}{found['power'] or ''}")
-    return -size if size is not None and (found["open"] or signs and signs[0] != "+") else size
+    return -size if size is not None and (found["open"] or (signs and signs[0] != "+")) else size
 
 
 def _finite(written: str) -> float | None:
@@ -92,14 +92,19 @@ def _finite(written: str) -> float | None:
     return size if isfinite(size) else None
 
 
-_MONTHS = {name: place for place, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
-_MONTH_NAMES = "january february march april may june july august september october november december sept".split()
-_MONTH = rf"(?P<name>{'|'.join(sorted([*_MONTH_NAMES, *_MONTHS], key=len, reverse=True))})\.?"
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
 _DAY = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>[0-9]{4}|[0-9]{2})"
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
-_ZONES = {"z": 0, "utc": 0, "gmt": 0, "ut": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7}
-"""Names of time zones as RFC 2822, section 4.3, defines them; hours from UTC. Other names mean different zones in different countries."""
+_ZONES = {
+    **{"z": 0, "utc": 0, "gmt": 0, "ut": 0},
+    **{"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7},
+}
+"""Names of time zones in hours from UTC, after RFC 2822, section 4.3. Other names mean different zones in different countries."""
 _TIME = (
     r"(?P<hour>[0-9]{1,2})[:.h](?P<minute>[0-9]{2})(?:[:.](?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
     r"(?:\s*(?P<half>[ap])\.?m\.?)?"
@@ -123,11 +128,13 @@ _EPOCH = re.compile(r"(?P<seconds>[0-9]{10})(?P<rest>[0-9]{3})?(?:\.(?P<fraction
 def moment(value: str, day_first: bool = False) -> datetime | None:
     """The value as a moment in UTC, or None if it is no date.
 
-    Understood: ISO 8601; 3/12/2024 and its kin with "/", "-" or "." (what comes first is `day_first`, except where the numbers leave
-    only one reading, and with "." always the day); 12 Mar 2024 and Mar 12, 2024; 20240312; seconds (10 digits) or milliseconds (13)
-    since 1970. A time of day may follow, on 12 or 24 hours, with a zone. Without a zone it is UTC, without a time of day midnight.
-    Years of two digits lie between 1969 and 2068, as POSIX has it.
+    Understood: ISO 8601; 3/12/2024 and its kin with "/", "-" or "." (`day_first` says what comes first, except where the numbers
+    leave only one reading, and with "." it is the day); 12 Mar 2024 and Mar 12, 2024; 20240312; seconds (10 digits) or
+    milliseconds (13) since 1970. A time of day may follow, on 12 or 24 hours, with a zone. Without a zone it is UTC, without a
+    time of day midnight. Years of two digits lie between 1969 and 2068, as POSIX has it.
     """
+    if len(value) > _LONGEST:
+        return None
     value = value.strip(BLANKS)
     epoch = _EPOCH.fullmatch(value)
     if epoch:
@@ -168,7 +175,7 @@ def _day_of(part: dict[str, str | None], day_first: bool) -> tuple[int, int, int
         one, two = int(part["one"] or 0), int(part["two"] or 0)
         first_is_day = one > 12 or (two <= 12 and (day_first or part["mark"] == "."))
         return (year, two, one) if first_is_day else (year, one, two)
-    month = _MONTHS[(part["name"] or "")[:3].lower()] if part.get("name") else int(part["month"] or 0)
+    month = _MONTHS.index((part["name"] or "")[:3].lower()) + 1 if part.get("name") else int(part["month"] or 0)
     return year, month, int(part["day"] or 0)
 
 

@@ -1,7 +1,7 @@
 """The input contract: what the CRM's tables must hold, and what becomes of rows that do not hold it.
 
-Leads, activities and field history are read from where they lie, their columns are given the roles that the definition names, and
-every row that cannot be used is put aside with its reason. What was known when, and what is learned from it, is not decided here.
+Leads, activities and field history are read from where they lie, their columns get the roles that the definition names, and every
+row that cannot be used is put aside with its reason. What was known when, and what is learned from it, is not decided here.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from winnable.definition.model import Definition
-from winnable.history.events import read_activities, read_changes
+from winnable.history.events import EventReader
 from winnable.history.lead_table import read_leads
 from winnable.history.rejects import Findings
 
@@ -21,8 +21,8 @@ class Crm:
     leads: one row a lead, indexed by the row's number in the source (0 is the first below the header). Every column of the export
         under its own name, as text (pandas "str"), cleaned; and under reserved names the roles that the definition names and the
         export has: "@id", "@person", "@status", "@source", "@consent" as text, "@created" and "@closed" as datetime64[us, UTC].
-        "@id" is always there; without an id column it is the row's number. "@closed" is only given for leads that are won or lost:
-        in an open lead it is what somebody expects.
+        "@id" is always there; without an id column it is the row's number. Read for training, "@closed" is only given for leads
+        that are won or lost: in an open lead it is what somebody expects.
     activities: "@id", "@at" (datetime64[us, UTC]), "@kind" and, where the table has it, "@recorded"; sorted by id and time.
     history: "@id", "@at", "@field", "@old", "@new"; sorted by id, field and time.
     rejects: table, row, id, reason of every row that could not be used.
@@ -50,18 +50,19 @@ def read_crm(
     A source is a .csv, .tsv or .txt file (packed with gzip or not), a .parquet file, a folder of either, or a database URL as
     SQLAlchemy writes it with the table's name after "#" (without one: the table called leads, activities or history).
 
-    For training, leads have different ids (of several rows with one id the last that can be used is kept), a status, and dates that
-    can be true; other rows are rejected. Otherwise (to be scored) every row stays, in order, and only rows that cannot be read, or
-    whose creation date cannot be read, are named in the rejects. `now` (in UTC, the present by default) tells which dates lie in the
-    future: more than a day ahead.
+    For training, every lead has an id of its own (of several rows with one id the last that can be used is kept) and dates that
+    can be true; other rows are rejected. Otherwise (to be scored) every lead's row stays, in order, and only those that cannot
+    be read, or whose creation date cannot be read, are named in the rejects. `now` (in UTC, the present by default) tells which
+    dates lie in the future: more than a day ahead.
 
     Raises DataError where a source cannot be read or misses a column that the definition names.
     """
     present = pd.Timestamp.now("UTC") if now is None else now
     findings = Findings()
     lead_rows = read_leads(definition, leads, findings, present, for_training=for_training)
-    activity_rows = read_activities(definition, activities, lead_rows, findings, present, for_training=for_training) if activities else None
-    change_rows = read_changes(definition, history, lead_rows, findings, present, for_training=for_training) if history else None
+    events = EventReader(definition, lead_rows, findings, present, for_training)
+    activity_rows = events.activities(activities) if activities else None
+    change_rows = events.changes(history) if history else None
     return Crm(lead_rows, activity_rows, change_rows, findings.rejects(), tuple(findings.notes))
 
 

@@ -36,7 +36,7 @@ def read_database(source: str, kind: str) -> tuple[str, Part]:
 
 
 def _address(source: str) -> tuple[sql.URL, str]:
-    """The URL without the table, with the driver that winnable brings for PostgreSQL, and the table's name, "" if none is given."""
+    """The URL without the table, with the driver that winnable brings for PostgreSQL; the table's name, "" if none."""
     address, _, wanted = source.rpartition("#") if "#" in source else (source, "", "")
     if "@" in wanted:
         raise DataError("the database URL has a '#' before its '@'; write a '#' in a password as %23.")
@@ -46,7 +46,7 @@ def _address(source: str) -> tuple[sql.URL, str]:
             url = url.set(drivername="postgresql+psycopg")
         url.get_dialect()
     except (ArgumentError, ValueError):
-        raise DataError("the database URL cannot be understood; expected something like postgresql://user@host/database#table.") from None
+        raise DataError("the database URL cannot be read; expected is one like postgresql://user@host/database#table.") from None
     except NoSuchModuleError:
         raise DataError(f"{url.drivername}: SQLAlchemy knows no such database; PostgreSQL and SQLite are built in.") from None
     except ModuleNotFoundError as error:
@@ -90,5 +90,5 @@ def _content(connection: sql.Connection, table: sql.Table) -> Part:
     result = connection.execute(sql.select(table).order_by(*table.primary_key.columns))
     for rows in result.partitions(_BATCH):
         for chunk, column in zip(chunks, zip(*rows, strict=True), strict=True):
-            chunk.append(pa.array([value if type(value) is str else values.text(value) for value in column], type=pa.large_string()))
+            chunk.append(pa.array([values.text(value) for value in column], type=pa.large_string()))
     return Part(names, [pa.chunked_array(chunk, type=pa.large_string()) for chunk in chunks])

@@ -54,8 +54,8 @@ def _refuse_unreadable(column: "pd.Series[str]", moments: "pd.Series[pd.Timestam
         forms = Counter(shape(value) for value in failed.iloc[:10_000])
         shown = ", ".join(f"'{form}'" for form, _ in forms.most_common(3))
         raise DataError(
-            f"{table}: the column '{column.name}' cannot be read as dates: {len(failed)} of {present} values failed. They look like {shown} "
-            "(9 for a digit, a for a letter); dates such as 2024-03-31, 31/03/2024 or 31 Mar 2024 were expected."
+            f"{table}: the column '{column.name}' cannot be read as dates: {len(failed)} of {present} values failed. They look "
+            f"like {shown} (9 for a digit, a for a letter); dates such as 2024-03-31, 31/03/2024 or 31 Mar 2024 were expected."
         )
 
 

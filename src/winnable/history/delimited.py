@@ -48,7 +48,7 @@ def read_delimited(path: Path) -> Part:
     columns, broken = _parsed(raw, separator, len(header), path)
     if broken and len(broken) == len(broken) + columns[0].length():
         example = next(iter(broken.values()))
-        raise DataError(f"{path}: none of its {len(broken)} rows fits the header: {example}. Export it again, or mend the header.")
+        raise DataError(f"{path}: none of its {len(broken)} rows fits the header: {example}. Mend the header.")
     return Part(header, columns, broken, notes)
 
 
@@ -100,7 +100,7 @@ def _wide_encoding(raw: bytes) -> str | None:
 
 
 def _separator(start: str) -> tuple[str, bool]:
-    """The separator under which the rows fit the header best, and whether the first line only names it, as Excel's "sep=;" does."""
+    """The separator under which rows fit the header best, and whether the first line only names it, as Excel's "sep=;" does."""
     first = start.split("\n", 1)[0].strip().lower()
     if first.startswith("sep=") and len(first) == 5 and "\n" in start:
         return first[4], True
@@ -139,7 +139,9 @@ def _parsed(raw: bytes, separator: str, width: int, path: Path) -> tuple[list[pa
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(raw),
-            read_options=pyarrow.csv.ReadOptions(use_threads=False, column_names=names, skip_rows_after_names=1, block_size=_LARGEST_ROW),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False, column_names=names, skip_rows_after_names=1, block_size=_LARGEST_ROW
+            ),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=separator, newlines_in_values=b'"' in raw, invalid_row_handler=set_aside, ignore_empty_lines=True
             ),

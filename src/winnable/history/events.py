@@ -1,10 +1,11 @@
 """The activities' and the field history's side of the input contract: one row is one thing that happened to a lead at one time.
 
-Columns are found by the definition or by the names that CRMs give them. Rows that belong to no lead or have no time are put aside.
+Columns are found by the definition, or by the names that CRMs give them. Rows of no lead and rows without a time are put aside.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,15 @@ import pandas as pd
 from winnable.definition.model import Definition
 from winnable.errors import DataError
 from winnable.history.dates import read_dates, shape
-from winnable.history.lead_table import AHEAD, nearest
+from winnable.history.lead_table import AHEAD, listed, nearest
 from winnable.history.rejects import Findings, counted
 from winnable.history.sources import read_source
 from winnable.history.table import TextTable
 
 _NAMES = {
     "lead": "leadid lead leadorcontactid whoid prospectid contactid recordid parentid personid opportunityid dealid caseid",
-    "at": "at occurredat occurred happenedat timestamp eventtimestamp activitydate activitytime activitydatetime eventdate eventtime "
-    "datetime time date changedat changedate changedon modifiedat modifiedon createdat createdon createddate created",
+    "at": "at occurredat occurred happenedat timestamp eventtimestamp activitydate activitytime activitydatetime eventdate "
+    "eventtime datetime time date changedat changedate changedon modifiedat modifiedon createdat createdon createddate created",
     "kind": "kind type activitytype activitykind eventtype eventkind activity event eventname activityname",
     "recorded": "recorded recordedat recordedon loadedat insertedat ingestedat syncedat",
     "field": "field fieldname property propertyname attribute column columnname",
@@ -28,90 +29,87 @@ _NAMES = {
     "new": "new newvalue to tovalue after valueafter value",
 }
 """What CRMs call the columns, without blanks, capitals and punctuation, the surest names first."""
-_MEANT = {"lead": "the lead's id", "at": "the time", "kind": "the kind of activity", "field": "the field's name", "new": "the new value"}
+_MEANT = {"lead": "the lead's id", "at": "the time", "kind": "the kind", "field": "the field's name", "new": "the new value"}
 
 
 
 
-def read_activities(
-    definition: Definition, source: str, leads: pd.DataFrame, findings: Findings, now: pd.Timestamp, *, for_training: bool
-) -> pd.DataFrame:
-    """The activities with "@id", "@at", "@kind" and, where the table has it, "@recorded"; sorted by id and time."""
-    named = definition.activities
-    given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
-    events = _read_events("activities", source, given, definition, leads, findings, now, for_training=for_training)
-    kindless = int(events["@kind"].isna().sum())
-    if kindless:
-        findings.note(f"{counted(kindless, 'activity row')} without a kind; counted among all activities, but among none of a kind.")
-    if "@created" in leads:
-        created = events["@id"].map(leads.dropna(subset="@id").drop_duplicates("@id").set_index("@id")["@created"])
-        before = int((events["@at"] < created).sum())
-        if before:
-            findings.note(f"{counted(before, 'activity row')} from before the lead was created; kept, as touches of somebody not yet known.")
-    return _sorted(events, [])
+@dataclass(frozen=True)
+class EventReader:
+    """Reads what happened to the given leads, each table by itself; rows that cannot be used go to the findings."""
 
+    definition: Definition
+    leads: pd.DataFrame
+    findings: Findings
+    now: pd.Timestamp
+    for_training: bool
 
-def read_changes(
-    definition: Definition, source: str, leads: pd.DataFrame, findings: Findings, now: pd.Timestamp, *, for_training: bool
-) -> pd.DataFrame:
-    """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and time.
+    def activities(self, source: str) -> pd.DataFrame:
+        """The activities with "@id", "@at", "@kind" and, where the table has it, "@recorded"; sorted by id and time."""
+        named = self.definition.activities
+        given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
+        events = self._events("activities", source, given)
+        kindless = int(events["@kind"].isna().sum())
+        if kindless:
+            self.findings.note(f"activities: {counted(kindless, 'row')} without a kind; counted under none of the kinds.")
+        if "@created" in self.leads:
+            created = self.leads.dropna(subset=["@id"]).drop_duplicates("@id").set_index("@id")["@created"]
+            before = int((events["@at"] < events["@id"].map(created)).sum())
+            if before:
+                self.findings.note(f"activities: {counted(before, 'row')} from before the lead was created; kept, early touches.")
+        return _sorted(events, [])
 
-    Where the table keeps no old values, the old value is the one that was new before; of a first change it is missing.
-    """
-    named = definition.history
-    given = {"lead": named.lead, "at": named.at, "field": named.field, "old": named.old, "new": named.new}
-    events = _read_events("history", source, given, definition, leads, findings, now, for_training=for_training)
-    fieldless = events["@field"].isna()
-    findings.reject("history", events.index[fieldless], events.loc[fieldless, "@id"], "it names no field")
-    changes = _sorted(events[~fieldless], ["@field"])
-    if "@old" not in changes:
-        findings.note("history: it keeps no old values; the value that was new before was taken.")
-        changes = changes.assign(**{"@old": changes.groupby(["@id", "@field"], sort=False)["@new"].shift()})
-    return changes
+    def changes(self, source: str) -> pd.DataFrame:
+        """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and time.
 
+        Where the table keeps no old values, the old value is the one that was new before; of a first change it is missing.
+        """
+        named = self.definition.history
+        given = {"lead": named.lead, "at": named.at, "field": named.field, "old": named.old, "new": named.new}
+        events = self._events("history", source, given)
+        fieldless = events["@field"].isna()
+        self.findings.reject("history", events.index[fieldless], events.loc[fieldless, "@id"], "it names no field")
+        changes = _sorted(events[~fieldless], ["@field"])
+        if "@old" not in changes:
+            self.findings.note("history: it keeps no old values; the value that was new before was taken.")
+            changes["@old"] = changes.groupby(["@id", "@field"], sort=False)["@new"].shift().astype("str")
+        return changes
 
-def _read_events(
-    kind: str,
-    source: str,
-    given: Mapping[str, str | None],
-    definition: Definition,
-    leads: pd.DataFrame,
-    findings: Findings,
-    now: pd.Timestamp,
-    *,
-    for_training: bool,
-) -> pd.DataFrame:
-    """The table's usable rows, with its roles under reserved names."""
-    if definition.columns.id is None:
-        raise DataError(f"{kind}: the definition names no id column of the leads, so no row can be tied to a lead; name one as columns.id.")
-    table = read_source(source, kind)
-    for note in table.notes:
-        findings.note(note)
-    findings.reject(kind, pd.Index(list(table.broken)), None, list(table.broken.values()))
-    roles = _roles(kind, given, table, definition.columns.id)
-    frame = table.data
-    dates = read_dates({role: frame[roles[role]] for role in ("at", "recorded") if role in roles}, table.name, findings, strict=True)
-    words = {role: frame[name] for role, name in roles.items() if role not in dates}
-    frame = frame.assign(**{"@id" if role == "lead" else f"@{role}": column for role, column in {**words, **dates}.items()})
-    unknown = ~frame["@id"].isin(leads["@id"])
-    if for_training and len(frame) and unknown.all():
-        mine, theirs = frame["@id"].dropna(), leads["@id"].dropna()
-        forms = f" (theirs look like '{shape(mine.iloc[0])}', the leads' like '{shape(theirs.iloc[0])}')" if len(mine) and len(theirs) else ""
-        raise DataError(f"{table.name}: no row belongs to a lead: no '{roles['lead']}' is an id of the leads{forms}. Name the right columns.")
-    faults = [
-        (frame["@id"].isna(), "it names no lead"),
-        (frame[roles["at"]].isna(), "it has no time"),
-        (frame["@at"].isna(), "its time cannot be read"),
-        (frame["@at"] > now + AHEAD, "its time lies in the future"),
-    ]
-    if for_training:
-        faults.append((unknown, "no lead that can be used has this id"))
-    usable = pd.Series(True, index=frame.index)
-    for fault, reason in faults:
-        wrong = usable & fault
-        findings.reject(kind, frame.index[wrong], frame.loc[wrong, "@id"], reason)
-        usable &= ~fault
-    return frame[usable & ~unknown]
+    def _events(self, kind: str, source: str, given: Mapping[str, str | None]) -> pd.DataFrame:
+        """The table's usable rows, with its roles under reserved names."""
+        id_column = self.definition.columns.id
+        if id_column is None:
+            raise DataError(f"{kind}: the definition names no id column of the leads, so no row can be tied to a lead; name it.")
+        table = read_source(source, kind)
+        for note in table.notes:
+            self.findings.note(note)
+        self.findings.reject(kind, pd.Index(list(table.broken)), None, list(table.broken.values()))
+        roles = _roles(kind, given, table, id_column)
+        frame = table.data
+        dated: dict[str, pd.Series[str]] = {role: frame[roles[role]] for role in ("at", "recorded") if role in roles}
+        dates = read_dates(dated, table.name, self.findings, strict=True)
+        words = {role: frame[name] for role, name in roles.items() if role not in dates}
+        frame = frame.assign(**{"@id" if role == "lead" else f"@{role}": column for role, column in {**words, **dates}.items()})
+        known = frame["@id"].isin(self.leads["@id"].dropna())
+        faults = [
+            (frame["@id"].isna(), "it names no lead"),
+            (dated["at"].isna(), "it has no time"),
+            (frame["@at"].isna(), "its time cannot be read"),
+            (frame["@at"] > self.now + AHEAD, "its time lies in the future"),
+        ]
+        if self.for_training:
+            self._refuse_strangers(frame, known, table, roles["lead"])
+            faults.append((~known, "no lead that can be used has this id"))
+        return frame[self.findings.sift(kind, frame, faults) & known]
+
+    def _refuse_strangers(self, frame: pd.DataFrame, known: "pd.Series[bool]", table: TextTable, column: str) -> None:
+        """Raise DataError if there are leads and rows, but no row belongs to a lead."""
+        mine, theirs = frame["@id"].dropna(), self.leads["@id"].dropna()
+        if len(mine) and len(theirs) and not known.any():
+            raise DataError(
+                f"{table.name}: none of the {counted(len(frame), 'row')} belongs to a lead: '{column}' holds values like "
+                f"'{shape(mine.iloc[0])}', the leads' ids are like '{shape(theirs.iloc[0])}'. Name the right columns."
+            )
 
 
 def _roles(kind: str, given: Mapping[str, str | None], table: TextTable, id_column: str) -> dict[str, str]:
@@ -123,13 +121,15 @@ def _roles(kind: str, given: Mapping[str, str | None], table: TextTable, id_colu
     roles: dict[str, str] = {}
     for role, name in given.items():
         if name is not None and name not in columns:
-            raise DataError(f"{table.name}: there is no column '{name}', which the definition names as {kind}.{role}; {nearest(name, columns)}")
+            where = f"which the definition names as {kind}.{role}"
+            raise DataError(f"{table.name}: there is no column '{name}', {where}; {nearest(name, columns)}")
         usual = [_plain(id_column)] if role == "lead" else []
-        free = (by_plain[each] for each in [*usual, *_NAMES[role].split()] if each in by_plain and by_plain[each] not in roles.values())
+        usual += _NAMES[role].split()
+        free = (by_plain[each] for each in usual if each in by_plain and by_plain[each] not in roles.values())
         found = name or next(free, None)
         if found is None and role not in ("recorded", "old"):
-            listed = ", ".join(f"'{column}'" for column in columns)
-            raise DataError(f"{table.name}: no column is recognised as {_MEANT[role]}; name it in the definition as {kind}.{role}. Its columns: {listed}.")
+            mend = f"name it in the definition as {kind}.{role}"
+            raise DataError(f"{table.name}: no column is recognised as {_MEANT[role]}; {mend}. Its columns: {listed(columns)}.")
         if found is not None:
             roles[role] = found
     return roles

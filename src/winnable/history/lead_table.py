@@ -28,10 +28,12 @@ def read_leads(definition: Definition, source: str, findings: Findings, now: pd.
     frame = table.data if for_training else table.data.reindex(range(table.size))
     ids = frame[roles["id"]] if "id" in roles else pd.Series(frame.index.astype("str"), index=frame.index, dtype="str")
     words = {f"@{role}": frame[name] for role, name in roles.items() if role not in ("id", "created", "closed")}
-    dated = {role: frame[roles[role]] for role in ("created", "closed") if role in roles}
+    dated: dict[str, pd.Series[str]] = {role: frame[roles[role]] for role in ("created", "closed") if role in roles}
     moments = read_dates(dated, table.name, findings, strict=for_training)
     frame = frame.assign(**{"@id": ids}, **words, **{f"@{role}": moment for role, moment in moments.items()})
-    return _checked_for_training(definition, frame, dated, findings, now) if for_training else _checked_for_scoring(frame, dated, findings)
+    if not for_training:
+        return _checked_for_scoring(frame, dated, findings)
+    return _checked_for_training(definition, frame, dated, findings, now)
 
 
 def _roles(definition: Definition, table: TextTable, findings: Findings, *, for_training: bool) -> dict[str, str]:
@@ -39,18 +41,17 @@ def _roles(definition: Definition, table: TextTable, findings: Findings, *, for_
     columns = list(table.data.columns)
     reserved = [name for name in columns if name.startswith("@") and name[1:] in (*ROLES, "recorded")]
     if reserved:
-        raise DataError(f"{table.name}: a column is called '{reserved[0]}', which winnable keeps for itself; rename it in the export.")
+        raise DataError(f"{table.name}: a column is called '{reserved[0]}', a name that winnable keeps for itself; rename it.")
     named = {role: str(name) for role in ROLES if (name := getattr(definition.columns, role)) is not None}
     for role, name in named.items():
         if name in table.doubled:
-            raise DataError(f"{table.name}: the column '{name}' ({role}) stands more than once in the header; rename or remove one of them.")
+            raise DataError(f"{table.name}: the column '{name}' ({role}) stands more than once in the header; remove one.")
         if name not in columns and (for_training or role == "id"):
-            raise DataError(f"{table.name}: there is no column '{name}', which the definition names as {role}; {nearest(name, columns)}")
+            raise DataError(f"{table.name}: there is no column '{name}', the definition's {role}; {nearest(name, columns)}")
     others = dict.fromkeys([*named.values(), *definition.columns.fixed, *definition.columns.ignore, *definition.fields()])
     lacking = [name for name in others if name not in columns]
     if lacking:
-        listed = ", ".join(f"'{name}'" for name in lacking)
-        findings.note(f"{table.name}: the definition speaks of {listed}, which the export does not have; {nearest(lacking[0], columns)}")
+        findings.note(f"{table.name}: it has no {listed(lacking)}, which the definition names; {nearest(lacking[0], columns)}")
     return {role: name for role, name in named.items() if name in columns}
 
 
@@ -58,8 +59,13 @@ def nearest(name: str, columns: Iterable[str]) -> str:
     """The column that is called most nearly like it, and all there are: the second half of an error's sentence."""
     plain = {column.casefold(): column for column in columns}
     close = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.6)
-    listed = ", ".join(f"'{column}'" for column in plain.values())
-    return f"nearest is '{plain[close[0]]}'. Its columns: {listed}." if close else f"its columns: {listed}."
+    all_of_them = listed(plain.values())
+    return f"nearest is '{plain[close[0]]}'. Its columns: {all_of_them}." if close else f"its columns: {all_of_them}."
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in quotes, with commas between them."""
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _checked_for_scoring(frame: pd.DataFrame, dated: "Mapping[str, pd.Series[str]]", findings: Findings) -> pd.DataFrame:
@@ -96,27 +102,23 @@ def _checked_for_training(
         faults.append((closed > now + AHEAD, "it is closed, but the closing date lies in the future"))
         if "created" in dated:
             faults.append((closed < frame["@created"], "it was closed before it was created"))
-    usable = pd.Series(True, index=frame.index)
-    for fault, reason in faults:
-        wrong = usable & fault
-        findings.reject("leads", frame.index[wrong], frame.loc[wrong, "@id"], reason)
-        usable &= ~fault
-    return _last_of_each_id(frame[usable], findings)
+    return _last_of_each_id(frame[findings.sift("leads", frame, faults)], findings)
 
 
 def _closed_when_resolved(
     frame: pd.DataFrame, written: "pd.Series[str]", resolved: "pd.Series[bool]", findings: Findings
 ) -> "pd.Series[pd.Timestamp]":
-    """The closing date of leads that are won or lost. A date without a time of day means any time of it, so not before creation."""
+    """The closing date of leads that are won or lost. A date without a time of day is never before creation on that day."""
     closed = frame["@closed"]
     expected = int((closed.notna() & ~resolved).sum())
     if expected:
-        findings.note(f"{counted(expected, 'open lead')} with a closing date; it was taken as what somebody expects, not as what happened.")
-    undated, unreadable = int((resolved & written.isna()).sum()), int((resolved & written.notna() & closed.isna()).sum())
+        findings.note(f"{counted(expected, 'open lead')} with a closing date; taken as what somebody expects, not what happened.")
+    undated = int((resolved & written.isna()).sum())
     if undated:
-        findings.note(f"{counted(undated, 'won or lost lead')} without a closing date; kept, but when it happened is not known.")
+        findings.note(f"{counted(undated, 'won or lost lead')} without a closing date; kept, though nobody knows when it was.")
+    unreadable = int((resolved & written.notna() & closed.isna()).sum())
     if unreadable:
-        findings.note(f"{counted(unreadable, 'won or lost lead')} with a closing date that cannot be read; kept, but when it happened is not known.")
+        findings.note(f"{counted(unreadable, 'won or lost lead')} with an unreadable closing date; kept as if there were none.")
     closed = closed.where(resolved)
     if "@created" in frame:
         created = frame["@created"]
@@ -140,7 +142,7 @@ def _check_status(definition: Definition, frame: pd.DataFrame, findings: Finding
     for value in (*outcome.won, *outcome.lost):
         twin = by_plain.get(value.casefold())
         if twin is not None and value not in counts.index:
-            findings.note(f"No lead has the status '{value}', but {counted(int(counts[twin]), 'lead')} '{twin}', which the definition does not know.")
+            findings.note(f"No lead has the status '{value}', but {counted(int(counts[twin]), 'lead')} '{twin}': is it the same?")
     missing = int(status.isna().sum())
     if missing:
         findings.note(f"{counted(missing, 'lead')} without a status; taken as open.")

@@ -1,29 +1,37 @@
 """Whole columns of text into numbers and moments, value by value as `winnable.definition.values` reads them.
 
 Added here is only what a column tells and a single value cannot: which mark is the decimal mark, and whether days or months
-come first. Values in the plain form of their kind are read by Arrow and pandas, all others once for each different value.
+come first. Values in the usual forms are read by Arrow and numpy all at once, the others one by one, each different value once.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
-from numpy.typing import NDArray
 
 from winnable.definition import values
-from winnable.definition.facts import IntArray
+from winnable.definition.facts import BoolArray, IntArray
 
-_PLAIN_NUMBER = r"^-?[0-9]{1,300}(\.[0-9]{1,300})?$"
-_PLAIN_MOMENT = (
-    r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
-    r"([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][01][0-9]:?[0-5][0-9])?)?$"
-)
-_DAY_AND_MONTH = r"^(?P<one>[0-9]{1,2})[/-](?P<two>[0-9]{1,2})[/-](?:[0-9]{4}|[0-9]{2})(?:$|[^0-9])"
+Moments = np.ndarray[tuple[int], np.dtype[np.datetime64]]
+
 _SAMPLE = 10_000
+_USUAL_NUMBER = {
+    ".": r"^[$€£]? ?-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})(?:\.[0-9]{1,15})?$",
+    ",": r"^[$€£]? ?-?(?:[0-9]{1,3}(?:\.[0-9]{3}){1,4}|[0-9]{1,15})(?:,[0-9]{1,15})?$",
+}
+_ISO_MOMENT = (
+    r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+    r"(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][01][0-9]:?[0-5][0-9])?)?$"
+)
+_DAY_AND_MONTH = r"^(?P<one>[0-9]{1,2})(?P<mark>[-/.])(?P<two>[0-9]{1,2})(?P<again>[-/.])(?P<year>[0-9]{4}|[0-9]{2})"
+_USUAL_MOMENT = (
+    _DAY_AND_MONTH + r"(?:,? (?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?: ?(?P<half>[AaPp])[Mm])?)?$"
+)
 
 
 def parse_numbers(column: "pd.Series[str]", decimal: str | None = None) -> "pd.Series[float]":
@@ -31,10 +39,23 @@ def parse_numbers(column: "pd.Series[str]", decimal: str | None = None) -> "pd.S
     mark = decimal or decimal_mark(column)
     distinct, codes = _distinct(column)
     numbers = np.full(len(distinct) + 1, np.nan)
-    plain = _matches(distinct, _PLAIN_NUMBER) if mark == "." else np.zeros(len(distinct), dtype=bool)
-    numbers[:-1][plain] = pc.cast(distinct.filter(pa.array(plain)), pa.float64()).to_numpy(zero_copy_only=False)
-    numbers[:-1][~plain] = [_or_nan(values.number(value, mark)) for value in _words(distinct, ~plain)]
+    usual = _matches(distinct, _USUAL_NUMBER[mark])
+    bare = pc.replace_substring_regex(distinct.filter(pa.array(usual)), "[$€£ ,]" if mark == "." else "[$€£ .]", "")
+    numbers[:-1][usual] = pc.cast(pc.replace_substring(bare, ",", "."), pa.float64()).to_numpy(zero_copy_only=False)
+    rest = (values.number(value, mark) for value in _words(distinct, ~usual))
+    numbers[:-1][~usual] = [np.nan if value is None else value for value in rest]
     return pd.Series(numbers[codes], index=column.index, name=column.name)
+
+
+def decimal_mark(column: "pd.Series[str]") -> str:
+    """"," where more of the different values can be read only with it than only with ".", else "."."""
+    distinct, _ = _distinct(column)
+    if not pc.any(pc.match_substring(distinct, ",")).as_py():
+        return "."
+    sample = distinct[:_SAMPLE].to_pylist()
+    by_point = np.array([values.number(value, ".") is not None for value in sample])
+    by_comma = np.array([values.number(value, ",") is not None for value in sample])
+    return "," if (by_comma & ~by_point).sum() > (by_point & ~by_comma).sum() else "."
 
 
 def parse_moments(column: "pd.Series[str]", day_first: bool | None = None) -> "pd.Series[pd.Timestamp]":
@@ -45,29 +66,18 @@ def parse_moments(column: "pd.Series[str]", day_first: bool | None = None) -> "p
     first = bool(day_order(column).day_first) if day_first is None else day_first
     distinct, codes = _distinct(column)
     moments = np.full(len(distinct) + 1, np.datetime64("NaT", "us"))
-    plain = _matches(distinct, _PLAIN_MOMENT)
-    read = pd.to_datetime(pd.Series(_words(distinct, plain), dtype="str"), format="ISO8601", utc=True, errors="coerce")
-    moments[:-1][plain] = read.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
-    moments[:-1][~plain] = _naive(values.moment(value, first) for value in _words(distinct, ~plain))
+    iso = _matches(distinct, _ISO_MOMENT)
+    moments[:-1][iso] = _iso_moments(_words(distinct, iso))
+    usual, read = _day_and_month_moments(distinct, first)
+    moments[:-1][usual] = read
+    others = ~iso & ~usual
+    moments[:-1][others] = _plain_moments(values.moment(value, first) for value in _words(distinct, others))
     return pd.Series(pd.DatetimeIndex(moments[codes]).tz_localize("UTC"), index=column.index, name=column.name)
-
-
-def decimal_mark(column: "pd.Series[str]") -> str:
-    """"," where more of the different values can only be read with it than only with ".", else "."."""
-    distinct, _ = _distinct(column)
-    if not _matches(distinct, ",").any():
-        return "."
-    sample = distinct[:_SAMPLE].to_pylist()
-    by_point = [values.number(value, ".") is not None for value in sample]
-    by_comma = [values.number(value, ",") is not None for value in sample]
-    only_comma = sum(comma and not point for comma, point in zip(by_comma, by_point, strict=True))
-    only_point = sum(point and not comma for comma, point in zip(by_comma, by_point, strict=True))
-    return "," if only_comma > only_point else "."
 
 
 @dataclass(frozen=True)
 class DayOrder:
-    """How many different values of the form 3/12/2024 can only have the day first, only the month first, or be read either way."""
+    """How many different values like 3/12/2024 can only have the day first, only the month first, or be read either way."""
 
     only_day: int
     only_month: int
@@ -78,22 +88,63 @@ class DayOrder:
         """What the values decide, by majority; None if none of them decides."""
         return None if self.only_day == self.only_month else self.only_day > self.only_month
 
-    @property
-    def undecided(self) -> bool:
-        """Whether there are values that can be read either way and nothing in the column says which is meant."""
-        return self.either > 0 and self.day_first is None
-
 
 def day_order(column: "pd.Series[str]") -> DayOrder:
-    """Count what the column's values of the form 3/12/2024 or 3-12-2024 say about their order."""
+    """Count what the column's values of the form 3/12/2024 or 3-12-2024 say about their order; before a "." stands the day."""
     distinct, _ = _distinct(column)
-    parts = pc.extract_regex(distinct, _DAY_AND_MONTH).drop_null()
-    if not len(parts):
-        return DayOrder(0, 0, 0)
-    one, two = (pc.cast(pc.struct_field(parts, name), pa.int64()).to_numpy() for name in ("one", "two"))
-    only_day = int(((one > 12) & (two <= 12)).sum())
-    only_month = int(((two > 12) & (one <= 12)).sum())
-    return DayOrder(only_day, only_month, int(((one <= 12) & (two <= 12) & (one != two)).sum()))
+    parts = pc.extract_regex(distinct, rf"{_DAY_AND_MONTH}(?:$|[^0-9])").drop_null()
+    one, two = _whole(parts, "one"), _whole(parts, "two")
+    slashed = _bools(pc.not_equal(pc.struct_field(parts, "mark"), "."))
+    only_day, only_month = slashed & (one > 12) & (two <= 12), slashed & (two > 12) & (one <= 12)
+    either = slashed & (one <= 12) & (two <= 12) & (one != two)
+    return DayOrder(int(only_day.sum()), int(only_month.sum()), int(either.sum()))
+
+
+def _iso_moments(written: list[str]) -> Moments:
+    read = pd.to_datetime(pd.Series(written, dtype="str"), format="ISO8601", utc=True, errors="coerce")
+    return np.asarray(read.dt.tz_localize(None), dtype="datetime64[us]")
+
+
+def _day_and_month_moments(distinct: pa.Array, day_first: bool) -> tuple[BoolArray, Moments]:
+    """Which values look like 31/3/2024 2:30 PM, and these as moments; the readings of `values.moment`, without its zones."""
+    fits = _matches(distinct, _USUAL_MOMENT)
+    parts = pc.extract_regex(distinct.filter(pa.array(fits)), _USUAL_MOMENT)
+    one, two, year, hour, minute, second = (_whole(parts, name) for name in ("one", "two", "year", "hour", "minute", "second"))
+    mark, half = pc.struct_field(parts, "mark"), pc.utf8_lower(pc.struct_field(parts, "half"))
+    two_digits = _bools(pc.equal(pc.utf8_length(pc.struct_field(parts, "year")), 2))
+    year = np.where(two_digits, year + np.where(year < 69, 2000, 1900), year)
+    day_leads = (one > 12) | ((two <= 12) & (day_first | _bools(pc.equal(mark, "."))))
+    day, month = np.where(day_leads, one, two), np.where(day_leads, two, one)
+    possible = _bools(pc.equal(mark, pc.struct_field(parts, "again"))) & (year >= 1) & (month >= 1) & (month <= 12)
+    possible &= (day >= 1) & (minute < 60) & (second < 60)
+    by_half = _bools(pc.not_equal(half, ""))
+    possible &= np.where(by_half, (hour >= 1) & (hour <= 12), hour < 24)
+    hour = np.where(by_half, hour % 12 + 12 * _bools(pc.equal(half, "p")), hour)
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    possible &= days.astype("datetime64[M]") == months
+    moments = days.astype("datetime64[us]") + ((hour * 60 + minute) * 60 + second).astype("timedelta64[s]")
+    return fits, np.where(possible, moments, np.datetime64("NaT", "us"))
+
+
+def _whole(parts: pa.Array, name: str) -> IntArray:
+    """A group of digits as whole numbers, 0 where it is not there."""
+    digits = pc.struct_field(parts, name)
+    filled = pc.if_else(pc.equal(digits, ""), "0", digits)
+    return np.asarray(pc.cast(filled, pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _matches(distinct: pa.Array, pattern: str) -> BoolArray:
+    return _bools(pc.match_substring_regex(distinct, pattern))
+
+
+def _bools(answers: pa.Array) -> BoolArray:
+    return np.asarray(answers.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _plain_moments(moments: Iterable[datetime | None]) -> Moments:
+    plain: list[Any] = [None if each is None else each.replace(tzinfo=None) for each in moments]
+    return np.array(plain, dtype="datetime64[us]")
 
 
 def _distinct(column: "pd.Series[str]") -> tuple[pa.Array, IntArray]:
@@ -105,18 +156,5 @@ def _distinct(column: "pd.Series[str]") -> tuple[pa.Array, IntArray]:
     return encoded.dictionary, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _matches(distinct: pa.Array, pattern: str) -> NDArray[np.bool_]:
-    return np.asarray(pc.match_substring_regex(distinct, pattern).to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def _words(distinct: pa.Array, wanted: NDArray[np.bool_]) -> list[str]:
+def _words(distinct: pa.Array, wanted: BoolArray) -> list[str]:
     return list(distinct.filter(pa.array(wanted)).to_pylist())
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else value
-
-
-def _naive(moments: Iterable[datetime | None]) -> NDArray[np.datetime64]:
-    plain = [np.datetime64("NaT") if each is None else each.replace(tzinfo=None) for each in moments]
-    return np.array(plain, dtype="datetime64[us]")

@@ -42,11 +42,20 @@ class Findings:
                 )
             )
 
+    def sift(self, table: str, frame: pd.DataFrame, faults: "Sequence[tuple[pd.Series[bool], str]]") -> "pd.Series[bool]":
+        """Reject every row of the frame (with "@id") for the first of its faults; returns which rows have none."""
+        usable = pd.Series(True, index=frame.index)
+        for fault, reason in faults:
+            wrong = usable & fault
+            self.reject(table, frame.index[wrong], frame.loc[wrong, "@id"], reason)
+            usable &= ~fault
+        return usable
+
     def rejects(self) -> pd.DataFrame:
         """All rejected rows: table, row, id, reason, by table and row."""
         if not self._rejected:
-            empty = {"table": "str", "row": np.int64, "id": "str", "reason": "str"}
-            return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in empty.items()})
+            empty = pd.DataFrame({name: pd.array([], dtype="str") for name in COLUMNS})
+            return empty.astype({"row": np.int64})
         found = pd.concat(self._rejected, ignore_index=True)
         order = found["table"].map({"leads": 0, "activities": 1, "history": 2})
         return found.iloc[np.lexsort((found["row"], order))].reset_index(drop=True)
@@ -59,9 +68,9 @@ def write_rejects(rejects: pd.DataFrame, path: Path) -> None:
     """
     part = None
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="") as file:
+        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             part = Path(file.name)
-            rejects.to_csv(file, index=False, columns=list(COLUMNS), lineterminator="\n")
+            rejects.to_csv(file, index=False, columns=list(COLUMNS), lineterminator="\n", encoding="utf-8")
             file.flush()
             os.fsync(file.fileno())
         part.chmod(0o644)

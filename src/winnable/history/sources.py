@@ -1,6 +1,6 @@
 """Where CRM tables lie: files of text or Parquet, folders of them, databases.
 
-Finds the reader for a source and says in one sentence why there is none. What the columns mean is asked in `winnable.history.crm`.
+Finds the reader for a source, or says in one sentence why there is none. What columns mean is asked in `winnable.history.crm`.
 """
 
 from pathlib import Path
@@ -39,7 +39,7 @@ def read_source(source: str, kind: str) -> TextTable:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """The tables that lie directly in a folder, by name; hidden files and those that begin with "_" are marks of other programs."""
+    """The tables that lie directly in a folder, by name; hidden files and those with "_" in front are marks of other programs."""
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
     tables = [file for file in files if file.name.lower().endswith(TEXT_ENDINGS + PARQUET_ENDINGS)]
     if not tables:

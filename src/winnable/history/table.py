@@ -1,7 +1,7 @@
 """A table as text, whatever types it had where it lay.
 
-A CSV, a Parquet file and a database with the same content cannot be told apart once they are here: every value is text, cleaned by
-the one rule of `winnable.definition.values`, or missing. Where the bytes come from is not known here, nor what columns mean.
+A CSV, a Parquet file and a database with the same content cannot be told apart once they are here: every value is text, cleaned
+by the one rule of `winnable.definition.values`, or missing. Where the bytes come from is not known here, nor what columns mean.
 """
 
 import json
@@ -19,9 +19,9 @@ from winnable.definition.facts import IntArray
 
 @dataclass(frozen=True)
 class Part:
-    """A table or a part of one as it was read: columns of any Arrow type in the order of `names`, which need not differ.
+    """A table or a part of one as it was read: columns of any Arrow type in the order of `names`, of which some may be equal.
 
-    `broken` maps the numbers of rows that could not be read (0 is the first below the header) to reasons; they are not in `columns`.
+    `broken` maps the numbers of rows that could not be read (0 is the first below the header) to reasons; `columns` lacks them.
     """
 
     names: Sequence[str]
@@ -112,8 +112,8 @@ def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _written(pc.cast(column, kind.value_type))
-    text_like = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
-    if text_like or pa.types.is_date(kind) or pa.types.is_null(kind):
+    as_it_stands = ("is_string", "is_large_string", "is_integer", "is_boolean", "is_date", "is_null")
+    if any(getattr(pa.types, test)(kind) for test in as_it_stands):
         return pc.cast(column, pa.large_string())
     if pa.types.is_timestamp(kind):
         return pc.cast(pc.cast(column, pa.timestamp("us", kind.tz), safe=False), pa.large_string())
@@ -127,9 +127,12 @@ def _by_value(column: pa.ChunkedArray, write: Callable[[object], str | None]) ->
     try:
         encoded = column.combine_chunks().dictionary_encode()
     except pa.ArrowNotImplementedError:
-        return pa.chunked_array([pa.array([None if value is None else write(value) for value in column.to_pylist()], type=pa.large_string())])
-    words = pa.array([write(value) for value in encoded.dictionary.to_pylist()], type=pa.large_string())
-    return pa.chunked_array([words.take(encoded.indices)])
+        return pa.chunked_array([_words(None if value is None else write(value) for value in column.to_pylist())])
+    return pa.chunked_array([_words(write(value) for value in encoded.dictionary.to_pylist()).take(encoded.indices)])
+
+
+def _words(written: Iterable[str | None]) -> pa.Array:
+    return pa.array(list(written), type=pa.large_string())
 
 
 def _listed(names: Iterable[str]) -> str:
