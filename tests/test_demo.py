@@ -18,7 +18,7 @@ from winnable.errors import DataError, StoreError
 from winnable.history.crm import Crm, read_crm
 
 OUTCOMES = {"Closed Won", "Closed Lost", "Junk Lead"}
-INTENT = ["Pricing page", "Demo request", "Call"]
+INTENT = ["Pricing page", "Demo request", "Call", "Topic surge"]
 INTEREST = ["E-mail opened", "E-book", "Webinar", "Website session", "Event booth"]
 
 

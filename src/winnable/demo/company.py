@@ -3,7 +3,9 @@
 It sells planning software for warehouses and fleets. `write_demo` writes its CRM the way exports are, with everything that the
 field has to cope with: open, won and lost leads, some passed back to marketing, recycled or entered twice, junk, a country
 where it must not sell, half-known BANT fields, activities that show intent, mere interest or nothing, late recordings, careless
-typing, and one column (`Decision Reason`) that is only filled in once the outcome is known.
+typing, and one column (`Decision Reason`) that is only filled in once the outcome is known. The definition holds what such
+people believe, and not all of it is true: topic surges and booths earn points there and tell nothing of a win, and repeated
+looks at the prices, which tell most, earn no more than one.
 
 The package `leadforge` 1.0.0 was tried first and does not serve. It is quick (20,000 leads in 24 monthly cohorts of 365 days:
 23 s), but every run draws another world, so that what one cohort teaches is no help in the next: the AUC of attributes on later
