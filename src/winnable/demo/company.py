@@ -13,7 +13,7 @@ cohorts is 0.47 to 0.53. Within one run it is 0.50 to 0.53 and, with all activit
 losing is pure chance and the kinds of touches, sessions and calls are drawn uniformly: intent and interest do not differ. The
 middle half of the wins fall between days 54 and 76. There are no names, addresses, telephone numbers, consent, field history,
 junk or duplicates. (6,000 leads, difficulties intro to advanced, label `converted_within_90_days`, the better one of gradient
-boosting and ridge logistic regression on the last third of the cohorts.)
+boosting and ridge logistic regression; tested on the last third of the cohorts, within one run on a random 30 %.)
 """
 
 import csv
