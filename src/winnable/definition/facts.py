@@ -101,6 +101,10 @@ class Facts:
         """The facts of the given row positions, in that order."""
         return Facts(len(rows), {name: column.take(rows) for name, column in self.columns.items()})
 
+    def select(self, names: Sequence[str]) -> "Facts":
+        """These columns only, in this order; those that are absent are left out."""
+        return Facts(self.size, {name: self.columns[name] for name in names if name in self.columns})
+
     def with_columns(self, columns: Mapping[str, Column]) -> "Facts":
         """These facts and more columns; a column of the same name is replaced."""
         return Facts(self.size, {**self.columns, **columns})

@@ -29,7 +29,7 @@ import numpy as np
 
 from winnable.definition.facts import IntArray
 from winnable.demo.blemishes import typed, typed_moments
-from winnable.demo.journeys import KIND_NAMES, STATUSES
+from winnable.demo.journeys import KIND_NAMES, STAGES, STATUSES
 from winnable.demo.records import PRESENT, Records, keep_records
 from winnable.errors import DataError, StoreError
 
@@ -50,11 +50,14 @@ class DemoFiles:
     activities: Path
     history: Path
     definition: Path
+    open_leads: Path
     as_of: datetime
 
 
 def write_demo(folder: Path, *, leads: int = 3000, seed: int = 7) -> DemoFiles:
     """Write leads.csv, activities.csv, history.csv and definition.toml into the folder, which is made where there is none.
+
+    open_leads.csv holds the leads of leads.csv that are still open, as somebody would export them to have them scored.
 
     `leads` is the number of records with an id of their own; a few rows of leads.csv are exact repeats on top. The same size
     and seed give the same bytes. Files of these names are replaced, each at once; nobody sees half a file.
@@ -65,18 +68,20 @@ def write_demo(folder: Path, *, leads: int = 3000, seed: int = 7) -> DemoFiles:
         raise DataError(f"a demo company needs at least {SMALLEST} leads to show anything; got {leads}; ask for more")
     records = keep_records(leads, seed)
     ids = [f"L-{100_001 + row}" for row in range(len(records.created))]
+    rows = list(_lead_rows(records, ids, np.random.default_rng([7, seed])))
+    status = LEAD_COLUMNS.index("Lead Status")
     contents = {
-        "leads.csv": _csv(LEAD_COLUMNS, _lead_rows(records, ids, np.random.default_rng([7, seed]))),
+        "leads.csv": _csv(LEAD_COLUMNS, rows),
         "activities.csv": _csv(("Lead ID", "At", "Type", "Recorded At"), _activity_rows(records, ids)),
         "history.csv": _csv(("Lead ID", "At", "Field", "Old", "New"), _history_rows(records, ids)),
         "definition.toml": files("winnable.demo").joinpath("definition.toml").read_bytes(),
+        "open_leads.csv": _csv(LEAD_COLUMNS, dict.fromkeys(row for row in rows if row[status] in STAGES)),
     }
     _write_all(folder, contents)
-    leads_at, activities_at, history_at, definition_at = (folder / name for name in contents)
-    return DemoFiles(leads_at, activities_at, history_at, definition_at, PRESENT)
+    return DemoFiles(*(folder / name for name in contents), as_of=PRESENT)
 
 
-def _lead_rows(records: Records, ids: Sequence[str], rng: np.random.Generator) -> Iterator[Sequence[str]]:
+def _lead_rows(records: Records, ids: Sequence[str], rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
     """The rows of leads.csv in the order of creation; the export stutters: a few rows come twice."""
     columns = {
         **typed(records.fields, rng),

@@ -1,0 +1,183 @@
+"""The command line: each command parses its words, calls one function and prints what it returned.
+
+Exit status 0 when all went well, 1 for input that cannot be used (a sentence on standard error says what, where and what to do), 2 for
+words that the command does not know. There is no logic here, and nothing heavy is imported before it is needed.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from winnable.errors import WinnableError
+
+if TYPE_CHECKING:
+    from winnable.history.crm import Crm
+    from winnable.learning.promotion import Verdict
+    from winnable.learning.training import Candidate
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Leads = Annotated[str, typer.Argument(help="A CSV or Parquet file, a folder of them, or a database URL with #table.")]
+Activities = Annotated[str | None, typer.Option(help="The activity log: a file, folder or database URL.")]
+History = Annotated[str | None, typer.Option(help="The field history: a file, folder or database URL.")]
+DefinitionFile = Annotated[Path, typer.Option("--definition", help="The shared definition.")]
+Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+@app.callback()
+def winnable() -> None:
+    """Which leads are winnable: the probability that a lead becomes Closed Won, learned from your own history."""
+
+
+@app.command(epilog="Example: winnable train leads.csv --activities activities.csv --definition definition.toml")
+def train(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    definition: DefinitionFile = Path("definition.toml"),
+    store: Store = Path("models"),
+    seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Learn from the history, compare, register the model and make it champion if it deserves to be."""
+    from winnable.definition.load import load_definition
+    from winnable.history.crm import read_crm
+    from winnable.learning.promotion import register
+    from winnable.learning.registry import check_writable
+    from winnable.learning.training import learn
+
+    out.quiet = quiet
+    agreed = load_definition(definition)
+    check_writable(store)
+    crm = read_crm(agreed, leads, activities, history)
+    _tell_reading(crm, store / "rejects.csv")
+    candidate = learn(agreed, crm, seed=seed, tell=out.print)
+    verdict = register(candidate, crm, store)
+    _tell_training(candidate, verdict)
+
+
+@app.command(epilog="Example: winnable score new_leads.csv --activities activities.csv --output scores.csv")
+def score(
+    leads: Leads,
+    output: Annotated[Path, typer.Option(help="Where to write the scores, as CSV.")],
+    activities: Activities = None,
+    history: History = None,
+    store: Store = Path("models"),
+    as_of: Annotated[str | None, typer.Option(help="A date, or a column with a date a lead; the export's newest time if not given.")] = None,
+    definition: Annotated[Path | None, typer.Option(help="Rules to answer by while the store has no champion.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Score every row of an export, in its order; a row that cannot be scored says why."""
+    from winnable.history.crm import read_crm
+    from winnable.learning.batch import moments_of_scoring, score_table, write_table
+    from winnable.service.champion import ChampionFollower
+
+    out.quiet = quiet
+    predictor = ChampionFollower(store, definition).current()
+    crm = read_crm(predictor.definition, leads, activities, history, for_training=False)
+    _tell_reading(crm, output.with_suffix(".rejects.csv"))
+    table = score_table(predictor, crm, moments_of_scoring(crm, as_of))
+    write_table(table, output)
+    faults = int(table["error"].notna().sum())
+    out.print(f"{len(table) - faults:,} leads scored by {_who(predictor.mode, predictor.version)}, written to {output}")
+    if predictor.mode == "rules":
+        out.print(f"By the rules, because {predictor.why}.")
+    for decision, count in table["decision"].value_counts().items():
+        out.print(f"  {decision:<8} {count:>8,}")
+    if faults:
+        err.print(f"{faults:,} of {len(table):,} rows could not be scored; the column `error` of {output} says why.")
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: winnable serve --store models --port 8000")
+def serve(
+    store: Store = Path("models"),
+    definition: Annotated[Path | None, typer.Option(help="Rules to answer by while the store has no champion.")] = None,
+    host: Annotated[str, typer.Option(help="Without keys the service answers on this machine only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8000,
+) -> None:
+    """Answer requests for scores over HTTP; see /docs there."""
+    from winnable.service.server import run
+
+    out.print(f"Serving {store} on http://{host}:{port} (documentation: /docs). Without keys, on this machine only.")
+    run(store, definition, host, port)
+
+
+@app.command(epilog="Example: winnable demo --leads 200")
+def demo(
+    leads: Annotated[int, typer.Option(min=20, help="How many leads the company had in two years.")] = 3000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same company.")] = 7,
+    store: Store = Path("models"),
+    quiet: Quiet = False,
+) -> None:
+    """Make a company's CRM, learn from it, score its open leads, and say what to do next."""
+    from winnable.demo.company import write_demo
+
+    out.quiet = quiet
+    files = write_demo(store / "demo", leads=leads, seed=seed)
+    out.print(f"A company's CRM of two years lies in {store / 'demo'}: leads, activities, field history and its definition.\n")
+    train(str(files.leads), str(files.activities), str(files.history), files.definition, store, quiet=quiet)
+    out.print("")
+    scores = store / "demo" / "scores.csv"
+    score(str(files.open_leads), scores, str(files.activities), str(files.history), store, quiet=quiet)
+    _tell_best(scores)
+    out.print(f"\nServe it:  winnable serve --store {store}      (then open http://127.0.0.1:8000/docs)")
+
+
+def _who(mode: str, version: str) -> str:
+    return "the rules" if version == "rules" else f"model version {version} ({mode})"
+
+
+def _tell_reading(crm: "Crm", rejects: Path) -> None:
+    """Notes on the data, and where the rows lie that could not be used."""
+    from winnable.history.rejects import write_rejects
+
+    for note in crm.notes:
+        out.print(f"Note: {note}")
+    if len(crm.rejects):
+        rejects.parent.mkdir(parents=True, exist_ok=True)
+        write_rejects(crm.rejects, rejects)
+        out.print(f"{len(crm.rejects):,} rows could not be used; {rejects} says why, row by row:")
+        for (table, reason), count in crm.rejects.groupby(["table", "reason"]).size().nlargest(6).items():  # type: ignore[misc]
+            out.print(f"  {count:>7,} {table}: {reason}")
+
+
+def _tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
+    """What was learned, how good it is against the alternatives, and who is in charge."""
+    out.print(f"\n[bold]Version {verdict.version}[/bold] {'is champion' if verdict.champion else 'is challenger'}: {verdict.because}.")
+    out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
+    if candidate.judged is not None:
+        table = Table("", "log loss", "saved", "AUC", "predicted : won", title=f"Judged on {candidate.judged.how}", title_justify="left", box=None)
+        for name, each in candidate.judged.measured().items():
+            auc = "" if each.auc is None else f"{each.auc:.3f}"
+            ratio = "" if each.predicted_to_observed is None else f"{each.predicted_to_observed:.2f}"
+            table.add_row(name, f"{each.log_loss:.4f}", f"{100 * each.skill:+.1f} %", auc, ratio)
+        out.print(table)
+
+
+def _tell_best(scores: Path) -> None:
+    """The best leads of a table of scores, with the reasons."""
+    import pandas as pd
+
+    best = pd.read_csv(scores).nlargest(5, "probability")
+    table = Table("lead", "probability", "grade", "decision", "reasons", box=None)
+    for _, lead in best.iterrows():
+        table.add_row(str(lead.lead_id), f"{100 * lead.probability:.0f} %", lead.grade, lead.decision, str(lead.reasons))
+    out.print("\nThe best open leads:")
+    out.print(table)
+
+
+def main() -> None:
+    """The entry point: errors that a user can mend are told in a sentence, without a traceback."""
+    try:
+        app()
+    except WinnableError as error:
+        err.print(f"Error: {error}", markup=False)
+        sys.exit(1)

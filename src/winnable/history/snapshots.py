@@ -1,0 +1,130 @@
+"""Training rows: one lead at one moment of its life, and whether it was won within the horizon from there.
+
+A lead gives a row at its creation and, where activities or field history let it look different later, at later ages (landmarks;
+van Houwelingen 2007, "Dynamic prediction by landmarking in event history analysis", Scandinavian Journal of Statistics 34). A lead
+that is closed gives no further row. A row is *mature* when its whole horizon lies in the past; only then is its outcome known without
+favouring what closes quickly. Open leads are never counted as lost. Without dates there is one row a resolved lead and no horizon.
+
+What is known at each row's moment is computed in `features`, not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from winnable.definition.facts import BoolArray, FloatArray, IntArray
+from winnable.definition.model import Definition
+from winnable.history.features import DAY, NEVER, microseconds, times_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from winnable.history.crm import Crm
+
+LANDMARKS = (0, 1, 3, 7, 14, 30, 60, 90, 180)  # days after creation at which a lead is looked at; the steps grow with age
+ROWS_AT_MOST = 1_000_000  # later landmarks are thinned to this many rows, so that memory stays bounded
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """n rows (lead, moment): all arrays have shape (n,).
+
+    `leads` are positions in `crm.leads`; `as_of` is in microseconds, or empty days of no meaning where `timed` is false.
+    `won` is 1.0, 0.0, or NaN where the outcome is not known yet; `age` is in days; `person` is the same for rows of one person.
+    """
+
+    leads: IntArray
+    as_of: IntArray
+    won: FloatArray
+    age: FloatArray
+    person: IntArray
+    timed: bool
+    horizon_days: float | None
+
+    @property
+    def known(self) -> BoolArray:
+        """Which rows have an outcome to learn from."""
+        return ~np.isnan(self.won)
+
+    def take(self, rows: IntArray | BoolArray) -> Snapshots:
+        """The given rows, by position or mask."""
+        arrays = (self.leads, self.as_of, self.won, self.age, self.person)
+        return Snapshots(*(array[rows] for array in arrays), timed=self.timed, horizon_days=self.horizon_days)  # type: ignore[arg-type]
+
+
+def outcomes(definition: Definition, crm: Crm) -> FloatArray:
+    """1.0 for Closed Won, 0.0 for Closed Lost, NaN for every other status, shape (number of leads,)."""
+    status = crm.leads["@status"]
+    won, lost = status.isin(definition.outcome.won), status.isin(definition.outcome.lost)
+    return np.where(won, 1.0, np.where(lost, 0.0, np.nan))
+
+
+def take_snapshots(definition: Definition, crm: Crm, present: datetime | None) -> Snapshots:
+    """The training rows of an export whose newest record is of `present`.
+
+    With dates of creation and closing a row is known when its horizon has passed. With creation alone, and with no dates, a row is
+    known when its lead is resolved, and no horizon is promised.
+    """
+    outcome, person = outcomes(definition, crm), persons(crm)
+    if "@created" not in crm.leads or "@closed" not in crm.leads or present is None:
+        return _without_horizon(crm, outcome, person)
+    return _with_horizon(definition, crm, outcome, person, microseconds(present))
+
+
+def persons(crm: Crm) -> IntArray:
+    """A number for each lead, the same where the person is the same; a lead without a person column or value stands alone."""
+    import pandas as pd
+
+    if "@person" not in crm.leads:
+        return np.arange(len(crm.leads))
+    who = crm.leads["@person"].str.lower().fillna("@" + pd.Series(np.arange(len(crm.leads)), index=crm.leads.index).astype("str"))
+    return pd.factorize(who)[0].astype(np.int64)
+
+
+def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> Snapshots:
+    leads, timed = np.arange(len(crm.leads)), "@created" in crm.leads
+    when = times_of(crm.leads["@created"]) if timed else np.zeros(len(leads), dtype=np.int64)
+    rows = Snapshots(leads, when, outcome, np.zeros(len(leads)), person, timed, None)
+    return rows.take(np.argsort(when, kind="stable"))
+
+
+def _with_horizon(definition: Definition, crm: Crm, outcome: FloatArray, person: IntArray, present: int) -> Snapshots:
+    created, closed = times_of(crm.leads["@created"]), times_of(crm.leads["@closed"])
+    horizon = definition.outcome.horizon_days
+    # A lead that is won without a date of closing may have been won at any time: it teaches nothing about a horizon.
+    undated = (outcome == 1.0) & (closed == NEVER)
+    changing = crm.activities is not None or crm.history is not None
+    parts = []
+    for age in LANDMARKS if changing else LANDMARKS[:1]:
+        as_of = created + age * DAY
+        # A loss without a date of closing may have happened at any time: only at creation was the lead surely open.
+        closed_already = (age > 0) & (np.where(closed == NEVER, outcome == 0.0, closed <= as_of))
+        rows = np.flatnonzero((created != NEVER) & ~undated & (as_of <= present) & ~closed_already)
+        won_within = (outcome == 1.0) & (closed <= as_of + int(horizon * DAY))
+        mature = as_of + int(horizon * DAY) <= present
+        won = np.where(mature, won_within.astype(float), np.nan)[rows]
+        parts.append(Snapshots(rows, as_of[rows], won, np.full(len(rows), float(age)), person[rows], True, horizon))
+    joined = _joined(parts)
+    joined = joined.take(_thinned(joined))
+    return joined.take(np.lexsort((joined.leads, joined.as_of)))
+
+
+def _joined(parts: list[Snapshots]) -> Snapshots:
+    columns = ("leads", "as_of", "won", "age", "person")
+    arrays = [np.concatenate([getattr(part, column) for part in parts]) for column in columns]
+    return Snapshots(*arrays, timed=True, horizon_days=parts[0].horizon_days)
+
+
+def _thinned(rows: Snapshots) -> BoolArray:
+    """Every row at creation, and of the later ones as many as fit, the same ones each time."""
+    later = rows.age > 0
+    room = max(ROWS_AT_MOST - int((~later).sum()), 0)
+    if later.sum() <= room:
+        return np.ones(len(later), dtype=bool)
+    chosen = np.random.default_rng(0).permutation(np.flatnonzero(later))[:room]
+    keep = ~later
+    keep[chosen] = True
+    return keep

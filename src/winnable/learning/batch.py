@@ -1,0 +1,113 @@
+"""Batch scoring: every row of an export gets an answer or an error, in the order of the export, a block of rows at a time.
+
+The numbers are the predictor's; here rows are brought to it and its answers to a table.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from winnable.definition.facts import BoolArray, IntArray
+from winnable.errors import DataError, StoreError
+from winnable.history.crm import Crm, latest_moment
+from winnable.history.features import NEVER, facts_of, times_of
+from winnable.history.parsing import parse_moments
+from winnable.learning.predictor import Predictor
+
+COLUMNS = ["lead_id", "probability", "low", "high", "probability_winnable", "grade", "decision", "because", "reasons"]
+COLUMNS += ["mode", "model", "as_of", "error"]
+BLOCK = 50_000  # rows scored together, so that memory does not grow with the export
+
+
+def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
+    """The moment for which each lead is scored, microseconds since 1970, shape (n,).
+
+    `asked` is a date for all of them or the name of a column with a date for each; without it, it is the newest time recorded in the
+    export, which is the export's own present, and for an export without any time it is now. A row without a date of its own gets
+    the smallest int64. `DataError` if what was asked for is neither a date nor a column.
+    """
+    size = len(crm.leads)
+    if asked is not None and asked in crm.leads:
+        return times_of(parse_moments(crm.leads[asked]))
+    if asked is not None:
+        moment = parse_moments(pd.Series([asked], dtype="str"))
+        if moment.isna().any():
+            raise DataError(f"--as-of {asked}: neither a date such as 2026-06-30 nor a column of the leads. Give one of the two.")
+        return np.repeat(times_of(moment), size)
+    latest = latest_moment(crm) or pd.Timestamp.now("UTC")
+    return np.repeat(times_of(pd.Series([latest])), size)
+
+
+def score_table(predictor: Predictor, crm: Crm, as_of: IntArray, *, reasons: bool = True, tell: Callable[[int], None] = lambda _: None) -> pd.DataFrame:
+    """The scores of all leads as a table, a row a lead, in order; a lead that cannot be scored has an error text and empty numbers.
+
+    That includes rows of the source that could not even be read, so that nothing is lost. Where sales has a capacity, the leads of an
+    export compete for the places of one week; those of an export of more than a block are held against the usual bar.
+    """
+    faults = _faults(crm, as_of)
+    blocks = [_unread(crm)]
+    for start in range(0, len(crm.leads), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(crm.leads)))
+        blocks.append(_score_block(predictor, crm, rows, as_of[rows], faults.iloc[rows], reasons))
+        tell(len(rows))
+    filled = [block for block in blocks if len(block)]
+    return pd.concat(filled).sort_index().reindex(columns=COLUMNS) if filled else pd.DataFrame(columns=COLUMNS)
+
+
+def _unread(crm: Crm) -> pd.DataFrame:
+    """The rows of the source that are no leads at all, with the reason, indexed by their number like the leads."""
+    told = crm.rejects[(crm.rejects["table"] == "leads") & ~crm.rejects["row"].isin(crm.leads.index)].set_index("row")
+    return pd.DataFrame({"lead_id": told["id"], "error": told["reason"]})
+
+
+def _score_block(predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray, faults: "pd.Series[str]", reasons: bool) -> pd.DataFrame:
+    ids = crm.leads["@id"].iloc[rows].fillna("").tolist()
+    good: BoolArray = faults.isna().to_numpy()
+    facts = facts_of(predictor.plan, predictor.definition, crm, rows, np.where(good, as_of, 0))
+    scores = predictor.score(facts, ids, reasons=reasons, one_week=len(crm.leads) <= BLOCK)
+    empty = np.full(len(rows), np.nan)
+    table = pd.DataFrame(
+        {
+            "lead_id": ids,
+            "probability": scores.probability,
+            "low": scores.low,
+            "high": scores.high,
+            "probability_winnable": empty if scores.winnable is None else scores.winnable,
+            "grade": scores.grade,
+            "decision": [decision.action for decision in scores.decision],
+            "because": [decision.because for decision in scores.decision],
+            "reasons": ["; ".join(reason.says for reason in told) for told in scores.reasons],
+            "mode": scores.mode,
+            "model": predictor.version,
+            "as_of": pd.to_datetime(np.where(good, as_of, 0), unit="us", utc=True).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+        index=crm.leads.index[rows],
+    )
+    table.loc[~good, table.columns[1:]] = None
+    return table.assign(error=faults.to_numpy())
+
+
+def _faults(crm: Crm, as_of: IntArray) -> "pd.Series[str]":
+    """Why a lead cannot be scored, missing where it can."""
+    faults = pd.Series(pd.NA, index=crm.leads.index, dtype="str")
+    told = crm.rejects[crm.rejects["table"] == "leads"].drop_duplicates("row").set_index("row")["reason"]
+    faults.update(told.astype("str"))
+    faults[(as_of == NEVER) & faults.isna().to_numpy()] = "the column of --as-of has no date for this lead"
+    if "@created" in crm.leads:
+        late = (times_of(crm.leads["@created"]) > as_of) & faults.isna().to_numpy()
+        faults[late] = "the lead was created after the moment of scoring"
+    return faults
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV in one step: the file is complete or not there. `StoreError` if it cannot be written."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        table.to_csv(draft, index=False, lineterminator="\n")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise StoreError(f"{path}: cannot be written ({error.strerror}). Choose another --output.") from None

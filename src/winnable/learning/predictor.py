@@ -1,0 +1,133 @@
+"""The predictor: facts of leads in, scores out; the one way from a model to a number, in batch and in the service alike.
+
+It is made from an artefact, or from a definition alone, in which case the rules answer. It holds no state but the model's and needs
+neither pandas nor the libraries that trained it. Training it is `training`'s work, finding the one in charge `registry`'s.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+from winnable.definition.facts import Facts, FloatArray
+from winnable.definition.gate import Decision, decide, grade
+from winnable.definition.load import definition_from
+from winnable.definition.model import Definition
+from winnable.definition.scorecard import Points, score_points
+from winnable.history.features import Activity, FeaturePlan, Field, facts_of_records
+from winnable.learning.artefact import FORMAT, Artefact, read_artefact
+from winnable.learning.calibration import identity
+from winnable.learning.horizons import stretch
+from winnable.learning.reasons import Reason, reasons_learned, reasons_of_rules
+from winnable.learning.scorer import Scorer
+
+@dataclass(frozen=True)
+class Scores:
+    """The answers for n leads, in their order.
+
+    `probability` is that of Closed Won within the horizon, between `low` and `high`; `winnable` that within the longer horizon, or
+    None where the history has no dates. All of shape (n,). `mode` is "rules", "blend" or "learned", and `why` says why.
+    """
+
+    probability: FloatArray
+    low: FloatArray
+    high: FloatArray
+    winnable: FloatArray | None
+    grade: tuple[str, ...]
+    decision: tuple[Decision, ...]
+    reasons: tuple[tuple[Reason, ...], ...]
+    mode: str
+    why: str
+
+
+class Predictor:
+    """A model ready to answer: `definition` and `plan` say what it looks at, `scorer` what it learned, `columns` what it knows."""
+
+    def __init__(self, artefact: Artefact, version: str = "") -> None:
+        spec = artefact.spec
+        self.definition: Definition = definition_from(spec["definition"], "the model's definition")
+        self.plan = FeaturePlan.from_json(spec["plan"])
+        self.scorer = Scorer(spec["model"], artefact.boosters)
+        self.mode: str = spec["model"]["mode"]
+        self.why: str = spec["model"]["why"]
+        self.later_wins: float | None = spec["later_wins"]
+        self.usual_bar: float | None = spec["usual_bar"]
+        self.fingerprint = artefact.fingerprint
+        self.version = version or self.fingerprint
+        self.card: Mapping[str, Any] = spec["card"]
+        roles = self.definition.columns
+        self.columns: frozenset[str] = frozenset(
+            {field.name for field in self.plan.fields}
+            | {name for name in (roles.id, roles.person, roles.created, roles.closed, roles.status, *roles.ignore) if name}
+        )
+
+    @classmethod
+    def read(cls, folder: Path, version: str = "") -> Self:
+        """The predictor of an artefact folder; `ArtefactError` if the folder is incomplete or altered."""
+        return cls(read_artefact(folder), version)
+
+    @classmethod
+    def from_rules(cls, definition: Definition) -> Self:
+        """The predictor of a definition without any history: the rules answer and say so."""
+        return cls(rules_artefact(definition), "rules")
+
+    def facts(
+        self, records: Sequence[Mapping[str, object]], activities: Sequence[Sequence[Activity]], as_of: Sequence[datetime]
+    ) -> Facts:
+        """The facts of the leads of a request, by the model's own plan."""
+        return facts_of_records(self.plan, records, activities, as_of)
+
+    def score(self, facts: Facts, lead_ids: Sequence[str], *, reasons: bool = True, one_week: bool = False) -> Scores:
+        """Scores for facts of n leads; `lead_ids` (n) only choose the random slice that is always worked.
+
+        Where sales has a capacity, `one_week` says that these leads compete with each other for the places of a week; otherwise each
+        is held against the bar that the capacity usually means.
+        """
+        points = score_points(self.definition, facts)
+        probability = self.scorer.probability(facts, points.logit)
+        low, high = self.scorer.interval(facts, points.logit)
+        winnable = None if self.later_wins is None else stretch(probability, self.later_wins)
+        return Scores(
+            probability=probability,
+            low=low,
+            high=high,
+            winnable=winnable,
+            grade=grade(self.definition, probability, float(self.card["base_rate"])),
+            decision=decide(self.definition, facts, lead_ids, points, probability, winnable, usual_bar=None if one_week else self.usual_bar),
+            reasons=self._reasons(facts, points) if reasons else ((),) * facts.size,
+            mode=self.mode,
+            why=self.why,
+        )
+
+    def _reasons(self, facts: Facts, points: Points) -> tuple[tuple[Reason, ...], ...]:
+        if self.mode == "rules":
+            return reasons_of_rules(points)
+        return reasons_learned(self.plan, facts, self.scorer.explain(facts, points.logit))
+
+
+def rules_spec() -> dict[str, Any]:
+    """The learned part of a model that has learned nothing: the rules' own log-odds."""
+    return {
+        "mode": "rules",
+        "why": "there is no history yet: the definition's own rules answer",
+        "encoding": {"numbers": [], "words": []},
+        "experts": {"rules": {"kind": "rules", "intercept": 0.0, "slope": 1.0}},
+        "blend": {"base": 0.0, "weights": {"rules": 1.0}},
+        "calibration": identity(),
+        "interval": {"at": [0.0], "below": [2.0], "above": [2.0]},
+    }
+
+
+def rules_artefact(definition: Definition) -> Artefact:
+    """The artefact of a company without any history: nothing is learned, and what the rules look at is all that is read."""
+    dates = {condition.field for condition in definition.conditions() if condition.within_days is not None}
+    fields = tuple(Field(name, "moment" if name in dates else "words", learn=False) for name in definition.fields())
+    created = definition.columns.created
+    plan = FeaturePlan(fields, definition.measures(), None if created is None else Field(created, "moment", learn=False))
+    card = {"horizon_days": None, "winnable_days": None, "leads": 0, "wins": 0, "rows": 0, "known_until": None}
+    card |= {"base_rate": definition.outcome.expected_conversion, "judged_on": None, "measured": {}, "winnable": metadata.version("winnable")}
+    written = definition.model_dump(mode="json", exclude_defaults=True)
+    learned = {"model": rules_spec(), "later_wins": None, "usual_bar": None}
+    return Artefact({"format": FORMAT, "definition": written, "plan": plan.to_json(), "card": card, **learned}, {})

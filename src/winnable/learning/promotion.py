@@ -1,0 +1,138 @@
+"""Promotion: what MLflow keeps of a candidate, and whether it becomes the champion.
+
+The rule is stated in `_deserves` and its outcome is told in words. Fitting and judging a candidate is `training`'s work.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+from winnable.definition.values import moment
+from winnable.errors import ArtefactError
+from winnable.history.crm import Crm
+from winnable.history.features import FeaturePlan, facts_of, microseconds
+from winnable.history.parsing import parse_numbers
+from winnable.learning.evaluation import LEAST, measure
+from winnable.learning.plots import gain_plot, reliability_plot
+from winnable.learning.predictor import Predictor
+from winnable.learning.pyfunc import ACTIVITIES
+from winnable.learning.registry import Record, Registry
+from winnable.learning.training import Candidate
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a candidate: its version, whether it is champion, and why."""
+
+    version: int
+    champion: bool
+    because: str
+
+
+def register(candidate: Candidate, crm: Crm, store: Path) -> Verdict:
+    """Record a candidate in the store's MLflow and make it champion if it deserves to be; the rule is `_deserves`."""
+    registry = Registry(store)
+    champion = registry.champion()
+    incumbent = None
+    if champion is not None:
+        try:
+            incumbent = Predictor(registry.artefact(champion), str(champion))
+        except ArtefactError:
+            incumbent = None  # a champion that cannot be read any more defends nothing
+    deserves, because = _deserves(candidate, crm, incumbent)
+    version = registry.register(_record(candidate, crm, because))
+    if deserves:
+        registry.promote(version)
+    return Verdict(version, deserves, because)
+
+
+def _deserves(candidate: Candidate, crm: Crm, incumbent: Predictor | None) -> tuple[bool, str]:
+    """Whether a candidate replaces the champion: if it is not worse on leads that neither has seen, or if there are none to tell.
+
+    Leads that the champion may have learned from are not used: they would flatter it.
+    """
+    if incumbent is None:
+        return True, "there was no champion before it"
+    if candidate.artefact.fingerprint == incumbent.fingerprint:
+        return False, f"it is the same model as version {incumbent.version}, from the same data and definition"
+    judged, until = candidate.judged, moment(str(incumbent.card["known_until"] or ""))
+    unseen = None
+    if judged is not None and judged.rows.timed and until is not None:
+        unseen = judged.rows.as_of >= microseconds(until)
+    if judged is None or unseen is None or min(judged.rows.won[unseen].sum(), (1 - judged.rows.won[unseen]).sum()) < LEAST:
+        return True, f"it has the newer data; too few leads are later than those of version {incumbent.version} to compare the two"
+    rows = judged.rows.take(unseen)
+    facts = facts_of(incumbent.plan, incumbent.definition, crm, rows.leads, rows.as_of)
+    old = measure(rows.won, incumbent.score(facts, [""] * facts.size, reasons=False).probability, judged.base).log_loss
+    new = measure(rows.won, judged.candidate[unseen], judged.base).log_loss
+    compared = f"log loss {new:.4f} against {old:.4f} of version {incumbent.version} on {len(rows.won):,} later leads"
+    return (True, f"it is at least as good: {compared}") if new <= old else (False, f"it is worse: {compared}")
+
+
+def _record(candidate: Candidate, crm: Crm, because: str) -> Record:
+    spec, judged = candidate.artefact.spec, candidate.judged
+    measured = {} if judged is None else judged.measured()
+    metrics = {k: v for name, each in measured.items() for k, v in each.metrics("" if name == "model" else f"{name.replace(' ', '_')}_").items()}
+    shares = candidate.report.get("weights", {})
+    return Record(
+        experiment=candidate.definition.name,
+        artefact=candidate.artefact,
+        params={
+            "mode": candidate.mode,
+            "horizon_days": str(spec["card"]["horizon_days"]),
+            "leads": str(spec["card"]["leads"]),
+            "rows": str(spec["card"]["rows"]),
+            "columns": str(len(spec["plan"]["fields"]) + len(spec["plan"]["measures"])),
+            "calibration": str(candidate.report.get("calibration")),
+            "judged_on": str(spec["card"]["judged_on"]),
+        },
+        metrics={**metrics, **{f"weight_{name}": float(share) for name, share in shares.items()}},
+        tags={
+            "definition": f"{candidate.definition.name} {candidate.definition.version}",
+            "data_fingerprint": fingerprint(crm),
+            "model_fingerprint": candidate.artefact.fingerprint,
+            "winnable_version": metadata.version("winnable"),
+            "promotion": because,
+        },
+        texts={
+            "definition.json": json.dumps(spec["definition"], indent=1, ensure_ascii=False),
+            "card.json": json.dumps(spec["card"], indent=1, ensure_ascii=False),
+        },
+        figures={}
+        if judged is None
+        else {
+            "reliability.png": reliability_plot(judged.rows.won, judged.candidate),
+            "gain.png": gain_plot(judged.rows.won, judged.candidate, judged.rules),
+        },
+        example=_typical_lead(FeaturePlan.from_json(spec["plan"]), crm),
+    )
+
+
+def fingerprint(crm: Crm) -> str:
+    """Twelve hexadecimal digits that change with any value of any table."""
+    digest = hashlib.sha256()
+    for table in (crm.leads, crm.activities, crm.history):
+        if table is not None:
+            digest.update(json.dumps([str(name) for name in table.columns]).encode())
+            digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _typical_lead(plan: FeaturePlan, crm: Crm) -> pd.DataFrame:
+    """One row as the model takes it, of each column's middle number or most frequent word, so that it describes no real person."""
+    row: dict[str, float | str | None] = {}
+    for field in plan.fields:
+        values = crm.leads[field.name] if field.name in crm.leads else pd.Series([], dtype="str")
+        if field.kind == "number":
+            middle = parse_numbers(values, field.decimal).median()
+            row[field.name] = 0.0 if pd.isna(middle) else float(middle)
+        else:
+            frequent = values.value_counts().index if field.learn and field.kind == "words" else []
+            row[field.name] = str(frequent[0]) if len(frequent) else None
+    if plan.created is not None:
+        row |= {plan.created.name: None, ACTIVITIES: None}
+    return pd.DataFrame([row]).astype({name: "str" for name, value in row.items() if not isinstance(value, float)})

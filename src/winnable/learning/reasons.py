@@ -1,0 +1,77 @@
+"""Reasons: what moves a score, in the words of people who sell.
+
+The parts of a score are log-odds that add up to it (`Scorer.explain`); here the largest are chosen and said with the lead's own value
+and direction. A score from rules names the rules that fired. No number is computed here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from winnable.definition.facts import Facts, Measure
+from winnable.definition.scorecard import Points
+from winnable.history.features import AGE, FeaturePlan
+from winnable.learning.scorer import Contributions
+
+SHOWN = 3  # reasons for and against each
+WORTH_SAYING = 0.01  # log-odds; what moves a score by less is no reason
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that moves a score: `says` is the sentence; `log_odds` above 0 raises the score, None where points speak."""
+
+    name: str
+    says: str
+    log_odds: float | None
+
+
+def reasons_learned(plan: FeaturePlan, facts: Facts, parts: Contributions) -> tuple[tuple[Reason, ...], ...]:
+    """For each lead the strongest parts of its score, those that raise it first."""
+    measures = {measure.name: measure for measure in plan.measures}
+    told = []
+    for row, values in enumerate(parts.values):
+        order = np.argsort(-np.abs(values), kind="stable")
+        chosen = [i for i in order if values[i] > WORTH_SAYING][:SHOWN] + [i for i in order if values[i] < -WORTH_SAYING][:SHOWN]
+        told.append(tuple(_reason(parts.names[i], measures, facts, row, float(values[i])) for i in chosen))
+    return tuple(told)
+
+
+def reasons_of_rules(points: Points) -> tuple[tuple[Reason, ...], ...]:
+    """For each lead the rules that gave or took points, the largest first."""
+    return tuple(tuple(_award(says, given) for says, given in points.reasons(row)[: 2 * SHOWN]) for row in range(points.size))
+
+
+def _award(says: str, points: float) -> Reason:
+    return Reason(says, f"{says}: {points:+.3g} points", None)
+
+
+def _reason(name: str, measures: dict[str, Measure], facts: Facts, row: int, log_odds: float) -> Reason:
+    what = _measured(measures[name], float(facts.numbers(name)[row])) if name in measures else _field(name, facts, row)
+    return Reason(name, f"{what}: {'raises' if log_odds > 0 else 'lowers'}", log_odds)
+
+
+def _field(name: str, facts: Facts, row: int) -> str:
+    if name == AGE:
+        return f"{facts.numbers(name)[row]:.0f} days old"
+    if name not in facts.columns:
+        return name
+    words = facts.take(np.array([row])).words(name)
+    return f"{name} is not known" if words.codes[0] < 0 else f"{name} is {words.vocabulary[words.codes[0]]}"
+
+
+def _measured(measure: Measure, value: float) -> str:
+    kinds = _either(measure.kinds)
+    within = "" if measure.within_days is None else f" in {measure.within_days:g} days"
+    if measure.what == "days_since":
+        return f"No {kinds} yet" if np.isnan(value) else f"Last {kinds} {value:.0f} days ago"
+    if measure.what == "kinds":
+        return f"{value:.0f} different kinds of activity{within}"
+    return f"No {kinds}{within or ' yet'}" if value == 0 else f"{kinds[0].upper()}{kinds[1:]} {value:.0f} times{within}"
+
+
+def _either(kinds: Sequence[str]) -> str:
+    if not kinds:
+        return "activity"
+    return " or ".join(kinds) if len(kinds) <= 3 else f"{', '.join(kinds[:2])} or {len(kinds) - 2} other kinds"

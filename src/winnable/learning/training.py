@@ -1,0 +1,172 @@
+"""Training: from a CRM's history to a candidate model and an honest comparison of it.
+
+The way is always the same: rows in time, facts, rules, a model of the earlier rows judged on the later ones, then the model of all rows.
+Where nothing can be learned the candidate answers by the rules, and its comparison says what could be judged. What is fitted and how it
+is blended is decided in `model`; whether the candidate becomes champion, in `promotion`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from winnable.definition.facts import BoolArray, Facts, FloatArray
+from winnable.definition.gate import bar_of_capacity
+from winnable.definition.model import Definition
+from winnable.definition.scorecard import score_points
+from winnable.history.crm import Crm, latest_moment
+from winnable.history.features import DAY, facts_of, learn_plan, microseconds, times_of
+from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
+from winnable.learning.artefact import FORMAT, Artefact
+from winnable.learning.evaluation import Measured, base_rate, measure, split_forward
+from winnable.learning.horizons import later_wins
+from winnable.learning.model import LeadModel
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The leads on which a candidate was judged, n rows, and what each answer said of them.
+
+    `how` says in words which leads they are. `base` is the constant that the base rate would answer.
+    """
+
+    rows: Snapshots
+    candidate: FloatArray
+    rules: FloatArray
+    base: float
+    how: str
+
+    def measured(self) -> dict[str, Measured]:
+        """The measures of the model, the rules and the base rate on these leads."""
+        answers = {"model": self.candidate, "rules": self.rules, "base rate": np.full(len(self.rules), self.base)}
+        return {name: measure(self.rows.won, answer, self.base) for name, answer in answers.items()}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained model that is not registered yet. `judged` is None where there was no lead with a known outcome."""
+
+    artefact: Artefact
+    definition: Definition
+    judged: Judged | None
+    report: dict[str, Any]
+
+    @property
+    def mode(self) -> str:
+        """Who answers: "rules", "blend" or "learned"."""
+        return str(self.artefact.spec["model"]["mode"])
+
+    @property
+    def why(self) -> str:
+        """Why it is that mode."""
+        return str(self.artefact.spec["model"]["why"])
+
+
+def learn(definition: Definition, crm: Crm, *, seed: int = 0, threads: int = 2, tell: Tell = lambda _: None) -> Candidate:
+    """Learn a candidate from a CRM's history. Never fails for want of history: then the rules answer."""
+    latest = latest_moment(crm)
+    present = None if latest is None else latest.to_pydatetime()
+    rows = take_snapshots(definition, crm, present)
+    known = rows.take(rows.known)
+    plan = learn_plan(definition, crm)
+    tell(f"{len(crm.leads):,} leads give {len(known.won):,} training rows, {int(known.won.sum()):,} of them won")
+    facts = facts_of(plan, definition, crm, known.leads, known.as_of)
+    rules = score_points(definition, facts).logit
+    fit = _Fit(facts.select(plan.learned), rules, known, seed, threads)
+    judged, judge = _judge(fit, known, tell)
+    tell("Learning from all of them")
+    model = judge if judge is not None else fit.on(np.ones(len(known.won), dtype=bool))
+    artefact = Artefact(
+        spec={
+            "format": FORMAT,
+            "definition": definition.model_dump(mode="json", exclude_defaults=True),
+            "plan": plan.to_json(),
+            "model": model.spec_,
+            "later_wins": _later_wins(definition, crm, rows, present),
+            "usual_bar": None if judged is None else _usual_bar(definition, judged),
+            "card": _card(definition, crm, known, present, judged),
+        },
+        boosters=model.boosters_,
+    )
+    return Candidate(artefact, definition, judged, model.report_)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Everything a model is fitted on, so that a part and the whole are fitted alike."""
+
+    facts: Facts
+    rules: FloatArray
+    rows: Snapshots
+    seed: int
+    threads: int
+
+    def on(self, chosen: BoolArray) -> LeadModel:
+        """A model of the chosen rows (mask)."""
+        where, rows = np.flatnonzero(chosen), self.rows.take(chosen)
+        order = rows.as_of / DAY if rows.timed else None
+        model = LeadModel(seed=self.seed, threads=self.threads)
+        return model.fit(self.facts.take(where), rows.won, self.rules[where], groups=rows.person, order=order)
+
+
+def _judge(fit: _Fit, known: Snapshots, tell: Tell) -> tuple[Judged | None, LeadModel | None]:
+    """Judge on later leads where there is time, else on leads left out in turn; the model of all rows comes along in that case."""
+    if not len(known.won):
+        return None, None
+    split = split_forward(known)
+    if split is not None:
+        later = np.flatnonzero(split.later)
+        tell(f"Judging on the {len(later):,} rows from {split.cut} on, learned from {int(split.earlier.sum()):,} earlier ones")
+        answer = fit.on(split.earlier).probability(fit.facts.take(later), fit.rules[later])
+        base = base_rate(known.won[split.earlier])
+        return Judged(known.take(later), answer, _sigmoid(fit.rules[later]), base, f"leads from {split.cut} on"), None
+    model = fit.on(np.ones(len(known.won), dtype=bool))
+    how = "leads left out in turn (cross-fitting)"
+    return Judged(known, model.oof_, _sigmoid(fit.rules), base_rate(known.won), how), model
+
+
+def _sigmoid(logit: FloatArray) -> FloatArray:
+    return 1 / (1 + np.exp(-logit))
+
+
+def _later_wins(definition: Definition, crm: Crm, rows: Snapshots, present: Any) -> float | None:
+    """The exponent for the winnable horizon, from the whole lives of the leads; None where no horizon can be promised."""
+    if rows.horizon_days is None:
+        return None
+    created, closed = times_of(crm.leads["@created"]), times_of(crm.leads["@closed"])
+    outcome, ended = outcomes(definition, crm), ~crm.leads["@closed"].isna().to_numpy()
+    until = np.where(ended, closed, microseconds(present))
+    days = (until - created) / DAY
+    usable = ~crm.leads["@created"].isna().to_numpy() & (days >= 0) & ~((outcome == 1.0) & ~ended)
+    won, lost = ended & (outcome == 1.0), ended & (outcome == 0.0)
+    return later_wins(days[usable], won[usable], lost[usable], definition.outcome.horizon_days, definition.outcome.winnable_days)
+
+
+def _usual_bar(definition: Definition, judged: Judged) -> float | None:
+    """The probability that the capacity of sales means, from the leads that came in the judged weeks, as they looked on arrival."""
+    if not judged.rows.timed:
+        return None
+    new = judged.rows.age == 0
+    weeks = float(np.ptp(judged.rows.as_of[new])) / (7 * DAY) if new.any() else 0.0
+    return bar_of_capacity(definition, judged.candidate[new], weeks) if weeks >= 1 else None
+
+
+def _card(definition: Definition, crm: Crm, known: Snapshots, present: Any, judged: Judged | None) -> dict[str, Any]:
+    """What a person asks of a model first: on what it was trained, until when, and how good it was."""
+    measured = {} if judged is None else judged.measured()
+    return {
+        "horizon_days": known.horizon_days,
+        "winnable_days": definition.outcome.winnable_days if known.horizon_days else None,
+        "leads": len(crm.leads),
+        "wins": int((outcomes(definition, crm) == 1.0).sum()),
+        "rows": len(known.won),
+        "known_until": None if present is None else present.isoformat(),
+        "base_rate": base_rate(known.won),
+        "judged_on": None if judged is None else judged.how,
+        "measured": {name: each.metrics() for name, each in measured.items()},
+        "winnable": metadata.version("winnable"),
+    }
