@@ -85,6 +85,11 @@ class Rule(Part):
             raise ValueError("half_life_days needs something with a date: an activity, or a date field with within_days")
         return self
 
+    def __str__(self) -> str:
+        fades = "" if self.half_life_days is None else f", halving every {self.half_life_days:g} days"
+        counted = "" if self.group is None else f", counted as {self.group}"
+        return f"{self.points:+g} where {in_words(self.when)}{fades}{counted}"
+
 
 class Scorecard(Part):
     """Points for one segment of leads, and what conversion both teams expect of them.

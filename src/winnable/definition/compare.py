@@ -69,9 +69,13 @@ def _leaves_of(value: object, place: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, tuple) and value and isinstance(value[0], (Scorecard, Rule, Case)):
         seen: Counter[str] = Counter()
         for each in value:
-            called = each.name if isinstance(each, Scorecard) else each.says or str(each)
+            called = each.name if isinstance(each, Scorecard) else str(each) if isinstance(each, Case) else each.says
             seen[called] += 1
-            yield from _leaves(each, f"{place} {called!r}" + (f" ({seen[called]})" if seen[called] > 1 else ""))
+            here = f"{place} {called!r}" + (f" ({seen[called]})" if seen[called] > 1 else "")
+            if isinstance(each, Scorecard):
+                yield from ((where, what) for where, what in _leaves(each, here) if where != f"{here}, name")
+            else:
+                yield here, str(each) if isinstance(each, Rule) else in_words(each.when)
     elif isinstance(value, tuple):
         if value:
             conditions = [each for each in value if isinstance(each, Condition)]

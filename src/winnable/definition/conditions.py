@@ -221,7 +221,8 @@ class Condition(Part):
         what = named.get(self.activity or "", self.activity)
         when = "" if self.within_days is None else f" in the last {_days(self.within_days)}"
         if high <= 0:
-            return f"no {what}{when}" if self.activity not in named else f"not {what}{when}"
+            none = {"intent": "nothing that shows intent", "interest": "nothing that shows interest", "any": "no activity"}
+            return f"{none.get(self.activity or '', f'no {self.activity}')}{when}"
         if (low, high) == (1.0, np.inf):
             return f"{what}{when}"
         return f"{what} {_times_in_words(low, high)}{when}"

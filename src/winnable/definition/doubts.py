@@ -24,7 +24,7 @@ def doubts(definition: Definition) -> tuple[str, ...]:
             one, other = repr(card.name), repr(later.name)
             if set(card.segment) <= set(later.segment):
                 told.append(f"The scorecard {other} is never used: {one}, which stands before it, fits every lead that it fits.")
-            elif not impossible((*card.segment, *later.segment)):
+            elif later.segment and not impossible((*card.segment, *later.segment)):
                 told.append(f"The scorecards {one} and {other} may both fit a lead; then {one}, the first, is used.")
         best = sum(rule.points for rule in card.rule if rule.points > 0)
         reachable = min(best, np.inf if card.at_most is None else card.at_most)
@@ -50,7 +50,8 @@ def doubts_about_names(
     """
     activities = definition.activities
     asked = {c.activity for c in definition.conditions() if c.activity is not None} - {"any", "intent", "interest"}
-    named = [*definition.outcome.won, *definition.outcome.lost, *(s for stage in definition.stages.values() for s in stage.status)]
+    staged = [status for stage in definition.stages.values() for status in stage.status]
+    named = [*definition.outcome.won, *definition.outcome.lost, *staged]
     told = _absent("column", definition.fields(), columns)
     if kinds is not None:
         told += _absent("kind of activity", [*activities.intent, *activities.interest, *sorted(asked)], kinds)

@@ -1,0 +1,122 @@
+"""A page of headings, sentences, lists and tables, and its two forms: Markdown, and HTML in one file that can be forwarded.
+
+What stands on the page is not known here. Whatever words a person wrote in a definition are shown as words: none of them becomes
+markup, in either form. The HTML loads nothing from anywhere.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading of level 2 or 3; the page's title is its only heading of level 1."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of points."""
+
+    points: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: each row has as many cells as there are columns; those named in `numbers` are set to the right."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: tuple[str, ...] = ()
+
+
+Block = Heading | Text | Bullets | Table
+
+
+@dataclass(frozen=True)
+class Page:
+    """A titled page."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+    def markdown(self) -> str:
+        """The page as Markdown (GitHub's tables), ending in a newline."""
+        parts = [f"# {_plain(self.title)}", *(_markdown(block) for block in self.blocks)]
+        return "\n\n".join(parts) + "\n"
+
+    def html(self) -> str:
+        """The page as one HTML file, in UTF-8, without scripts or anything to be loaded."""
+        title, body = escape(self.title), "\n".join(_html(block) for block in self.blocks)
+        return (
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>{title}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}\n</main>\n</body>\n</html>\n"
+        )
+
+
+def _markdown(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"{'#' * block.level} {_plain(block.text)}"
+    if isinstance(block, Text):
+        return _plain(block.text)
+    if isinstance(block, Bullets):
+        return "\n".join(f"- {_plain(point)}" for point in block.points)
+    rule = ["---:" if column in block.numbers else "---" for column in block.columns]
+    rows = [block.columns, *block.rows]
+    lines = ["| " + " | ".join(_plain(cell) for cell in row) + " |" for row in rows]
+    return "\n".join([lines[0], "| " + " | ".join(rule) + " |", *lines[1:]])
+
+
+def _plain(words: str) -> str:
+    """Words that Markdown takes as words, on one line."""
+    one_line = " ".join(words.split())
+    return re.sub(r"^([#+-]|\d+[.)])(?=\s|$)", r"\\\1", re.sub(r"([\\`*|<>\[\]~]|(?<!\w)_|_(?!\w))", r"\\\1", one_line))
+
+
+def _html(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"<h{block.level}>{escape(block.text)}</h{block.level}>"
+    if isinstance(block, Text):
+        return f"<p>{escape(block.text)}</p>"
+    if isinstance(block, Bullets):
+        return "<ul>\n" + "\n".join(f"<li>{escape(point)}</li>" for point in block.points) + "\n</ul>"
+    marks = [' class="number"' if column in block.numbers else "" for column in block.columns]
+    head = _cells("th", [f' scope="col"{mark}' for mark in marks], block.columns)
+    body = "\n".join(_cells("td", marks, row) for row in block.rows)
+    return f'<div class="wide"><table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+
+
+def _cells(tag: str, marks: Sequence[str], cells: Sequence[str]) -> str:
+    told = (f"<{tag}{mark}>{escape(cell)}</{tag}>" for mark, cell in zip(marks, cells, strict=True))
+    return f"<tr>{''.join(told)}</tr>"
+
+
+_STYLE = """\
+:root { color-scheme: light dark; --ink: #1c1f23; --paper: #fff; --line: #d5d9de; --soft: #f4f5f7; --accent: #1f5fae; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e8eb; --paper: #16181b; --line: #3a3f45; --soft: #1f2226; --accent: #7fb2f0; }
+}
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
+main { max-width: 48rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; }
+h2 { font-size: 1.3rem; margin: 2.2rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--line); color: var(--accent); }
+h3 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; margin: .6rem 0 1rem; }
+th, td { text-align: left; vertical-align: top; padding: .4rem .7rem .4rem 0; border-bottom: 1px solid var(--line); }
+th { font-weight: 600; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+@media print { main { max-width: none; padding: 0; } h2, h3 { break-after: avoid; } tr { break-inside: avoid; } }
+"""
