@@ -1,15 +1,60 @@
-"""What the tests share: where the real conversion histories lie."""
+"""What the tests share: the real conversion histories, one small trained store, and a run that may not skip where CI runs it."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from winnable.demo.company import DemoFiles, write_demo
+
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+WITHOUT_DATA = "the real conversion histories (../shared/data) are not on this machine"
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real conversion histories, which are not part of the project."""
     if not SHARED_DATA.is_dir():
-        pytest.skip("the real conversion histories (../shared/data) are not on this machine")
+        pytest.skip(WITHOUT_DATA)
     return SHARED_DATA
+
+
+@dataclass(frozen=True)
+class DemoStore:
+    """A demo company and the store of a model trained on it. Tests may read both but write into neither."""
+
+    files: DemoFiles
+    store: Path
+
+
+@pytest.fixture(scope="session")
+def demo_store(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
+    """A model trained on a demo company of 400 leads, through the same calls as `winnable train`."""
+    from winnable.definition.load import load_definition
+    from winnable.history.crm import read_crm
+    from winnable.learning.promotion import register
+    from winnable.learning.training import learn
+
+    folder = tmp_path_factory.mktemp("demo")
+    files = write_demo(folder / "crm", leads=400, seed=7)
+    definition = load_definition(files.definition)
+    crm = read_crm(definition, str(files.leads), str(files.activities), str(files.history))
+    verdict = register(learn(definition, crm), crm, folder / "store")
+    assert verdict.champion
+    return DemoStore(files, folder / "store")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """In CI a test that was meant to run and was skipped fails the run; only the histories may be absent."""
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
+    if os.environ.get("CI") and any(WITHOUT_DATA not in str(why) or SHARED_DATA.is_dir() for why in skipped):
+        terminalreporter.write_line("FAILED: tests were skipped that CI is meant to run", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """See `pytest_terminal_summary`: it says why, this decides."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [report.longrepr for report in reporter.stats.get("skipped", [])] if reporter else []
+    if os.environ.get("CI") and any(WITHOUT_DATA not in str(why) or SHARED_DATA.is_dir() for why in skipped):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
