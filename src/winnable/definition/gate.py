@@ -234,7 +234,7 @@ def _long_view(definition: Definition, verdicts: "_Verdicts", bars: Sequence[_Ba
     in_time = f"{{long}} are won within {definition.outcome.winnable_days:g} days" if dated else "{long} are won in the end"
     for bar in bars:
         verdicts.give(~bar.met & promising, "nurture", f"{bar.failed}, but {in_time}: keep in touch.")
-        verdicts.give(~bar.met & hopeless, "discard", f"{bar.failed}, and only {in_time}.")
+        verdicts.give(~bar.met & hopeless, "discard", f"{bar.failed}, and {in_time}.")
         verdicts.give(~bar.met, "recycle", f"{bar.failed}; marketing may bring it back when more speaks for it.")
 
 

@@ -35,7 +35,7 @@ class Award:
     @property
     def given(self) -> FloatArray:
         """The points given to each lead, shape (n,); 0 where the rule was not met or the lead has another card."""
-        full = np.where(self.held, self.points, 0.0)
+        full = self.held.astype(np.float64) * self.points
         return full if self.faded is None else full * self.faded
 
 
@@ -156,10 +156,7 @@ def _total(card: Scorecard, awards: Sequence[Award], size: int) -> FloatArray:
     for award in awards:
         group = award.group if award.group in card.caps else None
         sums = groups.setdefault(group, np.zeros(size))
-        if award.faded is None:
-            sums[award.held] += award.points
-        else:
-            sums += award.given
+        sums += award.given
     total = np.zeros(size)
     for group, sums in groups.items():
         total += sums if group is None else np.minimum(sums, card.caps[group])

@@ -1,0 +1,69 @@
+"""What is allowed but probably not meant is said, with the nearest word that the data have."""
+
+from typing import Any
+
+import numpy as np
+
+from winnable.definition.doubts import doubts, doubts_about_leads, doubts_about_names
+from winnable.definition.facts import Facts, Numbers
+from winnable.definition.load import definition_from
+from winnable.definition.model import Definition
+
+RULE = {"says": "x", "points": 100, "when": [{"field": "Size", "is_present": True}]}
+
+
+def definition(*segments: list[dict[str, Any]], **more: Any) -> Definition:
+    cards = [{"name": f"card {i}", "segment": segment, "rule": [RULE]} for i, segment in enumerate(segments)]
+    return definition_from(
+        {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "S"}, "scorecard": cards, **more}, "test"
+    )
+
+
+BIG, SMALL, ANY_SIZE = (
+    [{"field": "Size", "at_least": 100}],
+    [{"field": "Size", "at_most": 99}],
+    [{"field": "Size", "at_least": 0}],
+)
+
+
+def test_cards_that_exclude_each_other_and_a_last_one_for_the_rest_raise_no_doubt() -> None:
+    assert doubts(definition(BIG, SMALL, [])) == ()
+
+
+def test_cards_that_may_both_fit_and_cards_that_are_never_used() -> None:
+    assert doubts(definition(BIG, ANY_SIZE)) == (
+        "The scorecards 'card 0' and 'card 1' may both fit a lead; then 'card 0', the first, is used.",
+    )
+    assert "'card 1' is never used" in doubts(definition([], BIG))[0]
+
+
+def test_a_threshold_that_no_lead_can_reach() -> None:
+    card = {"threshold": 101, "rule": [RULE]}
+    assert "its rules give at most 100 of 101 points" in doubts(definition(scorecard=[card]))[0]
+
+
+def test_a_gate_that_cannot_look_at_sources() -> None:
+    told = doubts(definition(gate={"sources": ["Referral"]}))
+    assert "names no source column" in told[0]
+    assert "only a mature company" in told[1]
+
+
+def test_names_that_the_data_do_not_have() -> None:
+    what = definition(BIG, activities={"intent": ["Demo request"]})
+    told = doubts_about_names(what, ["size", "S"], ["Demo requests"], ["Won", "lost"])
+    assert told == (
+        "The data have no column 'Size'; the nearest is 'size'.",
+        "The data have no kind of activity 'Demo request'; the nearest is 'Demo requests'.",
+        "The data have no status 'Lost'; the nearest is 'lost'.",
+    )
+    assert doubts_about_names(what, ["Size"]) == ()
+
+
+def test_segments_held_against_leads() -> None:
+    facts = Facts(4, {"Size": Numbers(np.array([5.0, 50.0, np.nan, 60.0]))})
+    assert doubts_about_leads(definition(BIG, ANY_SIZE), facts) == (
+        "The scorecard 'card 0' fits none of the 4 leads.",
+        "No scorecard fits 1 of 4 leads; they get the conversion that is expected of any lead.",
+    )
+    assert "More than one scorecard fits 3 of 4 leads" in doubts_about_leads(definition(SMALL, ANY_SIZE), facts)[1]
+    assert doubts_about_leads(definition(SMALL, ANY_SIZE), Facts(0, {})) == ()

@@ -1,0 +1,38 @@
+"""The same person has the same key in every record, and two people never share one for being called alike."""
+
+import pytest
+
+from winnable.definition.people import normal_email, person_key
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ann@Acme.com", " ann@acme.com "),
+        ("ann+webinar@acme.com", "ann@acme.com"),
+        ("a.n.n@gmail.com", "ann@googlemail.com"),
+        ("Ann Lee <ann@acme.com>", "mailto:ann@acme.com"),
+        ("ann@acme.com.", "ann@acme.com"),
+    ],
+)
+def test_one_address_in_several_forms(one: str, other: str) -> None:
+    assert normal_email(one) == normal_email(other) is not None
+
+
+def test_dots_matter_elsewhere_than_at_gmail() -> None:
+    assert normal_email("a.nn@acme.com") != normal_email("ann@acme.com")
+
+
+@pytest.mark.parametrize("value", ["", "ann", "ann@", "@acme.com", "ann@localhost", "ann@a cme.com"])
+def test_what_is_no_address(value: str) -> None:
+    assert normal_email(value) is None
+
+
+def test_the_key_is_the_address_else_name_and_company() -> None:
+    assert person_key("Ann@acme.com", "Ann Lee", "Acme") == "ann@acme.com"
+    assert person_key("C-100", None, None) == person_key("c-100 ", "Ann", "Acme")
+    assert person_key(None, "Ánn  Lee", "Acme, Inc.") == person_key("n/a", "ann lee", "ACME GmbH") == "ann lee @ acme"
+    assert person_key(None, "Ann Lee", "Acme") != person_key(None, "Ann Lee", "Other")
+    assert person_key(None, "Ann Lee", None) is None
+    assert person_key(None, None, "Acme") is None
+    assert person_key(None, "Ann", "AG") == "ann @ ag"
