@@ -22,38 +22,42 @@ def read_database(source: str, kind: str) -> tuple[str, Part]:
 
     Returns how the table may be called in front of people, and its content. Raises DataError without any password.
     """
-    url, wanted = _address(source)
+    address, _, wanted = source.rpartition("#") if "#" in source else (source, "", "")
+    if "@" in wanted:
+        raise DataError("the database URL has a '#' before its '@'; write a '#' in a password as %23.")
+    url = _url(address)
     shown = _shown(url)
-    engine = sql.create_engine(url)
+    engine = _engine(url)
     try:
         with engine.connect().execution_options(stream_results=True) as connection:
             table = _table_called(connection, wanted or kind, shown)
-            return f"{shown}#{wanted or kind}", _content(connection, table)
+            return f"{shown}#{table.name}", _content(connection, table)
     except SQLAlchemyError as error:
         raise DataError(f"{shown}: the database cannot be read: {_cause(error, url)}.") from None
     finally:
         engine.dispose()
 
 
-def _address(source: str) -> tuple[sql.URL, str]:
-    """The URL without the table, with the driver that winnable brings for PostgreSQL; the table's name, "" if none."""
-    address, _, wanted = source.rpartition("#") if "#" in source else (source, "", "")
-    if "@" in wanted:
-        raise DataError("the database URL has a '#' before its '@'; write a '#' in a password as %23.")
+def _url(address: str) -> sql.URL:
+    """The parsed URL, with the driver that winnable brings for PostgreSQL."""
     try:
         url = sql.make_url(address)
-        if url.drivername in ("postgresql", "postgres"):
-            url = url.set(drivername="postgresql+psycopg")
-        url.get_dialect()
     except (ArgumentError, ValueError):
         raise DataError("the database URL cannot be read; expected is one like postgresql://user@host/database#table.") from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername.startswith("sqlite") and not _is_file(url.database):
+        raise DataError(f"{url.drivername}:///{url.database or ''}: there is no such SQLite file.")
+    return url
+
+
+def _engine(url: sql.URL) -> sql.Engine:
+    try:
+        return sql.create_engine(url)
     except NoSuchModuleError:
-        raise DataError(f"{url.drivername}: SQLAlchemy knows no such database; PostgreSQL and SQLite are built in.") from None
+        raise DataError(f"{url.drivername}://: no database of this kind is known; PostgreSQL and SQLite are built in.") from None
     except ModuleNotFoundError as error:
-        raise DataError(f"{url.drivername}: the Python driver '{error.name}' for this database is not installed.") from None
-    if url.get_backend_name() == "sqlite" and not _is_file(url.database):
-        raise DataError(f"{_shown(url)}: there is no such SQLite file.")
-    return url, wanted
+        raise DataError(f"{url.drivername}://: the Python driver '{error.name}' for this database is not installed.") from None
 
 
 def _is_file(database: str | None) -> bool:
@@ -62,7 +66,7 @@ def _is_file(database: str | None) -> bool:
 
 def _shown(url: sql.URL) -> str:
     """The URL as it may be shown: no password, and no query, where some drivers take a password too."""
-    return url.set(password=None, query={}, drivername=url.get_backend_name()).render_as_string()
+    return url.set(query={}, drivername=url.drivername.split("+")[0]).render_as_string(hide_password=True)
 
 
 def _cause(error: SQLAlchemyError, url: sql.URL) -> str:

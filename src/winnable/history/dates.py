@@ -39,7 +39,7 @@ def read_dates(
             )
         elif order.only_day and order.only_month:
             findings.note(
-                f"{table}: '{column.name}' mixes dates with the day first ({order.only_day} different ones) and the month first "
+                f"{table}: '{column.name}' mixes dates with the day first ({order.only_day} values) and the month first "
                 f"({order.only_month}); where both are possible, the {'day' if first else 'month'} was read first."
             )
         if strict:

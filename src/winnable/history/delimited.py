@@ -16,6 +16,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.csv  # type: ignore[import-untyped]
 
 from winnable.errors import DataError
+from winnable.history.rejects import counted
 from winnable.history.table import Part
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -128,7 +129,8 @@ def _parsed(raw: bytes, separator: str, width: int, path: Path) -> tuple[list[pa
     broken: dict[int, str] = {}
 
     def set_aside(row: pyarrow.csv.InvalidRow) -> str:
-        reason = f"the row has {row.actual_columns} values where the header names {row.expected_columns} columns"
+        has, named = counted(row.actual_columns, "value"), counted(row.expected_columns, "column")
+        reason = f"the row has {has} where the header names {named}"
         lines = row.text.count("\n")
         broken[row.number - 2] = reason + (f", over {lines + 1} lines: a quotation mark may not be closed" if lines else "")
         return "skip"

@@ -53,8 +53,7 @@ class EventReader:
         if kindless:
             self.findings.note(f"activities: {counted(kindless, 'row')} without a kind; counted under none of the kinds.")
         if "@created" in self.leads:
-            created = self.leads.dropna(subset=["@id"]).drop_duplicates("@id").set_index("@id")["@created"]
-            before = int((events["@at"] < events["@id"].map(created)).sum())
+            before = int((events["@at"].to_numpy(dtype="datetime64[us]") < self._created_of(events["@id"])).sum())
             if before:
                 self.findings.note(f"activities: {counted(before, 'row')} from before the lead was created; kept, early touches.")
         return _sorted(events, [])
@@ -90,7 +89,7 @@ class EventReader:
         dates = read_dates(dated, table.name, self.findings, strict=True)
         words = {role: frame[name] for role, name in roles.items() if role not in dates}
         frame = frame.assign(**{"@id" if role == "lead" else f"@{role}": column for role, column in {**words, **dates}.items()})
-        known = frame["@id"].isin(self.leads["@id"].dropna())
+        known = self._known(frame["@id"])
         faults = [
             (frame["@id"].isna(), "it names no lead"),
             (dated["at"].isna(), "it has no time"),
@@ -101,6 +100,18 @@ class EventReader:
             self._refuse_strangers(frame, known, table, roles["lead"])
             faults.append((~known, "no lead that can be used has this id"))
         return frame[self.findings.sift(kind, frame, faults) & known]
+
+    def _known(self, ids: "pd.Series[str]") -> "pd.Series[bool]":
+        """Whether each row belongs to one of the leads. Each different id is looked up once."""
+        leads = set(self.leads["@id"].dropna())
+        codes, distinct = pd.factorize(ids)
+        return pd.Series(np.array([*(each in leads for each in distinct), False])[codes], index=ids.index)
+
+    def _created_of(self, ids: "pd.Series[str]") -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
+        """When the lead of each row was created; NaT where nobody knows. Each different id is looked up once."""
+        created = self.leads.dropna(subset=["@id"]).drop_duplicates("@id").set_index("@id")["@created"]
+        codes, distinct = pd.factorize(ids)
+        return created.reindex(distinct).to_numpy(dtype="datetime64[us]")[codes]
 
     def _refuse_strangers(self, frame: pd.DataFrame, known: "pd.Series[bool]", table: TextTable, column: str) -> None:
         """Raise DataError if there are leads and rows, but no row belongs to a lead."""
@@ -141,5 +152,6 @@ def _plain(name: str) -> str:
 
 def _sorted(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Sorted by id, the given columns of text, and time; rows of the same time stay in the order of the source."""
-    keys = [events["@at"].to_numpy(), *(pd.factorize(events[name], sort=True)[0] for name in reversed(["@id", *by]))]
+    times = events["@at"].to_numpy(dtype="datetime64[us]")
+    keys = [times, *(pd.factorize(events[name], sort=True)[0] for name in reversed(["@id", *by]))]
     return events.iloc[np.lexsort(keys)]

@@ -77,7 +77,7 @@ def parse_moments(column: "pd.Series[str]", day_first: bool | None = None) -> "p
 
 @dataclass(frozen=True)
 class DayOrder:
-    """How many different values like 3/12/2024 can only have the day first, only the month first, or be read either way."""
+    """How many values like 3/12/2024 can only have the day first, only the month first, or be read either way."""
 
     only_day: int
     only_month: int
@@ -91,8 +91,7 @@ class DayOrder:
 
 def day_order(column: "pd.Series[str]") -> DayOrder:
     """Count what the column's values of the form 3/12/2024 or 3-12-2024 say about their order; before a "." stands the day."""
-    distinct, _ = _distinct(column)
-    parts = pc.extract_regex(distinct, rf"{_DAY_AND_MONTH}(?:$|[^0-9])").drop_null()
+    parts = pc.extract_regex(_arrow(column), rf"{_DAY_AND_MONTH}(?:$|[^0-9])").drop_null()
     one, two = _whole(parts, "one"), _whole(parts, "two")
     slashed = _bools(pc.not_equal(pc.struct_field(parts, "mark"), "."))
     only_day, only_month = slashed & (one > 12) & (two <= 12), slashed & (two > 12) & (one <= 12)
@@ -149,11 +148,13 @@ def _plain_moments(moments: Iterable[datetime | None]) -> Moments:
 
 def _distinct(column: "pd.Series[str]") -> tuple[pa.Array, IntArray]:
     """The different values, and for each row the position of its value, -1 where nothing stands."""
-    encoded = pa.array(column.astype("str"), type=pa.large_string(), from_pandas=True)
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    encoded = encoded.dictionary_encode()
+    encoded = _arrow(column).dictionary_encode()
     return encoded.dictionary, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _arrow(column: "pd.Series[str]") -> pa.Array:
+    written = pa.array(column.astype("str"), type=pa.large_string(), from_pandas=True)
+    return written.combine_chunks() if isinstance(written, pa.ChunkedArray) else written
 
 
 def _words(distinct: pa.Array, wanted: BoolArray) -> list[str]:

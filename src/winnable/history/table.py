@@ -5,8 +5,10 @@ by the one rule of `winnable.definition.values`, or missing. Where the bytes com
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -85,13 +87,14 @@ def text_table(name: str, parts: Sequence[Part]) -> TextTable:
 
 def _distinct_names(header: Sequence[str]) -> tuple[list[str], set[str]]:
     """Names without blanks at their ends; one without a name is called by its place, one that was there before is numbered."""
-    seen: dict[str, int] = {}
+    plain = [raw.strip(values.BLANKS) or f"column {place}" for place, raw in enumerate(header, start=1)]
+    taken: set[str] = set()
     names: list[str] = []
-    for place, raw in enumerate(header, start=1):
-        plain = raw.strip(values.BLANKS) or f"column {place}"
-        seen[plain] = seen.get(plain, 0) + 1
-        names.append(plain if seen[plain] == 1 else f"{plain} ({seen[plain]})")
-    return names, {plain for plain, times in seen.items() if times > 1}
+    for name in plain:
+        later = (f"{name} ({number})" for number in count(2))
+        names.append(name if name not in taken else next(each for each in later if each not in taken and each not in plain))
+        taken.add(names[-1])
+    return names, {name for name, times in Counter(plain).items() if times > 1}
 
 
 def _unbroken(part: Part) -> IntArray:

@@ -1,0 +1,252 @@
+"""One value of a CRM is read one way: texts, numbers, moments, and what says that nothing is known."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from winnable.definition.values import BLANKS, MISSING, moment, number, text
+
+
+@pytest.mark.parametrize(
+    "word", ["", "   ", "Select", "select ", "N/A", "n/a", "#N/A", "NULL", "None", "--None--", "-", "\ufeff", "nan"]
+)
+def test_words_for_nothing_are_missing(word: str) -> None:
+    assert text(word) is None
+
+
+@pytest.mark.parametrize("word", ["0", "No", "unknown", "selected", "Nana", "false"])
+def test_words_that_say_something_are_kept(word: str) -> None:
+    assert text(word) == word
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (3, "3"),
+        (3.0, "3"),
+        (2.5, "2.5"),
+        (-0.1, "-0.1"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (1e20, "1e+20"),
+        (True, "true"),
+        (False, "false"),
+    ],
+)
+def test_numbers_and_truth_values_are_written_one_way(value: object, written: str) -> None:
+    assert text(value) == written
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_value_is_missing(value: object) -> None:
+    assert text(value) is None
+
+
+def test_blanks_at_the_ends_do_not_count_and_those_within_do() -> None:
+    assert text("\u00a0 Closed  Won\t\u200b") == "Closed  Won"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_written_as_text_reads_back_as_the_same_number(value: float) -> None:
+    assert number(text(value) or "") == value
+
+
+@given(st.text())
+def test_text_is_settled_after_one_reading(value: str) -> None:
+    once = text(value)
+    assert once is None or (text(once) == once and once == once.strip(BLANKS) and once.lower() not in MISSING)
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [
+        ("1234", 1234),
+        ("-12.5", -12.5),
+        ("1,234,567.89", 1234567.89),
+        ("12,34,567", 1234567),
+        ("1 234", 1234),
+        ("1\u202f234.5", 1234.5),
+        ("1'234.50", 1234.5),
+        ("$1,000", 1000),
+        ("€ 12", 12),
+        ("12 EUR", 12),
+        ("R$ 10", 10),
+        ("-$5", -5),
+        ("$-5", -5),
+        ("($1,500.00)", -1500),
+        ("5-", -5),
+        ("+7", 7),
+        ("12 %", 12),
+        ("1e3", 1000),
+        (".5", 0.5),
+        ("007", 7),
+    ],
+)
+def test_numbers_with_a_decimal_point(written: str, size: float) -> None:
+    assert number(written) == size
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [
+        ("1.234.567,89", 1234567.89),
+        ("1,5", 1.5),
+        ("1.234", 1234),
+        ("12", 12),
+        ("12,50 €", 12.5),
+        ("-0,5", -0.5),
+        ("1 234,5", 1234.5),
+    ],
+)
+def test_numbers_with_a_decimal_comma(written: str, size: float) -> None:
+    assert number(written, decimal=",") == size
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "$",
+        "abc",
+        "1,5",
+        "1,23",
+        "1234,567",
+        "1.2.3",
+        "1,234 567",
+        "5-10",
+        "50+",
+        "(5",
+        "5)",
+        "--5",
+        "(-5)",
+        "1e999",
+        "nan",
+        "inf",
+        "0x1A",
+        "١٢",
+    ],
+)
+def test_what_is_no_number_with_a_decimal_point(written: str) -> None:
+    assert number(written) is None
+
+
+def test_a_number_can_only_be_read_with_its_own_mark() -> None:
+    assert number("1.5", decimal=",") is None
+    assert number("1,234.5", decimal=",") is None
+
+
+MARCH_12 = datetime(2024, 3, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2024-03-12", MARCH_12),
+        ("2024/3/12", MARCH_12),
+        ("2024-03-12T14:30:00Z", MARCH_12 + timedelta(hours=14, minutes=30)),
+        ("2024-03-12 14:30", MARCH_12 + timedelta(hours=14, minutes=30)),
+        ("2024-03-12 14:30:05.250+02:00", MARCH_12 + timedelta(hours=12, minutes=30, seconds=5, milliseconds=250)),
+        ("2024-03-12T14:30:00-0530", MARCH_12 + timedelta(hours=20)),
+        ("2024-03-12 01:00+03", MARCH_12 - timedelta(hours=2)),
+        ("2024-03-12 14:30:05.123456789", MARCH_12 + timedelta(hours=14, minutes=30, seconds=5, microseconds=123456)),
+        ("3/12/2024", MARCH_12),
+        ("03-12-24", MARCH_12),
+        ("3/12/2024 2:30 PM", MARCH_12 + timedelta(hours=14, minutes=30)),
+        ("3/12/2024, 12:05 a.m.", MARCH_12 + timedelta(minutes=5)),
+        ("12.03.2024", MARCH_12),
+        ("12.3.24 07:00", MARCH_12 + timedelta(hours=7)),
+        ("12 Mar 2024", MARCH_12),
+        ("12-Mar-24", MARCH_12),
+        ("12th March 2024", MARCH_12),
+        ("Mar 12, 2024", MARCH_12),
+        ("March 12 2024 at 9:00 am", MARCH_12 + timedelta(hours=9)),
+        ("Tue, 12 Mar 2024 14:00:00 +0100", MARCH_12 + timedelta(hours=13)),
+        ("2024-03-12 14:00 EST", MARCH_12 + timedelta(hours=19)),
+        ("20240312", MARCH_12),
+        ("20240312T140000Z", MARCH_12 + timedelta(hours=14)),
+        ("1710201600", MARCH_12),
+        ("1710201600250", MARCH_12 + timedelta(milliseconds=250)),
+    ],
+)
+def test_moments(written: str, expected: datetime) -> None:
+    assert moment(written) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "day_first", "day", "month"),
+    [
+        ("3/12/2024", False, 12, 3),
+        ("3/12/2024", True, 3, 12),
+        ("13/12/2024", False, 13, 12),
+        ("12/13/2024", True, 13, 12),
+        ("3.12.2024", False, 3, 12),
+    ],
+)
+def test_what_comes_first_is_given_unless_only_one_reading_is_left(written: str, day_first: bool, day: int, month: int) -> None:
+    read = moment(written, day_first)
+    assert read is not None
+    assert (read.day, read.month) == (day, month)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "soon",
+        "2024",
+        "45000",
+        "2024-02-30",
+        "13/13/2024",
+        "2024-03-12 25:00",
+        "3/12/2024 13:00 PM",
+        "3/12/2024 0:30 pm",
+        "1-2/2024",
+        "0000-01-01",
+        "2024-03-12 14:00 CET",
+        "9999-12-31 23:00 -05:00",
+        "12 Foo 2024",
+        "99991231235959999",
+    ],
+)
+def test_what_is_no_date(written: str) -> None:
+    assert moment(written) is None
+
+
+def test_years_of_two_digits_turn_over_in_1969() -> None:
+    years = [read.year for written in ("1/1/69", "1/1/68") if (read := moment(written)) is not None]
+    assert years == [1969, 2068]
+
+
+@given(st.datetimes(timezones=st.timezones(), min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30)))
+def test_every_moment_in_iso_8601_reads_back(value: datetime) -> None:
+    offset = value.utcoffset()
+    if offset is not None and offset.total_seconds() % 60 == 0:
+        assert moment(value.isoformat()) == value.astimezone(UTC)
+
+
+@given(st.text())
+def test_no_text_makes_reading_fail(value: str) -> None:
+    number(value)
+    number(value, ",")
+    moment(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1" * 100_000 + "x",
+        " " * 50_000 + "$",
+        "$" + " " * 70 + "x",
+        "1 " * 40 + "x",
+        "1,111" * 16 + "x",
+        "(" * 80,
+        "12" + " " * 75 + "x",
+    ],
+)
+def test_no_value_takes_long_to_be_refused(value: str) -> None:
+    begun = time.perf_counter()
+    assert number(value) is None
+    assert moment(value) is None
+    assert time.perf_counter() - begun < 0.1

