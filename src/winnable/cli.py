@@ -131,6 +131,31 @@ def demo(
     out.print(f"\nServe it:  winnable serve --store {store}      (then open http://127.0.0.1:8000/docs)")
 
 
+@app.command(epilog="Example: winnable init leads.csv --activities activities.csv")
+def init(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    output: Annotated[Path, typer.Option(help="Where to write the definition.")] = Path("definition.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Guess a first definition from the columns of an export, each guess with its reason."""
+    from winnable.history.draft import draft, write_draft
+    from winnable.history.guessing import guess
+
+    out.quiet = quiet
+    guesses = guess(leads, activities, history)
+    write_draft(draft(guesses), output, force=force)
+    status, vendor = guesses.outcome.status, f", an export of {guesses.vendor.name}" if guesses.vendor else ""
+    won, lost = int(guesses.won.sum()), int(guesses.lost.sum())
+    out.print(f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by '{status.column}'.", markup=False)
+    out.print(f"{output} is written, each guess with its reason. Read it, correct what is wrong, then:", markup=False)
+    given = [("--activities", activities), ("--history", history), ("--definition", str(output))]
+    more = "".join(f" {option} {value}" for option, value in given if value is not None and value != "definition.toml")
+    out.print(f"  winnable train {leads}{more}", markup=False)
+
+
 def _who(mode: str, version: str) -> str:
     return "the rules" if version == "rules" else f"model version {version} ({mode})"
 

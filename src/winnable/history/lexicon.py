@@ -1,0 +1,148 @@
+"""What words in a CRM usually mean: statuses won and lost, stages, kinds of activity, and columns that tell nothing in advance.
+
+Only for first guesses, which people check: a definition, once written, is exact.
+"""
+
+import re
+from typing import Literal
+
+from winnable.definition.model import StageName
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    return re.compile(words, re.IGNORECASE)
+
+
+_LOST = _pattern(
+    r"\b(closed?[\s_-]*lost|lost|un-?qualified|dis-?qualified|not?[\s_-]+(\w+[\s_-]+)?(qualified"
+    r"|converted|won|interest\w*)|junk|spam|bogus"
+    r"|fake|rejected|refused|declined|cancell?ed|abandoned|dead|invalid|duplicate|withdrawn|cannot[\s_-]+contact|out-?sold"
+    r"|abgesagt|abgelehnt|verloren|storniert|kein\s+interesse|disqualifiziert|ungültig|perdue?s?|refusée?|annulée?|perdid[oa]s?"
+    r"|rechazad[oa]s?|descartad[oa]s?|pers[oi])\b|notconverted|closedlost"
+)
+_WON = _pattern(
+    r"\b(closed?[\s_-]*won|won|converted|customers?|clients?|evangelists?|sold|purchased|signed|bought|enrolled|gewonnen|kunde"
+    r"|verkauft|auftrag\s+erteilt|gagnée?s?|ganad[oa]s?|vint[oi])\b|closedwon"
+)
+_STAGES: tuple[tuple[StageName, re.Pattern[str]], ...] = (
+    ("MQL", _pattern(r"\b(mql|marketing[\s_-]*qualified\w*|engaged|hot)\b|marketingqualified")),
+    ("SAL", _pattern(r"\b(sal|(sales[\s_-]*)?accepted\w*|working|in[\s_-]*progress|connected|contacted)\b")),
+    ("SQL", _pattern(r"\b(sql|sales[\s_-]*qualified\w*|qualified|qualification|needs[\s_-]*analysis)\b|salesqualified")),
+    (
+        "opportunity",
+        _pattern(
+            r"\b(opportunity|negotiat\w*|propos\w*|quot(e|ed|ation)|demo\w*|evaluation|contract\w*|decision|commit\w*|engaging|"
+            r"value[\s_-]*proposition|perception[\s_-]*analysis|presentation\w*|verhandlung|angebot)\b"
+        ),
+    ),
+    ("MAL", _pattern(r"\b(subscriber|anonymous|visitor)\b")),
+    (
+        "MIL",
+        _pattern(
+            r"\b(new|open|lead|mil|enquiry|inquiry|raw|prospect\w*|not[\s_-]*contacted|attempted[\w\s-]*"
+            r"|uncontacted|neu|offen|nouveau|nuevo)\b"
+        ),
+    ),
+)
+"""The field's stages by the words that CRMs use for them, tried in this order, after those that say that nobody was reached."""
+_UNTOUCHED = _pattern(r"\b(not[\s_-]*contacted|uncontacted|attempted|pre[\s_-]*qualified|contact\s+in\s+future)\b")
+
+_INTENT = _pattern(
+    r"pric(e|ing)|demo|trial|quot(e|ation)|proposal|buy|purchase|checkout|cart|contact\s*(us|sales|form"
+    r"|request)|request|talk\s*to"
+    r"|book(ed)?\s+a|meeting|appointment|\bcalls?\b|call\s*back|consult|surge|intent|comparison|\broi\b"
+    r"|calculator|live\s*chat|\bchat\b"
+    r"|angebot|preis|termin|anruf|anfrage"
+)
+_INTEREST = _pattern(
+    r"e-?mail|newsletter|open(ed)?\b|click|e-?book|white\s*paper|download|webinar|video|blog|page\s*view"
+    r"|view|visit|session|website"
+    r"|landing|event|booth|trade\s*show|swag|fair|social|linkedin|subscrib|survey|form|registration|podcast|messe"
+)
+_CONFUSED = _pattern(r"unsubscri|bounce|opt(ed)?[\s-]*out|complaint|spam")
+
+_LATE = _pattern(
+    r"\b(last|latest|recent|modified|updated|changed|tags?|quality|lead profile|score|scoring|grade"
+    r"|rating|index|probabilit\w+|forecast"
+    r"|expected|weighted|likelihood|next step|next activity|reason|loss|lost|won|days to close|duration"
+    r"|close[d_ ]?(value|amount|by)"
+    r"|actual (value|revenue)|invoice\w*|contract\w*|signed|deal id|seller id|customer id|account id)\b"
+)
+_PERSONAL = _pattern(
+    r"^((first|last|middle|full|contact|lead|person|display)?[\s_]*name|surname|salutation|phone\w*"
+    r"|telephone\w*|mobile\w*|fax|tel"
+    r"|(business|work|home|main)[\s_]*(phone|number|address)|street\w*|address\w*|zip\w*|postal[\s_]*code"
+    r"|postcode|skype\w*|twitter\w*"
+    r"|linkedin\w*|facebook\w*|url|website\w*|web[\s_]*site|e-?mail\w*|secondary[\s_]*e-?mail|vorname"
+    r"|nachname|telefon\w*|strasse|plz)$"
+)
+_FREE_TEXT = _pattern(r"\b(notes?|comments?|description|remarks?|message|free text|bemerkung\w*|notiz\w*|beschreibung)\b")
+_FIXED = _pattern(
+    r"\b(country|region|state|province|city|industry|sector|segment|employees|company size|size|headcount"
+    r"|annual revenue|gender|language"
+    r"|lead source|source|original source\w*|origin|channel|campaign|landing page\w*|product"
+    r"|specialization|occupation|referr\w+|type|team"
+    r"|stadt|land|branche|mitarbeiter)\b"
+)
+_BANT: tuple[tuple[Literal["budget", "authority", "need", "timeframe"], re.Pattern[str]], ...] = (
+    ("budget", _pattern(r"\bbudget( amount)?\b")),
+    ("authority", _pattern(r"\b(job title|title|position|job position|role|authority|decision maker|function)\b")),
+    ("need", _pattern(r"\b(need|pain|pain point|use case|challenge)\b")),
+    ("timeframe", _pattern(r"\b(timeline|time ?frame|purchase time ?frame|timing|when to buy)\b")),
+)
+
+YES = frozenset({"1", "yes", "y", "true", "t", "ja", "j", "oui", "si", "sí", "x", "won"})
+NO = frozenset({"0", "no", "n", "false", "f", "nein", "non", "lost"})
+
+
+def meaning_of_status(value: str) -> Literal["won", "lost"] | None:
+    """Whether a status says that a lead is won or lost; "not converted" is lost, and what says neither is open."""
+    word = value.replace("_", " ")
+    if _LOST.search(word):
+        return "lost"
+    return "won" if _WON.search(word) else None
+
+
+def stage_of_word(value: str) -> StageName | None:
+    """The field's stage that an open status usually means."""
+    word = value.replace("_", " ")
+    if _UNTOUCHED.search(word):
+        return "MIL"
+    return next((stage for stage, pattern in _STAGES if pattern.search(word)), None)
+
+
+def meaning_of_kind(kind: str) -> Literal["intent", "interest"] | None:
+    """Whether a kind of activity shows intent to buy or mere interest; None where its name tells neither."""
+    word = kind.replace("_", " ")
+    if _CONFUSED.search(word):
+        return None
+    return "intent" if _INTENT.search(word) else "interest" if _INTEREST.search(word) else None
+
+
+def spaced(column: str) -> str:
+    """A column's name as separate words: lastModifiedDate and last_modified_date are "last Modified Date"."""
+    return " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", column).split())
+
+
+def why_personal(column: str) -> str | None:
+    """Why a column of this name is nothing to learn from, whenever it was filled; None where its name is no reason."""
+    name = spaced(column)
+    if _PERSONAL.match(name):
+        return "it says who somebody is, not what they want"
+    return "free text" if _FREE_TEXT.search(name) else None
+
+
+def why_late(column: str) -> str | None:
+    """Why a column of this name tells at the end what nobody knew before; None where its name is no reason."""
+    return "it is filled or changed while a lead is worked" if _LATE.search(spaced(column)) else None
+
+
+def is_fixed(column: str) -> bool:
+    """Whether a column of this name is usually known at creation and not changed after."""
+    return _FIXED.search(spaced(column)) is not None
+
+
+def bant_of(column: str) -> Literal["budget", "authority", "need", "timeframe"] | None:
+    """Which of budget, authority, need and timeframe a column of this name tells."""
+    name = spaced(column)
+    return next((need for need, pattern in _BANT if pattern.fullmatch(name)), None)
