@@ -15,7 +15,7 @@ import pandas as pd
 from winnable.definition.load import nearest
 from winnable.definition.model import StageName
 from winnable.errors import DataError
-from winnable.history.lead_table import listed
+from winnable.history.lead_table import ANYTHING, listed
 from winnable.history.lexicon import (
     NO,
     YES,
@@ -30,9 +30,6 @@ from winnable.history.lexicon import (
 from winnable.history.parsing import parse_moments, parse_numbers
 from winnable.history.sources import read_source
 from winnable.history.vendors import FIELDS, KINDS, OUTCOMES, ROLES, STATUS, WON_DATES, Vendor, bare, recognise
-
-ANYTHING = "*"
-"""The status of a lead that is won because its column holds anything at all, such as the date of winning."""
 
 MANY = 50
 """More different words than this, and nearly one a lead, are names or free text."""

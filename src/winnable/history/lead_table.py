@@ -13,6 +13,8 @@ from winnable.history.sources import read_source
 from winnable.history.table import TextTable
 
 ROLES = ("id", "person", "created", "closed", "status", "source", "consent")
+ANYTHING = "*"
+"""Alone under won: a lead is won when its status column holds anything at all."""
 AHEAD = pd.Timedelta(days=1)
 """How far ahead of now a date may lie before it is a fault: clocks differ and so do time zones."""
 
@@ -29,6 +31,9 @@ def read_leads(definition: Definition, source: str, findings: Findings, now: pd.
     ids = frame[roles["id"]] if "id" in roles else pd.Series(frame.index.astype("str"), index=frame.index, dtype="str")
     words = {f"@{role}": frame[name] for role, name in roles.items() if role not in ("id", "created", "closed")}
     dated: dict[str, pd.Series[str]] = {role: frame[roles[role]] for role in ("created", "closed") if role in roles}
+    if "@status" in words and definition.outcome.won == (ANYTHING,):
+        # The column is no status but something that only won leads have, such as the date of winning.
+        words["@status"] = words["@status"].mask(words["@status"].notna(), ANYTHING)
     moments = read_dates(dated, table.name, findings, strict=for_training)
     frame = frame.assign(**{"@id": ids}, **words, **{f"@{role}": moment for role, moment in moments.items()})
     if not for_training:
