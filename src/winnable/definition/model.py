@@ -68,6 +68,8 @@ class Columns(Part):
     """Whether it may be contacted; if named, a lead without consent is never handed over."""
     fixed: Listed = ()
     """Columns known at creation and never changed after."""
+    trusted: Listed = ()
+    """Columns that models may learn from although they look as if they knew the outcome."""
     ignore: Listed = ()
     """Columns that nothing may be learned from."""
 
@@ -78,9 +80,10 @@ class Columns(Part):
                 raise ValueError(f"{self.status!r} cannot be both status and {role}; each of the two needs a column of its own")
         if self.created is not None and self.created == self.closed:
             raise ValueError(f"{self.created!r} cannot be both created and closed; leave closed out if the CRM does not keep it")
-        both = sorted(set(self.fixed) & set(self.ignore))
-        if both:
-            raise ValueError(f"{both[0]!r} is listed under fixed and under ignore; keep it in one of them")
+        for listed, columns in (("fixed", self.fixed), ("trusted", self.trusted)):
+            both = sorted(set(columns) & set(self.ignore))
+            if both:
+                raise ValueError(f"{both[0]!r} is listed under {listed} and under ignore; keep it in one of them")
         return self
 
 
