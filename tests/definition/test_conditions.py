@@ -27,6 +27,13 @@ def test_any_of_compares_numbers_as_numbers() -> None:
     assert holds(Condition(field="F", any_of=("3", "2.50", "x")), 3.0, 2.5, 4.0, None) == [True, True, False, False]
 
 
+def test_conditions_that_were_asked_are_still_equal() -> None:
+    one, other = (Condition(field="F", any_of=("3", "x")) for _ in range(2))
+    assert holds(one, 3.0, None) == holds(other, 3.0, None)
+    assert one == other
+    assert len({one, other}) == 1
+
+
 def test_matches_finds_whole_words_and_phrases() -> None:
     condition = Condition(field="F", matches=("VP", "Head of", "C++"))
     words = ("vp sales", "MVP", "Group head  of IT", "ahead of", "knows C++", "C+", None)

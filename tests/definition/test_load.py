@@ -91,6 +91,7 @@ def test_there_are_examples_of_every_growth_stage() -> None:
             ["points", "a number", "'ten'"],
         ),
         (FIVE_LINES + "[gate]\nprobability = 1.5", ["gate, probability", "below 1", "1.5"]),
+        (FIVE_LINES + "[[scorecard]]\ncaps = { interest = -1 }", ["scorecard 1, caps, interest", "0.0 or more", "-1"]),
         (FIVE_LINES + "[gate]\nprobability = nan", ["gate, probability"]),
         (FIVE_LINES + "[gate]\ncapacity_per_week = 2.5", ["gate, capacity_per_week", "a whole number", "2.5"]),
         (FIVE_LINES + '[gate]\nconsent = [""]', ["gate, consent 1", "not empty"]),

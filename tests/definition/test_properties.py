@@ -70,7 +70,7 @@ cards = st.fixed_dictionaries(
         "points_to_double_the_odds": st.floats(1e-6, 1e6),
         "at_most": st.floats(0, 1e6),
         "at_least": st.floats(-1e6, 0),
-        "caps": st.dictionaries(st.sampled_from(["one", "two", "profile"]), numbers, max_size=2),
+        "caps": st.dictionaries(st.sampled_from(["one", "two", "profile"]), st.floats(0, 100), max_size=2),
     },
 )
 gates = tables(
@@ -148,6 +148,8 @@ def test_no_definition_and_no_lead_make_it_crash_or_sure(data: st.DataObject) ->
         assert len(decision.because) > 10
     describe(definition, (*doubts(definition), *doubts_about_leads(definition, facts))).html()
     assert changes(definition, definition) == ()
+    written = definition.model_dump(mode="json", exclude_defaults=True)
+    assert definition_from(written, "test") == definition
 
 
 @settings(max_examples=200, deadline=None)

@@ -111,7 +111,7 @@ class Scorecard(Part):
     """The card never gives more points than this."""
     at_least: Points | None = None
     """The card never gives fewer points than this."""
-    caps: dict[Name, Points] = Field(default_factory=dict)
+    caps: dict[Name, Annotated[float, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
     """The most points that a group of rules gives together."""
     rule: tuple[Rule, ...] = ()
     """The rules, each with its points."""

@@ -136,9 +136,9 @@ class Condition(Part):
         return frozenset(value.casefold() for value in self.any_of)
 
     @cached_property
-    def _numbers(self) -> FloatArray:
-        read = [number(value) for value in self.any_of]
-        return np.asarray([value for value in read if value is not None], dtype=np.float64)
+    def _numbers(self) -> tuple[float, ...]:
+        read = (number(value) for value in self.any_of)
+        return tuple(value for value in read if value is not None)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
