@@ -46,13 +46,23 @@ def test_imports_from_its_own_floor_or_below(path: Path) -> None:
 
 
 def test_only_the_registry_imports_mlflow() -> None:
-    importers = {path.relative_to(SOURCE).as_posix() for path in modules() if any(parts[0] == "mlflow" for parts in imported(path))}
+    importers = {
+        path.relative_to(SOURCE).as_posix() for path in modules() if any(parts[0] == "mlflow" for parts in imported(path))
+    }
     assert importers == {"learning/registry.py"}
 
 
 def test_nothing_reads_or_writes_pickles() -> None:
     for path in modules():
-        assert not {parts[0] for parts in imported(path)} & {"pickle", "cloudpickle", "joblib", "dill", "skops", "shelve", "marshal"}
+        assert not {parts[0] for parts in imported(path)} & {
+            "pickle",
+            "cloudpickle",
+            "joblib",
+            "dill",
+            "skops",
+            "shelve",
+            "marshal",
+        }
 
 
 @pytest.mark.parametrize("module", ["winnable", "winnable.service.api", "winnable.learning.pyfunc", "winnable.service.server"])

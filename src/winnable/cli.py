@@ -77,10 +77,10 @@ def score(
     """Score every row of an export, in its order; a row that cannot be scored says why."""
     from winnable.history.crm import read_crm
     from winnable.learning.batch import moments_of_scoring, score_table, write_table
-    from winnable.service.champion import ChampionFollower
+    from winnable.learning.predictor import Predictor
 
     out.quiet = quiet
-    predictor = ChampionFollower(store, definition).current()
+    predictor = Predictor.of_store(store, definition)
     crm = read_crm(predictor.definition, leads, activities, history, for_training=False)
     _tell_reading(crm, output.with_suffix(".rejects.csv"))
     table = score_table(predictor, crm, moments_of_scoring(crm, as_of))
@@ -170,8 +170,8 @@ def _tell_reading(crm: "Crm", rejects: Path) -> None:
         rejects.parent.mkdir(parents=True, exist_ok=True)
         write_rejects(crm.rejects, rejects)
         out.print(f"{len(crm.rejects):,} rows could not be used; {rejects} says why, row by row:")
-        for (table, reason), count in crm.rejects.groupby(["table", "reason"]).size().nlargest(6).items():  # type: ignore[misc]
-            out.print(f"  {count:>7,} {table}: {reason}")
+        for told, count in (crm.rejects["table"] + ": " + crm.rejects["reason"]).value_counts().head(6).items():
+            out.print(f"  {count:>7,} {told}")
 
 
 def _tell_training(candidate: "Candidate", verdict: "Verdict") -> None:

@@ -13,7 +13,14 @@ from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm
 from winnable.history.features import (
-    AGE, Activity, FeaturePlan, Field, facts_of, facts_of_records, learn_plan, microseconds,
+    AGE,
+    Activity,
+    FeaturePlan,
+    Field,
+    facts_of,
+    facts_of_records,
+    learn_plan,
+    microseconds,
 )  # fmt: skip
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,18 +69,35 @@ values = {"Employees": numbers, "Title": words}
 def companies(draw: st.DrawFn) -> tuple[Crm, list[int], list[datetime]]:
     size = draw(st.integers(1, 4))
     leads = [
-        {"Id": f"L{i}", "Employees": draw(numbers), "Title": draw(words), "Last visit": draw(dates), "Created": draw(moments).isoformat()}
+        {
+            "Id": f"L{i}",
+            "Employees": draw(numbers),
+            "Title": draw(words),
+            "Last visit": draw(dates),
+            "Created": draw(moments).isoformat(),
+        }
         for i in range(size)
     ]
     who = st.integers(0, size - 1).map(lambda i: f"L{i}")
     activities = [
-        {"@id": draw(who), "@at": (at := draw(moments)), "@kind": draw(st.sampled_from(KINDS)), "@recorded": draw(st.none() | moments) or at}
+        {
+            "@id": draw(who),
+            "@at": (at := draw(moments)),
+            "@kind": draw(st.sampled_from(KINDS)),
+            "@recorded": draw(st.none() | moments) or at,
+        }
         for _ in range(draw(st.integers(0, 8)))
     ]
     history = []
     for _ in range(draw(st.integers(0, 6))):
         field = draw(st.sampled_from(["Employees", "Title"]))
-        change = {"@id": draw(who), "@at": draw(moments), "@field": field, "@old": draw(values[field]), "@new": draw(values[field])}
+        change = {
+            "@id": draw(who),
+            "@at": draw(moments),
+            "@field": field,
+            "@old": draw(values[field]),
+            "@new": draw(values[field]),
+        }
         if all((change["@id"], change["@field"], change["@at"]) != (c["@id"], c["@field"], c["@at"]) for c in history):
             history.append(change)
     rows = [draw(st.integers(0, size - 1)) for _ in range(draw(st.integers(1, 5)))]
@@ -118,7 +142,9 @@ def test_many_rows_and_one_lead_are_rendered_alike(company: tuple[Crm, list[int]
         row = together.take(np.array([position]))
         for name in together.columns:
             one, many = alone.words(name), row.words(name)
-            assert [one.vocabulary[c] if c >= 0 else None for c in one.codes] == [many.vocabulary[c] if c >= 0 else None for c in many.codes], name
+            assert [one.vocabulary[c] if c >= 0 else None for c in one.codes] == [
+                many.vocabulary[c] if c >= 0 else None for c in many.codes
+            ], name
 
 
 @settings(max_examples=50, deadline=None)
@@ -175,7 +201,8 @@ def test_a_field_called_fixed_keeps_its_value_whatever_the_history_says() -> Non
 
 def test_the_plan_reads_columns_by_what_stands_in_them_and_survives_json() -> None:
     leads = [
-        {"Id": f"L{i}", "Employees": f"{i},000", "Title": "VP", "Last visit": f"{i + 1}.3.2026", "Created": START.isoformat()} for i in range(20)
+        {"Id": f"L{i}", "Employees": f"{i},000", "Title": "VP", "Last visit": f"{i + 1}.3.2026", "Created": START.isoformat()}
+        for i in range(20)
     ]
     tables = crm(leads, [{"@id": "L1", "@at": START, "@kind": "E-book", "@recorded": START}], [])
     plan = learn_plan(definition(ignore=["Notes"]), tables)

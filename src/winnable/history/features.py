@@ -2,8 +2,8 @@
 
 A `FeaturePlan` lists the fields of the CRM with the way their text is read, and the measures asked of the activity log. It is
 learned from an export (`learn_plan`), kept as JSON inside the model, and rendered for a million rows (`facts_of`: fields by
-vocabulary, activities by one Ibis expression on DuckDB) and for the leads of a request (`facts_of_records`: plain Python). The two
-are tested to be equal. A fact counts only if it was known strictly before the moment of asking.
+vocabulary, activities by one Ibis expression on DuckDB) and for the leads of a request (`facts_of_records`: plain Python). The
+two are tested to be equal. A fact counts only if it was known strictly before the moment of asking.
 
 Which rows exist is decided in `snapshots`; which of the columns may be trusted, in `leakage`.
 """
@@ -135,7 +135,7 @@ def _measures_of(definition: Definition, crm: Crm) -> tuple[Measure, ...]:
     general = [Measure("count"), *(Measure("count", (), days) for days in (7, 30, 90)), Measure("days_since"), Measure("kinds")]
     named = [tuple(kinds) for kinds in (definition.activities.intent, definition.activities.interest) if kinds]
     frequent = [(str(kind),) for kind in crm.activities["@kind"].value_counts().index[:KINDS_MEASURED]]
-    by_kind = [Measure(what, kinds) for kinds in (*named, *frequent) for what in ("count", "days_since")]  # type: ignore[arg-type]
+    by_kind = [Measure(what, kinds) for kinds in (*named, *frequent) for what in ("count", "days_since")]
     recent = [Measure("count", kinds, 30) for kinds in named]
     return tuple(dict.fromkeys((*general, *by_kind, *recent, *asked)))
 
@@ -173,14 +173,17 @@ def _words_at(definition: Definition, crm: Crm, name: str, leads: IntArray, as_o
     values = codes[:now][leads]
     if tracked and changes is not None:
         key, ids = _keys(crm)
-        before, after = _neighbours(ids.get_indexer(changes["@id"]), times_of(changes["@at"]), key[leads], as_of)
+        before, after = _neighbours(ids.get_indexer(pd.Index(changes["@id"])), times_of(changes["@at"]), key[leads], as_of)
         old, new = codes[now : now + len(changes)], codes[now + len(changes) :]
         values = np.where(before >= 0, new[before], np.where(after >= 0, old[after], values))
     return Words(values, tuple(str(word) for word in vocabulary))
 
 
 def _keys(crm: Crm) -> tuple[IntArray, pd.Index[str]]:
-    """A number for each lead's id, (number of leads,), and the index of ids that numbers them. Leads to be scored may share an id."""
+    """A number for each lead's id, (number of leads,), and the index of ids that numbers them.
+
+    Leads to be scored may share an id.
+    """
     import pandas as pd
 
     codes, ids = pd.factorize(crm.leads["@id"])
@@ -223,7 +226,8 @@ NEVER = np.iinfo(np.int64).min  # how numpy writes a missing time
 
 def times_of(moments: pd.Series) -> IntArray:
     """Moments as microseconds since 1970, shape (n,); a missing one is the smallest int64."""
-    return moments.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
+    times: IntArray = moments.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
+    return times
 
 
 def _days_between(since: IntArray, until: IntArray) -> FloatArray:
@@ -248,7 +252,7 @@ def _measured(measures: Sequence[Measure], crm: Crm, leads: IntArray, as_of: Int
     key, ids = _keys(crm)
     events = pd.DataFrame(
         {
-            "lead": ids.get_indexer(crm.activities["@id"]),
+            "lead": ids.get_indexer(pd.Index(crm.activities["@id"])),
             "at": times_of(crm.activities["@at"]),
             "known": times_of(known),
             "kind": crm.activities["@kind"],

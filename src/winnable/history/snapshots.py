@@ -1,16 +1,17 @@
 """Training rows: one lead at one moment of its life, and whether it was won within the horizon from there.
 
 A lead gives a row at its creation and, where activities or field history let it look different later, at later ages (landmarks;
-van Houwelingen 2007, "Dynamic prediction by landmarking in event history analysis", Scandinavian Journal of Statistics 34). A lead
-that is closed gives no further row. A row is *mature* when its whole horizon lies in the past; only then is its outcome known without
-favouring what closes quickly. Open leads are never counted as lost. Without dates there is one row a resolved lead and no horizon.
+van Houwelingen 2007, "Dynamic prediction by landmarking in event history analysis", Scandinavian Journal of Statistics 34). A
+lead that is closed gives no further row. A row is *mature* when its whole horizon lies in the past; only then is its outcome
+known without favouring what closes quickly. Open leads are never counted as lost. Without dates there is one row a resolved lead
+and no horizon.
 
 What is known at each row's moment is computed in `features`, not here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,8 +52,14 @@ class Snapshots:
 
     def take(self, rows: IntArray | BoolArray) -> Snapshots:
         """The given rows, by position or mask."""
-        arrays = (self.leads, self.as_of, self.won, self.age, self.person)
-        return Snapshots(*(array[rows] for array in arrays), timed=self.timed, horizon_days=self.horizon_days)  # type: ignore[arg-type]
+        return replace(
+            self,
+            leads=self.leads[rows],
+            as_of=self.as_of[rows],
+            won=self.won[rows],
+            age=self.age[rows],
+            person=self.person[rows],
+        )
 
 
 def outcomes(definition: Definition, crm: Crm) -> FloatArray:
@@ -65,8 +72,8 @@ def outcomes(definition: Definition, crm: Crm) -> FloatArray:
 def take_snapshots(definition: Definition, crm: Crm, present: datetime | None) -> Snapshots:
     """The training rows of an export whose newest record is of `present`.
 
-    With dates of creation and closing a row is known when its horizon has passed. With creation alone, and with no dates, a row is
-    known when its lead is resolved, and no horizon is promised.
+    With dates of creation and closing a row is known when its horizon has passed. With creation alone, and with no dates, a row
+    is known when its lead is resolved, and no horizon is promised.
     """
     outcome, person = outcomes(definition, crm), persons(crm)
     if "@created" not in crm.leads or "@closed" not in crm.leads or present is None:
@@ -113,9 +120,14 @@ def _with_horizon(definition: Definition, crm: Crm, outcome: FloatArray, person:
 
 
 def _joined(parts: list[Snapshots]) -> Snapshots:
-    columns = ("leads", "as_of", "won", "age", "person")
-    arrays = [np.concatenate([getattr(part, column) for part in parts]) for column in columns]
-    return Snapshots(*arrays, timed=True, horizon_days=parts[0].horizon_days)
+    return replace(
+        parts[0],
+        leads=np.concatenate([part.leads for part in parts]),
+        as_of=np.concatenate([part.as_of for part in parts]),
+        won=np.concatenate([part.won for part in parts]),
+        age=np.concatenate([part.age for part in parts]),
+        person=np.concatenate([part.person for part in parts]),
+    )
 
 
 def _thinned(rows: Snapshots) -> BoolArray:

@@ -1,8 +1,8 @@
 """The artefact: everything a trained model is, as a folder of text files with digests.
 
-`spec.json` holds the definition, the feature plan and the learned numbers; `<name>.txt` the trees of an expert; `digests.json` the
-SHA-256 of each. There is no code and no pickle in it, so that reading a model can never run anything.
-A folder appears whole or not at all. Where artefacts are registered and which one is served is decided in `registry`.
+`spec.json` holds the definition, the feature plan and the learned numbers; `<name>.txt` the trees of an expert; `digests.json`
+the SHA-256 of each. There is no code and no pickle in it, so that reading a model can never run anything. A folder appears whole
+or not at all. Where artefacts are registered and which one is served is decided in `registry`.
 """
 
 import hashlib
@@ -36,13 +36,13 @@ class Artefact:
 
 def write_artefact(artefact: Artefact, folder: Path) -> None:
     """Write the folder in one step; an existing one of that name is an error (`StoreError`), as is a place without permission."""
+    files = _files(artefact)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     except OSError as error:
         raise StoreError(f"{folder.parent}: cannot write a model here ({error.strerror}). Choose another --store.") from None
     try:
-        files = _files(artefact)
         for name, content in {**files, DIGESTS: _bytes(_digests(files))}.items():
             _write_durably(draft / name, content)
         draft.chmod(0o755)
@@ -58,12 +58,16 @@ def read_artefact(folder: Path) -> Artefact:
         digests = json.loads((folder / DIGESTS).read_bytes())
         files = {name: (folder / name).read_bytes() for name in digests}
     except FileNotFoundError as error:
-        raise ArtefactError(f"{folder}: {Path(str(error.filename)).name} is missing. Train again or promote another version.") from None
+        raise ArtefactError(
+            f"{folder}: {Path(str(error.filename)).name} is missing. Train again or promote another version."
+        ) from None
     except (OSError, ValueError) as error:
         raise ArtefactError(f"{folder}: cannot be read ({error}). Train again or promote another version.") from None
     altered = sorted(name for name, digest in _digests(files).items() if digest != digests[name])
     if altered or SPEC not in files:
-        raise ArtefactError(f"{folder}: {', '.join(altered) or SPEC} differs from its digest. Train again or promote another version.")
+        raise ArtefactError(
+            f"{folder}: {', '.join(altered) or SPEC} differs from its digest. Train again or promote another version."
+        )
     spec = json.loads(files.pop(SPEC))
     if spec.get("format") != FORMAT:
         raise ArtefactError(f"{folder}: written in format {spec.get('format')}, this version reads format {FORMAT}. Train again.")

@@ -25,9 +25,9 @@ BLOCK = 50_000  # rows scored together, so that memory does not grow with the ex
 def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
     """The moment for which each lead is scored, microseconds since 1970, shape (n,).
 
-    `asked` is a date for all of them or the name of a column with a date for each; without it, it is the newest time recorded in the
-    export, which is the export's own present, and for an export without any time it is now. A row without a date of its own gets
-    the smallest int64. `DataError` if what was asked for is neither a date nor a column.
+    `asked` is a date for all of them or the name of a column with a date for each; without it, it is the newest time recorded in
+    the export, which is the export's own present, and for an export without any time it is now. A row without a date of its own
+    gets the smallest int64. `DataError` if what was asked for is neither a date nor a column.
     """
     size = len(crm.leads)
     if asked is not None and asked in crm.leads:
@@ -41,11 +41,14 @@ def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
     return np.repeat(times_of(pd.Series([latest])), size)
 
 
-def score_table(predictor: Predictor, crm: Crm, as_of: IntArray, *, reasons: bool = True, tell: Callable[[int], None] = lambda _: None) -> pd.DataFrame:
-    """The scores of all leads as a table, a row a lead, in order; a lead that cannot be scored has an error text and empty numbers.
+def score_table(
+    predictor: Predictor, crm: Crm, as_of: IntArray, *, reasons: bool = True, tell: Callable[[int], None] = lambda _: None
+) -> pd.DataFrame:
+    """The scores of all leads as a table, a row a lead, in order; a lead that cannot be scored has an error text and empty
+    numbers.
 
-    That includes rows of the source that could not even be read, so that nothing is lost. Where sales has a capacity, the leads of an
-    export compete for the places of one week; those of an export of more than a block are held against the usual bar.
+    That includes rows of the source that could not even be read, so that nothing is lost. Where sales has a capacity, the leads
+    of an export compete for the places of one week; those of an export of more than a block are held against the usual bar.
     """
     faults = _faults(crm, as_of)
     blocks = [_unread(crm)]
@@ -63,7 +66,9 @@ def _unread(crm: Crm) -> pd.DataFrame:
     return pd.DataFrame({"lead_id": told["id"], "error": told["reason"]})
 
 
-def _score_block(predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray, faults: "pd.Series[str]", reasons: bool) -> pd.DataFrame:
+def _score_block(
+    predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray, faults: "pd.Series[str]", reasons: bool
+) -> pd.DataFrame:
     ids = crm.leads["@id"].iloc[rows].fillna("").tolist()
     good: BoolArray = faults.isna().to_numpy()
     facts = facts_of(predictor.plan, predictor.definition, crm, rows, np.where(good, as_of, 0))

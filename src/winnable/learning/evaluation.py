@@ -1,7 +1,7 @@
 """Evaluation: how good probabilities are on leads whose outcome is known, and on which leads that may be judged.
 
-Every comparison is on the same leads, later than anything the compared answers were learned from where the history has dates.
-The measures are those of the prediction literature (Steyerberg 2019, "Clinical Prediction Models", ch. 15). No model is fitted here.
+Every comparison is on the same leads, later than anything the compared answers were learned from where the history has dates. The
+measures are those of the prediction literature (Steyerberg 2019, "Clinical Prediction Models", ch. 15). No model is fitted here.
 """
 
 from dataclasses import asdict, dataclass
@@ -22,8 +22,9 @@ LEAST = 10  # wins, and losses, on either side below which a forward split judge
 class Measured:
     """How good n probabilities were. `skill` is the share of the base rate's log loss that they save; below 0 they do harm.
 
-    `predicted_to_observed` is the ratio of the mean probability to the rate won. `slope` and `intercept` are those of the logistic
-    recalibration (Cox 1958): a slope below 1 means too extreme, above 1 too timid. What one class alone cannot tell is None.
+    `predicted_to_observed` is the ratio of the mean probability to the rate won. `slope` and `intercept` are those of the
+    logistic recalibration (Cox 1958): a slope below 1 means too extreme, above 1 too timid. What one class alone cannot tell is
+    None.
     """
 
     leads: int

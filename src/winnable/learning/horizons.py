@@ -2,8 +2,8 @@
 
 The model gives the probability of being won within the sales-ready horizon. The probability within the longer, winnable horizon
 follows from it by proportional subdistribution hazards: 1 - P(t | x) = (1 - F(t)) ** r(x) (Fine and Gray 1999, JASA 94, 496-509),
-where F is the cumulative incidence of winning with losing as a competing event. So there is one coherent probability: it never falls
-with the horizon, and needs one number from the history, the ratio of log(1 - F) at the two horizons.
+where F is the cumulative incidence of winning with losing as a competing event. So there is one coherent probability: it never
+falls with the horizon, and needs one number from the history, the ratio of log(1 - F) at the two horizons.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """The predictor: facts of leads in, scores out; the one way from a model to a number, in batch and in the service alike.
 
-It is made from an artefact, or from a definition alone, in which case the rules answer. It holds no state but the model's and needs
-neither pandas nor the libraries that trained it. Training it is `training`'s work, finding the one in charge `registry`'s.
+It is made from an artefact, or from a definition alone, in which case the rules answer. It holds no state but the model's and
+needs neither pandas nor the libraries that trained it. Training it is `training`'s work, finding the one in charge `registry`'s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,22 +13,25 @@ from typing import Any, Self
 
 from winnable.definition.facts import Facts, FloatArray
 from winnable.definition.gate import Decision, decide, grade
-from winnable.definition.load import definition_from
+from winnable.definition.load import definition_from, load_definition
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import Points, score_points
+from winnable.errors import StoreError
 from winnable.history.features import Activity, FeaturePlan, Field, facts_of_records
 from winnable.learning.artefact import FORMAT, Artefact, read_artefact
 from winnable.learning.calibration import identity
 from winnable.learning.horizons import stretch
 from winnable.learning.reasons import Reason, reasons_learned, reasons_of_rules
 from winnable.learning.scorer import Scorer
+from winnable.learning.served import champion_of
+
 
 @dataclass(frozen=True)
 class Scores:
     """The answers for n leads, in their order.
 
-    `probability` is that of Closed Won within the horizon, between `low` and `high`; `winnable` that within the longer horizon, or
-    None where the history has no dates. All of shape (n,). `mode` is "rules", "blend" or "learned", and `why` says why.
+    `probability` is that of Closed Won within the horizon, between `low` and `high`; `winnable` that within the longer horizon,
+    or None where the history has no dates. All of shape (n,). `mode` is "rules", "blend" or "learned", and `why` says why.
     """
 
     probability: FloatArray
@@ -43,7 +46,10 @@ class Scores:
 
 
 class Predictor:
-    """A model ready to answer: `definition` and `plan` say what it looks at, `scorer` what it learned, `columns` what it knows."""
+    """A model ready to answer.
+
+    `definition` and `plan` say what it looks at, `scorer` what it learned, `columns` what it knows.
+    """
 
     def __init__(self, artefact: Artefact, version: str = "") -> None:
         spec = artefact.spec
@@ -69,6 +75,21 @@ class Predictor:
         return cls(read_artefact(folder), version)
 
     @classmethod
+    def of_store(cls, store: Path, definition: Path | None = None) -> Self:
+        """The predictor of a store's champion, or of the rules in a definition file while there is none.
+
+        `StoreError` if there is neither, `ArtefactError` if the champion's copy is incomplete or altered.
+        """
+        champion = champion_of(store)
+        if champion is not None:
+            return cls.read(champion.folder, str(champion.version))
+        if definition is None:
+            raise StoreError(
+                f"{store}: there is no champion here and no definition to answer by. Train first or name a --definition."
+            )
+        return cls.from_rules(load_definition(definition))
+
+    @classmethod
     def from_rules(cls, definition: Definition) -> Self:
         """The predictor of a definition without any history: the rules answer and say so."""
         return cls(rules_artefact(definition), "rules")
@@ -82,8 +103,8 @@ class Predictor:
     def score(self, facts: Facts, lead_ids: Sequence[str], *, reasons: bool = True, one_week: bool = False) -> Scores:
         """Scores for facts of n leads; `lead_ids` (n) only choose the random slice that is always worked.
 
-        Where sales has a capacity, `one_week` says that these leads compete with each other for the places of a week; otherwise each
-        is held against the bar that the capacity usually means.
+        Where sales has a capacity, `one_week` says that these leads compete with each other for the places of a week; otherwise
+        each is held against the bar that the capacity usually means.
         """
         points = score_points(self.definition, facts)
         probability = self.scorer.probability(facts, points.logit)
@@ -95,7 +116,9 @@ class Predictor:
             high=high,
             winnable=winnable,
             grade=grade(self.definition, probability, float(self.card["base_rate"])),
-            decision=decide(self.definition, facts, lead_ids, points, probability, winnable, usual_bar=None if one_week else self.usual_bar),
+            decision=decide(
+                self.definition, facts, lead_ids, points, probability, winnable, usual_bar=None if one_week else self.usual_bar
+            ),
             reasons=self._reasons(facts, points) if reasons else ((),) * facts.size,
             mode=self.mode,
             why=self.why,
@@ -126,8 +149,13 @@ def rules_artefact(definition: Definition) -> Artefact:
     fields = tuple(Field(name, "moment" if name in dates else "words", learn=False) for name in definition.fields())
     created = definition.columns.created
     plan = FeaturePlan(fields, definition.measures(), None if created is None else Field(created, "moment", learn=False))
-    card = {"horizon_days": None, "winnable_days": None, "leads": 0, "wins": 0, "rows": 0, "known_until": None}
-    card |= {"base_rate": definition.outcome.expected_conversion, "judged_on": None, "measured": {}, "winnable": metadata.version("winnable")}
+    card: dict[str, Any] = {"horizon_days": None, "winnable_days": None, "leads": 0, "wins": 0, "rows": 0, "known_until": None}
+    card |= {
+        "base_rate": definition.outcome.expected_conversion,
+        "judged_on": None,
+        "measured": {},
+        "winnable": metadata.version("winnable"),
+    }
     written = definition.model_dump(mode="json", exclude_defaults=True)
     learned = {"model": rules_spec(), "later_wins": None, "usual_bar": None}
     return Artefact({"format": FORMAT, "definition": written, "plan": plan.to_json(), "card": card, **learned}, {})

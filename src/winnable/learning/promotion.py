@@ -64,7 +64,10 @@ def _deserves(candidate: Candidate, crm: Crm, incumbent: Predictor | None) -> tu
     if judged is not None and judged.rows.timed and until is not None:
         unseen = judged.rows.as_of >= microseconds(until)
     if judged is None or unseen is None or min(judged.rows.won[unseen].sum(), (1 - judged.rows.won[unseen]).sum()) < LEAST:
-        return True, f"it has the newer data; too few leads are later than those of version {incumbent.version} to compare the two"
+        return (
+            True,
+            f"it has the newer data; too few leads are later than those of version {incumbent.version} to compare the two",
+        )
     rows = judged.rows.take(unseen)
     facts = facts_of(incumbent.plan, incumbent.definition, crm, rows.leads, rows.as_of)
     old = measure(rows.won, incumbent.score(facts, [""] * facts.size, reasons=False).probability, judged.base).log_loss
@@ -76,7 +79,11 @@ def _deserves(candidate: Candidate, crm: Crm, incumbent: Predictor | None) -> tu
 def _record(candidate: Candidate, crm: Crm, because: str) -> Record:
     spec, judged = candidate.artefact.spec, candidate.judged
     measured = {} if judged is None else judged.measured()
-    metrics = {k: v for name, each in measured.items() for k, v in each.metrics("" if name == "model" else f"{name.replace(' ', '_')}_").items()}
+    metrics = {
+        k: v
+        for name, each in measured.items()
+        for k, v in each.metrics("" if name == "model" else f"{name.replace(' ', '_')}_").items()
+    }
     shares = candidate.report.get("weights", {})
     return Record(
         experiment=candidate.definition.name,
@@ -123,7 +130,10 @@ def fingerprint(crm: Crm) -> str:
 
 
 def _typical_lead(plan: FeaturePlan, crm: Crm) -> pd.DataFrame:
-    """One row as the model takes it, of each column's middle number or most frequent word, so that it describes no real person."""
+    """One row as the model takes it.
+
+    Of each column's middle number or most frequent word, so that it describes no real person.
+    """
     row: dict[str, float | str | None] = {}
     for field in plan.fields:
         values = crm.leads[field.name] if field.name in crm.leads else pd.Series([], dtype="str")
@@ -131,8 +141,8 @@ def _typical_lead(plan: FeaturePlan, crm: Crm) -> pd.DataFrame:
             middle = parse_numbers(values, field.decimal).median()
             row[field.name] = 0.0 if pd.isna(middle) else float(middle)
         else:
-            frequent = values.value_counts().index if field.learn and field.kind == "words" else []
-            row[field.name] = str(frequent[0]) if len(frequent) else None
+            told = field.learn and field.kind == "words" and values.notna().any()
+            row[field.name] = str(values.value_counts().index[0]) if told else None
     if plan.created is not None:
         row |= {plan.created.name: None, ACTIVITIES: None}
     return pd.DataFrame([row]).astype({name: "str" for name, value in row.items() if not isinstance(value, float)})

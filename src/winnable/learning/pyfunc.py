@@ -39,7 +39,8 @@ class PyfuncModel:
         as_of = moment(asked) if asked else datetime.now(UTC)
         if as_of is None:
             raise DataError("as_of is not a date; write it as 2026-06-30 or 2026-06-30T12:00:00Z.")
-        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        plain = frame.astype(object).where(frame.notna(), None)
+        rows = [dict(zip(plain.columns, row, strict=True)) for row in plain.itertuples(index=False, name=None)]
         facts = self.predictor.facts(rows, [_activities(row.get(ACTIVITIES)) for row in rows], [as_of] * len(rows))
         scores = self.predictor.score(facts, [str(i) for i in range(len(rows))], reasons=False)
         return pd.DataFrame({"probability": scores.probability, "low": scores.low, "high": scores.high}, index=frame.index)

@@ -1,7 +1,7 @@
 """Reasons: what moves a score, in the words of people who sell.
 
-The parts of a score are log-odds that add up to it (`Scorer.explain`); here the largest are chosen and said with the lead's own value
-and direction. A score from rules names the rules that fired. No number is computed here.
+The parts of a score are log-odds that add up to it (`Scorer.explain`); here the largest are chosen and said with the lead's own
+value and direction. A score from rules names the rules that fired. No number is computed here.
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from winnable.errors import StoreError
 from winnable.learning.artefact import Artefact, read_artefact, write_artefact
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MODEL = "winnable"
 CHAMPION, CHALLENGER = "champion", "challenger"
+TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,16 @@ class Registry:
 
     def __init__(self, store: Path) -> None:
         self.store = store.absolute()
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.store / 'mlflow.db'}"
+        self.uri = os.environ.get(TRACKING_URI) or f"sqlite:///{self.store / 'mlflow.db'}"
 
     def register(self, record: Record) -> int:
         """Log a training and register its model as the challenger; returns the new version."""
         client = self._client()
         import mlflow
 
-        with _artefact_folder(record.artefact) as folder, mlflow.start_run(
-            experiment_id=self._experiment(client, record.experiment), tags=dict(record.tags)
+        with (
+            _artefact_folder(record.artefact) as folder,
+            mlflow.start_run(experiment_id=self._experiment(client, record.experiment), tags=dict(record.tags)),
         ):
             mlflow.log_params(dict(record.params))
             mlflow.log_metrics(dict(record.metrics))
@@ -131,8 +133,9 @@ class Registry:
         with _alone(self.store / ".setup.lock"):
             import mlflow
 
-            mlflow.set_tracking_uri(self.uri)
-            mlflow.set_registry_uri(self.uri)
+            with _environment_kept(TRACKING_URI):
+                mlflow.set_tracking_uri(self.uri)
+                mlflow.set_registry_uri(self.uri)
             client = mlflow.MlflowClient(self.uri, self.uri)
             client.search_experiments(max_results=1)
         return client
@@ -151,7 +154,6 @@ def _signature(example: "pd.DataFrame") -> "ModelSignature":
     """Every column may be missing; numbers are doubles, all else is text. Probabilities come out."""
     import pandas as pd
     from mlflow.models import ModelSignature
-    from mlflow.models.model import ModelInfo
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
     def kind(values: pd.Series) -> DataType:
@@ -168,6 +170,21 @@ def _artefact_folder(artefact: Artefact) -> Iterator[Path]:
         folder = Path(place) / "winnable"
         write_artefact(artefact, folder)
         yield folder
+
+
+@contextmanager
+def _environment_kept(name: str) -> Iterator[None]:
+    """Put a variable back as it was.
+
+    MLflow writes its tracking URI there, where the next store would take it for the user's wish.
+    """
+    before = os.environ.get(name)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
 
 
 @contextmanager
@@ -188,7 +205,10 @@ def check_writable(store: Path) -> None:
 
 
 def _quiet() -> None:
-    """MLflow's running commentary is for its own developers; its warnings about our one pinned requirement are known and harmless."""
+    """MLflow's running commentary is for its own developers.
+
+    Its warnings about our one pinned requirement are known and harmless.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     for name in ("mlflow", "alembic"):

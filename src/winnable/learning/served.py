@@ -1,7 +1,7 @@
 """The served copy: which version a store's champion is, and its files, for whoever answers without MLflow.
 
-`served/<version>/` are artefact folders and `served/champion.json` points to one of them. The pointer is replaced in one step after the
-folder it names is complete, so that a reader finds the old champion or the new one and nothing between.
+`served/<version>/` are artefact folders and `served/champion.json` points to one of them. The pointer is replaced in one step
+after the folder it names is complete, so that a reader finds the old champion or the new one and nothing between.
 """
 
 import json

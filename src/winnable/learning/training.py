@@ -1,8 +1,8 @@
 """Training: from a CRM's history to a candidate model and an honest comparison of it.
 
-The way is always the same: rows in time, facts, rules, a model of the earlier rows judged on the later ones, then the model of all rows.
-Where nothing can be learned the candidate answers by the rules, and its comparison says what could be judged. What is fitted and how it
-is blended is decided in `model`; whether the candidate becomes champion, in `promotion`.
+The way is always the same: rows in time, facts, rules, a model of the earlier rows judged on the later ones, then the model of
+all rows. Where nothing can be learned the candidate answers by the rules, and its comparison says what could be judged. What is
+fitted and how it is blended is decided in `model`; whether the candidate becomes champion, in `promotion`.
 """
 
 from collections.abc import Callable
@@ -106,15 +106,23 @@ class _Fit:
     threads: int
 
     def on(self, chosen: BoolArray) -> LeadModel:
-        """A model of the chosen rows (mask)."""
+        """A model of the chosen rows (mask).
+
+        The rows of one lead at several ages resemble each other: all rows together weigh as much as there are leads, so that what
+        is held against chance is held against the number of leads.
+        """
         where, rows = np.flatnonzero(chosen), self.rows.take(chosen)
+        weights = np.full(len(where), len(np.unique(rows.leads)) / max(len(where), 1))
         order = rows.as_of / DAY if rows.timed else None
         model = LeadModel(seed=self.seed, threads=self.threads)
-        return model.fit(self.facts.take(where), rows.won, self.rules[where], groups=rows.person, order=order)
+        return model.fit(self.facts.take(where), rows.won, self.rules[where], weights=weights, groups=rows.person, order=order)
 
 
 def _judge(fit: _Fit, known: Snapshots, tell: Tell) -> tuple[Judged | None, LeadModel | None]:
-    """Judge on later leads where there is time, else on leads left out in turn; the model of all rows comes along in that case."""
+    """Judge on later leads where there is time, else on leads left out in turn.
+
+    The model of all rows comes along in that case.
+    """
     if not len(known.won):
         return None, None
     split = split_forward(known)
@@ -147,7 +155,10 @@ def _later_wins(definition: Definition, crm: Crm, rows: Snapshots, present: Any)
 
 
 def _usual_bar(definition: Definition, judged: Judged) -> float | None:
-    """The probability that the capacity of sales means, from the leads that came in the judged weeks, as they looked on arrival."""
+    """The probability that the capacity of sales means.
+
+    From the leads that came in the judged weeks, as they looked on arrival.
+    """
     if not judged.rows.timed:
         return None
     new = judged.rows.age == 0

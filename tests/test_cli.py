@@ -1,0 +1,227 @@
+"""The command line as its users meet it: the whole way on real input, and every wrong input told in a sentence."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import DemoStore
+
+WINNABLE = Path(sys.executable).with_name("winnable")
+SMALL = """
+[outcome]
+won = ["Closed Won"]
+lost = ["Closed Lost"]
+[columns]
+id = "lead_id"
+status = "status"
+"""
+
+
+def winnable(*words: object, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command in a folder."""
+    variables = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    command = [str(WINNABLE), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env={**variables, **environment}, check=False)
+
+
+def leads_table(size: int, won_share: float = 0.3) -> pd.DataFrame:
+    """Leads whose source tells something about who is won."""
+    chance = np.random.default_rng(5)
+    source = chance.choice(["Referral", "Fair", "List"], size)
+    won = chance.random(size) < won_share * np.select([source == "Referral", source == "Fair"], [2.0, 1.0], 0.3)
+    status = np.where(won, "Closed Won", "Closed Lost")
+    return pd.DataFrame(
+        {"lead_id": [f"L{i}" for i in range(size)], "source": source, "size": chance.integers(1, 900, size), "status": status}
+    )
+
+
+def write(folder: Path, table: pd.DataFrame, definition: str = SMALL) -> Path:
+    table.to_csv(folder / "leads.csv", index=False)
+    (folder / "definition.toml").write_text(definition)
+    return folder
+
+
+# --- the whole way -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_demo_shows_a_champion_scores_and_how_to_serve(tmp_path: Path) -> None:
+    done = winnable("demo", "--leads", 200, "--store", "store", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Version 1 is champion" in done.stdout
+    assert re.search(r"model +0\.\d{4}", done.stdout)
+    assert "winnable serve --store store" in done.stdout
+    assert done.stderr == ""
+    scores = pd.read_csv(tmp_path / "store/demo/scores.csv")
+    assert scores["probability"].between(0, 1, inclusive="neither").all()
+
+
+def test_every_row_gets_an_answer_in_its_order(demo_store: DemoStore, tmp_path: Path) -> None:
+    files = demo_store.files
+    rows = pd.read_csv(files.leads, dtype=str, keep_default_na=False)
+    rows["Created Date"] = rows["Created Date"].mask(rows.index == 3, "not a date")
+    rows.to_csv(tmp_path / "leads.csv", index=False)
+    with_tables = ("--activities", files.activities, "--history", files.history)
+    done = winnable("score", "leads.csv", "--store", demo_store.store, "--output", "scores.csv", *with_tables, folder=tmp_path)
+    assert done.returncode == 1
+    assert "1 of" in done.stderr
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert scores["lead_id"].tolist() == rows["Lead ID"].tolist()
+    assert scores.index[scores["error"].notna()].tolist() == [3]
+    assert scores["probability"].notna().sum() == len(rows) - 1
+    good = scores[scores["error"].isna()]
+    assert ((good["low"] <= good["probability"]) & (good["probability"] <= good["high"])).all()
+    assert (good["probability"] <= good["probability_winnable"]).all()
+    assert good["because"].notna().all()
+
+
+def test_a_lead_cools_or_warms_with_what_happened(demo_store: DemoStore, tmp_path: Path) -> None:
+    files = demo_store.files
+    scored = {}
+    for day in ("2025-06-01", "2025-09-01"):
+        words = ("--activities", files.activities, "--history", files.history, "--as-of", day, "--output", f"{day}.csv")
+        winnable("score", files.leads, "--store", demo_store.store, *words, folder=tmp_path)
+        scored[day] = pd.read_csv(tmp_path / f"{day}.csv")
+    early, late = scored["2025-06-01"], scored["2025-09-01"]
+    assert early["error"].dropna().unique().tolist() == ["the lead was created after the moment of scoring"]
+    both = early["probability"].notna()
+    assert (early.loc[both, "probability"] != late.loc[both, "probability"]).mean() > 0.9
+    assert set(early.loc[both, "as_of"]) == {"2025-06-01T00:00:00Z"}
+
+
+def test_activities_raise_what_is_known_about_real_applications(shared_data: Path, tmp_path: Path) -> None:
+    """BPI 2012: with activities known at the moment of scoring the log loss on later rows is well below that of the base rate."""
+    source = shared_data / "bpi-2012"
+    leads = pd.read_csv(source / "leads.csv.gz", dtype=str).iloc[::6]
+    leads.to_csv(tmp_path / "leads.csv", index=False)
+    (tmp_path / "definition.toml").write_text(
+        '[outcome]\nwon = ["Closed Won"]\nlost = ["Closed Lost"]\nhorizon_days = 30\n'
+        '[columns]\nid = "lead_id"\ncreated = "created"\nclosed = "closed"\nstatus = "status"\n'
+    )
+    done = winnable("train", "leads.csv", "--activities", source / "activities.csv.gz", "--store", "store", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    saved = float(re.search(r"model +[\d.]+ +([+-][\d.]+) %", done.stdout).group(1))  # type: ignore[union-attr]
+    assert saved > 5
+
+
+def test_training_again_on_the_same_data_changes_nothing(tmp_path: Path) -> None:
+    write(tmp_path, leads_table(300))
+    first, second = (winnable("train", "leads.csv", "--store", "store", folder=tmp_path) for _ in range(2))
+    assert "Version 1 is champion" in first.stdout
+    assert "Version 2 is challenger: it is the same model as version 1" in second.stdout
+
+
+def test_leads_come_from_a_database_too(tmp_path: Path) -> None:
+    write(tmp_path, leads_table(300))
+    with sqlite3.connect(tmp_path / "crm.db") as database:
+        pd.read_csv(tmp_path / "leads.csv").to_sql("leads", database, index=False)
+    done = winnable("train", "sqlite:///crm.db#leads", "--store", "store", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    by_file = winnable("train", "leads.csv", "--store", "other", folder=tmp_path)
+    assert done.stdout.split("Judged")[1] == by_file.stdout.split("Judged")[1]
+
+
+# --- no history --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statuses", "told"),
+    [([], "0 won"), (["Closed Lost"] * 30, "0 won"), (["Closed Won"] * 30, "30 won"), (["Closed Won", "Closed Lost"], "1 won")],
+    ids=["no leads", "no wins", "only wins", "one of each"],
+)
+def test_without_enough_history_the_rules_answer_and_say_so(statuses: list[str], told: str, tmp_path: Path) -> None:
+    table = leads_table(max(len(statuses), 1)).iloc[: len(statuses)].assign(status=statuses)
+    write(tmp_path, table)
+    done = winnable("train", "leads.csv", "--store", "store", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Answers by: rules" in done.stdout
+    assert told in done.stdout
+    leads_table(5).drop(columns="status").to_csv(tmp_path / "new.csv", index=False)
+    scored = winnable("score", "new.csv", "--store", "store", "--output", "scores.csv", folder=tmp_path)
+    assert scored.returncode == 0, scored.stderr
+    assert "By the rules, because" in scored.stdout
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert scores["mode"].tolist() == ["rules"] * 5
+    assert scores["probability"].between(0, 1, inclusive="neither").all()
+
+
+def test_a_definition_alone_answers(tmp_path: Path) -> None:
+    rule = '[[scorecard]]\nname = "All"\nthreshold = 10\nconversion_at_threshold = 0.2\npoints_to_double_the_odds = 10\n'
+    rule += '[[scorecard.rule]]\nsays = "Recommended"\nwhen = [{ field = "source", any_of = ["Referral"] }]\npoints = 10\n'
+    write(tmp_path, leads_table(20).drop(columns="status"), SMALL + rule)
+    done = winnable(
+        "score", "leads.csv", "--definition", "definition.toml", "--store", "empty", "--output", "scores.csv", folder=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    scores = pd.read_csv(tmp_path / "scores.csv").assign(source=pd.read_csv(tmp_path / "leads.csv")["source"])
+    recommended = scores[scores["source"] == "Referral"]
+    assert recommended["probability"].to_numpy() == pytest.approx(0.2)
+    assert recommended["reasons"].str.contains("Recommended").all()
+    assert (scores.loc[scores["source"] != "Referral", "probability"] < 0.2).all()
+
+
+# --- wrong input: a clear sentence, exit status 1, nothing half-written --------------------------------------------------------
+
+
+def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    for words in said:
+        assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("definition", "leads", "said"),
+    [
+        (SMALL, "nowhere.csv", ["nowhere.csv"]),
+        (SMALL.replace('"lead_id"', '"lead_nr"'), "leads.csv", ["lead_nr", "lead_id"]),
+        (SMALL.replace("Closed Won", "Gewonnen").replace("Closed Lost", "Verloren"), "leads.csv", ["Gewonnen", "Closed Lost"]),
+        (SMALL.replace("[columns]", "[colums]"), "leads.csv", ["colums", "columns"]),
+        (SMALL.replace("won = [", "won = "), "leads.csv", ["line"]),
+        (SMALL + 'created = "source"\n', "leads.csv", ["source"]),
+        (SMALL, "empty.csv", ["empty"]),
+        (SMALL, "binary.csv", ["binary.csv"]),
+    ],
+    ids=["no file", "no column", "unknown statuses", "unknown key", "broken TOML", "no dates", "empty", "binary"],
+)
+def test_wrong_input_is_told_in_a_sentence(definition: str, leads: str, said: list[str], tmp_path: Path) -> None:
+    write(tmp_path, leads_table(60), definition)
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "binary.csv").write_bytes(bytes(range(256)) * 20)
+    refused(winnable("train", leads, "--store", "store", folder=tmp_path), *said)
+    assert not (tmp_path / "store" / "served").exists()
+
+
+def test_a_store_that_cannot_be_written_is_told_before_any_work(tmp_path: Path) -> None:
+    write(tmp_path, leads_table(60))
+    (tmp_path / "file").touch()
+    refused(winnable("train", "leads.csv", "--store", "file/store", folder=tmp_path), "file/store", "--store")
+
+
+def test_an_output_that_cannot_be_written_is_told(demo_store: DemoStore, tmp_path: Path) -> None:
+    done = winnable(
+        "score", demo_store.files.open_leads, "--store", demo_store.store, "--output", "no/where.csv", folder=tmp_path
+    )
+    refused(done, "no/where.csv", "--output")
+
+
+def test_an_unknown_moment_of_scoring_is_told(demo_store: DemoStore, tmp_path: Path) -> None:
+    words = ("--store", demo_store.store, "--output", "scores.csv", "--as-of", "yesterday")
+    refused(winnable("score", demo_store.files.open_leads, *words, folder=tmp_path), "yesterday", "2026-06-30")
+    assert not (tmp_path / "scores.csv").exists()
+
+
+def test_a_store_without_a_model_or_definition_is_told(tmp_path: Path) -> None:
+    write(tmp_path, leads_table(10))
+    refused(winnable("score", "leads.csv", "--store", "empty", "--output", "scores.csv", folder=tmp_path), "Train first")
+
+
+def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
+    assert winnable("trane", folder=tmp_path).returncode == 2
