@@ -6,7 +6,7 @@ Passwords never leave this module: what it says of a database is the URL without
 from pathlib import Path
 from urllib.parse import quote
 
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 

@@ -12,8 +12,8 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.csv  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.csv
 
 from winnable.errors import DataError
 from winnable.history.rejects import counted

@@ -5,8 +5,8 @@ Finds the reader for a source, or says in one sentence why there is none. What c
 
 from pathlib import Path
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet
 
 from winnable.errors import DataError
 from winnable.history.database import read_database

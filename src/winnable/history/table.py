@@ -12,8 +12,8 @@ from itertools import count
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from winnable.definition import values
 from winnable.definition.facts import IntArray
