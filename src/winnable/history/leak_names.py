@@ -1,9 +1,9 @@
 """What a column's name says about when its value becomes known.
 
-A CRM writes many columns after the fact: what the deal was closed for, what sales thinks of the lead, when it was last touched, how
-long everything took. Their names say so, in English and in the field names of Salesforce, HubSpot, Dynamics, Zoho and Odoo. A name is
-read word by word, never by parts of words (`Window` has no win in it). A name alone is a hint, not a proof: how much it counts for
-is a weight in log-odds, added to the other evidence in `leakage`.
+A CRM writes many columns after the fact: what the deal was closed for, what sales thinks of the lead, when it was last touched,
+how long everything took. Their names say so, in English and in the field names of Salesforce, HubSpot, Dynamics, Zoho and Odoo. A
+name is read word by word, never by parts of words (`Window` has no win in it). A name alone is a hint, not a proof: how much it
+counts for is a weight in log-odds, added to the other evidence in `leakage`.
 """
 
 import re
@@ -30,103 +30,203 @@ class _Rule:
     unless: frozenset[str] = frozenset()
 
 
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
 def _rule(weight: float, says: str, *words: str, unless: str = "") -> _Rule:
-    return _Rule(weight, says, tuple(frozenset(group.split()) for group in words), frozenset(unless.split()))
+    return _Rule(weight, says, tuple(_words(group) for group in words), _words(unless))
 
 
 SURE, LIKELY, FAIR, SOME = 4.0, 3.3, 2.3, 1.2
 
-_BEFORE = frozenset("previous prior past former existing historical history earlier before initial first original pre prev".split())
+_BEFORE = _words("previous prior past former existing historical history earlier before initial first original pre prev")
 """Words that put what follows before this lead's own life: a previous cancellation is known from the start."""
 
-_KNOWN_EARLY = frozenset(
+_KNOWN_EARLY = _words(
     "country city state region province area zip postal postcode address language industry sector segment vertical source origin "
-    "channel medium campaign utm referrer referral landing created age birth birthday gender sex marital job occupation profession "
-    "title role seniority education employee size headcount company website domain device browser platform os timezone nationality "
-    "ethnicity income year founded established model brand product category plan tier package budget timeline timeframe need".split()
+    "channel medium campaign utm referrer referral landing created age birth birthday gender sex marital job occupation "
+    "profession title role seniority education employee size headcount company website domain device browser platform os "
+    "timezone nationality ethnicity income year founded established model brand product category plan tier package budget "
+    "timeline timeframe need"
 )
 """What a form asks or a visit shows: known when the lead arrives."""
 
-_ABOUT_LEAD = "lead deal opportunity opp prospect contact customer client account pipeline sale crm"
+_THE_LEAD = "lead deal opportunity opp prospect contact customer client account pipeline sale crm"
 _WORK = (
     "activity engagement interaction touch touchpoint contacted modified modification updated viewed referenced login visit seen "
-    "action event call called email emailed mail sms message meeting replied reply response opened conversation notable chat stage "
-    "step note assignment assigned follow followup change changed"
+    "action event call called email emailed mail sms message meeting replied reply response opened conversation notable chat "
+    "stage step note assignment assigned follow followup change changed"
 )
-_UNRELATED_STATUS = (
-    "marital civil family employment employed housing home residency residence residential smoking smoker visa immigration military "
-    "tax student economic legal vip opt consent gdpr membership parental veteran health social checking savings credit existing"
+_TRACES = (
+    "activity engagement interaction touch touchpoint call email mail sms message meeting reply response visit session view time "
+    "click open download event webinar chat change attempt follow followup task reschedule page contact"
 )
+_OTHER_STATUS = (
+    "marital civil family employment employed housing home residency residence residential smoking smoker visa immigration "
+    "military tax student economic legal vip opt consent gdpr membership parental veteran health social checking savings credit"
+)
+_PAPERS = "contract invoice order policy receipt payment transaction subscription purchase booking enrollment enrolment"
+_OF_PAPERS = (
+    "id number no nr num code key ref reference date day time at on value amount signed start begin status state created total "
+    "price"
+)
+_ENDINGS = (
+    "signed paid purchased bought booked ordered activated enrolled onboarded onboarding admitted hired approved accepted "
+    "declined rejected cancelled canceled cancellation disqualified churned churn sold refunded refund delivered shipped fulfilled "
+    "commission renewed kickoff installed deactivated"
+)
+_DECISIONS = (
+    "won win lost loss close closed decision rejection rejected reject disqualification disqualified cancellation cancel "
+    "cancelled canceled churn exit dead junk status stage unqualified decline declined denial denied for"
+)
+
+_CLOSE = "its name speaks of the close"
+_STANDING = "its name tells where the lead stands or stood"
+_CHANGED = "its name says when the record was last changed"
+_LENGTH = "its name is a duration, which is known at the end"
+_GROWN = "its name is a total that may have grown until the end"
+_PAPER = "its name speaks of a contract, an order or an invoice, which follow the win"
 
 _RULES = (
-    _rule(SURE, "its name speaks of the close", "close closed closing closure closedate"),
-    _rule(SURE, "its name says that the lead was won or lost", "won win lost loss", unless="back rate ratio score window"),
-    _rule(SURE, "its name speaks of conversion", "converted conversion", unless="rate landing"),
-    _rule(SURE, "its name gives the reason of a decision", "reason",
-          "won win lost loss close closed decision rejection rejected reject disqualification disqualified cancellation cancel "
-          "cancelled canceled churn exit dead junk status stage unqualified decline declined denial denied for"),
+    # The end itself.
+    _rule(SURE, _CLOSE, "close closed closing closure isclosed", unless="friend family"),
+    _rule(SURE, "its name says that the lead was won or lost", "won win lost loss iswon", unless="back rate ratio score window"),
+    _rule(SURE, "its name speaks of conversion", "converted conversion isconverted", unless="rate landing"),
+    _rule(SURE, "its name gives the reason of a decision", "reason", _DECISIONS),
     _rule(FAIR, "its name gives a reason, and reasons are written when something is decided", "reason"),
-    _rule(LIKELY, "its name speaks of a contract, an order or an invoice, which exist only after the win",
-          "contract invoice order policy receipt payment transaction subscription purchase booking enrollment enrolment",
-          "id number no nr num code key ref reference date day time at on value amount signed start begin status state created total price"),
-    _rule(FAIR, "its name speaks of a contract or an invoice, which follow the win", "contract invoice", unless="type length term"),
-    _rule(LIKELY, "its name tells what became of the lead",
-          "signed paid purchased bought booked ordered activated enrolled onboarded onboarding admitted hired approved accepted declined "
-          "rejected cancelled canceled disqualified churned churn sold refunded refund delivered shipped fulfilled commission renewed "
-          "kickoff installed won_status deactivated cancellation"),
+    _rule(LIKELY, _PAPER, _PAPERS, _OF_PAPERS),
+    _rule(FAIR, _PAPER, "contract invoice", unless="type length term"),
+    _rule(LIKELY, "its name tells what became of the lead", _ENDINGS),
     _rule(LIKELY, "its name tells the result", "outcome result disposition verdict conclusion", unless="search test exam lab"),
-    _rule(LIKELY, "its name tells where the lead stands or stood",
-          "stage lifecycle lifecyclestage", unless="life funding growth company business startup education school career"),
-    _rule(LIKELY, "its name tells where the lead stands or stood", "status statecode statuscode kanban",
-          "lead deal opportunity opp sale order reservation booking contract pipeline application quote proposal payment subscription "
-          "account record process call code reason date final current deal approval delivery policy", unless=_UNRELATED_STATUS),
-    _rule(LIKELY, "its name tells where the lead stands or stood", "statecode statuscode kanban iswon isclosed isconverted"),
-    _rule(FAIR, "its name tells where the lead stands or stood", "status", unless=_UNRELATED_STATUS),
-    _rule(SURE, "its name speaks of the last thing that happened, which is written anew until the end", "last latest recent", _WORK),
-    _rule(SURE, "its name says when the record was last changed",
-          "modified modstamp systemmodstamp modifiedon lastmodified updated lastmodifieddate"),
-    _rule(SURE, "its name says when the record was last changed", "write", "date"),
-    _rule(FAIR, "its name speaks of what comes next, which sales writes while it works", "next", "step activity action task meeting call"),
-    _rule(LIKELY, "its name is a judgement of the lead, revised while sales works on it",
-          _ABOUT_LEAD, "quality profile rating grade score temperature priority relevance rank tag ranking warmth potential"),
-    _rule(LIKELY, "its name is a score that is revised with everything the lead does",
-          "activity profile engagement behaviour behavior behavioral behavioural propensity interest intent hubspot pardot marketo",
-          "score index rating grade points"),
-    _rule(LIKELY, "its name is a forecast, which follows the stage", "probability likelihood propensity forecast predicted prediction"),
-    _rule(LIKELY, "its name is an expectation that sales revises", "expected projected weighted prorated actual",
-          "revenue value amount date closedate"),
-    _rule(FAIR + 0.5, "its name is a label that people add while they work on the lead", "tag label", unless="price"),
-    _rule(FAIR, "its name is a judgement that may be revised later", "quality rating grade temperature relevance", unless="air credit"),
-    _rule(FAIR, "its name is a score that may be revised later", "score",
-          unless="credit risk fico nps test exam sat gre gmat rate apgar bureau"),
-    _rule(SOME, "its name is free text that people add while they work on the lead",
-          "note comment remark feedback memo transcript summary"),
-    _rule(LIKELY, "its name speaks of how fast the lead moved, which is known at the end", "velocity"),
-    _rule(LIKELY, "its name speaks of how long the sale took, which is known at the end",
-          "cycle elapsed turnaround", "sale deal day time length duration month week stage lead"),
-    _rule(LIKELY, "its name counts the days until something that ends the lead's way", "day time hour week month",
-          "close won convert conversion qualify qualified decision purchase resolution"),
-    _rule(LIKELY, "its name counts the days in a stage", "day time hour duration", "stage status pipeline"),
-    _rule(FAIR + 0.4, "its name is the length of a call, which is known when the call is over",
-          "call talk conversation phone dial speaking", "length time second minute duration min sec"),
-    _rule(FAIR, "its name is a duration, which is known at the end",
-          "duration elapsed", unless="page session visit product administrative informational website loan plan trip stay campaign"),
-    _rule(SOME, "its name is a duration, which is known at the end", "duration elapsed"),
-    _rule(FAIR, "its name adds up days over the lead's life", "total overall ratio cumulative", "day hour week month"),
-    _rule(SOME, "its name is a total that may have grown until the end", "total count number num cumulative lifetime overall sum",
-          "activity engagement interaction touch touchpoint call email mail sms message meeting reply response visit session view "
-          "time click open download event webinar chat change attempt follow followup task reschedule view page contact"),
-    _rule(SOME, "its name is a total that may have grown until the end", "total overall cumulative", "time spent"),
-    _rule(SOME + 0.4, "its name is money that may be known only with the sale", "value ltv clv revenue amount spend spent",
-          unless="annual yearly monthly company declared budget net house property income time agree"),
-    _rule(FAIR, "its name is money that is known with the sale",
-          "deal purchase sale page closed order lifetime transaction basket cart", "value amount revenue total spend"),
     _rule(FAIR, "its name is the quarter or year of the close", "fiscal", "quarter year period"),
     _rule(SOME, "its name says whether the record still lives", "active inactive archived deleted"),
-    _rule(0.6, "its name is the person in charge, who may change when a lead moves on", "owner assignee assigned manager rep agent"),
+    # Where it stands.
+    _rule(
+        LIKELY,
+        _STANDING,
+        "stage lifecycle",
+        unless="life funding growth company business startup education school career",
+    ),
+    _rule(
+        LIKELY,
+        _STANDING,
+        "status",
+        f"{_THE_LEAD} {_PAPERS} reservation application quote proposal record process call code reason date final current "
+        "approval delivery",
+        unless=_OTHER_STATUS,
+    ),
+    _rule(LIKELY, _STANDING, "statuscode kanban"),
+    _rule(FAIR, _STANDING, "status statecode", unless=_OTHER_STATUS),
+    # What is written anew until the end.
+    _rule(
+        SURE,
+        "its name speaks of the last thing that happened, which is written anew until the end",
+        "last latest recent",
+        _WORK,
+    ),
+    _rule(SURE, _CHANGED, "modified modstamp systemmodstamp updated"),
+    _rule(SURE, _CHANGED, "write", "date"),
+    _rule(
+        FAIR,
+        "its name speaks of what comes next, which sales writes while it works",
+        "next",
+        "step activity action task meeting call",
+    ),
+    # What somebody thinks of it.
+    _rule(
+        LIKELY,
+        "its name is a judgement of the lead, revised while sales works on it",
+        _THE_LEAD,
+        "quality profile rating grade score temperature priority relevance rank tag ranking warmth potential",
+    ),
+    _rule(
+        LIKELY,
+        "its name is a score that is revised with everything the lead does",
+        "activity profile engagement behaviour behavior behavioral behavioural propensity interest intent hubspot pardot marketo",
+        "score index rating grade points",
+    ),
+    _rule(
+        LIKELY,
+        "its name is a forecast, which follows the stage",
+        "probability likelihood propensity forecast predicted prediction",
+    ),
+    _rule(
+        LIKELY,
+        "its name is an expectation that sales revises",
+        "expected projected weighted prorated actual",
+        "revenue value amount date",
+    ),
+    _rule(FAIR + 0.5, "its name is a label that people add while they work on the lead", "tag label", unless="price"),
+    _rule(
+        FAIR,
+        "its name is a judgement that may be revised later",
+        "quality rating grade temperature relevance",
+        unless="air credit school course",
+    ),
+    _rule(
+        FAIR,
+        "its name is a score that may be revised later",
+        "score",
+        unless="credit risk fico nps test exam sat gre gmat rate apgar bureau math reading writing",
+    ),
+    _rule(
+        SOME,
+        "its name is free text that people add while they work on the lead",
+        "note comment remark feedback memo transcript summary",
+    ),
+    # How long it took, how much there was.
+    _rule(LIKELY, "its name speaks of how fast the lead moved, which is known at the end", "velocity"),
+    _rule(
+        LIKELY,
+        "its name speaks of how long the sale took, which is known at the end",
+        "cycle elapsed turnaround",
+        "sale deal day time length duration month week stage lead",
+    ),
+    _rule(
+        LIKELY,
+        "its name counts the days until something that ends the lead's way",
+        "day time hour week month",
+        "close won convert conversion qualify qualified decision purchase resolution",
+    ),
+    _rule(LIKELY, "its name counts the days in a stage", "day time hour duration", "stage status pipeline"),
+    _rule(
+        FAIR + 0.4,
+        "its name is the length of a call, which is known when the call is over",
+        "call talk conversation phone dial speaking",
+        "length time second minute duration min sec",
+    ),
+    _rule(
+        FAIR + 0.3,
+        _LENGTH,
+        "duration elapsed",
+        unless="page session visit product administrative informational website loan plan trip stay campaign",
+    ),
+    _rule(SOME, _LENGTH, "duration elapsed"),
+    _rule(FAIR, "its name adds up days over the lead's life", "total overall ratio cumulative", "day hour week month"),
+    _rule(SOME, _GROWN, "total count number num cumulative lifetime overall sum", _TRACES),
+    _rule(SOME, _GROWN, "total overall cumulative", "time spent"),
+    _rule(
+        SOME + 0.4,
+        "its name is money that may be known only with the sale",
+        "value ltv clv revenue amount spend spent",
+        unless="annual yearly monthly company declared budget net house property income time agree",
+    ),
+    _rule(
+        FAIR,
+        "its name is money that is known with the sale",
+        "deal purchase sale page closed order lifetime transaction basket cart",
+        "value amount revenue total spend",
+    ),
+    _rule(
+        0.6,
+        "its name is the person in charge, who may change when a lead moves on",
+        "owner assignee assigned manager rep agent",
+    ),
 )
 
-_HELPERS = frozenset("date time on at by is to in of has id lead name week hs code field custom date total avg average".split())
+_HELPERS = _words("system date time on at by is to in of has id lead name week hs code field custom total avg average")
+_KEYS = _words("id number no nr num code key ref reference uuid guid")
 
 
 def name_clue(name: str) -> Clue | None:
@@ -143,11 +243,11 @@ def name_clue(name: str) -> Clue | None:
 
 def names_a_key(name: str) -> bool:
     """Whether the name is one of an identifier: `Contract No`, `order_id`."""
-    return bool(words_of(name) & frozenset("id number no nr num code key ref reference uuid guid".split()))
+    return bool(words_of(name) & _KEYS)
 
 
 def words_of(name: str) -> frozenset[str]:
-    """The words of a name in lower case and singular: `hs_lastmodifieddate`, `LastModifiedDate` and `Last Modified` share theirs."""
+    """The words of a name, in lower case, with their singulars: `CloseDates`, `close_date` and `closedate` are about the same."""
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
     plain = re.findall(r"[a-z]+", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", spaced).lower())
     words = {part for word in plain for part in _parted(word)}
@@ -172,12 +272,12 @@ def _parted(word: str) -> Iterable[str]:
     known = _known_words()
     if word in known or _singular(word) in known:
         return [word]
-    ways: list[list[str] | None] = [[]] + [None] * len(word)
+    ways: list[list[str] | None] = [[], *([None] * len(word))]
     for end in range(1, len(word) + 1):
         for start in range(end):
             before, part = ways[start], word[start:end]
             if before is not None and (part in known or _singular(part) in known):
                 way = [*before, part]
                 ways[end] = way if ways[end] is None or len(way) < len(ways[end] or []) else ways[end]
-    way = ways[-1]
-    return way if way is not None and len(way) > 1 else [word]
+    whole = ways[-1]
+    return whole if whole is not None and len(whole) > 1 else [word]

@@ -1,7 +1,8 @@
 """How much a single column tells of the outcome, measured so that no lead is judged by its own answer.
 
 Everything here looks at one column at a time, in coarse groups: its words, or up to 20 ranges of its numbers, and "nothing stands
-there" as a group of its own. That is crude for predicting and good for suspecting. What is concluded from it is decided in `leakage`.
+there" as a group of its own. That is crude for predicting and good for suspecting. What is concluded from it is decided in
+`leakage`.
 """
 
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ def _auc_error(auc: float, wins: int, losses: int) -> float:
 
 def _decided(groups: IntArray, won: BoolArray, beyond: float = 15.0, least: int = 20) -> tuple[float, int]:
     """The share of leads in decided groups: odds surely `beyond` times the base odds, or surely as many times less."""
-    size, wins = np.bincount(groups), np.bincount(groups, weights=won)
+    size: FloatArray = np.asarray(np.bincount(groups), dtype=np.float64)
+    wins: FloatArray = np.asarray(np.bincount(groups, weights=won), dtype=np.float64)
     base = won.mean() / (1 - won.mean())
     above = odds_bound(wins, size) >= beyond * base
     below = odds_bound(size - wins, size) >= beyond / base
@@ -117,9 +119,9 @@ def _decided(groups: IntArray, won: BoolArray, beyond: float = 15.0, least: int 
     return float(size[decided].sum() / size.sum()), int(np.argmax(np.where(decided, size, 0)))
 
 
-def odds_bound(wins: FloatArray, size: FloatArray | IntArray, z: float = 1.64) -> FloatArray:
+def odds_bound(wins: FloatArray, size: FloatArray, z: float = 1.64) -> FloatArray:
     """The lower end of Wilson's interval (1927) of a share, as odds; 0 where there is no lead. Shapes equal."""
-    total = np.maximum(np.asarray(size, dtype=np.float64), 1e-9)
+    total = np.maximum(size, 1e-9)
     share = wins / total
     middle = share + z**2 / (2 * total)
     reach = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
@@ -132,12 +134,12 @@ def fill_odds(filled_one: int, all_one: int, filled_other: int, all_other: int) 
     one, other = filled_one * all_other, filled_other * all_one
     if not one or not all_other:
         return 0.0
-    bound = float(odds_bound(np.array([float(filled_one)]), np.array([filled_one + filled_other]))[0])
+    bound = float(odds_bound(np.array([float(filled_one)]), np.array([float(filled_one + filled_other)]))[0])
     return bound * all_other / all_one if one > other else 0.0
 
 
 def joint_auc(scores: list[FloatArray], won: BoolArray, folds: IntArray, most: int = 5000) -> float:
-    """The cross-fitted AUC of an additive model of several columns' scores, each (n,): a quick guess at what a model would reach."""
+    """The cross-fitted AUC of an additive model of several columns' scores, each (n,): a guess at what a model would reach."""
     rows = np.linspace(0, len(won) - 1, min(most, len(won))).astype(np.int64)
     design = np.column_stack([np.ones(len(rows)), *(column[rows] for column in scores)])
     outcome, fold = won[rows].astype(np.float64), folds[rows]

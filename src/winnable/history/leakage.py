@@ -1,10 +1,11 @@
 """Which columns know the outcome: a verdict on each, from several sides, with the evidence in words.
 
-A column leaks if its value was written when, or because, the lead was won or lost. No statistic of one column shows that: a strong
-column may be honest and a weak one may leak. So what speaks for and against is added up in log-odds, starting from the suspicion
-that one column in twenty deserves: what its name means (`leak_names`), how strong it is beside columns with ordinary names, at whom
-it is filled in, whether open leads of the same age have it too, when its dates lie, when its changes were made, whether it grows
-while a lead lives. From even odds a column is `suspect`, from 88 in 100 `quarantined`; both are kept out of models.
+A column leaks if its value was written when, or because, the lead was won or lost. No statistic of one column shows that: a
+strong column may be honest and a weak one may leak. So what speaks for and against is added up in log-odds, starting from the
+suspicion that one column in twenty deserves: what its name means (`leak_names`), how strong it is beside columns with ordinary
+names, at whom it is filled in, whether open leads of the same age have it too, when its dates lie, when its changes were made,
+whether it grows while a lead lives. From even odds a column is `suspect`, from 88 in 100 `quarantined`; both are kept out of
+models.
 A column whose changes are recorded is looked at as it stood when the lead was created, which is how models see it.
 """
 
@@ -111,9 +112,20 @@ class _Table:
         innocent = [name for name in strengths if (clue := name_clue(name)) is None or clue.weight <= 0]
         ordinary = max((strengths[name].cautious_auc for name in innocent if not _one_sided(strengths[name], won)), default=0.5)
         return cls(
-            *(definition, crm, fields, tracked, won, facts, _times(crm, "@created", resolved), _times(crm, "@closed", resolved)),
-            *(crm.leads["@status"].iloc[resolved], _as_it_stands(definition, crm, fields, still_open)),
-            *(_times(crm, "@created", still_open), strengths, folds, ordinary),
+            definition=definition,
+            crm=crm,
+            fields=fields,
+            tracked=tracked,
+            won=won,
+            facts=facts,
+            created=_times(crm, "@created", resolved),
+            closed=_times(crm, "@closed", resolved),
+            status=crm.leads["@status"].iloc[resolved],
+            open=_as_it_stands(definition, crm, fields, still_open),
+            open_created=_times(crm, "@created", still_open),
+            strengths=strengths,
+            folds=folds,
+            ordinary=ordinary,
         )
 
 
@@ -213,7 +225,7 @@ def _by_strength(table: _Table, name: str) -> list[Clue]:
 
 def _distance(auc: float) -> float:
     """How far apart won and lost leads lie, in standard deviations, for an AUC (two normal distributions)."""
-    from scipy.stats import norm  # type: ignore[import-untyped]
+    from scipy.stats import norm
 
     return float(np.sqrt(2) * norm.ppf(np.clip(auc, 0.5, 0.9999)))
 
@@ -335,7 +347,8 @@ def _by_growth(table: _Table, name: str) -> list[Clue]:
     with_life = _rank_correlation(column.values[lived], (table.closed - table.created)[lived].astype(np.float64))
     if with_life < 0.5:
         return []
-    return [Clue(2.5, f"the longer a lost lead lived, the larger it is (rank correlation {with_life:.2f}): it grew until the end")]
+    says = f"the longer a lost lead lived, the larger it is (rank correlation {with_life:.2f}): it grew until the end"
+    return [Clue(2.5, says)]
 
 
 def _rank_correlation(one: FloatArray, other: FloatArray) -> float:
