@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from winnable.definition.facts import Column, Facts, FloatArray, IntArray, Measure, Numbers, Words
+from winnable.definition.junk import contact_columns
 from winnable.definition.model import Definition
 from winnable.definition.values import moment, number, text
 
@@ -90,20 +91,21 @@ def microseconds(when: datetime) -> int:
 def learn_plan(definition: Definition, crm: Crm, leave_out: Sequence[str] = ()) -> FeaturePlan:
     """Decide how each column of an export is read and what is asked of its activities.
 
-    Roles other than source and consent say who a lead is or how it ended, so no model learns from them, nor from ignored
-    columns and those in `leave_out`; rules may still look at the former.
+    Roles other than source and consent, and contact data, say who a lead is or how it ended, so no model learns from them, nor
+    from ignored columns and those in `leave_out`. Rules may look at contact data and at whatever the definition asks for.
     """
-    roles = definition.columns
-    never = {roles.id, roles.created, roles.closed, roles.status}
-    unlearned = {roles.person, *roles.ignore, *leave_out}
-    asked = set(definition.fields())
     from winnable.history.parsing import day_order
 
+    roles = definition.columns
+    never = {roles.id, roles.created, roles.closed, roles.status}
+    columns = [str(name) for name in crm.leads.columns if not str(name).startswith("@")]
+    contact = contact_columns(definition.junk, columns).every
+    unlearned = {roles.person, *contact, *roles.ignore, *leave_out}
+    asked = {*definition.fields(), *contact}
     fields = []
-    for name in crm.leads.columns:
-        if str(name).startswith("@") or name in never or (name in unlearned and name not in asked | {roles.person}):
-            continue
-        fields.append(_field_of(str(name), crm.leads[name], learn=name not in unlearned))
+    for name in columns:
+        if name not in never and (name not in unlearned or name in asked):
+            fields.append(_field_of(name, crm.leads[name], learn=name not in unlearned))
     if roles.created is None or "@created" not in crm.leads:
         return FeaturePlan(tuple(fields))
     created = Field(roles.created, "moment", day_first=bool(day_order(crm.leads[roles.created]).day_first), learn=False)
