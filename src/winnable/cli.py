@@ -6,7 +6,7 @@ words that the command does not know. There is no logic here, and nothing heavy 
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from winnable.errors import WinnableError
 
 if TYPE_CHECKING:
     from winnable.history.crm import Crm
+    from winnable.history.funnel import Funnel
     from winnable.learning.promotion import Verdict
     from winnable.learning.training import Candidate
 
@@ -154,6 +155,67 @@ def init(
     given = [("--activities", activities), ("--history", history), ("--definition", str(output))]
     more = "".join(f" {option} {value}" for option, value in given if value is not None and value != "definition.toml")
     out.print(f"  winnable train {leads}{more}", markup=False)
+
+
+@app.command(epilog="Example: winnable funnel leads.csv --history history.csv --by month --plot funnel.png")
+def funnel(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    definition: DefinitionFile = Path("definition.toml"),
+    by: Annotated[Literal["source", "month"], typer.Option(help="What to compare.")] = "source",
+    output: Annotated[Path | None, typer.Option(help="Write the tables as one CSV.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the funnel: a .png, .svg or .pdf file.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show how many leads get from stage to stage, and what each source or month converts."""
+    from winnable.definition.load import load_definition
+    from winnable.history.crm import latest_moment, read_crm
+    from winnable.history.funnel import funnel as funnel_of
+    from winnable.history.funnel import funnel_table
+    from winnable.history.funnel_plot import save_plot
+    from winnable.learning.batch import write_table
+
+    out.quiet = quiet
+    agreed = load_definition(definition)
+    crm = read_crm(agreed, leads, activities, history)
+    report = funnel_of(agreed, crm, latest_moment(crm), by)
+    _tell_funnel(report)
+    if output is not None:
+        write_table(funnel_table(report), output)
+        out.print(f"Written to {output}.", markup=False)
+    if plot is not None:
+        save_plot(report, plot)
+        out.print(f"Drawn in {plot}.", markup=False)
+
+
+def _tell_funnel(report: "Funnel") -> None:
+    """The stages with their conversion, and what each source or month converts."""
+    stages = Table("stage", "leads", "of those before", "90 % sure", box=None, title="From stage to stage", title_justify="left")
+    for before, step in zip((None, *report.steps), report.steps, strict=False):
+        share = ("", "") if before is None or not step.before else (f"{100 * step.conversion:.0f} %", _between(step.low, step.high))
+        stages.add_row(step.name, f"{step.volume:,}", *share)
+    out.print(stages)
+    moved = {"passed back": "were passed back to marketing", "recycled": "came back after an end", "not allowed": "moved as they must not"}
+    for kind, says in moved.items():
+        if report.moves[kind]:  # type: ignore[index]
+            out.print(f"{report.moves[kind]:,} times leads {says}.")  # type: ignore[index]
+    out.print("")
+    worked = any(group.worked is not None for group in report.groups)
+    columns = [report.by, "leads", *(["taken up"] if worked else []), "won", "of 100", "90 % sure", "grade", ""]
+    groups = Table(*columns, box=None, title=f"By {report.by}", title_justify="left")
+    for group in report.groups:
+        known = group.leads - group.young
+        share = (f"{100 * group.conversion:.1f}", _between(group.low, group.high)) if known else ("", "too young")
+        up = [f"{100 * (group.worked or 0) / known:.0f} %" if known else ""] if worked else []
+        groups.add_row(group.name, f"{group.leads:,}", *up, f"{group.won:,}", *share, group.grade, group.advice)
+    out.print(groups)
+    for note in report.notes:
+        out.print(f"Note: {note}", markup=False)
+
+
+def _between(low: float, high: float) -> str:
+    return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 def _who(mode: str, version: str) -> str:
