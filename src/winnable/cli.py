@@ -97,18 +97,19 @@ def score(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: winnable serve --store models --port 8000")
+@app.command(epilog="Example: winnable serve --store models --port 8000 --workers 2")
 def serve(
     store: Store = Path("models"),
     definition: Annotated[Path | None, typer.Option(help="Rules to answer by while the store has no champion.")] = None,
     host: Annotated[str, typer.Option(help="Without keys the service answers on this machine only.")] = "127.0.0.1",
     port: Annotated[int, typer.Option()] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; about one a core.")] = 1,
 ) -> None:
     """Answer requests for scores over HTTP; see /docs there."""
     from winnable.service.server import run
 
-    out.print(f"Serving {store} on http://{host}:{port} (documentation: /docs). Without keys, on this machine only.")
-    run(store, definition, host, port)
+    told = f"Serving {store} on http://{host}:{port} (documentation: /docs). Ctrl-C stops it."
+    run(store, definition, host, port, workers, lambda: out.print(told))
 
 
 @app.command(epilog="Example: winnable demo --leads 200")
@@ -216,6 +217,47 @@ def _tell_funnel(report: "Funnel") -> None:
 
 def _between(low: float, high: float) -> str:
     return f"{100 * low:.0f} to {100 * high:.0f} %"
+
+
+keys = typer.Typer(no_args_is_help=True, help="Keys for the scoring service: add, list, withdraw. It follows without a restart.")
+app.add_typer(keys, name="keys")
+
+
+@keys.command("add", epilog="Example: winnable keys add --role score --note 'the website'")
+def add(
+    role: Annotated[str, typer.Option(help="score, feedback or admin (which may do all).")],
+    note: Annotated[str, typer.Option(help="Who uses it.")] = "",
+    store: Store = Path("models"),
+) -> None:
+    """Make a key and print it, once; the store keeps its hash only."""
+    from winnable.service.keys import ROLES, add_key
+
+    known = {name: name for name in ROLES}
+    if role not in known:
+        raise typer.BadParameter(f"{role}: the roles are {', '.join(ROLES)}", param_hint="--role")
+    key, secret = add_key(store, known[role], note)
+    err.print(f"Key {key.name} ({key.role}). Keep it now: it is not shown again.")
+    out.print(secret, markup=False)
+
+
+@keys.command("list", epilog="Example: winnable keys list")
+def list_keys(store: Store = Path("models")) -> None:
+    """The keys of a store: names, roles and notes."""
+    from winnable.service.keys import read_keys
+
+    table = Table("name", "role", "added", "note", box=None)
+    for key in read_keys(store):
+        table.add_row(key.name, key.role, key.added, key.note)
+    out.print(table)
+
+
+@keys.command("withdraw", epilog="Example: winnable keys withdraw 1f2e3d4c")
+def withdraw(name: Annotated[str, typer.Argument(help="As `winnable keys list` shows it.")], store: Store = Path("models")) -> None:
+    """Make a key useless, at once."""
+    from winnable.service.keys import withdraw_key
+
+    withdraw_key(store, name)
+    out.print(f"Key {name} is withdrawn.")
 
 
 def _who(mode: str, version: str) -> str:

@@ -1,165 +1,207 @@
 """The HTTP service: takes leads, answers with scores; runs by `winnable serve` or any ASGI server with `create_app` as factory.
 
-The routes validate bodies themselves and answer with ready bytes, which is where most of a small service's time would go. Nothing that a
-lead holds is repeated in an error. It imports neither mlflow nor pandas nor scikit-learn.
+Here the parts are put together, and the small routes answered. Imports neither mlflow nor pandas nor scikit-learn.
 """
 
+import asyncio
+import gc
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
-from pydantic import TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.routing import Route
 
-from winnable.history.features import Activity
-from winnable.learning.predictor import Predictor
+from winnable.definition.page import describe
+from winnable.definition.values import moment
 from winnable.service.champion import ChampionFollower
-from winnable.service.schemas import (
-    ActivityIn, LeadError, ModelOut, Problem, ReasonOut, ScoreOut, ScoreRequest, ScoreResponse,
-)  # fmt: skip
+from winnable.service.guide import guide
+from winnable.service.journal import Journal
+from winnable.service.keys import Keys, Role
+from winnable.service.metrics import CONTENT_TYPE, Metrics
+from winnable.service.openapi import describe_scoring
+from winnable.service.porter import FLUSH, Porter
+from winnable.service.problems import MEDIA_TYPE, problem
+from winnable.service.schemas import ColumnOut, Health, ModelCard, Readiness
+from winnable.service.scoring import Scoring
 
-ACTIVITIES = "activities"
-_ACTIVITIES = TypeAdapter(list[ActivityIn])
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Problem, "content": {"application/problem+json": {}}, "description": text}
-    for code, text in ((400, "The body is not JSON"), (422, "The body is not what the schema says"))
+STORE, DEFINITION = "WINNABLE_STORE", "WINNABLE_DEFINITION"
+ANY_KEY: frozenset[Role] = frozenset({"score", "feedback"})
+ROUTES: dict[str, frozenset[Role] | None] = {
+    "/score": frozenset({"score"}),
+    "/model": ANY_KEY,
+    "/definition": ANY_KEY,
+    "/metrics": ANY_KEY,
+    "/docs": ANY_KEY,
+    "/openapi.json": ANY_KEY,
+    "/healthz": None,
+    "/readyz": None,
 }
 
 
 def create_app(store: Path | None = None, definition: Path | None = None) -> FastAPI:
-    """The application for a store; both places come from `WINNABLE_STORE` and `WINNABLE_DEFINITION` where they are not given."""
-    place = store or Path(os.environ.get("WINNABLE_STORE", "models"))
-    agreed = definition or (Path(os.environ["WINNABLE_DEFINITION"]) if "WINNABLE_DEFINITION" in os.environ else None)
-    follower = ChampionFollower(place, agreed)
-    app = FastAPI(title="winnable", summary="The probability that a lead becomes Closed Won.", version="0.1.0")
-    body = {"content": {"application/json": {"schema": ScoreRequest.model_json_schema()}}, "required": True}
+    """The application for a store; both places come from `WINNABLE_STORE` and `WINNABLE_DEFINITION` where they are not given.
 
-    @app.post("/score", response_model=ScoreResponse, responses=_PROBLEMS, openapi_extra={"requestBody": body})
-    async def score(request: Request) -> Response:
-        """Score one to 1,000 leads."""
-        asked = ScoreRequest.model_validate_json(await request.body())
-        reasons = request.query_params.get("reasons", "true") != "false"
-        answer = answer_request(follower.current(), asked, datetime.now(UTC), reasons=reasons)
-        return Response(answer.model_dump_json(), media_type="application/json")
-
-    @app.get("/model")
-    async def model() -> dict[str, Any]:
-        """The card of the model in charge."""
-        predictor = follower.current()
-        return {**_model_of(predictor).model_dump(), "card": dict(predictor.card)}
-
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        """Whether the process lives."""
-        return {"status": "ok"}
-
-    @app.get("/readyz")
-    async def readyz(response: Response) -> dict[str, str | None]:
-        """Whether the model in charge is the store's champion; 503 and the reason if an older one goes on."""
-        predictor = follower.current()
-        response.status_code = 503 if follower.problem else 200
-        return {"version": predictor.version, "problem": follower.problem}
-
-    app.add_exception_handler(ValidationError, _unprocessable)
+    Errors: `StoreError` and its kin if there is nothing to answer by, or the keys cannot be read.
+    """
+    place = store or Path(os.environ.get(STORE, "models"))
+    agreed = definition or (Path(os.environ[DEFINITION]) if DEFINITION in os.environ else None)
+    service = Service(place, agreed)
+    app = FastAPI(
+        title="winnable",
+        summary="The probability that a lead becomes Closed Won.",
+        version=metadata.version("winnable"),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=service.lifespan,
+    )
+    app.router.routes.append(Route("/score", service.scoring, methods=["POST"]))
+    _add_routes(app, service)
+    _add_documentation(app, service)
+    app.add_middleware(Porter, keys=service.keys, journal=service.journal, metrics=service.metrics, routes=ROUTES)
     app.add_exception_handler(HTTPException, _refused)
     return app
 
 
-def answer_request(predictor: Predictor, asked: ScoreRequest, now: datetime, *, reasons: bool) -> ScoreResponse:
-    """The scores of a request's leads; a lead whose activities cannot be read gets an error of its own."""
-    as_of = asked.as_of or now
-    read = [_read_lead(lead) for lead in asked.leads]
-    good = [each for each in read if each.fault is None]
-    facts = predictor.facts([each.values for each in good], [each.activities for each in good], [as_of] * len(good))
-    ids = [_id_of(predictor, each.values, index) for index, each in enumerate(read) if each.fault is None]
-    scores = predictor.score(facts, ids, reasons=reasons)
-    told = iter(
-        ScoreOut.model_construct(
-            lead_id=ids[i],
-            probability=float(scores.probability[i]),
-            low=float(scores.low[i]),
-            high=float(scores.high[i]),
-            probability_winnable=None if scores.winnable is None else float(scores.winnable[i]),
-            grade=scores.grade[i],
-            decision=scores.decision[i].action,
-            because=scores.decision[i].because,
-            reasons=[ReasonOut.model_construct(says=each.says, log_odds=each.log_odds) for each in scores.reasons[i]],
+class Service:
+    """The parts of one running service."""
+
+    def __init__(self, store: Path, definition: Path | None) -> None:
+        self.store = store
+        self.journal = Journal()
+        self.metrics = Metrics()
+        self.keys = Keys(store)
+        self.follower = ChampionFollower(store, definition, _remote())
+        self.scoring = Scoring(self.follower.current, self.metrics)
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """Follow the champion and write the journal while the service runs."""
+        predictor = self.follower.current()
+        self.journal.event("started", version=predictor.version, mode=predictor.mode, keys=self.keys.any(), worker=os.getpid())
+        for problem_text in self.problems():
+            self.journal.event("degraded", level="error", problem=problem_text)
+        self.follower.follow(self.journal.event)
+        flushing = asyncio.create_task(self._flush())
+        gc.collect()
+        gc.freeze()  # what lives as long as the process need not be looked through again and again
+        yield
+        flushing.cancel()
+        self.scoring.close()
+        self.follower.close()
+        self.journal.event("stopped", worker=os.getpid())
+
+    def problems(self) -> list[str]:
+        """What is not as it should be."""
+        found = [self.follower.problem, self.follower.unreachable, self.keys.problem]
+        if not os.access(self.store, os.R_OK | os.X_OK):
+            found.append("the store cannot be read; the model in memory goes on")
+        return [each for each in found if each is not None]
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH)
+            self.journal.flush()
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
+    follower = service.follower
+    page: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
+
+    @app.get("/model")
+    async def model() -> ModelCard:
+        """The model in charge: trained when, on what, how good it is, and the columns that it looks at."""
+        predictor = follower.current()
+        columns = [ColumnOut(name=field.name, kind=field.kind, learned=field.learn) for field in predictor.plan.fields]
+        measures = [measure.name for measure in predictor.plan.measures]
+        card = predictor.card
+        return ModelCard(
+            version=predictor.version,
+            fingerprint=predictor.fingerprint,
+            mode=predictor.mode,  # type: ignore[arg-type]
+            why=predictor.why,
+            horizon_days=card["horizon_days"],
+            winnable_days=card["winnable_days"],
+            columns=columns,
+            measures=measures,
+            card=dict(card),
         )
-        for i in range(len(good))
-    )
-    return ScoreResponse.model_construct(
-        model=_model_of(predictor),
-        as_of=as_of.astimezone(UTC).isoformat(),
-        scores=[next(told) if each.fault is None else None for each in read],
-        errors=[LeadError(index=i, detail=each.fault) for i, each in enumerate(read) if each.fault is not None],
-        warnings=_warnings(predictor, asked.leads),
-    )
+
+    @app.get("/definition", response_model=dict[str, Any], responses=page)
+    async def definition(request: Request) -> Response:
+        """The definition that the model answers by: a page for people, JSON for programs that say so in Accept."""
+        agreed = follower.current().definition
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse(agreed.model_dump(mode="json", exclude_defaults=True))
+        return HTMLResponse(describe(agreed).html())
+
+    @app.get("/healthz", openapi_extra={"security": []})
+    async def healthz() -> Health:
+        """Whether the process lives."""
+        return Health(status="ok")
+
+    @app.get("/readyz", responses={503: {"model": Readiness}}, openapi_extra={"security": []})
+    async def readyz(response: Response) -> Readiness:
+        """Whether the champion of the store answers and the store can be read; 503 if not. Scores are given all the same."""
+        predictor, problems = follower.current(), service.problems()
+        response.status_code = 503 if problems else 200
+        status: Literal["ready", "degraded"] = "degraded" if problems else "ready"
+        return Readiness(status=status, version=predictor.version, mode=predictor.mode, problems=problems)
+
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def metrics() -> Response:
+        """Counts of this process since its start, in Prometheus' text format."""
+        predictor = follower.current()
+        until = moment(str(predictor.card["known_until"] or ""))
+        named = {"version": predictor.version, "fingerprint": predictor.fingerprint, "mode": predictor.mode}
+        usual = predictor.scorer.spec["interval"]["at"]
+        told = service.metrics.exposition(named, usual, until, follower.changed_at, bool(service.problems()))
+        return Response(told, media_type=CONTENT_TYPE)
 
 
-@dataclass(frozen=True)
-class _Read:
-    values: Mapping[str, object]
-    activities: Sequence[Activity]
-    fault: str | None
+def _add_documentation(app: FastAPI, service: Service) -> None:
+    """The description of the interface follows the model in charge, whose columns it names."""
+    follower = service.follower
+    described: dict[str, dict[str, Any]] = {}
+
+    def document() -> dict[str, Any]:
+        predictor = follower.current()
+        if predictor.fingerprint not in described:
+            app.openapi_schema = None
+            described.clear()
+            described[predictor.fingerprint] = describe_scoring(FastAPI.openapi(app), predictor)
+        return described[predictor.fingerprint]
+
+    app.openapi = document  # type: ignore[method-assign]
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return JSONResponse(document())
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return HTMLResponse(guide(follower.current(), document(), str(request.base_url).rstrip("/"), keys=service.keys.any()))
 
 
-def _read_lead(lead: Mapping[str, Any]) -> _Read:
-    """A lead's values and activities, or what is wrong with them, in words that repeat none of them."""
-    values = {name: value for name, value in lead.items() if name != ACTIVITIES}
-    nested = sorted(name for name, value in values.items() if isinstance(value, list | dict))
-    if nested:
-        return _Read({}, (), f"{nested[0]}: expected text, a number, true, false or null, got a list or an object")
-    try:
-        did = _ACTIVITIES.validate_python(lead.get(ACTIVITIES) or [])
-    except ValidationError as error:
-        return _Read({}, (), _in_words(error, ACTIVITIES))
-    return _Read(values, [Activity(each.kind, each.at, each.recorded) for each in did], None)
-
-
-def _id_of(predictor: Predictor, values: Mapping[str, object], index: int) -> str:
-    name = predictor.definition.columns.id
-    given = values.get(name) if name else None
-    return str(index) if given is None else str(given)
-
-
-def _warnings(predictor: Predictor, leads: Sequence[Mapping[str, object]]) -> list[str]:
-    unknown = sorted({name for lead in leads for name in lead} - predictor.columns - {ACTIVITIES})
-    return [f"{name}: the model does not know this column; it was ignored" for name in unknown]
-
-
-def _model_of(predictor: Predictor) -> ModelOut:
-    card = predictor.card
-    return ModelOut(
-        version=predictor.version,
-        fingerprint=predictor.fingerprint,
-        mode=predictor.mode,
-        why=predictor.why,
-        horizon_days=card["horizon_days"],
-        winnable_days=card["winnable_days"],
-    )
-
-
-async def _unprocessable(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ValidationError)  # noqa: S101 - registered for nothing else
-    broken = any(detail["type"] == "json_invalid" for detail in error.errors(include_input=False))
-    return _problem(400, "Not JSON", "The body is not valid JSON.") if broken else _problem(422, "Unprocessable", _in_words(error))
+_WORDS = {404: "There is nothing at this path; /docs lists what there is.", 405: "This path has no such method."}
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
-    return _problem(error.status_code, str(error.detail), str(error.detail))
+    assert isinstance(error, HTTPException)
+    detail = _WORDS.get(error.status_code, "The request cannot be answered.")
+    return Response(problem(error.status_code, detail), error.status_code, error.headers, MEDIA_TYPE.decode())
 
 
-def _in_words(error: ValidationError, prefix: str = "") -> str:
-    """The places of a body that are wrong and what was expected there, without the values."""
-    details = error.errors(include_input=False, include_url=False, include_context=False)[:5]
-    return "; ".join(f"{'.'.join(map(str, (*([prefix] if prefix else []), *each['loc'])))}: {each['msg']}" for each in details)
+def _remote() -> Any:
+    """The tracking server to follow, where there is one; the code for it is loaded only then."""
+    if not os.environ.get("MLFLOW_TRACKING_URI", "").startswith(("http://", "https://")):
+        return None
+    from winnable.service.remote import RemoteChampion
 
-
-def _problem(status: int, title: str, detail: str) -> Response:
-    content = Problem(title=title, status=status, detail=detail).model_dump_json()
-    return Response(content, status_code=status, media_type="application/problem+json")
+    return RemoteChampion.from_environment()

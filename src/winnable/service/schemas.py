@@ -1,38 +1,10 @@
-"""What the service takes and gives, as typed schemas: separate ones for the way in and the way out."""
+"""What the service gives, as typed schemas for its documentation; what it takes is described by `openapi` for the live model."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-MOST_LEADS = 1000
-
-
-class ActivityIn(BaseModel):
-    """One thing that the lead did: what kind, when, and when the CRM learned of it if that was later."""
-
-    model_config = ConfigDict(extra="ignore")
-    kind: str
-    at: AwareDatetime
-    recorded: AwareDatetime | None = None
-
-
-class ScoreRequest(BaseModel):
-    """Leads to be scored, with the CRM's own column names; `activities` of a lead is optional."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "leads": [{"Lead ID": "L1", "Industry": "Software", "activities": [{"kind": "Pricing page", "at": "2026-06-01T12:00:00Z"}]}],
-                    "as_of": "2026-06-30T00:00:00Z",
-                }
-            ]
-        },
-    )
-    leads: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_LEADS)]
-    as_of: AwareDatetime | None = Field(None, description="The moment for which the probability is asked; now, if not given.")
 
 
 class ReasonOut(BaseModel):
@@ -43,24 +15,37 @@ class ReasonOut(BaseModel):
 
 
 class ScoreOut(BaseModel):
-    """The answer for one lead: the probability of Closed Won within the model's horizon and what to do."""
+    """The answer for one lead: the probability of Closed Won and what to do.
 
+    `probability` is that within the model's `horizon_days`, between `low` and `high`; `probability_winnable` that within
+    `winnable_days`, null where the history has no dates. `score_id` is unique and sorts by time.
+    """
+
+    score_id: str
     lead_id: str
     probability: Probability
     low: Probability
     high: Probability
     probability_winnable: Probability | None
     grade: str
-    decision: str
+    decision: Literal["pass", "nurture", "recycle", "discard"]
     because: str
     reasons: list[ReasonOut]
 
 
-class LeadError(BaseModel):
+class Problem(BaseModel):
+    """RFC 9457: what was wrong with a request, without repeating any of its values."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class LeadProblem(Problem):
     """Why the lead at this place of the request has no score."""
 
     index: int
-    detail: str
 
 
 class ModelOut(BaseModel):
@@ -68,7 +53,7 @@ class ModelOut(BaseModel):
 
     version: str
     fingerprint: str
-    mode: str
+    mode: Literal["rules", "blend", "learned"]
     why: str
     horizon_days: float | None
     winnable_days: float | None
@@ -80,14 +65,36 @@ class ScoreResponse(BaseModel):
     model: ModelOut
     as_of: str
     scores: list[ScoreOut | None]
-    errors: list[LeadError]
+    errors: list[LeadProblem]
     warnings: list[str]
 
 
-class Problem(BaseModel):
-    """RFC 9457: what was wrong with a request, without repeating any of its values."""
+class ColumnOut(BaseModel):
+    """A column of the CRM that the model looks at; `learned` is false where only rules do."""
 
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
+    name: str
+    kind: Literal["number", "words", "moment"]
+    learned: bool
+
+
+class ModelCard(ModelOut):
+    """The model in charge: besides who it is, its columns and measures, and the card of its training: when, on what, how good."""
+
+    columns: list[ColumnOut]
+    measures: list[str]
+    card: dict[str, Any]
+
+
+class Health(BaseModel):
+    """The process lives."""
+
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """Whether the service is as it should be; `problems` says what is not. Scores are given all the same."""
+
+    status: Literal["ready", "degraded"]
+    version: str
+    mode: str
+    problems: list[str]

@@ -1,31 +1,74 @@
-"""Running the service by uvicorn on this machine; any other ASGI server may run `winnable.service.api:create_app` as well."""
+"""Running the service by uvicorn on this machine; any other ASGI server may run `winnable.service.api:create_app` as well.
 
+With several workers each is a process of its own that reads the same store; a worker that dies is replaced.
+"""
+
+import os
 import socket
-from ipaddress import ip_address
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from winnable.errors import StoreError
-from winnable.service.api import create_app
+from winnable.service.api import DEFINITION, STORE, create_app
+from winnable.service.champion import ChampionFollower
+from winnable.service.keys import Keys
+from winnable.service.porter import is_loopback
+
+GRACE = 10  # seconds for requests under way when the service is asked to stop
+MOST_AT_ONCE = 1000  # connections and requests of a worker; more get 503
+_LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"lines": {"()": "winnable.service.journal.JsonLines"}},
+    "handlers": {"journal": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
+    "loggers": {"uvicorn": {"handlers": ["journal"], "level": "WARNING", "propagate": False}},
+}
 
 
-def run(store: Path, definition: Path | None, host: str, port: int) -> None:
-    """Serve until interrupted. `StoreError` if the port is taken or the address is not this machine's own."""
-    if not _is_loopback(host):
-        raise StoreError(f"--host {host}: without keys the service answers on this machine only. Use 127.0.0.1 behind a proxy that signs in.")
-    app = create_app(store, definition)
-    with socket.socket() as probe:
+def run(
+    store: Path, definition: Path | None, host: str, port: int, workers: int = 1, tell: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until asked to stop by SIGTERM or SIGINT; requests under way are finished. `tell` is called when all is ready to
+    start.
+
+    `StoreError` and its kin, before anything is served, if there is nothing to answer by, the keys cannot be read, the port is
+    taken, or there are no keys and the address is not this machine's own.
+    """
+    _check_address(store, host, port)
+    options: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "log_config": _LOGGING,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,  # who is on this machine is not for a header to say
+        "limit_concurrency": MOST_AT_ONCE,
+        "timeout_graceful_shutdown": GRACE,
+        "ws": "none",
+    }
+    if workers == 1:
+        app = create_app(store, definition)
+        tell()
+        uvicorn.run(app, **options)
+        return
+    ChampionFollower(store, definition)
+    os.environ[STORE] = str(store.absolute())
+    if definition is not None:
+        os.environ[DEFINITION] = str(definition.absolute())
+    tell()
+    uvicorn.run("winnable.service.api:create_app", factory=True, workers=workers, **options)
+
+
+def _check_address(store: Path, host: str, port: int) -> None:
+    if not (Keys(store).any() or is_loopback(host)):
+        raise StoreError(f"--host {host}: without keys only this machine is answered. `winnable keys add` makes a key.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise StoreError(f"--port {port}: cannot be used ({error.strerror}). Choose another --port.") from None
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+            raise StoreError(f"--host {host} --port {port}: cannot be used ({error.strerror}). Choose another --port.") from None

@@ -1,0 +1,141 @@
+"""The champion of a tracking server elsewhere: followed by MLflow's REST API, without MLflow, and copied to this store.
+
+Asked are the alias, then, if it names another version than the copy, the place of its artefact and the files. What arrives is
+checked against its digests before it becomes the served copy. Artefacts that MLflow's server hands out itself (`mlflow-
+artifacts:`, its default) and those on this machine's own disk can be fetched so; for other places, promote on this machine with
+`winnable promote`.
+"""
+
+import base64
+import fcntl
+import json
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from winnable.errors import StoreError
+from winnable.learning.artefact import DIGESTS, Artefact, read_artefact
+from winnable.learning.served import champion_of, serve_version
+
+MODEL, CHAMPION = "winnable", "champion"  # as `registry` calls them, which is not imported here since it imports mlflow
+PATIENCE = 10.0  # seconds for one answer
+LARGEST = 500_000_000  # bytes of one file
+
+_API = "/api/2.0/mlflow/"
+_FILES = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+class RemoteChampion:
+    """The champion alias at a tracking server; `uri` is http or https. The sign-in is MLflow's own: `MLFLOW_TRACKING_TOKEN`, or
+    `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`."""
+
+    def __init__(self, uri: str, environment: Mapping[str, str] = os.environ) -> None:
+        self._uri = uri.rstrip("/")
+        self._headers = _sign_in(environment)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "RemoteChampion | None":
+        """The server that `MLFLOW_TRACKING_URI` names; None if that is no server."""
+        uri = environment.get("MLFLOW_TRACKING_URI", "")
+        return cls(uri, environment) if urlsplit(uri).scheme in {"http", "https"} else None
+
+    def fetch(self, store: Path) -> None:
+        """Make the store's served copy that of the alias. `StoreError` if the server cannot be asked, `ArtefactError` if what
+        it sent is broken; the copy stays as it was then. Without a champion there, nothing changes."""
+        named = self._champion()
+        if named is None or _is_served(store, named):
+            return
+        store.mkdir(parents=True, exist_ok=True)
+        with (store / ".fetch.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one of several workers fetches for all of them
+            if not _is_served(store, named):
+                serve_version(store, named[0], self._artefact(named[0]))
+
+    def _champion(self) -> tuple[int, str | None] | None:
+        """The version that the alias names, and its fingerprint."""
+        try:
+            told = self._json(f"{_API}registered-models/alias?{urlencode({'name': MODEL, 'alias': CHAMPION})}")["model_version"]
+            tags = {tag["key"]: tag["value"] for tag in told.get("tags", [])}
+            return int(told["version"]), tags.get("fingerprint")
+        except _Absent:
+            return None
+        except (KeyError, TypeError, ValueError):
+            raise StoreError("The tracking server's answer is not that of an MLflow registry.") from None
+
+    def _artefact(self, version: int) -> Artefact:
+        asked = urlencode({"name": MODEL, "version": version})
+        parts = urlsplit(self._json(f"{_API}model-versions/get-download-uri?{asked}")["artifact_uri"])
+        if parts.scheme in {"", "file"}:
+            return _artefact_below(Path(parts.path))
+        if parts.scheme != "mlflow-artifacts":
+            raise StoreError(f"Artefacts at {parts.scheme}: cannot be fetched by the service. Promote it on this machine.")
+        with tempfile.TemporaryDirectory() as folder:
+            self._download(PurePosixPath(parts.path.lstrip("/")) / "data", Path(folder))
+            return _artefact_below(Path(folder))
+
+    def _download(self, path: PurePosixPath, to: Path) -> None:
+        """All files below a path of the server's artefacts; the names come from elsewhere, so that only plain ones are taken."""
+        for entry in self._json(f"{_FILES}?{urlencode({'path': str(path)})}").get("files", []):
+            name = PurePosixPath(entry["path"]).name
+            if name in {"", ".", ".."}:
+                continue
+            if entry.get("is_dir"):
+                (to / name).mkdir()
+                self._download(path / name, to / name)
+            else:
+                (to / name).write_bytes(self._get(f"{_FILES}/{quote(str(path / name))}"))
+
+    def _json(self, path: str) -> Any:
+        return json.loads(self._get(path))
+
+    def _get(self, path: str) -> bytes:
+        request = urllib.request.Request(self._uri + path, headers=self._headers)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                content: bytes = answer.read(LARGEST + 1)
+        except urllib.error.HTTPError as error:
+            told = error.read(10_000)
+            if b"RESOURCE_DOES_NOT_EXIST" in told or (b"alias" in told and b"not found" in told):
+                raise _Absent from None
+            raise StoreError(f"The tracking server refused: HTTP {error.code}.") from None
+        except OSError:
+            raise StoreError("The tracking server does not answer.") from None
+        if len(content) > LARGEST:
+            raise StoreError("A file of the artefact is too large to be one of ours.")
+        return content
+
+
+class _Absent(Exception):
+    """There is no such thing at the server."""
+
+
+def _is_served(store: Path, named: tuple[int, str | None]) -> bool:
+    """Whether the served copy is that version; where the registry tells no fingerprint, the number has to do."""
+    champion = champion_of(store)
+    if champion is None or champion.version != named[0]:
+        return False
+    try:
+        served = json.loads((store / "served" / "champion.json").read_bytes()).get("fingerprint")
+    except (OSError, ValueError):
+        return False
+    return named[1] is None or served == named[1]
+
+
+def _artefact_below(folder: Path) -> Artefact:
+    found = next(folder.rglob(DIGESTS), None)
+    if found is None:
+        raise StoreError("The registered champion holds no model of ours.")
+    return read_artefact(found.parent)
+
+
+def _sign_in(environment: Mapping[str, str]) -> dict[str, str]:
+    user, password = environment.get("MLFLOW_TRACKING_USERNAME"), environment.get("MLFLOW_TRACKING_PASSWORD")
+    if user and password:
+        return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+    token = environment.get("MLFLOW_TRACKING_TOKEN")
+    return {"Authorization": f"Bearer {token}"} if token else {}
