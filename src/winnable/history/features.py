@@ -10,9 +10,11 @@ Which rows exist is decided in `snapshots`; which of the columns may be trusted,
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -67,6 +69,11 @@ class FeaturePlan:
         age = (AGE,) if self.created else ()
         return (*(field.name for field in self.fields if field.learn), *(measure.name for measure in self.measures), *age)
 
+    @cached_property
+    def measure_names(self) -> tuple[str, ...]:
+        """The names of the columns that answer the measures."""
+        return tuple(measure.name for measure in self.measures)
+
     def to_json(self) -> dict[str, Any]:
         """The plan as plain JSON types."""
         return asdict(self)
@@ -79,9 +86,12 @@ class FeaturePlan:
         return cls(tuple(Field(**field) for field in data["fields"]), measures, created)
 
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
 def microseconds(when: datetime) -> int:
     """A moment as whole microseconds since 1970 in UTC, computed without rounding through floats."""
-    since = when - datetime.fromtimestamp(0, when.tzinfo)
+    since = when - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
@@ -339,9 +349,10 @@ def facts_of_records(
     if plan.created:
         times = np.asarray([_read_value(plan.created, record.get(plan.created.name)) for record in records], dtype=np.float64)
         columns[AGE] = Numbers(_days_between(_whole(times), moments))
-    for measure in plan.measures:
-        answers = [_measure(measure, did, int(when)) for did, when in zip(activities, moments, strict=True)]
-        columns[measure.name] = Numbers(np.asarray(answers, dtype=np.float64))
+    pasts = [_past(did, when) for did, when in zip(activities, moments.tolist(), strict=True)]
+    for measure, name in zip(plan.measures, plan.measure_names, strict=True):
+        answers = [_measure(measure, past) if past else _NOTHING[measure.what] for past in pasts]
+        columns[name] = Numbers(np.asarray(answers, dtype=np.float64))
     return Facts(len(records), columns)
 
 
@@ -360,18 +371,30 @@ def _whole(times: FloatArray) -> IntArray:
     return np.where(np.isnan(times), 0, times).astype(np.int64) + np.where(np.isnan(times), NEVER, 0)
 
 
-def _measure(measure: Measure, activities: Sequence[Activity], as_of: int) -> float:
-    """One measure of one lead, said as plainly as its definition."""
-    limit = None if measure.within_days is None else int(measure.within_days * DAY)
-    past = []
+_NOTHING = {"count": 0.0, "kinds": 0.0, "days_since": np.nan}
+
+
+def _past(activities: Sequence[Activity], as_of: int) -> dict[str, list[int]]:
+    """The ages of what a lead did and what was known of it before `as_of`, in microseconds, by kind, the latest first."""
+    ages: dict[str, list[int]] = {}
     for activity in activities:
         at = microseconds(activity.at)
         known = at if activity.recorded is None else max(at, microseconds(activity.recorded))
-        age = as_of - at
-        if known < as_of and (not measure.kinds or activity.kind in measure.kinds) and (limit is None or age <= limit):
-            past.append((age, activity.kind))
+        if known < as_of:
+            ages.setdefault(activity.kind, []).append(as_of - at)
+    for each in ages.values():
+        each.sort()
+    return ages
+
+
+def _measure(measure: Measure, past: Mapping[str, list[int]]) -> float:
+    """One measure of one lead's past."""
+    kinds = [ages for kind, ages in past.items() if not measure.kinds or kind in measure.kinds]
+    if measure.within_days is not None:
+        limit = int(measure.within_days * DAY)
+        kinds = [ages[:counted] for ages in kinds if (counted := bisect_right(ages, limit))]
     if measure.what == "count":
-        return float(len(past))
+        return float(sum(map(len, kinds)))
     if measure.what == "kinds":
-        return float(len({kind for _, kind in past}))
-    return min(past)[0] / DAY if past else np.nan
+        return float(len(kinds))
+    return min(ages[0] for ages in kinds) / DAY if kinds else np.nan
