@@ -4,6 +4,7 @@ Exit status 0 when all went well, 1 for input that cannot be used (a sentence on
 words that the command does not know. There is no logic here, and nothing heavy is imported before it is needed.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,11 +13,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from winnable.errors import WinnableError
+from winnable.errors import StoreError, WinnableError
 
 if TYPE_CHECKING:
     from winnable.history.crm import Crm
     from winnable.history.funnel import Funnel
+    from winnable.learning.checking import Check
     from winnable.learning.promotion import Verdict
     from winnable.learning.training import Candidate
 
@@ -260,6 +262,37 @@ def withdraw(name: Annotated[str, typer.Argument(help="As `winnable keys list` s
     out.print(f"Key {name} is withdrawn.")
 
 
+@app.command(epilog="Example: winnable check leads.csv --activities activities.csv --definition definition.toml")
+def check(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    definition: DefinitionFile = Path("definition.toml"),
+    curve: Annotated[bool, typer.Option("--curve", help="Also learn from parts of the data: would more of them help?")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Where to draw how far it is to enough history (PNG or SVG).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer for machines.")] = False,
+) -> None:
+    """Can the data be trusted, and is there enough of them? Exit status 0 if ready, 3 if not."""
+    from winnable.definition.load import load_definition
+    from winnable.history.crm import read_crm
+    from winnable.learning.checking import check as check_data
+    from winnable.learning.readiness import readiness_plot
+
+    agreed = load_definition(definition)
+    crm = read_crm(agreed, leads, activities, history)
+    found = check_data(agreed, crm, curve=curve)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    else:
+        _tell_check(crm, found)
+    if plot is not None:
+        try:
+            readiness_plot(found.readiness, found.curve).savefig(plot)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{plot}: the plot cannot be written there: {error}.") from error
+    raise typer.Exit(0 if found.readiness.ready else 3)
+
+
 def _who(mode: str, version: str) -> str:
     return "the rules" if version == "rules" else f"model version {version} ({mode})"
 
@@ -289,6 +322,27 @@ def _tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
             ratio = "" if each.predicted_to_observed is None else f"{each.predicted_to_observed:.2f}"
             table.add_row(name, f"{each.log_loss:.4f}", f"{100 * each.skill:+.1f} %", auc, ratio)
         out.print(table)
+
+
+def _tell_check(crm: "Crm", found: "Check") -> None:
+    """What is odd, which columns are kept out and why, and whether there is enough to learn from."""
+    out.print("[bold]The data[/bold]")
+    for says in [*crm.notes, *(finding.says for finding in found.quality)] or ["Nothing odd."]:
+        out.print(f"  {says}", markup=False)
+    odd = [column for column in found.columns if column.verdict != "ok" or column.overruled]
+    out.print(f"\n[bold]The columns[/bold]: {len(found.columns) - len(odd)} of {len(found.columns)} are above suspicion")
+    for column in odd:
+        verdict = "used, because the definition says so" if column.overruled else f"{column.verdict}, kept out"
+        out.print(f"  {column.name}: {verdict}. {' '.join(column.evidence)}", markup=False)
+    if any(column.verdict != "ok" for column in odd):
+        out.print("  If one of them is known before the outcome, list it under columns.fixed (suspect) or columns.trusted.")
+    out.print("\n[bold]The history[/bold]")
+    for says in found.readiness.told:
+        out.print(f"  {says}", markup=False)
+    for lesson in found.curve:
+        saved = f"{100 * lesson.saved:+.1f} % of the base rate's log loss"
+        out.print(f"  A model learned from {lesson.leads:,} leads ({lesson.wins:,} wins) saves {saved} on others.")
+    out.print(f"\n[bold]{'Ready' if found.readiness.ready else 'Not ready'}[/bold] by the published minimum.")
 
 
 def _tell_best(scores: Path) -> None:

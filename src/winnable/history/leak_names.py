@@ -73,8 +73,8 @@ _OF_PAPERS = (
 )
 _ENDINGS = (
     "signed paid purchased bought booked ordered activated enrolled onboarded onboarding admitted hired approved accepted "
-    "declined rejected cancelled canceled cancellation disqualified churned churn sold refunded refund delivered shipped fulfilled "
-    "commission renewed kickoff installed deactivated"
+    "declined rejected cancelled canceled cancellation disqualified churned churn sold refunded refund delivered shipped "
+    "fulfilled commission renewed kickoff installed deactivated"
 )
 _DECISIONS = (
     "won win lost loss close closed decision rejection rejected reject disqualification disqualified cancellation cancel "
@@ -161,7 +161,7 @@ _RULES = (
     _rule(
         FAIR,
         "its name is a judgement that may be revised later",
-        "quality rating grade temperature relevance",
+        "quality rating temperature relevance",
         unless="air credit school course",
     ),
     _rule(

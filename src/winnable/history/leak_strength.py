@@ -74,7 +74,7 @@ def strength_of(groups: IntArray, won: BoolArray, folds: IntArray) -> Strength:
     filled = groups > 0
     decided, purest = _decided(groups, won)
     return Strength(
-        auc, _auc_error(auc, wins, losses), int((filled & won).sum()), int((filled & ~won).sum()), decided, purest, scores
+        auc, auc_error(auc, wins, losses), int((filled & won).sum()), int((filled & ~won).sum()), decided, purest, scores
     )
 
 
@@ -99,7 +99,7 @@ def auc_of(scores: FloatArray, won: BoolArray) -> float:
     return float((ranks[won].sum() - wins * (wins + 1) / 2) / (wins * losses))
 
 
-def _auc_error(auc: float, wins: int, losses: int) -> float:
+def auc_error(auc: float, wins: int, losses: int) -> float:
     """Standard error of an AUC (Hanley and McNeil 1982, Radiology 143), never less than half a lead of the smaller class."""
     one, two = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     spread = auc * (1 - auc) + (wins - 1) * (one - auc**2) + (losses - 1) * (two - auc**2)

@@ -214,7 +214,10 @@ def _by_strength(table: _Table, name: str) -> list[Clue]:
     excess = float(np.clip(own - best, 0.0, 1.5))
     weight = 0.8 * min(own, 2.5) + excess + 2 * min(strength.decided, 0.5)
     weight = min(weight, 6.0 if strength.cautious_auc >= 0.99 else 3.5 if strength.cautious_auc >= 0.97 else 2.8)
-    says = f"alone it ranks {100 * strength.auc:.0f} of 100 pairs of a won and a lost lead rightly (AUC {strength.auc:.2f})"
+    when = ", as it stood when the lead was created," if name in table.tracked else ""
+    says = f"alone{when} it ranks {100 * strength.auc:.0f} of 100 pairs of a won and a lost lead rightly (AUC {strength.auc:.2f})"
+    if strength.auc < 0.55:
+        says = f"alone{when} it hardly tells won from lost leads (AUC {strength.auc:.2f})"
     if excess >= 0.1:
         says += f"; the best column with an ordinary name reaches {table.ordinary:.2f}"
     clues = [Clue(weight, says)]
@@ -376,6 +379,8 @@ def _effect(table: _Table, name: str, honest: list[str]) -> tuple[str, ...]:
         return ()
     others = [table.strengths[each].scores for each in honest if table.strengths[each].auc > 0.51]
     without, with_it = (joint_auc(scores, table.won, table.folds) for scores in (others, [*others, table.strengths[name].scores]))
+    if with_it < without + 0.005:
+        return (f"A simple model reaches AUC {without:.2f} without it and no more with it.",)
     return (f"With it a simple model looks like AUC {with_it:.2f}; without it {without:.2f}.",)
 
 

@@ -1,0 +1,188 @@
+"""What is odd about a company's data, said before anything is learned from them.
+
+Junk, people who stand there twice, columns that are empty, constant or new, statuses that the definition does not know, months
+that are missing, outcomes that stopped being recorded, months whose leads are mostly open still. Each is a sentence with a
+number; what to do about it is for people to decide. Rows that could not be used at all are told by `crm`, leaky columns by
+`leakage`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from winnable.definition.facts import IntArray
+from winnable.definition.junk import contact_columns, find_junk
+from winnable.definition.lifecycle import stage_of
+from winnable.definition.model import Definition
+from winnable.history.crm import Crm, latest_moment
+from winnable.history.features import FeaturePlan, Field, facts_of, learn_plan, microseconds, times_of
+from winnable.history.rejects import counted
+from winnable.history.snapshots import outcomes, persons
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["rejects", "junk", "duplicates", "columns", "status", "months", "label cliff", "open"]
+
+_CLIFF = 0.2  # of what was usual: below it an outcome has stopped being recorded
+_MOSTLY = 0.5
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One oddity: its kind, and what a person should know of it."""
+
+    kind: Kind
+    says: str
+
+
+def inspect_quality(definition: Definition, crm: Crm) -> tuple[Finding, ...]:
+    """Everything that is odd, in the order of a lead's life. An export without leads has nothing odd but that."""
+    if not len(crm.leads):
+        return (Finding("rejects", "There is no lead that can be used."),)
+    found = [*_rejects(crm), *_junk(definition, crm), *_duplicates(definition, crm), *_columns(definition, crm)]
+    found += _statuses(definition, crm)
+    if "@created" in crm.leads:
+        found += [*_months(crm), *_cliffs(definition, crm), *_open_months(definition, crm)]
+    return tuple(found)
+
+
+def _rejects(crm: Crm) -> list[Finding]:
+    rejected = int((crm.rejects["table"] == "leads").sum())
+    share = rejected / (rejected + len(crm.leads))
+    return [Finding("rejects", f"{counted(rejected, 'lead')} ({share:.1%}) could not be used.")] if rejected else []
+
+
+def _junk(definition: Definition, crm: Crm) -> list[Finding]:
+    asked = {condition.field for case in definition.junk.rule for condition in case.when}
+    plan = learn_plan(definition, crm)
+    contact = contact_columns(definition.junk, (str(name) for name in crm.leads.columns)).every
+    fields = [field for field in plan.fields if field.name in asked] + [Field(name, "words") for name in contact]
+    latest = latest_moment(crm)
+    now = microseconds(latest.to_pydatetime()) if latest is not None else 0
+    measures = definition.measures() if definition.junk.rule else ()
+    rows = np.arange(len(crm.leads))
+    facts = facts_of(FeaturePlan(tuple(fields), measures), definition, crm, rows, np.full(len(rows), now))
+    why = find_junk(definition, facts)
+    junk = int((why.codes >= 0).sum())
+    if not junk:
+        return []
+    times = np.bincount(why.codes[why.codes >= 0], minlength=len(why.vocabulary))
+    reasons = "; ".join(f"{word}: {count:,}" for word, count in zip(why.vocabulary, times, strict=True) if count)
+    return [Finding("junk", f"{counted(junk, 'lead')} ({junk / len(rows):.1%}) look like junk ({reasons}).")]
+
+
+def _duplicates(definition: Definition, crm: Crm) -> list[Finding]:
+    _, times = np.unique(persons(crm), return_counts=True)
+    twice = int((times > 1).sum())
+    if not twice:
+        return []
+    spare = int(times[times > 1].sum()) - twice
+    return [Finding("duplicates", f"{twice:,} people stand there more than once ({counted(spare, 'record')} too many).")]
+
+
+def _columns(definition: Definition, crm: Crm) -> list[Finding]:
+    names = [field.name for field in learn_plan(definition, crm).fields if field.learn]
+    filled = {name: crm.leads[name].notna().to_numpy() for name in names}
+    empty = [name for name in names if not filled[name].any()]
+    constant = [name for name in names if filled[name].all() and crm.leads[name].nunique() == 1]
+    found = [
+        Finding("columns", f"{counted(len(listed), 'column')} {what}: {_named(listed)}.")
+        for listed, what in ((empty, "without any value"), (constant, "with the same value everywhere"))
+        if listed
+    ]
+    if "@created" not in crm.leads or len(crm.leads) < 40:
+        return found
+    order = np.argsort(times_of(crm.leads["@created"]), kind="stable")
+    early, late = order[: len(order) // 2], order[-(len(order) // 4) :]
+    new = [name for name in names if name not in empty and filled[name][early].mean() < 0.02 and filled[name][late].mean() > 0.2]
+    gone = [name for name in names if filled[name][early].mean() > 0.2 and filled[name][late].mean() < 0.02]
+    for listed, what in ((new, "new, with no value in the first half"), (gone, "no longer filled in")):
+        if listed:
+            found.append(Finding("columns", f"{counted(len(listed), 'column')} {what}: {_named(listed)}."))
+    return found
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more
+
+
+def _statuses(definition: Definition, crm: Crm) -> list[Finding]:
+    """Statuses that mean no stage; each is taken as open."""
+    counts = crm.leads["@status"].value_counts()
+    unknown = {str(word): int(count) for word, count in counts.items() if stage_of(definition, str(word)) is None}
+    if not unknown:
+        return []
+    listed = ", ".join(f"`{word}` ({count:,})" for word, count in list(unknown.items())[:_SHOWN])
+    total = sum(unknown.values())
+    says = f"{counted(total, 'lead')} have a status that the definition does not know and count as open: {listed}."
+    return [Finding("status", says)]
+
+
+def _month_of(moments: pd.Series) -> IntArray:
+    """Months since 1970, shape (n,)."""
+    return times_of(moments).view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+
+
+def _month(number: int) -> str:
+    return str(np.datetime64(number, "M"))
+
+
+def _months(crm: Crm) -> list[Finding]:
+    """Months without a lead between months with many."""
+    months = _month_of(crm.leads["@created"])
+    first = int(months.min())
+    counts = np.bincount(months - first)
+    usual = float(np.median(counts))
+    missing = [_month(first + int(place)) for place in np.flatnonzero(counts == 0)]
+    if usual < 5 or not missing:
+        return []
+    says = f"No lead was created in {', '.join(missing[:_SHOWN])}, where {usual:.0f} a month are usual: is something missing?"
+    return [Finding("months", says)]
+
+
+def _cliffs(definition: Definition, crm: Crm) -> list[Finding]:
+    """An outcome that stopped being recorded: common every month, then all but gone until the end."""
+    latest = latest_moment(crm)
+    if "@closed" not in crm.leads or latest is None:
+        return []
+    found = []
+    outcome = outcomes(definition, crm)
+    last = (latest.year - 1970) * 12 + latest.month - 1
+    for value, word in ((1.0, "won"), (0.0, "lost")):
+        closed = crm.leads["@closed"][outcome == value].dropna()
+        if len(closed) < 20:
+            continue
+        months = _month_of(closed)
+        counts = np.bincount(months - months.min(), minlength=last - int(months.min()) + 1)[:-1]
+        usual = float(np.median(counts[: max(1, len(counts) * 2 // 3)]))
+        quiet = 0
+        while quiet < len(counts) and counts[-1 - quiet] <= _CLIFF * usual:
+            quiet += 1
+        if usual >= 5 and quiet >= 2 and quiet < len(counts):
+            since = _month(int(months.min()) + len(counts) - quiet)
+            says = f"Since {since} hardly any lead is recorded as {word} ({usual:.0f} a month were usual): did recording stop?"
+            found.append(Finding("label cliff", says))
+    return found
+
+
+def _open_months(definition: Definition, crm: Crm) -> list[Finding]:
+    """The latest months of creation whose leads are mostly open."""
+    months = _month_of(crm.leads["@created"])
+    still_open = np.isnan(outcomes(definition, crm))
+    first = int(months.min())
+    total = np.bincount(months - first)
+    share = np.bincount(months - first, still_open) / np.maximum(total, 1)
+    place = len(total)
+    while place > 0 and (share[place - 1] > _MOSTLY or total[place - 1] == 0):
+        place -= 1
+    if place == len(total) or place == 0:
+        return []
+    leads = int(still_open[months - first >= place].sum())
+    says = f"Leads created since {_month(first + place)} are mostly open still ({leads:,}): their outcomes are not known yet."
+    return [Finding("open", says)]
