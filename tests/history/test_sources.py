@@ -4,6 +4,9 @@ import datetime as dt
 import gzip
 import io
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -169,13 +172,28 @@ def test_no_such_file(tmp_path: Path) -> None:
         read_source(str(tmp_path / "nowhere.csv"), "leads")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(tmp_path: Path) -> None:
-    path = tmp_path / "leads.csv"
-    path.write_text("a\n1\n")
-    path.chmod(0)
-    with pytest.raises(DataError, match="no permission"):
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """As a user without rights, where the tests run as root, who may read everything."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_no_permission() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "leads.csv"
+        path.write_text("a\n1\n")
         read_source(str(path), "leads")
+        path.chmod(0)
+        with without_rights(), pytest.raises(DataError, match="no permission"):
+            read_source(str(path), "leads")
 
 
 def parquet(path: Path) -> None:
