@@ -344,7 +344,8 @@ def facts_of_records(
         if field.kind == "words":
             columns[field.name] = Words.of([text(value) for value in values])
         else:
-            numbers = np.asarray([_read_value(field, value) for value in values], dtype=np.float64)
+            ready = _READY.issuperset(map(type, values)) and field.kind == "number"
+            numbers = np.asarray(values if ready else [_read_value(field, value) for value in values], dtype=np.float64)
             columns[field.name] = Numbers(numbers if field.kind == "number" else _days_before(_whole(numbers), moments))
     if plan.created:
         times = np.asarray([_read_value(plan.created, record.get(plan.created.name)) for record in records], dtype=np.float64)
@@ -354,6 +355,9 @@ def facts_of_records(
         answers = [_measure(measure, past) if past else _NOTHING[measure.what] for past in pasts]
         columns[name] = Numbers(np.asarray(answers, dtype=np.float64))
     return Facts(len(records), columns)
+
+
+_READY = frozenset({float, type(None)})  # types that numpy takes as numbers and NaN, as they should be
 
 
 def _read_value(field: Field, value: object) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from winnable.definition.facts import Facts, Measure
+from winnable.definition.facts import Facts, Measure, Words
 from winnable.definition.scorecard import Points
 from winnable.history.features import AGE, FeaturePlan
 from winnable.learning.scorer import Contributions
@@ -29,12 +29,12 @@ class Reason:
 
 def reasons_learned(plan: FeaturePlan, facts: Facts, parts: Contributions) -> tuple[tuple[Reason, ...], ...]:
     """For each lead the strongest parts of its score, those that raise it first."""
-    measures = {measure.name: measure for measure in plan.measures}
+    measures = dict(zip(plan.measure_names, plan.measures, strict=True))
     told = []
-    for row, values in enumerate(parts.values):
-        order = np.argsort(-np.abs(values), kind="stable")
+    for row, values in enumerate(parts.values.tolist()):
+        order = sorted(range(len(values)), key=lambda i: -abs(values[i]))
         chosen = [i for i in order if values[i] > WORTH_SAYING][:SHOWN] + [i for i in order if values[i] < -WORTH_SAYING][:SHOWN]
-        told.append(tuple(_reason(parts.names[i], measures, facts, row, float(values[i])) for i in chosen))
+        told.append(tuple(_reason(parts.names[i], measures, facts, row, values[i]) for i in chosen))
     return tuple(told)
 
 
@@ -55,10 +55,14 @@ def _reason(name: str, measures: dict[str, Measure], facts: Facts, row: int, log
 def _field(name: str, facts: Facts, row: int) -> str:
     if name == AGE:
         return f"{facts.numbers(name)[row]:.0f} days old"
-    if name not in facts.columns:
+    column = facts.columns.get(name)
+    if column is None:
         return name
-    words = facts.take(np.array([row])).words(name)
-    return f"{name} is not known" if words.codes[0] < 0 else f"{name} is {words.vocabulary[words.codes[0]]}"
+    if isinstance(column, Words):
+        code = column.codes[row]
+        return f"{name} is not known" if code < 0 else f"{name} is {column.vocabulary[code]}"
+    value = column.values[row]
+    return f"{name} is not known" if np.isnan(value) else f"{name} is {value:.15g}"
 
 
 def _measured(measure: Measure, value: float) -> str:
