@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from winnable.history.funnel import Funnel
     from winnable.learning.checking import Check
     from winnable.learning.promotion import Verdict
+    from winnable.learning.suggestions import Suggestions
     from winnable.learning.training import Candidate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -293,6 +294,57 @@ def check(
     raise typer.Exit(0 if found.readiness.ready else 3)
 
 
+@app.command(epilog="Example: winnable suggest leads.csv --activities activities.csv --output rules.toml")
+def suggest(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    definition: DefinitionFile = Path("definition.toml"),
+    output: Annotated[Path | None, typer.Option(help="Write the rules as TOML here instead of printing them.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Propose rules with points from what won deals looked like as leads, each with its evidence."""
+    from winnable.definition.load import load_definition
+    from winnable.history.crm import read_crm
+    from winnable.learning.proposal import proposal, write_proposal
+    from winnable.learning.suggestions import suggest as suggestions_of
+
+    out.quiet = quiet
+    agreed = load_definition(definition)
+    found = suggestions_of(agreed, read_crm(agreed, leads, activities, history))
+    text = proposal(agreed, found)
+    _tell_suggestions(found)
+    if text and output is not None:
+        write_proposal(text, output)
+        out.print(f"\nWritten to {output}; paste into {definition} what makes sense to both teams.", markup=False)
+    elif text:
+        out.print(f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n{text}", markup=False)
+
+
+def _tell_suggestions(found: "Suggestions") -> None:
+    """What speaks for and against leads, which kinds of activity tell nothing, and what was not looked at."""
+    out.print(f"{found.won:,} of {found.leads:,} people were won; {found.looked_at:,} attributes and touchpoints were looked at.")
+    if not found.looked_at:
+        out.print("Nothing is proposed: that takes at least 20 people who were won, and 20 who were not.")
+    elif not found.rules:
+        out.print("Nothing is proposed: no difference between won and other leads is more than chance would show.")
+    else:
+        table = Table("points", "when", "won with it", "without", "lift", "odds times", "sure to 95 %", box=None)
+        for rule in found.rules:
+            shares = (f"{100 * rule.won / rule.leads:.1f} % of {rule.leads:,}", f"{100 * rule.won_without / rule.without:.1f} %")
+            odds = rule.effect
+            numbers = (f"{rule.lift:.1f}", f"{odds.odds_ratio:.1f}", f"{odds.low:.1f} to {odds.high:.1f}")
+            table.add_row(f"{rule.points:+}", str(rule.condition), *shares, *numbers)
+        out.print(table)
+        out.print("Confirmed on later leads." if found.confirmed else "Too few wins to confirm these on leads held back.")
+    for verdict, says in (("no use", "tell nothing"), ("cannot tell", "may tell something or nothing, there are too few to say")):
+        kinds = [f"{signal.kind} ({signal.leads:,} leads)" for signal in found.signals if signal.verdict == verdict]
+        if kinds:
+            out.print(f"Kinds of activity that {says}: {', '.join(kinds)}.", markup=False)
+    if found.left_out:
+        out.print(f"Not looked at, because they seem to know the outcome: {', '.join(found.left_out)}.", markup=False)
+
+
 def _who(mode: str, version: str) -> str:
     return "the rules" if version == "rules" else f"model version {version} ({mode})"
 
@@ -313,6 +365,9 @@ def _tell_reading(crm: "Crm", rejects: Path) -> None:
 
 def _tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
     """What was learned, how good it is against the alternatives, and who is in charge."""
+    for each in candidate.verdicts:
+        if each.verdict != "ok":
+            out.print(f"Kept out, it may know the outcome: [bold]{each.name}[/bold]. {each.evidence[0] if each.evidence else ''}")
     out.print(f"\n[bold]Version {verdict.version}[/bold] {'is champion' if verdict.champion else 'is challenger'}: {verdict.because}.")
     out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
     if candidate.judged is not None:

@@ -1,0 +1,105 @@
+"""Suggestions written down: a scorecard in TOML that can be pasted into the definition, every rule with its evidence.
+
+What is suggested, and on what evidence, is found in `suggestions`.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from math import log
+from pathlib import Path
+
+from winnable.definition.conditions import Condition
+from winnable.definition.load import definition_from
+from winnable.definition.model import Definition
+from winnable.definition.scorecard import log_odds
+from winnable.errors import StoreError
+from winnable.learning.suggestions import STEP, Suggestion, Suggestions
+
+NAME = "From past wins"
+
+
+def proposal(definition: Definition, found: Suggestions) -> str:
+    """The suggested rules as one scorecard in TOML, checked to load within the definition; "" where there is none.
+
+    The threshold is where the conversion that the definition's first card expects there is reached (without a card: the usual
+    conversion of this history), counted from a lead for which no rule holds.
+    """
+    if not found.rules:
+        return ""
+    text = "\n".join(_lines(definition, found)) + "\n"
+    cards = tomllib.loads(text)["scorecard"]
+    known = definition.model_dump(mode="json", exclude_defaults=True)
+    definition_from({**known, "scorecard": [*cards, *known.get("scorecard", [])]}, "the definition with the suggested card")
+    return text
+
+
+def write_proposal(text: str, path: Path) -> None:
+    """Write it to a file; StoreError if it cannot be written there."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written ({error.strerror}). Choose another --output.") from None
+
+
+def evidence(rule: Suggestion) -> str:
+    """What speaks for a rule, in one line: "50 of 247 won (20.2 %), of the others 78 of 926 (8.4 %); odds times 2.4 (1.6 to 3.7)"."""
+    with_it, without = f"{rule.won:,} of {rule.leads:,}", f"{rule.won_without:,} of {rule.without:,}"
+    shares = 100 * rule.won / rule.leads, 100 * rule.won_without / rule.without
+    odds = rule.effect
+    return (
+        f"{with_it} won ({shares[0]:.1f} %), of the others {without} ({shares[1]:.1f} %); "
+        f"odds times {odds.odds_ratio:.2g} ({odds.low:.2g} to {odds.high:.2g})"
+    )
+
+
+def _lines(definition: Definition, found: Suggestions) -> Iterator[str]:
+    card = definition.scorecard[0] if definition.scorecard else None
+    expected = card.conversion_at_threshold if card else float(f"{min(max(found.conversion, 0.001), 0.999):.2g}")
+    threshold = round((log_odds(expected) - found.base) * found.double / log(2) / STEP) * STEP
+    held_back = "confirmed on later leads that were held back" if found.confirmed else "too few wins to confirm them on leads held back"
+    yield f"# Rules that {found.won:,} wins among {found.leads:,} people propose: {len(found.rules)} of {found.looked_at:,} looked at,"
+    yield f"# {held_back}. In brackets: sure to 95 in 100. Take what makes sense to both teams."
+    yield "# The first card that fits a lead is used: put this one above your others, or take rules from it into them."
+    yield "[[scorecard]]"
+    yield f"name = {json.dumps(_free_name(definition))}"
+    yield f"threshold = {threshold}"
+    yield f"conversion_at_threshold = {expected:.3g}"
+    yield f"points_to_double_the_odds = {found.double:g}"
+    for rule in found.rules:
+        yield ""
+        yield f"  # {_one_line(evidence(rule))}"
+        yield "  [[scorecard.rule]]"
+        yield f"  says = {_text(str(rule.condition))}"
+        yield f"  when = [{_inline(rule.condition)}]"
+        yield f"  points = {rule.points}"
+
+
+def _free_name(definition: Definition) -> str:
+    taken = {card.name for card in definition.scorecard}
+    names = [NAME, *(f"{NAME} ({number})" for number in range(2, len(taken) + 3))]
+    return next(name for name in names if name not in taken)
+
+
+def _inline(condition: Condition) -> str:
+    told = condition.model_dump(mode="json", exclude_defaults=True)
+    return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in told.items()) + " }"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return f"{value:.15g}"
+    if isinstance(value, list):
+        return f"[{', '.join(_value(each) for each in value)}]"
+    return _text(str(value))
+
+
+def _text(value: str) -> str:
+    """A TOML string: JSON's form is one, but for the one character that TOML wants escaped besides."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _one_line(words: str) -> str:
+    return " ".join("".join(each if each.isprintable() else " " for each in words).split())
