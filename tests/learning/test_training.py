@@ -1,5 +1,6 @@
 """Training: what is learned from a history, on which leads it is judged, and when a candidate becomes champion."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,8 @@ def test_it_is_judged_on_later_leads_of_people_it_has_not_seen(candidate: Candid
 
 
 def test_the_column_that_sales_fills_in_after_the_close_is_no_help(candidate: Candidate) -> None:
-    """Its field history says when it was written, so that before the close it is empty."""
+    assert {each.name for each in candidate.verdicts if each.verdict != "ok"} == {"Decision Reason"}
+    assert candidate.artefact.spec["card"]["left_out"] == ["Decision Reason"]
     judged = candidate.judged
     assert judged is not None
     auc = judged.measured()["model"].auc
@@ -102,7 +104,8 @@ def test_a_candidate_that_is_worse_stays_challenger(
     spoilt = Candidate(
         Artefact(spec, candidate.artefact.boosters),
         definition,
-        type(judged)(judged.rows, np.full_like(judged.candidate, 0.5), judged.rules, judged.base, judged.how),
+        replace(judged, candidate=np.full_like(judged.candidate, 0.5)),
+        candidate.verdicts,
         candidate.report,
     )
     verdict = register(spoilt, crm, store)

@@ -18,6 +18,7 @@ from winnable.definition.model import Definition
 from winnable.definition.scorecard import score_points
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import DAY, facts_of, learn_plan, microseconds, times_of
+from winnable.history.leakage import ColumnVerdict, assess_columns, left_out
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.artefact import FORMAT, Artefact
 from winnable.learning.evaluation import Measured, base_rate, measure, split_forward
@@ -48,11 +49,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained model that is not registered yet. `judged` is None where there was no lead with a known outcome."""
+    """A trained model that is not registered yet.
+
+    `judged` is None where there was no lead with a known outcome. `verdicts` say which columns were kept out, and why.
+    """
 
     artefact: Artefact
     definition: Definition
     judged: Judged | None
+    verdicts: tuple[ColumnVerdict, ...]
     report: dict[str, Any]
 
     @property
@@ -72,7 +77,8 @@ def learn(definition: Definition, crm: Crm, *, seed: int = 0, threads: int = 2, 
     present = None if latest is None else latest.to_pydatetime()
     rows = take_snapshots(definition, crm, present)
     known = rows.take(rows.known)
-    plan = learn_plan(definition, crm)
+    verdicts = assess_columns(definition, crm)
+    plan = learn_plan(definition, crm, left_out(verdicts))
     tell(f"{len(crm.leads):,} leads give {len(known.won):,} training rows, {int(known.won.sum()):,} of them won")
     facts = facts_of(plan, definition, crm, known.leads, known.as_of)
     rules = score_points(definition, facts).logit
@@ -88,11 +94,11 @@ def learn(definition: Definition, crm: Crm, *, seed: int = 0, threads: int = 2, 
             "model": model.spec_,
             "later_wins": _later_wins(definition, crm, rows, present),
             "usual_bar": None if judged is None else _usual_bar(definition, judged),
-            "card": _card(definition, crm, known, present, judged),
+            "card": {**_card(definition, crm, known, present, judged), "left_out": list(left_out(verdicts))},
         },
         boosters=model.boosters_,
     )
-    return Candidate(artefact, definition, judged, model.report_)
+    return Candidate(artefact, definition, judged, verdicts, model.report_)
 
 
 @dataclass(frozen=True)
