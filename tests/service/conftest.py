@@ -1,0 +1,88 @@
+"""A real service in a process of its own, on a real champion."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+COMMAND = [sys.executable, "-c", "from winnable.cli import main; main()"]
+
+
+@dataclass(frozen=True)
+class Live:
+    """A service that runs."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
+    def journal(self) -> str:
+        return self.log.read_text()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(store: Path, log: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Live]:
+    """`winnable serve` on a free port, until the block ends; then asked to stop."""
+    port = free_port()
+    with log.open("wb") as out:
+        command = [*COMMAND, "serve", "--store", str(store), "--port", str(port), *options]
+        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **(environment or {})})
+    live = Live(f"http://127.0.0.1:{port}", process, log)
+    try:
+        until = time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(f"{live.url}/healthz", timeout=5)
+                break
+            except httpx.TransportError:
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < until, "the service did not start"
+                time.sleep(0.05)
+        yield live
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+@pytest.fixture(scope="session")
+def live(demo_store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """The demo company's service, without keys."""
+    with serving(demo_store.store, tmp_path_factory.mktemp("live") / "log") as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def client(live: Live) -> Iterator[httpx.Client]:
+    with live.client() as client:
+        yield client
+
+
+@pytest.fixture
+def store(demo_store, tmp_path: Path) -> Path:
+    """A store of one's own, with the demo company's champion."""
+    shutil.copytree(demo_store.store / "served", tmp_path / "store" / "served")
+    return tmp_path / "store"

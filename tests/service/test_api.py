@@ -1,0 +1,281 @@
+"""The interface as a client sees it, over real HTTP."""
+
+import csv
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from winnable.service.schemas import Problem, ScoreResponse
+
+AS_OF = "2026-07-01T00:00:00+00:00"
+
+
+def leads_of(demo_store: Any, most: int = 60) -> list[dict[str, Any]]:
+    """The demo's open leads as a CRM would send them, with their activities."""
+    with demo_store.files.open_leads.open() as file:
+        leads = [dict(lead) for lead in csv.DictReader(file)][:most]
+    did: dict[str, list[dict[str, str]]] = {lead["Lead ID"]: [] for lead in leads}
+    with demo_store.files.activities.open() as file:
+        for row in csv.DictReader(file):
+            if row["Lead ID"] in did:
+                did[row["Lead ID"]].append({"kind": row["Type"], "at": row["At"], "recorded": row["Recorded At"] or None})
+    return [lead | {"activities": did[lead["Lead ID"]]} for lead in leads]
+
+
+def asked(client: httpx.Client, leads: list[Any], **more: Any) -> dict[str, Any]:
+    answer = client.post("/score", json={"leads": leads, "as_of": AS_OF, **more})
+    assert answer.status_code == 200, answer.text
+    ScoreResponse.model_validate_json(answer.content)
+    return answer.json()
+
+
+def refused(answer: httpx.Response, status: int) -> str:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = Problem.model_validate_json(answer.content)
+    assert told.status == status
+    return told.detail
+
+
+def test_a_score_says_everything(client: httpx.Client, demo_store: Any) -> None:
+    lead = leads_of(demo_store, 1)[0]
+    told = asked(client, [lead])
+    score = told["scores"][0]
+    assert score["lead_id"] == lead["Lead ID"]
+    assert score["low"] <= score["probability"] <= score["high"]
+    assert score["probability"] <= score["probability_winnable"]
+    assert score["because"].endswith(".")
+    assert 1 <= len(score["reasons"]) <= 6
+    assert told["model"]["mode"] in {"rules", "blend", "learned"}
+    assert told["model"]["why"]
+    assert (told["model"]["horizon_days"], told["model"]["winnable_days"]) == (90, 365)
+    assert datetime.fromisoformat(told["as_of"]) == datetime.fromisoformat(AS_OF)
+    assert told["errors"] == told["warnings"] == []
+
+
+def test_equals_the_batch(client: httpx.Client, demo_store: Any, tmp_path: Path) -> None:
+    from winnable.history.crm import read_crm
+    from winnable.learning.batch import moments_of_scoring, score_table
+    from winnable.service.champion import ChampionFollower
+
+    files = demo_store.files
+    predictor = ChampionFollower(demo_store.store).current()
+    crm = read_crm(predictor.definition, str(files.open_leads), str(files.activities), for_training=False)
+    batch = score_table(predictor, crm, moments_of_scoring(crm, AS_OF[:10])).set_index("lead_id")
+    told = asked(client, leads_of(demo_store, 1000))
+    assert len(told["scores"]) == len(batch) > 20
+    for score in told["scores"]:
+        row = batch.loc[score["lead_id"]]
+        for name in ("probability", "low", "high", "probability_winnable"):
+            assert score[name] == pytest.approx(row[name], abs=1e-9)
+        assert score["grade"] == row["grade"]
+        assert "; ".join(reason["says"] for reason in score["reasons"]) == row["reasons"]
+
+
+def test_a_lead_alone_and_among_others_scores_alike(client: httpx.Client, demo_store: Any) -> None:
+    leads = leads_of(demo_store, 8)
+    together = asked(client, leads)["scores"]
+    for lead, among in zip(leads, together, strict=True):
+        alone = asked(client, [lead])["scores"][0]
+        assert alone["probability"] == pytest.approx(among["probability"], abs=1e-12)
+        assert alone["decision"] == among["decision"]
+
+
+def test_without_reasons(client: httpx.Client, demo_store: Any) -> None:
+    body = {"leads": leads_of(demo_store, 2), "as_of": AS_OF}
+    told = client.post("/score?reasons=false", json=body).json()
+    assert [score["reasons"] for score in told["scores"]] == [[], []]
+    assert [s["probability"] for s in told["scores"]] == [s["probability"] for s in asked(client, body["leads"])["scores"]]
+
+
+def test_score_ids_are_unique_and_sorted(client: httpx.Client) -> None:
+    ids = [s["score_id"] for _ in range(3) for s in asked(client, [{}] * 100)["scores"]]
+    assert len(set(ids)) == 300
+    assert ids == sorted(ids)
+
+
+@pytest.mark.parametrize(
+    ("lead", "place"),
+    [
+        ({"Employees": "a great many"}, "Employees"),
+        ({"Employees": [3]}, "Employees"),
+        ({"Employees": True}, "Employees"),
+        ({"Company": {"name": "Acme"}}, "Company"),
+        ({"Company": "x" * 20_000}, "Company"),
+        ({"Lead ID": ["L1"]}, "Lead ID"),
+        ({"Created Date": "the day before"}, "Created Date"),
+        ({"Created Date": "2026-07-02"}, "created after"),
+        ({"activities": "none"}, "activities"),
+        ({"activities": [{"kind": "Call"}]}, "activities.0.at"),
+        ({"activities": [{"kind": "Call", "at": "2026-06-01T12:00:00"}]}, "activities.0.at"),
+        ({"activities": [{"kind": 3, "at": "2026-06-01T12:00:00Z"}]}, "activities.0.kind"),
+        ({"activities": [{"kind": "Call", "at": "2026-06-01T12:00:00Z", "recorded": 7}]}, "activities.0.recorded"),
+        ("not an object", "object"),
+    ],
+)
+def test_a_faulty_lead_is_its_own_fault_alone(client: httpx.Client, lead: Any, place: str) -> None:
+    told = asked(client, [{"Employees": 10}, lead, {"Employees": "1,000"}])
+    assert [score is None for score in told["scores"]] == [False, True, False]
+    (error,) = told["errors"]
+    assert (error["index"], error["status"]) == (1, 422)
+    assert place in error["detail"]
+
+
+def test_missing_words_are_no_fault(client: httpx.Client) -> None:
+    told = asked(client, [{"Employees": "n/a", "Company": None, "Created Date": "-", "activities": None}, {}])
+    assert told["errors"] == []
+    assert told["scores"][0]["probability"] == told["scores"][1]["probability"]
+
+
+def test_unknown_columns_are_named_and_change_nothing(client: httpx.Client) -> None:
+    told = asked(client, [{"Employees": 10, "Shoe size": 43}, {"Employees": 10, "Notes": "ignored by the definition"}])
+    assert told["warnings"] == ["Shoe size: the model does not know this column; it was ignored"]
+    assert told["scores"][0]["probability"] == told["scores"][1]["probability"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"not JSON", 400),
+        (b'{"leads": [{"Employees": NaN}]}', 400),
+        (b'{"leads": [{"Employees": -Infinity}]}', 400),
+        (b'{"leads": [{"Employees": 1, "Employees": 2}]}', 400),
+        (b'{"leads": [{"Company": "\xff\xfe"}]}', 400),
+        (b'{"leads": [{"Company": "\\ud800"}]}', 400),
+        (b'{"leads": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", 400),
+        (b'{"leads": [{"Employees": ' + b"9" * 10_000 + b"}]}", 400),
+        (b"[]", 422),
+        (b'{"leads": []}', 422),
+        (b'{"leads": {}}', 422),
+        (b'{"leads": [' + b"{}," * 1000 + b"{}]}", 422),
+        (b'{"leads": [{}], "as_of": "yesterday"}', 422),
+        (b'{"leads": [{}], "as_of": 1}', 422),
+        (b'{"leads": [{}], "more": 1}', 422),
+        (b'{"leads": [{"Notes": "' + b"x" * 10_500_000 + b'"}]}', 413),
+    ],
+)
+def test_a_body_that_cannot_be_used_is_a_problem(client: httpx.Client, body: bytes, status: int) -> None:
+    refused(client.post("/score", content=body, headers={"Content-Type": "application/json"}), status)
+
+
+def test_a_body_without_a_length_is_limited_too(client: httpx.Client) -> None:
+    chunks = (b" " * 1_000_000 for _ in range(12))
+    refused(client.post("/score", content=chunks, headers={"Content-Type": "application/json"}), 413)
+
+
+def test_other_refusals(client: httpx.Client) -> None:
+    assert "Content-Type" in refused(client.post("/score", content=b"leads=1", headers={"Content-Type": "text/plain"}), 415)
+    refused(client.post("/score?reasons=perhaps", json={"leads": [{}]}), 422)
+    refused(client.get("/nowhere"), 404)
+    answer = client.get("/score")
+    refused(answer, 405)
+    assert answer.headers["allow"] == "POST"
+
+
+def test_values_are_never_told_again(client: httpx.Client, live: Any) -> None:
+    secret = "mallory.quux@secret.example"
+    bodies = [
+        {"leads": [{"Employees": secret, "Company": [secret], "activities": [{"kind": secret, "at": secret}]}]},
+        {"leads": secret},
+        {"leads": [{}], "as_of": secret},
+        {"leads": [{}], secret: 1},
+        {"leads": [secret, [secret], {"Email": {"a": secret}}]},
+    ]
+    for body in bodies:
+        assert secret not in client.post("/score", json=body).text
+    client.get(f"/{secret}", headers={"X-Request-ID": f"{secret} {secret}"})
+    client.post("/score", json={"leads": [{"Lead ID": "X1", "Email": secret, "Company": secret}]})
+    client.get("/healthz")
+    assert secret not in client.get("/metrics").text
+    assert secret not in live.journal()
+
+
+def test_headers_keep_browsers_out(client: httpx.Client) -> None:
+    for path in ("/healthz", "/docs", "/nowhere"):
+        answer = client.get(path, headers={"Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in answer.headers
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert client.options("/score", headers={"Origin": "https://evil.example"}).status_code == 405
+    answer = client.get("/model", headers={"Host": "rebound.example"})
+    assert "own machine" in refused(answer, 403)
+
+
+def test_the_request_id_comes_back_if_it_is_a_plain_word(client: httpx.Client, live: Any) -> None:
+    assert client.get("/healthz", headers={"X-Request-ID": "abc-123"}).headers["x-request-id"] == "abc-123"
+    made = client.get("/healthz", headers={"X-Request-ID": 'a "b"'}).headers["x-request-id"]
+    assert len(made) == 32
+    client.get("/healthz", headers={"X-Request-ID": "last"})
+
+
+def test_the_model_and_the_definition(client: httpx.Client) -> None:
+    model = client.get("/model").json()
+    assert model["version"] == "1"
+    assert model["card"]["leads"] == 400
+    assert {"name": "Employees", "kind": "number", "learned": True} in model["columns"]
+    assert client.get("/definition").text.startswith("<!doctype html>")
+    definition = client.get("/definition", headers={"Accept": "application/json"}).json()
+    assert definition["outcome"]["won"] == ["Closed Won"]
+
+
+def test_health_and_readiness(client: httpx.Client) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["status"], ready.json()["problems"]) == (200, "ready", [])
+
+
+def test_the_description_is_of_the_live_model(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    lead = document["components"]["schemas"]["Lead"]
+    assert lead["properties"]["Employees"]["type"] == ["number", "string", "null"]
+    assert {"Lead ID", "Company", "Created Date", "activities"} <= set(lead["properties"])
+    example = document["components"]["schemas"]["ScoreRequest"]["examples"][0]
+    told = client.post("/score", json=example).json()
+    assert told["errors"] == told["warnings"] == []
+    assert {"/score", "/model", "/definition", "/healthz", "/readyz", "/metrics"} == set(document["paths"])
+
+
+def test_nothing_of_a_lead_is_published(client: httpx.Client, demo_store: Any) -> None:
+    told = client.get("/openapi.json").text + client.get("/docs").text + client.get("/model").text
+    for lead in leads_of(demo_store, 400):
+        for name in ("Email", "Company", "Last Name", "Phone", "Lead ID"):
+            assert not lead[name] or f'"{lead[name]}"' not in told, name
+
+
+def test_the_guide_loads_nothing(client: httpx.Client) -> None:
+    page = client.get("/docs").text
+    assert "Employees" in page
+    assert "<script" not in page
+    assert "src=" not in page
+    assert json.dumps("Employees") in page.replace("&quot;", '"')
+
+
+def test_metrics_are_prometheus_text(client: httpx.Client) -> None:
+    asked(client, [{"Employees": 10}])
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    samples = {}
+    for line in answer.text.splitlines():
+        if not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            samples[name] = float(value)
+    scored = [value for name, value in samples.items() if name.startswith("winnable_scores_total")]
+    assert sum(scored) >= 1
+    assert any(name.startswith('winnable_requests_total{method="POST",route="/score",status="200"') for name in samples)
+    assert any(name.startswith("winnable_model_info{version=") for name in samples)
+    assert any(name.startswith("winnable_model_age_seconds") for name in samples)
+
+
+def test_the_journal_is_json_lines(client: httpx.Client, live: Any) -> None:
+    import time
+
+    client.post("/score", json={"leads": [{}, {}, {}]}, headers={"X-Request-ID": "journal-test"})
+    time.sleep(1)
+    lines = [json.loads(line) for line in live.journal().splitlines() if line.startswith("{")]
+    (mine,) = [line for line in lines if line.get("request_id") == "journal-test"]
+    assert (mine["event"], mine["route"], mine["status"], mine["leads"]) == ("request", "/score", 200, 3)
