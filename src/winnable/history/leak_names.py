@@ -99,6 +99,12 @@ _RULES = (
     _rule(FAIR, _PAPER, "contract invoice", unless="type length term"),
     _rule(LIKELY, "its name tells what became of the lead", _ENDINGS),
     _rule(LIKELY, "its name tells the result", "outcome result disposition verdict conclusion", unless="search test exam lab"),
+    _rule(
+        FAIR,
+        "its name speaks of a proposal, which comes late in a lead's life",
+        "proposal quote quotation negotiation",
+        "sent made date given value amount id number received signed accepted day time",
+    ),
     _rule(FAIR, "its name is the quarter or year of the close", "fiscal", "quarter year period"),
     _rule(SOME, "its name says whether the record still lives", "active inactive archived deleted"),
     # Where it stands.
@@ -143,8 +149,9 @@ _RULES = (
     _rule(
         LIKELY,
         "its name is a score that is revised with everything the lead does",
-        "activity profile engagement behaviour behavior behavioral behavioural propensity interest intent hubspot pardot marketo",
-        "score index rating grade points",
+        "activity profile engagement qualification behaviour behavior behavioral behavioural propensity interest intent hubspot "
+        "pardot marketo",
+        "score index rating grade points level",
     ),
     _rule(
         LIKELY,
@@ -169,6 +176,12 @@ _RULES = (
         "its name is a score that may be revised later",
         "score",
         unless="credit risk fico nps test exam sat gre gmat rate apgar bureau math reading writing",
+    ),
+    _rule(
+        LIKELY,
+        "its name is what sales thinks of the lead",
+        "sale rep agent owner sdr bdr telecaller",
+        "feedback comment opinion assessment remark note impression view",
     ),
     _rule(
         SOME,
@@ -203,8 +216,8 @@ _RULES = (
         unless="page session visit product administrative informational website loan plan trip stay campaign",
     ),
     _rule(SOME, _LENGTH, "duration elapsed"),
-    _rule(FAIR, "its name adds up days over the lead's life", "total overall ratio cumulative", "day hour week month"),
-    _rule(SOME, _GROWN, "total count number num cumulative lifetime overall sum", _TRACES),
+    _rule(FAIR, "its name adds up days over the lead's life", "total overall ratio cumulative", "days hours weeks months"),
+    _rule(SOME, _GROWN, "total count number num cumulative lifetime overall sum made done placed taken held", _TRACES),
     _rule(SOME, _GROWN, "total overall cumulative", "time spent"),
     _rule(
         SOME + 0.4,

@@ -19,6 +19,7 @@ from winnable.definition.lifecycle import stage_of
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import FeaturePlan, Field, facts_of, learn_plan, microseconds, times_of
+from winnable.history.leak_names import LIKELY, name_clue
 from winnable.history.rejects import counted
 from winnable.history.snapshots import outcomes, persons
 
@@ -113,9 +114,11 @@ def _named(names: list[str]) -> str:
 
 
 def _statuses(definition: Definition, crm: Crm) -> list[Finding]:
-    """Statuses that mean no stage; each is taken as open."""
+    """Statuses that mean no stage and count as open: all of them if the definition names open stages, else those that sound final."""
     counts = crm.leads["@status"].value_counts()
     unknown = {str(word): int(count) for word, count in counts.items() if stage_of(definition, str(word)) is None}
+    if not any(name not in {"won", "lost"} and stage.status for name, stage in definition.stages.items()):
+        unknown = {word: count for word, count in unknown.items() if (clue := name_clue(word)) and clue.weight >= LIKELY}
     if not unknown:
         return []
     listed = ", ".join(f"`{word}` ({count:,})" for word, count in list(unknown.items())[:_SHOWN])
