@@ -1,7 +1,8 @@
 """Blend: how much each expert's opinion counts, found on out-of-fold log-odds.
 
-The blend is base + sum of weight * (expert - base), weights at least 0. A prior holds the weights at equal shares, the more so the
-fewer leads there are, which on few rows is worth more than any choice by cross-validation.
+The blend is base + sum of weight * (expert - base), with weights of at least 0. A prior holds it at a mixture of all experts as if
+a number of leads had shown that; on few rows this is worth more than any choice by cross-validation. Then the whole is weighed
+against the bare base rate by what it gained out of fold: where there is nothing to be learned, the base rate answers.
 """
 
 import numpy as np
@@ -9,38 +10,45 @@ import numpy as np
 from winnable.definition.facts import FloatArray
 from winnable.learning.calibration import log_losses, sigmoid
 
+STRENGTH = 250.0
+"""Leads that the prior mixture counts for."""
 
-def fit_weights(opinions: FloatArray, base: float, won: FloatArray, weights: FloatArray, *, strength: float) -> FloatArray:
-    """Weights (e,) >= 0 for the experts' out-of-fold log-odds `opinions` (n, e), by projected Newton steps on penalised log loss.
+DOUBT = 2.0
+"""Log-likelihood that the blend must gain over the base rate to be believed as much as not."""
 
-    `strength` is in leads: how many the prior (equal weights that sum to one) counts for.
-    """
+
+def fit_blend(opinions: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
+    """Weights (e,) >= 0 for the experts' out-of-fold log-odds `opinions` (n, e); `prior` (e,) are their shares before any evidence."""
     steps = opinions - base
-    many = steps.shape[1]
-    prior = np.full(many, 1.0 / many)
-    held = strength * np.maximum((weights @ steps**2) / weights.sum(), 1e-3) * 0.2
+    shares = _penalised(steps, base, won, weights, prior)
+    gained = float(weights @ (log_losses(np.full(len(won), base), won) - log_losses(base + steps @ shares, won)))
+    return shares * float(sigmoid(np.array(gained - DOUBT)))
+
+
+def _penalised(steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
+    """Projected Newton steps on log loss plus the prior's squared distance, measured where it matters: in the answers."""
+    held = STRENGTH * 0.2 / weights.sum() * (steps * weights[:, None]).T @ steps + 1e-6 * np.eye(len(prior))
     beta = prior.copy()
 
     def loss(at: FloatArray) -> float:
-        return float(weights @ log_losses(base + steps @ at, won) + 0.5 * held @ (at - prior) ** 2)
+        return float(weights @ log_losses(base + steps @ at, won) + 0.5 * (at - prior) @ held @ (at - prior))
 
     now = loss(beta)
-    for _ in range(200):
+    for _ in range(100):
         p = sigmoid(base + steps @ beta)
-        slope = steps.T @ (weights * (p - won)) + held * (beta - prior)
+        slope = steps.T @ (weights * (p - won)) + held @ (beta - prior)
         free = (beta > 0) | (slope < 0)
         if not free.any():
             break
         inside = steps[:, free]
-        curve = (inside * (weights * p * (1 - p))[:, None]).T @ inside + np.diag(held[free] + 1e-9)
-        step = np.zeros(many)
+        curve = (inside * (weights * p * (1 - p))[:, None]).T @ inside + held[np.ix_(free, free)]
+        step = np.zeros(len(prior))
         step[free] = np.linalg.solve(curve, slope[free])
         size = 1.0
         while loss(np.maximum(beta - size * step, 0)) > now and size > 1e-6:
             size /= 2
         beta = np.maximum(beta - size * step, 0)
-        new = loss(beta)
-        if now - new < 1e-10 * max(1.0, now):
+        if now - loss(beta) < 1e-10 * max(1.0, now):
             break
-        now = new
+        now = loss(beta)
     return beta

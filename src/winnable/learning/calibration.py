@@ -63,6 +63,31 @@ def fit_calibration(logit: FloatArray, won: FloatArray, weights: FloatArray, fol
     return _fit(kind, logit, won, weights, shrink)
 
 
+def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray) -> float:
+    """The shift of log-odds (n,) that follows the rate of late: recent leads (`order` (n,) in days) count most, halving every 15 % of
+    the history. 0 unless the shift known at four fifths of the history would have lowered the log loss of the last fifth.
+    """
+    halving = 0.15 * float(np.ptp(order))
+    if halving <= 0:
+        return 0.0
+
+    def shift(until: float) -> float:
+        known = order <= until
+        fresh = weights[known] * 0.5 ** ((until - order[known]) / halving)
+        moved = 0.0
+        for _ in range(25):
+            p = sigmoid(logit[known] + moved)
+            moved -= float((fresh @ (p - won[known]) + 10 * moved) / (fresh @ (p * (1 - p)) + 10))
+        return moved
+
+    until = float(np.quantile(order, 0.8))
+    late = order > until
+    gain = weights[late] * (log_losses(logit[late], won[late]) - log_losses(logit[late] + shift(until), won[late]))
+    if gain.sum() <= np.sqrt(len(gain)) * gain.std():
+        return 0.0
+    return shift(float(order.max()))
+
+
 def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray, shrink: float) -> dict[str, Any]:
     inside = np.clip(logit, -BOUND, BOUND)
     if kind == "platt":

@@ -1,4 +1,4 @@
-"""Experts: the learners whose opinions the blend weighs. Each is fitted on encoded leads and leaves a part of the spec.
+"""Experts: the rules and the ridge. Each is fitted on encoded leads and leaves a part of the spec; `boosting` has those of trees.
 
 All that looks at the outcome (win rates of words, coefficients, which words are frequent enough) is learned inside `fit_*`, so that
 a fold never sees its own answers. `weights` are the leads' weights, shape (n,).
@@ -20,9 +20,13 @@ RIDGE_ROWS = 50_000
 """More leads than this do not change a few hundred coefficients; the ridge takes an even sample of them."""
 
 
+STEPS = 9
+"""Marks (deciles) at which a number's effect may step, beside its slope: what makes the ridge bend."""
+
+
 @dataclass(frozen=True)
 class Fitted:
-    """What an expert learned: `part` for the spec, and the LightGBM text for an expert of trees."""
+    """What an expert learned: `part` for the spec, and the text of its trees if it has any."""
 
     part: dict[str, Any]
     booster: str | None = None
@@ -89,12 +93,14 @@ class _Design:
     mean: FloatArray
     scale: FloatArray
     flagged: IntArray
+    steps: tuple[tuple[int, float], ...]
     groups: tuple[IntArray, ...]
 
     @classmethod
     def of(cls, leads: Encoded, level_counts: tuple[int, ...], least: int = 3, most: int = 60) -> "_Design":
         numbers = leads.numbers
         low, high, mean = (np.zeros(numbers.shape[1]) for _ in range(3))
+        steps: list[tuple[int, float]] = []
         scale = np.ones(numbers.shape[1])
         for j in range(numbers.shape[1]):
             known = numbers[~np.isnan(numbers[:, j]), j]
@@ -102,14 +108,19 @@ class _Design:
                 low[j], high[j] = np.quantile(known, [0.01, 0.99])
                 inside = np.clip(known, low[j], high[j])
                 mean[j], scale[j] = inside.mean(), inside.std() or 1.0
+                if np.unique(known).size > STEPS:
+                    steps += [(j, float(at)) for at in np.unique(np.quantile(known, np.linspace(0, 1, STEPS + 2)[1:-1]))]
         missing = np.isnan(numbers).sum(axis=0)
         flagged = np.flatnonzero((missing >= least) & (missing <= len(numbers) - least))
         groups = tuple(_groups(leads.codes[:, j], size, least, most) for j, size in enumerate(level_counts))
-        return cls(low, high, mean, scale, flagged, groups)
+        return cls(low, high, mean, scale, flagged, tuple(steps), groups)
 
     def columns(self, leads: Encoded) -> FloatArray:
         steps = (np.clip(leads.numbers, self.low, self.high) - self.mean) / self.scale
         blocks = [np.where(np.isnan(steps), 0.0, steps), np.isnan(leads.numbers[:, self.flagged]).astype(np.float64)]
+        if self.steps:
+            columns, marks = (np.array(side) for side in zip(*self.steps, strict=True))
+            blocks.append(0.5 * (leads.numbers[:, columns] > marks))
         for j, groups in enumerate(self.groups):
             blocks.append(np.eye(groups.max() + 1)[groups[leads.codes[:, j]]])
         return np.hstack(blocks)
@@ -119,12 +130,14 @@ class _Design:
         missing = np.zeros(many)
         missing[self.flagged] = beta[many : many + len(self.flagged)]
         tables, at = [], many + len(self.flagged)
+        steps = [[j, mark, 0.5 * float(value)] for (j, mark), value in zip(self.steps, beta[at:], strict=False)]
+        at += len(steps)
         for groups in self.groups:
             tables.append(beta[at + groups].tolist())
             at += int(groups.max()) + 1
         slope = beta[:many] / self.scale
         numbers = {"low": self.low, "high": self.high, "mean": self.mean, "slope": slope, "missing": missing}
-        return {**{key: value.tolist() for key, value in numbers.items()}, "tables": tables}
+        return {**{key: value.tolist() for key, value in numbers.items()}, "steps": steps, "tables": tables}
 
 
 def _groups(codes: IntArray, size: int, least: int, most: int) -> IntArray:
@@ -135,44 +148,3 @@ def _groups(codes: IntArray, size: int, least: int, most: int) -> IntArray:
     groups = np.zeros(size, dtype=np.int64)
     groups[np.sort(frequent)] = 1 + np.arange(len(frequent))
     return groups
-
-
-def fit_trees(leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...], *, seed: int, booster: str) -> Fitted:
-    """LightGBM on numbers and, for words, ordered win rates and frequencies."""
-    import lightgbm
-
-    rates, counts, encoded = _ordered_rates(leads.codes, won, weights, level_counts, np.random.default_rng(seed))
-    frequency = np.column_stack([counts[j][leads.codes[:, j]] for j in range(len(level_counts))] or [np.empty((leads.size, 0))])
-    features = np.hstack([leads.numbers, encoded, frequency.reshape(leads.size, -1), leads.rules[:, None]])
-    parameters = {
-        **{"objective": "binary", "num_leaves": 8, "learning_rate": 0.05, "lambda_l2": 10.0, "min_data_in_leaf": 5},
-        **{"feature_fraction": 0.4, "bagging_fraction": 0.8, "bagging_freq": 1, "seed": seed, "verbose": -1, "num_threads": 1},
-        **{"deterministic": True, "force_row_wise": True, "feature_pre_filter": False},
-    }
-    data = lightgbm.Dataset(features, won, weight=weights, params={"verbose": -1, "feature_pre_filter": False})
-    model = lightgbm.train(parameters, data, num_boost_round=int(np.clip(2 * np.sqrt(leads.size), 20, 200)))
-    part = {"kind": "trees", "booster": booster, "rates": [r.tolist() for r in rates], "counts": [c.tolist() for c in counts]}
-    return Fitted(part, model.model_to_string())
-
-
-def _ordered_rates(
-    codes: IntArray, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...], chance: np.random.Generator, strength: float = 3.0
-) -> tuple[list[FloatArray], list[FloatArray], FloatArray]:
-    """Smoothed win rates and log frequencies by code, and the ordered rates of the training rows (n, c): each row sees only the rows
-    before it in a random order (Prokhorenkova et al. 2018), so that no row's rate holds its own answer."""
-    order = chance.permutation(len(won))
-    rate = float((weights @ won + 1) / (weights.sum() + 2))
-    rates, counts, encoded = [], [], np.empty(codes.shape)
-    for j, size in enumerate(level_counts):
-        ordered = codes[order, j]
-        by_code = np.argsort(ordered, kind="stable")
-        gain, mass = (weights * won)[order][by_code], weights[order][by_code]
-        starts = np.r_[0, np.cumsum(np.bincount(ordered, minlength=size))]
-        before_gain, before_mass = np.r_[0.0, np.cumsum(gain)], np.r_[0.0, np.cumsum(mass)]
-        first = starts[ordered[by_code]]
-        wins, seen = before_gain[:-1] - before_gain[first], before_mass[:-1] - before_mass[first]
-        encoded[order[by_code], j] = (wins + strength * rate) / (seen + strength)
-        total_gain, total = np.diff(before_gain[starts]), np.diff(before_mass[starts])
-        rates.append((total_gain + strength * rate) / (total + strength))
-        counts.append(np.log1p(total))
-    return rates, counts, encoded

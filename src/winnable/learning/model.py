@@ -5,23 +5,29 @@ no switch, only weights. It never fails on thin data: what cannot be learned is 
 It does not read exports, make features, evaluate or store anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.stats import beta as beta_distribution  # type: ignore[import-untyped]
+from scipy.stats import beta as beta_distribution
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from winnable.definition.facts import Facts, FloatArray, IntArray
-from winnable.learning.blend import fit_weights
-from winnable.learning.calibration import calibrate, fit_calibration, identity, log_losses, logit_of, sigmoid
+from winnable.learning.blend import fit_blend
+from winnable.learning.boosting import average_symmetric, fit_leafwise, fit_symmetric, indicators_of
+from winnable.learning.calibration import calibrate, fit_calibration, follow_drift, identity, log_losses, logit_of, sigmoid
 from winnable.learning.encoding import Encoded, Encoding, learn_encoding
-from winnable.learning.experts import Fitted, fit_linear, fit_rules, fit_trees
-from winnable.learning.scorer import Contributions, Scorer, expert_of
+from winnable.learning.experts import Fitted, fit_linear, fit_rules
+from winnable.learning.opinions import expert_of
+from winnable.learning.scorer import Answer, Contributions, Scorer
 
-LEAST_OUTCOMES = 5
+LEAST_OUTCOMES = 3
 """Wins, and losses, below which nothing but the rate is learned."""
+
+PRIOR = {"rules": 0.25, "ridge": 0.35, "symmetric": 0.50, "leafwise": 0.15}
+"""The experts' shares before any evidence, relative to each other."""
 
 Fit = Callable[[Encoded, FloatArray, FloatArray], Fitted]
 
@@ -54,12 +60,15 @@ class LeadModel:
         Leads of one group (a person, an account) never stand on both sides of a fold. `order` (n,) is each lead's time in days;
         without it the leads have no order.
         """
-        won, rules = np.asarray(won, dtype=np.float64), np.asarray(rules, dtype=np.float64)
-        weights = np.ones(len(won)) if weights is None else np.asarray(weights, dtype=np.float64)
+        rows = _Rows.of(won, rules, weights)
         with threadpool_limits(1, user_api="blas"):
-            if min(weights @ won, weights @ (1 - won)) < LEAST_OUTCOMES:
-                return self._fit_rules(won, rules, weights)
-            return self._fit_blend(facts, won, rules, weights, groups)
+            if min(rows.wins, rows.losses) < LEAST_OUTCOMES:
+                return self._fit_rules(rows)
+            return self._fit_blend(facts, rows, groups, order)
+
+    def answer(self, facts: Facts, rules: FloatArray, *, reasons: bool = False) -> Answer:
+        """Probability, interval and reasons at once; see `Scorer.answer`."""
+        return self._scorer.answer(facts, rules, reasons=reasons)
 
     def logit(self, facts: Facts, rules: FloatArray) -> FloatArray:
         """Calibrated log-odds, shape (n,)."""
@@ -77,85 +86,148 @@ class LeadModel:
         """Low and high, each (n,); see `Scorer.interval`."""
         return self._scorer.interval(facts, rules)
 
-    def _fit_rules(self, won: FloatArray, rules: FloatArray, weights: FloatArray) -> Self:
-        part = _shifted_rules(won, rules, weights)
-        wins, size = int(won.sum()), len(won)
-        why = f"{wins} won and {size - wins} lost leads: at least {LEAST_OUTCOMES} of each are needed to learn more than the rate"
-        logit = part["intercept"] + rules
+    def _fit_rules(self, rows: "_Rows") -> Self:
+        part = _shifted_rules(rows)
+        wins, losses = int(rows.won.sum()), int((1 - rows.won).sum())
+        logit = part["intercept"] + rows.rules
         self._finish(
             mode="rules",
-            why=why,
+            why=f"{wins} won and {losses} lost leads: at least {LEAST_OUTCOMES} of each are needed to learn more than their rate",
             encoding={"numbers": [], "words": []},
             experts={"rules": Fitted(part)},
             blend={"base": part["intercept"], "weights": {"rules": 1.0}},
             calibration=identity(),
-            interval=_bands(logit, won, weights),
+            interval=_bands(logit, rows.won, rows.weights),
         )
         self.oof_ = sigmoid(logit)
         self.report_ = {"weights": {"rules": 1.0}, "log_loss": {}, "calibration": "none"}
         return self
 
-    def _fit_blend(self, facts: Facts, won: FloatArray, rules: FloatArray, weights: FloatArray, groups: IntArray | None) -> Self:
+    def _fit_blend(self, facts: Facts, rows: "_Rows", groups: IntArray | None, order: FloatArray | None) -> Self:
         spec = learn_encoding(facts)
         encoding = Encoding(spec)
-        leads = encoding.encode(facts, rules)
-        fits = self._experts(encoding)
-        folds = assign_folds(won, groups, 5, self.seed)
-        opinions, fitted = self._cross_fit(fits, encoding, leads, won, weights, folds)
-        base = float(logit_of((weights @ won + 1) / (weights.sum() + 2)))
-        shares = fit_weights(opinions, base, won, weights, strength=50.0)
+        leads = encoding.encode(facts, rows.rules)
+        folds = assign_folds(rows.won, groups, fold_count(leads.size), self.seed)
+        fits = self._experts(encoding, leads)
+        opinions, fitted = self._cross_fit(fits, encoding, leads, rows, folds)
+        base = rows.base()
+        prior = np.array([PRIOR[name] for name in fits])
+        counted = rows.weights if order is None else rows.weights * _recency(order)
+        shares = fit_blend(opinions, base, rows.won, counted, prior / prior.sum())
         blended = base + (opinions - base) @ shares
-        calibration = fit_calibration(blended, won, weights, folds)
+        calibration = fit_calibration(blended, rows.won, counted, folds)
+        if order is not None:
+            calibration["intercept"] += follow_drift(calibrate(blended, calibration), rows.won, rows.weights, order)
         logit = calibrate(blended, calibration)
         named = {name: float(share) for name, share in zip(fits, shares, strict=True)}
-        mode = "learned" if named["rules"] < 0.05 else "blend"
         self._finish(
-            mode=mode,
-            why=f"learned from {int(won.sum())} won and {int((1 - won).sum())} lost leads",
+            **_mode(named, rows.won),
             encoding=spec,
             experts=fitted,
             blend={"base": base, "weights": named},
             calibration=calibration,
-            interval=_bands(logit, won, weights),
+            interval=_bands(logit, rows.won, rows.weights),
         )
         self.oof_ = sigmoid(logit)
-        losses = {name: _mean_loss(opinions[:, i], won, weights) for i, name in enumerate(fits)}
-        losses |= {"base": _mean_loss(np.full(len(won), base), won, weights), "blend": _mean_loss(logit, won, weights)}
+        losses = {name: rows.loss(opinions[:, i]) for i, name in enumerate(fits)}
+        losses |= {"base": rows.loss(np.full(leads.size, base)), "blend": rows.loss(logit)}
         self.report_ = {"weights": named, "log_loss": losses, "calibration": calibration["kind"]}
         return self
 
-    def _experts(self, encoding: Encoding) -> dict[str, Fit]:
-        counts, seed = encoding.level_counts, self.seed
-        return {
-            "rules": fit_rules,
+    def _experts(self, encoding: Encoding, leads: Encoded) -> dict[str, Fit]:
+        counts, seed, pairs = encoding.level_counts, self.seed, indicators_of(leads)
+        fits: dict[str, Fit] = {
+            "symmetric": lambda leads, won, weights: fit_symmetric(leads, won, weights, counts, seed=seed, pairs=pairs),
+            "leafwise": lambda leads, won, weights: fit_leafwise(leads, won, weights, counts, seed=seed),
             "ridge": lambda leads, won, weights: fit_linear(leads, won, weights, counts),
-            "trees": lambda leads, won, weights: fit_trees(leads, won, weights, counts, seed=seed, booster="trees"),
+            "rules": fit_rules,
         }
+        if np.ptp(leads.rules) < 1e-9:
+            del fits["rules"]
+        return fits
 
     def _cross_fit(
-        self, fits: dict[str, Fit], encoding: Encoding, leads: Encoded, won: FloatArray, weights: FloatArray, folds: IntArray
+        self, fits: Mapping[str, Fit], encoding: Encoding, leads: Encoded, rows: "_Rows", folds: IntArray
     ) -> tuple[FloatArray, dict[str, Fitted]]:
-        """Out-of-fold log-odds (n, experts), and each expert fitted on all leads."""
-        opinions = np.empty((leads.size, len(fits)))
-        jobs = [(name, fold) for name in fits for fold in [-1, *np.unique(folds).tolist()]]
+        """Out-of-fold log-odds (n, experts), and each expert as it will answer.
+
+        The symmetric trees answer by the mean of the folds' models, which was better than one model of all leads; the other experts
+        are fitted once more, on all leads.
+        """
+        whole = folds.max() + 1
+        jobs = [(name, fold) for name in fits for fold in range(whole + (name != "symmetric"))]
 
         def work(job: tuple[str, int]) -> Fitted:
-            rows = np.flatnonzero(folds != job[1])
-            return fits[job[0]](leads.take(rows), won[rows], weights[rows])
+            inside = np.flatnonzero(folds != job[1])
+            fit = fits[job[0]] if np.ptp(rows.won[inside]) > 0 else fit_rules
+            return fit(leads.take(inside), rows.won[inside], rows.weights[inside])
 
         with ThreadPoolExecutor(self.threads) as pool:
             done = dict(zip(jobs, pool.map(work, jobs), strict=True))
-        for (name, fold), result in done.items():
-            rows = np.flatnonzero(folds == fold)
-            if fold >= 0:
-                expert = expert_of(result.part, {name: result.booster or ""}, encoding)
-                opinions[rows, list(fits).index(name)] = expert.logit(leads.take(rows))
-        return opinions, {name: done[name, -1] for name in fits}
+        opinions = np.empty((leads.size, len(fits)))
+        for (name, fold), fitted in done.items():
+            outside = np.flatnonzero(folds == fold)
+            if outside.size:
+                expert = expert_of(fitted.part, fitted.booster or "", encoding)
+                opinions[outside, list(fits).index(name)] = expert.opinion(leads.take(outside))[0]
+        final = {name: done[name, whole] for name in fits if name != "symmetric"}
+        return opinions, {"symmetric": average_symmetric([done["symmetric", fold] for fold in range(whole)]), **final}
 
     def _finish(self, *, experts: dict[str, Fitted], **spec: Any) -> None:
         self.boosters_ = {name: fitted.booster for name, fitted in experts.items() if fitted.booster is not None}
         self.spec_: dict[str, Any] = {**spec, "experts": {name: fitted.part for name, fitted in experts.items()}}
         self._scorer = Scorer(self.spec_, self.boosters_)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Outcomes, rule log-odds and weights of the training leads, each (n,)."""
+
+    won: FloatArray
+    rules: FloatArray
+    weights: FloatArray
+
+    @classmethod
+    def of(cls, won: FloatArray, rules: FloatArray, weights: FloatArray | None) -> "_Rows":
+        won, rules = np.asarray(won, dtype=np.float64), np.asarray(rules, dtype=np.float64)
+        return cls(won, rules, np.ones(len(won)) if weights is None else np.asarray(weights, dtype=np.float64))
+
+    @property
+    def wins(self) -> float:
+        return float(self.weights @ self.won)
+
+    @property
+    def losses(self) -> float:
+        return float(self.weights @ (1 - self.won))
+
+    def base(self) -> float:
+        """Log-odds of the rate, held at a half as if two leads had shown it."""
+        return float(logit_of((self.wins + 1) / (self.wins + self.losses + 2)))
+
+    def loss(self, logit: FloatArray) -> float:
+        return float(self.weights @ log_losses(logit, self.won) / self.weights.sum())
+
+
+def fold_count(size: int) -> int:
+    """How often the leads are cross-fitted: more often where they are few and every one that is left out is missed."""
+    return 10 if size < 1000 else 5 if size < 3000 else 4 if size < 50_000 else 3
+
+
+def _recency(order: FloatArray) -> FloatArray:
+    """Later leads count more in weighing the experts: half as much a half of the history ago."""
+    return np.asarray(0.25 ** ((order.max() - order) / max(float(np.ptp(order)), 1e-9)), dtype=np.float64)
+
+
+def _mode(weights: Mapping[str, float], won: FloatArray) -> dict[str, str]:
+    """The mode and why, in words."""
+    counts = f"{int(won.sum())} won and {int((1 - won).sum())} lost leads"
+    total = sum(weights.values())
+    if total < 0.05:
+        return {"mode": "learned", "why": f"learned from {counts}: nothing in them tells the won from the lost, so the rate answers"}
+    if weights.get("rules", 0.0) > 0.05 * total:
+        share = f"{100 * weights['rules'] / total:.0f} %"
+        return {"mode": "blend", "why": f"learned from {counts}; the definition's rules have {share} of the say"}
+    return {"mode": "learned", "why": f"learned from {counts}"}
 
 
 def assign_folds(won: FloatArray, groups: IntArray | None, count: int, seed: int) -> IntArray:
@@ -174,21 +246,17 @@ def assign_folds(won: FloatArray, groups: IntArray | None, count: int, seed: int
     return by_group[members]
 
 
-def _shifted_rules(won: FloatArray, rules: FloatArray, weights: FloatArray) -> dict[str, Any]:
+def _shifted_rules(rows: _Rows) -> dict[str, Any]:
     """The rules, moved so that their mean meets the observed rate, which is held at theirs as if 20 leads had shown it."""
-    if not len(won):
+    if not len(rows.won):
         return {"kind": "rules", "intercept": 0.0, "slope": 1.0}
-    expected = float(sigmoid(rules).mean())
-    rate = (weights @ won + 20 * expected) / (weights.sum() + 20)
+    expected = float(sigmoid(rows.rules).mean())
+    rate = (rows.wins + 20 * expected) / (rows.wins + rows.losses + 20)
     low, high = -30.0, 30.0
-    for _ in range(100):
+    for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if sigmoid(rules + middle).mean() < rate else (low, middle)
-    return {"kind": "rules", "intercept": middle, "slope": 1.0}
-
-
-def _mean_loss(logit: FloatArray, won: FloatArray, weights: FloatArray) -> float:
-    return float(weights @ log_losses(logit, won) / weights.sum())
+        low, high = (middle, high) if sigmoid(rows.rules + middle).mean() < rate else (low, middle)
+    return {"kind": "rules", "intercept": low, "slope": 1.0}
 
 
 def _bands(logit: FloatArray, won: FloatArray, weights: FloatArray, coverage: float = 0.8) -> dict[str, list[float]]:
