@@ -100,3 +100,25 @@ def test_persons_are_recognised_by_their_address_whatever_its_case(tmp_path: Pat
     who = persons(crm)
     assert who[0] == who[1]
     assert len(set(who.tolist())) == 4
+
+
+def test_one_person_in_several_records_is_recognised_without_an_address_too() -> None:
+    rows = [
+        ("Ann@Acme.example", "Ann", "Lee", "Acme Ltd"),
+        ("ann+crm@acme.example", "A.", "Lee", "Acme"),
+        (None, "Ann", "Lee", "ACME"),
+        (None, "Ann", "Lee", "Other GmbH"),
+        (None, "Ann", "Lee", "other"),
+        (None, None, None, "Acme"),
+        (None, None, None, "Acme"),
+    ]
+    leads = pd.DataFrame(rows, columns=["@person", "First Name", "Last Name", "Company"]).astype("str")
+    who = persons(Crm(leads, None, None, pd.DataFrame(), ()))
+    assert [len({who[i] for i in same}) for same in ((0, 1, 2), (3, 4), (5,), (6,))] == [1, 1, 1, 1]
+    assert len(set(who.tolist())) == 4
+
+
+def test_a_name_that_two_addresses_share_decides_nothing() -> None:
+    rows = [("a@x.example", "Ann Lee", "Acme"), ("b@x.example", "Ann Lee", "Acme"), (None, "Ann Lee", "Acme")]
+    leads = pd.DataFrame(rows, columns=["@person", "Name", "Company"]).astype("str")
+    assert len(set(persons(Crm(leads, None, None, pd.DataFrame(), ())).tolist())) == 3

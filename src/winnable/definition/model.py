@@ -19,6 +19,9 @@ StageName = Literal["MAL", "MIL", "MQL", "SAL", "SQL", "opportunity", "won", "lo
 Grade = Literal["hot", "warm", "cool", "cold"]
 Need = Literal["budget", "authority", "need", "timeframe"]
 
+ANYTHING = "*"
+"""Alone under `won`: a lead is won when its status column holds anything at all, such as the date of winning."""
+
 CONSENT = ("yes", "y", "true", "1", "x", "opt-in", "opted in", "granted", "given", "subscribed")
 
 
@@ -26,7 +29,7 @@ class Outcome(Part):
     """When a lead counts as won or lost, and within how many days that is asked."""
 
     won: Annotated[Listed, Field(min_length=1)]
-    """Values of the status column that mean Closed Won."""
+    """Values of the status column that mean Closed Won; "*" alone: any value, where the column is such as the date of winning."""
     lost: Listed = ()
     """Values that mean the lead is lost; every other value: still open."""
     horizon_days: Days = 90
@@ -41,6 +44,8 @@ class Outcome(Part):
         both = sorted(set(self.won) & set(self.lost))
         if both:
             raise ValueError(f"the status {both[0]!r} is listed under won and under lost; keep it in one of them")
+        if ANYTHING in self.won and (len(self.won) > 1 or self.lost):
+            raise ValueError(f"{ANYTHING!r} under won means any value at all, so no other can be listed beside it or under lost")
         if self.winnable_days < self.horizon_days:
             raise ValueError(
                 f"winnable_days ({self.winnable_days:g}) is shorter than horizon_days ({self.horizon_days:g}); "
@@ -75,7 +80,7 @@ class Columns(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for role in ("id", "person", "created", "closed", "source", "consent"):
+        for role in ("id", "person", "created", "source", "consent"):
             if getattr(self, role) == self.status:
                 raise ValueError(f"{self.status!r} cannot be both status and {role}; each of the two needs a column of its own")
         if self.created is not None and self.created == self.closed:
@@ -242,6 +247,11 @@ class Definition(Part):
                 raise ValueError(
                     f"a condition asks for {condition.activity}, but [activities] lists no kind under that; list some there"
                 )
+        if self.columns.closed == self.columns.status and self.outcome.won != (ANYTHING,):
+            raise ValueError(
+                f"{self.columns.status!r} cannot be both status and closed, unless won = [{ANYTHING!r}]; "
+                "each of the two needs a column of its own"
+            )
         named = Counter(card.name for card in self.scorecard)
         if self.scorecard and named.most_common(1)[0][1] > 1:
             raise ValueError(f"two scorecards are called {named.most_common(1)[0][0]!r}; give each its own name")

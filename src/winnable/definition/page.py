@@ -16,7 +16,7 @@ from winnable.definition.document import Block, Bullets, Heading, Page, Table, T
 from winnable.definition.doubts import doubts
 from winnable.definition.gate import passing_probability
 from winnable.definition.lifecycle import STAGES, label
-from winnable.definition.model import Definition, Grade
+from winnable.definition.model import ANYTHING, Definition, Grade
 from winnable.definition.scorecard import group_of, log_odds, probability_of
 
 
@@ -80,9 +80,12 @@ def _opening(definition: Definition) -> Iterator[Block]:
     yield Text(f"Version {definition.version}{agreed}. It says which leads are worth working, how we tell, and what follows.")
     yield Heading("What we want to know")
     lost = f"Lost means {_or(outcome.lost)}." if outcome.lost else "No status means lost."
+    won = f"the CRM's status is {_or(outcome.won)}. {lost} Every other status is a lead that is still open."
+    if outcome.won == (ANYTHING,):
+        won = f"the CRM holds a value in {definition.columns.status}. Without one, a lead is still open."
     yield Bullets(
         (
-            f"Won means that the CRM's status is {_or(outcome.won)}. {lost} Every other status is a lead that is still open.",
+            f"Won means that {won}",
             f"Sales-ready: likely to be won within {outcome.horizon_days:g} days.",
             f"Winnable: likely to be won within {outcome.winnable_days:g} days; perhaps too early for sales, but not to be lost.",
             f"Before any history we expect to win {of_100(outcome.expected_conversion)} leads.",

@@ -14,6 +14,14 @@ _LEGAL_FORMS = re.compile(
 )
 
 
+_COMPANY = {"company", "companyname", "companyaccount", "account", "accountname", "organisation", "organization", "partnername"}
+
+
+def is_company(column: str) -> bool:
+    """Whether a column of this name holds the name of the company that a person works for."""
+    return re.sub(r"[^a-z0-9]", "", column.lower()) in _COMPANY
+
+
 def person_key(person: str | None, name: str | None = None, company: str | None = None) -> str | None:
     """The key of a person by `person` (an e-mail address, or any other key of the CRM), else by name and company; else None."""
     given = text(person)

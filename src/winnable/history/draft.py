@@ -13,10 +13,9 @@ import numpy as np
 from winnable.definition.facts import Facts, Words
 from winnable.definition.junk import contact_columns, find_junk
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition, Junk
+from winnable.definition.model import ANYTHING, Definition, Junk
 from winnable.errors import StoreError
 from winnable.history.guessing import Guesses, allowing
-from winnable.history.lead_table import ANYTHING
 from winnable.history.lexicon import bant_of
 from winnable.history.parsing import parse_moments
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from winnable.definition.load import nearest
-from winnable.definition.model import StageName
+from winnable.definition.model import ANYTHING, StageName
 from winnable.errors import DataError
-from winnable.history.lead_table import ANYTHING, listed
+from winnable.history.lead_table import listed
 from winnable.history.lexicon import (
     NO,
     YES,

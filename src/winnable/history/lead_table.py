@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from winnable.definition.model import Definition
+from winnable.definition.model import ANYTHING, Definition
 from winnable.errors import DataError
 from winnable.history.dates import read_dates
 from winnable.history.rejects import Findings, counted
@@ -13,8 +13,6 @@ from winnable.history.sources import read_source
 from winnable.history.table import TextTable
 
 ROLES = ("id", "person", "created", "closed", "status", "source", "consent")
-ANYTHING = "*"
-"""Alone under won: a lead is won when its status column holds anything at all."""
 AHEAD = pd.Timedelta(days=1)
 """How far ahead of now a date may lie before it is a fault: clocks differ and so do time zones."""
 

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from winnable.definition.facts import BoolArray, FloatArray, IntArray
-from winnable.definition.model import Definition
+from winnable.definition.junk import contact_columns
+from winnable.definition.model import Definition, Junk
+from winnable.definition.people import is_company, person_key
 from winnable.history.features import DAY, NEVER, microseconds, times_of
 
 if TYPE_CHECKING:
@@ -82,13 +84,36 @@ def take_snapshots(definition: Definition, crm: Crm, present: datetime | None) -
 
 
 def persons(crm: Crm) -> IntArray:
-    """A number for each lead, the same where the person is the same; a lead without a person column or value stands alone."""
+    """A number for each lead, the same where the person is the same (`definition.people.person_key`), shape (number of leads,).
+
+    A lead without an address belongs to the one person of its name and company who has one, if there is exactly one. A lead of
+    which neither is known stands alone.
+    """
     import pandas as pd
 
-    if "@person" not in crm.leads:
-        return np.arange(len(crm.leads))
-    who = crm.leads["@person"].str.lower().fillna("@" + pd.Series(np.arange(len(crm.leads)), index=crm.leads.index).astype("str"))
-    return pd.factorize(who)[0].astype(np.int64)
+    rows = range(len(crm.leads))
+    given = _texts(crm, ["@person"] if "@person" in crm.leads else [])
+    names = _texts(crm, list(contact_columns(Junk(), crm.leads.columns).name))
+    companies = _texts(crm, [column for column in crm.leads.columns if is_company(str(column))][:1])
+    addressed = [person_key(each) if each else None for each in given]
+    named = [person_key(None, name, company) for name, company in zip(names, companies, strict=True)]
+    owners: dict[str, set[str]] = {}
+    for address, name in zip(addressed, named, strict=True):
+        if address and name:
+            owners.setdefault(name, set()).add(address)
+    keys = []
+    for row, address, name in zip(rows, addressed, named, strict=True):
+        known = owners.get(name, set()) if name and not address else set()
+        keys.append(address or (next(iter(known)) if len(known) == 1 else name) or f"@{row}")
+    return pd.factorize(pd.Series(keys, dtype="str"))[0].astype(np.int64)
+
+
+def _texts(crm: Crm, columns: list[str]) -> list[str]:
+    """What stands in these columns of each lead, with a blank between; "" where nothing does."""
+    if not columns:
+        return [""] * len(crm.leads)
+    parts = [crm.leads[column].fillna("").to_list() for column in columns]
+    return [" ".join(words).strip() for words in zip(*parts, strict=True)]
 
 
 def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> Snapshots:

@@ -43,7 +43,7 @@ def write_proposal(text: str, path: Path) -> None:
 
 
 def evidence(rule: Suggestion) -> str:
-    """What speaks for a rule, in one line: "50 of 247 won (20.2 %), of the others 78 of 926 (8.4 %); odds times 2.4 (1.6 to 3)"."""
+    """What speaks for a rule, in one line: how many with it were won and how many without, and the odds with their interval."""
     with_it, without = f"{rule.won:,} of {rule.leads:,}", f"{rule.won_without:,} of {rule.without:,}"
     shares = 100 * rule.won / rule.leads, 100 * rule.won_without / rule.without
     odds = rule.effect
@@ -58,7 +58,7 @@ def _lines(definition: Definition, found: Suggestions) -> Iterator[str]:
     expected = card.conversion_at_threshold if card else float(f"{min(max(found.conversion, 0.001), 0.999):.2g}")
     threshold = round((log_odds(expected) - found.base) * found.double / log(2) / STEP) * STEP
     held_back = "confirmed on later leads held back" if found.confirmed else "too few wins to confirm them on leads held back"
-    yield f"# Proposed by {found.won:,} wins among {found.leads:,} people: {len(found.rules)} rules of {found.looked_at:,} looked at,"
+    yield f"# Proposed by {found.won:,} wins among {found.leads:,} people: {len(found.rules)} of {found.looked_at:,} looked at,"
     yield f"# {held_back}. In brackets: sure to 95 in 100. Take what makes sense to both teams."
     yield "# The first card that fits a lead is used: put this one above your others, or take rules from it into them."
     yield "[[scorecard]]"
