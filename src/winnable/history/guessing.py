@@ -315,10 +315,16 @@ def _ignored(guesses: Guesses, free: Sequence[str], tracked: set[str]) -> dict[s
         if own is None and name not in tracked:
             changed = guesses.vendor is not None and bare(name) in late
             own = f"{guesses.vendor.name} changes it while a lead is worked" if guesses.vendor and changed else why_late(name)
+            own = own or ("another status, which changes while a lead is worked" if _is_status(name, guesses.vendor) else None)
             own = own or _why_after_the_fact(guesses.leads[name].notna(), won, resolved)
         if own:
             ignored[name] = own
     return ignored
+
+
+def _is_status(name: str, vendor: Vendor | None) -> bool:
+    """Whether a column of this name tells where a lead stands; a plain "state" is as often part of an address."""
+    return bare(name) in {*STATUS, *(vendor.status if vendor else ())} - {"state"}
 
 
 def _why_after_the_fact(filled: pd.Series[bool], won: pd.Series[bool], resolved: pd.Series[bool]) -> str | None:
