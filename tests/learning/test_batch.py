@@ -1,0 +1,95 @@
+"""Batch scoring: every row of the source gets an answer or an error, whatever the size of the blocks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import DemoStore
+from winnable.errors import DataError, StoreError
+from winnable.history.crm import Crm, read_crm
+from winnable.history.features import NEVER
+from winnable.learning import batch
+from winnable.learning.batch import COLUMNS, moments_of_scoring, score_table, write_table
+from winnable.learning.predictor import Predictor
+
+
+@pytest.fixture(scope="module")
+def predictor(demo_store: DemoStore) -> Predictor:
+    return Predictor.of_store(demo_store.store)
+
+
+@pytest.fixture(scope="module")
+def crm(demo_store: DemoStore, predictor: Predictor) -> Crm:
+    files = demo_store.files
+    return read_crm(predictor.definition, str(files.leads), str(files.activities), str(files.history), for_training=False)
+
+
+def test_a_lead_alone_in_a_request_has_the_same_score_as_in_a_batch(predictor: Predictor, crm: Crm, demo_store: DemoStore) -> None:
+    """To 1e-9: fields by vocabulary and activities by DuckDB on one side, plain Python on the other."""
+    from winnable.history.features import Activity
+
+    as_of = moments_of_scoring(crm, "2026-06-30")
+    table = score_table(predictor, crm, as_of)
+    written = pd.read_csv(demo_store.files.leads, dtype=str, keep_default_na=False)
+    log = crm.activities
+    assert log is not None
+    moment = pd.Timestamp("2026-06-30", tz="UTC").to_pydatetime()
+    for row in range(0, len(written), 7):
+        mine = log[log["@id"] == written["Lead ID"][row]]
+        done = [Activity(*each) for each in zip(mine["@kind"], mine["@at"], mine["@recorded"], strict=True)]
+        facts = predictor.facts([written.iloc[row].to_dict()], [done], [moment])
+        scores = predictor.score(facts, [written["Lead ID"][row]])
+        for name in ("probability", "low", "high", "winnable"):
+            one, many = getattr(scores, name)[0], table["probability_winnable" if name == "winnable" else name].iloc[row]
+            assert one == pytest.approx(many, rel=0, abs=1e-9), (row, name)
+        assert "; ".join(reason.says for reason in scores.reasons[0]) == table["reasons"].iloc[row]
+
+
+def test_rows_that_could_not_be_read_stand_in_their_place_with_the_reason(predictor: Predictor, crm: Crm) -> None:
+    lost = crm.leads.index[[0, 10]]
+    reason = pd.DataFrame({"table": "leads", "row": lost, "id": ["L-0", None], "reason": "it has 3 values too many"})
+    table = score_table(predictor, replace(crm, leads=crm.leads.drop(lost), rejects=reason), moments_of_scoring(crm, None)[2:])
+    assert list(table.columns) == COLUMNS
+    assert table.index.tolist() == crm.leads.index.tolist()
+    assert table.index[table["error"].notna()].tolist() == [0, 10]
+    assert table.loc[[0, 10], "probability"].isna().all()
+
+
+def test_blocks_change_no_number(predictor: Predictor, crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_of = moments_of_scoring(crm, None)
+    whole = score_table(predictor, crm, as_of)
+    monkeypatch.setattr(batch, "BLOCK", 97)
+    seen: list[int] = []
+    parts = score_table(predictor, crm, as_of, tell=seen.append)
+    assert sum(seen) == len(crm.leads)
+    for name in ("probability", "low", "high", "reasons", "as_of"):
+        assert parts[name].tolist() == whole[name].tolist()
+
+
+def test_each_lead_may_have_its_own_moment(predictor: Predictor, crm: Crm) -> None:
+    days = ["2026-06-30", "2026-05-01T12:00:00Z", None] + ["2026-06-30"] * (len(crm.leads) - 3)
+    dated = replace(crm, leads=crm.leads.assign(Asked=pd.Series(days, dtype="str", index=crm.leads.index)))
+    as_of = moments_of_scoring(dated, "Asked")
+    assert as_of[2] == NEVER
+    table = score_table(predictor, dated, as_of)
+    assert table["as_of"].iloc[:2].tolist() == ["2026-06-30T00:00:00Z", "2026-05-01T12:00:00Z"]
+    assert table["error"].iloc[2] == "the column of --as-of has no date for this lead"
+
+
+def test_without_a_wish_the_newest_record_is_the_present(crm: Crm) -> None:
+    moments = moments_of_scoring(crm, None)
+    assert str(np.datetime64(int(moments[0]), "us")).startswith("2026-06-29")
+    with pytest.raises(DataError, match="neither a date"):
+        moments_of_scoring(crm, "soon")
+
+
+def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_table(pd.DataFrame({"a": [1, 2]}), tmp_path / "scores.csv")
+    assert (tmp_path / "scores.csv").read_text() == "a\n1\n2\n"
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(StoreError, match="--output"):
+        write_table(pd.DataFrame({"a": [1]}), tmp_path / "taken")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.csv", "taken"]
