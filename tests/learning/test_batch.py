@@ -11,7 +11,6 @@ from tests.conftest import DemoStore
 from winnable.errors import DataError, StoreError
 from winnable.history.crm import Crm, read_crm
 from winnable.history.features import NEVER
-from winnable.learning import batch
 from winnable.learning.batch import COLUMNS, moments_of_scoring, score_table, write_table
 from winnable.learning.predictor import Predictor
 
@@ -27,7 +26,7 @@ def crm(demo_store: DemoStore, predictor: Predictor) -> Crm:
     return read_crm(predictor.definition, str(files.leads), str(files.activities), str(files.history), for_training=False)
 
 
-def test_a_lead_alone_in_a_request_has_the_same_score_as_in_a_batch(predictor: Predictor, crm: Crm, demo_store: DemoStore) -> None:
+def test_a_lead_alone_has_the_same_score_as_in_a_batch(predictor: Predictor, crm: Crm, demo_store: DemoStore) -> None:
     """To 1e-9: fields by vocabulary and activities by DuckDB on one side, plain Python on the other."""
     from winnable.history.features import Activity
 
@@ -58,12 +57,11 @@ def test_rows_that_could_not_be_read_stand_in_their_place_with_the_reason(predic
     assert table.loc[[0, 10], "probability"].isna().all()
 
 
-def test_blocks_change_no_number(predictor: Predictor, crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_change_no_number(predictor: Predictor, crm: Crm) -> None:
     as_of = moments_of_scoring(crm, None)
     whole = score_table(predictor, crm, as_of)
-    monkeypatch.setattr(batch, "BLOCK", 97)
     seen: list[int] = []
-    parts = score_table(predictor, crm, as_of, tell=seen.append)
+    parts = score_table(predictor, crm, as_of, block=97, tell=seen.append)
     assert sum(seen) == len(crm.leads)
     for name in ("probability", "low", "high", "reasons", "as_of"):
         assert parts[name].tolist() == whole[name].tolist()

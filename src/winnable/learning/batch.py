@@ -42,7 +42,13 @@ def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
 
 
 def score_table(
-    predictor: Predictor, crm: Crm, as_of: IntArray, *, reasons: bool = True, tell: Callable[[int], None] = lambda _: None
+    predictor: Predictor,
+    crm: Crm,
+    as_of: IntArray,
+    *,
+    reasons: bool = True,
+    block: int = BLOCK,
+    tell: Callable[[int], None] = lambda _: None,
 ) -> pd.DataFrame:
     """The scores of all leads as a table, a row a lead, in order; a lead that cannot be scored has an error text and empty
     numbers.
@@ -52,11 +58,11 @@ def score_table(
     """
     faults = _faults(crm, as_of)
     blocks = [_unread(crm)]
-    for start in range(0, len(crm.leads), BLOCK):
-        rows = np.arange(start, min(start + BLOCK, len(crm.leads)))
+    for start in range(0, len(crm.leads), block):
+        rows = np.arange(start, min(start + block, len(crm.leads)))
         blocks.append(_score_block(predictor, crm, rows, as_of[rows], faults.iloc[rows], reasons))
         tell(len(rows))
-    filled = [block for block in blocks if len(block)]
+    filled = [part for part in blocks if len(part)]
     return pd.concat(filled).sort_index().reindex(columns=COLUMNS) if filled else pd.DataFrame(columns=COLUMNS)
 
 
