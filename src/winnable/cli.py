@@ -345,6 +345,47 @@ def _tell_suggestions(found: "Suggestions") -> None:
         out.print(f"Not looked at, because they seem to know the outcome: {', '.join(found.left_out)}.", markup=False)
 
 
+@app.command(epilog="Example: winnable describe --output definition.html")
+def describe(
+    leads: Annotated[str | None, typer.Argument(help="Hold the definition against these leads, too.")] = None,
+    activities: Activities = None,
+    history: History = None,
+    definition: DefinitionFile = Path("definition.toml"),
+    against: Annotated[Path | None, typer.Option(help="An older version: show what changed since.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the page here: a .html or .md file.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of definition files.")] = False,
+) -> None:
+    """Print the definition as a page that can be forwarded, or what changed since an older version."""
+    from winnable.definition.document import write_page
+    from winnable.definition.load import load_definition
+    from winnable.definition.page import describe as page_of
+    from winnable.definition.page import describe_changes
+    from winnable.definition.page import schema as schema_of
+
+    if schema:
+        out.print_json(data=schema_of(), highlight=False)
+        return
+    agreed = load_definition(definition)
+    old = None if against is None else load_definition(against)
+    if leads is None:
+        page = page_of(agreed) if old is None else describe_changes(old, agreed)
+    else:
+        from winnable.history.crm import read_crm
+        from winnable.history.versions import doubts_about, handed_over
+
+        crm = read_crm(agreed, leads, activities, history)
+        if old is None:
+            page = page_of(agreed, doubts_about(agreed, crm))
+        else:
+            before = handed_over(old, read_crm(old, leads, activities, history))
+            page = describe_changes(old, agreed, (before, handed_over(agreed, crm)))
+    if output is None:
+        out.print(page.markdown(), markup=False)
+    else:
+        write_page(page, output)
+        out.print(f"Written to {output}.", markup=False)
+
+
 def _who(mode: str, version: str) -> str:
     return "the rules" if version == "rules" else f"model version {version} ({mode})"
 

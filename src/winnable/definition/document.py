@@ -8,6 +8,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
+
+from winnable.errors import DefinitionError
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,18 @@ class Page:
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{title}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}\n</main>\n</body>\n</html>\n"
         )
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write the page to a file whose ending says the form; DefinitionError where that is neither .html nor .md, or not possible."""
+    forms = {".html": page.html, ".htm": page.html, ".md": page.markdown}
+    form = forms.get(path.suffix.lower())
+    if form is None:
+        raise DefinitionError(f"{path}: a page is written as .html or .md; end the file's name so")
+    try:
+        path.write_text(form(), encoding="utf-8")
+    except OSError as error:
+        raise DefinitionError(f"{path}: the page cannot be written there: {error.strerror or error}") from None
 
 
 def _markdown(block: Block) -> str:
