@@ -78,7 +78,7 @@ class ChampionFollower:
         while not self._stop.wait(LOOK_AGAIN):
             before = (self._predictor, self._broken, self._unreachable)
             self._ask_remote()
-            self._look()
+            self.look()
             if self._predictor is not before[0]:
                 found = self._predictor
                 tell("champion", version=found.version, fingerprint=found.fingerprint, mode=found.mode)
@@ -103,7 +103,7 @@ class ChampionFollower:
             )
         return Predictor.from_rules(load_definition(self.definition))
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Take up the champion if it is another one. One that was refused is tried again, since its files may still be on their
         way."""
         seen = self._signature()

@@ -108,13 +108,18 @@ def _activity(definition: Definition) -> dict[str, Any]:
 
 
 def _request(predictor: Predictor) -> dict[str, Any]:
+    lead = {"$ref": _REFS.format(model="Lead")}
+    anything_else = {
+        "title": "Faulty lead",
+        "description": "Anything else gets an entry in `errors`, and the other leads their scores.",
+    }
     return {
         "type": "object",
         "title": "ScoreRequest",
         "required": ["leads"],
         "additionalProperties": False,
         "properties": {
-            "leads": {"type": "array", "items": {"$ref": _REFS.format(model="Lead")}, "minItems": 1, "maxItems": MOST_LEADS},
+            "leads": {"type": "array", "items": {"anyOf": [lead, anything_else]}, "minItems": 1, "maxItems": MOST_LEADS},
             "as_of": {
                 "type": ["string", "null"],
                 "format": "date-time",
@@ -151,12 +156,15 @@ def _problem(says: str) -> dict[str, Any]:
 
 
 def _words_of(definition: Definition) -> Mapping[str, str]:
-    """For each column the first word that the definition asks for in it."""
+    """For each column the first word that speaks for a lead by the definition: of the ideal profile, or worth points."""
+    rules = [rule for card in definition.scorecard for rule in card.rule if rule.points > 0]
     words: dict[str, str] = {}
-    for condition in definition.conditions():
+    for condition in (*definition.profile.ideal, *(condition for rule in rules for condition in rule.when)):
         asked = condition.any_of or condition.matches
         if condition.field is not None and asked:
             words.setdefault(condition.field, asked[0])
+    if definition.columns.consent is not None:
+        words.setdefault(definition.columns.consent, definition.gate.consent[0])
     return words
 
 

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from winnable.service.journal import Journal
@@ -33,6 +34,7 @@ _SAFE_HEADERS = [
 ]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+CLIENT_GONE = 499  # what the journal calls a request whose sender did not wait; nobody is sent it
 FLUSH = 0.2  # seconds that a line of the journal may wait
 
 
@@ -71,6 +73,8 @@ class Porter:
             await self._app(scope, receive, out)
         except Refusal as refusal:
             await _refuse(out, refusal.status, refusal.detail, refusal.headers)
+        except ClientDisconnect:
+            status = CLIENT_GONE
         except Exception as error:
             kind, where = type(error).__name__, _where(error)
             self._journal.event("failed", level="error", request_id=request_id.decode(), error=kind, where=where)

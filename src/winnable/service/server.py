@@ -4,6 +4,7 @@ With several workers each is a process of its own that reads the same store; a w
 """
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,7 @@ def run(
     }
     if workers == 1:
         app = create_app(store, definition)
+        signal.signal(signal.SIGTERM, _leave)
         tell()
         uvicorn.run(app, **options)
         return
@@ -72,3 +74,8 @@ def _check_address(store: Path, host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise StoreError(f"--host {host} --port {port}: cannot be used ({error.strerror}). Choose another --port.") from None
+
+
+def _leave(*_: object) -> None:
+    """uvicorn raises the signal again when it has finished: an end that was asked for is no failure."""
+    raise SystemExit(0)

@@ -1,0 +1,92 @@
+"""The process: several workers, a graceful end, and what it never loads."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.service.conftest import COMMAND, serving
+
+
+def test_several_workers_and_a_graceful_end(store: Path, tmp_path: Path) -> None:
+    with serving(store, tmp_path / "log", "--workers", "2") as live:
+        until, workers = time.monotonic() + 30, set()
+        while len(workers) < 2 and time.monotonic() < until:
+            text = httpx.get(f"{live.url}/metrics").text  # a new connection each time
+            workers |= {line.split('worker="')[1].split('"')[0] for line in text.splitlines() if 'worker="' in line}
+        assert len(workers) == 2
+    assert live.process.returncode == 0
+
+
+def test_requests_under_way_are_finished(store: Path, tmp_path: Path) -> None:
+    content = json.dumps({"leads": [{"Employees": i} for i in range(1000)]}).encode()
+    head = f"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    with serving(store, tmp_path / "log") as live:
+        with socket.create_connection(("127.0.0.1", int(live.url.rsplit(":", 1)[1]))) as connection:
+            connection.sendall(head.encode() + content)
+            time.sleep(0.05)
+            live.process.send_signal(signal.SIGTERM)
+            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        assert live.process.wait(20) == 0
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.count(b'"score_id"') == 1000
+
+
+def test_a_slow_body_does_not_hold_the_others_up(live) -> None:
+    port = int(live.url.rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port)) as slow:
+        slow.sendall(b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        assert httpx.post(f"{live.url}/score", json={"leads": [{}]}).status_code == 200
+
+
+def test_a_taken_port_is_told(store: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [*COMMAND, "serve", "--store", str(store), "--port", str(port)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Choose another --port" in done.stderr
+
+
+def test_any_asgi_server_can_run_it(demo_store) -> None:
+    """The factory takes its store from the environment; and what answers has loaded nothing that trains."""
+    code = """
+import asyncio, sys
+from winnable.service.api import create_app
+
+async def main():
+    app = create_app()
+    sent = []
+    body = b'{"leads": [{"Employees": 10}]}'
+    scope = {"type": "http", "method": "POST", "path": "/score", "raw_path": b"/score", "query_string": b"", "headers": [],
+             "client": ("127.0.0.1", 1), "scheme": "http", "server": ("127.0.0.1", 80), "root_path": "", "http_version": "1.1"}
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+    async def send(message):
+        sent.append(message)
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 200, sent
+    assert b'"probability":0.' in sent[1]["body"]
+
+asyncio.run(main())
+heavy = ("mlflow", "pandas", "sklearn", "matplotlib", "lightgbm", "catboost", "scipy", "ibis", "duckdb", "pyarrow", "sqlalchemy")
+print(*(name for name in heavy if name in sys.modules))
+"""
+    environment = {"WINNABLE_STORE": str(demo_store.store), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+def test_a_served_process_is_small(live) -> None:
+    httpx.post(f"{live.url}/score", json={"leads": [{"Employees": 10}]})
+    status = Path(f"/proc/{live.process.pid}/status").read_text()
+    resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+    assert resident < 120_000  # kB
