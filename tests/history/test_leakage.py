@@ -139,7 +139,8 @@ def test_what_counts_of_recorded_changes_is_when_they_were_made(company: pd.Data
     columns = {"Field 17": written_at_the_close(won, still_open, random), "Field 18": early}
     leads = company.assign(**columns)
     closed = leads[leads["Closed on"] != ""]
-    at_close = closed[["Lead ID", "Closed on", "Field 17"]].set_axis(["Lead ID", "At", "New"], axis=1).assign(Field="Field 17", Old="")
+    at_close = closed[["Lead ID", "Closed on", "Field 17"]].set_axis(["Lead ID", "At", "New"], axis=1)
+    at_close = at_close.assign(Field="Field 17", Old="")
     told = leads[early != ""]
     at = (pd.to_datetime(told["Created"]) + DAY).dt.strftime("%Y-%m-%d")
     before = pd.DataFrame({"Lead ID": told["Lead ID"], "At": at, "Field": "Field 18", "Old": "", "New": "500"})

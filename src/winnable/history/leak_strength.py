@@ -5,6 +5,8 @@ there" as a group of its own. That is crude for predicting and good for suspecti
 `leakage`.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +26,6 @@ class Strength:
     filled_won, filled_lost: how many won and lost leads have a value.
     decided: the share of leads in groups of at least 20 in which nearly all or nearly none are won, far beyond the base rate.
     purest: the position of the largest of these groups among `groups`, or -1.
-    scores: each lead's log-odds relative to the base rate, by its group, from the other folds; shape (n,).
     """
 
     auc: float
@@ -33,7 +34,6 @@ class Strength:
     filled_lost: int
     decided: float
     purest: int
-    scores: FloatArray
 
     @property
     def cautious_auc(self) -> float:
@@ -68,25 +68,39 @@ def folds_of(won: BoolArray) -> IntArray:
 
 def strength_of(groups: IntArray, won: BoolArray, folds: IntArray) -> Strength:
     """Measure one column, given as groups; all three of shape (n,), with at least one won and one lost lead."""
-    scores = _scores(groups, won, folds)
-    auc = auc_of(scores, won)
+    auc = auc_of(_Rates.of(groups, won, folds).scores(groups, folds, without=folds), won)
     wins, losses = int(won.sum()), int((~won).sum())
     filled = groups > 0
     decided, purest = _decided(groups, won)
     return Strength(
-        auc, auc_error(auc, wins, losses), int((filled & won).sum()), int((filled & ~won).sum()), decided, purest, scores
+        auc, auc_error(auc, wins, losses), int((filled & won).sum()), int((filled & ~won).sum()), decided, purest
     )
 
 
-def _scores(groups: IntArray, won: BoolArray, folds: IntArray) -> FloatArray:
-    count = int(groups.max()) + 1
-    places = folds * count + groups
-    size = np.bincount(places, minlength=FOLDS * count).reshape(FOLDS, count)
-    wins = np.bincount(places, weights=won, minlength=FOLDS * count).reshape(FOLDS, count)
-    size, wins = size.sum(axis=0) - size, wins.sum(axis=0) - wins
-    base = (wins.sum(axis=1) + 1) / (size.sum(axis=1) + 2)
-    rate = (wins + HELD * base[:, None]) / (size + HELD)
-    return np.asarray((_logit(rate) - _logit(base)[:, None])[folds, groups])
+@dataclass(frozen=True)
+class _Rates:
+    """How many leads, and how many won ones, each fold has in each group: both (folds, groups)."""
+
+    size: FloatArray
+    wins: FloatArray
+
+    @classmethod
+    def of(cls, groups: IntArray, won: BoolArray, folds: IntArray) -> _Rates:
+        count = int(groups.max()) + 1
+        places = folds * count + groups
+        size = np.bincount(places, minlength=FOLDS * count).reshape(FOLDS, count)
+        wins = np.bincount(places, weights=won, minlength=FOLDS * count).reshape(FOLDS, count)
+        return cls(size.astype(np.float64), wins)
+
+    def scores(self, groups: IntArray, folds: IntArray, *, without: IntArray, nor: int | None = None) -> FloatArray:
+        """Each lead's log-odds relative to the base rate, by its group, learned without the folds `without` (n,) and `nor`."""
+        size, wins = self.size.sum(axis=0) - self.size, self.wins.sum(axis=0) - self.wins
+        if nor is not None:
+            own = np.arange(FOLDS) == nor
+            size, wins = size - np.where(own[:, None], 0.0, self.size[nor]), wins - np.where(own[:, None], 0.0, self.wins[nor])
+        base = (wins.sum(axis=1) + 1) / (size.sum(axis=1) + 2)
+        rate = (wins + HELD * base[:, None]) / (size + HELD)
+        return np.asarray((_logit(rate) - _logit(base)[:, None])[without, groups])
 
 
 def auc_of(scores: FloatArray, won: BoolArray) -> float:
@@ -138,16 +152,21 @@ def fill_odds(filled_one: int, all_one: int, filled_other: int, all_other: int) 
     return bound * all_other / all_one if one > other else 0.0
 
 
-def joint_auc(scores: list[FloatArray], won: BoolArray, folds: IntArray, most: int = 5000) -> float:
-    """The cross-fitted AUC of an additive model of several columns' scores, each (n,): a guess at what a model would reach."""
+def joint_auc(columns: list[IntArray], won: BoolArray, folds: IntArray, most: int = 5000) -> float:
+    """The cross-fitted AUC of an additive model of several columns, given as groups (n,): a guess at what a model would reach.
+
+    A fold's leads are answered by a model that has seen them neither in its coefficients nor in the rates that it weighs.
+    """
     rows = np.linspace(0, len(won) - 1, min(most, len(won))).astype(np.int64)
-    design = np.column_stack([np.ones(len(rows)), *(column[rows] for column in scores)])
-    outcome, fold = won[rows].astype(np.float64), folds[rows]
+    won, folds, columns = won[rows], folds[rows], [groups[rows] for groups in columns]
+    rates = [_Rates.of(groups, won, folds) for groups in columns]
     answer = np.zeros(len(rows))
-    for each in range(FOLDS):
-        beta = _additive(design[fold != each], outcome[fold != each])
-        answer[fold == each] = design[fold == each] @ beta
-    return auc_of(answer, won[rows])
+    for fold in range(FOLDS):
+        scores = [each.scores(groups, folds, without=folds, nor=fold) for each, groups in zip(rates, columns, strict=True)]
+        design = np.column_stack([np.ones(len(rows)), *scores])
+        own = folds == fold
+        answer[own] = design[own] @ _additive(design[~own], won[~own].astype(np.float64))
+    return auc_of(answer, won)
 
 
 def _additive(design: FloatArray, outcome: FloatArray) -> FloatArray:

@@ -92,6 +92,7 @@ class _Table:
     status: pd.Series
     open: Facts
     open_created: IntArray
+    groups: dict[str, IntArray]
     strengths: dict[str, Strength]
     folds: IntArray
     ordinary: float
@@ -108,7 +109,8 @@ class _Table:
         won = outcome[resolved] == 1.0
         folds = folds_of(won)
         both = won.any() and not won.all()
-        strengths = {name: strength_of(groups_of(facts.columns[name]), won, folds) for name in fields} if both else {}
+        groups = {name: groups_of(facts.columns[name]) for name in fields}
+        strengths = {name: strength_of(groups[name], won, folds) for name in fields} if both else {}
         innocent = [name for name in strengths if (clue := name_clue(name)) is None or clue.weight <= 0]
         ordinary = max((strengths[name].cautious_auc for name in innocent if not _one_sided(strengths[name], won)), default=0.5)
         return cls(
@@ -123,6 +125,7 @@ class _Table:
             status=crm.leads["@status"].iloc[resolved],
             open=_as_it_stands(definition, crm, fields, still_open),
             open_created=_times(crm, "@created", still_open),
+            groups=groups,
             strengths=strengths,
             folds=folds,
             ordinary=ordinary,
@@ -234,8 +237,8 @@ def _distance(auc: float) -> float:
 
 
 def _decided_in_words(table: _Table, name: str, strength: Strength) -> str:
-    groups, column = groups_of(table.facts.columns[name]), table.facts.columns[name]
-    inside = groups == strength.purest
+    column = table.facts.columns[name]
+    inside = table.groups[name] == strength.purest
     rate = _percent(float(table.won[inside].mean()))
     if strength.purest == 0:
         where = "nothing stands there"
@@ -377,8 +380,8 @@ def _effect(table: _Table, name: str, honest: list[str]) -> tuple[str, ...]:
     """What the column does to the measured skill of a model of all columns above suspicion."""
     if name not in table.strengths:
         return ()
-    others = [table.strengths[each].scores for each in honest if table.strengths[each].auc > 0.51]
-    without, with_it = (joint_auc(scores, table.won, table.folds) for scores in (others, [*others, table.strengths[name].scores]))
+    others = [table.groups[each] for each in honest if table.strengths[each].auc > 0.51]
+    without, with_it = (joint_auc(columns, table.won, table.folds) for columns in (others, [*others, table.groups[name]]))
     if with_it < without + 0.005:
         return (f"A simple model reaches AUC {without:.2f} without it and no more with it.",)
     return (f"With it a simple model looks like AUC {with_it:.2f}; without it {without:.2f}.",)

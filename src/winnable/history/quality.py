@@ -55,7 +55,7 @@ def inspect_quality(definition: Definition, crm: Crm) -> tuple[Finding, ...]:
 def _rejects(crm: Crm) -> list[Finding]:
     rejected = int((crm.rejects["table"] == "leads").sum())
     share = rejected / (rejected + len(crm.leads))
-    return [Finding("rejects", f"{counted(rejected, 'lead')} ({share:.1%}) could not be used.")] if rejected else []
+    return [Finding("rejects", f"Could not be used: {counted(rejected, 'lead')} ({share:.1%}).")] if rejected else []
 
 
 def _junk(definition: Definition, crm: Crm) -> list[Finding]:
@@ -74,7 +74,7 @@ def _junk(definition: Definition, crm: Crm) -> list[Finding]:
         return []
     times = np.bincount(why.codes[why.codes >= 0], minlength=len(why.vocabulary))
     reasons = "; ".join(f"{word}: {count:,}" for word, count in zip(why.vocabulary, times, strict=True) if count)
-    return [Finding("junk", f"{counted(junk, 'lead')} ({junk / len(rows):.1%}) look like junk ({reasons}).")]
+    return [Finding("junk", f"Looks like junk: {counted(junk, 'lead')} ({junk / len(rows):.1%}; {reasons}).")]
 
 
 def _duplicates(definition: Definition, crm: Crm) -> list[Finding]:
@@ -83,7 +83,8 @@ def _duplicates(definition: Definition, crm: Crm) -> list[Finding]:
     if not twice:
         return []
     spare = int(times[times > 1].sum()) - twice
-    return [Finding("duplicates", f"{twice:,} people stand there more than once ({counted(spare, 'record')} too many).")]
+    who = "1 person" if twice == 1 else f"{twice:,} people"
+    return [Finding("duplicates", f"In there more than once: {who} ({counted(spare, 'record')} too many).")]
 
 
 def _columns(definition: Definition, crm: Crm) -> list[Finding]:
@@ -121,9 +122,9 @@ def _statuses(definition: Definition, crm: Crm) -> list[Finding]:
         unknown = {word: count for word, count in unknown.items() if (clue := name_clue(word)) and clue.weight >= LIKELY}
     if not unknown:
         return []
-    listed = ", ".join(f"`{word}` ({count:,})" for word, count in list(unknown.items())[:_SHOWN])
+    listed = ", ".join(f"`{word}`: {count:,}" for word, count in list(unknown.items())[:_SHOWN])
     total = sum(unknown.values())
-    says = f"{counted(total, 'lead')} have a status that the definition does not know and count as open: {listed}."
+    says = f"Counted as open, because the definition does not know the status: {counted(total, 'lead')} ({listed})."
     return [Finding("status", says)]
 
 

@@ -9,18 +9,18 @@ achieve.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, exp, log
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, Column, Facts, FloatArray, Numbers
+from winnable.definition.facts import BoolArray, Column, Facts, FloatArray, IntArray, Numbers
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import DAY, NEVER, facts_of, learn_plan, microseconds, times_of
-from winnable.history.leak_strength import FOLDS, auc_error, auc_of, folds_of, groups_of, joint_auc, strength_of
+from winnable.history.leak_strength import FOLDS, auc_error, folds_of, groups_of, joint_auc, strength_of
 from winnable.history.leakage import ColumnVerdict, left_out
 from winnable.history.snapshots import outcomes, take_snapshots
 from winnable.learning.model import LeadModel
@@ -32,7 +32,7 @@ SHRINKAGE = 0.9
 OPTIMISM = 0.05  # of Nagelkerke's R2
 MARGIN, RELATIVE_MARGIN = 0.05, 0.25  # of the base rate: the narrower of 5 points and a quarter of it
 RULES_MARGIN = 0.4  # while the base rate is not known within 40 %, nothing else can be
-USUAL_AUC = 0.70  # anticipated where the data cannot say
+USUAL_AUC, USUAL_ERROR = 0.75, 0.05  # what such models reach; less one error: 0.70, Riley's advice where nothing is known
 LEAST_AUC, MOST_AUC = 0.60, 0.90
 FREQUENT = 0.05  # of the leads that must share a word for it to count as a parameter of its own
 PACE_DAYS = 182
@@ -200,9 +200,9 @@ def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[Column
     share = (wins + 1) / (leads + 2)
     facts, won = learnable(definition, crm, verdicts)
     names = [name for name, column in facts.columns.items() if tells(column)]
-    scores = _scores(facts, names, won)
-    measured, auc = _anticipated_auc(list(scores.values()), won)
-    half = sorted(names, key=lambda name: -auc_of(scores[name], won) if scores else 0.0)[: (len(names) + 1) // 2]
+    groups = {name: groups_of(facts.columns[name]) for name in names}
+    measured, auc = _anticipated_auc(list(groups.values()), won)
+    half = _stronger_half(groups, won)
     parameters, fewer = (max(1, candidate_parameters(facts, kept)) for kept in (names, half))
     r2, factor = cox_snell(auc, share), strength_factor(auc)
     return Readiness(
@@ -237,8 +237,9 @@ def candidate_parameters(facts: Facts, names: Sequence[str]) -> int:
     """How many things a model of these columns would have to estimate.
 
     A number costs one, and one more if it is often missing; a column of words one for each frequent word beyond the first (rare
-    ones are held at the average by the models here). Columns that repeat each other count once: it is the number of independent
-    directions that hold 95 % of the variation, as in a regression on principal components.
+    ones are held at the average by the models here). Columns that repeat each other count once: the sum is the effective number
+    of independent directions, that of Bretherton et al. 1999, "The effective number of spatial degrees of freedom of a
+    time-varying field" (Journal of Climate 12), because models that hold their coefficients spend little on the others.
     """
     columns = [column for name in names for column in _design(facts.columns[name])]
     if not columns:
@@ -246,8 +247,8 @@ def candidate_parameters(facts: Facts, names: Sequence[str]) -> int:
     design = np.column_stack(columns)
     spread = design.std(axis=0)
     design = (design - design.mean(axis=0))[:, spread > 1e-9] / spread[spread > 1e-9]
-    strengths = np.linalg.eigvalsh(design.T @ design)[::-1] if design.size else np.zeros(0)
-    return int(np.searchsorted(np.cumsum(strengths), 0.95 * strengths.sum()) + 1) if len(strengths) else 0
+    strengths = np.linalg.eigvalsh(design.T @ design) if design.size else np.zeros(0)
+    return ceil(strengths.sum() ** 2 / (strengths**2).sum() - 1e-6) if len(strengths) else 0
 
 
 def tells(column: Column) -> bool:
@@ -269,21 +270,26 @@ def _design(column: Column) -> list[FloatArray]:
     return [(column.codes + 1 == code).astype(np.float64) for code in (frequent if rare else frequent[1:])]
 
 
-def _scores(facts: Facts, names: Sequence[str], won: BoolArray) -> dict[str, FloatArray]:
-    """Each column's cross-fitted log-odds, (n,); none where only one outcome is known."""
-    if not won.any() or won.all():
-        return {}
-    folds = folds_of(won)
-    return {name: strength_of(groups_of(facts.columns[name]), won, folds).scores for name in names}
+def _stronger_half(groups: Mapping[str, IntArray], won: BoolArray) -> list[str]:
+    """The columns that tell most by themselves, half of them and rounded up."""
+    strengths = dict.fromkeys(groups, 0.5)
+    if won.any() and not won.all():
+        folds = folds_of(won)
+        strengths = {name: strength_of(each, won, folds).auc for name, each in groups.items()}
+    return sorted(groups, key=lambda name: -strengths[name])[: (len(groups) + 1) // 2]
 
 
-def _anticipated_auc(scores: list[FloatArray], won: BoolArray) -> tuple[float | None, float]:
-    """The cross-fitted AUC of a simple model, and a cautious one to count with: one standard error less, within reason."""
-    if not scores or min(won.sum(), (~won).sum()) < 2 * FOLDS:
-        return None, USUAL_AUC
-    measured = joint_auc(scores, won, folds_of(won))
-    error = auc_error(measured, int(won.sum()), int((~won).sum()))
-    return measured, float(np.clip(measured - error, LEAST_AUC, MOST_AUC))
+def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | None, float]:
+    """The cross-fitted AUC of a simple model, and a cautious one to count with.
+
+    The measured AUC is weighed against what is usual by their standard errors; one standard error of the result is taken off.
+    """
+    known, precision, measured = USUAL_AUC, USUAL_ERROR**-2, None
+    if columns and min(won.sum(), (~won).sum()) >= 2 * FOLDS:
+        measured = joint_auc(columns, won, folds_of(won))
+        weight = auc_error(measured, int(won.sum()), int((~won).sum())) ** -2
+        known, precision = (precision * known + weight * measured) / (precision + weight), precision + weight
+    return measured, float(np.clip(known - precision**-0.5, LEAST_AUC, MOST_AUC))
 
 
 def _pace(definition: Definition, crm: Crm) -> float | None:

@@ -1,0 +1,59 @@
+"""At the advertised number of wins a model may be relied on: its probabilities are not too extreme on leads it has not seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from winnable.definition.load import definition_from
+from winnable.history.crm import read_crm
+from winnable.history.leakage import assess_columns
+from winnable.learning.evaluation import measure
+from winnable.learning.model import LeadModel
+from winnable.learning.readiness import assess_readiness, learnable
+
+RESAMPLES = 10
+
+
+def x_education(data: Path) -> pd.DataFrame:
+    leads = pd.read_csv(data / "x-education/Leads.csv", dtype=str)
+    return leads.assign(status=np.where(leads["Converted"] == "1", "won", "lost")).drop(
+        columns=["Converted", "Prospect ID", "Lead Number"]
+    )
+
+
+def bank(data: Path) -> pd.DataFrame:
+    leads = pd.read_csv(data / "bank-marketing/bank-additional-full.csv", sep=";", dtype=str)
+    return leads.assign(status=np.where(leads["y"] == "yes", "won", "lost")).drop(columns="y")
+
+
+def olist(data: Path) -> pd.DataFrame:
+    leads = pd.read_csv(data / "olist-marketing-funnel/olist_marketing_qualified_leads_dataset.csv", dtype=str)
+    deals = pd.read_csv(data / "olist-marketing-funnel/olist_closed_deals_dataset.csv", dtype=str)
+    leads = leads[leads["first_contact_date"] >= "2018"]
+    status = np.where(leads["mql_id"].isin(deals["mql_id"]), "won", "lost")
+    return leads.assign(status=status).drop(columns=["mql_id", "first_contact_date"])
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("real", [x_education, bank, olist])
+def test_the_calibration_slope_is_at_least_nine_tenths_in_four_of_five_resamples(real, shared_data: Path, tmp_path: Path) -> None:
+    """The fourth real set, Maven's, has nothing to learn in it: there is no slope to judge."""
+    real(shared_data).to_csv(tmp_path / "leads.csv", index=False)
+    shared = definition_from({"outcome": {"won": ["won"], "lost": ["lost"]}, "columns": {"status": "status"}}, "the benchmark")
+    crm = read_crm(shared, str(tmp_path / "leads.csv"))
+    verdicts = assess_columns(shared, crm)
+    needed = assess_readiness(shared, crm, verdicts).needed.leads
+    facts, won = learnable(shared, crm, verdicts)
+    slopes = []
+    for seed in range(RESAMPLES):
+        order = np.random.default_rng(seed).permutation(len(won))
+        rows, others = order[:needed], order[needed:][:4000]
+        outcome, rules = won.astype(np.float64), np.zeros(len(won))
+        model = LeadModel(seed=seed, threads=1).fit(facts.take(rows), outcome[rows], rules[rows])
+        answer = model.probability(facts.take(others), rules[others])
+        slopes.append(measure(outcome[others], answer, float(won.mean())).slope or 0.0)
+    wins = needed * won.mean()
+    print(f"\n{real.__name__}: {needed:,} leads, {wins:.0f} wins; slopes {np.sort(slopes).round(2)}")
+    assert np.mean(np.array(slopes) >= 0.9) >= 0.8

@@ -1,0 +1,190 @@
+"""The published minimum is computed as published, and a company is told truthfully how far it is from it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from winnable.definition.facts import Facts, Numbers, Words
+from winnable.definition.load import definition_from
+from winnable.definition.model import Definition
+from winnable.history.crm import Crm, read_crm
+from winnable.history.leakage import assess_columns
+from winnable.learning.readiness import (
+    Readiness,
+    assess_readiness,
+    candidate_parameters,
+    cox_snell,
+    learning_curve,
+    minimum_size,
+    most_cox_snell,
+    readiness_plot,
+    strength_factor,
+)
+
+SHARED = {"outcome": {"won": ["Closed Won"], "lost": ["Closed Lost"]}}
+ROLES = {"id": "Lead ID", "status": "Status", "created": "Created", "closed": "Closed on"}
+
+
+# --- the formulas ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_published_example_needs_662_leads_and_116_events() -> None:
+    """Riley et al. 2019 and 2020: a diagnostic model of Chagas disease, 24 parameters, prevalence 0.174, Cox-Snell R2 0.288."""
+    needed = minimum_size(24, 0.174, 0.288, margin=0.05)
+    assert (needed.shrinkage, needed.optimism, needed.rate) == (623, 662, 221)
+    assert needed.leads == 662
+    assert int(np.ceil(needed.leads * 0.174)) == 116
+
+
+def test_the_largest_r2_is_the_published_one() -> None:
+    """Riley et al. 2020: 0.75 for a prevalence of a half, 0.33 for 0.05, 0.48 for 0.1."""
+    assert most_cox_snell(0.5) == pytest.approx(0.75, abs=0.005)
+    assert most_cox_snell(0.1) == pytest.approx(0.48, abs=0.005)
+    assert most_cox_snell(0.05) == pytest.approx(0.33, abs=0.005)
+
+
+@pytest.mark.parametrize(("auc", "share"), [(0.65, 0.1), (0.77, 0.23), (0.81, 0.77), (0.88, 0.4)])
+def test_r2_from_an_auc_is_where_the_published_simulation_converges(auc: float, share: float) -> None:
+    """Riley, Van Calster and Collins 2021: lost leads N(0, 1), won ones N(sqrt(2) z(AUC), 1), a logistic model of them."""
+    from scipy.stats import norm
+    from sklearn.linear_model import LogisticRegression
+
+    random = np.random.default_rng(0)
+    won = np.arange(400_000) < 400_000 * share
+    x = random.normal(size=len(won)) + np.sqrt(2) * norm.ppf(auc) * won
+    p = LogisticRegression(C=np.inf).fit(x[:, None], won).predict_proba(x[:, None])[:, 1]
+    ratio = 2 * np.mean(np.where(won, np.log(p / share), np.log((1 - p) / (1 - share))))
+    assert cox_snell(auc, share) == pytest.approx(1 - np.exp(-ratio), abs=0.004)
+
+
+@pytest.mark.parametrize(("auc", "low", "high"), [(0.65, 31, 39), (0.70, 17, 22), (0.75, 10, 14), (0.80, 6.5, 9)])
+def test_wins_for_each_parameter_hardly_depend_on_the_base_rate(auc: float, low: float, high: float) -> None:
+    for share in (0.05, 0.1, 0.2):
+        assert low <= minimum_size(100, share, cox_snell(auc, share)).shrinkage * share / 100 <= high
+
+
+def test_strong_models_need_more_than_the_first_criterion_says() -> None:
+    """Pavlou et al. 2024: half as many again at an AUC of 0.85, twice as many at 0.90."""
+    assert [strength_factor(auc) for auc in (0.7, 0.8)] == [1, 1]
+    assert strength_factor(0.85) == pytest.approx(1.5)
+    assert strength_factor(0.90) == pytest.approx(2.0)
+
+
+def test_the_base_rate_is_known_within_a_quarter_of_itself() -> None:
+    needed = minimum_size(1, 0.02, cox_snell(0.7, 0.02))
+    assert needed.rate * 0.02 == pytest.approx((1.96 / 0.25) ** 2 * 0.98, rel=0.01)
+
+
+def test_parameters_are_counted_once_for_columns_that_repeat_each_other() -> None:
+    random = np.random.default_rng(0)
+    number, other = random.normal(size=400), random.normal(size=400)
+    words = Words(random.integers(0, 4, 400), ("a", "b", "c", "d"))
+    columns = {"number": Numbers(number), "again": Numbers(2 * number + 1), "other": Numbers(other), "words": words}
+    columns["constant"], columns["rare"] = Numbers(np.ones(400)), Words(np.arange(400), tuple(map(str, range(400))))
+    facts = Facts(400, columns)
+    assert candidate_parameters(facts, ["number"]) == 1
+    assert candidate_parameters(facts, ["number", "again"]) == 1
+    assert candidate_parameters(facts, ["number", "other"]) == 2
+    assert candidate_parameters(facts, ["words"]) == 3
+    assert candidate_parameters(facts, ["constant", "rare"]) == 0
+
+
+# --- a company ---------------------------------------------------------------------------------------------------------------
+
+
+def company(size: int, seed: int = 0, noise: int = 4) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    fit, want = random.normal(size=size), random.choice(["now", "later", "never"], size)
+    won = random.random(size) < 1 / (1 + np.exp(2.2 - fit - (want == "now")))
+    created = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.linspace(0, 364, size), unit="D")
+    closed = created + pd.to_timedelta(random.integers(1, 20, size), unit="D")
+    status = np.where(won, "Closed Won", "Closed Lost")
+    ids = [f"L{row}" for row in range(size)]
+    leads = {"Lead ID": ids, "Created": created.strftime("%Y-%m-%d"), "Closed on": closed.strftime("%Y-%m-%d"), "Status": status}
+    return pd.DataFrame({**leads, "Fit": fit, "Want": want, **{f"Noise {i}": random.normal(size=size) for i in range(noise)}})
+
+
+def read(leads: pd.DataFrame, folder: Path, roles: dict[str, str] = ROLES) -> tuple[Definition, Crm]:
+    shared = definition_from({**SHARED, "columns": roles}, "the test")
+    leads.to_csv(folder / "leads.csv", index=False)
+    return shared, read_crm(shared, str(folder / "leads.csv"))
+
+
+def readiness(leads: pd.DataFrame, folder: Path, roles: dict[str, str] = ROLES) -> Readiness:
+    shared, crm = read(leads, folder, roles)
+    return assess_readiness(shared, crm, assess_columns(shared, crm))
+
+
+def test_a_small_company_is_not_ready_and_a_large_one_is(tmp_path: Path) -> None:
+    small, large = readiness(company(200), tmp_path), readiness(company(5000), tmp_path)
+    assert not small.ready
+    assert large.ready
+    assert (large.columns, large.parameters) == (6, 7)
+    assert 0.68 < large.auc <= large.measured_auc < 0.80
+    assert small.rules_below < small.blend_from <= small.needed_wins
+
+
+def test_the_answer_in_words_agrees_with_its_numbers(tmp_path: Path) -> None:
+    leads = company(300)
+    found = readiness(leads, tmp_path)
+    told = " ".join(found.told)
+    wins = int((leads["Status"] == "Closed Won").sum())
+    assert f"You have {wins} wins among 300 leads" in told
+    assert f"all {found.columns} columns can be relied on from {found.needed_wins:,}" in told
+    assert found.weeks_to_go == pytest.approx((found.needed_wins - wins) / found.pace, rel=0.2)
+    assert f"you get there in {found.weeks_to_go:.0f} weeks" in told or found.weeks_to_go >= 104
+    assert f"keeping the {found.half_columns} strongest would need" in told
+
+
+def test_more_columns_need_more_leads(tmp_path: Path) -> None:
+    assert readiness(company(1000, noise=20), tmp_path).needed.leads > readiness(company(1000), tmp_path).needed.leads
+
+
+def test_leaky_columns_are_no_candidates(tmp_path: Path) -> None:
+    leads = company(400)
+    leaky = leads.assign(**{"Contract No": np.where(leads["Status"] == "Closed Won", "C1", "")})
+    assert readiness(leaky, tmp_path).needed == readiness(leads, tmp_path).needed
+
+
+def test_columns_that_say_nothing_are_called_so(tmp_path: Path) -> None:
+    leads = company(1500).drop(columns=["Fit", "Want"])
+    assert any("hardly tell won from lost" in says for says in readiness(leads, tmp_path).told)
+
+
+def test_without_dates_nobody_knows_when(tmp_path: Path) -> None:
+    leads = company(200).drop(columns=["Created", "Closed on"])
+    found = readiness(leads, tmp_path, {"id": "Lead ID", "status": "Status"})
+    assert found.weeks_to_go is None
+    assert any("no dates" in says for says in found.told)
+
+
+@pytest.mark.parametrize("kept", ["none", "one", "won", "lost"])
+def test_thin_data_are_told_all_the_same(tmp_path: Path, kept: str) -> None:
+    leads = company(60)
+    chosen = {"none": leads.head(0), "one": leads.head(1), "won": leads[leads["Status"] == "Closed Won"]}.get(
+        kept, leads[leads["Status"] == "Closed Lost"]
+    )
+    found = readiness(chosen, tmp_path)
+    assert not found.ready
+    assert found.needed_wins > found.wins
+    assert found.told
+
+
+def test_the_learning_curve_rises_where_there_is_something_to_learn() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(900, 2))
+    won = random.random(900) < 1 / (1 + np.exp(1.5 - 1.5 * x[:, 0]))
+    curve = learning_curve(Facts(900, {"one": Numbers(x[:, 0]), "two": Numbers(x[:, 1])}), won, steps=3)
+    assert [lesson.leads for lesson in curve] == [180, 360, 720]
+    assert curve[-1].saved > max(0.05, curve[0].saved)
+    assert learning_curve(Facts(20, {"one": Numbers(x[:20, 0])}), won[:20]) == ()
+
+
+def test_the_plot_shows_where_the_company_stands(tmp_path: Path) -> None:
+    found = readiness(company(300), tmp_path)
+    figure = readiness_plot(found)
+    assert f"{found.wins:,} wins of the {found.needed_wins:,}" in figure.axes[0].get_title(loc="left")
+    figure.savefig(tmp_path / "ready.png")
+    assert (tmp_path / "ready.png").stat().st_size > 5000
