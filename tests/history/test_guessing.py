@@ -413,6 +413,13 @@ def test_a_column_that_only_won_leads_have_is_not_learned_from(tmp_path: Path) -
     assert "Branch" not in agreed.columns.ignore
 
 
+def test_a_column_that_open_leads_often_lack_is_not_learned_from(tmp_path: Path) -> None:
+    status = cycled("Won", "Lost", "New", "New")
+    lacking = (status == "New") & (np.arange(ROWS) % 8 > 2)
+    columns = {"key": np.arange(ROWS), "status": status, "account": np.where(lacking, "", "Acme"), "Branch": cycled("A", "B")}
+    assert "open ones" in guess(written(tmp_path, columns)).ignore["account"]
+
+
 def test_fields_with_a_history_are_neither_fixed_nor_ignored(tmp_path: Path) -> None:
     source = written(
         tmp_path, {"id": np.arange(ROWS), "status": cycled("Won", "Lost"), "Rating": cycled("A", "B"), "Country": "DE"}
@@ -477,7 +484,7 @@ def olist(folder: Path, joined: Path) -> str:
 def test_public_histories_need_no_edit(shared_data: Path, tmp_path: Path) -> None:
     maven = defined(str(shared_data / "maven-crm" / "sales_pipeline.csv"))
     assert (maven.outcome.won, maven.outcome.lost, maven.columns.created) == (("Won",), ("Lost",), "engage_date")
-    assert "close_value" in maven.columns.ignore
+    assert {"close_value", "account"} <= set(maven.columns.ignore)
     education = defined(str(shared_data / "x-education" / "Leads.csv"))
     assert (education.columns.status, education.outcome.won, education.outcome.lost) == ("Converted", ("1",), ("0",))
     assert {"Tags", "Lead Quality", "Last Activity", "Asymmetrique Profile Score"} <= set(education.columns.ignore)

@@ -101,7 +101,8 @@ def test_joint_log_odds_tell_apart_what_goes_together() -> None:
     follower = np.where(RNG.random(6000) < 0.9, cause, ~cause)
     stratum = RNG.integers(0, 2, 6000)
     won = RNG.random(6000) < 1 / (1 + np.exp(-(-2 + 1.5 * cause + 0.5 * stratum)))
-    added, base = joint_log_odds(np.column_stack([cause, follower]).astype(float), won.astype(float), stratum, 1.0)
+    added, deviation, base = joint_log_odds(np.column_stack([cause, follower]).astype(float), won.astype(float), stratum, 1.0)
+    assert (added[0] / deviation[0] > 5, abs(added[1] / deviation[1]) < 3) == (True, True)
     assert added[0] == pytest.approx(1.5, abs=0.25)
     assert abs(added[1]) < 0.25
     assert base[1] - base[0] == pytest.approx(0.5, abs=0.2)

@@ -335,6 +335,9 @@ def _why_after_the_fact(filled: pd.Series[bool], won: pd.Series[bool], resolved:
         # Were it filled regardless, all but a thousandth would lie in the group less than once in a million exports.
         if size and inside >= 0.999 * size and share < 1 and size * np.log(max(share, 1e-9)) < np.log(1e-6):
             return f"it is filled for {says} leads only, so it is written at the end"
+    of_open, of_closed = float(filled[~resolved].mean()), float(filled[resolved].mean())
+    if min(int((~resolved).sum()), int(resolved.sum())) >= MANY and of_closed > 0.99 and of_open < 0.8:
+        return f"closed leads have it and only {100 * of_open:.0f} of 100 open ones, so it is filled in while a lead is worked"
     return None
 
 

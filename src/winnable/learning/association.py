@@ -122,8 +122,12 @@ def effect(counts: Counts, candidate: int, variance: float) -> Effect:
     return Effect(float(np.exp(middle)), float(np.exp(low)), float(np.exp(high)))
 
 
-def joint_log_odds(held: FloatArray, won: FloatArray, stratum: IntArray, variance: float) -> tuple[FloatArray, FloatArray]:
-    """The log-odds that each of k candidates adds beside the others, and the base log-odds of each stratum, (k,) and (s,).
+def joint_log_odds(
+    held: FloatArray, won: FloatArray, stratum: IntArray, variance: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The log-odds that each of k candidates adds beside the others, their standard deviations, and the strata's base log-odds.
+
+    Shapes (k,), (k,) and (s,).
 
     A logistic regression on `held` (n, k) and the strata, with the prior N(0, variance) on the former and a vague one, N(0, 10²),
     on the latter; the posterior mode by Newton's method, which the priors make the only one.
@@ -143,7 +147,8 @@ def joint_log_odds(held: FloatArray, won: FloatArray, stratum: IntArray, varianc
         at = at + step * min(1.0, 4.0 / max(float(np.abs(step).max()), 1e-12))
         if np.abs(step).max() < 1e-9:
             break
-    return at[: held.shape[1]], at[held.shape[1] :]
+    deviation = np.sqrt(np.diag(np.linalg.inv(curvature)))
+    return at[: held.shape[1]], deviation[: held.shape[1]], at[held.shape[1] :]
 
 
 def _tails(won_held: FloatArray, held: FloatArray, won: FloatArray, size: FloatArray) -> tuple[float, float]:

@@ -34,6 +34,9 @@ WORDS, KINDS = 40, 30
 ENOUGH = 150
 """Wins, and other leads, from which a part can be held back to confirm what the others show."""
 FALSE_DISCOVERIES, CONFIRMED = 0.10, 0.05
+ADDS = 2.58
+"""Standard deviations beyond which a rule adds something beside the others: 99 in 100, since of those that only contrast with a
+stronger one (whatever is not the best source) some look as if they did."""
 NOTHING = 1.25
 """Odds that surely change by less than a quarter either way are no use to anyone."""
 Verdict = Literal["speaks for", "speaks against", "no use", "cannot tell"]
@@ -288,19 +291,20 @@ class _Board:
     def weighed(self, rules: Sequence[Suggestion]) -> tuple[list[Suggestion], float]:
         """The rules with the points that each adds beside the others, and the base log-odds of a new lead.
 
-        A rule that adds nothing, or the opposite of what it shows by itself, is left out, the weakest first.
+        A rule that does not surely add anything of its own, or too little for a step, or the opposite of what it shows by
+        itself, is left out, the least sure first.
         """
         left = list(rules)
         while True:
             held = np.asarray([self._held(rule) for rule in left], dtype=np.float64).reshape(len(left), len(self.won))
-            added, base = joint_log_odds(held.T, self.won.astype(np.float64), self.stratum, self.variance)
+            added, deviation, base = joint_log_odds(held.T, self.won.astype(np.float64), self.stratum, self.variance)
             points = np.round(added * self.double / log(2) / STEP).astype(int) * STEP
-            agrees = [points[i] * log(rule.effect.odds_ratio) > 0 for i, rule in enumerate(left)]
-            if all(agrees):
+            sure = [added[i] / deviation[i] * np.sign(log(rule.effect.odds_ratio)) for i, rule in enumerate(left)]
+            wrong = [i for i in range(len(left)) if sure[i] < ADDS or not points[i]]
+            if not wrong:
                 told = [replace(rule, points=int(points[i])) for i, rule in enumerate(left)]
                 return sorted(told, key=lambda rule: (-abs(rule.points), str(rule.condition))), float(base[0])
-            wrong = [i for i, fits in enumerate(agrees) if not fits]
-            del left[max(wrong, key=lambda i: left[i].false_share)]
+            del left[min(wrong, key=lambda i: sure[i])]
 
     def joined(self, rules: Sequence[Suggestion]) -> list[Suggestion]:
         """Words of one column with equal points as one rule, with the evidence of all of them."""
