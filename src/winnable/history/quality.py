@@ -115,7 +115,7 @@ def _named(names: list[str]) -> str:
 
 
 def _statuses(definition: Definition, crm: Crm) -> list[Finding]:
-    """Statuses that mean no stage and count as open: all of them if the definition names open stages, else those that sound final."""
+    """Statuses that mean no stage: all of them if the definition names open stages, else only those that sound final."""
     counts = crm.leads["@status"].value_counts()
     unknown = {str(word): int(count) for word, count in counts.items() if stage_of(definition, str(word)) is None}
     if not any(name not in {"won", "lost"} and stage.status for name, stage in definition.stages.items()):

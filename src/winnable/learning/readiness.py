@@ -32,7 +32,7 @@ SHRINKAGE = 0.9
 OPTIMISM = 0.05  # of Nagelkerke's R2
 MARGIN, RELATIVE_MARGIN = 0.05, 0.25  # of the base rate: the narrower of 5 points and a quarter of it
 RULES_MARGIN = 0.4  # while the base rate is not known within 40 %, nothing else can be
-USUAL_AUC, USUAL_ERROR = 0.75, 0.05  # what such models reach; less one error: 0.70, Riley's advice where nothing is known
+USUAL_AUC, USUAL_ERROR = 0.75, 0.05  # what such models reach; Riley's advice where nothing is known means an AUC of about 0.74
 LEAST_AUC, MOST_AUC = 0.60, 0.90
 FREQUENT = 0.05  # of the leads that must share a word for it to count as a parameter of its own
 PACE_DAYS = 182
@@ -164,9 +164,10 @@ class Readiness:
         return f"You have {_count(self.wins, 'win')} among {_count(self.leads, 'lead')} with a known outcome."
 
     def _stages(self) -> str:
+        half = "" if self.half_columns == self.columns else f" the stronger half of the columns from {self.blend_from:,},"
         return (
-            f"Rules should decide below {self.rules_below:,} wins; a blend of rules and model is worth having from "
-            f"{self.blend_from:,}; a model of all {self.columns} columns can be relied on from {self.needed_wins:,}."
+            f"Lean on the rules below {self.rules_below:,} wins, where not even the share won is known well;{half} all "
+            f"{self.columns} columns can be relied on from {self.needed_wins:,}."
         )
 
     def _when(self) -> tuple[str, ...]:
@@ -354,14 +355,13 @@ def readiness_plot(readiness: Readiness, curve: Sequence[Lesson] = ()) -> Figure
 
     figure = Figure(figsize=(7.2, 4.2 if curve else 1.9), layout="constrained")
     way = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2)) if curve else [figure.subplots()]
-    edges = [1, readiness.rules_below, readiness.blend_from, readiness.needed_wins]
-    end = 2 * max(readiness.needed_wins, readiness.wins, 10)
-    for low, high, shade, label in zip(
-        edges, [*edges[1:], end], ("#d9d9d9", "#bcd0e2", "#7ba3c8", "#1f4e79"), ("rules", "", "blend", "model"), strict=True
-    ):
+    edges, end = [1, readiness.rules_below, readiness.needed_wins], 2 * max(readiness.needed_wins, readiness.wins, 10)
+    shades = ("#d9d9d9", "#9fbfdd", "#1f4e79")
+    for low, high, shade, label in zip(edges, [*edges[1:], end], shades, ("lean on the rules", "blend", "model"), strict=True):
         way[0].barh(0, max(0, high - low), left=low, color=shade, height=0.6)
-        if label and high > 1.5 * low:
+        if high > 1.5 * low:
             way[0].text(np.sqrt(low * high), 0, label, ha="center", va="center", color="white" if label == "model" else "black")
+    way[0].axvline(readiness.blend_from, color="white", linewidth=1, linestyle=":")
     way[0].axvline(max(readiness.wins, 1), color="#c0392b", linewidth=2)
     way[0].set(xscale="log", xlim=(1, end), yticks=[])
     way[0].set_title(f"{readiness.wins:,} wins of the {readiness.needed_wins:,} that all columns need", fontsize=10, loc="left")
