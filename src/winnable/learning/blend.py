@@ -1,7 +1,7 @@
 """Blend: how much each expert's opinion counts, found on out-of-fold log-odds.
 
-The blend is base + sum of weight * (expert - base), with weights of at least 0. A prior holds it at a mixture of all experts as if
-a number of leads had shown that; on few rows this is worth more than any choice by cross-validation. Then the whole is weighed
+The blend is base + sum of weight * (expert - base), with weights of at least 0. A prior holds it at a mixture of all experts as
+if a number of leads had shown that; on few rows this is worth more than any choice by cross-validation. Then the whole is weighed
 against the bare base rate by what it gained out of fold: where there is nothing to be learned, the base rate answers.
 """
 
@@ -10,19 +10,22 @@ import numpy as np
 from winnable.definition.facts import FloatArray
 from winnable.learning.calibration import log_losses, sigmoid
 
-STRENGTH = 250.0
+STRENGTH = 500.0
 """Leads that the prior mixture counts for."""
 
-DOUBT = 2.0
-"""Log-likelihood that the blend must gain over the base rate to be believed as much as not."""
+UNDECIDED = 500.0
+"""Leads from which on a blend that gains nothing over the base rate is doubted; with fewer, gaining nothing says little."""
 
 
 def fit_blend(opinions: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
-    """Weights (e,) >= 0 for the experts' out-of-fold log-odds `opinions` (n, e); `prior` (e,) are their shares before any evidence."""
+    """Weights (e,) >= 0 for the experts' out-of-fold log-odds `opinions` (n, e); `prior` (e,) holds their shares before evidence.
+
+    The doubt grows by 2 log n, as in a comparison of models by BIC (Schwarz 1978) with the experts' weights as parameters.
+    """
     steps = opinions - base
     shares = _penalised(steps, base, won, weights, prior)
     gained = float(weights @ (log_losses(np.full(len(won), base), won) - log_losses(base + steps @ shares, won)))
-    return shares * float(sigmoid(np.array(gained - DOUBT)))
+    return shares * float(sigmoid(np.array(gained - 2 * np.log(weights.sum() / UNDECIDED))))
 
 
 def _penalised(steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:

@@ -120,7 +120,7 @@ def fit_symmetric(
     names = np.array([str(code).encode() for code in range(max(level_counts, default=2))], dtype=object)
     categories = names[leads.codes[:, rated]] if len(rated) else None
     features = FeaturesData(num_feature_data=float_features(leads, pairs).astype(np.float32), cat_feature_data=categories)
-    size = {"iterations": 200, "depth": 4, "max_ctr_complexity": 2} if leads.size < 1000 else {"iterations": 400}
+    size = {"iterations": 200, "depth": 4, "max_ctr_complexity": 2} if leads.size < 1000 else {"iterations": 300, "max_ctr_complexity": 2}
     # Columns with two codes are indicators already; without this CatBoost would make more of those, and under hashed names.
     size["one_hot_max_size"] = 1
     model = CatBoostClassifier(**size, verbose=0, thread_count=1, allow_writing_files=False, random_seed=seed)

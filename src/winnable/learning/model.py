@@ -169,7 +169,7 @@ class LeadModel:
             outside = np.flatnonzero(folds == fold)
             if outside.size:
                 expert = expert_of(fitted.part, fitted.booster or "", encoding)
-                opinions[outside, list(fits).index(name)] = expert.opinion(leads.take(outside))[0]
+                opinions[outside, list(fits).index(name)] = expert.opinion(leads.take(outside)).logit
         final = {name: done[name, whole] for name in fits if name != "symmetric"}
         return opinions, {"symmetric": average_symmetric([done["symmetric", fold] for fold in range(whole)]), **final}
 

@@ -5,6 +5,7 @@ opinion is explained by a sum.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,38 +16,48 @@ from winnable.learning.symmetric import SymmetricTrees
 from winnable.learning.trees import Trees
 
 
+@dataclass(frozen=True)
+class Opinion:
+    """Log-odds (n,); their variance (n,) had other leads been learned from, 0 where that is not known; and, where reasons were
+    asked for, what each column adds to the expert's base (n, columns).
+
+    Columns are the encoding's, numbers before words, and the scorecard's as the last.
+    """
+
+    logit: FloatArray
+    variance: FloatArray | float = 0.0
+    parts: FloatArray | None = None
+
+
 class Expert(Protocol):
-    """What the blend needs of an expert. Columns are the encoding's, numbers before words, and the scorecard's as the last."""
+    """What the blend needs of an expert: `base`, the log-odds to which the columns of a lead add."""
 
     base: float
 
-    def opinion(self, leads: Encoded) -> tuple[FloatArray, FloatArray | float]:
-        """Log-odds, shape (n,), and their variance had other leads been learned from; 0 where the expert does not know."""
-
-    def contributions(self, leads: Encoded, size: int) -> FloatArray:
-        """What each of `size` columns adds to `base`, shape (n, size)."""
+    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+        """What it says of n leads."""
 
 
 class RulesExpert:
     """The definition's own log-odds, moved and stretched to what was observed."""
 
-    def __init__(self, part: Mapping[str, Any]) -> None:
+    def __init__(self, part: Mapping[str, Any], columns: int) -> None:
         self.base = float(part["intercept"])
         self._slope = float(part["slope"])
+        self._columns = columns
 
-    def opinion(self, leads: Encoded) -> tuple[FloatArray, float]:
-        """Log-odds, shape (n,); variance not known."""
-        return np.asarray(self.base + self._slope * leads.rules, dtype=np.float64), 0.0
-
-    def contributions(self, leads: Encoded, size: int) -> FloatArray:
-        """Contributions (n, size), all of them in the last column, the scorecard's."""
-        out = np.zeros((leads.size, size))
-        out[:, -1] = self._slope * leads.rules
-        return out
+    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+        """What it says of n leads; the whole of it is the scorecard's."""
+        added = self._slope * leads.rules
+        if not reasons:
+            return Opinion(self.base + added)
+        parts = np.zeros((leads.size, self._columns))
+        parts[:, -1] = added
+        return Opinion(self.base + added, parts=parts)
 
 
 class LinearExpert:
-    """An additive regression: a value a word; for a number a slope (within bounds), steps where it passes a mark, or a value for missing."""
+    """An additive regression: a value a word; for a number a slope within bounds and steps at marks, or a value for missing."""
 
     def __init__(self, part: Mapping[str, Any], level_counts: tuple[int, ...]) -> None:
         self.base = float(part["intercept"])
@@ -62,53 +73,53 @@ class LinearExpert:
         self._table = np.array([value for table in part["tables"] for value in table])
         self._starts = np.cumsum([0, *level_counts])[:-1].astype(np.int64)
 
-    def opinion(self, leads: Encoded) -> tuple[FloatArray, float]:
-        """Log-odds, shape (n,); variance not known."""
-        return np.asarray(self.base + self._parts(leads).sum(axis=1), dtype=np.float64), 0.0
-
-    def contributions(self, leads: Encoded, size: int) -> FloatArray:
-        """Contributions (n, size): what each column adds to `base`."""
-        return self._parts(leads)
-
-    def _parts(self, leads: Encoded) -> FloatArray:
-        slopes = (np.clip(leads.numbers, self._low, self._high) - self._mean) * self._slope
+    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+        """What it says of n leads."""
+        slopes = (np.minimum(np.maximum(leads.numbers, self._low), self._high) - self._mean) * self._slope
         numbers = np.where(np.isnan(leads.numbers), self._missing, slopes)
         numbers += (leads.numbers[:, self._step_column] > self._step_at) @ self._step_values
-        return np.hstack([numbers, self._table[self._starts + leads.codes], self._rules * leads.rules[:, None]])
+        parts = np.concatenate([numbers, self._table[self._starts + leads.codes], self._rules * leads.rules[:, None]], axis=1)
+        return Opinion(self.base + parts.sum(axis=1), parts=parts)
 
 
 class LeafwiseExpert:
     """LightGBM trees over numbers, the rules' log-odds, and for words the win rate and the frequency seen in training."""
 
     def __init__(self, part: Mapping[str, Any], text: str, level_counts: tuple[int, ...], numbers: int) -> None:
-        self._trees = Trees(text)
+        words = numbers + np.arange(len(level_counts))
+        sources: IntArray = np.concatenate([np.arange(numbers), words, words, [numbers + len(level_counts)]]).astype(np.int64)
+        self._trees = Trees(text, sources)
         self.base = self._trees.base
         self._rates, self._counts = (np.array([value for table in part[key] for value in table]) for key in ("rates", "counts"))
         self._starts = np.cumsum([0, *level_counts])[:-1].astype(np.int64)
-        words = numbers + np.arange(len(level_counts))
-        rules = numbers + len(level_counts)
-        self._sources: IntArray = np.concatenate([np.arange(numbers), words, words, [rules]]).astype(np.int64)
 
-    def opinion(self, leads: Encoded) -> tuple[FloatArray, float]:
-        """Log-odds, shape (n,); variance not known."""
-        return self._trees.logit(self._features(leads)), 0.0
-
-    def contributions(self, leads: Encoded, size: int) -> FloatArray:
-        """Contributions (n, size): what each column adds to `base`."""
-        return self._trees.contributions(self._features(leads), self._sources, size)
-
-    def _features(self, leads: Encoded) -> FloatArray:
-        """What the trees ask: numbers, rates of words, counts of words, rules: (n, numbers + 2 words + 1)."""
+    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+        """What it says of n leads."""
         places = self._starts + leads.codes
-        return np.hstack([leads.numbers, self._rates[places], self._counts[places], leads.rules[:, None]])
+        features = np.concatenate([leads.numbers, self._rates[places], self._counts[places], leads.rules[:, None]], axis=1)
+        logit, parts = self._trees.logit(features, reasons=reasons)
+        return Opinion(logit, parts=parts)
+
+
+class SymmetricExpert:
+    """CatBoost trees, several models averaged."""
+
+    def __init__(self, text: str) -> None:
+        self._trees = SymmetricTrees(text)
+        self.base = self._trees.base
+
+    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+        """What it says of n leads."""
+        logit, variance, parts = self._trees.logit(leads, reasons=reasons)
+        return Opinion(logit, variance, parts)
 
 
 def expert_of(part: Mapping[str, Any], text: str, encoding: Encoding) -> Expert:
     """The expert that a part of the spec describes; `text` is its booster, if it has one."""
     if part["kind"] == "rules":
-        return RulesExpert(part)
+        return RulesExpert(part, len(encoding.names) + 1)
     if part["kind"] == "linear":
         return LinearExpert(part, encoding.level_counts)
     if part["kind"] == "leafwise":
         return LeafwiseExpert(part, text, encoding.level_counts, len(encoding.number_names))
-    return SymmetricTrees(text)
+    return SymmetricExpert(text)

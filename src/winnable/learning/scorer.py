@@ -14,7 +14,7 @@ import numpy as np
 from winnable.definition.facts import Facts, FloatArray
 from winnable.learning.calibration import calibrate, sigmoid
 from winnable.learning.encoding import Encoded, Encoding
-from winnable.learning.opinions import expert_of
+from winnable.learning.opinions import Opinion, expert_of
 
 RULES = "scorecard"
 """The name under which the definition's own points stand among the contributions."""
@@ -56,63 +56,66 @@ class Scorer:
         self._encoding = Encoding(spec["encoding"])
         self.names: tuple[str, ...] = (*self._encoding.names, RULES)
         self._calibration = spec["calibration"]
-        self._base = float(spec["blend"]["base"])
-        weights = {name: weight for name, weight in spec["blend"]["weights"].items() if weight > 0}
-        self._experts = [
-            (weight, expert_of(spec["experts"][name], boosters.get(name, ""), self._encoding)) for name, weight in weights.items()
-        ]
+        blend, experts = spec["blend"], spec["experts"]
+        heard = {name: float(weight) for name, weight in blend["weights"].items() if weight > 0}
+        self._weights = list(heard.values())
+        self._experts = [expert_of(experts[name], boosters.get(name, ""), self._encoding) for name in heard]
+        self._offset = float(blend["base"]) * (1 - sum(self._weights))
         self._at, self._below, self._above = (np.asarray(spec["interval"][key]) for key in ("at", "below", "above"))
 
     def answer(self, facts: Facts, rules: FloatArray, *, reasons: bool = False) -> Answer:
-        """Probability, interval and, if asked, reasons."""
-        leads = self._encoding.encode(facts, rules)
-        blended, spread = self._blend(leads)
-        logit = calibrate(blended, self._calibration)
-        below, above = (BAND * spread, BAND * spread)
-        low = logit - np.hypot(np.interp(logit, self._at, self._below), below)
-        high = logit + np.hypot(np.interp(logit, self._at, self._above), above)
-        explained = self._explain(leads, logit) if reasons else None
+        """Probability, interval and, if asked, reasons.
+
+        The interval holds about 80 %: what became of leads with similar scores, and how far the score itself would move had other
+        leads been learned from. The reasons are what each column added to the log-odds, the whole blend and its calibration included:
+        a calibration of two parameters scales every part; one of three bends the sum, and every part gets its share of that in
+        proportion to its size, counted from the calibrated base.
+        """
+        opinions = self._opinions(self._encoding.encode(facts, rules), reasons=reasons)
+        logit = calibrate(self._blend(opinions, facts.size), self._calibration)
+        variance = sum(weight**2 * opinion.variance for weight, opinion in zip(self._weights, opinions, strict=True))
+        spread = BAND**2 * np.asarray(variance)
+        low = logit - np.sqrt(np.interp(logit, self._at, self._below) ** 2 + spread)
+        high = logit + np.sqrt(np.interp(logit, self._at, self._above) ** 2 + spread)
+        explained = self._explained(opinions, logit) if reasons else None
         return Answer(logit, sigmoid(logit), sigmoid(low), sigmoid(high), explained)
 
     def logit(self, facts: Facts, rules: FloatArray) -> FloatArray:
         """Calibrated log-odds, shape (n,)."""
-        leads = self._encoding.encode(facts, rules)
-        return calibrate(self._blend(leads)[0], self._calibration)
+        opinions = self._opinions(self._encoding.encode(facts, rules))
+        return calibrate(self._blend(opinions, facts.size), self._calibration)
 
     def probability(self, facts: Facts, rules: FloatArray) -> FloatArray:
         """The probability that each lead is won, shape (n,)."""
         return sigmoid(self.logit(facts, rules))
 
     def explain(self, facts: Facts, rules: FloatArray) -> Contributions:
-        """What each column added to the log-odds of each lead, the whole blend and its calibration included.
-
-        A calibration of two parameters scales every part. One of three bends the sum, and every part gets its share of that in
-        proportion to its size, counted from the calibrated base.
-        """
-        leads = self._encoding.encode(facts, rules)
-        return self._explain(leads, calibrate(self._blend(leads)[0], self._calibration))
+        """The reasons alone; see `answer`."""
+        opinions = self._opinions(self._encoding.encode(facts, rules), reasons=True)
+        return self._explained(opinions, calibrate(self._blend(opinions, facts.size), self._calibration))
 
     def interval(self, facts: Facts, rules: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Low and high, each (n,), that hold about 80 %: what became of leads with similar scores, and how far the score itself
-        would move had other leads been learned from."""
+        """Low and high alone, each (n,); see `answer`."""
         answer = self.answer(facts, rules)
         return answer.low, answer.high
 
-    def _blend(self, leads: Encoded) -> tuple[FloatArray, FloatArray]:
-        """Log-odds before calibration, and the standard deviation that the experts know of, each (n,)."""
-        total, variance = np.full(leads.size, self._base), np.zeros(leads.size)
-        for weight, expert in self._experts:
-            opinion, uncertain = expert.opinion(leads)
-            total += weight * (opinion - self._base)
-            variance += weight**2 * uncertain
-        return total, np.sqrt(variance)
+    def _opinions(self, leads: Encoded, *, reasons: bool = False) -> list[Opinion]:
+        return [expert.opinion(leads, reasons=reasons) for expert in self._experts]
 
-    def _explain(self, leads: Encoded, logit: FloatArray) -> Contributions:
-        values, base = np.zeros((leads.size, len(self.names))), self._base
-        for weight, expert in self._experts:
-            values += weight * expert.contributions(leads, len(self.names))
-            base += weight * (expert.base - self._base)
+    def _blend(self, opinions: list[Opinion], size: int) -> FloatArray:
+        """Log-odds before calibration, shape (n,)."""
+        blended = np.full(size, self._offset)
+        for weight, opinion in zip(self._weights, opinions, strict=True):
+            blended += weight * opinion.logit
+        return blended
+
+    def _explained(self, opinions: list[Opinion], logit: FloatArray) -> Contributions:
+        values, base = np.zeros((len(logit), len(self.names))), self._offset
+        for weight, expert, opinion in zip(self._weights, self._experts, opinions, strict=True):
+            if opinion.parts is not None:
+                values += weight * opinion.parts
+            base += weight * expert.base
         start = calibrate(np.array([base]), self._calibration)[0]
         moved = values.sum(axis=1)
-        values *= np.divide(logit - start, moved, out=np.ones_like(moved), where=np.abs(moved) > 1e-9)[:, None]
+        values *= np.divide(logit - start, moved, out=np.ones_like(moved), where=np.abs(moved) > 1e-6)[:, None]
         return Contributions(self.names, values, logit - values.sum(axis=1))

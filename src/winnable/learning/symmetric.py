@@ -11,14 +11,19 @@ about a combination is shared equally by the columns in it.
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from winnable.definition.facts import FloatArray, IntArray
 from winnable.learning.encoding import Encoded
 
-BATCH = 2048
+BATCH = 1024
+DENSE = 8192
+"""Combinations of up to this many possible keys are looked up by place; larger ones by search among the keys that were seen."""
+
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -38,103 +43,152 @@ class SymmetricTrees:
     def __init__(self, text: str) -> None:
         data = json.loads(text)
         self._pairs: list[tuple[int, int]] = [(column, code) for column, code in data["indicators"]]
-        self._condition_feature = np.array([feature for feature, _ in data["conditions"]], dtype=np.int64)
-        self._condition_border = np.array([border for _, border in data["conditions"]])[:, None]
-        self._radix = np.zeros((len(data["projections"]), data["words"] + len(data["conditions"])), dtype=np.int64)
-        for row, terms in enumerate(data["projections"]):
-            for atom, radix in terms:
-                self._radix[row, atom] = radix
-        self._offsets = np.array(data["offsets"], dtype=np.int64)[:, None]
-        self._keys = np.array(data["keys"], dtype=np.int64)
-        # One place more than keys, for combinations that were never seen: no wins in no leads.
-        self._wins, self._sizes = (np.array([*data[name], 0], dtype=np.float64) for name in ("wins", "sizes"))
-        self._rate_projection, self._rate_kind = (np.array([rate[i] for rate in data["rates"]], dtype=np.int64) for i in (0, 1))
-        self._rate_prior, self._rate_scale, self._rate_total = (
-            np.array([rate[i] for rate in data["rates"]], dtype=np.float64)[:, None] for i in (2, 3, 4)
-        )
-        self._split_feature = np.array([feature for feature, _ in data["splits"]], dtype=np.int64)
-        self._split_border = np.array([border for _, border in data["splits"]])[:, None]
-        self._tree_splits = np.array(data["trees"], dtype=np.int64).T
-        self._values = np.array(data["values"], dtype=np.float64)
-        self._starts = (np.arange(len(self._values)) * self._values.shape[1])[:, None]
-        self._flat = self._values.ravel()
-        self._changes, roots = _ways(self._values, np.array(data["sizes_of_leaves"], dtype=np.float64))
+        self._combinations = _Combinations(data)
+        self._ask(data)
+        values = np.array(data["values"], dtype=np.float64)
+        self._flat = values.ravel()
+        self._starts = (np.arange(len(values)) * values.shape[1])[:, None]
+        self._members = np.array(data["members"], dtype=np.int64)
+        self._changes, roots = _ways(values, np.array(data["sizes_of_leaves"], dtype=np.float64))
         self._offset = float(data["base"])
         self.base = self._offset + float(roots.sum())
-        self._members = np.array(data["members"], dtype=np.int64)
-        self._asked = np.ascontiguousarray(self._tree_splits.T)
-        # Which columns a question is about; the last row is the question that shallower trees ask to fill up, and nobody's.
-        self._shares = np.zeros((len(data["splits"]) + 1, data["columns"]))
-        for split, feature in enumerate(self._split_feature):
-            sources = data["sources"][feature]
-            for source in sources:
-                self._shares[split, source] += 1.0 / len(sources)
+        self._parts = _parts(self._changes, np.array(data["trees"], dtype=np.int64), _shares(data))
 
-    def opinion(self, leads: Encoded) -> tuple[FloatArray, FloatArray]:
-        """Log-odds, shape (n,), and their variance had other leads been learned from, by the jackknife over the averaged models.
+    def _ask(self, data: Mapping[str, Any]) -> None:
+        """Sort the questions: those about numbers first, then those about rates, then the one that is always answered no."""
+        floats = len(data["sources"]) - len(data["rates"])
+        numbers = [i for i, (feature, _) in enumerate(data["splits"]) if feature < floats]
+        rates = [i for i, (feature, _) in enumerate(data["splits"]) if feature >= floats]
+        self._number_asked = np.array([data["splits"][i][0] for i in numbers], dtype=np.int64)
+        self._number_border = np.array([data["splits"][i][1] for i in numbers])[:, None]
+        questions = [(*data["rates"][data["splits"][i][0] - floats], data["splits"][i][1]) for i in rates]
+        self._combinations.prepare(questions)
+        moved = np.empty(len(data["splits"]) + 1, dtype=np.int64)
+        moved[[*numbers, *rates, len(data["splits"])]] = np.arange(len(moved))
+        self._levels = moved[np.array(data["trees"], dtype=np.int64)].T
 
-        Each model left out one of the parts that the leads were cut into; Efron and Tibshirani 1993, chapter 11.
+    def logit(self, leads: Encoded, *, reasons: bool = False) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+        """Log-odds (n,), their variance (n,), and if asked what each column added to `base` (n, columns).
+
+        The variance is that of learning from other leads, by the jackknife over the averaged models, each of which left out one of
+        the parts that the leads were cut into (Efron and Tibshirani 1993, chapter 11).
         """
-        parts = [np.add.reduceat(self._flat[self._leaves(part)], self._members, axis=0) for part in _batches(leads)]
-        members = np.hstack(parts) if parts else np.empty((1, 0))
-        return self._offset + members.sum(axis=0), (len(members) - 1) * (members * len(members)).var(axis=0)
-
-    def contributions(self, leads: Encoded, size: int) -> FloatArray:
-        """What each of `size` columns added to `base`, shape (n, size)."""
-        out = []
-        for part in _batches(leads, BATCH // 16):
-            changes = self._changes[self._leaves(part)]
-            places = self._asked[:, None, :] + (len(self._shares) * np.arange(part.size))[None, :, None]
-            by_split = np.bincount(places.ravel(), changes.ravel(), minlength=part.size * len(self._shares))
-            out.append(by_split.reshape(part.size, -1) @ self._shares)
-        return np.concatenate(out) if out else np.empty((0, size))
+        many = len(self._members)
+        members, parts = np.empty((many, leads.size)), np.empty((leads.size, self._parts.shape[1])) if reasons else None
+        for at in range(0, leads.size, BATCH):
+            batch = leads if leads.size <= BATCH else leads.take(np.arange(at, min(at + BATCH, leads.size)))
+            leaves = self._leaves(batch)
+            members[:, at : at + BATCH] = np.add.reduceat(self._flat[leaves], self._members, axis=0)
+            if parts is not None:
+                for row in range(batch.size):
+                    parts[at + row] = self._parts[leaves[:, row]].sum(axis=0, dtype=np.float64)
+        total = members.sum(axis=0)
+        return self._offset + total, (many - 1) * many * ((members - total / many) ** 2).sum(axis=0), parts
 
     def _leaves(self, leads: Encoded) -> IntArray:
         """The place of the leaf in each tree, shape (trees, n)."""
-        features = self._features(leads)
-        answers = (features[self._split_feature] > self._split_border).astype(np.uint8)
-        answers = np.vstack([answers, np.zeros((1, leads.size), dtype=np.uint8)])
-        leaf = answers[self._tree_splits[0]]
-        for level in range(1, len(self._tree_splits)):
-            leaf = leaf | (answers[self._tree_splits[level]] << level)
+        numbers = float_features(leads, self._pairs).T
+        about_numbers = numbers[self._number_asked] > self._number_border
+        never = np.zeros((1, leads.size), dtype=np.uint8)
+        answers = np.vstack([about_numbers.view(np.uint8), self._combinations.answers(leads.codes.T, numbers), never])
+        leaf = answers[self._levels[0]]
+        for level in range(1, len(self._levels)):
+            leaf |= answers[self._levels[level]] << level
         return np.asarray(self._starts + leaf, dtype=np.int64)
 
-    def _features(self, leads: Encoded) -> FloatArray:
-        """Numbers and rates, shape (features, n)."""
-        numbers = float_features(leads, self._pairs).T
-        if not len(self._offsets):
-            return numbers
-        conditions = numbers[self._condition_feature] > self._condition_border
-        keys = self._offsets + self._radix @ np.vstack([leads.codes.T, conditions.astype(np.int64)])
-        places = np.searchsorted(self._keys, keys)
-        places = np.where(self._keys[np.minimum(places, len(self._keys) - 1)] == keys, places, len(self._keys))
-        places = places[self._rate_projection]
-        sizes = self._sizes[places]
-        rate = self._rate_kind[:, None] == 0
-        above = np.where(rate, self._wins[places], sizes) + self._rate_prior
-        below = np.where(rate, sizes, self._rate_total) + 1.0
-        return np.vstack([numbers, self._rate_scale * above / below])
+
+class _Combinations:
+    """Words, combinations of words, and words with thresholds on numbers: from a lead's codes to the answers about their rates."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._feature = np.array([feature for feature, _ in data["conditions"]], dtype=np.int64)
+        self._border = np.array([border for _, border in data["conditions"]])[:, None]
+        never, terms = data["words"] + len(data["conditions"]), data["projections"]
+        slots = max([0, *(len(term) for term in terms)])
+        padded = [[*term, *[[never, 0]] * (slots - len(term))] for term in terms]
+        self._atoms = np.array([[atom for atom, _ in term] for term in padded], dtype=np.int64).reshape(len(terms), slots).T
+        self._radices = np.array([[radix for _, radix in term] for term in padded], dtype=np.int64).reshape(len(terms), slots).T
+        starts = np.searchsorted(data["keys"], data["offsets"])
+        self._keys = np.array(data["keys"], dtype=np.int64)
+        self._offsets = np.array(data["offsets"], dtype=np.int64)
+        self._counts = np.diff([*starts, len(self._keys)])
+        self._first = starts.astype(np.int64)
+        self._wins, self._sizes = (np.array(data[name], dtype=np.float64) for name in ("wins", "sizes"))
+        spans = np.array(data["spans"], dtype=np.int64)
+        self._dense = np.flatnonzero(spans <= DENSE)
+        self._sparse = np.flatnonzero(spans > DENSE)
+        # For each possible key of a dense combination its place among those seen; the place after the last one is "never seen".
+        self._dense_start = np.cumsum([0, *spans[self._dense]])[:-1].astype(np.int64)[:, None]
+        self._places = np.repeat(self._counts[self._dense], spans[self._dense])
+        for start, combination in zip(self._dense_start[:, 0], self._dense, strict=True):
+            seen = slice(self._first[combination], self._first[combination] + self._counts[combination])
+            self._places[start + self._keys[seen] - self._offsets[combination]] = np.arange(self._counts[combination])
+
+    def prepare(self, questions: Sequence[tuple[Any, ...]]) -> None:
+        """Answer every question (combination, kind, prior, scale, total, border) for every key seen, and for one never seen."""
+        self._asked = np.array([question[0] for question in questions], dtype=np.int64)
+        tables = []
+        for combination, kind, prior, scale, total, border in questions:
+            seen = slice(self._first[combination], self._first[combination] + self._counts[combination])
+            wins, sizes = np.append(self._wins[seen], 0.0), np.append(self._sizes[seen], 0.0)
+            rate = (wins + prior) / (sizes + 1) if kind == 0 else (sizes + prior) / (total + 1)
+            tables.append(scale * rate > border)
+        self._answers = np.concatenate(tables).astype(np.uint8) if tables else np.empty(0, dtype=np.uint8)
+        self._answer_start = np.cumsum([0, *(len(table) for table in tables)])[:-1].astype(np.int64)[:, None]
+
+    def answers(self, codes: IntArray, numbers: FloatArray) -> NDArray[np.uint8]:
+        """0 or 1 for each question, shape (questions, n), from codes (words, n) and numbers (features, n)."""
+        if not len(self._asked):
+            return np.empty((0, codes.shape[1]), dtype=np.uint8)
+        conditions = numbers[self._feature] > self._border
+        atoms = np.vstack([codes, conditions, np.zeros((1, codes.shape[1]), dtype=np.int64)])
+        keys = atoms[self._atoms[0]] * self._radices[0][:, None]
+        for atom, radix in zip(self._atoms[1:], self._radices[1:], strict=True):
+            keys += atoms[atom] * radix[:, None]
+        places = np.empty_like(keys)
+        places[self._dense] = self._places[self._dense_start + keys[self._dense]]
+        for combination in self._sparse:
+            seen = self._keys[self._first[combination] : self._first[combination] + self._counts[combination]]
+            wanted = keys[combination] + self._offsets[combination]
+            found = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
+            places[combination] = np.where(seen[found] == wanted, found, len(seen))
+        return np.asarray(self._answers[self._answer_start + places[self._asked]], dtype=np.uint8)
 
 
-def _batches(leads: Encoded, most: int = BATCH) -> list[Encoded]:
-    if leads.size <= most:
-        return [leads] if leads.size else []
-    return [leads.take(np.arange(at, min(at + most, leads.size))) for at in range(0, leads.size, most)]
+def _shares(data: Mapping[str, Any]) -> FloatArray:
+    """How much of each question is about each column, (questions + 1, columns); the one that is always answered no is about none."""
+    shares = np.zeros((len(data["splits"]) + 1, data["columns"]))
+    for split, (feature, _) in enumerate(data["splits"]):
+        sources = data["sources"][feature]
+        for source in sources:
+            shares[split, source] += 1.0 / len(sources)
+    return shares
+
+
+def _parts(changes: FloatArray, trees: IntArray, shares: FloatArray) -> NDArray[np.float32]:
+    """What each column adds on the way to each leaf, (trees * leaves, columns); single precision, `Scorer` makes the sum exact."""
+    leaves = len(changes) // len(trees)
+    out = np.zeros((len(changes), shares.shape[1]), dtype=np.float32)
+    for level in range(trees.shape[1]):
+        asked = np.repeat(trees[:, level], leaves)
+        for start in range(0, len(out), 4096):
+            rows = slice(start, start + 4096)
+            out[rows] += changes[rows, level, None] * shares[asked[rows]]
+    return out
 
 
 def _ways(values: FloatArray, sizes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """For each leaf what each level's answer changed in the mean below, (trees * leaves, depth), and each tree's mean (trees,)."""
+    """For each leaf what each answer changed in the mean below, (trees * leaves, depth), and each tree's mean (trees,)."""
     trees, leaves = values.shape
-    depth = leaves.bit_length() - 1
     sizes = sizes + 1e-9
     means = []
-    for level in range(depth + 1):
+    for level in range(leaves.bit_length()):
         # The first question is the lowest bit, so leads alike in the first `level` answers are alike modulo 2 ** level.
         shape = (trees, leaves >> level, 1 << level)
         total = (values * sizes).reshape(shape).sum(axis=1) / sizes.reshape(shape).sum(axis=1)
         means.append(np.tile(total, (1, leaves >> level)))
-    stacked = np.stack([after - before for before, after in zip(means, means[1:], strict=False)] or [np.zeros_like(values)], axis=2)
-    return stacked.reshape(trees * leaves, -1), means[0][:, 0]
+    changes = np.stack([after - before for before, after in pairwise(means)], axis=2)
+    return changes.reshape(trees * leaves, -1), means[0][:, 0]
 
 
 def data_of(
@@ -192,6 +246,7 @@ class _Export:
             "conditions": [list(condition) for condition in self._conditions],
             "projections": [[list(t) for t in term] for term in terms],
             "offsets": offsets,
+            "spans": self._spans,
             **self._counted(terms, offsets),
             "rates": rates,
             **self._trees(questions),
@@ -300,8 +355,8 @@ def merged(models: Sequence[dict[str, Any]]) -> dict[str, Any]:
         pad = [0.0] * (2**depth - len(model["values"][0]))
         out["values"] += [[value / len(models) for value in values] + pad for values in model["values"]]
         out["sizes_of_leaves"] += [list(sizes) + pad for sizes in model["sizes_of_leaves"]]
-        for name in ("wins", "sizes"):
+        for name in ("wins", "sizes", "spans"):
             out[name] += model[name]
         out["sources"] += model["sources"][floats:]
-        span = 1 + max([span, *out["keys"]])
+        span += sum(model["spans"])
     return out

@@ -73,12 +73,12 @@ class _FastRow:
 
 
 class Trees:
-    """A LightGBM model from its text; its raw scores are log-odds.
+    """A LightGBM model from its text; its raw scores are log-odds. `sources` (features,) numbers the column behind each feature.
 
     Errors: ArtefactError if the text is not a LightGBM model or the library is missing.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, sources: IntArray) -> None:
         self._booster = ctypes.c_void_p()
         rounds = ctypes.c_int()
         _call("LGBM_BoosterLoadModelFromString", ctypes.c_char_p(text.encode()), ctypes.byref(rounds), ctypes.byref(self._booster))
@@ -87,15 +87,11 @@ class Trees:
         self._starts = np.cumsum([0] + [len(tree.leaf_values) for tree in trees])[:-1].astype(np.int64)
         self._values = np.concatenate([tree.leaf_values for tree in trees])
         self.base = float(sum(tree.root for tree in trees))
-        depth = max(1, max(tree.depth for tree in trees))
-        # Steps of the way to each leaf: the feature that was asked, and what the answer changed. Short ways end in a step of 0.
-        self._asked = np.zeros((len(self._values), depth), dtype=np.int64)
-        self._changes = np.zeros((len(self._values), depth))
+        self._parts = np.zeros((len(self._values), int(sources.max(initial=0)) + 1), dtype=np.float32)
         for start, tree in zip(self._starts, trees, strict=True):
             for leaf, way in enumerate(tree.ways):
-                for step, (feature, change) in enumerate(way):
-                    self._asked[start + leaf, step] = feature
-                    self._changes[start + leaf, step] = change
+                for feature, change in way:
+                    self._parts[start + leaf, sources[feature]] += change
         self._threads = threading.local()
 
     def __del__(self) -> None:
@@ -120,20 +116,16 @@ class Trees:
         )
         return np.asarray(self._starts + out.astype(np.int64), dtype=np.int64)
 
-    def logit(self, features: FloatArray) -> FloatArray:
-        """Raw scores, shape (n,), of features (n, features)."""
-        parts = [self._values[self.leaves(features[at : at + BATCH])].sum(axis=1) for at in range(0, len(features), BATCH)]
-        return np.concatenate(parts) if parts else np.empty(0)
-
-    def contributions(self, features: FloatArray, sources: IntArray, size: int) -> FloatArray:
-        """What each source added to `base`, shape (n, size); `sources` (features,) names the source of each feature."""
-        out = np.empty((len(features), size))
-        step_sources = sources[self._asked] if len(sources) else self._asked
+    def logit(self, features: FloatArray, *, reasons: bool = False) -> tuple[FloatArray, FloatArray | None]:
+        """Raw scores (n,) of features (n, features), and if asked what each source added to `base` (n, sources)."""
+        logit, parts = np.empty(len(features)), np.empty((len(features), self._parts.shape[1])) if reasons else None
         for at in range(0, len(features), BATCH):
             leaves = self.leaves(features[at : at + BATCH])
-            for row, places in enumerate(leaves):
-                out[at + row] = np.bincount(step_sources[places].ravel(), self._changes[places].ravel(), minlength=size)
-        return out
+            logit[at : at + BATCH] = self._values[leaves].sum(axis=1)
+            if parts is not None:
+                for row, places in enumerate(leaves):
+                    parts[at + row] = self._parts[places].sum(axis=0, dtype=np.float64)
+        return logit, parts
 
 
 def _header(text: str, key: str) -> int:
@@ -151,7 +143,7 @@ class _Tree:
         self.leaf_values = np.array(fields["leaf_value"].split(), dtype=np.float64)
         self.ways: list[list[tuple[int, float]]] = [[] for _ in self.leaf_values]
         if len(self.leaf_values) == 1:
-            self.root, self.depth = float(self.leaf_values[0]), 0
+            self.root = float(self.leaf_values[0])
             return
         self._left, self._right, self._asked = (
             [int(word) for word in fields[key].split()] for key in ("left_child", "right_child", "split_feature")
@@ -160,7 +152,6 @@ class _Tree:
         self._means: dict[int, tuple[float, float]] = {}
         self.root = self._mean(0)[0]
         self._walk(0, [])
-        self.depth = max(len(way) for way in self.ways)
 
     def _mean(self, node: int) -> tuple[float, float]:
         """The mean value of the training leads below a node, and their number; leaves are ~node, as LightGBM writes them."""
