@@ -175,6 +175,19 @@ def test_a_name_and_a_strength_that_fit_together_are_enough(
     assert verdicts(weak[weak["Status"] != "Working"], definition(dated=False), tmp_path)["Days on market"].verdict == "ok"
 
 
+def test_values_that_tell_the_end_count_where_the_name_says_nothing(company: pd.DataFrame, tmp_path: Path) -> None:
+    won, _, random = parts(company)
+    ended = np.where(won, "Signed at the fair", random.choice(["Asked again", "Wrote back"], SIZE))
+    words = np.where(random.random(SIZE) < 0.5, ended, random.choice(["Asked again", "Wrote back"], SIZE))
+    leads = company.assign(**{"Field 17": words})
+    closed = leads[leads["Status"] != "Working"]
+    found = verdicts(closed, definition(dated=False), tmp_path)["Field 17"]
+    assert found.verdict != "ok"
+    assert any("'Signed at the fair', with which 100 % were won" in says for says in found.evidence)
+    plain = closed.assign(**{"Field 17": closed["Field 17"].replace("Signed at the fair", "Met at the fair")})
+    assert verdicts(plain, definition(dated=False), tmp_path)["Field 17"].verdict == "ok"
+
+
 def test_the_evidence_tells_the_effect_on_the_skill(company: pd.DataFrame, tmp_path: Path) -> None:
     leads = company.assign(Tags=written_for_the_won(*parts(company)))
     said = " ".join(verdicts(leads, definition(), tmp_path)["Tags"].evidence)

@@ -132,7 +132,7 @@ def test_the_answer_in_words_agrees_with_its_numbers(tmp_path: Path) -> None:
     told = " ".join(found.told)
     wins = int((leads["Status"] == "Closed Won").sum())
     assert f"You have {wins} wins among 300 leads" in told
-    assert f"all {found.columns} columns can be relied on from {found.needed_wins:,}" in told
+    assert f"can be relied on from {found.blend_from:,}, all {found.columns} of them from {found.needed_wins:,}." in told
     assert found.weeks_to_go == pytest.approx((found.needed_wins - wins) / found.pace, rel=0.2)
     assert f"you get there in {found.weeks_to_go:.0f} weeks" in told or found.weeks_to_go >= 104
     assert f"keeping the {found.half_columns} strongest would need" in told

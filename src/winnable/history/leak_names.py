@@ -72,8 +72,8 @@ _OF_PAPERS = (
     "price"
 )
 _ENDINGS = (
-    "signed paid purchased bought booked ordered activated enrolled onboarded onboarding admitted hired approved accepted "
-    "declined rejected cancelled canceled cancellation disqualified churned churn sold refunded refund delivered shipped "
+    "signed signature paid purchased bought booked ordered activated enrolled onboarded onboarding admitted hired approved "
+    "accepted declined rejected cancelled canceled cancellation disqualified churned churn sold refunded refund delivered shipped "
     "fulfilled commission renewed kickoff installed deactivated"
 )
 _DECISIONS = (
@@ -212,10 +212,10 @@ _RULES = (
     _rule(
         FAIR + 0.3,
         _LENGTH,
-        "duration elapsed",
+        "duration dur elapsed",
         unless="page session visit product administrative informational website loan plan trip stay campaign",
     ),
-    _rule(SOME, _LENGTH, "duration elapsed"),
+    _rule(SOME, _LENGTH, "duration dur elapsed"),
     _rule(FAIR, "its name adds up days over the lead's life", "total overall ratio cumulative", "days hours weeks months"),
     _rule(SOME, _GROWN, "total count number num cumulative lifetime overall sum made done placed taken held", _TRACES),
     _rule(SOME, _GROWN, "total overall cumulative", "time spent"),
@@ -239,6 +239,8 @@ _RULES = (
 )
 
 _HELPERS = _words("system date time on at by is to in of has id lead name week hs code field custom total avg average")
+_END_WORDS = _words("won lost closed converted sold signed cancelled canceled rejected declined enrolled purchased churned")
+_NEGATIONS = _words("non not no never yet previous prior existing")
 _KEYS = _words("id number no nr num code key ref reference uuid guid")
 
 
@@ -252,6 +254,12 @@ def name_clue(name: str) -> Clue | None:
     if best is not None or words & _KNOWN_EARLY:
         return Clue(-1.0, "its name is of a kind that is known when a lead arrives")
     return None
+
+
+def tells_the_end(value: str) -> bool:
+    """Whether a value says how a lead ended: `Closed by partner`, `Cancelled`."""
+    words = words_of(value)
+    return bool(words & _END_WORDS) and not words & _NEGATIONS
 
 
 def names_a_key(name: str) -> bool:

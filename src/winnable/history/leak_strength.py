@@ -120,14 +120,19 @@ def auc_error(auc: float, wins: int, losses: int) -> float:
     return float(max(np.sqrt(max(spread, 0.0) / (wins * losses)), 0.5 / min(wins, losses)))
 
 
-def _decided(groups: IntArray, won: BoolArray, beyond: float = 15.0, least: int = 20) -> tuple[float, int]:
-    """The share of leads in decided groups: odds surely `beyond` times the base odds, or surely as many times less."""
+def decided_groups(groups: IntArray, won: BoolArray, beyond: float = 15.0, least: int = 20) -> BoolArray:
+    """Which groups decide nearly everything: odds surely `beyond` times the base odds, or surely as many times less."""
     size: FloatArray = np.asarray(np.bincount(groups), dtype=np.float64)
     wins: FloatArray = np.asarray(np.bincount(groups, weights=won), dtype=np.float64)
     base = won.mean() / (1 - won.mean())
     above = odds_bound(wins, size) >= beyond * base
     below = odds_bound(size - wins, size) >= beyond / base
-    decided = (size >= least) & (above | below)
+    return np.asarray((size >= least) & (above | below))
+
+
+def _decided(groups: IntArray, won: BoolArray) -> tuple[float, int]:
+    """The share of leads in decided groups, and the largest of these groups or -1."""
+    size, decided = np.bincount(groups), decided_groups(groups, won)
     if not decided.any():
         return 0.0, -1
     return float(size[decided].sum() / size.sum()), int(np.argmax(np.where(decided, size, 0)))

@@ -20,8 +20,8 @@ import numpy as np
 from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray, Numbers, Words
 from winnable.definition.model import Definition
 from winnable.history.features import DAY, NEVER, FeaturePlan, Field, facts_of, learn_plan, times_of
-from winnable.history.leak_names import Clue, name_clue, names_a_key
-from winnable.history.leak_strength import Strength, fill_odds, folds_of, groups_of, joint_auc, strength_of
+from winnable.history.leak_names import Clue, name_clue, names_a_key, tells_the_end
+from winnable.history.leak_strength import Strength, decided_groups, fill_odds, folds_of, groups_of, joint_auc, strength_of
 from winnable.history.snapshots import outcomes
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _clues(table: _Table, name: str) -> list[Clue]:
     """All that speaks for or against a column, strongest first."""
     clues = [*_by_name(table, name), *_by_dates(table, name)]
     if name in table.strengths:
-        clues += [*_by_fill(table, name), *_by_strength(table, name), *_by_copying(table, name)]
+        clues += [*_by_fill(table, name), *_by_strength(table, name), *_by_values(table, name)]
     if name in table.tracked:
         clues += _by_changes(table, name)
     else:
@@ -255,17 +255,25 @@ def _decided_in_words(table: _Table, name: str, strength: Strength) -> str:
     )
 
 
-def _by_copying(table: _Table, name: str) -> list[Clue]:
-    """Whether the column repeats the status word by word."""
+def _by_values(table: _Table, name: str) -> list[Clue]:
+    """Whether the column repeats the status word by word, or has values that tell the end in words and in fact."""
     column = table.facts.columns[name]
     if not isinstance(column, Words) or not len(table.status):
         return []
     known = column.codes >= 0
     words = np.asarray([*(word.casefold() for word in column.vocabulary), ""], dtype=object)[column.codes]
     same = words == table.status.fillna("-").str.casefold().to_numpy(dtype=object)
-    if known.sum() < LEAST or same[known].mean() < 0.9:
+    if known.sum() >= LEAST and same[known].mean() >= 0.9:
+        return [Clue(6.0, f"it repeats the status in {_percent(float(same[known].mean()))} of the leads")]
+    telling = [code for code in _decided_groups(table, name) if code > 0 and tells_the_end(column.vocabulary[code - 1])]
+    if not telling:
         return []
-    return [Clue(6.0, f"it repeats the status in {_percent(float(same[known].mean()))} of the leads")]
+    says = f"it has values that tell how leads ended: '{column.vocabulary[telling[0] - 1][:40]}'"
+    return [Clue(2.0, f"{says}, with which {_percent(float(table.won[table.groups[name] == telling[0]].mean()))} were won")]
+
+
+def _decided_groups(table: _Table, name: str) -> IntArray:
+    return np.flatnonzero(decided_groups(table.groups[name], table.won))
 
 
 def _by_dates(table: _Table, name: str) -> list[Clue]:

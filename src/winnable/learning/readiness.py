@@ -164,11 +164,10 @@ class Readiness:
         return f"You have {_count(self.wins, 'win')} among {_count(self.leads, 'lead')} with a known outcome."
 
     def _stages(self) -> str:
-        half = "" if self.half_columns == self.columns else f" the stronger half of the columns from {self.blend_from:,},"
-        return (
-            f"Lean on the rules below {self.rules_below:,} wins, where not even the share won is known well;{half} all "
-            f"{self.columns} columns can be relied on from {self.needed_wins:,}."
-        )
+        half = f"the stronger half of the columns can be relied on from {self.blend_from:,}, all {self.columns} of them"
+        relied = f"all {self.columns} columns can be relied on" if self.half_columns == self.columns else half
+        rate = f"Lean on the rules below {self.rules_below:,} wins, where not even the share won is known well"
+        return f"{rate}; {relied} from {self.needed_wins:,}."
 
     def _when(self) -> tuple[str, ...]:
         if self.ready:
