@@ -429,7 +429,8 @@ def _tell_check(crm: "Crm", found: "Check") -> None:
     out.print(f"\n[bold]The columns[/bold]: {len(found.columns) - len(odd)} of {len(found.columns)} are above suspicion")
     for column in odd:
         verdict = "used, because the definition says so" if column.overruled else f"{column.verdict}, kept out"
-        out.print(f"  {column.name}: {verdict}. {' '.join(column.evidence)}", markup=False)
+        strongest_and_effect = " ".join(dict.fromkeys((column.evidence[0], column.evidence[-1])))
+        out.print(f"  {column.name}: {verdict}. {strongest_and_effect}", markup=False)
     if any(column.verdict != "ok" for column in odd):
         out.print("  If one of them is known before the outcome, list it under columns.fixed (suspect) or columns.trusted.")
     out.print("\n[bold]The history[/bold]")

@@ -73,8 +73,8 @@ _OF_PAPERS = (
 )
 _ENDINGS = (
     "signed signature paid purchased bought booked ordered activated enrolled onboarded onboarding admitted hired approved "
-    "accepted declined rejected cancelled canceled cancellation disqualified churned churn sold refunded refund delivered shipped "
-    "fulfilled commission renewed kickoff installed deactivated"
+    "accepted declined rejected cancelled canceled cancellation disqualified churned churn sold refunded refund delivered "
+    "shipped fulfilled commission renewed kickoff installed deactivated"
 )
 _DECISIONS = (
     "won win lost loss close closed decision rejection rejected reject disqualification disqualified cancellation cancel "
