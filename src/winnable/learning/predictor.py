@@ -22,7 +22,7 @@ from winnable.learning.artefact import FORMAT, Artefact, read_artefact
 from winnable.learning.calibration import identity
 from winnable.learning.horizons import stretch
 from winnable.learning.reasons import Reason, reasons_learned, reasons_of_rules
-from winnable.learning.scorer import Scorer
+from winnable.learning.scorer import Answer, Scorer
 from winnable.learning.served import champion_of
 
 
@@ -107,27 +107,27 @@ class Predictor:
         each is held against the bar that the capacity usually means.
         """
         points = score_points(self.definition, facts)
-        probability = self.scorer.probability(facts, points.logit)
-        low, high = self.scorer.interval(facts, points.logit)
+        answer = self.scorer.answer(facts, points.logit, reasons=reasons and self.mode != "rules")
+        probability = answer.probability
         winnable = None if self.later_wins is None else stretch(probability, self.later_wins)
         return Scores(
             probability=probability,
-            low=low,
-            high=high,
+            low=answer.low,
+            high=answer.high,
             winnable=winnable,
             grade=grade(self.definition, probability, float(self.card["base_rate"])),
             decision=decide(
                 self.definition, facts, lead_ids, points, probability, winnable, usual_bar=None if one_week else self.usual_bar
             ),
-            reasons=self._reasons(facts, points) if reasons else ((),) * facts.size,
+            reasons=self._reasons(facts, points, answer) if reasons else ((),) * facts.size,
             mode=self.mode,
             why=self.why,
         )
 
-    def _reasons(self, facts: Facts, points: Points) -> tuple[tuple[Reason, ...], ...]:
-        if self.mode == "rules":
+    def _reasons(self, facts: Facts, points: Points, answer: Answer) -> tuple[tuple[Reason, ...], ...]:
+        if answer.reasons is None:
             return reasons_of_rules(points)
-        return reasons_learned(self.plan, facts, self.scorer.explain(facts, points.logit))
+        return reasons_learned(self.plan, facts, answer.reasons)
 
 
 def rules_spec() -> dict[str, Any]:

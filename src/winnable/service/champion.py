@@ -91,17 +91,12 @@ class ChampionFollower:
         self._seen = self._signature()
         try:
             found = self._read()
-            if found is not None:
-                return found
         except WinnableError as error:
             if self.definition is None:
                 raise
             self._broken = _said(error)
-        if self.definition is None:
-            raise StoreError(
-                f"{self.store}: no champion is here, and no definition to answer by. Train first or name a --definition."
-            )
-        return Predictor.from_rules(load_definition(self.definition))
+            return Predictor.from_rules(load_definition(self.definition))
+        return found or Predictor.of_store(self.store, self.definition)
 
     def look(self) -> None:
         """Take up the champion if it is another one. One that was refused is tried again, since its files may still be on their
