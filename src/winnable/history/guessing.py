@@ -195,7 +195,8 @@ def _counted(column: pd.Series[str]) -> dict[str, int]:
 
 def _no_outcome(source: str, data: pd.DataFrame) -> str:
     """What to say where nothing tells which leads were won: the nearest columns, and the ways out."""
-    few = {name: list(_counted(data[name])) for name in data.columns if 2 <= data[name].nunique() <= 30}
+    keys = [name for name in data.columns if len(data) and data[name].nunique() == len(data)]
+    few = {name: list(_counted(data[name])) for name in data.columns if 2 <= data[name].nunique() <= 30 and name not in keys}
     wanted = [spaced(name).casefold() for name in few]
     called = [
         near for word in ("status", "stage", "outcome", "won", "converted") if (near := nearest(word, wanted)) is not None
@@ -203,7 +204,6 @@ def _no_outcome(source: str, data: pd.DataFrame) -> str:
     order = sorted(few, key=lambda name: (spaced(name).casefold() not in called, len(few[name])))
     shown = [f"'{name}' ({', '.join(few[name][:3])}{', ...' if len(few[name]) > 3 else ''})" for name in order[:3]]
     looked = f"nearest are {' and '.join(shown)}" if shown else f"its columns are {listed(data.columns)}"
-    keys = [name for name in data.columns if len(data) and data[name].nunique() == len(data)]
     key = f" on '{keys[0]}'" if keys else ""
     return (
         f"{source}: no column tells which leads were won; {looked}. If one of these does, write a definition with "
