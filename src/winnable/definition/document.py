@@ -70,7 +70,7 @@ class Page:
 
 
 def write_page(page: Page, path: Path) -> None:
-    """Write the page to a file whose ending says the form; DefinitionError where that is neither .html nor .md, or not possible."""
+    """Write the page to a file whose ending says the form; DefinitionError where it is neither .html nor .md, or not possible."""
     forms = {".html": page.html, ".htm": page.html, ".md": page.markdown}
     form = forms.get(path.suffix.lower())
     if form is None:

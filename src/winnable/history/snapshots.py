@@ -91,21 +91,23 @@ def persons(crm: Crm) -> IntArray:
     """
     import pandas as pd
 
-    rows = range(len(crm.leads))
     given = _texts(crm, ["@person"] if "@person" in crm.leads else [])
+    keys = [person_key(each) if each else None for each in given]
+    if not all(keys):
+        named = _by_name_and_company(crm)
+        owners: dict[str, set[str]] = {}
+        for address, name in zip(keys, named, strict=True):
+            if address and name:
+                owners.setdefault(name, set()).add(address)
+        only = {name: next(iter(addresses)) for name, addresses in owners.items() if len(addresses) == 1}
+        keys = [key or only.get(name or "", name) or f"@{row}" for row, (key, name) in enumerate(zip(keys, named, strict=True))]
+    return pd.factorize(pd.Series(keys, dtype="str"))[0].astype(np.int64)
+
+
+def _by_name_and_company(crm: Crm) -> list[str | None]:
     names = _texts(crm, list(contact_columns(Junk(), crm.leads.columns).name))
     companies = _texts(crm, [column for column in crm.leads.columns if is_company(str(column))][:1])
-    addressed = [person_key(each) if each else None for each in given]
-    named = [person_key(None, name, company) for name, company in zip(names, companies, strict=True)]
-    owners: dict[str, set[str]] = {}
-    for address, name in zip(addressed, named, strict=True):
-        if address and name:
-            owners.setdefault(name, set()).add(address)
-    keys = []
-    for row, address, name in zip(rows, addressed, named, strict=True):
-        known = owners.get(name, set()) if name and not address else set()
-        keys.append(address or (next(iter(known)) if len(known) == 1 else name) or f"@{row}")
-    return pd.factorize(pd.Series(keys, dtype="str"))[0].astype(np.int64)
+    return [person_key(None, name, company) for name, company in zip(names, companies, strict=True)]
 
 
 def _texts(crm: Crm, columns: list[str]) -> list[str]:
