@@ -316,10 +316,11 @@ def _notes(definition: Definition, crm: Crm, told: Lives, units: _Units, by: By)
         notes.append(
             f"No moves between stages are known, so nobody can tell how far {silent:,} leads got; --history would tell."
         )
-    own = "@source" in crm.leads and crm.leads["@source"].notna().any()
-    if by == "source" and not own:
-        found = source_of(definition, crm).notna().sum()
-        notes.append(f"The CRM keeps no source; that of {found:,} leads is their last marketing touch before they were created.")
+    if by == "source":
+        own = int(crm.leads["@source"].notna().sum()) if "@source" in crm.leads else 0
+        found = int(source_of(definition, crm).notna().sum()) - own
+        if found or not own:
+            notes.append(f"The CRM keeps no source of {len(crm.leads) - own:,} leads; for {found:,} the last marketing touch was taken.")
     return notes
 
 
