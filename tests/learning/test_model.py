@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from winnable.definition.facts import Facts, FloatArray, Numbers, Words
-from winnable.learning.model import LeadModel
+from winnable.learning.model import LeadModel, assign_folds
 from winnable.learning.scorer import Scorer
 
 
@@ -37,7 +37,7 @@ def leads(size: int, seed: int = 0) -> tuple[Facts, FloatArray, FloatArray]:
 
 @pytest.fixture(scope="module")
 def learned() -> LeadModel:
-    facts, won, rules = leads(800)
+    facts, won, rules = leads(600)
     return LeadModel(threads=1).fit(facts, won, rules)
 
 
@@ -80,7 +80,7 @@ def test_the_probability_lies_in_its_interval(learned: LeadModel) -> None:
 
 
 def test_the_same_data_give_the_same_model_byte_for_byte() -> None:
-    facts, won, rules = leads(300, seed=5)
+    facts, won, rules = leads(120, seed=5)
     one, two = (LeadModel(seed=3, threads=threads).fit(facts, won, rules) for threads in (1, 3))
     assert json.dumps(one.spec_) == json.dumps(two.spec_)
     assert one.boosters_ == two.boosters_
@@ -129,3 +129,42 @@ def test_without_history_the_answer_is_the_rules() -> None:
     facts, _, rules = leads(20)
     np.testing.assert_allclose(model.logit(facts, rules), rules, atol=1e-12)
     assert model.spec_["mode"] == "rules"
+
+
+def test_groups_stay_on_one_side_and_folds_are_even() -> None:
+    chance = np.random.default_rng(0)
+    won, groups = (chance.random(1000) < 0.2).astype(float), chance.integers(0, 300, 1000)
+    folds = assign_folds(won, groups, 5, seed=1)
+    assert all(len(set(folds[groups == group])) == 1 for group in np.unique(groups))
+    assert np.bincount(folds).min() > 130
+    alone = assign_folds(won, None, 5, seed=1)
+    assert np.ptp([won[alone == fold].sum() for fold in range(5)]) <= 1
+
+
+def test_a_scorecard_that_knows_is_heard_while_leads_are_few() -> None:
+    chance = np.random.default_rng(1)
+    rules = chance.normal(-1.5, 1.5, 80)
+    won = (chance.random(80) < 1 / (1 + np.exp(-rules))).astype(float)
+    facts = Facts(80, {"noise": Numbers(chance.normal(size=80))})
+    model = LeadModel(threads=1).fit(facts, won, rules)
+    assert model.spec_["mode"] == "blend"
+    assert "%" in model.spec_["why"]
+    assert np.corrcoef(model.logit(facts, rules), rules)[0, 1] > 0.8
+
+
+def test_time_lets_the_answer_follow_the_rate() -> None:
+    chance = np.random.default_rng(2)
+    size, order = 500, np.arange(500.0)
+    won = (chance.random(size) < np.linspace(0.05, 0.45, size)).astype(float)
+    facts, rules = Facts(size, {"noise": Numbers(chance.normal(size=size))}), np.full(size, -2.0)
+    timeless, following = (LeadModel(threads=1).fit(facts, won, rules, order=given) for given in (None, order))
+    assert abs(timeless.probability(facts, rules).mean() - 0.25) < 0.04
+    assert 0.29 < following.probability(facts, rules).mean() < 0.45
+
+
+def test_out_of_fold_answers_are_honest() -> None:
+    chance = np.random.default_rng(3)
+    facts = Facts(200, {f"noise {i}": Numbers(chance.normal(size=200)) for i in range(10)})
+    won = (chance.random(200) < 0.3).astype(float)
+    model = LeadModel(threads=1).fit(facts, won, np.full(200, -1.0))
+    assert abs(np.corrcoef(model.oof_, won)[0, 1]) < 0.2

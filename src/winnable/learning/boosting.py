@@ -15,7 +15,8 @@ import numpy as np
 from winnable.definition.facts import FloatArray, IntArray
 from winnable.learning.encoding import Encoded
 from winnable.learning.experts import Fitted, fit_rules
-from winnable.learning.symmetric import LARGEST, data_of, float_features, merged
+from winnable.learning.symmetric import LARGEST, float_features
+from winnable.learning.symmetric_export import data_of, merged
 
 ORDERS = 4
 """Random orders of the leads whose ordered rates the leaf-wise trees are fitted on, and averaged over."""
@@ -70,7 +71,8 @@ def _ordered_rates(
 ) -> tuple[list[FloatArray], list[FloatArray], FloatArray]:
     """Smoothed win rates and log frequencies by code, and the training rows' ordered rates (n, c).
 
-    A row's ordered rate counts only the rows before it in `order` (Prokhorenkova et al. 2018), so that it never holds its own answer.
+    A row's ordered rate counts only the rows before it in `order` (Prokhorenkova et al. 2018), so that it never holds its own
+    answer.
     """
     strength = 3.0
     rate = float((weights @ won + 1) / (weights.sum() + 2))
@@ -120,16 +122,17 @@ def fit_symmetric(
     names = np.array([str(code).encode() for code in range(max(level_counts, default=2))], dtype=object)
     categories = names[leads.codes[:, rated]] if len(rated) else None
     features = FeaturesData(num_feature_data=float_features(leads, pairs).astype(np.float32), cat_feature_data=categories)
-    size = {"iterations": 200, "depth": 4, "max_ctr_complexity": 2} if leads.size < 1000 else {"iterations": 300, "max_ctr_complexity": 2}
-    # Columns with two codes are indicators already; without this CatBoost would make more of those, and under hashed names.
-    size["one_hot_max_size"] = 1
-    model = CatBoostClassifier(**size, verbose=0, thread_count=1, allow_writing_files=False, random_seed=seed)
+    size = {"iterations": 200, "depth": 4} if leads.size < 800 else {"iterations": 300, "depth": 6}
+    # Columns with two codes are indicators already; CatBoost would make more of those in a fold, under hashed names.
+    rates = {"max_ctr_complexity": 2, "one_hot_max_size": 1}
+    model = CatBoostClassifier(**size, **rates, verbose=0, thread_count=1, allow_writing_files=False, random_seed=seed)
     model.fit(Pool(features, label=won, weight=weights))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         model.save_model(str(path), format="json")
         exported = json.loads(path.read_text())
-    return Fitted({"kind": "symmetric"}, json.dumps(data_of(exported, leads, won, pairs=pairs, rated=rated, level_counts=level_counts)))
+    data = data_of(exported, leads, won, pairs=pairs, rated=rated, level_counts=level_counts)
+    return Fitted({"kind": "symmetric"}, json.dumps(data))
 
 
 def _varies(leads: Encoded) -> bool:

@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray
+from winnable.definition.facts import FloatArray, IntArray
 
 BOUND = 12.0
 """Log-odds beyond this are cut: nothing learned here supports one in 160,000."""
+
+
+HELD = 5.0
+"""The penalty on a calibration's parameters, which is what about 20 leads weigh."""
 
 
 def sigmoid(logit: FloatArray) -> FloatArray:
@@ -32,7 +36,7 @@ def log_losses(logit: FloatArray, won: FloatArray) -> FloatArray:
 
 
 def calibrate(logit: FloatArray, calibration: Mapping[str, Any]) -> FloatArray:
-    """Calibrated log-odds, shape (n,); `calibration` is `{"intercept", "win", "loss"}` and win = loss is the two-parameter form."""
+    """Calibrated log-odds, shape (n,); `calibration` is `{"intercept", "win", "loss"}`, where win = loss is the form of two."""
     inside = np.clip(logit, -BOUND, BOUND)
     win, loss, intercept = calibration["win"], calibration["loss"], calibration["intercept"]
     if win == loss:
@@ -45,27 +49,29 @@ def identity() -> dict[str, Any]:
     return {"intercept": 0.0, "win": 1.0, "loss": 1.0, "kind": "none"}
 
 
-def fit_calibration(logit: FloatArray, won: FloatArray, weights: FloatArray, folds: np.ndarray, *, shrink: float = 5.0) -> dict[str, Any]:
+def fit_calibration(logit: FloatArray, won: FloatArray, weights: FloatArray, folds: IntArray) -> dict[str, Any]:
     """The calibration of out-of-fold log-odds, each array of shape (n,); `identity()` unless cross-validated log loss falls.
 
-    `shrink` is the strength (in leads) with which the parameters are held at "change nothing".
+    The parameters are held at "change nothing" by a penalty of `HELD`.
     """
     kind = "beta" if len(won) >= 1000 else "platt"
     fitted = np.empty_like(logit)
     for fold in np.unique(folds):
         out = folds == fold
-        part = _fit(kind, logit[~out], won[~out], weights[~out], shrink)
+        part = _fit(kind, logit[~out], won[~out], weights[~out])
         fitted[out] = calibrate(logit[out], part)
     gain = weights * (log_losses(np.clip(logit, -BOUND, BOUND), won) - log_losses(fitted, won))
     # One standard error of the gain: a calibration that may be chance is not worth its variance.
     if gain.sum() <= np.sqrt(len(gain)) * gain.std():
         return identity()
-    return _fit(kind, logit, won, weights, shrink)
+    return _fit(kind, logit, won, weights)
 
 
 def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray) -> float:
-    """The shift of log-odds (n,) that follows the rate of late: recent leads (`order` (n,) in days) count most, halving every 15 % of
-    the history. 0 unless the shift known at four fifths of the history would have lowered the log loss of the last fifth.
+    """The shift of log-odds (n,) that follows the rate of late, by `order` (n,), the leads' times in days.
+
+    A lead counts half as much as one that is 15 % of the history younger. The shift is 0 unless the one known at four fifths of
+    the history would have lowered the log loss of the last fifth.
     """
     halving = 0.15 * float(np.ptp(order))
     if halving <= 0:
@@ -88,31 +94,29 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
     return shift(float(order.max()))
 
 
-def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray, shrink: float) -> dict[str, Any]:
+def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray) -> dict[str, Any]:
     inside = np.clip(logit, -BOUND, BOUND)
     if kind == "platt":
         columns, aim = np.column_stack([np.ones_like(inside), inside]), np.array([0.0, 1.0])
     else:
         columns = np.column_stack([np.ones_like(inside), -np.logaddexp(0.0, -inside), np.logaddexp(0.0, inside)])
         aim = np.array([0.0, 1.0, 1.0])
-    beta = newton(columns, won, weights, np.full(len(aim), shrink), aim)
+    beta = newton(columns, won, weights, penalty=np.full(len(aim), HELD), aim=aim)
     if (beta[1:] <= 0).any():
         return identity()
     win, loss = float(beta[1]), float(beta[-1])
     return {"intercept": float(beta[0]), "win": win, "loss": loss, "kind": kind}
 
 
-def newton(
-    columns: FloatArray, won: FloatArray, weights: FloatArray, penalty: FloatArray, aim: FloatArray, steps: int = 50
-) -> FloatArray:
-    """Penalised logistic regression: the p coefficients for `columns` (n, p), held at `aim` (p,) by `penalty` (p,) / 2 times the square."""
+def newton(columns: FloatArray, won: FloatArray, weights: FloatArray, *, penalty: FloatArray, aim: FloatArray) -> FloatArray:
+    """Logistic regression on `columns` (n, p): p coefficients, held at `aim` (p,) by half of `penalty` (p,) times the square."""
     beta = aim.copy()
 
     def loss(at: FloatArray) -> float:
         return float(weights @ log_losses(columns @ at, won) + 0.5 * penalty @ (at - aim) ** 2)
 
     now = loss(beta)
-    for _ in range(steps):
+    for _ in range(50):
         p = sigmoid(columns @ beta)
         slope = columns.T @ (weights * (p - won)) + penalty * (beta - aim)
         curve = (columns * (weights * p * (1 - p))[:, None]).T @ columns + np.diag(penalty + 1e-9)

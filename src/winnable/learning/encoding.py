@@ -41,7 +41,7 @@ class Encoded:
 
 
 class Encoding:
-    """Reads facts as arrays; `spec` is `{"numbers": [name, ...], "words": [[name, [word, ...]], ...]}`, as `learn_encoding` made it."""
+    """Reads facts as arrays, by a `spec` of `learn_encoding`: `{"numbers": [name, ...], "words": [[name, [word, ...]], ...]}`."""
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.number_names: tuple[str, ...] = tuple(spec["numbers"])
@@ -75,7 +75,7 @@ class Encoding:
 
 
 def learn_encoding(facts: Facts) -> dict[str, Any]:
-    """The spec of an `Encoding` for these leads: columns that are constant, empty or (words) different in nearly every row are left out."""
+    """The spec of an `Encoding` for these leads, without columns that are constant, empty or (words) different in nearly all."""
     numbers = [name for name, column in facts.columns.items() if isinstance(column, Numbers) and _tells(_finite(column.values))]
     words = [
         (name, _levels(column)) for name, column in facts.columns.items() if isinstance(column, Words) and not _like_an_id(column)

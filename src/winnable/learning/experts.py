@@ -1,7 +1,7 @@
 """Experts: the rules and the ridge. Each is fitted on encoded leads and leaves a part of the spec; `boosting` has those of trees.
 
-All that looks at the outcome (win rates of words, coefficients, which words are frequent enough) is learned inside `fit_*`, so that
-a fold never sees its own answers. `weights` are the leads' weights, shape (n,).
+All that looks at the outcome (win rates of words, coefficients, which words are frequent enough) is learned inside `fit_*`, so
+that a fold never sees its own answers. `weights` are the leads' weights, shape (n,).
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def fit_rules(leads: Encoded, won: FloatArray, weights: FloatArray) -> Fitted:
         return Fitted({"kind": "rules", "intercept": float(logit_of((wins + 2 * expected) / (size + 2))), "slope": 0.0})
     centre = float(leads.rules.mean())
     columns = np.column_stack([np.ones(leads.size), leads.rules - centre])
-    beta = newton(columns, won, weights, np.array([0.5, 5.0]), np.array([centre, 1.0]))
+    beta = newton(columns, won, weights, penalty=np.array([0.5, 5.0]), aim=np.array([centre, 1.0]))
     slope = max(0.0, float(beta[1]))
     return Fitted({"kind": "rules", "intercept": float(beta[0]) - slope * centre, "slope": slope})
 
@@ -54,11 +54,12 @@ def fit_linear(leads: Encoded, won: FloatArray, weights: FloatArray, level_count
     offset = rules["intercept"] + rules["slope"] * leads.rules
     design = _Design.of(leads, level_counts)
     beta = _ridge(design.columns(leads), won, weights, offset)
-    return Fitted({"kind": "linear", "intercept": float(rules["intercept"] + beta[0]), "rules": rules["slope"], **design.part(beta[1:])})
+    part = {"kind": "linear", "intercept": float(rules["intercept"] + beta[0]), "rules": rules["slope"]}
+    return Fitted({**part, **design.part(beta[1:])})
 
 
 def _ridge(columns: FloatArray, won: FloatArray, weights: FloatArray, offset: FloatArray) -> FloatArray:
-    """Coefficients (1 + p,), the intercept first, by Newton steps along a path of penalties that ends where leave-one-out loss rises."""
+    """Coefficients (1 + p,), intercept first, by Newton steps on a path of penalties that ends where leave-one-out loss rises."""
     full = np.column_stack([np.ones(len(columns)), columns])
     beta, best, best_loss = np.zeros(full.shape[1]), np.zeros(full.shape[1]), np.inf
     for penalty in PENALTIES:

@@ -37,8 +37,8 @@ class LeadModel:
 
     `threads` fits run side by side; neither it nor the order in which they end changes a result.
 
-    Learned state: `spec_` (JSON-able) and `boosters_` (name to LightGBM text), which are all that `Scorer` needs; `oof_` (n,), the
-    probability that each training lead got from experts who had not seen it; `report_`, the experts' weights and log losses.
+    Learned state: `spec_` (JSON-able) and `boosters_` (name to text), which are all that `Scorer` needs; `oof_` (n,), what each
+    training lead got from experts who had not seen it, a probability; `report_`, the experts' weights and log losses.
     """
 
     def __init__(self, *, seed: int = 0, threads: int = 2) -> None:
@@ -151,8 +151,8 @@ class LeadModel:
     ) -> tuple[FloatArray, dict[str, Fitted]]:
         """Out-of-fold log-odds (n, experts), and each expert as it will answer.
 
-        The symmetric trees answer by the mean of the folds' models, which was better than one model of all leads; the other experts
-        are fitted once more, on all leads.
+        The symmetric trees answer by the mean of the folds' models, which was better than one model of all leads; the other
+        experts are fitted once more, on all leads.
         """
         whole = folds.max() + 1
         jobs = [(name, fold) for name in fits for fold in range(whole + (name != "symmetric"))]
@@ -210,7 +210,7 @@ class _Rows:
 
 def fold_count(size: int) -> int:
     """How often the leads are cross-fitted: more often where they are few and every one that is left out is missed."""
-    return 10 if size < 1000 else 5 if size < 3000 else 4 if size < 50_000 else 3
+    return 10 if size < 850 else 5 if size < 3000 else 4 if size < 50_000 else 3
 
 
 def _recency(order: FloatArray) -> FloatArray:
@@ -223,7 +223,7 @@ def _mode(weights: Mapping[str, float], won: FloatArray) -> dict[str, str]:
     counts = f"{int(won.sum())} won and {int((1 - won).sum())} lost leads"
     total = sum(weights.values())
     if total < 0.05:
-        return {"mode": "learned", "why": f"learned from {counts}: nothing in them tells the won from the lost, so the rate answers"}
+        return {"mode": "learned", "why": f"learned from {counts}: nothing tells the won from the lost, so their rate answers"}
     if weights.get("rules", 0.0) > 0.05 * total:
         share = f"{100 * weights['rules'] / total:.0f} %"
         return {"mode": "blend", "why": f"learned from {counts}; the definition's rules have {share} of the say"}
@@ -260,7 +260,7 @@ def _shifted_rules(rows: _Rows) -> dict[str, Any]:
 
 
 def _bands(logit: FloatArray, won: FloatArray, weights: FloatArray, coverage: float = 0.8) -> dict[str, list[float]]:
-    """How far the conversion of leads with similar out-of-fold scores may lie from the score, in log-odds, at points along the scores.
+    """How far the conversion of leads with similar out-of-fold scores may lie from the score, in log-odds, at points along them.
 
     A Beta interval in each of up to 20 bins of scores, held at the bin's own mean score as if two leads had shown it.
     """

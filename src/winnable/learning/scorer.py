@@ -34,7 +34,7 @@ class Contributions:
 
 @dataclass(frozen=True)
 class Answer:
-    """All that is said of n leads at once: `logit`, `probability`, `low` and `high`, each (n,), and reasons where they were asked for."""
+    """All that is said of n leads: `logit`, `probability`, `low` and `high`, each (n,), and reasons where they were asked for."""
 
     logit: FloatArray
     probability: FloatArray
@@ -67,9 +67,9 @@ class Scorer:
         """Probability, interval and, if asked, reasons.
 
         The interval holds about 80 %: what became of leads with similar scores, and how far the score itself would move had other
-        leads been learned from. The reasons are what each column added to the log-odds, the whole blend and its calibration included:
-        a calibration of two parameters scales every part; one of three bends the sum, and every part gets its share of that in
-        proportion to its size, counted from the calibrated base.
+        leads been learned from. The reasons are what each column added to the log-odds, the whole blend and its calibration
+        included: a calibration of two parameters scales every part; one of three bends the sum, and every part gets its share of
+        that in proportion to its size, counted from the calibrated base.
         """
         opinions = self._opinions(self._encoding.encode(facts, rules), reasons=reasons)
         logit = calibrate(self._blend(opinions, facts.size), self._calibration)

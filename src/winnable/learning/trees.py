@@ -81,7 +81,8 @@ class Trees:
     def __init__(self, text: str, sources: IntArray) -> None:
         self._booster = ctypes.c_void_p()
         rounds = ctypes.c_int()
-        _call("LGBM_BoosterLoadModelFromString", ctypes.c_char_p(text.encode()), ctypes.byref(rounds), ctypes.byref(self._booster))
+        arguments = (ctypes.c_char_p(text.encode()), ctypes.byref(rounds), ctypes.byref(self._booster))
+        _call("LGBM_BoosterLoadModelFromString", *arguments)
         self._features = _header(text, "max_feature_idx") + 1
         trees = [_Tree(block) for block in text.split("\nTree=")[1:]]
         self._starts = np.cumsum([0] + [len(tree.leaf_values) for tree in trees])[:-1].astype(np.int64)

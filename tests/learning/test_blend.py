@@ -1,0 +1,44 @@
+"""Blend: a good expert is heard, a hopeless one costs nothing, and where nothing can be learned the rate answers."""
+
+import numpy as np
+
+from winnable.definition.facts import FloatArray
+from winnable.learning.blend import fit_blend
+from winnable.learning.calibration import log_losses, logit_of, sigmoid
+
+
+def history(size: int, seed: int) -> tuple[FloatArray, FloatArray, float]:
+    chance = np.random.default_rng(seed)
+    truth = chance.normal(-1, 1, size)
+    won = (chance.random(size) < sigmoid(truth)).astype(float)
+    return truth, won, float(logit_of(won.mean()))
+
+
+def test_a_hopeless_expert_costs_nothing() -> None:
+    truth, won, base = history(5000, 0)
+    noise = np.random.default_rng(1).normal(-1, 1.5, 5000)
+    weights = fit_blend(np.column_stack([truth, noise]), base, won, np.ones(5000), np.array([0.5, 0.5]))
+    blended = base + (np.column_stack([truth, noise]) - base) @ weights
+    assert weights[1] < 0.1
+    assert log_losses(blended, won).mean() < 1.003 * log_losses(truth, won).mean()
+
+
+def test_few_leads_leave_the_prior_nearly_alone() -> None:
+    truth, won, base = history(30, 2)
+    prior = np.array([0.7, 0.3])
+    weights = fit_blend(np.column_stack([truth, truth[::-1]]), base, won, np.ones(30), prior)
+    assert np.abs(weights / weights.sum() - prior).max() < 0.1
+
+
+def test_where_nothing_can_be_learned_the_rate_answers() -> None:
+    _, won, base = history(5000, 3)
+    noise = np.random.default_rng(4).normal(base, 0.5, (5000, 2))
+    weights = fit_blend(noise, base, won, np.ones(5000), np.array([0.5, 0.5]))
+    assert log_losses(base + (noise - base) @ weights, won).mean() < 1.0003 * log_losses(np.full(5000, base), won).mean()
+
+
+def test_no_weight_is_negative() -> None:
+    truth, won, base = history(2000, 5)
+    weights = fit_blend(np.column_stack([truth, -truth]), base, won, np.ones(2000), np.array([0.5, 0.5]))
+    assert (weights >= 0).all()
+    assert weights[0] > 0.75
