@@ -320,7 +320,8 @@ def _notes(definition: Definition, crm: Crm, told: Lives, units: _Units, by: By)
         own = int(crm.leads["@source"].notna().sum()) if "@source" in crm.leads else 0
         found = int(source_of(definition, crm).notna().sum()) - own
         if found or not own:
-            notes.append(f"The CRM keeps no source of {len(crm.leads) - own:,} leads; for {found:,} the last marketing touch was taken.")
+            lacking = len(crm.leads) - own
+            notes.append(f"The CRM keeps no source of {lacking:,} leads; for {found:,} the last marketing touch was taken.")
     return notes
 
 
