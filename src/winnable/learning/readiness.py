@@ -237,9 +237,9 @@ def candidate_parameters(facts: Facts, names: Sequence[str]) -> int:
     """How many things a model of these columns would have to estimate.
 
     A number costs one, and one more if it is often missing; a column of words one for each frequent word beyond the first (rare
-    ones are held at the average by the models here). Columns that repeat each other count once: the sum is the effective number
-    of independent directions, that of Bretherton et al. 1999, "The effective number of spatial degrees of freedom of a
-    time-varying field" (Journal of Climate 12), because models that hold their coefficients spend little on the others.
+    ones are held at the average by the models here). Columns that repeat each other count once: the sum is the effective rank of
+    Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality" (EUSIPCO), the exponential of the entropy
+    of the directions' shares of the variation, because models that hold their coefficients spend little on faint directions.
     """
     columns = [column for name in names for column in _design(facts.columns[name])]
     if not columns:
@@ -247,8 +247,11 @@ def candidate_parameters(facts: Facts, names: Sequence[str]) -> int:
     design = np.column_stack(columns)
     spread = design.std(axis=0)
     design = (design - design.mean(axis=0))[:, spread > 1e-9] / spread[spread > 1e-9]
-    strengths = np.linalg.eigvalsh(design.T @ design) if design.size else np.zeros(0)
-    return ceil(strengths.sum() ** 2 / (strengths**2).sum() - 1e-6) if len(strengths) else 0
+    if not design.size:
+        return 0
+    strengths = np.maximum(np.linalg.eigvalsh(design.T @ design), 1e-12)
+    shares = strengths / strengths.sum()
+    return ceil(exp(-float(shares @ np.log(shares))) - 1e-6)
 
 
 def tells(column: Column) -> bool:
