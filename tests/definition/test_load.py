@@ -225,3 +225,12 @@ def test_data_may_come_from_elsewhere_than_a_file() -> None:
 def test_the_nearest_word_ignores_case() -> None:
     assert nearest("lead source", ["Lead Source", "Status"]) == "Lead Source"
     assert nearest("qqq", ["Lead Source", "Status"]) is None
+
+
+def test_a_win_may_be_anything_in_a_column_such_as_the_date_of_winning() -> None:
+    dated = {"outcome": {"won": ["*"]}, "columns": {"created": "asked", "closed": "won_date", "status": "won_date"}}
+    assert definition_from(dated, "test").columns.closed == "won_date"
+    with pytest.raises(DefinitionError, match="no other can be listed beside it"):
+        definition_from({**dated, "outcome": {"won": ["*"], "lost": ["Lost"]}}, "test")
+    with pytest.raises(DefinitionError, match="cannot be both status and closed"):
+        definition_from({**dated, "outcome": {"won": ["Won"]}}, "test")

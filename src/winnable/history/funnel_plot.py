@@ -68,7 +68,7 @@ def _stages(axes: Axes, report: Funnel) -> None:
     axes.set(xlim=(0, 1.45 * top), xticks=[])
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.set_title("How many leads reached each stage", fontsize=10, loc="left")
+    axes.set_title("How many leads reached each stage\n", fontsize=10, loc="left")
 
 
 def _sources(axes: Axes, groups: list[Group], usual: float) -> None:
@@ -82,7 +82,7 @@ def _sources(axes: Axes, groups: list[Group], usual: float) -> None:
     axes.set_yticks(places, names, fontsize=9)
     axes.set(xlim=(0, None), ylim=(-0.7, len(groups) - 0.3), xlabel="Leads won, of 100")
     warned = "; orange: to be looked at" if any(group.advice for group in groups) else ""
-    axes.set_title(f"Conversion by source, with 90 % intervals (dotted: all leads{warned})", fontsize=10, loc="left")
+    axes.set_title(f"Conversion by source, with 90 % intervals\n(dotted: all leads{warned})", fontsize=10, loc="left")
 
 
 def _months(axes: Axes, groups: list[Group], usual: float) -> None:
@@ -95,4 +95,4 @@ def _months(axes: Axes, groups: list[Group], usual: float) -> None:
     every = max(1, -(-len(old) // 6))
     axes.set_xticks(places[::every], [group.name for group in old][::every], fontsize=9)
     axes.set(ylim=(0, None), ylabel="Leads won, of 100", xlabel="Month of creation")
-    axes.set_title("Conversion by month, with 90 % intervals (dotted: all leads)", fontsize=10, loc="left")
+    axes.set_title("Conversion by month, with 90 % intervals\n(dotted: all leads)", fontsize=10, loc="left")
