@@ -1,11 +1,12 @@
 """Together: requests that wait at the same moment are scored in one go.
 
-Most of the time that one lead takes is the same for one and for many. While a group is being scored, the next requests
-gather; nobody waits for company that has not come. Large requests are worked on in threads of their own, so that small ones and
-the health check pass them.
+Most of the time that one lead takes is the same for one and for many. While a group is being scored, the next requests gather;
+who comes when no others do does not wait for company. Large requests are worked on in threads of their own, so that small ones
+and the health check pass them.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TypeVar
 from winnable.service.serving import Read, Serving, Told
 
 T = TypeVar("T")
+PATIENCE = 0.0003  # seconds, a fraction of what scoring takes, to wait for as many requests as came together of late
 MOST = 64  # leads that a group holds, so that its first request does not wait long for its last
 
 
@@ -30,6 +32,7 @@ class Together:
 
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
+        self._usual = 1  # requests that come together, as of late; one for whoever is alone, and does not wait
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="large-request")
 
     async def score(self, serving: Serving, request: Read, *, reasons: bool) -> Told:
@@ -37,7 +40,7 @@ class Together:
         loop = asyncio.get_running_loop()
         told: asyncio.Future[Told] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._score_waiting, loop)
+            loop.call_soon(self._gather, loop, time.perf_counter() + PATIENCE)
         self._waiting.append(_Waiting(serving, request, reasons, told))
         return await told
 
@@ -49,6 +52,13 @@ class Together:
         """Let large requests finish."""
         self._threads.shutdown()
 
+    def _gather(self, loop: asyncio.AbstractEventLoop, until: float) -> None:
+        """Score what waits once it is as many as of late, or when patience ends; meanwhile the loop takes in what arrives."""
+        if len(self._waiting) < self._usual and time.perf_counter() < until:
+            loop.call_soon(self._gather, loop, until)
+        else:
+            self._score_waiting(loop)
+
     def _score_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
         first, group, later, leads = self._waiting[0], [], [], 0
         for each in self._waiting:
@@ -59,6 +69,7 @@ class Together:
             else:
                 later.append(each)
         self._waiting = later
+        self._usual = max(len(group), self._usual - 1)
         if self._waiting:
             loop.call_soon(self._score_waiting, loop)
         _score_group(group)
