@@ -31,7 +31,8 @@ def leads(size: int, seed: int) -> tuple[Encoded, FloatArray]:
 def test_symmetric_trees_say_what_catboost_says(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[catboost.CatBoostClassifier] = []
     save = catboost.CatBoostClassifier.save_model
-    monkeypatch.setattr(catboost.CatBoostClassifier, "save_model", lambda self, *a, **k: trained.append(self) or save(self, *a, **k))
+    model = catboost.CatBoostClassifier
+    monkeypatch.setattr(model, "save_model", lambda self, *a, **k: trained.append(self) or save(self, *a, **k))
     known, won = leads(size, 0)
     weights = np.random.default_rng(1).random(size) + 0.5
     pairs = indicators_of(known)

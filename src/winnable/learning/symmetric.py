@@ -47,7 +47,7 @@ class SymmetricTrees:
         self._ask(data)
         values = np.array(data["values"], dtype=np.float64)
         self._flat = values.ravel()
-        self._starts = (np.arange(len(values)) * values.shape[1])[:, None]
+        self._starts = np.arange(len(values)) * values.shape[1]
         self._members = np.array(data["members"], dtype=np.int64)
         self._changes, roots = _ways(values, np.array(data["sizes_of_leaves"], dtype=np.float64))
         self._offset = float(data["base"])
@@ -60,7 +60,7 @@ class SymmetricTrees:
         numbers = [i for i, (feature, _) in enumerate(data["splits"]) if feature < floats]
         rates = [i for i, (feature, _) in enumerate(data["splits"]) if feature >= floats]
         self._number_asked = np.array([data["splits"][i][0] for i in numbers], dtype=np.int64)
-        self._number_border = np.array([data["splits"][i][1] for i in numbers])[:, None]
+        self._number_border = np.array([data["splits"][i][1] for i in numbers])
         questions = [(*data["rates"][data["splits"][i][0] - floats], data["splits"][i][1]) for i in rates]
         self._combinations.prepare(questions)
         moved = np.empty(len(data["splits"]) + 1, dtype=np.int64)
@@ -86,15 +86,17 @@ class SymmetricTrees:
         return self._offset + total, (many - 1) * many * ((members - total / many) ** 2).sum(axis=0), parts
 
     def _leaves(self, leads: Encoded) -> IntArray:
-        """The place of the leaf in each tree, shape (trees, n)."""
-        numbers = float_features(leads, self._pairs).T
-        about_numbers = numbers[self._number_asked] > self._number_border
-        never = np.zeros((1, leads.size), dtype=np.uint8)
-        answers = np.vstack([about_numbers.view(np.uint8), self._combinations.answers(leads.codes.T, numbers), never])
+        """The place of the leaf in each tree, shape (trees, n). One lead goes by arrays of one dimension, at half the time."""
+        numbers, codes = float_features(leads, self._pairs).T, leads.codes.T
+        if leads.size == 1:
+            numbers, codes = numbers[:, 0], codes[:, 0]
+        about_numbers = numbers[self._number_asked] > _along(self._number_border, numbers)
+        never = np.zeros((1, *numbers.shape[1:]), dtype=np.uint8)
+        answers = np.concatenate([about_numbers.view(np.uint8), self._combinations.answers(codes, numbers), never])
         leaf = answers[self._levels[0]]
         for level in range(1, len(self._levels)):
             leaf |= answers[self._levels[level]] << level
-        return np.asarray(self._starts + leaf, dtype=np.int64)
+        return np.asarray(_along(self._starts, leaf) + leaf, dtype=np.int64).reshape(len(self._starts), leads.size)
 
 
 class _Combinations:
@@ -102,7 +104,7 @@ class _Combinations:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._feature = np.array([feature for feature, _ in data["conditions"]], dtype=np.int64)
-        self._border = np.array([border for _, border in data["conditions"]])[:, None]
+        self._border = np.array([border for _, border in data["conditions"]])
         never, terms = data["words"] + len(data["conditions"]), data["projections"]
         slots = max([0, *(len(term) for term in terms)])
         padded = [[*term, *[[never, 0]] * (slots - len(term))] for term in terms]
@@ -118,9 +120,9 @@ class _Combinations:
         self._dense = np.flatnonzero(spans <= DENSE)
         self._sparse = np.flatnonzero(spans > DENSE)
         # For each possible key of a dense combination its place among those seen; the place after the last one is "never seen".
-        self._dense_start = np.cumsum([0, *spans[self._dense]])[:-1].astype(np.int64)[:, None]
+        self._dense_start = np.cumsum([0, *spans[self._dense]])[:-1].astype(np.int64)
         self._places = np.repeat(self._counts[self._dense], spans[self._dense])
-        for start, combination in zip(self._dense_start[:, 0], self._dense, strict=True):
+        for start, combination in zip(self._dense_start, self._dense, strict=True):
             seen = slice(self._first[combination], self._first[combination] + self._counts[combination])
             self._places[start + self._keys[seen] - self._offsets[combination]] = np.arange(self._counts[combination])
 
@@ -134,25 +136,30 @@ class _Combinations:
             rate = (wins + prior) / (sizes + 1) if kind == 0 else (sizes + prior) / (total + 1)
             tables.append(scale * rate > border)
         self._answers = np.concatenate(tables).astype(np.uint8) if tables else np.empty(0, dtype=np.uint8)
-        self._answer_start = np.cumsum([0, *(len(table) for table in tables)])[:-1].astype(np.int64)[:, None]
+        self._answer_start = np.cumsum([0, *(len(table) for table in tables)])[:-1].astype(np.int64)
 
     def answers(self, codes: IntArray, numbers: FloatArray) -> NDArray[np.uint8]:
-        """0 or 1 for each question, shape (questions, n), from codes (words, n) and numbers (features, n)."""
+        """0 or 1 for each question, (questions, n), from codes (words, n) and numbers (features, n); one lead goes without n."""
         if not len(self._asked):
-            return np.empty((0, codes.shape[1]), dtype=np.uint8)
-        conditions = numbers[self._feature] > self._border
-        atoms = np.vstack([codes, conditions, np.zeros((1, codes.shape[1]), dtype=np.int64)])
-        keys = atoms[self._atoms[0]] * self._radices[0][:, None]
+            return np.empty((0, *codes.shape[1:]), dtype=np.uint8)
+        conditions = numbers[self._feature] > _along(self._border, numbers)
+        atoms = np.concatenate([codes, conditions, np.zeros((1, *codes.shape[1:]), dtype=np.int64)])
+        keys = atoms[self._atoms[0]] * _along(self._radices[0], codes)
         for atom, radix in zip(self._atoms[1:], self._radices[1:], strict=True):
-            keys += atoms[atom] * radix[:, None]
+            keys += atoms[atom] * _along(radix, codes)
         places = np.empty_like(keys)
-        places[self._dense] = self._places[self._dense_start + keys[self._dense]]
+        places[self._dense] = self._places[_along(self._dense_start, keys) + keys[self._dense]]
         for combination in self._sparse:
             seen = self._keys[self._first[combination] : self._first[combination] + self._counts[combination]]
             wanted = keys[combination] + self._offsets[combination]
             found = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
             places[combination] = np.where(seen[found] == wanted, found, len(seen))
-        return np.asarray(self._answers[self._answer_start + places[self._asked]], dtype=np.uint8)
+        return np.asarray(self._answers[_along(self._answer_start, keys) + places[self._asked]], dtype=np.uint8)
+
+
+def _along(values: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:
+    """A value a row of `like`, whether `like` has columns or not."""
+    return values if like.ndim == 1 else values[:, None]
 
 
 def _shares(data: Mapping[str, Any]) -> FloatArray:
