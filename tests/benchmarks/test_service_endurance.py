@@ -65,7 +65,7 @@ def test_twenty_promotions_under_load(demo_store, tmp_path: Path) -> None:
         for asker in askers:
             asker.join()
         memory.append(resident(live))
-    print(f"\n{sum(counts):,} requests, 20 promotions, {len(failed)} failed; {memory[3]:,} kB early, {memory[-1]:,} kB at the end")
+    print(f"\n{sum(counts):,} requests, 20 promotions, {len(failed)} failed; {memory[3]:,} kB, at the end {memory[-1]:,} kB")
     assert failed == []
     assert sum(counts) == REQUESTS
     assert memory[-1] < 1.1 * memory[3]
