@@ -1,31 +1,22 @@
 """The command line: each command parses its words, calls one function and prints what it returned.
 
-Exit status 0 when all went well, 1 for input that cannot be used (a sentence on standard error says what, where and what to do), 2 for
-words that the command does not know. There is no logic here, and nothing heavy is imported before it is needed.
+Exit status 0 when all went well, 1 for input that cannot be used (a sentence on standard error says what, where and what to do),
+2 for words that the command does not know, 3 for a check that finds too little. There is no logic here, the words are in
+`telling`, and nothing heavy is imported before it is needed.
 """
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from winnable.errors import StoreError, WinnableError
-
-if TYPE_CHECKING:
-    from winnable.history.crm import Crm
-    from winnable.history.funnel import Funnel
-    from winnable.learning.checking import Check
-    from winnable.learning.promotion import Verdict
-    from winnable.learning.suggestions import Suggestions
-    from winnable.learning.training import Candidate
+from winnable.telling import err, out, tell_best, tell_check, tell_funnel, tell_reading, tell_suggestions, tell_training, who
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Leads = Annotated[str, typer.Argument(help="A CSV or Parquet file, a folder of them, or a database URL with #table.")]
 Activities = Annotated[str | None, typer.Option(help="The activity log: a file, folder or database URL.")]
@@ -61,10 +52,10 @@ def train(
     agreed = load_definition(definition)
     check_writable(store)
     crm = read_crm(agreed, leads, activities, history)
-    _tell_reading(crm, store / "rejects.csv")
+    tell_reading(crm, store / "rejects.csv")
     candidate = learn(agreed, crm, seed=seed, tell=out.print)
     verdict = register(candidate, crm, store)
-    _tell_training(candidate, verdict)
+    tell_training(candidate, verdict)
 
 
 @app.command(epilog="Example: winnable score new_leads.csv --activities activities.csv --output scores.csv")
@@ -74,7 +65,9 @@ def score(
     activities: Activities = None,
     history: History = None,
     store: Store = Path("models"),
-    as_of: Annotated[str | None, typer.Option(help="A date, or a column with a date a lead; the export's newest time if not given.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="A date, or a column with a date a lead; the export's newest time if not given.")
+    ] = None,
     definition: Annotated[Path | None, typer.Option(help="Rules to answer by while the store has no champion.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -86,11 +79,11 @@ def score(
     out.quiet = quiet
     predictor = Predictor.of_store(store, definition)
     crm = read_crm(predictor.definition, leads, activities, history, for_training=False)
-    _tell_reading(crm, output.with_suffix(".rejects.csv"))
+    tell_reading(crm, output.with_suffix(".rejects.csv"))
     table = score_table(predictor, crm, moments_of_scoring(crm, as_of))
     write_table(table, output)
     faults = int(table["error"].notna().sum())
-    out.print(f"{len(table) - faults:,} leads scored by {_who(predictor.mode, predictor.version)}, written to {output}")
+    out.print(f"{len(table) - faults:,} leads scored by {who(predictor.mode, predictor.version)}, written to {output}")
     if predictor.mode == "rules":
         out.print(f"By the rules, because {predictor.why}.")
     for decision, count in table["decision"].value_counts().items():
@@ -132,7 +125,7 @@ def demo(
     out.print("")
     scores = store / "demo" / "scores.csv"
     score(str(files.open_leads), scores, str(files.activities), str(files.history), store, quiet=quiet)
-    _tell_best(scores)
+    tell_best(scores)
     out.print(f"\nServe it:  winnable serve --store {store}      (then open http://127.0.0.1:8000/docs)")
 
 
@@ -184,42 +177,13 @@ def funnel(
     agreed = load_definition(definition)
     crm = read_crm(agreed, leads, activities, history)
     report = funnel_of(agreed, crm, latest_moment(crm), by)
-    _tell_funnel(report)
+    tell_funnel(report)
     if output is not None:
         write_table(funnel_table(report), output)
         out.print(f"Written to {output}.", markup=False)
     if plot is not None:
         save_plot(report, plot)
         out.print(f"Drawn in {plot}.", markup=False)
-
-
-def _tell_funnel(report: "Funnel") -> None:
-    """The stages with their conversion, and what each source or month converts."""
-    stages = Table("stage", "leads", "of those before", "90 % sure", box=None, title="From stage to stage", title_justify="left")
-    for before, step in zip((None, *report.steps), report.steps, strict=False):
-        share = ("", "") if before is None or not step.before else (f"{100 * step.conversion:.0f} %", _between(step.low, step.high))
-        stages.add_row(step.name, f"{step.volume:,}", *share)
-    out.print(stages)
-    moved = {"passed back": "were passed back to marketing", "recycled": "came back after an end", "not allowed": "moved as they must not"}
-    for kind, says in moved.items():
-        if report.moves[kind]:  # type: ignore[index]
-            out.print(f"{report.moves[kind]:,} times leads {says}.")  # type: ignore[index]
-    out.print("")
-    worked = any(group.worked is not None for group in report.groups)
-    columns = [report.by, "leads", *(["taken up"] if worked else []), "won", "of 100", "90 % sure", "grade", ""]
-    groups = Table(*columns, box=None, title=f"By {report.by}", title_justify="left")
-    for group in report.groups:
-        known = group.leads - group.young
-        share = (f"{100 * group.conversion:.1f}", _between(group.low, group.high)) if known else ("", "too young")
-        up = [f"{100 * (group.worked or 0) / known:.0f} %" if known else ""] if worked else []
-        groups.add_row(group.name, f"{group.leads:,}", *up, f"{group.won:,}", *share, group.grade, group.advice)
-    out.print(groups)
-    for note in report.notes:
-        out.print(f"Note: {note}", markup=False)
-
-
-def _between(low: float, high: float) -> str:
-    return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 keys = typer.Typer(no_args_is_help=True, help="Keys for the scoring service: add, list, withdraw. It follows without a restart.")
@@ -255,7 +219,9 @@ def list_keys(store: Store = Path("models")) -> None:
 
 
 @keys.command("withdraw", epilog="Example: winnable keys withdraw 1f2e3d4c")
-def withdraw(name: Annotated[str, typer.Argument(help="As `winnable keys list` shows it.")], store: Store = Path("models")) -> None:
+def withdraw(
+    name: Annotated[str, typer.Argument(help="As `winnable keys list` shows it.")], store: Store = Path("models")
+) -> None:
     """Make a key useless, at once."""
     from winnable.service.keys import withdraw_key
 
@@ -285,7 +251,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
-        _tell_check(crm, found)
+        tell_check(crm, found)
     if plot is not None:
         try:
             readiness_plot(found.readiness, found.curve).savefig(plot)
@@ -313,36 +279,12 @@ def suggest(
     agreed = load_definition(definition)
     found = suggestions_of(agreed, read_crm(agreed, leads, activities, history))
     text = proposal(agreed, found)
-    _tell_suggestions(found)
+    tell_suggestions(found)
     if text and output is not None:
         write_proposal(text, output)
         out.print(f"\nWritten to {output}; paste into {definition} what makes sense to both teams.", markup=False)
     elif text:
         out.print(f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n{text}", markup=False)
-
-
-def _tell_suggestions(found: "Suggestions") -> None:
-    """What speaks for and against leads, which kinds of activity tell nothing, and what was not looked at."""
-    out.print(f"{found.won:,} of {found.leads:,} people were won; {found.looked_at:,} attributes and touchpoints were looked at.")
-    if not found.looked_at:
-        out.print("Nothing is proposed: that takes at least 20 people who were won, and 20 who were not.")
-    elif not found.rules:
-        out.print("Nothing is proposed: no difference between won and other leads is more than chance would show.")
-    else:
-        table = Table("points", "when", "won with it", "without", "lift", "odds times", "sure to 95 %", box=None)
-        for rule in found.rules:
-            shares = (f"{100 * rule.won / rule.leads:.1f} % of {rule.leads:,}", f"{100 * rule.won_without / rule.without:.1f} %")
-            odds = rule.effect
-            numbers = (f"{rule.lift:.1f}", f"{odds.odds_ratio:.1f}", f"{odds.low:.1f} to {odds.high:.1f}")
-            table.add_row(f"{rule.points:+}", str(rule.condition), *shares, *numbers)
-        out.print(table)
-        out.print("Confirmed on later leads." if found.confirmed else "Too few wins to confirm these on leads held back.")
-    for verdict, says in (("no use", "tell nothing"), ("cannot tell", "may tell something or nothing, there are too few to say")):
-        kinds = [f"{signal.kind} ({signal.leads:,} leads)" for signal in found.signals if signal.verdict == verdict]
-        if kinds:
-            out.print(f"Kinds of activity that {says}: {', '.join(kinds)}.", markup=False)
-    if found.left_out:
-        out.print(f"Not looked at, because they seem to know the outcome: {', '.join(found.left_out)}.", markup=False)
 
 
 @app.command(epilog="Example: winnable describe --output definition.html")
@@ -384,74 +326,6 @@ def describe(
     else:
         write_page(page, output)
         out.print(f"Written to {output}.", markup=False)
-
-
-def _who(mode: str, version: str) -> str:
-    return "the rules" if version == "rules" else f"model version {version} ({mode})"
-
-
-def _tell_reading(crm: "Crm", rejects: Path) -> None:
-    """Notes on the data, and where the rows lie that could not be used."""
-    from winnable.history.rejects import write_rejects
-
-    for note in crm.notes:
-        out.print(f"Note: {note}")
-    if len(crm.rejects):
-        rejects.parent.mkdir(parents=True, exist_ok=True)
-        write_rejects(crm.rejects, rejects)
-        out.print(f"{len(crm.rejects):,} rows could not be used; {rejects} says why, row by row:")
-        for told, count in (crm.rejects["table"] + ": " + crm.rejects["reason"]).value_counts().head(6).items():
-            out.print(f"  {count:>7,} {told}")
-
-
-def _tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
-    """What was learned, how good it is against the alternatives, and who is in charge."""
-    for each in candidate.verdicts:
-        if each.verdict != "ok":
-            out.print(f"Kept out, it may know the outcome: [bold]{each.name}[/bold]. {each.evidence[0] if each.evidence else ''}")
-    out.print(f"\n[bold]Version {verdict.version}[/bold] {'is champion' if verdict.champion else 'is challenger'}: {verdict.because}.")
-    out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
-    if candidate.judged is not None:
-        table = Table("", "log loss", "saved", "AUC", "predicted : won", title=f"Judged on {candidate.judged.how}", title_justify="left", box=None)
-        for name, each in candidate.judged.measured().items():
-            auc = "" if each.auc is None else f"{each.auc:.3f}"
-            ratio = "" if each.predicted_to_observed is None else f"{each.predicted_to_observed:.2f}"
-            table.add_row(name, f"{each.log_loss:.4f}", f"{100 * each.skill:+.1f} %", auc, ratio)
-        out.print(table)
-
-
-def _tell_check(crm: "Crm", found: "Check") -> None:
-    """What is odd, which columns are kept out and why, and whether there is enough to learn from."""
-    out.print("[bold]The data[/bold]")
-    for says in [*crm.notes, *(finding.says for finding in found.quality)] or ["Nothing odd."]:
-        out.print(f"  {says}", markup=False)
-    odd = [column for column in found.columns if column.verdict != "ok" or column.overruled]
-    out.print(f"\n[bold]The columns[/bold]: {len(found.columns) - len(odd)} of {len(found.columns)} are above suspicion")
-    for column in odd:
-        verdict = "used, because the definition says so" if column.overruled else f"{column.verdict}, kept out"
-        strongest_and_effect = " ".join(dict.fromkeys((column.evidence[0], column.evidence[-1])))
-        out.print(f"  {column.name}: {verdict}. {strongest_and_effect}", markup=False)
-    if any(column.verdict != "ok" for column in odd):
-        out.print("  If one of them is known before the outcome, list it under columns.fixed (suspect) or columns.trusted.")
-    out.print("\n[bold]The history[/bold]")
-    for says in found.readiness.told:
-        out.print(f"  {says}", markup=False)
-    for lesson in found.curve:
-        saved = f"{100 * lesson.saved:+.1f} % of the base rate's log loss"
-        out.print(f"  A model learned from {lesson.leads:,} leads ({lesson.wins:,} wins) saves {saved} on others.")
-    out.print(f"\n[bold]{'Ready' if found.readiness.ready else 'Not ready'}[/bold] by the published minimum.")
-
-
-def _tell_best(scores: Path) -> None:
-    """The best leads of a table of scores, with the reasons."""
-    import pandas as pd
-
-    best = pd.read_csv(scores).nlargest(5, "probability")
-    table = Table("lead", "probability", "grade", "decision", "reasons", box=None)
-    for _, lead in best.iterrows():
-        table.add_row(str(lead.lead_id), f"{100 * lead.probability:.0f} %", lead.grade, lead.decision, str(lead.reasons))
-    out.print("\nThe best open leads:")
-    out.print(table)
 
 
 def main() -> None:

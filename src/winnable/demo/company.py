@@ -78,7 +78,8 @@ def write_demo(folder: Path, *, leads: int = 3000, seed: int = 7) -> DemoFiles:
         "open_leads.csv": _csv(LEAD_COLUMNS, dict.fromkeys(row for row in rows if row[status] in STAGES)),
     }
     _write_all(folder, contents)
-    return DemoFiles(*(folder / name for name in contents), as_of=PRESENT)
+    leads_at, activities_at, history_at, definition_at, open_at = (folder / name for name in contents)
+    return DemoFiles(leads_at, activities_at, history_at, definition_at, open_at, PRESENT)
 
 
 def _lead_rows(records: Records, ids: Sequence[str], rng: np.random.Generator) -> Iterator[tuple[str, ...]]:

@@ -1,0 +1,160 @@
+"""What the commands print for people: notes, tables and verdicts, on the terminal.
+
+Everything that is said comes from the objects that are handed in; nothing is computed here. `out` is for results, `err` for what
+went wrong, so that a script can tell them apart.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from winnable.history.crm import Crm
+    from winnable.history.funnel import Funnel
+    from winnable.learning.checking import Check
+    from winnable.learning.promotion import Verdict
+    from winnable.learning.suggestions import Suggestions
+    from winnable.learning.training import Candidate
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def tell_funnel(report: "Funnel") -> None:
+    """The stages with their conversion, and what each source or month converts."""
+    stages = Table("stage", "leads", "of those before", "90 % sure", box=None, title="From stage to stage", title_justify="left")
+    for before, step in zip((None, *report.steps), report.steps, strict=False):
+        share = (
+            ("", "") if before is None or not step.before else (f"{100 * step.conversion:.0f} %", _between(step.low, step.high))
+        )
+        stages.add_row(step.name, f"{step.volume:,}", *share)
+    out.print(stages)
+    moved = {
+        "passed back": "were passed back to marketing",
+        "recycled": "came back after an end",
+        "not allowed": "moved as they must not",
+    }
+    for kind, says in moved.items():
+        if report.moves[kind]:  # type: ignore[index]
+            out.print(f"{report.moves[kind]:,} times leads {says}.")  # type: ignore[index]
+    out.print("")
+    worked = any(group.worked is not None for group in report.groups)
+    columns = [report.by, "leads", *(["taken up"] if worked else []), "won", "of 100", "90 % sure", "grade", ""]
+    groups = Table(*columns, box=None, title=f"By {report.by}", title_justify="left")
+    for group in report.groups:
+        known = group.leads - group.young
+        share = (f"{100 * group.conversion:.1f}", _between(group.low, group.high)) if known else ("", "too young")
+        up = [f"{100 * (group.worked or 0) / known:.0f} %" if known else ""] if worked else []
+        groups.add_row(group.name, f"{group.leads:,}", *up, f"{group.won:,}", *share, group.grade, group.advice)
+    out.print(groups)
+    for note in report.notes:
+        out.print(f"Note: {note}", markup=False)
+
+
+def _between(low: float, high: float) -> str:
+    return f"{100 * low:.0f} to {100 * high:.0f} %"
+
+
+def tell_suggestions(found: "Suggestions") -> None:
+    """What speaks for and against leads, which kinds of activity tell nothing, and what was not looked at."""
+    out.print(f"{found.won:,} of {found.leads:,} people were won; {found.looked_at:,} attributes and touchpoints were looked at.")
+    if not found.looked_at:
+        out.print("Nothing is proposed: that takes at least 20 people who were won, and 20 who were not.")
+    elif not found.rules:
+        out.print("Nothing is proposed: no difference between won and other leads is more than chance would show.")
+    else:
+        table = Table("points", "when", "won with it", "without", "lift", "odds times", "sure to 95 %", box=None)
+        for rule in found.rules:
+            shares = (f"{100 * rule.won / rule.leads:.1f} % of {rule.leads:,}", f"{100 * rule.won_without / rule.without:.1f} %")
+            odds = rule.effect
+            numbers = (f"{rule.lift:.1f}", f"{odds.odds_ratio:.1f}", f"{odds.low:.1f} to {odds.high:.1f}")
+            table.add_row(f"{rule.points:+}", str(rule.condition), *shares, *numbers)
+        out.print(table)
+        out.print("Confirmed on later leads." if found.confirmed else "Too few wins to confirm these on leads held back.")
+    for verdict, says in (("no use", "tell nothing"), ("cannot tell", "may tell something or nothing, there are too few to say")):
+        kinds = [f"{signal.kind} ({signal.leads:,} leads)" for signal in found.signals if signal.verdict == verdict]
+        if kinds:
+            out.print(f"Kinds of activity that {says}: {', '.join(kinds)}.", markup=False)
+    if found.left_out:
+        out.print(f"Not looked at, because they seem to know the outcome: {', '.join(found.left_out)}.", markup=False)
+
+
+def who(mode: str, version: str) -> str:
+    """Who answered."""
+    return "the rules" if version == "rules" else f"model version {version} ({mode})"
+
+
+def tell_reading(crm: "Crm", rejects: Path) -> None:
+    """Notes on the data, and where the rows lie that could not be used."""
+    from winnable.history.rejects import write_rejects
+
+    for note in crm.notes:
+        out.print(f"Note: {note}")
+    if len(crm.rejects):
+        rejects.parent.mkdir(parents=True, exist_ok=True)
+        write_rejects(crm.rejects, rejects)
+        out.print(f"{len(crm.rejects):,} rows could not be used; {rejects} says why, row by row:")
+        for told, count in (crm.rejects["table"] + ": " + crm.rejects["reason"]).value_counts().head(6).items():
+            out.print(f"  {count:>7,} {told}")
+
+
+def tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
+    """What was learned, how good it is against the alternatives, and who is in charge."""
+    for kept_out in (column for column in candidate.verdicts if column.verdict != "ok"):
+        out.print(f"Kept out, it may know the outcome: {kept_out.name}. {' '.join(kept_out.evidence[:1])}", markup=False)
+    out.print(
+        f"\n[bold]Version {verdict.version}[/bold] {'is champion' if verdict.champion else 'is challenger'}: {verdict.because}."
+    )
+    out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
+    if candidate.judged is not None:
+        table = Table(
+            "",
+            "log loss",
+            "saved",
+            "AUC",
+            "predicted : won",
+            title=f"Judged on {candidate.judged.how}",
+            title_justify="left",
+            box=None,
+        )
+        for name, each in candidate.judged.measured().items():
+            auc = "" if each.auc is None else f"{each.auc:.3f}"
+            ratio = "" if each.predicted_to_observed is None else f"{each.predicted_to_observed:.2f}"
+            table.add_row(name, f"{each.log_loss:.4f}", f"{100 * each.skill:+.1f} %", auc, ratio)
+        out.print(table)
+
+
+def tell_check(crm: "Crm", found: "Check") -> None:
+    """What is odd, which columns are kept out and why, and whether there is enough to learn from."""
+    out.print("[bold]The data[/bold]")
+    for says in [*crm.notes, *(finding.says for finding in found.quality)] or ["Nothing odd."]:
+        out.print(f"  {says}", markup=False)
+    odd = [column for column in found.columns if column.verdict != "ok" or column.overruled]
+    out.print(f"\n[bold]The columns[/bold]: {len(found.columns) - len(odd)} of {len(found.columns)} are above suspicion")
+    for column in odd:
+        verdict = "used, because the definition says so" if column.overruled else f"{column.verdict}, kept out"
+        strongest_and_effect = " ".join(dict.fromkeys((column.evidence[0], column.evidence[-1])))
+        out.print(f"  {column.name}: {verdict}. {strongest_and_effect}", markup=False)
+    if any(column.verdict != "ok" for column in odd):
+        out.print("  If one of them is known before the outcome, list it under columns.fixed (suspect) or columns.trusted.")
+    out.print("\n[bold]The history[/bold]")
+    for says in found.readiness.told:
+        out.print(f"  {says}", markup=False)
+    for lesson in found.curve:
+        saved = f"{100 * lesson.saved:+.1f} % of the base rate's log loss"
+        out.print(f"  A model learned from {lesson.leads:,} leads ({lesson.wins:,} wins) saves {saved} on others.")
+    out.print(f"\n[bold]{'Ready' if found.readiness.ready else 'Not ready'}[/bold] by the published minimum.")
+
+
+def tell_best(scores: Path) -> None:
+    """The best leads of a table of scores, with the reasons."""
+    import pandas as pd
+
+    best = pd.read_csv(scores).nlargest(5, "probability")
+    table = Table("lead", "probability", "grade", "decision", "reasons", box=None)
+    for _, lead in best.iterrows():
+        table.add_row(str(lead.lead_id), f"{100 * lead.probability:.0f} %", lead.grade, lead.decision, str(lead.reasons))
+    out.print("\nThe best open leads:")
+    out.print(table)
