@@ -57,7 +57,7 @@ def history(crm: Crm, leads: pd.DataFrame) -> pd.DataFrame:
 
 
 def contents(files: DemoFiles) -> list[bytes]:
-    return [path.read_bytes() for path in (files.leads, files.activities, files.history, files.definition)]
+    return [path.read_bytes() for path in (files.leads, files.activities, files.history, files.definition, files.open_leads)]
 
 
 def test_the_same_size_and_seed_give_the_same_bytes_and_others_do_not(tmp_path: Path) -> None:
@@ -69,6 +69,7 @@ def test_the_same_size_and_seed_give_the_same_bytes_and_others_do_not(tmp_path: 
         "definition.toml",
         "history.csv",
         "leads.csv",
+        "open_leads.csv",
     ]
 
 
@@ -334,3 +335,11 @@ def test_the_definition_is_complete_and_fits_the_data(company: DemoFiles, leads:
     assert "Decision Reason" not in definition.columns.ignore
     sources = {value for c in definition.conditions() if c.field == "Lead Source" for value in c.any_of}
     assert sources <= set(leads["@source"].dropna())
+
+
+def test_open_leads_are_those_of_the_export_that_are_not_closed(tmp_path: Path) -> None:
+    files = write_demo(tmp_path, leads=300)
+    everyone, still_open = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (files.leads, files.open_leads))
+    expected = everyone[~everyone["Lead Status"].isin(["Closed Won", "Closed Lost", "Junk Lead"])].drop_duplicates()
+    assert len(still_open) > 10
+    assert still_open.to_dict("records") == expected.to_dict("records")
