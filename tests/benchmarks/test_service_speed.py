@@ -186,7 +186,8 @@ def test_against_mlflow_models_serve(forty: Forty) -> None:
     port = free_port()
     body = forty.folder / "mlflow.json"
     body.write_text(json.dumps({"dataframe_records": [{k: v for k, v in forty.lead.items() if k != "Lead ID"}]}))
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{forty.store}/mlflow.db"}
+    binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{forty.store}/mlflow.db", "PATH": binaries}
     command = [
         str(Path(sys.executable).with_name("mlflow")),
         "models",
