@@ -18,6 +18,8 @@ def leads_of(demo_store: Any, most: int = 60) -> list[dict[str, Any]]:
     """The demo's open leads as a CRM would send them, with their activities."""
     with demo_store.files.open_leads.open() as file:
         leads = [dict(lead) for lead in csv.DictReader(file)][:most]
+    for lead in leads:
+        del lead["Decision Reason"]  # training quarantines it, so that the model does not know it
     did: dict[str, list[dict[str, str]]] = {lead["Lead ID"]: [] for lead in leads}
     with demo_store.files.activities.open() as file:
         for row in csv.DictReader(file):
