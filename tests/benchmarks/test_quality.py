@@ -1,0 +1,128 @@
+"""How good are the probabilities? Log loss on unseen leads of real histories, beside the usual learners on the same rows.
+
+The learners are those that people reach for: the base rate, ridge logistic regression, LightGBM and CatBoost as they come. A cell
+is a set and a number of leads; its regret is how much larger our log loss is than the best learner's, chosen after the fact.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import log_loss
+
+from winnable.definition.facts import Facts, Numbers, Words
+from winnable.learning.model import LeadModel
+
+SIZES = (100, 300, 1000, 3000)
+TARGET = "won"
+
+
+def x_education(data: Path) -> pd.DataFrame:
+    rows = pd.read_csv(data / "x-education/Leads.csv").replace("Select", np.nan)
+    late = ["Tags", "Lead Quality", "Lead Profile", "Last Activity", "Last Notable Activity"]
+    late += [column for column in rows.columns if column.startswith("Asymmetrique")]
+    return rows.drop(columns=[*late, "Prospect ID", "Lead Number"]).rename(columns={"Converted": TARGET})
+
+
+def bank(data: Path) -> pd.DataFrame:
+    rows = pd.read_csv(data / "bank-marketing/bank-additional-full.csv", sep=";")
+    return rows.assign(won=(rows["y"] == "yes").astype(int)).drop(columns=["y", "duration"])
+
+
+def maven(data: Path) -> pd.DataFrame:
+    rows = pd.read_csv(data / "maven-crm/sales_pipeline.csv")
+    rows = rows[rows["deal_stage"].isin(["Won", "Lost"])]
+    rows = rows.merge(pd.read_csv(data / "maven-crm/accounts.csv"), how="left", on="account")
+    known = ["sales_agent", "product", "account", "sector", "revenue", "employees", "office_location"]
+    return rows[known].assign(won=(rows["deal_stage"] == "Won").astype(int))
+
+
+def facts_of(rows: pd.DataFrame) -> Facts:
+    columns = {
+        name: Numbers(values.to_numpy(dtype=float))
+        if pd.api.types.is_numeric_dtype(values)
+        else Words.of([None if pd.isna(value) else str(value) for value in values])
+        for name, values in rows.items()
+    }
+    return Facts(len(rows), columns)
+
+
+def ours(known: pd.DataFrame, won: np.ndarray, unseen: pd.DataFrame) -> np.ndarray:
+    model = LeadModel().fit(facts_of(known), won.astype(float), np.full(len(won), np.log(0.1 / 0.9)))
+    return model.probability(facts_of(unseen), np.full(len(unseen), np.log(0.1 / 0.9)))
+
+
+def base_rate(known: pd.DataFrame, won: np.ndarray, unseen: pd.DataFrame) -> np.ndarray:
+    return np.full(len(unseen), (won.sum() + 1) / (len(won) + 2))
+
+
+def catboost(known: pd.DataFrame, won: np.ndarray, unseen: pd.DataFrame) -> np.ndarray:
+    from catboost import CatBoostClassifier
+
+    words = [name for name, values in known.items() if not pd.api.types.is_numeric_dtype(values)]
+    known, unseen = (part.fillna(dict.fromkeys(words, "missing")) for part in (known, unseen))
+    quiet = {"verbose": 0, "allow_writing_files": False}
+    model = CatBoostClassifier(iterations=400, thread_count=1, cat_features=words, **quiet)
+    return model.fit(known, won).predict_proba(unseen)[:, 1]
+
+
+def lightgbm(known: pd.DataFrame, won: np.ndarray, unseen: pd.DataFrame) -> np.ndarray:
+    from lightgbm import LGBMClassifier
+
+    words = {name: values.dropna().unique() for name, values in known.items() if not pd.api.types.is_numeric_dtype(values)}
+    known, unseen = (
+        part.assign(**{name: pd.Categorical(part[name], levels).codes for name, levels in words.items()})
+        for part in (known, unseen)
+    )
+    model = LGBMClassifier(verbose=-1, n_jobs=1).fit(known, won, categorical_feature=list(words))
+    return model.predict_proba(unseen)[:, 1]
+
+
+def ridge(known: pd.DataFrame, won: np.ndarray, unseen: pd.DataFrame) -> np.ndarray:
+    from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    words = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=3, max_categories=40)
+    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    columns = make_column_transformer(
+        (words, make_column_selector(dtype_exclude="number")), (numbers, make_column_selector(dtype_include="number"))
+    )
+    logistic = LogisticRegressionCV(Cs=np.logspace(-3, 1, 7), cv=5, scoring="neg_log_loss", max_iter=500)
+    model = make_pipeline(columns, logistic)
+    return model.fit(known, won).predict_proba(unseen)[:, 1]
+
+
+LEARNERS: dict[str, Callable[[pd.DataFrame, np.ndarray, pd.DataFrame], np.ndarray]] = {
+    **{"winnable": ours, "base rate": base_rate, "ridge": ridge, "LightGBM": lightgbm, "CatBoost": catboost}
+}
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.filterwarnings("ignore")
+def test_no_usual_learner_is_better_by_much(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells, seconds = {}, {}
+    for name, read in {"X Education": x_education, "Bank": bank, "Maven (no signal)": maven}.items():
+        rows = read(shared_data).sample(frac=1, random_state=11)
+        unseen, truth = rows[-2500:].drop(columns=TARGET), rows[-2500:][TARGET].to_numpy()
+        for size in SIZES:
+            known, won = rows[:size].drop(columns=TARGET), rows[:size][TARGET].to_numpy()
+            for learner, answer in LEARNERS.items():
+                began = time.perf_counter()
+                p = np.clip(answer(known, won, unseen), 1e-4, 1 - 1e-4)
+                seconds[name, size, learner] = time.perf_counter() - began
+                cells[name, size, learner] = log_loss(truth, p)
+    table = pd.Series(cells).unstack()[list(LEARNERS)]
+    regret = 100 * (table["winnable"] / table.drop(columns="winnable").min(axis=1) - 1)
+    with capsys.disabled():
+        print("\n", table.assign(regret=regret).round(4).to_string())
+        print(pd.Series(seconds).unstack()[list(LEARNERS)].groupby(level=1).mean().round(2).to_string())
+        print(f"regret: mean {regret.mean():+.2f} %, worst {regret.max():+.2f} %, none in {100 * (regret <= 0).mean():.0f} %")
+    assert regret.mean() <= 1.0
+    assert regret.max() <= 5.0
+    assert (table["winnable"] < 1.02 * table["base rate"]).all()
