@@ -34,7 +34,7 @@ MARGIN, RELATIVE_MARGIN = 0.05, 0.25  # of the base rate: the narrower of 5 poin
 RULES_MARGIN = 0.4  # while the base rate is not known within 40 %, nothing else can be
 USUAL_AUC, USUAL_ERROR = 0.75, 0.05  # what such models reach; Riley's advice where nothing is known means an AUC of about 0.74
 LEAST_AUC, MOST_AUC = 0.60, 0.90
-FREQUENT = 0.05  # of the leads that must share a word for it to count as a parameter of its own
+FREQUENT = 0.02  # of the leads that must share a word for it to count as a parameter of its own
 PACE_DAYS = 182
 
 
