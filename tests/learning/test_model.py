@@ -159,7 +159,7 @@ def test_time_lets_the_answer_follow_the_rate() -> None:
     facts, rules = Facts(size, {"noise": Numbers(chance.normal(size=size))}), np.full(size, -2.0)
     timeless, following = (LeadModel(threads=1).fit(facts, won, rules, order=given) for given in (None, order))
     assert abs(timeless.probability(facts, rules).mean() - 0.25) < 0.04
-    assert 0.29 < following.probability(facts, rules).mean() < 0.45
+    assert 0.27 < following.probability(facts, rules).mean() < 0.45
 
 
 def test_out_of_fold_answers_are_honest() -> None:

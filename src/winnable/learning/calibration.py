@@ -71,7 +71,8 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
     """The shift of log-odds (n,) that follows the rate of late, by `order` (n,), the leads' times in days.
 
     A lead counts half as much as one that is 15 % of the history younger. The shift is 0 unless the one known at four fifths of
-    the history would have lowered the log loss of the last fifth.
+    the history would have lowered the log loss of the last fifth beyond doubt (two standard errors). Half of it is followed: a
+    rate that has moved may move on or return.
     """
     halving = 0.15 * float(np.ptp(order))
     if halving <= 0:
@@ -89,9 +90,9 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
     until = float(np.quantile(order, 0.8))
     late = order > until
     gain = weights[late] * (log_losses(logit[late], won[late]) - log_losses(logit[late] + shift(until), won[late]))
-    if gain.sum() <= np.sqrt(len(gain)) * gain.std():
+    if gain.sum() <= 2 * np.sqrt(len(gain)) * gain.std():
         return 0.0
-    return shift(float(order.max()))
+    return 0.5 * shift(float(order.max()))
 
 
 def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray) -> dict[str, Any]:

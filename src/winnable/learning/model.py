@@ -214,8 +214,8 @@ def fold_count(size: int) -> int:
 
 
 def _recency(order: FloatArray) -> FloatArray:
-    """Later leads count more in weighing the experts: half as much a half of the history ago."""
-    return np.asarray(0.25 ** ((order.max() - order) / max(float(np.ptp(order)), 1e-9)), dtype=np.float64)
+    """Later leads count more in weighing the experts: the oldest half as much as the latest."""
+    return np.asarray(0.5 ** ((order.max() - order) / max(float(np.ptp(order)), 1e-9)), dtype=np.float64)
 
 
 def _mode(weights: Mapping[str, float], won: FloatArray) -> dict[str, str]:
