@@ -11,7 +11,8 @@ from winnable.learning.opinions import LinearExpert
 
 def leads(size: int, seed: int) -> tuple[Encoded, FloatArray, FloatArray]:
     chance = np.random.default_rng(seed)
-    numbers = np.column_stack([chance.uniform(-3, 3, size), np.where(chance.random(size) < 0.2, np.nan, chance.normal(size=size))])
+    gaps = np.where(chance.random(size) < 0.2, np.nan, chance.normal(size=size))
+    numbers = np.column_stack([chance.uniform(-3, 3, size), gaps])
     codes = chance.integers(0, 5, (size, 1))
     truth = np.abs(numbers[:, 0]) - 2 + np.array([0, 0, 1.5, -1, 0])[codes[:, 0]] + np.isnan(numbers[:, 1])
     return Encoded(numbers, codes, np.zeros(size)), (chance.random(size) < sigmoid(truth)).astype(float), truth
