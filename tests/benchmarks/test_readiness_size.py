@@ -15,7 +15,7 @@ from winnable.learning.model import LeadModel
 from winnable.learning.readiness import assess_readiness, learnable
 
 RESAMPLES = 10
-SHORT = pytest.mark.xfail(reason="measured: 74 % instead of 80 %, with 2,041 leads left to judge by; a larger set would have to decide")
+SHORT = pytest.mark.xfail(reason="measured: 74 % instead of 80 %, judged on no more than 2,041 leads")
 
 
 def x_education(data: Path) -> pd.DataFrame:
