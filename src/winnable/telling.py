@@ -4,6 +4,7 @@ Everything that is said comes from the objects that are handed in; nothing is co
 went wrong, so that a script can tell them apart.
 """
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from winnable.learning.suggestions import Suggestions
     from winnable.learning.training import Candidate
 
-out = Console(highlight=False, soft_wrap=True)
+WIDTH = None if sys.stdout.isatty() else 130  # a file or a pipe has no width of its own
+out = Console(highlight=False, soft_wrap=True, width=WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -153,8 +155,12 @@ def tell_best(scores: Path) -> None:
     import pandas as pd
 
     best = pd.read_csv(scores).nlargest(5, "probability")
-    table = Table("lead", "probability", "grade", "decision", "reasons", box=None)
-    for _, lead in best.iterrows():
-        table.add_row(str(lead.lead_id), f"{100 * lead.probability:.0f} %", lead.grade, lead.decision, str(lead.reasons))
+    table = Table("lead", "of 100", "between", "grade", "decision", "strongest reasons", box=None)
+    for lead in best.to_dict("records"):
+        between = f"{100 * lead['low']:.0f} and {100 * lead['high']:.0f}"
+        reasons = "; ".join(str(lead["reasons"]).split("; ")[:2])
+        table.add_row(
+            str(lead["lead_id"]), f"{100 * lead['probability']:.0f}", between, str(lead["grade"]), str(lead["decision"]), reasons
+        )
     out.print("\nThe best open leads:")
     out.print(table)

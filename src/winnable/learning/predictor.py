@@ -21,7 +21,7 @@ from winnable.history.features import Activity, FeaturePlan, Field, facts_of_rec
 from winnable.learning.artefact import FORMAT, Artefact, read_artefact
 from winnable.learning.calibration import identity
 from winnable.learning.horizons import stretch
-from winnable.learning.reasons import Reason, reasons_learned, reasons_of_rules
+from winnable.learning.reasons import Reason, groups_of, reasons_learned, reasons_of_rules
 from winnable.learning.scorer import Answer, Scorer
 from winnable.learning.served import champion_of
 
@@ -55,6 +55,7 @@ class Predictor:
         spec = artefact.spec
         self.definition: Definition = definition_from(spec["definition"], "the model's definition")
         self.plan = FeaturePlan.from_json(spec["plan"])
+        self._groups = groups_of(self.definition.activities)
         self.scorer = Scorer(spec["model"], artefact.boosters)
         self.mode: str = spec["model"]["mode"]
         self.why: str = spec["model"]["why"]
@@ -127,7 +128,7 @@ class Predictor:
     def _reasons(self, facts: Facts, points: Points, answer: Answer) -> tuple[tuple[Reason, ...], ...]:
         if answer.reasons is None:
             return reasons_of_rules(points)
-        return reasons_learned(self.plan, facts, answer.reasons)
+        return reasons_learned(self.plan, facts, answer.reasons, self._groups)
 
 
 def rules_spec() -> dict[str, Any]:

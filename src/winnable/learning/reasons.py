@@ -4,15 +4,16 @@ The parts of a score are log-odds that add up to it (`Scorer.explain`); here the
 value and direction. A score from rules names the rules that fired. No number is computed here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from winnable.definition.conditions import Activities
 from winnable.definition.facts import Facts, Measure, Words
 from winnable.definition.scorecard import Points
 from winnable.history.features import AGE, FeaturePlan
-from winnable.learning.scorer import Contributions
+from winnable.learning.scorer import RULES, Contributions
 
 SHOWN = 3  # reasons for and against each
 WORTH_SAYING = 0.01  # log-odds; what moves a score by less is no reason
@@ -27,14 +28,24 @@ class Reason:
     log_odds: float | None
 
 
-def reasons_learned(plan: FeaturePlan, facts: Facts, parts: Contributions) -> tuple[tuple[Reason, ...], ...]:
-    """For each lead the strongest parts of its score, those that raise it first."""
-    measures = dict(zip(plan.measure_names, plan.measures, strict=True))
+def groups_of(activities: Activities) -> dict[tuple[str, ...], str]:
+    """What people call the groups of kinds that the definition makes, by their kinds."""
+    intent, interest = activities.intent, activities.interest
+    return {intent: "sign of intent", interest: "sign of interest", intent + interest: "sign of intent or interest"}
+
+
+def reasons_learned(
+    plan: FeaturePlan, facts: Facts, parts: Contributions, groups: Mapping[tuple[str, ...], str]
+) -> tuple[tuple[Reason, ...], ...]:
+    """For each lead the strongest parts of its score, those that raise it first; `groups` as `groups_of` names them."""
+    said = {
+        name: (measure, _either(measure.kinds, groups)) for name, measure in zip(plan.measure_names, plan.measures, strict=True)
+    }
     told = []
     for row, values in enumerate(parts.values.tolist()):
         order = sorted(range(len(values)), key=lambda i: -abs(values[i]))
         chosen = [i for i in order if values[i] > WORTH_SAYING][:SHOWN] + [i for i in order if values[i] < -WORTH_SAYING][:SHOWN]
-        told.append(tuple(_reason(parts.names[i], measures, facts, row, values[i]) for i in chosen))
+        told.append(tuple(_reason(parts.names[i], said, facts, row, values[i]) for i in chosen))
     return tuple(told)
 
 
@@ -47,14 +58,16 @@ def _award(says: str, points: float) -> Reason:
     return Reason(says, f"{says}: {points:+.3g} points", None)
 
 
-def _reason(name: str, measures: dict[str, Measure], facts: Facts, row: int, log_odds: float) -> Reason:
-    what = _measured(measures[name], float(facts.numbers(name)[row])) if name in measures else _field(name, facts, row)
+def _reason(name: str, said: Mapping[str, tuple[Measure, str]], facts: Facts, row: int, log_odds: float) -> Reason:
+    what = _measured(*said[name], float(facts.numbers(name)[row])) if name in said else _field(name, facts, row)
     return Reason(name, f"{what}: {'raises' if log_odds > 0 else 'lowers'}", log_odds)
 
 
 def _field(name: str, facts: Facts, row: int) -> str:
     if name == AGE:
         return f"{facts.numbers(name)[row]:.0f} days old"
+    if name == RULES:
+        return "The points of our definition"
     column = facts.columns.get(name)
     if column is None:
         return name
@@ -65,8 +78,7 @@ def _field(name: str, facts: Facts, row: int) -> str:
     return f"{name} is not known" if np.isnan(value) else f"{name} is {value:.15g}"
 
 
-def _measured(measure: Measure, value: float) -> str:
-    kinds = _either(measure.kinds)
+def _measured(measure: Measure, kinds: str, value: float) -> str:
     within = "" if measure.within_days is None else f" in {measure.within_days:g} days"
     if measure.what == "days_since":
         return f"No {kinds} yet" if np.isnan(value) else f"Last {kinds} {value:.0f} days ago"
@@ -75,7 +87,9 @@ def _measured(measure: Measure, value: float) -> str:
     return f"No {kinds}{within or ' yet'}" if value == 0 else f"{kinds[0].upper()}{kinds[1:]} {value:.0f} times{within}"
 
 
-def _either(kinds: Sequence[str]) -> str:
+def _either(kinds: tuple[str, ...], groups: Mapping[tuple[str, ...], str]) -> str:
     if not kinds:
         return "activity"
+    if kinds in groups:
+        return groups[kinds]
     return " or ".join(kinds) if len(kinds) <= 3 else f"{', '.join(kinds[:2])} or {len(kinds) - 2} other kinds"
