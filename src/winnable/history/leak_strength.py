@@ -90,7 +90,7 @@ class _Rates:
         places = folds * count + groups
         size = np.bincount(places, minlength=FOLDS * count).reshape(FOLDS, count)
         wins = np.bincount(places, weights=won, minlength=FOLDS * count).reshape(FOLDS, count)
-        return cls(size.astype(np.float64), wins)
+        return cls(np.asarray(size, dtype=np.float64), np.asarray(wins, dtype=np.float64))
 
     def scores(self, groups: IntArray, folds: IntArray, *, without: IntArray, nor: int | None = None) -> FloatArray:
         """Each lead's log-odds relative to the base rate, by its group, learned without the folds `without` (n,) and `nor`."""
