@@ -68,8 +68,8 @@ class Measure:
     def name(self) -> str:
         """The name of the column that answers it, which is also how reasons call it."""
         kinds = " or ".join(self.kinds) or "any activity"
-        asked = {"count": f"times {kinds}", "days_since": f"days since {kinds}", "kinds": f"different kinds of {kinds}"}[self.what]
-        return asked if self.within_days is None else f"{asked} in {self.within_days:g} days"
+        asked = {"count": "times", "days_since": "days since", "kinds": "different kinds of"}[self.what]
+        return f"{asked} {kinds}" + ("" if self.within_days is None else f" in {self.within_days:g} days")
 
 
 @dataclass(frozen=True)

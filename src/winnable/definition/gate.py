@@ -44,7 +44,7 @@ class _Bar:
     passed: str = ""
 
 
-def decide(  # noqa: PLR0917 (the six belong to one batch of leads, in the order in which they come to be known)
+def decide(
     definition: Definition,
     facts: Facts,
     lead_ids: Sequence[str],
