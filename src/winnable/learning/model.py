@@ -88,11 +88,11 @@ class LeadModel:
 
     def _fit_rules(self, rows: "_Rows") -> Self:
         part = _shifted_rules(rows)
-        wins, losses = int(rows.won.sum()), int((1 - rows.won).sum())
+        wins, losses = round(rows.wins), round(rows.losses)
         logit = part["intercept"] + rows.rules
         self._finish(
             mode="rules",
-            why=f"{wins} won and {losses} lost leads: at least {LEAST_OUTCOMES} of each are needed to learn more than their rate",
+            why=f"{wins} won and {losses} other leads: at least {LEAST_OUTCOMES} of each are needed to learn more than their rate",
             encoding={"numbers": [], "words": []},
             experts={"rules": Fitted(part)},
             blend={"base": part["intercept"], "weights": {"rules": 1.0}},
@@ -121,7 +121,7 @@ class LeadModel:
         logit = calibrate(blended, calibration)
         named = {name: float(share) for name, share in zip(fits, shares, strict=True)}
         self._finish(
-            **_mode(named, rows.won),
+            **_mode(named, rows),
             encoding=spec,
             experts=fitted,
             blend={"base": base, "weights": named},
@@ -218,9 +218,9 @@ def _recency(order: FloatArray) -> FloatArray:
     return np.asarray(0.5 ** ((order.max() - order) / max(float(np.ptp(order)), 1e-9)), dtype=np.float64)
 
 
-def _mode(weights: Mapping[str, float], won: FloatArray) -> dict[str, str]:
-    """The mode and why, in words."""
-    counts = f"{int(won.sum())} won and {int((1 - won).sum())} lost leads"
+def _mode(weights: Mapping[str, float], rows: "_Rows") -> dict[str, str]:
+    """The mode and why, in words; rows of one lead at several ages count as the one lead that their weights make them."""
+    counts = f"{rows.wins:,.0f} won and {rows.losses:,.0f} other leads"
     total = sum(weights.values())
     if total < 0.05:
         return {"mode": "learned", "why": f"learned from {counts}: nothing tells the won from the lost, so their rate answers"}
