@@ -143,9 +143,9 @@ def test_groups_stay_on_one_side_and_folds_are_even() -> None:
 
 def test_a_scorecard_that_knows_is_heard_while_leads_are_few() -> None:
     chance = np.random.default_rng(1)
-    rules = chance.normal(-1.5, 1.5, 80)
-    won = (chance.random(80) < 1 / (1 + np.exp(-rules))).astype(float)
-    facts = Facts(80, {"noise": Numbers(chance.normal(size=80))})
+    rules = chance.normal(-1.5, 1.5, 160)
+    won = (chance.random(160) < 1 / (1 + np.exp(-rules))).astype(float)
+    facts = Facts(160, {"noise": Numbers(chance.normal(size=160))})
     model = LeadModel(threads=1).fit(facts, won, rules)
     assert model.spec_["mode"] == "blend"
     assert "%" in model.spec_["why"]
@@ -168,3 +168,16 @@ def test_out_of_fold_answers_are_honest() -> None:
     won = (chance.random(200) < 0.3).astype(float)
     model = LeadModel(threads=1).fit(facts, won, np.full(200, -1.0))
     assert abs(np.corrcoef(model.oof_, won)[0, 1]) < 0.2
+
+
+def test_a_scorecard_that_tells_leads_apart_decides_until_the_history_knows_its_own_rate() -> None:
+    chance = np.random.default_rng(4)
+    rules = chance.normal(-2, 1, 200)
+    won = np.zeros(200)
+    won[chance.permutation(200)[:15]] = 1
+    facts = Facts(200, {"size": Numbers(chance.normal(size=200))})
+    with_card = LeadModel().fit(facts, won, rules)
+    assert with_card.spec_["mode"] == "rules"
+    assert "at least 23 of each" in with_card.spec_["why"]
+    assert np.corrcoef(with_card.logit(facts, rules), rules)[0, 1] == pytest.approx(1)
+    assert LeadModel().fit(facts, won, np.full(200, -2.0)).spec_["mode"] != "rules"

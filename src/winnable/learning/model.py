@@ -8,6 +8,7 @@ It does not read exports, make features, evaluate or store anything.
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +23,9 @@ from winnable.learning.encoding import Encoded, Encoding, learn_encoding
 from winnable.learning.experts import Fitted, fit_linear, fit_rules
 from winnable.learning.opinions import expert_of
 from winnable.learning.scorer import Answer, Contributions, Scorer
+
+RATE_MARGIN = 0.4
+"""While the share won is not known within 40 % of it, nothing else can be."""
 
 LEAST_OUTCOMES = 3
 """Wins, and losses, below which nothing but the rate is learned."""
@@ -62,7 +66,7 @@ class LeadModel:
         """
         rows = _Rows.of(won, rules, weights)
         with threadpool_limits(1, user_api="blas"):
-            if min(rows.wins, rows.losses) < LEAST_OUTCOMES:
+            if min(rows.wins, rows.losses) < least_outcomes(rows.rules, rows.wins, rows.losses):
                 return self._fit_rules(rows)
             return self._fit_blend(facts, rows, groups, order)
 
@@ -89,10 +93,11 @@ class LeadModel:
     def _fit_rules(self, rows: "_Rows") -> Self:
         part = _shifted_rules(rows)
         wins, losses = round(rows.wins), round(rows.losses)
+        least = least_outcomes(rows.rules, rows.wins, rows.losses)
         logit = part["intercept"] + rows.rules
         self._finish(
             mode="rules",
-            why=f"{wins} won and {losses} other leads: at least {LEAST_OUTCOMES} of each are needed to learn more than their rate",
+            why=f"{wins} won and {losses} other leads: at least {least} of each are needed to learn more than their rate",
             encoding={"numbers": [], "words": []},
             experts={"rules": Fitted(part)},
             blend={"base": part["intercept"], "weights": {"rules": 1.0}},
@@ -206,6 +211,26 @@ class _Rows:
 
     def loss(self, logit: FloatArray) -> float:
         return float(self.weights @ log_losses(logit, self.won) / self.weights.sum())
+
+
+def rules_decide_below(share: float) -> int:
+    """The wins below which a history of this share of wins does not even tell its own rate within 40 % of it.
+
+    The overall risk is the first thing that a model must estimate (Riley et al. 2019, Statistics in Medicine 38, 1276-1296): with
+    a relative margin m, wins = (1.96 / m) ** 2 * (1 - share).
+    """
+    return ceil((1.96 / RATE_MARGIN) ** 2 * (1 - share))
+
+
+def least_outcomes(rules: FloatArray, wins: float, losses: float) -> int:
+    """Wins, and losses, below which the rules answer.
+
+    A scorecard that tells leads apart is only left for something that the history can bear out. Without one there is nothing to
+    wait for, and the prior of the blend is caution enough.
+    """
+    if not len(rules) or np.ptp(rules) < 1e-9:
+        return LEAST_OUTCOMES
+    return max(LEAST_OUTCOMES, rules_decide_below((min(wins, losses) + 1) / (wins + losses + 2)))
 
 
 def fold_count(size: int) -> int:

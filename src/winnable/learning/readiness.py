@@ -23,7 +23,7 @@ from winnable.history.features import DAY, NEVER, facts_of, learn_plan, microsec
 from winnable.history.leak_strength import FOLDS, auc_error, folds_of, groups_of, joint_auc, strength_of
 from winnable.history.leakage import ColumnVerdict, left_out
 from winnable.history.snapshots import outcomes, take_snapshots
-from winnable.learning.model import LeadModel
+from winnable.learning.model import LeadModel, rules_decide_below
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 SHRINKAGE = 0.9
 OPTIMISM = 0.05  # of Nagelkerke's R2
 MARGIN, RELATIVE_MARGIN = 0.05, 0.25  # of the base rate: the narrower of 5 points and a quarter of it
-RULES_MARGIN = 0.4  # while the base rate is not known within 40 %, nothing else can be
 USUAL_AUC, USUAL_ERROR = 0.75, 0.05  # what such models reach; Riley's advice where nothing is known means an AUC of about 0.74
 LEAST_AUC, MOST_AUC = 0.60, 0.90
 FREQUENT = 0.02  # of the leads that must share a word for it to count as a parameter of its own
@@ -216,7 +215,7 @@ def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[Column
         needed=minimum_size(parameters, share, r2, factor=factor),
         half_columns=len(half),
         needed_half=minimum_size(fewer, share, r2, factor=factor),
-        rules_below=ceil((1.96 / RULES_MARGIN) ** 2 * (1 - share)),
+        rules_below=rules_decide_below(share),
         pace=_pace(definition, crm),
     )
 
