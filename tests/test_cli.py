@@ -81,18 +81,40 @@ def test_every_row_gets_an_answer_in_its_order(demo_store: DemoStore, tmp_path: 
     assert good["because"].notna().all()
 
 
-def test_a_lead_cools_or_warms_with_what_happened(demo_store: DemoStore, tmp_path: Path) -> None:
+def test_a_quiet_lead_cools_and_an_active_one_warms(demo_store: DemoStore, tmp_path: Path) -> None:
+    """The open leads of the demo company today; two months later with nothing new; and so, but for a demo asked for of late."""
     files = demo_store.files
-    scored = {}
-    for day in ("2025-06-01", "2025-09-01"):
-        words = ("--activities", files.activities, "--history", files.history, "--as-of", day, "--output", f"{day}.csv")
-        winnable("score", files.leads, "--store", demo_store.store, *words, folder=tmp_path)
-        scored[day] = pd.read_csv(tmp_path / f"{day}.csv")
-    early, late = scored["2025-06-01"], scored["2025-09-01"]
-    assert early["error"].dropna().unique().tolist() == ["the lead was created after the moment of scoring"]
-    both = early["probability"].notna()
-    assert (early.loc[both, "probability"] != late.loc[both, "probability"]).mean() > 0.9
-    assert set(early.loc[both, "as_of"]) == {"2025-06-01T00:00:00Z"}
+    log = pd.read_csv(files.activities, dtype=str)
+    ids = pd.read_csv(files.open_leads)["Lead ID"]
+    asked = pd.DataFrame(
+        {"Lead ID": ids, "At": "2026-08-27T10:00:00Z", "Type": "Demo request", "Recorded At": "2026-08-27T10:00:00Z"}
+    )
+    pd.concat([log, asked]).to_csv(tmp_path / "active.csv", index=False)
+
+    def odds(activities: object, day: str) -> pd.Series:
+        words = ("--activities", activities, "--as-of", day, "--store", demo_store.store, "--output", "scores.csv")
+        assert winnable("score", files.open_leads, *words, folder=tmp_path).returncode == 0
+        scores = pd.read_csv(tmp_path / "scores.csv")
+        assert set(scores["as_of"]) == {f"{day}T00:00:00Z"}
+        return np.log(scores["probability"] / (1 - scores["probability"]))
+
+    today, quiet, active = (
+        odds(files.activities, "2026-06-30"),
+        odds(files.activities, "2026-08-29"),
+        odds("active.csv", "2026-08-29"),
+    )
+    assert quiet.mean() < today.mean()
+    assert active.mean() > quiet.mean()
+
+
+def test_what_happens_after_the_moment_of_scoring_changes_nothing(demo_store: DemoStore, tmp_path: Path) -> None:
+    files, day = demo_store.files, "2025-10-01"
+    log = pd.read_csv(files.activities, dtype=str)
+    log[(log["At"] < day) & (log["Recorded At"] < day)].to_csv(tmp_path / "activities.csv", index=False)
+    for name, tables in (("whole", (files.activities, files.history)), ("cut", ("activities.csv", files.history))):
+        words = ("--activities", tables[0], "--history", tables[1], "--as-of", day, "--store", demo_store.store)
+        winnable("score", files.leads, *words, "--output", f"{name}.csv", folder=tmp_path)
+    assert (tmp_path / "whole.csv").read_text() == (tmp_path / "cut.csv").read_text()
 
 
 def test_activities_raise_what_is_known_about_real_applications(shared_data: Path, tmp_path: Path) -> None:
