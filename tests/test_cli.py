@@ -188,6 +188,73 @@ def test_a_definition_alone_answers(tmp_path: Path) -> None:
     assert (scores.loc[scores["source"] != "Referral", "probability"] < 0.2).all()
 
 
+def test_an_empty_or_older_export_does_not_dethrone_what_was_learned_from_more(tmp_path: Path) -> None:
+    write(tmp_path, leads_table(300))
+    assert "is champion" in winnable("train", "leads.csv", "--store", "store", folder=tmp_path).stdout
+    leads_table(300).iloc[:0].to_csv(tmp_path / "empty.csv", index=False)
+    leads_table(300).iloc[:100].to_csv(tmp_path / "fewer.csv", index=False)
+    for name, told in (("empty", "answers by the rules only"), ("fewer", "it has seen")):
+        done = winnable("train", f"{name}.csv", "--store", "store", folder=tmp_path)
+        assert "is challenger" in done.stdout
+        assert told in done.stdout
+
+
+def test_wins_alone_do_not_tell_how_many_leads_are_won(tmp_path: Path) -> None:
+    write(tmp_path, leads_table(60).assign(status="Closed Won"))
+    winnable("train", "leads.csv", "--store", "store", folder=tmp_path)
+    winnable("score", "leads.csv", "--store", "store", "--output", "scores.csv", folder=tmp_path)
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert scores["probability"].to_numpy() == pytest.approx(0.1)
+    assert (scores["low"] < 0.1).all()
+
+
+# --- exports as they are -----------------------------------------------------------------------------------------------------
+
+
+def test_leads_that_are_closed_take_nobodys_place_with_sales(demo_store: DemoStore, tmp_path: Path) -> None:
+    files = demo_store.files
+    for name, leads in (("everyone", files.leads), ("open", files.open_leads)):
+        words = ("--activities", files.activities, "--history", files.history, "--store", demo_store.store)
+        winnable("score", leads, *words, "--as-of", "2026-06-30", "--output", f"{name}.csv", folder=tmp_path)
+    everyone, still_open = pd.read_csv(tmp_path / "everyone.csv"), pd.read_csv(tmp_path / "open.csv")
+    status = pd.read_csv(files.leads)["Lead Status"]
+    assert (everyone["decision"] == "closed").to_numpy().tolist() == status.isin(
+        ["Closed Won", "Closed Lost", "Junk Lead"]
+    ).tolist()
+    assert everyone["probability"].notna().all()
+    passed = everyone[everyone["decision"] == "pass"]["lead_id"]
+    assert set(passed) == set(still_open[still_open["decision"] == "pass"]["lead_id"])
+
+
+def test_when_an_open_lead_is_expected_to_close_does_not_move_the_moment_of_scoring(
+    demo_store: DemoStore, tmp_path: Path
+) -> None:
+    leads = pd.read_csv(demo_store.files.open_leads, dtype=str).assign(**{"Close Date": "2026-10-15"})
+    leads.to_csv(tmp_path / "leads.csv", index=False)
+    winnable("score", "leads.csv", "--store", demo_store.store, "--output", "scores.csv", folder=tmp_path)
+    assert pd.read_csv(tmp_path / "scores.csv")["as_of"].str.startswith("2026-06").all()
+
+
+def test_a_date_that_could_be_two_is_read_as_in_the_models_own_export(tmp_path: Path) -> None:
+    days = pd.Timestamp("2024-01-05") + pd.to_timedelta(np.arange(300), "D")
+    table = leads_table(300).assign(created=days.strftime("%d/%m/%Y"))
+    write(tmp_path, table, SMALL + 'created = "created"\n')
+    winnable("train", "leads.csv", "--store", "store", folder=tmp_path)
+    pd.DataFrame({"lead_id": ["N1"], "source": ["Fair"], "created": ["10/09/2024"]}).to_csv(tmp_path / "new.csv", index=False)
+    done = winnable("score", "new.csv", "--store", "store", "--output", "scores.csv", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert pd.read_csv(tmp_path / "scores.csv")["as_of"][0] == "2024-09-10T00:00:00Z"
+
+
+def test_square_brackets_in_names_and_values_are_printed_as_they_are(tmp_path: Path) -> None:
+    table = leads_table(120).assign(**{"Size [/month]": "1 [b]", "source": "[/web] form"})
+    write(tmp_path, table, SMALL + 'source = "source"\nfixed = ["Size [/week]"]\n')
+    for command in (("train", "leads.csv", "--store", "store"), ("funnel", "leads.csv")):
+        done = winnable(*command, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "[/" in done.stdout
+
+
 # --- wrong input: a clear sentence, exit status 1, nothing half-written --------------------------------------------------------
 
 
@@ -232,6 +299,23 @@ def test_an_output_that_cannot_be_written_is_told(demo_store: DemoStore, tmp_pat
         "score", demo_store.files.open_leads, "--store", demo_store.store, "--output", "no/where.csv", folder=tmp_path
     )
     refused(done, "no/where.csv", "--output")
+
+
+def test_an_output_that_is_an_input_or_a_folder_is_refused(demo_store: DemoStore, tmp_path: Path) -> None:
+    leads = tmp_path / "leads.csv"
+    leads.write_bytes(demo_store.files.open_leads.read_bytes())
+    for output, told in (("leads.csv", "would be lost"), (".", "is a folder")):
+        refused(winnable("score", "leads.csv", "--store", demo_store.store, "--output", output, folder=tmp_path), told)
+    assert leads.read_bytes() == demo_store.files.open_leads.read_bytes()
+
+
+def test_a_registry_that_does_not_answer_is_told_before_any_learning(tmp_path: Path) -> None:
+    write(tmp_path, leads_table(60))
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "mlflow.db").write_bytes(b"this is no database" * 100)
+    done = winnable("train", "leads.csv", "--store", "store", folder=tmp_path)
+    refused(done, "MLflow cannot use this store")
+    assert "training rows" not in done.stdout
 
 
 def test_an_unknown_moment_of_scoring_is_told(demo_store: DemoStore, tmp_path: Path) -> None:

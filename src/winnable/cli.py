@@ -45,7 +45,7 @@ def train(
     from winnable.definition.load import load_definition
     from winnable.history.crm import read_crm
     from winnable.learning.promotion import register
-    from winnable.learning.registry import check_writable
+    from winnable.learning.registry import Registry, check_writable
     from winnable.learning.training import learn
 
     out.quiet = quiet
@@ -53,6 +53,7 @@ def train(
     check_writable(store)
     crm = read_crm(agreed, leads, activities, history)
     tell_reading(crm, store / "rejects.csv")
+    Registry(store).connect()
     candidate = learn(agreed, crm, seed=seed, tell=out.print)
     verdict = register(candidate, crm, store)
     tell_training(candidate, verdict)
@@ -73,12 +74,14 @@ def score(
 ) -> None:
     """Score every row of an export, in its order; a row that cannot be scored says why."""
     from winnable.history.crm import read_crm
-    from winnable.learning.batch import moments_of_scoring, score_table, write_table
+    from winnable.learning.batch import check_output, moments_of_scoring, score_table, write_table
     from winnable.learning.predictor import Predictor
 
     out.quiet = quiet
+    check_output(output, (leads, activities, history))
     predictor = Predictor.of_store(store, definition)
-    crm = read_crm(predictor.definition, leads, activities, history, for_training=False)
+    day_first = None if predictor.plan.created is None else predictor.plan.created.day_first
+    crm = read_crm(predictor.definition, leads, activities, history, for_training=False, day_first=day_first)
     tell_reading(crm, output.with_suffix(".rejects.csv"))
     table = score_table(predictor, crm, moments_of_scoring(crm, as_of))
     write_table(table, output)
@@ -147,11 +150,11 @@ def init(
     write_draft(draft(guesses), output, force=force)
     status, vendor = guesses.outcome.status, f", an export of {guesses.vendor.name}" if guesses.vendor else ""
     won, lost = int(guesses.won.sum()), int(guesses.lost.sum())
-    out.print(f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by '{status.column}'.", markup=False)
-    out.print(f"{output} is written, each guess with its reason. Read it, correct what is wrong, then:", markup=False)
+    out.print(f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by '{status.column}'.")
+    out.print(f"{output} is written, each guess with its reason. Read it, correct what is wrong, then:")
     given = [("--activities", activities), ("--history", history), ("--definition", str(output))]
     more = "".join(f" {option} {value}" for option, value in given if value is not None and value != "definition.toml")
-    out.print(f"  winnable train {leads}{more}", markup=False)
+    out.print(f"  winnable train {leads}{more}")
 
 
 @app.command(epilog="Example: winnable funnel leads.csv --history history.csv --by month --plot funnel.png")
@@ -180,10 +183,10 @@ def funnel(
     tell_funnel(report)
     if output is not None:
         write_table(funnel_table(report), output)
-        out.print(f"Written to {output}.", markup=False)
+        out.print(f"Written to {output}.")
     if plot is not None:
         save_plot(report, plot)
-        out.print(f"Drawn in {plot}.", markup=False)
+        out.print(f"Drawn in {plot}.")
 
 
 keys = typer.Typer(no_args_is_help=True, help="Keys for the scoring service: add, list, withdraw. It follows without a restart.")
@@ -204,7 +207,7 @@ def add(
         raise typer.BadParameter(f"{role}: the roles are {', '.join(ROLES)}", param_hint="--role")
     key, secret = add_key(store, known[role], note)
     err.print(f"Key {key.name} ({key.role}). Keep it now: it is not shown again.")
-    out.print(secret, markup=False)
+    out.print(secret)
 
 
 @keys.command("list", epilog="Example: winnable keys list")
@@ -282,9 +285,9 @@ def suggest(
     tell_suggestions(found)
     if text and output is not None:
         write_proposal(text, output)
-        out.print(f"\nWritten to {output}; paste into {definition} what makes sense to both teams.", markup=False)
+        out.print(f"\nWritten to {output}; paste into {definition} what makes sense to both teams.")
     elif text:
-        out.print(f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n{text}", markup=False)
+        out.print(f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n{text}")
 
 
 @app.command(epilog="Example: winnable describe --output definition.html")
@@ -322,10 +325,10 @@ def describe(
             before = handed_over(old, read_crm(old, leads, activities, history))
             page = describe_changes(old, agreed, (before, handed_over(agreed, crm)))
     if output is None:
-        out.print(page.markdown(), markup=False)
+        out.print(page.markdown())
     else:
         write_page(page, output)
-        out.print(f"Written to {output}.", markup=False)
+        out.print(f"Written to {output}.")
 
 
 def main() -> None:
@@ -333,5 +336,5 @@ def main() -> None:
     try:
         app()
     except WinnableError as error:
-        err.print(f"Error: {error}", markup=False)
+        err.print(f"Error: {error}")
         sys.exit(1)

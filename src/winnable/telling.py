@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from winnable.learning.training import Candidate
 
 WIDTH = None if sys.stdout.isatty() else 130  # a file or a pipe has no width of its own
-out = Console(highlight=False, soft_wrap=True, width=WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names and values are the company's: square brackets in them are no markup.
+out = Console(highlight=False, soft_wrap=True, width=WIDTH, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def tell_funnel(report: "Funnel") -> None:
@@ -52,7 +53,7 @@ def tell_funnel(report: "Funnel") -> None:
         groups.add_row(group.name, f"{group.leads:,}", *up, f"{group.won:,}", *share, group.grade, group.advice)
     out.print(groups)
     for note in report.notes:
-        out.print(f"Note: {note}", markup=False)
+        out.print(f"Note: {note}")
 
 
 def _between(low: float, high: float) -> str:
@@ -78,9 +79,9 @@ def tell_suggestions(found: "Suggestions") -> None:
     for verdict, says in (("no use", "tell nothing"), ("cannot tell", "may tell something or nothing, there are too few to say")):
         kinds = [f"{signal.kind} ({signal.leads:,} leads)" for signal in found.signals if signal.verdict == verdict]
         if kinds:
-            out.print(f"Kinds of activity that {says}: {', '.join(kinds)}.", markup=False)
+            out.print(f"Kinds of activity that {says}: {', '.join(kinds)}.")
     if found.left_out:
-        out.print(f"Not looked at, because they seem to know the outcome: {', '.join(found.left_out)}.", markup=False)
+        out.print(f"Not looked at, because they seem to know the outcome: {', '.join(found.left_out)}.")
 
 
 def who(mode: str, version: str) -> str:
@@ -94,8 +95,8 @@ def tell_reading(crm: "Crm", rejects: Path) -> None:
 
     for note in crm.notes:
         out.print(f"Note: {note}")
+    rejects.unlink(missing_ok=True)  # an earlier one describes another export
     if len(crm.rejects):
-        rejects.parent.mkdir(parents=True, exist_ok=True)
         write_rejects(crm.rejects, rejects)
         out.print(f"{len(crm.rejects):,} rows could not be used; {rejects} says why, row by row:")
         for told, count in (crm.rejects["table"] + ": " + crm.rejects["reason"]).value_counts().head(6).items():
@@ -105,10 +106,8 @@ def tell_reading(crm: "Crm", rejects: Path) -> None:
 def tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
     """What was learned, how good it is against the alternatives, and who is in charge."""
     for kept_out in (column for column in candidate.verdicts if column.verdict != "ok"):
-        out.print(f"Kept out, it may know the outcome: {kept_out.name}. {' '.join(kept_out.evidence[:1])}", markup=False)
-    out.print(
-        f"\n[bold]Version {verdict.version}[/bold] {'is champion' if verdict.champion else 'is challenger'}: {verdict.because}."
-    )
+        out.print(f"Kept out, it may know the outcome: {kept_out.name}. {' '.join(kept_out.evidence[:1])}")
+    out.print(f"\nVersion {verdict.version} {'is champion' if verdict.champion else 'is challenger'}: {verdict.because}.")
     out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
     if candidate.judged is not None:
         table = Table(
@@ -130,24 +129,24 @@ def tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
 
 def tell_check(crm: "Crm", found: "Check") -> None:
     """What is odd, which columns are kept out and why, and whether there is enough to learn from."""
-    out.print("[bold]The data[/bold]")
+    out.print("The data")
     for says in [*crm.notes, *(finding.says for finding in found.quality)] or ["Nothing odd."]:
-        out.print(f"  {says}", markup=False)
+        out.print(f"  {says}")
     odd = [column for column in found.columns if column.verdict != "ok" or column.overruled]
-    out.print(f"\n[bold]The columns[/bold]: {len(found.columns) - len(odd)} of {len(found.columns)} are above suspicion")
+    out.print(f"\nThe columns: {len(found.columns) - len(odd)} of {len(found.columns)} are above suspicion")
     for column in odd:
         verdict = "used, because the definition says so" if column.overruled else f"{column.verdict}, kept out"
         strongest_and_effect = " ".join(dict.fromkeys((column.evidence[0], column.evidence[-1])))
-        out.print(f"  {column.name}: {verdict}. {strongest_and_effect}", markup=False)
+        out.print(f"  {column.name}: {verdict}. {strongest_and_effect}")
     if any(column.verdict != "ok" for column in odd):
         out.print("  If one of them is known before the outcome, list it under columns.fixed (suspect) or columns.trusted.")
-    out.print("\n[bold]The history[/bold]")
+    out.print("\nThe history")
     for says in found.readiness.told:
-        out.print(f"  {says}", markup=False)
+        out.print(f"  {says}")
     for lesson in found.curve:
         saved = f"{100 * lesson.saved:+.1f} % of the base rate's log loss"
         out.print(f"  A model learned from {lesson.leads:,} leads ({lesson.wins:,} wins) saves {saved} on others.")
-    out.print(f"\n[bold]{'Ready' if found.readiness.ready else 'Not ready'}[/bold] by the published minimum.")
+    out.print(f"\n{'Ready' if found.readiness.ready else 'Not ready'} by the published minimum.")
 
 
 def tell_best(scores: Path) -> None:

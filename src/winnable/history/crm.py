@@ -44,6 +44,7 @@ def read_crm(
     *,
     for_training: bool = True,
     now: pd.Timestamp | None = None,
+    day_first: bool | None = None,
 ) -> Crm:
     """Read the CRM's tables and check them against the contract.
 
@@ -55,11 +56,13 @@ def read_crm(
     be read, or whose creation date cannot be read, are named in the rejects. `now` (in UTC, the present by default) tells which
     dates lie in the future: more than a day ahead.
 
+    `day_first` is how 3/4/2024 is read where nothing in the leads decides it: as it was in the model's own export.
+
     Raises DataError where a source cannot be read or misses a column that the definition names.
     """
     present = pd.Timestamp.now("UTC") if now is None else now
     findings = Findings()
-    lead_rows = read_leads(definition, leads, findings, present, for_training=for_training)
+    lead_rows = read_leads(definition, leads, findings, present, for_training=for_training, day_first=day_first)
     events = EventReader(definition, lead_rows, findings, present, for_training)
     activity_rows = events.activities(activities) if activities else None
     change_rows = events.changes(history) if history else None

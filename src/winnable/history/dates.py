@@ -18,15 +18,15 @@ UNREADABLE_SHARE = 0.5
 
 
 def read_dates(
-    columns: "Mapping[str, pd.Series[str]]", table: str, findings: Findings, *, strict: bool
+    columns: "Mapping[str, pd.Series[str]]", table: str, findings: Findings, *, strict: bool, usual: bool | None = None
 ) -> "dict[str, pd.Series[pd.Timestamp]]":
     """Each column as datetime64[us, UTC]; NaT where nothing stands or what stands is no date.
 
-    Says in a note where it had to guess whether days or months come first. Raises DataError if `strict` and a column is
-    unreadable as a whole; the message shows the form of the values, never the values.
+    `usual` says whether days come first where no column of the table decides it. Says in a note where it had to guess. Raises
+    DataError if `strict` and a column is unreadable as a whole; the message shows the form of the values, never the values.
     """
     orders = {role: day_order(column) for role, column in columns.items()}
-    siblings = next((order.day_first for order in orders.values() if order.day_first is not None), None)
+    siblings = next((order.day_first for order in orders.values() if order.day_first is not None), usual)
     moments = {}
     for role, column in columns.items():
         order = orders[role]

@@ -17,8 +17,16 @@ AHEAD = pd.Timedelta(days=1)
 """How far ahead of now a date may lie before it is a fault: clocks differ and so do time zones."""
 
 
-def read_leads(definition: Definition, source: str, findings: Findings, now: pd.Timestamp, *, for_training: bool) -> pd.DataFrame:
-    """The leads with their roles, as `winnable.history.crm.Crm` describes them."""
+def read_leads(
+    definition: Definition,
+    source: str,
+    findings: Findings,
+    now: pd.Timestamp,
+    *,
+    for_training: bool,
+    day_first: bool | None = None,
+) -> pd.DataFrame:
+    """The leads with their roles, as `winnable.history.crm.Crm` describes them; `day_first` as for `read_crm`."""
     table = read_source(source, "leads")
     for note in table.notes:
         findings.note(note)
@@ -32,9 +40,16 @@ def read_leads(definition: Definition, source: str, findings: Findings, now: pd.
     if "@status" in words and definition.outcome.won == (ANYTHING,):
         # The column is no status but something that only won leads have, such as the date of winning.
         words["@status"] = words["@status"].mask(words["@status"].notna(), ANYTHING)
-    moments = read_dates(dated, table.name, findings, strict=for_training)
+    moments = read_dates(dated, table.name, findings, strict=for_training, usual=day_first)
     frame = frame.assign(**{"@id": ids}, **words, **{f"@{role}": moment for role, moment in moments.items()})
     if not for_training:
+        if "closed" in dated:  # in an open lead it is what somebody expects
+            ended = (
+                frame["@status"].isin([*definition.outcome.won, *definition.outcome.lost])
+                if "@status" in frame
+                else pd.Series(False, index=frame.index)
+            )
+            frame = frame.assign(**{"@closed": frame["@closed"].where(ended)})
         return _checked_for_scoring(frame, dated, findings)
     return _checked_for_training(definition, frame, dated, findings, now)
 

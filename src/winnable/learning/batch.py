@@ -4,7 +4,7 @@ The numbers are the predictor's; here rows are brought to it and its answers to 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from winnable.learning.predictor import Predictor
 
 COLUMNS = ["lead_id", "probability", "low", "high", "probability_winnable", "grade", "decision", "because", "reasons"]
 COLUMNS += ["mode", "model", "as_of", "error"]
+CLOSED = "It is closed already; the score says what was known at the time, not what happened."
 BLOCK = 50_000  # rows scored together, so that memory does not grow with the export
 
 
@@ -75,6 +76,30 @@ def _unread(crm: Crm) -> pd.DataFrame:
 def _score_block(
     predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray, faults: "pd.Series[str]", reasons: bool
 ) -> pd.DataFrame:
+    """The scores of some rows. Leads that are closed already get theirs, but take nobody's place with sales."""
+    ended = _ended(predictor, crm, rows, as_of)
+    scored = [
+        _score_rows(predictor, crm, rows[chosen], as_of[chosen], faults[chosen], reasons)
+        for chosen in (~ended, ended)
+        if chosen.any()
+    ]
+    table = pd.concat(scored).sort_index()
+    table.loc[ended & table["error"].isna().to_numpy(), ["decision", "because"]] = ["closed", CLOSED]
+    return table
+
+
+def _ended(predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray) -> BoolArray:
+    """Which leads were won or lost by the moment of scoring, or at a time that nobody wrote down."""
+    leads, outcome = crm.leads.iloc[rows], predictor.definition.outcome
+    if "@status" not in leads:
+        return np.zeros(len(rows), dtype=bool)
+    over: BoolArray = leads["@status"].isin([*outcome.won, *outcome.lost]).to_numpy(dtype=bool)
+    return over & (times_of(leads["@closed"]) <= as_of) if "@closed" in leads else over
+
+
+def _score_rows(
+    predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray, faults: "pd.Series[str]", reasons: bool
+) -> pd.DataFrame:
     ids = crm.leads["@id"].iloc[rows].fillna("").tolist()
     good: BoolArray = faults.isna().to_numpy()
     facts = facts_of(predictor.plan, predictor.definition, crm, rows, np.where(good, as_of, 0))
@@ -111,6 +136,16 @@ def _faults(crm: Crm, as_of: IntArray) -> "pd.Series[str]":
         late = (times_of(crm.leads["@created"]) > as_of) & faults.isna().to_numpy()
         faults[late] = "the lead was created after the moment of scoring"
     return faults
+
+
+def check_output(output: Path, inputs: Sequence[str | None]) -> None:
+    """See that a table can be written there, before any long work; `StoreError` says why not."""
+    if output.is_dir():
+        raise StoreError(f"{output}: is a folder. Name a file, such as {output / 'scores.csv'}, as --output.")
+    if not output.absolute().parent.is_dir():
+        raise StoreError(f"{output}: there is no folder {output.absolute().parent.name}. Make it or choose another --output.")
+    if any(given is not None and output.exists() and Path(given).exists() and output.samefile(given) for given in inputs):
+        raise StoreError(f"{output}: is an input of this command and would be lost. Choose another --output.")
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

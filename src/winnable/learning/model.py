@@ -33,6 +33,9 @@ LEAST_OUTCOMES = 3
 PRIOR = {"rules": 0.25, "ridge": 0.35, "symmetric": 0.50, "leafwise": 0.15}
 """The experts' shares before any evidence, relative to each other."""
 
+UNKNOWN_BAND = {"at": [0.0], "below": [2.0], "above": [2.0]}
+"""How far a score may be off, in log-odds, where no history tells."""
+
 Fit = Callable[[Encoded, FloatArray, FloatArray], Fitted]
 
 
@@ -102,7 +105,7 @@ class LeadModel:
             experts={"rules": Fitted(part)},
             blend={"base": part["intercept"], "weights": {"rules": 1.0}},
             calibration=identity(),
-            interval=_bands(logit, rows.won, rows.weights),
+            interval=_bands(logit, rows.won, rows.weights) if rows.wins and rows.losses else UNKNOWN_BAND,
         )
         self.oof_ = sigmoid(logit)
         self.report_ = {"weights": {"rules": 1.0}, "log_loss": {}, "calibration": "none"}
@@ -273,7 +276,7 @@ def assign_folds(won: FloatArray, groups: IntArray | None, count: int, seed: int
 
 def _shifted_rules(rows: _Rows) -> dict[str, Any]:
     """The rules, moved so that their mean meets the observed rate, which is held at theirs as if 20 leads had shown it."""
-    if not len(rows.won):
+    if not rows.losses:  # an export of wins only does not tell how many leads are won
         return {"kind": "rules", "intercept": 0.0, "slope": 1.0}
     expected = float(sigmoid(rows.rules).mean())
     rate = (rows.wins + 20 * expected) / (rows.wins + rows.losses + 20)

@@ -64,16 +64,27 @@ def _deserves(candidate: Candidate, crm: Crm, incumbent: Predictor | None) -> tu
     if judged is not None and judged.rows.timed and until is not None:
         unseen = judged.rows.as_of >= microseconds(until)
     if judged is None or unseen is None or min(judged.rows.won[unseen].sum(), (1 - judged.rows.won[unseen]).sum()) < LEAST:
-        return (
-            True,
-            f"it has the newer data; too few leads are later than those of version {incumbent.version} to compare the two",
-        )
+        return _deserves_unseen(candidate, incumbent)
     rows = judged.rows.take(unseen)
     facts = facts_of(incumbent.plan, incumbent.definition, crm, rows.leads, rows.as_of)
     old = measure(rows.won, incumbent.score(facts, [""] * facts.size, reasons=False).probability, judged.base).log_loss
     new = measure(rows.won, judged.candidate[unseen], judged.base).log_loss
     compared = f"log loss {new:.4f} against {old:.4f} of version {incumbent.version} on {len(rows.won):,} later leads"
     return (True, f"it is at least as good: {compared}") if new <= old else (False, f"it is worse: {compared}")
+
+
+def _deserves_unseen(candidate: Candidate, incumbent: Predictor) -> tuple[bool, str]:
+    """The rule where too few leads are later than the champion's to compare the two: newer or as new, and not from much less."""
+    card, version = candidate.artefact.spec["card"], incumbent.version
+    new, old = (moment(str(each["known_until"] or "")) for each in (card, incumbent.card))
+    if candidate.mode == "rules" and incumbent.mode != "rules":
+        return False, f"it answers by the rules only, and version {version} has learned more than them"
+    if card["wins"] < 0.5 * incumbent.card["wins"]:
+        return False, f"it has seen {card['wins']:,} wins, and version {version} {incumbent.card['wins']:,}"
+    if new is not None and old is not None and new < old:
+        return False, f"its data end on {new:%Y-%m-%d}, before those of version {version}"
+    newer = "it has the newer data" if new is not None and old is not None and new > old else "it is the later training"
+    return True, f"{newer}; too few leads are later than those of version {version} to compare the two"
 
 
 def _record(candidate: Candidate, crm: Crm, because: str) -> Record:

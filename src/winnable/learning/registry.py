@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from winnable.errors import StoreError
 from winnable.learning.artefact import Artefact, read_artefact, write_artefact
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 MODEL = "winnable"
 CHAMPION, CHALLENGER = "champion", "challenger"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
+NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # how MLflow says that there is no such model or alias
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class Registry:
     def __init__(self, store: Path) -> None:
         self.store = store.absolute()
         self.uri = os.environ.get(TRACKING_URI) or f"sqlite:///{self.store / 'mlflow.db'}"
+
+    def connect(self) -> None:
+        """See that MLflow answers, before any long work; `StoreError` if it does not."""
+        self._client()
 
     def register(self, record: Record) -> int:
         """Log a training and register its model as the challenger; returns the new version."""
@@ -105,12 +111,15 @@ class Registry:
 
     def champion(self) -> int | None:
         """The version that the registry's champion alias names, or None."""
+        client = self._client()
         from mlflow.exceptions import MlflowException
 
         try:
-            return int(self._client().get_model_version_by_alias(MODEL, CHAMPION).version)
-        except MlflowException:
-            return None
+            return int(client.get_model_version_by_alias(MODEL, CHAMPION).version)
+        except MlflowException as error:
+            if error.error_code in NOT_THERE:
+                return None
+            raise self._does_not_answer(error) from None
 
     def artefact(self, version: int) -> Artefact:
         """The artefact of a version, fetched from wherever MLflow keeps it and checked against its digests."""
@@ -136,9 +145,22 @@ class Registry:
             with _environment_kept(TRACKING_URI):
                 mlflow.set_tracking_uri(self.uri)
                 mlflow.set_registry_uri(self.uri)
-            client = mlflow.MlflowClient(self.uri, self.uri)
-            client.search_experiments(max_results=1)
+            from mlflow.exceptions import MlflowException
+            from sqlalchemy.exc import SQLAlchemyError
+
+            try:
+                client = mlflow.MlflowClient(self.uri, self.uri)
+                client.search_experiments(max_results=1)
+            except (MlflowException, SQLAlchemyError) as error:
+                raise self._does_not_answer(error) from None
         return client
+
+    def _does_not_answer(self, error: Exception) -> StoreError:
+        """The error for a store that is there but does not work; of an address only the host is told, it may hold a password."""
+        parts = urlsplit(self.uri)
+        where = parts.path.removeprefix("/") if parts.scheme.startswith("sqlite") else f"{parts.scheme}://{parts.hostname}"
+        change = f"Mend it, or change {TRACKING_URI} or --store."
+        return StoreError(f"{where}: MLflow cannot use this store ({type(error).__name__}). {change}")
 
     def _experiment(self, client: "MlflowClient", name: str) -> str:
         """The experiment of that name; where the store is local, its artefacts lie in the store."""
@@ -211,5 +233,8 @@ def _quiet() -> None:
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    import mlflow  # noqa: F401 - importing it sets its loggers, which is undone below
+
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)

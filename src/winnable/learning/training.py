@@ -129,7 +129,7 @@ def _judge(fit: _Fit, known: Snapshots, tell: Tell) -> tuple[Judged | None, Lead
 
     The model of all rows comes along in that case.
     """
-    if not len(known.won):
+    if not 0 < known.won.sum() < len(known.won):
         return None, None
     split = split_forward(known)
     if split is not None:
@@ -182,7 +182,7 @@ def _card(definition: Definition, crm: Crm, known: Snapshots, present: Any, judg
         "wins": int((outcomes(definition, crm) == 1.0).sum()),
         "rows": len(known.won),
         "known_until": None if present is None else present.isoformat(),
-        "base_rate": base_rate(known.won),
+        "base_rate": base_rate(known.won) if 0 < known.won.sum() < len(known.won) else definition.outcome.expected_conversion,
         "judged_on": None if judged is None else judged.how,
         "measured": {name: each.metrics() for name, each in measured.items()},
         "winnable": metadata.version("winnable"),
