@@ -3,6 +3,7 @@
 import base64
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -66,6 +67,16 @@ def test_the_command_line_prints_a_key_once(tmp_path: Path) -> None:
     assert wrong.returncode == 2
 
 
+def soon(happens: Callable[[], bool], seconds: float = 10) -> bool:
+    """Whether something happens within a time that a busy machine needs as well."""
+    until = time.monotonic() + seconds
+    while not happens():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True
+
+
 def test_roles_and_rotation_without_a_restart(store: Path, tmp_path: Path) -> None:
     score, score_secret = add_key(store, "score")
     _, feedback_secret = add_key(store, "feedback")
@@ -91,17 +102,14 @@ def test_roles_and_rotation_without_a_restart(store: Path, tmp_path: Path) -> No
             assert admin.post("/score", json=body).status_code == 200
             _, newer_secret = add_key(store, "score")
             withdraw_key(store, score.name)
-            time.sleep(1.2)
-            mine.get("/healthz")
-            assert mine.post("/score", json=body).status_code == 401
+            assert soon(lambda: mine.post("/score", json=body).status_code == 401)
         with live.client(newer_secret) as mine:
             assert mine.post("/score", json=body).status_code == 200
             for key in read_keys(store):
                 withdraw_key(store, key.name)
-            time.sleep(1.2)
             # Without any key left nobody but this machine is answered, wherever the service listens.
-            assert mine.post("/score", json=body).status_code == 200
-            assert mine.post("/score", json=body, headers={"Host": "leads.example"}).status_code == 403
+            assert soon(lambda: mine.post("/score", json=body, headers={"Host": "leads.example"}).status_code == 403)
+            assert mine.post("/score", json=body, headers={"Authorization": ""}).status_code == 200
         assert score_secret not in live.journal()
 
 
