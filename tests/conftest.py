@@ -45,16 +45,20 @@ def demo_store(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
     return DemoStore(files, folder / "store")
 
 
+def skipped_in_ci(reporter: pytest.TerminalReporter) -> bool:
+    """Whether CI skipped a test that was meant to run; only the histories may be absent."""
+    skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
+    return bool(os.environ.get("CI")) and any(WITHOUT_DATA not in why or SHARED_DATA.is_dir() for why in skipped)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """In CI a test that was meant to run and was skipped fails the run; only the histories may be absent."""
-    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
-    if os.environ.get("CI") and any(WITHOUT_DATA not in str(why) or SHARED_DATA.is_dir() for why in skipped):
+    """Say why the run fails; `pytest_sessionfinish` decides it."""
+    if skipped_in_ci(terminalreporter):
         terminalreporter.write_line("FAILED: tests were skipped that CI is meant to run", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """See `pytest_terminal_summary`: it says why, this decides."""
+    """Fail a run in CI that skipped what was meant to run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = [report.longrepr for report in reporter.stats.get("skipped", [])] if reporter else []
-    if os.environ.get("CI") and any(WITHOUT_DATA not in str(why) or SHARED_DATA.is_dir() for why in skipped):
+    if reporter and skipped_in_ci(reporter):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -22,7 +22,7 @@ from winnable.learning.calibration import calibrate, fit_calibration, follow_dri
 from winnable.learning.encoding import Encoded, Encoding, learn_encoding
 from winnable.learning.experts import Fitted, fit_linear, fit_rules
 from winnable.learning.opinions import expert_of
-from winnable.learning.scorer import Answer, Contributions, Scorer
+from winnable.learning.scorer import UNKNOWN_BAND, Answer, Contributions, Scorer
 
 RATE_MARGIN = 0.4
 """While the share won is not known within 40 % of it, nothing else can be."""
@@ -32,9 +32,6 @@ LEAST_OUTCOMES = 3
 
 PRIOR = {"rules": 0.25, "ridge": 0.35, "symmetric": 0.50, "leafwise": 0.15}
 """The experts' shares before any evidence, relative to each other."""
-
-UNKNOWN_BAND = {"at": [0.0], "below": [2.0], "above": [2.0]}
-"""How far a score may be off, in log-odds, where no history tells."""
 
 Fit = Callable[[Encoded, FloatArray, FloatArray], Fitted]
 
@@ -293,7 +290,7 @@ def _bands(logit: FloatArray, won: FloatArray, weights: FloatArray, coverage: fl
     A Beta interval in each of up to 20 bins of scores, held at the bin's own mean score as if two leads had shown it.
     """
     if len(logit) < 20:
-        return {"at": [0.0], "below": [2.0], "above": [2.0]}
+        return UNKNOWN_BAND
     order = np.argsort(logit, kind="stable")
     at, below, above = [], [], []
     for rows in np.array_split(order, int(np.clip(len(logit) // 50, 1, 20))):

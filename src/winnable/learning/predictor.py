@@ -22,7 +22,7 @@ from winnable.learning.artefact import FORMAT, Artefact, read_artefact
 from winnable.learning.calibration import identity
 from winnable.learning.horizons import stretch
 from winnable.learning.reasons import Reason, groups_of, reasons_learned, reasons_of_rules
-from winnable.learning.scorer import Answer, Scorer
+from winnable.learning.scorer import UNKNOWN_BAND, Answer, Scorer
 from winnable.learning.served import champion_of
 
 
@@ -140,7 +140,7 @@ def rules_spec() -> dict[str, Any]:
         "experts": {"rules": {"kind": "rules", "intercept": 0.0, "slope": 1.0}},
         "blend": {"base": 0.0, "weights": {"rules": 1.0}},
         "calibration": identity(),
-        "interval": {"at": [0.0], "below": [2.0], "above": [2.0]},
+        "interval": UNKNOWN_BAND,
     }
 
 

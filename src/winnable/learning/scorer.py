@@ -16,6 +16,9 @@ from winnable.learning.calibration import calibrate, sigmoid
 from winnable.learning.encoding import Encoded, Encoding
 from winnable.learning.opinions import Opinion, expert_of
 
+UNKNOWN_BAND = {"at": [0.0], "below": [2.0], "above": [2.0]}
+"""How far a score may be off, in log-odds, where no history tells."""
+
 RULES = "scorecard"
 """The name under which the definition's own points stand among the contributions."""
 

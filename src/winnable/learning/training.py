@@ -21,6 +21,7 @@ from winnable.history.features import DAY, facts_of, learn_plan, microseconds, t
 from winnable.history.leakage import ColumnVerdict, assess_columns, left_out
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.artefact import FORMAT, Artefact
+from winnable.learning.calibration import sigmoid
 from winnable.learning.evaluation import Measured, base_rate, measure, split_forward
 from winnable.learning.horizons import later_wins
 from winnable.learning.model import LeadModel
@@ -137,14 +138,10 @@ def _judge(fit: _Fit, known: Snapshots, tell: Tell) -> tuple[Judged | None, Lead
         tell(f"Judging on the {len(later):,} rows from {split.cut} on, learned from {int(split.earlier.sum()):,} earlier ones")
         answer = fit.on(split.earlier).probability(fit.facts.take(later), fit.rules[later])
         base = base_rate(known.won[split.earlier])
-        return Judged(known.take(later), answer, _sigmoid(fit.rules[later]), base, f"leads from {split.cut} on"), None
+        return Judged(known.take(later), answer, sigmoid(fit.rules[later]), base, f"leads from {split.cut} on"), None
     model = fit.on(np.ones(len(known.won), dtype=bool))
     how = "leads left out in turn (cross-fitting)"
-    return Judged(known, model.oof_, _sigmoid(fit.rules), base_rate(known.won), how), model
-
-
-def _sigmoid(logit: FloatArray) -> FloatArray:
-    return 1 / (1 + np.exp(-logit))
+    return Judged(known, model.oof_, sigmoid(fit.rules), base_rate(known.won), how), model
 
 
 def _later_wins(definition: Definition, crm: Crm, rows: Snapshots, present: Any) -> float | None:
