@@ -52,6 +52,19 @@ def test_the_header_alone_gives_the_vendors_own_statuses(name: str, tmp_path: Pa
     assert agreed.columns.status == expected["status"]
 
 
+def test_a_german_export_of_no_vendor_is_read_by_its_names(tmp_path: Path) -> None:
+    rows = range(ROWS)
+    columns: dict[str, object] = {
+        "Lead-Nr": [1000 + row for row in rows],
+        "E-Mail": [f"anna{row}@firma{row % 7}.example" for row in rows],
+        "Quelle": cycled("Messe", "Web", "Empfehlung"),
+        "Status": cycled("Gewonnen", "Verloren", "Offen"),
+        "Erstellt am": [f"{1 + row % 28:02d}.03.2025" for row in rows],
+    }
+    roles = defined(written(tmp_path, columns)).columns
+    assert (roles.id, roles.person, roles.source, roles.created) == ("Lead-Nr", "E-Mail", "Quelle", "Erstellt am")
+
+
 def test_open_statuses_become_stages(tmp_path: Path) -> None:
     agreed = defined(written(tmp_path, EXPORTS["HubSpot contacts"][0]))
     assert {name: stage.status for name, stage in agreed.stages.items()} == {

@@ -118,5 +118,12 @@ def test_an_outcome_that_stops_being_recorded_is_named(company: pd.DataFrame, tm
     assert "recorded as lost" in told
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_outcomes_that_are_all_of_the_last_month_are_no_cliff(company: pd.DataFrame, tmp_path: Path) -> None:
+    leads = company.assign(**{"Closed on": company["Closed on"].where(company["Closed on"] == "", "2024-12-31")})
+    assert "label cliff" not in found(leads, tmp_path)
+
+
+
 def test_an_export_without_leads_has_nothing_odd_but_that(company: pd.DataFrame, tmp_path: Path) -> None:
     assert found(company.head(0), tmp_path) == {"rejects": "There is no lead that can be used."}

@@ -164,6 +164,8 @@ def _cliffs(definition: Definition, crm: Crm) -> list[Finding]:
             continue
         months = _month_of(closed)
         counts = np.bincount(months - months.min(), minlength=last - int(months.min()) + 1)[:-1]
+        if not len(counts):
+            continue  # all in the last month, which is not over
         usual = float(np.median(counts[: max(1, len(counts) * 2 // 3)]))
         quiet = 0
         while quiet < len(counts) and counts[-1 - quiet] <= _CLIFF * usual:
