@@ -303,8 +303,8 @@ VENDORS = (
 
 ROLES: dict[str, tuple[str, ...]] = {
     "id": _in_order(
-        "leadid prospectid opportunityid dealid recordid mqlid contactid customerid caseid externalid id leadnumber leadno leadnr "
-        "leadnummer number key"
+        "leadid prospectid opportunityid dealid recordid mqlid contactid customerid caseid externalid id leadnumber leadno "
+        "leadnr leadnummer number key"
     ),
     "person": _in_order("email emailaddress emailaddress1 emailfrom workemail businessemail primaryemail mail personid"),
     "created": _in_order(
