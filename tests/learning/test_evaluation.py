@@ -5,7 +5,7 @@ import pytest
 
 from winnable.history.features import DAY
 from winnable.history.snapshots import Snapshots
-from winnable.learning.evaluation import LEAST, base_rate, measure, split_forward
+from winnable.learning.evaluation import LEAST, base_rate, bootstrap, difference, measure, split_forward
 
 CHANCE = np.random.default_rng(3)
 
@@ -39,6 +39,41 @@ def test_one_class_alone_is_judged_as_far_as_it_goes(outcome: float) -> None:
     assert measured.log_loss == pytest.approx(-np.log(0.3 if outcome else 0.7))
     assert (measured.predicted_to_observed is None) == (outcome == 0)
     assert "auc" not in measured.metrics()
+
+
+def test_the_interval_of_observed_to_expected_holds_the_truth_as_often_as_it_says() -> None:
+    held = 0
+    for _ in range(300):
+        won = (CHANCE.random(200) < 0.2).astype(float)
+        measured = measure(won, np.full(200, 0.2), 0.2)
+        assert measured.observed_to_expected == pytest.approx(1 / measured.predicted_to_observed)
+        held += measured.observed_to_expected_low <= 1 <= measured.observed_to_expected_high
+    assert 0.91 <= held / 300 <= 0.99
+
+
+def test_rows_of_one_person_make_an_interval_wider_and_all_measures_lie_in_theirs() -> None:
+    truth = CHANCE.beta(1, 3, 300)
+    won = (CHANCE.random(300) < truth).astype(float)
+    person = np.repeat(np.arange(300), 5)
+    won, truth = won[person], truth[person]
+    alone, together = bootstrap(won, truth, won.mean()), bootstrap(won, truth, won.mean(), person)
+    measured = measure(won, truth, won.mean()).metrics()
+    for name, (low, high) in together.items():
+        assert low < measured[name] < high, name
+        assert np.diff(alone[name]) < 0.7 * np.diff(together[name])
+    assert together == bootstrap(won, truth, won.mean(), person)
+    assert "auc" not in bootstrap(np.zeros(9), np.full(9, 0.1), 0.1)
+
+
+def test_a_better_answer_is_known_to_be_better_and_an_equal_one_is_not() -> None:
+    truth = CHANCE.beta(1, 3, 3000)
+    won = (CHANCE.random(3000) < truth).astype(float)
+    better = difference(won, truth, np.full(3000, won.mean()))
+    assert 0 < better.low < better.mean < better.high
+    assert better.sure == 1
+    assert difference(won, truth, truth).mean == 0
+    noisy = difference(won, truth, np.clip(truth + CHANCE.normal(0, 0.003, 3000), 0.001, 0.999))
+    assert noisy.low < 0 < noisy.high
 
 
 def rows(size: int = 800, *, timed: bool = True) -> Snapshots:
