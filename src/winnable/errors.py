@@ -7,6 +7,7 @@ Whoever calls winnable may catch the root; the children exist only where callers
     ├── DefinitionError     the definition file cannot be used as it stands
     ├── DataError           the CRM data cannot be used as they stand
     ├── StoreError          the store (models, labels) cannot be read or written
+    ├── LabelError          a label contradicts what the store already holds
     └── ArtefactError       a trained model is incomplete, altered or of another version
 """
 
@@ -25,6 +26,10 @@ class DataError(WinnableError):
 
 class StoreError(WinnableError):
     """The store cannot be read or written: names the place and what to do."""
+
+
+class LabelError(WinnableError):
+    """A label cannot be taken: it contradicts what the store holds. Never repeats what was in it."""
 
 
 class ArtefactError(WinnableError):

@@ -1,0 +1,371 @@
+"""The feedback store: scores that were given and the labels that people gave back, durable and append only.
+
+`add` returns when the label is on the disk. The same idempotency key gives the same label again. Corrections are new rows;
+`conflicts` lists what people disagree on, and nothing decides between them here. How the database is opened is in
+`feedback_database`, CSV in `feedback_exchange`, forgetting a person in `feedback_erasure`, what labels teach in `feedback_merge`.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+import sqlalchemy as sql
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from winnable.errors import LabelError, StoreError
+from winnable.history import feedback_tables as tables
+from winnable.history.feedback_database import cause, open_database, writing
+from winnable.history.feedback_records import OPEN, GivenScore, Label, State, checked, current, last_word_of_each, live
+
+WEEK = timedelta(days=7)
+COUNTED = 1000  # leads that a page counts at most, so that its time does not grow with the store
+PAGE = 50
+LONGEST_SEARCH = 100
+NEVER = -1.0  # stands for the probability of a lead that was never scored, so that it comes last
+_BATCH = 500  # rows in one statement
+
+StateAsked = Literal["open", "all"] | State
+
+
+@dataclass(frozen=True, slots=True)
+class LeadRow:
+    """A lead as a list shows it: its last score (None if it was only ever labelled), the probability a week before that, and what
+    counts of its labels."""
+
+    lead_id: str
+    state: State
+    score: GivenScore | None
+    week_ago: float | None
+    label: Label | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeadPage:
+    """One page of leads, best first. `total` counts them all, up to `COUNTED`, beyond which `uncounted` is true."""
+
+    leads: tuple[LeadRow, ...]
+    page: int
+    more: bool
+    total: int
+    uncounted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeadStory:
+    """All that is kept of one lead: scores and labels by time, oldest first. Activities are those that the last score knew."""
+
+    lead: LeadRow
+    scores: tuple[GivenScore, ...]
+    labels: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Labels of one lead that cannot all be right, the last word of each person, by time."""
+
+    lead_id: str
+    kind: Literal["opinions", "outcomes"]
+    labels: tuple[Label, ...]
+
+
+class FeedbackStore:
+    """Scores and labels of one store. Safe to use from several threads and processes. Every method raises `StoreError` where the
+    database fails."""
+
+    def __init__(self, engine: sql.Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, store: Path) -> Self:
+        """The feedback of a store; its database is made with the first call."""
+        return cls(open_database(store))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+    def remember(self, scores: Sequence[GivenScore]) -> None:
+        """Keep scores, all or none of them; those whose id is known are kept once."""
+        if not scores:
+            return
+        with self._writing() as connection:
+            insert = self._insert(tables.scores).on_conflict_do_nothing(index_elements=["score_id"])
+            connection.execute(insert, [_score_row(each) for each in scores])
+            last: dict[str, GivenScore] = {}
+            for each in scores:
+                if each.lead_id not in last or each.as_of >= last[each.lead_id].as_of:
+                    last[each.lead_id] = each
+            # Always in the same order, so that two writers do not wait for each other.
+            connection.execute(self._newer_lead(), [_lead_row(last[lead_id]) for lead_id in sorted(last)])
+
+    def already_scored(self, version: str, as_of: datetime) -> set[str]:
+        """The ids of the leads that this version of the model has scored for this moment."""
+        kept = tables.scores.c
+        asked = sql.select(kept.lead_id).where(kept.as_of == as_of, kept.version == version)
+        with self._reading() as connection:
+            return set(connection.scalars(asked))
+
+    def add(self, label: Label, key: str | None = None) -> Label:
+        """Keep a label; the one that is returned has its id and times, and is durable.
+
+        With the key of an earlier label the same one is returned and nothing is added. `DataError` for what cannot be a label,
+        `LabelError` for a key that was used for another label, for a score of another lead, and for a label to replace that is
+        not there, is another lead's, or was replaced before.
+        """
+        return self.add_all([label], [key])[0]
+
+    def add_all(self, labels: Sequence[Label], keys: Sequence[str | None] | None = None) -> list[Label]:
+        """Keep labels, in order, all or none of them; as `add` for each."""
+        now = datetime.now(UTC)
+        told = [checked(each, now) for each in labels]
+        with self._writing() as connection:
+            for lead_id in sorted({each.lead_id for each in told}):  # from here on each lead is ours alone
+                self._lock(connection, lead_id)
+            kept = [self._add(connection, each, key, now) for each, key in zip(told, keys or [None] * len(told), strict=True)]
+            self._derive(connection, {each.lead_id for each in told})
+        return kept
+
+    def labels(self, lead_id: str | None = None, since: datetime | None = None) -> list[Label]:
+        """Every label that was ever taken down, or those of one lead, or from a time of taking down on; in that order."""
+        kept = tables.labels.c
+        asked = sql.select(tables.labels).order_by(kept.recorded_at, kept.label_id)
+        if lead_id is not None:
+            asked = asked.where(kept.lead_id == lead_id)
+        if since is not None:
+            asked = asked.where(kept.recorded_at >= since)
+        with self._reading() as connection:
+            return [_label(row) for row in connection.execute(asked)]
+
+    def leads(
+        self,
+        search: str = "",
+        owner: str | None = None,
+        source: str | None = None,
+        state: StateAsked = "open",
+        page: int = 1,
+        *,
+        decision: str | None = None,
+        size: int = PAGE,
+    ) -> LeadPage:
+        """A page of leads, the most probable first. `search` is part of a name or id; "open" leads are new or accepted."""
+        row = tables.leads.c
+        where: list[sql.ColumnElement[bool]] = [row.open.is_(True)] if state == "open" else []
+        if state not in ("open", "all"):
+            where.append(row.state == state)
+        for column, asked in ((row.owner, owner), (row.source, source), (row.decision, decision)):
+            if asked is not None:
+                where.append(column == asked)
+        words = search.strip().casefold()[:LONGEST_SEARCH]
+        if words:
+            where.append(row.search.contains(words, autoescape=True))
+        best = sql.select(tables.leads).where(*where).order_by(row.probability.desc(), row.lead_id)
+        count = sql.select(sql.func.count()).select_from(sql.select(row.lead_id).where(*where).limit(COUNTED + 1).subquery())
+        page = max(page, 1)
+        with self._reading() as connection:
+            found = connection.execute(best.limit(size + 1).offset((page - 1) * size)).all()
+            total = int(connection.scalar(count) or 0)
+            rows = self._filled(connection, found[:size])
+        return LeadPage(tuple(rows), page, len(found) > size, min(total, COUNTED), total > COUNTED)
+
+    def lead(self, lead_id: str) -> LeadStory | None:
+        """Everything that is kept of one lead; None if nothing is."""
+        scores, labels = tables.scores.c, tables.labels.c
+        with self._reading() as connection:
+            found = connection.execute(sql.select(tables.leads).where(tables.leads.c.lead_id == lead_id)).all()
+            if not found:
+                return None
+            given = sql.select(tables.scores).where(scores.lead_id == lead_id).order_by(scores.as_of, scores.given_at)
+            said = sql.select(tables.labels).where(labels.lead_id == lead_id).order_by(labels.recorded_at, labels.label_id)
+            return LeadStory(
+                self._filled(connection, found)[0],
+                tuple(_score(row) for row in connection.execute(given)),
+                tuple(_label(row) for row in connection.execute(said)),
+            )
+
+    def choices(self) -> tuple[list[str], list[str]]:
+        """The owners and the sources that leads have, sorted, a thousand of each at most."""
+        with self._reading() as connection:
+            owners, sources = (_distinct(connection, tables.leads.c[name]) for name in ("owner", "source"))
+            return owners, sources
+
+    def conflicts(self) -> list[Conflict]:
+        """Leads on which people disagree: one accepts whom another rejects or calls junk, or one says won and another lost."""
+        by_lead: dict[str, list[Label]] = {}
+        for each in self.labels():
+            by_lead.setdefault(each.lead_id, []).append(each)
+        return [conflict for lead_id, said in sorted(by_lead.items()) for conflict in conflicts_of(lead_id, said)]
+
+    def given(self, version: str | None = None) -> Iterator[GivenScore]:
+        """Every score that was given, oldest first, of one version or of all."""
+        kept = tables.scores.c
+        asked = sql.select(tables.scores).order_by(kept.given_at, kept.score_id)
+        if version is not None:
+            asked = asked.where(kept.version == version)
+        with self._reading() as connection:
+            for row in connection.execution_options(stream_results=True).execute(asked):
+                yield _score(row)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sql.Connection]:
+        try:
+            with writing(self.engine) as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StoreError(f"the database of labels cannot be written ({cause(error)}); nothing was kept.") from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[sql.Connection]:
+        try:
+            with self.engine.connect() as connection, connection.begin():
+                yield connection
+        except SQLAlchemyError as error:
+            raise StoreError(f"the database of labels cannot be read ({cause(error)}).") from None
+
+    def _insert(self, table: sql.Table) -> Any:
+        """An insert that can say what happens to a row that is there; SQLite and PostgreSQL both know it."""
+        return postgresql.insert(table) if self.engine.dialect.name == "postgresql" else sqlite.insert(table)
+
+    def _newer_lead(self) -> Any:
+        insert = self._insert(tables.leads)
+        told = {name: insert.excluded[name] for name in _OF_SCORE}
+        newer = sql.or_(tables.leads.c.as_of.is_(None), insert.excluded.as_of >= tables.leads.c.as_of)
+        return insert.on_conflict_do_update(index_elements=["lead_id"], set_=told, where=newer)
+
+    def _lock(self, connection: sql.Connection, lead_id: str) -> None:
+        """Have the lead's row, and keep other writers of the same lead waiting until the transaction ends."""
+        row = {"lead_id": lead_id, "search": lead_id.casefold(), "probability": NEVER, "state": "new", "open": True}
+        connection.execute(self._insert(tables.leads).on_conflict_do_nothing(index_elements=["lead_id"]), row)
+        connection.execute(sql.select(tables.leads.c.lead_id).where(tables.leads.c.lead_id == lead_id).with_for_update())
+
+    def _add(self, connection: sql.Connection, label: Label, key: str | None, now: datetime) -> Label:
+        digest = None if key is None else _digest(label)
+        if key is not None:
+            known = connection.execute(sql.select(tables.labels).where(tables.labels.c.key == key)).first()
+            if known is not None:
+                if known.key_digest != digest:
+                    raise LabelError("the idempotency key was used for another label before.")
+                return _label(known)
+        label = self._consistent(connection, label)
+        kept = replace(
+            label, label_id=label.label_id or str(uuid.uuid4()), at=label.at or now, recorded_at=label.recorded_at or now
+        )
+        connection.execute(sql.insert(tables.labels), {**asdict(kept), "key": key, "key_digest": digest})
+        return kept
+
+    def _consistent(self, connection: sql.Connection, label: Label) -> Label:
+        """The label with what it replaces; `LabelError` if it contradicts what is there."""
+        scores, labels = tables.scores.c, tables.labels.c
+        if label.score_id is not None:
+            scored = connection.scalar(sql.select(scores.lead_id).where(scores.score_id == label.score_id))
+            if scored not in (None, label.lead_id):
+                raise LabelError("the score that the label answers is another lead's.")
+        if label.replaces is None and label.label != "withdrawn":
+            return label
+        said = [_label(row) for row in connection.execute(sql.select(tables.labels).where(labels.lead_id == label.lead_id))]
+        standing = {each.label_id: each for each in live(said)}
+        if label.replaces is None:
+            own = [each.label_id for each in standing.values() if each.by == label.by]
+            if not own:
+                raise LabelError("there is no label of this person on this lead to take back.")
+            return replace(label, replaces=own[-1])
+        if label.replaces not in standing:
+            raise LabelError("the label to replace is not there, is another lead's, or was replaced before.")
+        return label
+
+    def _derive(self, connection: sql.Connection, lead_ids: Collection[str]) -> None:
+        """Bring the leads' states up to date with their labels."""
+        ordered = sorted(lead_ids)
+        for some in (ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)):
+            said: dict[str, list[Label]] = {lead_id: [] for lead_id in some}
+            for row in connection.execute(sql.select(tables.labels).where(tables.labels.c.lead_id.in_(some))):
+                said[row.lead_id].append(_label(row))
+            for lead_id, labels in said.items():
+                counts = current(labels)
+                state = "new" if counts is None else counts.label
+                told = {"state": state, "open": state in OPEN, "label_id": None if counts is None else counts.label_id}
+                connection.execute(sql.update(tables.leads).where(tables.leads.c.lead_id == lead_id).values(**told))
+
+    def _filled(self, connection: sql.Connection, rows: Sequence[Any]) -> list[LeadRow]:
+        """The rows of `leads` with their scores and labels, which are found by their ids."""
+        scores, labels = tables.scores.c, tables.labels.c
+        given = sql.select(tables.scores).where(scores.score_id.in_([row.score_id for row in rows if row.score_id]))
+        said = sql.select(tables.labels).where(labels.label_id.in_([row.label_id for row in rows if row.label_id]))
+        score = {each.score_id: each for each in map(_score, connection.execute(given))}
+        label = {each.label_id: each for each in map(_label, connection.execute(said))}
+        return [
+            LeadRow(
+                row.lead_id,
+                cast(State, row.state),
+                score.get(row.score_id),
+                self._week_ago(connection, row) if row.score_id else None,
+                label.get(row.label_id),
+            )
+            for row in rows
+        ]
+
+    def _week_ago(self, connection: sql.Connection, row: Any) -> float | None:
+        """What the lead's last score of at least a week before the last one said."""
+        scores = tables.scores.c
+        earlier = sql.select(scores.probability).where(scores.lead_id == row.lead_id, scores.as_of <= row.as_of - WEEK)
+        return connection.scalar(earlier.order_by(scores.as_of.desc()).limit(1))
+
+
+_OF_SCORE = ("person", "search", "owner", "source", "score_id", "as_of", "given_at", "probability", "decision")
+"""The columns of `leads` that come from its last score."""
+
+
+def conflicts_of(lead_id: str, labels: Iterable[Label]) -> Iterator[Conflict]:
+    """What people disagree on about one lead, by the last word of each."""
+    labels = list(labels)
+    opinions = last_word_of_each(labels, frozenset({"accepted", "rejected", "junk"}))
+    outcomes = last_word_of_each(labels, frozenset({"won", "lost"}))
+    if len({each.label == "accepted" for each in opinions.values()}) > 1:
+        yield Conflict(lead_id, "opinions", tuple(sorted(opinions.values(), key=lambda each: each.moment)))
+    if len({each.label for each in outcomes.values()}) > 1:
+        yield Conflict(lead_id, "outcomes", tuple(sorted(outcomes.values(), key=lambda each: each.moment)))
+
+
+def _digest(label: Label) -> str:
+    """A label's content as its sender gave it, as a hash; what the store gives is left out."""
+    told = {name: value for name, value in asdict(label).items() if name not in {"label_id", "recorded_at", "origin"}}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _score_row(score: GivenScore) -> dict[str, Any]:
+    return {name: getattr(score, name) for name in _SCORE}
+
+
+_SCORE = tuple(column.name for column in tables.scores.columns)
+_LABEL = ("lead_id", "label", "by", "at", "reason", "note", "score_id", "replaces", "origin", "label_id", "recorded_at")
+
+
+def _lead_row(score: GivenScore) -> dict[str, Any]:
+    row = {name: getattr(score, name) for name in _OF_SCORE if name != "search"}
+    words = " ".join(filter(None, (score.name, score.lead_id))).casefold()
+    return {**row, "lead_id": score.lead_id, "search": words, "state": "new", "open": True}
+
+
+def _score(row: Any) -> GivenScore:
+    told = {name: row._mapping[name] for name in _SCORE}
+    return GivenScore(**{**told, "reasons": tuple(told["reasons"]), "activities": tuple(told["activities"])})
+
+
+def _label(row: Any) -> Label:
+    return Label(**{name: row._mapping[name] for name in _LABEL})
+
+
+def _distinct(connection: sql.Connection, column: Any) -> list[str]:
+    """The values of an indexed column, each found by a step along the index instead of a look at every row."""
+    found: list[str] = []
+    value = connection.scalar(sql.select(sql.func.min(column)))
+    while value is not None and len(found) < COUNTED:
+        found.append(value)
+        value = connection.scalar(sql.select(sql.func.min(column)).where(column > value))
+    return found

@@ -1,0 +1,123 @@
+"""The tables of the feedback store, for SQLite and PostgreSQL alike: made by `migrations`, described here for queries.
+
+`scores` and `labels` only ever grow. `leads` is derived from the two, one row a lead with its last score and what counts of its
+labels, so that a page of a hundred thousand leads is found by an index.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+HEAD = "0001"
+"""The revision of `migrations` that these tables are."""
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite keeps no time zone and hands back times without one; here they always have it."""
+
+    impl = sql.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        if value is None:
+            return None
+        moment: datetime = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return moment
+
+
+metadata = sql.MetaData()
+
+scores = sql.Table(
+    "scores",
+    metadata,
+    sql.Column("score_id", sql.Text, primary_key=True),
+    sql.Column("lead_id", sql.Text, nullable=False),
+    sql.Column("person", sql.Text),
+    sql.Column("as_of", Utc, nullable=False),
+    sql.Column("given_at", Utc, nullable=False),
+    sql.Column("probability", sql.Double, nullable=False),
+    sql.Column("low", sql.Double, nullable=False),
+    sql.Column("high", sql.Double, nullable=False),
+    sql.Column("probability_winnable", sql.Double),
+    sql.Column("grade", sql.Text, nullable=False),
+    sql.Column("decision", sql.Text, nullable=False),
+    sql.Column("because", sql.Text, nullable=False),
+    sql.Column("reasons", sql.JSON, nullable=False),
+    sql.Column("mode", sql.Text, nullable=False),
+    sql.Column("version", sql.Text, nullable=False),
+    sql.Column("values", sql.JSON, nullable=False),
+    sql.Column("activities", sql.JSON, nullable=False),
+    sql.Column("name", sql.Text),
+    sql.Column("owner", sql.Text),
+    sql.Column("source", sql.Text),
+    sql.Index("scores_of_lead", "lead_id", "as_of"),
+    sql.Index("scores_of_person", "person"),
+)
+
+labels = sql.Table(
+    "labels",
+    metadata,
+    sql.Column("label_id", sql.Text, primary_key=True),
+    sql.Column("lead_id", sql.Text, nullable=False),
+    sql.Column("score_id", sql.Text),
+    sql.Column("label", sql.Text, nullable=False),
+    sql.Column("reason", sql.Text),
+    sql.Column("note", sql.Text),
+    sql.Column("by", sql.Text, nullable=False),
+    sql.Column("at", Utc, nullable=False),
+    sql.Column("recorded_at", Utc, nullable=False),
+    sql.Column("origin", sql.Text, nullable=False),
+    sql.Column("replaces", sql.Text),
+    sql.Column("key", sql.Text, unique=True),
+    sql.Column("key_digest", sql.Text),
+    sql.Index("labels_of_lead", "lead_id"),
+    sql.Index("labels_by_time", "recorded_at"),
+)
+
+leads = sql.Table(
+    "leads",
+    metadata,
+    sql.Column("lead_id", sql.Text, primary_key=True),
+    sql.Column("person", sql.Text),
+    sql.Column("search", sql.Text, nullable=False),
+    sql.Column("owner", sql.Text),
+    sql.Column("source", sql.Text),
+    sql.Column("score_id", sql.Text),
+    sql.Column("as_of", Utc),
+    sql.Column("given_at", Utc),
+    sql.Column("probability", sql.Double, nullable=False),
+    sql.Column("decision", sql.Text),
+    sql.Column("state", sql.Text, nullable=False),
+    sql.Column("open", sql.Boolean, nullable=False),
+    sql.Column("label_id", sql.Text),
+    sql.Index("leads_best_first", "open", sql.text("probability DESC"), "lead_id"),
+    sql.Index("leads_by_state", "state", sql.text("probability DESC"), "lead_id"),
+    sql.Index("leads_by_decision", "open", "decision", sql.text("probability DESC"), "lead_id"),
+    sql.Index("leads_by_owner", "owner", "open", sql.text("probability DESC"), "lead_id"),
+    sql.Index("leads_by_source", "source", "open", sql.text("probability DESC"), "lead_id"),
+    sql.Index("leads_of_person", "person"),
+)
+
+exports = sql.Table(
+    "exports",
+    metadata,
+    sql.Column("path", sql.Text, primary_key=True),
+    sql.Column("written_at", Utc, nullable=False),
+)
+
+erasures = sql.Table(
+    "erasures",
+    metadata,
+    sql.Column("receipt_id", sql.Text, primary_key=True),
+    sql.Column("at", Utc, nullable=False),
+    sql.Column("counts", sql.JSON, nullable=False),
+    sql.Column("digest", sql.Text, nullable=False),
+)
