@@ -159,7 +159,7 @@ def facts_of(plan: FeaturePlan, definition: Definition, crm: Crm, leads: IntArra
     """What was known of `crm.leads.iloc[leads]` strictly before `as_of` (microseconds), both of shape (n,)."""
     columns: dict[str, Column] = {}
     for field in plan.fields:
-        words = _words_at(definition, crm, field.name, leads, as_of)
+        words = words_at(definition, crm, field.name, leads, as_of)
         columns[field.name] = words if field.kind == "words" else Numbers(_read_words(field, words, as_of))
     if plan.created:
         columns[AGE] = Numbers(_days_between(times_of(crm.leads["@created"])[leads], as_of))
@@ -167,7 +167,7 @@ def facts_of(plan: FeaturePlan, definition: Definition, crm: Crm, leads: IntArra
     return Facts(len(leads), columns)
 
 
-def _words_at(definition: Definition, crm: Crm, name: str, leads: IntArray, as_of: IntArray) -> Words:
+def words_at(definition: Definition, crm: Crm, name: str, leads: IntArray, as_of: IntArray) -> Words:
     """A field as it stood strictly before `as_of`.
 
     That is the new value of the last change before it, else the old value of the next change, else the current value, which
@@ -184,8 +184,7 @@ def _words_at(definition: Definition, crm: Crm, name: str, leads: IntArray, as_o
     codes, now = codes.astype(np.int64), len(crm.leads)
     values = codes[:now][leads]
     if tracked and changes is not None:
-        key, ids = _keys(crm)
-        before, after = _neighbours(ids.get_indexer(pd.Index(changes["@id"])), times_of(changes["@at"]), key[leads], as_of)
+        before, after = change_around(crm, changes, leads, as_of)
         old, new = codes[now : now + len(changes)], codes[now + len(changes) :]
         values = np.where(before >= 0, new[before], np.where(after >= 0, old[after], values))
     return Words(values, tuple(str(word) for word in vocabulary))
@@ -200,6 +199,16 @@ def _keys(crm: Crm) -> tuple[IntArray, pd.Index[str]]:
 
     codes, ids = pd.factorize(crm.leads["@id"])
     return codes.astype(np.int64), pd.Index(ids)
+
+
+def change_around(crm: Crm, changes: pd.DataFrame, leads: IntArray, as_of: IntArray) -> tuple[IntArray, IntArray]:
+    """For each row (lead, moment) the position in `changes`, which are of one field, of its last change strictly before the
+    moment and of the first one not before; -1 where there is none. All arrays have shape (n,).
+    """
+    import pandas as pd
+
+    key, ids = _keys(crm)
+    return _neighbours(ids.get_indexer(pd.Index(changes["@id"])), times_of(changes["@at"]), key[leads], as_of)
 
 
 def _neighbours(owner: IntArray, at: IntArray, leads: IntArray, as_of: IntArray) -> tuple[IntArray, IntArray]:
