@@ -11,7 +11,7 @@ from winnable.definition.model import Definition
 from winnable.history.features import Field
 from winnable.learning.predictor import Predictor
 from winnable.service.reading import ACTIVITIES, LONGEST_TEXT, MOST_ACTIVITIES, MOST_LEADS
-from winnable.service.schemas import Problem, ScoreResponse
+from winnable.service.schemas import Health, Problem, ScoreResponse
 
 _REFS = "#/components/schemas/{model}"
 _REFUSALS = {
@@ -29,13 +29,14 @@ def describe_scoring(document: dict[str, Any], predictor: Predictor) -> dict[str
     """The OpenAPI document with `POST /score` for this model, with its columns as the CRM calls them."""
     parts = document.setdefault("components", {}).setdefault("schemas", {})
     answer = ScoreResponse.model_json_schema(ref_template=_REFS)
-    parts |= answer.pop("$defs") | {"ScoreResponse": answer, "Problem": Problem.model_json_schema(ref_template=_REFS)}
+    parts |= answer.pop("$defs") | {"ScoreResponse": answer}
+    parts |= {schema.__name__: schema.model_json_schema(ref_template=_REFS) for schema in (Problem, Health)}
     parts |= {"Lead": lead_schema(predictor), "Activity": _activity(predictor.definition), "ScoreRequest": _request(predictor)}
     document["components"]["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "A key made by `winnable keys add`, where there are any."}
     }
     document["security"] = [{"key": []}, {}]
-    document["paths"] = {"/score": {"post": _score()}} | document["paths"]
+    document["paths"] = {"/score": {"post": _score()}} | document["paths"] | {"/healthz": {"get": _alive()}}
     for path in document["paths"].values():
         for operation in path.values():
             for code in ("401", "403") if operation.get("security") != [] else ():
@@ -130,10 +131,16 @@ def _request(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def _score() -> dict[str, Any]:
-    def content(name: str) -> dict[str, Any]:
-        return {"application/json": {"schema": {"$ref": _REFS.format(model=name)}}}
+def _alive() -> dict[str, Any]:
+    answered = {"200": {"description": "It lives", "content": _content("Health")}}
+    return {"description": "Whether the process lives.", "operationId": "healthz", "security": [], "responses": answered}
 
+
+def _content(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REFS.format(model=schema)}}}
+
+
+def _score() -> dict[str, Any]:
     reasons = {
         "name": "reasons",
         "in": "query",
@@ -141,12 +148,12 @@ def _score() -> dict[str, Any]:
         "schema": {"type": "string", "enum": ["true", "false"], "default": "true"},
         "description": "Whether to give reasons; without them the answer is quicker.",
     }
-    answered = {"200": {"description": "A score, or an error, for each lead", "content": content("ScoreResponse")}}
+    answered = {"200": {"description": "A score, or an error, for each lead", "content": _content("ScoreResponse")}}
     return {
         "summary": f"Score one to {MOST_LEADS:,} leads",
         "operationId": "score",
         "parameters": [reasons],
-        "requestBody": {"required": True, "content": content("ScoreRequest")},
+        "requestBody": {"required": True, "content": _content("ScoreRequest")},
         "responses": answered | {code: _problem(says) for code, says in _REFUSALS.items()},
     }
 

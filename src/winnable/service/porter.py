@@ -15,13 +15,12 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from winnable.service.journal import Journal
 from winnable.service.keys import Keys, Role
 from winnable.service.metrics import Metrics
-from winnable.service.problems import MEDIA_TYPE, Refusal, problem
+from winnable.service.problems import MEDIA_TYPE, ClientGone, Refusal, problem
 
 _CONTENT = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 _SAFE_HEADERS = [
@@ -73,7 +72,7 @@ class Porter:
             await self._app(scope, receive, out)
         except Refusal as refusal:
             await _refuse(out, refusal.status, refusal.detail, refusal.headers)
-        except ClientDisconnect:
+        except ClientGone:
             status = CLIENT_GONE
         except Exception as error:
             kind, where = type(error).__name__, _where(error)

@@ -22,6 +22,10 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
 
+class ClientGone(Exception):
+    """The client left before its request was answered."""
+
+
 def problem_of(status: int, detail: str) -> dict[str, object]:
     """The members of RFC 9457; the title is the standard phrase of the status."""
     return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}

@@ -5,12 +5,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from winnable.learning.predictor import Predictor
 from winnable.service.metrics import Metrics
-from winnable.service.problems import Refusal
+from winnable.service.problems import ClientGone, Refusal
 from winnable.service.reading import Asked, read_body
 from winnable.service.serving import Read, ScoreIds, Serving, Told
 from winnable.service.together import MOST, Together
@@ -91,7 +90,7 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
         async with asyncio.timeout(PATIENCE):
             while True:
                 if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
+                    raise ClientGone
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if size > LARGEST_BODY:

@@ -1,0 +1,130 @@
+"""The routes besides scoring: the model and its definition, readiness, metrics, and the description of the interface.
+
+They are FastAPI's, which takes longer to load than a model: `api` loads this module when one of them is first asked for, or a
+moment after the start. Their schemas are in `schemas`, what they answer comes from the parts of the service.
+"""
+
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Literal
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.routing import Route
+
+from winnable.definition.page import describe
+from winnable.definition.values import moment
+from winnable.service.guide import guide
+from winnable.service.metrics import CONTENT_TYPE
+from winnable.service.openapi import describe_scoring
+from winnable.service.problems import MEDIA_TYPE, ClientGone, problem
+from winnable.service.schemas import ColumnOut, ModelCard, Readiness
+
+if TYPE_CHECKING:
+    from winnable.service.api import Service
+
+
+def routes_of(service: "Service") -> FastAPI:
+    """The application of these routes. It knows the direct ones as well, to say which methods they have."""
+    app = FastAPI(
+        title="winnable",
+        summary="The probability that a lead becomes Closed Won.",
+        version=metadata.version("winnable"),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.router.routes += [Route(path, answer, methods=[method]) for (method, path), answer in service.direct.items()]
+    _add_routes(app, service)
+    _add_documentation(app, service)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    return app
+
+
+def _add_routes(app: FastAPI, service: "Service") -> None:
+    follower = service.follower
+    page: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
+
+    @app.get("/model")
+    async def model() -> ModelCard:
+        """The model in charge: trained when, on what, how good it is, and the columns that it looks at."""
+        predictor = follower.current()
+        columns = [ColumnOut(name=field.name, kind=field.kind, learned=field.learn) for field in predictor.plan.fields]
+        measures = [measure.name for measure in predictor.plan.measures]
+        card = predictor.card
+        return ModelCard(
+            version=predictor.version,
+            fingerprint=predictor.fingerprint,
+            mode=predictor.mode,  # type: ignore[arg-type]
+            why=predictor.why,
+            horizon_days=card["horizon_days"],
+            winnable_days=card["winnable_days"],
+            columns=columns,
+            measures=measures,
+            card=dict(card),
+        )
+
+    @app.get("/definition", response_model=dict[str, Any], responses=page)
+    async def definition(request: Request) -> Response:
+        """The definition that the model answers by: a page for people, JSON for programs that say so in Accept."""
+        agreed = follower.current().definition
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse(agreed.model_dump(mode="json", exclude_defaults=True))
+        return HTMLResponse(describe(agreed).html())
+
+    @app.get("/readyz", responses={503: {"model": Readiness}}, openapi_extra={"security": []})
+    async def readyz(response: Response) -> Readiness:
+        """Whether the champion of the store answers and the store can be read; 503 if not. Scores are given all the same."""
+        predictor, problems = follower.current(), service.problems()
+        response.status_code = 503 if problems else 200
+        status: Literal["ready", "degraded"] = "degraded" if problems else "ready"
+        return Readiness(status=status, version=predictor.version, mode=predictor.mode, problems=problems)
+
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def metrics() -> Response:
+        """Counts of this process since its start, in Prometheus' text format."""
+        predictor = follower.current()
+        until = moment(str(predictor.card["known_until"] or ""))
+        named = {"version": predictor.version, "fingerprint": predictor.fingerprint, "mode": predictor.mode}
+        usual = predictor.scorer.spec["interval"]["at"]
+        told = service.metrics.exposition(named, usual, until, follower.changed_at, bool(service.problems()))
+        return Response(told, media_type=CONTENT_TYPE)
+
+
+def _add_documentation(app: FastAPI, service: "Service") -> None:
+    """The description of the interface follows the model in charge, whose columns it names."""
+    follower = service.follower
+    described: dict[str, dict[str, Any]] = {}
+
+    def document() -> dict[str, Any]:
+        predictor = follower.current()
+        if predictor.fingerprint not in described:
+            app.openapi_schema = None
+            described.clear()
+            described[predictor.fingerprint] = describe_scoring(FastAPI.openapi(app), predictor)
+        return described[predictor.fingerprint]
+
+    app.openapi = document  # type: ignore[method-assign]
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return JSONResponse(document())
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return HTMLResponse(guide(follower.current(), document(), str(request.base_url).rstrip("/"), keys=service.keys.any()))
+
+
+_WORDS = {404: "There is nothing at this path; /docs lists what there is.", 405: "This path has no such method."}
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = _WORDS.get(error.status_code, "The request cannot be answered.")
+    return Response(problem(error.status_code, detail), error.status_code, error.headers, MEDIA_TYPE.decode())
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    raise ClientGone
