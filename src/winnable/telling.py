@@ -5,6 +5,7 @@ went wrong, so that a script can tell them apart.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from winnable.history.crm import Crm
     from winnable.history.funnel import Funnel
     from winnable.learning.checking import Check
+    from winnable.learning.ledger import Promotion, Version
     from winnable.learning.promotion import Verdict
     from winnable.learning.suggestions import Suggestions
     from winnable.learning.training import Candidate
@@ -163,3 +165,35 @@ def tell_best(scores: Path) -> None:
         )
     out.print("\nThe best open leads:")
     out.print(table)
+
+
+def tell_promotions(found: "Sequence[Promotion]", store: Path) -> None:
+    """Every change of a store's champion, the oldest first."""
+    if not found:
+        out.print(f"{store}: no model has been champion yet. `winnable train` makes the first.")
+        return
+    table = Table("when (UTC)", "champion", "instead of", "how", "by", "because", box=None)
+    for each in found:
+        table.add_row(_minute(each.at), str(each.version), str(each.before or ""), each.kind, each.by, each.because)
+    out.print(table)
+
+
+def tell_versions(versions: "Sequence[Version]", store: Path) -> None:
+    """The versions of a store, the newest first, and how good each was."""
+    if not versions:
+        out.print(f"{store}: no model yet. `winnable train` makes one.")
+        return
+    table = Table("version", "", "made (UTC)", "data until", "mode", "leads", "wins", "log loss", "saved", "AUC", box=None)
+    for each in versions:
+        facts = each.facts
+        counts = (f"{int(facts[name]):,}" if name in facts else "" for name in ("leads", "wins"))
+        saved = f"{100 * float(facts['skill']):+.1f} %" if "skill" in facts else ""
+        quality = (facts.get("log_loss", "")[:6], saved, facts.get("auc", "")[:5])
+        days = (_minute(each.made), facts.get("known_until", "")[:10])
+        table.add_row(str(each.version), each.standing, *days, facts.get("mode", ""), *counts, *quality)
+    out.print(table)
+    out.print("Each was judged on the latest leads of its own day; `winnable train` compares a new one with the champion.")
+
+
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ")

@@ -14,7 +14,8 @@ import pytest
 from tests.service.conftest import free_port
 from winnable.errors import StoreError
 from winnable.learning.artefact import read_artefact
-from winnable.learning.registry import Record, Registry
+from winnable.learning.ledger import Record
+from winnable.learning.registry import Registry
 from winnable.learning.served import champion_of
 from winnable.service.champion import ChampionFollower
 from winnable.service.remote import RemoteChampion

@@ -12,15 +12,16 @@ from pathlib import Path
 import pandas as pd
 
 from winnable.definition.values import moment
-from winnable.errors import ArtefactError
+from winnable.errors import ArtefactError, StoreError
 from winnable.history.crm import Crm
 from winnable.history.features import FeaturePlan, facts_of, microseconds
 from winnable.history.parsing import parse_numbers
 from winnable.learning.evaluation import LEAST, measure
+from winnable.learning.ledger import ROLLED_BACK, Record, earlier_champion
 from winnable.learning.plots import gain_plot, reliability_plot
 from winnable.learning.predictor import Predictor
 from winnable.learning.pyfunc import ACTIVITIES
-from winnable.learning.registry import Record, Registry
+from winnable.learning.registry import Registry
 from winnable.learning.training import Candidate
 
 
@@ -34,20 +35,53 @@ class Verdict:
 
 
 def register(candidate: Candidate, crm: Crm, store: Path) -> Verdict:
-    """Record a candidate in the store's MLflow and make it champion if it deserves to be; the rule is `_deserves`."""
+    """Record a candidate in the store's MLflow and make it champion if it deserves to be; the rule is `_deserves`.
+
+    Another training of this store waits until this one is through, so that each is compared with the champion that it replaces.
+    """
     registry = Registry(store)
-    champion = registry.champion()
-    incumbent = None
-    if champion is not None:
-        try:
-            incumbent = Predictor(registry.artefact(champion), str(champion))
-        except ArtefactError:
-            incumbent = None  # a champion that cannot be read any more defends nothing
-    deserves, because = _deserves(candidate, crm, incumbent)
-    version = registry.register(_record(candidate, crm, because))
-    if deserves:
-        registry.promote(version)
+    with registry.alone():
+        registry.settle()
+        incumbent = _incumbent(registry)
+        deserves, because = _deserves(candidate, crm, incumbent)
+        version = registry.register(_record(candidate, crm, because))
+        if deserves:
+            registry.promote(version, because)
     return Verdict(version, deserves, because)
+
+
+def promote(store: Path, version: int, because: str = "asked for") -> int | None:
+    """Put a version in charge because somebody asks for it; returns the version that was. `StoreError` if there is none such."""
+    registry = Registry(store)
+    with registry.alone():
+        registry.settle()
+        before = registry.champion()
+        registry.promote(version, because)
+    return before
+
+
+def rollback(store: Path, because: str = "asked for") -> tuple[int | None, int]:
+    """Put the champion before the present one in charge again; returns both versions. `StoreError` if there was none."""
+    registry = Registry(store)
+    with registry.alone():
+        registry.settle()
+        before = registry.champion()
+        version = earlier_champion(registry.history())
+        if version is None:
+            raise StoreError(f"{store}: there was no champion before the present one. `winnable models` lists what is there.")
+        registry.promote(version, because, ROLLED_BACK)
+    return before, version
+
+
+def _incumbent(registry: Registry) -> Predictor | None:
+    """The champion, ready to be compared with; one that cannot be read any more defends nothing."""
+    version = registry.champion()
+    if version is None:
+        return None
+    try:
+        return Predictor(registry.artefact(version), str(version))
+    except ArtefactError:
+        return None
 
 
 def _deserves(candidate: Candidate, crm: Crm, incumbent: Predictor | None) -> tuple[bool, str]:
@@ -127,7 +161,25 @@ def _record(candidate: Candidate, crm: Crm, because: str) -> Record:
             "gain.png": gain_plot(judged.rows.won, judged.candidate, judged.rules),
         },
         example=_typical_lead(FeaturePlan.from_json(spec["plan"]), crm),
+        name=_name(candidate),
+        facts=_facts(candidate, because),
     )
+
+
+def _name(candidate: Candidate) -> str:
+    """The run's name: until when it knows, whose definition it is, and how many leads it learned from."""
+    card = candidate.artefact.spec["card"]
+    until = str(card["known_until"] or "undated")[:10]
+    return f"{until} {candidate.definition.name.partition(':')[0].strip()} {card['leads']:,}"
+
+
+def _facts(candidate: Candidate, because: str) -> dict[str, str]:
+    """What a list of versions shows of this one."""
+    card = candidate.artefact.spec["card"]
+    facts = {"name": _name(candidate), "mode": candidate.mode, "leads": str(card["leads"]), "wins": str(card["wins"])}
+    facts |= {"known_until": str(card["known_until"] or ""), "because": because}
+    measured = card["measured"].get("model", {})
+    return facts | {name: f"{measured[name]:.6f}" for name in ("log_loss", "skill", "auc") if name in measured}
 
 
 def fingerprint(crm: Crm) -> str:
