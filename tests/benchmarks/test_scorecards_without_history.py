@@ -9,7 +9,8 @@ from winnable.definition.facts import BoolArray, FloatArray
 from winnable.definition.load import load_definition
 from winnable.definition.scorecard import probability_of, score_points
 from winnable.history.crm import latest_moment, read_crm
-from winnable.history.features import facts_of, learn_plan
+from winnable.history.features import facts_of
+from winnable.history.plan import learn_plan
 from winnable.history.snapshots import take_snapshots
 
 CARDS = Path(__file__).parent / "scorecards"

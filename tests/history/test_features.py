@@ -12,16 +12,10 @@ from winnable.definition.facts import Facts, Measure
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm
-from winnable.history.features import (
-    AGE,
-    Activity,
-    FeaturePlan,
-    Field,
-    facts_of,
-    facts_of_records,
-    learn_plan,
-    microseconds,
-)  # fmt: skip
+from winnable.history.features import facts_of
+from winnable.history.moments import microseconds
+from winnable.history.plan import AGE, FeaturePlan, Field, learn_plan
+from winnable.history.records import Activity, facts_of_records
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = ("Pricing page", "E-book", "Webinar")

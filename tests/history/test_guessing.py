@@ -130,18 +130,14 @@ def test_fields_with_a_history_are_neither_fixed_nor_ignored(tmp_path: Path) -> 
 def test_kinds_of_activity_are_sorted_by_their_names(tmp_path: Path) -> None:
     source = written(tmp_path, {"Lead ID": np.arange(ROWS), "Status": cycled("Won", "Lost")})
     kinds = ["Pricing page", "Demo request", "E-book", "Webinar", "Event booth", "Email Opened", "Unsubscribed", "W_Nabellen"]
-    (tmp_path / "log.csv").write_text(
-        "Lead ID,At,Type\n" + "".join(f"{i},2024-01-01,{kind}\n" for i, kind in enumerate(kinds))
-    )
+    (tmp_path / "log.csv").write_text("Lead ID,At,Type\n" + "".join(f"{i},2024-01-01,{kind}\n" for i, kind in enumerate(kinds)))
     agreed = defined(source, str(tmp_path / "log.csv"))
     assert set(agreed.activities.intent) == {"Pricing page", "Demo request"}
     assert set(agreed.activities.interest) == {"E-book", "Webinar", "Event booth", "Email Opened"}
 
 
 def test_where_nothing_tells_who_was_won_the_error_says_what_to_write(tmp_path: Path) -> None:
-    source = written(
-        tmp_path, {"key": np.arange(ROWS), "city": cycled("Bonn", "Lyon"), "phase of moon": cycled("new", "full")}
-    )
+    source = written(tmp_path, {"key": np.arange(ROWS), "city": cycled("Bonn", "Lyon"), "phase of moon": cycled("new", "full")})
     with pytest.raises(DataError, match="no column tells which leads were won; nearest are") as error:
         guess(source)
     for words in ("'city' (Bonn, Lyon)", 'won = ["..."]', "join it to the leads on 'key'", "won_date"):

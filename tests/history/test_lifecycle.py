@@ -10,8 +10,8 @@ from hypothesis import strategies as some
 from winnable.definition.lifecycle import STAGES, episodes, moves
 from winnable.definition.load import definition_from
 from winnable.history.crm import Crm, read_crm
-from winnable.history.features import DAY
 from winnable.history.lifecycle import MOVES, lives
+from winnable.history.moments import DAY
 
 DEFINITION = definition_from(
     {

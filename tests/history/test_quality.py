@@ -124,6 +124,5 @@ def test_outcomes_that_are_all_of_the_last_month_are_no_cliff(company: pd.DataFr
     assert "label cliff" not in found(leads, tmp_path)
 
 
-
 def test_an_export_without_leads_has_nothing_odd_but_that(company: pd.DataFrame, tmp_path: Path) -> None:
     assert found(company.head(0), tmp_path) == {"rejects": "There is no lead that can be used."}

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import DemoStore
 from winnable.errors import DataError, StoreError
 from winnable.history.crm import Crm, read_crm
-from winnable.history.features import NEVER
+from winnable.history.moments import NEVER
 from winnable.learning.batch import COLUMNS, moments_of_scoring, score_table, write_table
 from winnable.learning.predictor import Predictor
 
@@ -28,7 +28,7 @@ def crm(demo_store: DemoStore, predictor: Predictor) -> Crm:
 
 def test_a_lead_alone_has_the_same_score_as_in_a_batch(predictor: Predictor, crm: Crm, demo_store: DemoStore) -> None:
     """To 1e-9: fields by vocabulary and activities by DuckDB on one side, plain Python on the other."""
-    from winnable.history.features import Activity
+    from winnable.history.records import Activity
 
     as_of = moments_of_scoring(crm, "2026-06-30")
     table = score_table(predictor, crm, as_of)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from winnable.history.features import DAY
+from winnable.history.moments import DAY
 from winnable.history.snapshots import Snapshots
 from winnable.learning.evaluation import LEAST, base_rate, bootstrap, difference, measure, split_forward
 

@@ -12,8 +12,9 @@ from winnable.definition.model import Definition
 from winnable.definition.scorecard import probability_of, score_points
 from winnable.history.crm import Crm, latest_moment, read_crm
 from winnable.history.draft import draft
-from winnable.history.features import facts_of, learn_plan
+from winnable.history.features import facts_of
 from winnable.history.guessing import guess
+from winnable.history.plan import learn_plan
 from winnable.history.snapshots import take_snapshots
 from winnable.learning.proposal import proposal
 from winnable.learning.suggestions import Suggestions, suggest

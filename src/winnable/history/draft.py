@@ -138,7 +138,7 @@ def _role(guesses: Guesses, role: str) -> Iterator[str]:
 def _stages(guesses: Guesses) -> Iterator[str]:
     if not guesses.outcome.stages:
         return
-    yield "[stages]   # open statuses by what their words usually mean; add label = \"...\" for your own words"
+    yield '[stages]   # open statuses by what their words usually mean; add label = "..." for your own words'
     for stage in ("MAL", "MIL", "MQL", "SAL", "SQL", "opportunity"):
         if stage in guesses.outcome.stages:
             yield f"{stage} = {{ status = {_list(guesses.outcome.stages[stage])} }}"

@@ -32,8 +32,6 @@ _NAMES = {
 _MEANT = {"lead": "the lead's id", "at": "the time", "kind": "the kind", "field": "the field's name", "new": "the new value"}
 
 
-
-
 @dataclass(frozen=True)
 class EventReader:
     """Reads what happened to the given leads, each table by itself; rows that cannot be used go to the findings."""

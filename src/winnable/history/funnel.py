@@ -17,8 +17,8 @@ from winnable.definition.gate import grade
 from winnable.definition.lifecycle import STAGES, MoveKind, label
 from winnable.definition.model import Definition
 from winnable.definition.refit import shrink
-from winnable.history.features import DAY, NEVER, microseconds, times_of
 from winnable.history.lifecycle import LOST, WON, Lives, lives
+from winnable.history.moments import DAY, NEVER, microseconds, times_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -313,9 +313,7 @@ def _notes(definition: Definition, crm: Crm, told: Lives, units: _Units, by: By)
         notes.append(f"{again:,} times a lead came back after it was won or lost; each counts as a lead of its own.")
     silent = int(((units.furthest < 0) & units.known).sum())
     if silent and (told.move < 0).all() and any(_named(definition, code) for code in range(WON)):
-        notes.append(
-            f"No moves between stages are known, so nobody can tell how far {silent:,} leads got; --history would tell."
-        )
+        notes.append(f"No moves between stages are known, so nobody can tell how far {silent:,} leads got; --history would tell.")
     if by == "source":
         own = int(crm.leads["@source"].notna().sum()) if "@source" in crm.leads else 0
         found = int(source_of(definition, crm).notna().sum()) - own

@@ -198,9 +198,7 @@ def _no_outcome(source: str, data: pd.DataFrame) -> str:
     keys = [name for name in data.columns if len(data) and data[name].nunique() == len(data)]
     few = {name: list(_counted(data[name])) for name in data.columns if 2 <= data[name].nunique() <= 30 and name not in keys}
     wanted = [spaced(name).casefold() for name in few]
-    called = [
-        near for word in ("status", "stage", "outcome", "won", "converted") if (near := nearest(word, wanted)) is not None
-    ]
+    called = [near for word in ("status", "stage", "outcome", "won", "converted") if (near := nearest(word, wanted)) is not None]
     order = sorted(few, key=lambda name: (spaced(name).casefold() not in called, len(few[name])))
     shown = [f"'{name}' ({', '.join(few[name][:3])}{', ...' if len(few[name]) > 3 else ''})" for name in order[:3]]
     looked = f"nearest are {' and '.join(shown)}" if shown else f"its columns are {listed(data.columns)}"

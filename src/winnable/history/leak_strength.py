@@ -72,9 +72,7 @@ def strength_of(groups: IntArray, won: BoolArray, folds: IntArray) -> Strength:
     wins, losses = int(won.sum()), int((~won).sum())
     filled = groups > 0
     decided, purest = _decided(groups, won)
-    return Strength(
-        auc, auc_error(auc, wins, losses), int((filled & won).sum()), int((filled & ~won).sum()), decided, purest
-    )
+    return Strength(auc, auc_error(auc, wins, losses), int((filled & won).sum()), int((filled & ~won).sum()), decided, purest)
 
 
 @dataclass(frozen=True)

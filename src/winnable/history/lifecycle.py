@@ -14,7 +14,7 @@ import numpy as np
 from winnable.definition.facts import BoolArray, IntArray
 from winnable.definition.lifecycle import STAGES, MoveKind, kind_of_move, stage_of
 from winnable.definition.model import Definition
-from winnable.history.features import NEVER, times_of
+from winnable.history.moments import NEVER, times_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -48,7 +48,7 @@ def parse_numbers(column: "pd.Series[str]", decimal: str | None = None) -> "pd.S
 
 
 def decimal_mark(column: "pd.Series[str]") -> str:
-    """"," where more of the different values can be read only with it than only with ".", else "."."""
+    """ "," where more of the different values can be read only with it than only with ".", else "."."""
     distinct, _ = _distinct(column)
     if not pc.any(pc.match_substring(distinct, ",")).as_py():
         return "."

@@ -15,7 +15,8 @@ import numpy as np
 from winnable.definition.facts import BoolArray, IntArray
 from winnable.definition.model import ANYTHING, Definition
 from winnable.errors import DataError
-from winnable.history.features import NEVER, change_around, microseconds, times_of, words_at
+from winnable.history.features import change_around, words_at
+from winnable.history.moments import NEVER, microseconds, times_of
 
 if TYPE_CHECKING:
     from datetime import datetime

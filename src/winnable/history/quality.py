@@ -18,8 +18,10 @@ from winnable.definition.junk import contact_columns, find_junk
 from winnable.definition.lifecycle import stage_of
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm, latest_moment
-from winnable.history.features import FeaturePlan, Field, facts_of, learn_plan, microseconds, times_of
+from winnable.history.features import facts_of
 from winnable.history.leak_names import LIKELY, name_clue
+from winnable.history.moments import microseconds, times_of
+from winnable.history.plan import FeaturePlan, Field, learn_plan
 from winnable.history.rejects import counted
 from winnable.history.snapshots import outcomes, persons
 

@@ -20,7 +20,7 @@ from winnable.definition.facts import BoolArray, FloatArray, IntArray
 from winnable.definition.junk import contact_columns
 from winnable.definition.model import Definition, Junk
 from winnable.definition.people import is_company, person_key
-from winnable.history.features import DAY, NEVER, microseconds, times_of
+from winnable.history.moments import DAY, NEVER, microseconds, times_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -257,9 +257,7 @@ ZOHO_DEALS = Vendor(
         "modifiedtime modifiedby lastactivitytime probability expectedrevenue amount nextstep reasonforloss reasonforlosss "
         "salescycleduration overallsalesduration leadconversiontime forecastcategory dealowner stagemodifiedtime tag score"
     ),
-    known=_names(
-        "dealname accountname contactname type closingdate leadsource createdby createdtime description campaignsource"
-    ),
+    known=_names("dealname accountname contactname type closingdate leadsource createdby createdtime description campaignsource"),
 )
 """Exports of the Deals module ("Deal Name", "Stage", "Closing Date") and its API names."""
 

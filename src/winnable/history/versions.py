@@ -16,7 +16,9 @@ from winnable.definition.gate import bar_of_capacity, decide
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import probability_of, score_points
 from winnable.history.crm import latest_moment
-from winnable.history.features import DAY, facts_of, learn_plan
+from winnable.history.features import facts_of
+from winnable.history.moments import DAY
+from winnable.history.plan import learn_plan
 from winnable.history.snapshots import outcomes, take_snapshots
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import pandas as pd
 from winnable.definition.facts import BoolArray, IntArray
 from winnable.errors import DataError, StoreError
 from winnable.history.crm import Crm, latest_moment
-from winnable.history.features import NEVER, facts_of, times_of
+from winnable.history.features import facts_of
+from winnable.history.moments import NEVER, times_of
 from winnable.history.parsing import parse_moments
 from winnable.learning.predictor import Predictor
 

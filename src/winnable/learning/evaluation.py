@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from winnable.definition.facts import BoolArray, FloatArray, IntArray
-from winnable.history.features import DAY
+from winnable.history.moments import DAY
 from winnable.history.snapshots import Snapshots
 from winnable.learning.calibration import log_losses, logit_of
 

@@ -17,7 +17,8 @@ from winnable.definition.load import definition_from, load_definition
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import Points, score_points
 from winnable.errors import StoreError
-from winnable.history.features import Activity, FeaturePlan, Field, facts_of_records
+from winnable.history.plan import FeaturePlan, Field
+from winnable.history.records import Activity, facts_of_records
 from winnable.learning.artefact import FORMAT, Artefact, read_artefact
 from winnable.learning.calibration import identity
 from winnable.learning.horizons import stretch

@@ -14,8 +14,10 @@ import pandas as pd
 from winnable.definition.values import moment
 from winnable.errors import ArtefactError, StoreError
 from winnable.history.crm import Crm
-from winnable.history.features import FeaturePlan, facts_of, microseconds
+from winnable.history.features import facts_of
+from winnable.history.moments import microseconds
 from winnable.history.parsing import parse_numbers
+from winnable.history.plan import FeaturePlan
 from winnable.learning.evaluation import LEAST, measure
 from winnable.learning.ledger import ROLLED_BACK, Record, earlier_champion
 from winnable.learning.plots import gain_plot, reliability_plot

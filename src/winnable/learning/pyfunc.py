@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from winnable.definition.values import moment
 from winnable.errors import DataError
-from winnable.history.features import Activity
+from winnable.history.records import Activity
 from winnable.learning.predictor import Predictor
 
 if TYPE_CHECKING:

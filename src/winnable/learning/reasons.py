@@ -12,7 +12,7 @@ import numpy as np
 from winnable.definition.conditions import Activities
 from winnable.definition.facts import Facts, Measure, Words
 from winnable.definition.scorecard import Points
-from winnable.history.features import AGE, FeaturePlan
+from winnable.history.plan import AGE, FeaturePlan
 from winnable.learning.scorer import RULES, Contributions
 
 SHOWN = 3  # reasons for and against each

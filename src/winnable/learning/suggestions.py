@@ -19,8 +19,9 @@ from winnable.definition.conditions import Condition
 from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray, Numbers
 from winnable.definition.model import Definition
 from winnable.history.crm import latest_moment
-from winnable.history.features import FeaturePlan, facts_of, learn_plan
+from winnable.history.features import facts_of
 from winnable.history.leakage import assess_columns, left_out
+from winnable.history.plan import FeaturePlan, learn_plan
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.association import Counts, Effect, benjamini_hochberg, effect, joint_log_odds, prior_variance, two_sided
 

@@ -17,8 +17,10 @@ from winnable.definition.gate import bar_of_capacity
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import score_points
 from winnable.history.crm import Crm, latest_moment
-from winnable.history.features import DAY, facts_of, learn_plan, microseconds, times_of
+from winnable.history.features import facts_of
 from winnable.history.leakage import ColumnVerdict, assess_columns, left_out
+from winnable.history.moments import DAY, microseconds, times_of
+from winnable.history.plan import learn_plan
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.artefact import FORMAT, Artefact
 from winnable.learning.calibration import sigmoid

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from winnable.definition.model import Definition
-from winnable.history.features import Field
+from winnable.history.plan import Field
 from winnable.learning.predictor import Predictor
 from winnable.service.reading import ACTIVITIES, LONGEST_TEXT, MOST_ACTIVITIES, MOST_LEADS
 from winnable.service.schemas import Health, Problem, ScoreResponse

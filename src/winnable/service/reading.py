@@ -13,7 +13,8 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from winnable.definition.values import moment, number, text
-from winnable.history.features import Activity, FeaturePlan, Field
+from winnable.history.plan import FeaturePlan, Field
+from winnable.history.records import Activity
 from winnable.service.problems import Refusal
 
 ACTIVITIES = "activities"

@@ -17,9 +17,7 @@ def upgrade() -> None:
     _scores()
     _labels()
     _leads()
-    op.create_table(
-        "exports", sql.Column("path", sql.Text, primary_key=True), sql.Column("written_at", UTC, nullable=False)
-    )
+    op.create_table("exports", sql.Column("path", sql.Text, primary_key=True), sql.Column("written_at", UTC, nullable=False))
     op.create_table(
         "erasures",
         sql.Column("receipt_id", sql.Text, primary_key=True),
@@ -107,6 +105,4 @@ def _append_only() -> None:
             "CREATE FUNCTION labels_append_only() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'labels are append only'; END $$"
         )
-        op.execute(
-            "CREATE TRIGGER labels_append_only BEFORE UPDATE ON labels FOR EACH ROW EXECUTE FUNCTION labels_append_only()"
-        )
+        op.execute("CREATE TRIGGER labels_append_only BEFORE UPDATE ON labels FOR EACH ROW EXECUTE FUNCTION labels_append_only()")

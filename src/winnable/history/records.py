@@ -1,0 +1,99 @@
+"""Features of the leads of a request: the same as `features` answers for many rows, in plain Python.
+
+Needs neither pandas nor DuckDB, so that the serving process is small and quick.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from winnable.definition.facts import Column, Facts, Measure, Numbers, Words
+from winnable.definition.values import text
+from winnable.history.moments import DAY, days_before, days_between, microseconds, whole
+from winnable.history.plan import AGE, FeaturePlan, Field
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One thing a lead did, or that was done to it; `recorded` is when the CRM learned of it, where that is known."""
+
+    kind: str
+    at: datetime
+    recorded: datetime | None = None
+
+
+def facts_of_records(
+    plan: FeaturePlan,
+    records: Sequence[Mapping[str, object]],
+    activities: Sequence[Sequence[Activity]],
+    as_of: Sequence[datetime],
+) -> Facts:
+    """What was known of each record (column: value) and its activities strictly before its `as_of`; all three of length n.
+
+    Values may be text, numbers or booleans; a text that cannot be read as its column demands counts as missing.
+    """
+    moments = np.asarray([microseconds(when) for when in as_of], dtype=np.int64)
+    columns: dict[str, Column] = {}
+    for field in plan.fields:
+        values = [record.get(field.name) for record in records]
+        if field.kind == "words":
+            columns[field.name] = Words.of([text(value) for value in values])
+        else:
+            ready = _READY.issuperset(map(type, values)) and field.kind == "number"
+            numbers = np.asarray(values if ready else [_read_value(field, value) for value in values], dtype=np.float64)
+            columns[field.name] = Numbers(numbers if field.kind == "number" else days_before(whole(numbers), moments))
+    if plan.created:
+        times = np.asarray([_read_value(plan.created, record.get(plan.created.name)) for record in records], dtype=np.float64)
+        columns[AGE] = Numbers(days_between(whole(times), moments))
+    pasts = [_past(did, when) for did, when in zip(activities, moments.tolist(), strict=True)]
+    for measure, name in zip(plan.measures, plan.measure_names, strict=True):
+        answers = [_measure(measure, past) if past else _NOTHING[measure.what] for past in pasts]
+        columns[name] = Numbers(np.asarray(answers, dtype=np.float64))
+    return Facts(len(records), columns)
+
+
+_READY = frozenset({float, type(None)})  # types that numpy takes as numbers and NaN, as they should be
+
+
+def _read_value(field: Field, value: object) -> float:
+    """One value of a record as the number that its field demands; NaN for what is missing or cannot be read."""
+    if isinstance(value, float | int) and not isinstance(value, bool) and field.kind == "number":
+        return float(value)
+    if isinstance(value, datetime):
+        return float(microseconds(value))
+    written = text(value)
+    return np.nan if written is None else field.read(written)
+
+
+_NOTHING = {"count": 0.0, "kinds": 0.0, "days_since": np.nan}
+
+
+def _past(activities: Sequence[Activity], as_of: int) -> dict[str, list[int]]:
+    """The ages of what a lead did and what was known of it before `as_of`, in microseconds, by kind, the latest first."""
+    ages: dict[str, list[int]] = {}
+    for activity in activities:
+        at = microseconds(activity.at)
+        known = at if activity.recorded is None else max(at, microseconds(activity.recorded))
+        if known < as_of:
+            ages.setdefault(activity.kind, []).append(as_of - at)
+    for each in ages.values():
+        each.sort()
+    return ages
+
+
+def _measure(measure: Measure, past: Mapping[str, list[int]]) -> float:
+    """One measure of one lead's past."""
+    kinds = [ages for kind, ages in past.items() if not measure.kinds or kind in measure.kinds]
+    if measure.within_days is not None:
+        limit = int(measure.within_days * DAY)
+        kinds = [ages[:counted] for ages in kinds if (counted := bisect_right(ages, limit))]
+    if measure.what == "count":
+        return float(sum(map(len, kinds)))
+    if measure.what == "kinds":
+        return float(len(kinds))
+    return min(ages[0] for ages in kinds) / DAY if kinds else np.nan
