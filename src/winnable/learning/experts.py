@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from winnable.definition.facts import FloatArray, IntArray
-from winnable.learning.calibration import logit_of, newton, sigmoid
+from winnable.learning.calibration import log_losses, logit_of, newton, sigmoid
 from winnable.learning.encoding import Encoded
 
 PENALTIES = np.logspace(3, -1, 9)
 """Ridge penalties that are tried, strongest first (1 / C in scikit-learn's terms)."""
+
+LEARNING_RATE = 0.5
+"""How much of the evidence counts in weighing penalties; less than all, since what one path leaves unexplained is much alike."""
 
 RIDGE_ROWS = 50_000
 """More leads than this do not change a few hundred coefficients; the ridge takes an even sample of them."""
@@ -46,7 +49,7 @@ def fit_rules(leads: Encoded, won: FloatArray, weights: FloatArray) -> Fitted:
 
 
 def fit_linear(leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...]) -> Fitted:
-    """Ridge logistic regression with the recalibrated rules as offset; the penalty by approximate leave-one-out log loss."""
+    """Ridge logistic regression with the recalibrated rules as offset; the mean over penalties, weighed by leave-one-out loss."""
     if leads.size > RIDGE_ROWS:
         rows = np.linspace(0, leads.size - 1, RIDGE_ROWS).astype(np.int64)
         leads, won, weights = leads.take(rows), won[rows], weights[rows]
@@ -59,9 +62,13 @@ def fit_linear(leads: Encoded, won: FloatArray, weights: FloatArray, level_count
 
 
 def _ridge(columns: FloatArray, won: FloatArray, weights: FloatArray, offset: FloatArray) -> FloatArray:
-    """Coefficients (1 + p,), intercept first, by Newton steps on a path of penalties that ends where leave-one-out loss rises."""
+    """Coefficients (1 + p,), intercept first, by Newton steps on a path of penalties that ends where leave-one-out loss rises.
+
+    They are the mean over the path, each penalty weighed by `LEARNING_RATE` times its leave-one-out log-likelihood (Yao et al.
+    2018, pseudo-BMA). The best penalty of few leads is a matter of luck, and a lucky one that is too weak does great harm.
+    """
     full = np.column_stack([np.ones(len(columns)), columns])
-    beta, best, best_loss = np.zeros(full.shape[1]), np.zeros(full.shape[1]), np.inf
+    beta, losses, betas = np.zeros(full.shape[1]), [], []
     for penalty in PENALTIES:
         held = np.r_[1e-6, np.full(columns.shape[1], penalty)]
         for _ in range(8):
@@ -77,12 +84,12 @@ def _ridge(columns: FloatArray, won: FloatArray, weights: FloatArray, offset: Fl
         p = sigmoid(logit)
         leverage = np.minimum(((full @ inverse) * full).sum(axis=1) * np.maximum(weights * p * (1 - p), 1e-6), 0.95)
         without = logit - leverage / (1 - leverage) * (won - p) / np.maximum(p * (1 - p), 1e-6)
-        loss = float(weights @ np.logaddexp(0, np.where(won > 0.5, -without, without)))
-        if loss < best_loss:
-            best, best_loss = beta.copy(), loss
-        elif loss > 1.02 * best_loss:
+        losses.append(float(weights @ log_losses(without, won)))
+        betas.append(beta.copy())
+        if losses[-1] > 1.02 * min(losses) + 5 / LEARNING_RATE:
             break
-    return best
+    likely = np.exp(-LEARNING_RATE * (np.array(losses) - min(losses)))
+    return np.asarray(likely @ np.array(betas) / likely.sum(), dtype=np.float64)
 
 
 @dataclass(frozen=True)
