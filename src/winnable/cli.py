@@ -15,10 +15,11 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from winnable.errors import StoreError, WinnableError
+from winnable.errors import WinnableError
 from winnable.telling import (
     err,
     out,
+    tell_backtest,
     tell_best,
     tell_check,
     tell_funnel,
@@ -260,6 +261,7 @@ def check(
     from winnable.definition.load import load_definition
     from winnable.history.crm import read_crm
     from winnable.learning.checking import check as check_data
+    from winnable.learning.plots import save_plot
     from winnable.learning.readiness import readiness_plot
 
     agreed = load_definition(definition)
@@ -270,11 +272,42 @@ def check(
     else:
         tell_check(crm, found)
     if plot is not None:
-        try:
-            readiness_plot(found.readiness, found.curve).savefig(plot)
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{plot}: the plot cannot be written there: {error}.") from error
+        save_plot(readiness_plot(found.readiness, found.curve), plot)
     raise typer.Exit(0 if found.readiness.ready else 3)
+
+
+@app.command(epilog="Example: winnable backtest leads.csv --activities activities.csv --history history.csv --plot backtest.png")
+def backtest(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    definition: DefinitionFile = Path("definition.toml"),
+    periods: Annotated[int | None, typer.Option(min=1, help="So many periods of equal length, instead of months.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write every measure of every period as CSV.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw it through time: a .png, .svg or .pdf file.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and data give the same models.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train and test again and again through time, each time with what was known then."""
+    from winnable.definition.load import load_definition
+    from winnable.history.crm import read_crm
+    from winnable.learning.backtest import backtest as run_backtest
+    from winnable.learning.batch import check_output, write_table
+    from winnable.learning.plots import backtest_plot, save_plot
+
+    out.quiet = quiet
+    for path in filter(None, (output, plot)):
+        check_output(path, (leads, activities, history))
+    agreed = load_definition(definition)
+    crm = read_crm(agreed, leads, activities, history)
+    test = run_backtest(agreed, crm, periods=periods, seed=seed, tell=out.print)
+    tell_backtest(test)
+    if output is not None:
+        write_table(test.table(), output)
+        out.print(f"Written to {output}.")
+    if plot is not None:
+        save_plot(backtest_plot(test), plot)
+        out.print(f"Drawn in {plot}.")
 
 
 @app.command(epilog="Example: winnable suggest leads.csv --activities activities.csv --output rules.toml")

@@ -13,9 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from winnable.history.crm import Crm
     from winnable.history.funnel import Funnel
+    from winnable.learning.backtest import Backtest
     from winnable.learning.checking import Check
+    from winnable.learning.evaluation import Difference, Measured
     from winnable.learning.ledger import Promotion, Version
     from winnable.learning.promotion import Verdict
     from winnable.learning.suggestions import Suggestions
@@ -112,21 +116,69 @@ def tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
     out.print(f"\nVersion {verdict.version} {'is champion' if verdict.champion else 'is challenger'}: {verdict.because}.")
     out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
     if candidate.judged is not None:
-        table = Table(
-            "",
-            "log loss",
-            "saved",
-            "AUC",
-            "predicted : won",
-            title=f"Judged on {candidate.judged.how}",
-            title_justify="left",
-            box=None,
+        out.print(_measures(candidate.judged.measured(), f"Judged on {candidate.judged.how}"))
+
+
+def _measures(measured: "Mapping[str, Measured]", title: str) -> Table:
+    """The measures of several answers to the same leads."""
+    table = Table("", "log loss", "saved", "AUC", "predicted : won", title=title, title_justify="left", box=None)
+    for name, each in measured.items():
+        auc = "" if each.auc is None else f"{each.auc:.3f}"
+        ratio = "" if each.predicted_to_observed is None else f"{each.predicted_to_observed:.2f}"
+        table.add_row(name, f"{each.log_loss:.4f}", f"{100 * each.skill:+.1f} %", auc, ratio)
+    return table
+
+
+def tell_backtest(test: "Backtest") -> None:
+    """Period by period what the model was worth, then over all of them beside the alternatives."""
+    columns = (
+        "learned on",
+        "from wins",
+        "leads",
+        "won",
+        "saved",
+        "95 % sure",
+        "rules",
+        "predicted : won",
+        "95 % sure",
+        "slope",
+        "lift",
+    )
+    table = Table(
+        *columns, box=None, title="What a model learned on that day was worth for the leads that came next", title_justify="left"
+    )
+    for period in test.periods:
+        measured, spread, lift = period.measured(), period.intervals(), period.lift()
+        model, rules = measured["model"], measured["rules"]
+        low, high = spread.get("observed_to_expected", (0.0, 0.0))
+        ratio = "" if model.predicted_to_observed is None else f"{model.predicted_to_observed:.2f}"
+        table.add_row(
+            f"{period.start:%Y-%m-%d}",
+            f"{period.wins:,}",
+            f"{period.judged:,}",
+            f"{period.won:,}",
+            f"{100 * model.skill:+.0f} %",
+            "{:+.0f} to {:+.0f} %".format(*(100 * end for end in spread["skill"])),
+            f"{100 * rules.skill:+.0f} %",
+            ratio,
+            f"{1 / high:.2f} to {1 / low:.2f}" if low > 0 else "",
+            "" if model.slope is None else f"{model.slope:.2f}",
+            f"{lift['model']:.2f}" if lift else "",
         )
-        for name, each in candidate.judged.measured().items():
-            auc = "" if each.auc is None else f"{each.auc:.3f}"
-            ratio = "" if each.predicted_to_observed is None else f"{each.predicted_to_observed:.2f}"
-            table.add_row(name, f"{each.log_loss:.4f}", f"{100 * each.skill:+.1f} %", auc, ratio)
-        out.print(table)
+    out.print(table)
+    out.print("")
+    out.print(_measures(test.measured(), "All of them together"))
+    for other in test.others:
+        out.print(_compared(other, test.compared(other)))
+    for note in test.notes:
+        out.print(f"Note: {note}")
+
+
+def _compared(other: str, less: "Difference") -> str:
+    better = "better" if less.mean > 0 else "worse"
+    sure = "surely so" if less.low > 0 or less.high < 0 else "which may be chance"
+    loss = f"log loss {abs(less.mean):.4f} {'lower' if less.mean > 0 else 'higher'}"
+    return f"The model was {better} than the {other}: {loss} (95 % sure: {-less.high:+.4f} to {-less.low:+.4f}), {sure}."
 
 
 def tell_check(crm: "Crm", found: "Check") -> None:

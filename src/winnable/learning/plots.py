@@ -1,14 +1,30 @@
 """Plots of how good a model is, as matplotlib figures; each has a title that says what to see. The numbers come from `curves`."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from winnable.definition.facts import FloatArray
+from winnable.errors import StoreError
 from winnable.learning.curves import gains, net_benefit, reliability_table
 
+if TYPE_CHECKING:
+    from winnable.learning.backtest import Backtest
+
 INK, SOFT = "#1f4e79", "#9a9a9a"
+
+
+def save_plot(figure: Figure, path: Path) -> None:
+    """Write a figure; the file's ending says the form (.png, .svg, .pdf). `StoreError` where that is not possible."""
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: the plot cannot be written there: {error}.") from error
 
 
 def reliability_plot(won: FloatArray, probability: FloatArray) -> Figure:
@@ -55,6 +71,40 @@ def net_benefit_plot(won: FloatArray, answers: Mapping[str, FloatArray]) -> Figu
     axes.set(xlabel="Probability from which a lead is handed over", ylabel="Net benefit a lead")
     axes.set_title("The higher the curve, the better the choice of whom to call", fontsize=10, loc="left")
     axes.legend(frameon=False)
+    return _plain(figure)
+
+
+def backtest_plot(test: Backtest) -> Figure:
+    """What the model saved, and what it promised against what came true, period by period, with 95 % intervals."""
+    figure = Figure(figsize=(7.6, 6.2), layout="constrained")
+    saved, promised = figure.subplots(2, 1, sharex=True)
+    measured = [period.measured() for period in test.periods]
+    spread = [period.intervals() for period in test.periods]
+    at = np.arange(len(measured))
+    saved.axhline(0, color=SOFT, linewidth=0.8)
+    for name, style in (("rules", {"marker": "s", "linestyle": "none"}), ("previous model", {"linestyle": "--"})):
+        told = [100 * each[name].skill if name in each else np.nan for each in measured]
+        saved.plot(at, told, color=SOFT, label=name, **style)
+    saved.vlines(at, *([100 * each["skill"][end] for each in spread] for end in (0, 1)), color=INK, linewidth=1, alpha=0.6)
+    saved.plot(at, [100 * each["model"].skill for each in measured], "o-", color=INK, label="model")
+    saved.set(ylabel="Log loss saved, %")
+    saved.set_title("Above the line the answers are worth more than the base rate known on that day", fontsize=10, loc="left")
+    saved.legend(frameon=False, ncols=3, loc="best")
+    promised.axhline(1, color=SOFT, linewidth=0.8)
+    ratios = [
+        (at[i], each["model"].predicted_to_observed, spread[i].get("observed_to_expected")) for i, each in enumerate(measured)
+    ]
+    for where, ratio, ends in ratios:
+        if ratio is not None:
+            promised.plot(where, ratio, "o", color=INK)
+        if ends is not None and min(ends) > 0:
+            promised.vlines(where, 1 / ends[1], 1 / ends[0], color=INK, linewidth=1, alpha=0.6)
+    promised.set(yscale="log", ylabel="Wins predicted : wins seen")
+    promised.set_yticks([0.5, 0.7, 1, 1.4, 2], labels=["0.5", "0.7", "1", "1.4", "2"])
+    promised.minorticks_off()
+    promised.set_title("On the line: as many were won as promised; above it too much was promised", fontsize=10, loc="left")
+    promised.set_xticks(at, [f"{period.start:%d %b %Y}" for period in test.periods], rotation=40, ha="right")
+    promised.set_xlabel("Learned from what was known on this day, judged on the leads that came until the next")
     return _plain(figure)
 
 

@@ -5,8 +5,9 @@ all rows. Where nothing can be learned the candidate answers by the rules, and i
 fitted and how it is blended is decided in `model`; whether the candidate becomes champion, in `promotion`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import metadata
 from typing import Any
 
@@ -74,21 +75,37 @@ class Candidate:
         return str(self.artefact.spec["model"]["why"])
 
 
-def learn(definition: Definition, crm: Crm, *, seed: int = 0, threads: int = 2, tell: Tell = lambda _: None) -> Candidate:
-    """Learn a candidate from a CRM's history. Never fails for want of history: then the rules answer."""
-    latest = latest_moment(crm)
-    present = None if latest is None else latest.to_pydatetime()
+def learn(
+    definition: Definition,
+    crm: Crm,
+    *,
+    seed: int = 0,
+    threads: int = 2,
+    tell: Tell = lambda _: None,
+    present: datetime | None = None,
+    leave_out: Sequence[str] = (),
+    judge: bool = True,
+) -> Candidate:
+    """Learn a candidate from a CRM's history. Never fails for want of history: then the rules answer.
+
+    `present` is when the export was made; without it, the newest time in it. Columns in `leave_out` are kept out whatever the
+    history says of them. With `judge` false nothing is held back to judge the candidate by, which saves the time of one fit.
+    """
+    if present is None:
+        latest = latest_moment(crm)
+        present = None if latest is None else latest.to_pydatetime()
     rows = take_snapshots(definition, crm, present)
     known = rows.take(rows.known)
     verdicts = assess_columns(definition, crm)
-    plan = learn_plan(definition, crm, left_out(verdicts))
+    kept_out = tuple(dict.fromkeys((*left_out(verdicts), *leave_out)))
+    plan = learn_plan(definition, crm, kept_out)
     tell(f"{len(crm.leads):,} leads give {len(known.won):,} training rows, {int(known.won.sum()):,} of them won")
     facts = facts_of(plan, definition, crm, known.leads, known.as_of)
     rules = score_points(definition, facts).logit
     fit = _Fit(facts.select(plan.learned), rules, known, seed, threads)
-    judged, judge = _judge(fit, known, tell)
+    judged, cross_fitted = _judge(fit, known, tell) if judge else (None, None)
     tell("Learning from all of them")
-    model = judge if judge is not None else fit.on(np.ones(len(known.won), dtype=bool))
+    model = cross_fitted if cross_fitted is not None else fit.on(np.ones(len(known.won), dtype=bool))
     artefact = Artefact(
         spec={
             "format": FORMAT,
@@ -97,7 +114,7 @@ def learn(definition: Definition, crm: Crm, *, seed: int = 0, threads: int = 2, 
             "model": model.spec_,
             "later_wins": _later_wins(definition, crm, rows, present),
             "usual_bar": None if judged is None else _usual_bar(definition, judged),
-            "card": {**_card(definition, crm, known, present, judged), "left_out": list(left_out(verdicts))},
+            "card": {**_card(definition, crm, known, present, judged), "left_out": list(kept_out)},
         },
         boosters=model.boosters_,
     )
