@@ -21,8 +21,9 @@ from winnable.definition.model import Definition
 from winnable.definition.scorecard import score_points
 from winnable.errors import DataError
 from winnable.history.crm import Crm, latest_moment
-from winnable.history.features import DAY, NEVER, facts_of, microseconds, times_of
+from winnable.history.features import facts_of
 from winnable.history.leakage import assess_columns, left_out
+from winnable.history.moments import DAY, NEVER, microseconds, times_of
 from winnable.history.past import as_of, cannot_be_undone
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.calibration import sigmoid
