@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,9 +21,13 @@ from winnable.service.metrics import Metrics
 from winnable.service.porter import FLUSH, Porter
 from winnable.service.scoring import Scoring
 
+if TYPE_CHECKING:
+    from winnable.history.feedback import FeedbackStore
+
 STORE, DEFINITION = "WINNABLE_STORE", "WINNABLE_DEFINITION"
 ANY_KEY: frozenset[Role] = frozenset({"score", "feedback"})
 ROUTES: dict[str, frozenset[Role] | None] = {
+    "/": None,  # the inbox, which asks for a session itself
     "/score": frozenset({"score"}),
     "/model": ANY_KEY,
     "/definition": ANY_KEY,
@@ -59,6 +63,7 @@ class Service:
         self.scoring = Scoring(self.follower.current, self.metrics)
         self.direct: dict[tuple[str, str], ASGIApp] = {("POST", "/score"): self.scoring, ("GET", "/healthz"): _Alive()}
         self._others: ASGIApp | None = None
+        self._feedback: FeedbackStore | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through the life of the server."""
@@ -76,6 +81,14 @@ class Service:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def feedback(self) -> "FeedbackStore":
+        """The store of scores given and of labels, opened with the first call. `StoreError` if it cannot be."""
+        if self._feedback is None:
+            from winnable.history.feedback import FeedbackStore
+
+            self._feedback = FeedbackStore.open(self.store)
+        return self._feedback
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:

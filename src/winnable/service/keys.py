@@ -57,11 +57,20 @@ class Keys:
 
     def role(self, secret: str) -> Role | None:
         """The role of the key that was given; None if it is none of ours."""
+        found = self.find(secret)
+        return None if found is None else found.role
+
+    def find(self, secret: str) -> Key | None:
+        """What is kept of the key that was given; None if it is none of ours."""
         given, found = _hash(secret), None
         for key in self._now():  # all of them, so that the time says nothing
             if hmac.compare_digest(key.sha256, given):
-                found = key.role
+                found = key
         return found
+
+    def named(self, name: str) -> Key | None:
+        """The key of that name that is in force; None if there is none."""
+        return next((key for key in self._now() if key.name == name), None)
 
     def _now(self) -> tuple[Key, ...]:
         if time.monotonic() - self._looked >= LOOK_AGAIN and self._lock.acquire(blocking=False):

@@ -2,14 +2,15 @@
 
 In: a request id, the key and its role, without keys nobody but this machine. Out: the headers that keep browsers from doing
 harm, a line in the journal, the counts; and for whatever went wrong inside, a problem that tells nothing of the inside. Nothing
-is allowed across origins. It is plain ASGI, which costs a request a few microseconds.
+is allowed across origins. The pages for people let everyone pass here, since they have sessions of their own. It is plain ASGI,
+which costs a request a few microseconds.
 """
 
 import base64
 import binascii
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from winnable.service.journal import Journal
 from winnable.service.keys import Keys, Role
 from winnable.service.metrics import Metrics
-from winnable.service.problems import MEDIA_TYPE, ClientGone, Refusal, problem
+from winnable.service.problems import ClientGone, Refusal
 
 _CONTENT = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 _SAFE_HEADERS = [
@@ -33,6 +34,7 @@ _SAFE_HEADERS = [
 ]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+PAGES = "/inbox/"  # paths of the pages for people begin so
 CLIENT_GONE = 499  # what the journal calls a request whose sender did not wait; nobody is sent it
 FLUSH = 0.2  # seconds that a line of the journal may wait
 
@@ -56,6 +58,7 @@ class Porter:
             await self._app(scope, receive, send)
             return
         start, path = time.perf_counter(), scope["path"]
+        page = path == "/" or path.startswith(PAGES)
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = _request_id(headers)
         status = 0
@@ -64,21 +67,21 @@ class Porter:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id), *_SAFE_HEADERS]
+                message["headers"] = [*_safe(message.get("headers", ()), page=page), (b"x-request-id", request_id)]
             await send(message)
 
         try:
             self._admit(scope, path, headers)
             await self._app(scope, receive, out)
         except Refusal as refusal:
-            await _refuse(out, refusal.status, refusal.detail, refusal.headers)
+            await _refuse(out, refusal, headers)
         except ClientGone:
             status = CLIENT_GONE
         except Exception as error:
             kind, where = type(error).__name__, _where(error)
             self._journal.event("failed", level="error", request_id=request_id.decode(), error=kind, where=where)
             if status == 0:
-                await _refuse(out, 500, "The service failed. Its journal has more under the request id.")
+                await _refuse(out, Refusal(500, "The service failed. Its journal has more under the request id."), headers)
         finally:
             self._record(scope, path, status, time.perf_counter() - start, request_id)
 
@@ -90,7 +93,7 @@ class Porter:
                 raise Refusal(403, "Without keys the service answers on its own machine only. `winnable keys add` makes a key.")
             return
         roles = self._routes.get(path, frozenset[Role]({"score", "feedback"}))
-        if roles is None:
+        if roles is None or path.startswith(PAGES):
             return
         secret = _secret(headers.get(b"authorization", b""))
         role = None if secret is None else self._keys.role(secret)
@@ -102,7 +105,7 @@ class Porter:
 
     def _record(self, scope: Scope, path: str, status: int, seconds: float, request_id: bytes) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        route = path if path in self._routes else "other"
+        route = path if path in self._routes else PAGES if path.startswith(PAGES) else "other"
         self._metrics.request(method, route, status, seconds)
         self._journal.request(request_id.decode(), method, route, status, seconds, scope.get("winnable.leads", 0))
 
@@ -154,9 +157,17 @@ def _where(error: Exception) -> str:
     return "" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
 
 
-async def _refuse(send: Send, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-    body = problem(status, detail)
-    told = [(b"content-type", MEDIA_TYPE), (b"content-length", str(len(body)).encode())]
-    told += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-    await send({"type": "http.response.start", "status": status, "headers": told})
+def _safe(given: Iterable[tuple[bytes, bytes]], *, page: bool) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with those that keep it safe; a page may have stated its own instead."""
+    if not page:
+        return [*given, *_SAFE_HEADERS]
+    stated = {name for name, _ in given}
+    return [*given, *(each for each in _SAFE_HEADERS if each[0] not in stated)]
+
+
+async def _refuse(send: Send, refusal: Refusal, asked: Mapping[bytes, bytes]) -> None:
+    body, media_type = refusal.answer(asked.get(b"accept", b"").decode("latin-1"))
+    told = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
+    told += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": told})
     await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""Problems: what a caller is told when a request cannot be answered, in the form of RFC 9457.
+"""Problems: what a caller is told when a request cannot be answered, in the form of RFC 9457, or as a page in a browser.
 
 A problem names the place in the request and what was expected there. It never repeats a value of it, since values are people's
 data, and never tells how the service is made.
@@ -20,6 +20,14 @@ class Refusal(Exception):
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+
+    def answer(self, accept: str) -> tuple[bytes, bytes]:
+        """The body and its media type: a page for a browser, which says in Accept that it takes HTML, else a problem."""
+        if "text/html" not in accept:
+            return problem(self.status, self.detail), MEDIA_TYPE
+        from winnable.service.render import error_page  # only when a page is asked for
+
+        return error_page(self.status, self.detail), b"text/html; charset=utf-8"
 
 
 class ClientGone(Exception):

@@ -18,8 +18,10 @@ from winnable.definition.values import moment
 from winnable.service.guide import guide
 from winnable.service.metrics import CONTENT_TYPE
 from winnable.service.openapi import describe_scoring
-from winnable.service.problems import MEDIA_TYPE, ClientGone, problem
+from winnable.service.problems import ClientGone, Refusal
+from winnable.service.render import Pages
 from winnable.service.schemas import ColumnOut, ModelCard, Readiness
+from winnable.service.session import Sessions
 
 if TYPE_CHECKING:
     from winnable.service.api import Service
@@ -36,6 +38,8 @@ def routes_of(service: "Service") -> FastAPI:
         openapi_url=None,
     )
     app.router.routes += [Route(path, answer, methods=[method]) for (method, path), answer in service.direct.items()]
+    pages = Pages(Sessions(service.store, service.keys), service.keys, service.feedback, service.follower.current)
+    app.router.routes += [Route("/", pages), Route("/inbox/{path:path}", pages)]
     _add_routes(app, service)
     _add_documentation(app, service)
     app.add_exception_handler(HTTPException, _refused)
@@ -122,8 +126,9 @@ _WORDS = {404: "There is nothing at this path; /docs lists what there is.", 405:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = _WORDS.get(error.status_code, "The request cannot be answered.")
-    return Response(problem(error.status_code, detail), error.status_code, error.headers, MEDIA_TYPE.decode())
+    refusal = Refusal(error.status_code, _WORDS.get(error.status_code, "The request cannot be answered."))
+    body, media_type = refusal.answer(request.headers.get("accept", ""))
+    return Response(body, refusal.status, error.headers, media_type.decode())
 
 
 async def _gone(request: Request, error: Exception) -> Response:
