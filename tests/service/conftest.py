@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.service.filling import fill
+
 COMMAND = [sys.executable, "-c", "from winnable.cli import main; main()"]
 
 
@@ -86,3 +88,18 @@ def store(demo_store, tmp_path: Path) -> Path:
     """A store of one's own, with the demo company's champion."""
     shutil.copytree(demo_store.store / "served", tmp_path / "store" / "served")
     return tmp_path / "store"
+
+
+@pytest.fixture(scope="session")
+def filled(demo_store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the demo company's champion and some weeks of scores and labels. Tests copy it (`worked`)."""
+    place = tmp_path_factory.mktemp("filled") / "store"
+    shutil.copytree(demo_store.store / "served", place / "served")
+    fill(place, demo_store.files)
+    return place
+
+
+@pytest.fixture
+def worked(filled: Path, tmp_path: Path) -> Path:
+    """A copy of the filled store of one's own."""
+    return Path(shutil.copytree(filled, tmp_path / "worked"))

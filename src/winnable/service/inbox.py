@@ -24,6 +24,7 @@ from winnable.service.keys import Keys
 from winnable.service.lists import Asked, lead_list
 from winnable.service.problems import Refusal
 from winnable.service.render import asset, render
+from winnable.service.results import results
 from winnable.service.session import COOKIE, LASTS, LONGEST_NAME, Session, Sessions
 from winnable.service.story import story_view
 from winnable.service.views import reasons_of, said
@@ -153,7 +154,12 @@ class Inbox:
 
     async def results(self, request: Request) -> Response:
         """Does it work?"""
-        raise NotImplementedError
+        session = self._session(request)
+        if session is None:
+            return self._to_sign_in(request)
+        predictor = self._current()
+        found = await self._read(lambda store: results(store, predictor))
+        return self._page(request, "results.html", session, "results", {"results": found})
 
     def _session(self, request: Request) -> Session | None:
         try:

@@ -116,7 +116,7 @@ def lead_list(store: FeedbackStore, asked: Asked, definition: Definition, horizo
         decision="pass" if asked.show == "today" else None,
         size=SIZE,
     )
-    following = [row.lead_id for row in found.leads[1:]] + [""]
+    following = ([row.lead_id for row in found.leads] + [""])[1:]
     leads = [lead_view(row, definition, horizon_days, by, after) for row, after in zip(found.leads, following, strict=True)]
     first = (found.page - 1) * SIZE + 1
     return LeadList(
