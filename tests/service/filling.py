@@ -9,9 +9,10 @@ import pandas as pd
 
 from winnable.demo.company import DemoFiles
 from winnable.history.crm import Crm, latest_moment, read_crm
-from winnable.history.features import facts_of, microseconds
+from winnable.history.features import facts_of
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import GivenScore, Label
+from winnable.history.moments import microseconds
 from winnable.learning.predictor import Predictor
 
 OWNERS = ("Kim Osei", "Ravi Menon", "Lena Sturm")

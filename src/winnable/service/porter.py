@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from winnable.service.journal import Journal
 from winnable.service.keys import Keys, Role
 from winnable.service.metrics import Metrics
-from winnable.service.problems import ClientGone, Refusal
+from winnable.service.problems import FAILED, ClientGone, Refusal
 
 _CONTENT = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 _SAFE_HEADERS = [
@@ -81,7 +81,7 @@ class Porter:
             kind, where = type(error).__name__, _where(error)
             self._journal.event("failed", level="error", request_id=request_id.decode(), error=kind, where=where)
             if status == 0:
-                await _refuse(out, Refusal(500, "The service failed. Its journal has more under the request id."), headers)
+                await _refuse(out, Refusal(500, FAILED), headers)
         finally:
             self._record(scope, path, status, time.perf_counter() - start, request_id)
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from pydantic_core import to_json
 
 MEDIA_TYPE = b"application/problem+json"
+FAILED = "The service failed. Its journal has more under the request id."
 
 
 class Refusal(Exception):

@@ -14,9 +14,9 @@ import numpy as np
 from winnable.definition.facts import FloatArray
 from winnable.definition.scorecard import score_points
 from winnable.definition.values import moment
-from winnable.history.features import Activity
 from winnable.history.feedback import FeedbackStore
 from winnable.history.funnel import wilson
+from winnable.history.records import Activity
 from winnable.history.track_record import Cohort, Decided, Lot, cohorts, decided, lot
 from winnable.learning.predictor import Predictor
 from winnable.service.views import tone

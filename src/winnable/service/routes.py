@@ -18,7 +18,7 @@ from winnable.definition.values import moment
 from winnable.service.guide import guide
 from winnable.service.metrics import CONTENT_TYPE
 from winnable.service.openapi import describe_scoring
-from winnable.service.problems import ClientGone, Refusal
+from winnable.service.problems import FAILED, ClientGone, Refusal
 from winnable.service.render import Pages
 from winnable.service.schemas import ColumnOut, ModelCard, Readiness
 from winnable.service.session import Sessions
@@ -42,7 +42,8 @@ def routes_of(service: "Service") -> FastAPI:
     app.router.routes += [Route("/", pages), Route("/inbox/{path:path}", pages)]
     _add_routes(app, service)
     _add_documentation(app, service)
-    app.add_exception_handler(HTTPException, _refused)
+    for error in (HTTPException, Refusal, Exception):
+        app.add_exception_handler(error, _refused)
     app.add_exception_handler(ClientDisconnect, _gone)
     return app
 
@@ -125,10 +126,11 @@ _WORDS = {404: "There is nothing at this path; /docs lists what there is.", 405:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    refusal = Refusal(error.status_code, _WORDS.get(error.status_code, "The request cannot be answered."))
+    if isinstance(error, HTTPException):
+        error = Refusal(error.status_code, _WORDS.get(error.status_code, "The request cannot be answered."), error.headers)
+    refusal = error if isinstance(error, Refusal) else Refusal(500, FAILED)
     body, media_type = refusal.answer(request.headers.get("accept", ""))
-    return Response(body, refusal.status, error.headers, media_type.decode())
+    return Response(body, refusal.status, refusal.headers, media_type.decode())
 
 
 async def _gone(request: Request, error: Exception) -> Response:
