@@ -1,0 +1,56 @@
+"""Which leads are winnable: the probability that a lead becomes Closed Won, learned from a company's own history.
+
+What stands in `__all__` is the Python interface; everything else may change between versions. Names are imported when they are
+first asked for (PEP 562), so that the service, which needs few of them, starts without what only training needs.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from winnable.definition.model import Definition
+    from winnable.errors import ArtefactError, DataError, DefinitionError, StoreError, WinnableError
+    from winnable.learning.classifier import LeadClassifier
+    from winnable.learning.interface import Data, Model, check, load, read, train
+
+_HOME = {
+    "ArtefactError": "winnable.errors",
+    "Data": "winnable.learning.interface",
+    "DataError": "winnable.errors",
+    "Definition": "winnable.definition.model",
+    "DefinitionError": "winnable.errors",
+    "LeadClassifier": "winnable.learning.classifier",
+    "Model": "winnable.learning.interface",
+    "StoreError": "winnable.errors",
+    "WinnableError": "winnable.errors",
+    "check": "winnable.learning.interface",
+    "load": "winnable.learning.interface",
+    "read": "winnable.learning.interface",
+    "train": "winnable.learning.interface",
+}
+
+__all__ = [
+    "ArtefactError",
+    "Data",
+    "DataError",
+    "Definition",
+    "DefinitionError",
+    "LeadClassifier",
+    "Model",
+    "StoreError",
+    "WinnableError",
+    "check",
+    "load",
+    "read",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'winnable' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -88,15 +88,13 @@ def score(
     quiet: Quiet = False,
 ) -> None:
     """Score every row of an export, in its order; a row that cannot be scored says why."""
-    from winnable.history.crm import read_crm
-    from winnable.learning.batch import check_output, moments_of_scoring, score_table, write_table
+    from winnable.learning.batch import check_output, moments_of_scoring, read_to_score, score_table, write_table
     from winnable.learning.predictor import Predictor
 
     out.quiet = quiet
     check_output(output, (leads, activities, history))
     predictor = Predictor.of_store(store, definition)
-    day_first = None if predictor.plan.created is None else predictor.plan.created.day_first
-    crm = read_crm(predictor.definition, leads, activities, history, for_training=False, day_first=day_first)
+    crm = read_to_score(predictor, leads, activities, history)
     tell_reading(crm, output.with_suffix(".rejects.csv"))
     table = score_table(predictor, crm, moments_of_scoring(crm, as_of))
     write_table(table, output)

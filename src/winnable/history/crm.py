@@ -12,6 +12,7 @@ from winnable.definition.model import Definition
 from winnable.history.events import EventReader
 from winnable.history.lead_table import read_leads
 from winnable.history.rejects import Findings
+from winnable.history.sources import Source
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Crm:
 
 def read_crm(
     definition: Definition,
-    leads: str,
-    activities: str | None = None,
-    history: str | None = None,
+    leads: Source,
+    activities: Source | None = None,
+    history: Source | None = None,
     *,
     for_training: bool = True,
     now: pd.Timestamp | None = None,
@@ -48,8 +49,8 @@ def read_crm(
 ) -> Crm:
     """Read the CRM's tables and check them against the contract.
 
-    A source is a .csv, .tsv or .txt file (packed with gzip or not), a .parquet file, a folder of either, or a database URL as
-    SQLAlchemy writes it with the table's name after "#" (without one: the table called leads, activities or history).
+    A source is a .csv, .tsv or .txt file (packed with gzip or not), a .parquet file, a folder of either, a database URL as
+    SQLAlchemy writes it with the table's name after "#" (without one: the table called leads, activities or history), or a frame.
 
     For training, every lead has an id of its own (of several rows with one id the last that can be used is kept) and dates that
     can be true; other rows are rejected. Otherwise (to be scored) every lead's row stays, in order, and only those that cannot
@@ -64,8 +65,8 @@ def read_crm(
     findings = Findings()
     lead_rows = read_leads(definition, leads, findings, present, for_training=for_training, day_first=day_first)
     events = EventReader(definition, lead_rows, findings, present, for_training)
-    activity_rows = events.activities(activities) if activities else None
-    change_rows = events.changes(history) if history else None
+    activity_rows = None if activities is None else events.activities(activities)
+    change_rows = None if history is None else events.changes(history)
     return Crm(lead_rows, activity_rows, change_rows, findings.rejects(), tuple(findings.notes))
 
 

@@ -15,7 +15,7 @@ from winnable.errors import DataError
 from winnable.history.dates import read_dates, shape
 from winnable.history.lead_table import AHEAD, listed, nearest
 from winnable.history.rejects import Findings, counted
-from winnable.history.sources import read_source
+from winnable.history.sources import Source, read_source
 from winnable.history.table import TextTable
 
 _NAMES = {
@@ -42,7 +42,7 @@ class EventReader:
     now: pd.Timestamp
     for_training: bool
 
-    def activities(self, source: str) -> pd.DataFrame:
+    def activities(self, source: Source) -> pd.DataFrame:
         """The activities with "@id", "@at", "@kind" and, where the table has it, "@recorded"; sorted by id and time."""
         named = self.definition.activities
         given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
@@ -56,7 +56,7 @@ class EventReader:
                 self.findings.note(f"activities: {counted(before, 'row')} from before the lead was created; kept, early touches.")
         return _sorted(events, [])
 
-    def changes(self, source: str) -> pd.DataFrame:
+    def changes(self, source: Source) -> pd.DataFrame:
         """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and time.
 
         Where the table keeps no old values, the old value is the one that was new before; of a first change it is missing.
@@ -72,7 +72,7 @@ class EventReader:
             changes["@old"] = changes.groupby(["@id", "@field"], sort=False)["@new"].shift().astype("str")
         return changes
 
-    def _events(self, kind: str, source: str, given: Mapping[str, str | None]) -> pd.DataFrame:
+    def _events(self, kind: str, source: Source, given: Mapping[str, str | None]) -> pd.DataFrame:
         """The table's usable rows, with its roles under reserved names."""
         id_column = self.definition.columns.id
         if id_column is None:

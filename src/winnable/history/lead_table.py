@@ -9,7 +9,7 @@ from winnable.definition.model import ANYTHING, Definition
 from winnable.errors import DataError
 from winnable.history.dates import read_dates
 from winnable.history.rejects import Findings, counted
-from winnable.history.sources import read_source
+from winnable.history.sources import Source, read_source
 from winnable.history.table import TextTable
 
 ROLES = ("id", "person", "created", "closed", "status", "source", "consent")
@@ -19,7 +19,7 @@ AHEAD = pd.Timedelta(days=1)
 
 def read_leads(
     definition: Definition,
-    source: str,
+    source: Source,
     findings: Findings,
     now: pd.Timestamp,
     *,

@@ -1,13 +1,15 @@
-"""Where CRM tables lie: files of text or Parquet, folders of them, databases.
+"""Where CRM tables lie: files of text or Parquet, folders of them, databases, frames of a notebook.
 
 Finds the reader for a source, or says in one sentence why there is none. What columns mean is asked in `winnable.history.crm`.
 """
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from winnable.definition.values import text
 from winnable.errors import DataError
 from winnable.history.database import read_database
 from winnable.history.delimited import read_delimited
@@ -16,15 +18,22 @@ from winnable.history.table import Part, TextTable, text_table
 TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq")
 
+Source = str | Path | pd.DataFrame
+"""A file, a folder, a database URL, or a frame that somebody has read already."""
 
-def read_source(source: str, kind: str) -> TextTable:
-    """Read a table: a file of text or Parquet, a folder of either, or a database URL with the table's name after "#".
+
+def read_source(source: Source, kind: str) -> TextTable:
+    """Read a table: a file of text or Parquet, a folder of either, a database URL with the table's name after "#", or a frame.
 
     `kind` ("leads", "activities", "history") is the table that is looked for in a database where none is named.
     Raises DataError, which never repeats a password, where there is nothing that can be read.
     """
-    if "://" in source:
-        shown, part = read_database(source, kind)
+    if isinstance(source, pd.DataFrame):
+        return text_table(kind, [_of_frame(source)])
+    if source == "":
+        raise DataError(f"{kind}: the name of the source is empty; name a file, a folder or a database URL.")
+    if "://" in str(source):
+        shown, part = read_database(str(source), kind)
         return text_table(shown, [part])
     path = Path(source).expanduser()
     try:
@@ -63,3 +72,18 @@ def _read_parquet(path: Path) -> Part:
         raise DataError(f"{path}: this is no Parquet file that can be read ({str(error).split('.', 1)[0]}).") from error
     kept = [place for place, name in enumerate(table.column_names) if not name.startswith("__index_level_")]
     return Part([table.column_names[place] for place in kept], [table.column(place) for place in kept])
+
+
+def _of_frame(frame: pd.DataFrame) -> Part:
+    """A frame as if it had been exported: its index is no column, and rows are numbered from 0."""
+    return Part([str(name) for name in frame.columns], [_of_series(frame.iloc[:, place]) for place in range(frame.shape[1])])
+
+
+def _of_series(values: "pd.Series") -> pa.ChunkedArray:
+    """A column of any type; one of several types is written value by value."""
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        known = values.astype(object).where(values.notna(), None)
+        array = pa.array([text(value) for value in known], type=pa.large_string())
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])

@@ -12,16 +12,23 @@ import pandas as pd
 
 from winnable.definition.facts import BoolArray, IntArray
 from winnable.errors import DataError, StoreError
-from winnable.history.crm import Crm, latest_moment
+from winnable.history.crm import Crm, latest_moment, read_crm
 from winnable.history.features import facts_of
 from winnable.history.moments import NEVER, times_of
 from winnable.history.parsing import parse_moments
+from winnable.history.sources import Source
 from winnable.learning.predictor import Predictor
 
 COLUMNS = ["lead_id", "probability", "low", "high", "probability_winnable", "grade", "decision", "because", "reasons"]
 COLUMNS += ["mode", "model", "as_of", "error"]
 CLOSED = "It is closed already; the score says what was known at the time, not what happened."
 BLOCK = 50_000  # rows scored together, so that memory does not grow with the export
+
+
+def read_to_score(predictor: Predictor, leads: Source, activities: Source | None = None, history: Source | None = None) -> Crm:
+    """The leads of an export that is to be scored, read as the model's own export was; every row stays, in order."""
+    day_first = None if predictor.plan.created is None else predictor.plan.created.day_first
+    return read_crm(predictor.definition, leads, activities, history, for_training=False, day_first=day_first)
 
 
 def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:

@@ -55,6 +55,7 @@ class Scorer:
 
     def __init__(self, spec: Mapping[str, Any], boosters: Mapping[str, str]) -> None:
         self.spec = spec
+        self._boosters = boosters
         self.mode: str = spec["mode"]
         self._encoding = Encoding(spec["encoding"])
         self.names: tuple[str, ...] = (*self._encoding.names, RULES)
@@ -65,6 +66,10 @@ class Scorer:
         self._experts = [expert_of(experts[name], boosters.get(name, ""), self._encoding) for name in heard]
         self._offset = float(blend["base"]) * (1 - sum(self._weights))
         self._at, self._below, self._above = (np.asarray(spec["interval"][key]) for key in ("at", "below", "above"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, in this process and in others, are made anew from what was learned: native handles cannot be copied."""
+        return type(self), (self.spec, self._boosters)
 
     def answer(self, facts: Facts, rules: FloatArray, *, reasons: bool = False) -> Answer:
         """Probability, interval and, if asked, reasons.

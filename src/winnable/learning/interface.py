@@ -1,0 +1,165 @@
+"""The Python interface: the same in a notebook as on the command line, with frames in and frames out.
+
+`read` an export, `check` it, `train` on it or `load` what was trained, and ask the `Model` for scores. Every function puts
+together what others do, in the order of the command of the same name, so that both give the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from winnable.definition.load import load_definition
+from winnable.definition.model import Definition
+from winnable.errors import StoreError
+from winnable.history.crm import Crm, read_crm
+from winnable.history.sources import Source
+from winnable.learning.artefact import DIGESTS, Artefact, read_artefact, write_artefact
+from winnable.learning.batch import moments_of_scoring, read_to_score, score_table
+from winnable.learning.checking import Check
+from winnable.learning.checking import check as check_crm
+from winnable.learning.predictor import Predictor
+from winnable.learning.promotion import Verdict, register
+from winnable.learning.registry import Registry
+from winnable.learning.served import champion_of
+from winnable.learning.training import Candidate, Tell, learn
+
+
+@dataclass(frozen=True)
+class Data:
+    """A company's CRM together with the definition by which it was read. `crm` holds the tables as pandas frames."""
+
+    definition: Definition
+    crm: Crm
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed while reading, in sentences."""
+        return self.crm.notes
+
+    @property
+    def rejects(self) -> pd.DataFrame:
+        """The rows that could not be used: table, row, id, reason."""
+        return self.crm.rejects
+
+    def __repr__(self) -> str:
+        tables = {"leads": self.crm.leads, "activities": self.crm.activities, "changes of fields": self.crm.history}
+        sizes = ", ".join(f"{len(table):,} {name}" for name, table in tables.items() if table is not None)
+        return f"<{self.definition.name}: {sizes}; {len(self.rejects):,} rows rejected>"
+
+
+def read(
+    leads: Source,
+    activities: Source | None = None,
+    history: Source | None = None,
+    *,
+    definition: Definition | Path | str = "definition.toml",
+) -> Data:
+    """Read a CRM to learn from: files, folders, database URLs or frames, by a definition or the file that holds it.
+
+    Raises `DefinitionError` where the definition, `DataError` where a table cannot be used; single rows that cannot be used are
+    in `Data.rejects`.
+    """
+    agreed = definition if isinstance(definition, Definition) else load_definition(Path(definition))
+    return Data(agreed, read_crm(agreed, leads, activities, history))
+
+
+def check(data: Data, *, curve: bool = False) -> Check:
+    """Which columns may know the outcome, and is there enough history? As `winnable check`; `curve` takes up to a minute more."""
+    return check_crm(data.definition, data.crm, curve=curve)
+
+
+def train(data: Data, *, store: Path | str | None = None, seed: int = 0, tell: Tell = lambda _: None) -> Model:
+    """Learn from a history, as `winnable train`; with a `store` the model is registered, and champion if it deserves to be.
+
+    `tell` is given a sentence at each step, such as `print`. Never fails for want of history: then the rules answer.
+    `StoreError` if the store cannot be written.
+    """
+    if store is not None:
+        Registry(Path(store)).connect()
+    candidate = learn(data.definition, data.crm, seed=seed, tell=tell)
+    verdict = None if store is None else register(candidate, data.crm, Path(store))
+    return Model(candidate.artefact, "" if verdict is None else str(verdict.version), candidate=candidate, verdict=verdict)
+
+
+def load(place: Path | str, version: int | None = None) -> Model:
+    """The champion of a store, another of its versions, or a model that was written with `Model.save`.
+
+    `StoreError` if there is none, `ArtefactError` if it is incomplete or altered.
+    """
+    folder = Path(place)
+    if version is not None:
+        return Model(Registry(folder).artefact(version), str(version))
+    if (folder / DIGESTS).exists():
+        return Model(read_artefact(folder))
+    champion = champion_of(folder)
+    if champion is None:
+        raise StoreError(f"{folder}: there is no champion and no saved model here. Train with store={str(folder)!r} first.")
+    return Model(read_artefact(champion.folder), str(champion.version))
+
+
+class Model:
+    """A trained model: scores leads, says how good it is, can be kept.
+
+    Learned: `card_`, what it was trained on and until when; `measured_`, a frame of measures (a row each for model, rules and
+    base rate); `candidate_` and `verdict_`, what training found and what became of it, None for a model that was loaded.
+    """
+
+    def __init__(
+        self, artefact: Artefact, version: str = "", *, candidate: Candidate | None = None, verdict: Verdict | None = None
+    ) -> None:
+        self._artefact = artefact
+        self._predictor = Predictor(artefact, version)
+        self.version = self._predictor.version
+        self.card_: Mapping[str, Any] = self._predictor.card
+        measured = self.card_["measured"]
+        answers = [name for name in ("model", "rules", "base rate") if name in measured]
+        self.measured_ = pd.DataFrame([measured[name] for name in answers], index=pd.Index(answers, dtype="str"))
+        self.candidate_ = candidate
+        self.verdict_ = verdict
+
+    @property
+    def mode(self) -> str:
+        """Who answers: "rules", "blend" or "learned"."""
+        return self._predictor.mode
+
+    @property
+    def why(self) -> str:
+        """Why it is that mode."""
+        return self._predictor.why
+
+    @property
+    def definition(self) -> Definition:
+        """The definition that it was trained by."""
+        return self._predictor.definition
+
+    def score(
+        self,
+        leads: Source,
+        activities: Source | None = None,
+        history: Source | None = None,
+        *,
+        as_of: datetime | str | None = None,
+        reasons: bool = True,
+    ) -> pd.DataFrame:
+        """Scores for leads, a row a lead in their order: the columns of `winnable score`, and its numbers.
+
+        `as_of` is a date or a column with a date for each lead; without it, the newest time in the tables. A lead that cannot be
+        scored has the reason under "error" and empty numbers. Given a frame, the scores have its index.
+        """
+        crm = read_to_score(self._predictor, leads, activities, history)
+        moments = moments_of_scoring(crm, as_of if isinstance(as_of, str) or as_of is None else as_of.isoformat())
+        scores = score_table(self._predictor, crm, moments, reasons=reasons)
+        return scores.set_axis(leads.index) if isinstance(leads, pd.DataFrame) else scores
+
+    def save(self, folder: Path | str) -> None:
+        """Write the model as a folder of text files for `load`; an existing folder is a `StoreError`."""
+        write_artefact(self._artefact, Path(folder))
+
+    def __repr__(self) -> str:
+        return f"<model {self.version} ({self.mode}): {self.why}>"
