@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from winnable.demo.company import DemoFiles, write_demo
+from winnable.history.crm import Crm
+from winnable.learning.training import Candidate
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 WITHOUT_DATA = "the real conversion histories (../shared/data) are not on this machine"
@@ -22,10 +24,12 @@ def shared_data() -> Path:
 
 @dataclass(frozen=True)
 class DemoStore:
-    """A demo company and the store of a model trained on it. Tests may read both but write into neither."""
+    """A demo company, the store of a model trained on it, what it read and what it found. Tests may change nothing of it."""
 
     files: DemoFiles
     store: Path
+    crm: Crm
+    candidate: Candidate
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +44,10 @@ def demo_store(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
     files = write_demo(folder / "crm", leads=400, seed=7)
     definition = load_definition(files.definition)
     crm = read_crm(definition, str(files.leads), str(files.activities), str(files.history))
-    verdict = register(learn(definition, crm), crm, folder / "store")
+    candidate = learn(definition, crm)
+    verdict = register(candidate, crm, folder / "store")
     assert verdict.champion
-    return DemoStore(files, folder / "store")
+    return DemoStore(files, folder / "store", crm, candidate)
 
 
 def skipped_in_ci(reporter: pytest.TerminalReporter) -> bool:

@@ -26,8 +26,9 @@ from winnable.learning.checking import check as check_crm
 from winnable.learning.predictor import Predictor
 from winnable.learning.promotion import Verdict, register
 from winnable.learning.registry import Registry
+from winnable.learning.report import Report, report_on
 from winnable.learning.served import champion_of
-from winnable.learning.training import Candidate, Tell, learn
+from winnable.learning.training import Tell, learn
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def train(data: Data, *, store: Path | str | None = None, seed: int = 0, tell: T
         Registry(Path(store)).connect()
     candidate = learn(data.definition, data.crm, seed=seed, tell=tell)
     verdict = None if store is None else register(candidate, data.crm, Path(store))
-    return Model(candidate.artefact, "" if verdict is None else str(verdict.version), candidate=candidate, verdict=verdict)
+    version = "" if verdict is None else str(verdict.version)
+    return Model(candidate.artefact, version, verdict=verdict, report=report_on(candidate, data.crm))
 
 
 def load(place: Path | str, version: int | None = None) -> Model:
@@ -107,11 +109,11 @@ class Model:
     """A trained model: scores leads, says how good it is, can be kept.
 
     Learned: `card_`, what it was trained on and until when; `measured_`, a frame of measures (a row each for model, rules and
-    base rate); `candidate_` and `verdict_`, what training found and what became of it, None for a model that was loaded.
+    base rate). `report_` is what training found, for people, and `verdict_` what became of it; None for a model that was loaded.
     """
 
     def __init__(
-        self, artefact: Artefact, version: str = "", *, candidate: Candidate | None = None, verdict: Verdict | None = None
+        self, artefact: Artefact, version: str = "", *, verdict: Verdict | None = None, report: Report | None = None
     ) -> None:
         self._artefact = artefact
         self._predictor = Predictor(artefact, version)
@@ -120,8 +122,8 @@ class Model:
         measured = self.card_["measured"]
         answers = [name for name in ("model", "rules", "base rate") if name in measured]
         self.measured_ = pd.DataFrame([measured[name] for name in answers], index=pd.Index(answers, dtype="str"))
-        self.candidate_ = candidate
         self.verdict_ = verdict
+        self.report_ = report
 
     @property
     def mode(self) -> str:

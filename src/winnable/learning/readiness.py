@@ -373,6 +373,7 @@ def readiness_plot(readiness: Readiness, curve: Sequence[Lesson] = ()) -> Figure
         way[1].axhline(0, color="#9a9a9a", linewidth=0.8)
         way[1].set_ylabel("log loss saved, per cent")
         way[1].set_title("Still rising on the right: more wins would still help", fontsize=10, loc="left")
+    way[-1].xaxis.set_major_formatter("{x:,.0f}")
     way[-1].set_xlabel("Wins with a known outcome")
     for axes in way:
         axes.spines[["top", "right"]].set_visible(False)

@@ -38,9 +38,8 @@ def reasons_learned(
     plan: FeaturePlan, facts: Facts, parts: Contributions, groups: Mapping[tuple[str, ...], str]
 ) -> tuple[tuple[Reason, ...], ...]:
     """For each lead the strongest parts of its score, those that raise it first; `groups` as `groups_of` names them."""
-    said = {
-        name: (measure, _either(measure.kinds, groups)) for name, measure in zip(plan.measure_names, plan.measures, strict=True)
-    }
+    measures = zip(plan.measure_names, plan.measures, strict=True)
+    said = {name: (measure, kinds_in_words(measure.kinds, groups)) for name, measure in measures}
     told = []
     for row, values in enumerate(parts.values.tolist()):
         order = sorted(range(len(values)), key=lambda i: -abs(values[i]))
@@ -87,7 +86,8 @@ def _measured(measure: Measure, kinds: str, value: float) -> str:
     return f"No {kinds}{within or ' yet'}" if value == 0 else f"{kinds[0].upper()}{kinds[1:]} {value:.0f} times{within}"
 
 
-def _either(kinds: tuple[str, ...], groups: Mapping[tuple[str, ...], str]) -> str:
+def kinds_in_words(kinds: tuple[str, ...], groups: Mapping[tuple[str, ...], str]) -> str:
+    """Kinds of activity as people call them; `groups` as `groups_of` names them."""
     if not kinds:
         return "activity"
     if kinds in groups:
