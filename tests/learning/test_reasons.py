@@ -48,24 +48,33 @@ FACTS = Facts(
     ],
 )
 def test_each_kind_of_column_is_said_in_words(name: str, first: str, second: str) -> None:
-    told = reasons_learned(PLAN, FACTS, Contributions((name,), np.array([[0.5], [0.5]]), np.zeros(2)), {})
+    told = reasons_learned(PLAN, FACTS, Contributions((name,), np.array([[0.5], [0.5]]), np.zeros(2)), {}, {})
     assert [reasons[0].says for reasons in told] == [first, second]
 
 
 def test_the_strongest_come_first_those_that_raise_before_those_that_lower_and_trifles_not_at_all() -> None:
     names = tuple(f"c{i}" for i in range(9))
     parts = np.array([[0.1, -0.2, 0.3, 0.005, -0.4, 0.2, 0.25, -0.001, -0.05]])
-    (told,) = reasons_learned(PLAN, Facts(1, {}), Contributions(names, parts, np.zeros(1)), {})
+    (told,) = reasons_learned(PLAN, Facts(1, {}), Contributions(names, parts, np.zeros(1)), {}, {})
     assert [reason.name for reason in told] == ["c2", "c6", "c5", "c4", "c1", "c8"]
     assert len(told) <= 2 * SHOWN
     assert [reason.log_odds for reason in told[:3]] == [0.3, 0.25, 0.2]
     assert told[-1].says.endswith(": lowers")
 
 
+def test_a_word_that_the_model_does_not_tell_apart_is_called_rare() -> None:
+    parts = Contributions(("Title",), np.array([[0.5], [0.5]]), np.zeros(2))
+    rare, unknown = reasons_learned(PLAN, FACTS, parts, {}, {"Title": {"CEO": 2}})
+    assert rare[0].says == "Title is VP, one of the rare ones: raises"
+    assert unknown[0].says == "Title is not known: raises"
+    known, _ = reasons_learned(PLAN, FACTS, parts, {}, {"Title": {"VP": 2}})
+    assert known[0].says == "Title is VP: raises"
+
+
 def test_groups_of_kinds_are_called_what_the_definition_makes_of_them() -> None:
     groups = groups_of(Activities(intent=("A", "B", "C"), interest=("D",)))
     parts = Contributions((MEASURES[4].name, RULES), np.array([[0.5, -0.2], [0.5, -0.2]]), np.zeros(2))
-    first, second = reasons_learned(PLAN, FACTS, parts, groups)
+    first, second = reasons_learned(PLAN, FACTS, parts, groups, {})
     assert [reason.says for reason in first] == [
         "Sign of intent or interest 2 times: raises",
         "The points of our definition: lowers",

@@ -41,13 +41,18 @@ class Encoded:
 
 
 class Encoding:
-    """Reads facts as arrays, by a `spec` of `learn_encoding`: `{"numbers": [name, ...], "words": [[name, [word, ...]], ...]}`."""
+    """Reads facts as arrays, by a `spec` of `learn_encoding`: `{"numbers": [name, ...], "words": [[name, [word, ...]], ...]}`.
+
+    `codes` has the number of each word that is known, by column.
+    """
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.number_names: tuple[str, ...] = tuple(spec["numbers"])
         self.word_names: tuple[str, ...] = tuple(name for name, _ in spec["words"])
         self.levels: tuple[tuple[str, ...], ...] = tuple(tuple(words) for _, words in spec["words"])
-        self._codes = [{word: code + 2 for code, word in enumerate(words)} for words in self.levels]
+        self.codes: dict[str, dict[str, int]] = {
+            name: {word: code + 2 for code, word in enumerate(words)} for name, words in spec["words"]
+        }
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,7 +72,7 @@ class Encoding:
         codes = np.empty((facts.size, len(self.word_names)), dtype=np.int64)
         for position, name in enumerate(self.word_names):
             words = facts.words(name)
-            known = self._codes[position]
+            known = self.codes[name]
             # The last place is the code of "missing", which is what -1 points to.
             table = np.array([known.get(word, RARE) for word in words.vocabulary] + [MISSING], dtype=np.int64)
             codes[:, position] = table[words.codes]

@@ -129,7 +129,7 @@ class Predictor:
     def _reasons(self, facts: Facts, points: Points, answer: Answer) -> tuple[tuple[Reason, ...], ...]:
         if answer.reasons is None:
             return reasons_of_rules(points)
-        return reasons_learned(self.plan, facts, answer.reasons, self._groups)
+        return reasons_learned(self.plan, facts, answer.reasons, self._groups, self.scorer.words)
 
 
 def rules_spec() -> dict[str, Any]:

@@ -4,7 +4,7 @@ The parts of a score are log-odds that add up to it (`Scorer.explain`); here the
 value and direction. A score from rules names the rules that fired. No number is computed here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,16 +35,24 @@ def groups_of(activities: Activities) -> dict[tuple[str, ...], str]:
 
 
 def reasons_learned(
-    plan: FeaturePlan, facts: Facts, parts: Contributions, groups: Mapping[tuple[str, ...], str]
+    plan: FeaturePlan,
+    facts: Facts,
+    parts: Contributions,
+    groups: Mapping[tuple[str, ...], str],
+    words: Mapping[str, Container[str]],
 ) -> tuple[tuple[Reason, ...], ...]:
-    """For each lead the strongest parts of its score, those that raise it first; `groups` as `groups_of` names them."""
+    """For each lead the strongest parts of its score, those that raise it first.
+
+    `groups` are called as `groups_of` names them. `words` are those that the model tells apart, by column: of any other it only
+    knows that it is rare, and the reason says so.
+    """
     measures = zip(plan.measure_names, plan.measures, strict=True)
     said = {name: (measure, kinds_in_words(measure.kinds, groups)) for name, measure in measures}
     told = []
     for row, values in enumerate(parts.values.tolist()):
         order = sorted(range(len(values)), key=lambda i: -abs(values[i]))
         chosen = [i for i in order if values[i] > WORTH_SAYING][:SHOWN] + [i for i in order if values[i] < -WORTH_SAYING][:SHOWN]
-        told.append(tuple(_reason(parts.names[i], said, facts, row, values[i]) for i in chosen))
+        told.append(tuple(_reason(parts.names[i], said, facts, words, row, values[i]) for i in chosen))
     return tuple(told)
 
 
@@ -57,12 +65,20 @@ def _award(says: str, points: float) -> Reason:
     return Reason(says, f"{says}: {points:+.3g} points", None)
 
 
-def _reason(name: str, said: Mapping[str, tuple[Measure, str]], facts: Facts, row: int, log_odds: float) -> Reason:
-    what = _measured(*said[name], float(facts.numbers(name)[row])) if name in said else _field(name, facts, row)
+def _reason(
+    name: str,
+    said: Mapping[str, tuple[Measure, str]],
+    facts: Facts,
+    words: Mapping[str, Container[str]],
+    row: int,
+    log_odds: float,
+) -> Reason:
+    measured = name in said
+    what = _measured(*said[name], float(facts.numbers(name)[row])) if measured else _field(name, facts, words.get(name), row)
     return Reason(name, f"{what}: {'raises' if log_odds > 0 else 'lowers'}", log_odds)
 
 
-def _field(name: str, facts: Facts, row: int) -> str:
+def _field(name: str, facts: Facts, known: Container[str] | None, row: int) -> str:
     if name == AGE:
         return f"{facts.numbers(name)[row]:.0f} days old"
     if name == RULES:
@@ -71,8 +87,10 @@ def _field(name: str, facts: Facts, row: int) -> str:
     if column is None:
         return name
     if isinstance(column, Words):
-        code = column.codes[row]
-        return f"{name} is not known" if code < 0 else f"{name} is {column.vocabulary[code]}"
+        if column.codes[row] < 0:
+            return f"{name} is not known"
+        word = column.vocabulary[column.codes[row]]
+        return f"{name} is {word}" if known is None or word in known else f"{name} is {word}, one of the rare ones"
     value = column.values[row]
     return f"{name} is not known" if np.isnan(value) else f"{name} is {value:.15g}"
 

@@ -50,7 +50,8 @@ class Scorer:
     """Answers for leads by a learned `spec` and its `boosters`, as `LeadModel.fit` made them.
 
     Every method takes the facts of n leads and their rule log-odds (n,). A lead alone and within a batch gets the same numbers.
-    `answer` gives everything for the price of one; the other methods are for when one thing is enough.
+    `answer` gives everything for the price of one; the other methods are for when one thing is enough. `words` holds, by column,
+    the words that were seen often enough to be told apart.
     """
 
     def __init__(self, spec: Mapping[str, Any], boosters: Mapping[str, str]) -> None:
@@ -59,6 +60,7 @@ class Scorer:
         self.mode: str = spec["mode"]
         self._encoding = Encoding(spec["encoding"])
         self.names: tuple[str, ...] = (*self._encoding.names, RULES)
+        self.words: Mapping[str, Mapping[str, int]] = self._encoding.codes
         self._calibration = spec["calibration"]
         blend, experts = spec["blend"], spec["experts"]
         heard = {name: float(weight) for name, weight in blend["weights"].items() if weight > 0}
