@@ -34,7 +34,19 @@ def test_where_nothing_can_be_learned_the_rate_answers() -> None:
     _, won, base = history(5000, 3)
     noise = np.random.default_rng(4).normal(base, 0.5, (5000, 2))
     weights = fit_blend(noise, base, won, np.ones(5000), np.array([0.5, 0.5]))
-    assert log_losses(base + (noise - base) @ weights, won).mean() < 1.0003 * log_losses(np.full(5000, base), won).mean()
+    np.testing.assert_array_equal(weights, 0.0)
+
+
+def test_the_way_to_the_base_rate_has_no_step() -> None:
+    truth, won, base = history(1500, 6)
+    noise = np.random.default_rng(7).normal(-1, 1, 1500)
+    sizes = [
+        float(fit_blend((base + 0.3 * ((1 - dim) * truth + dim * noise + 1))[:, None], base, won, np.ones(1500), np.ones(1))[0])
+        for dim in np.linspace(0.3, 1.0, 141)
+    ]
+    assert sizes[0] > 0.9
+    assert sizes[-1] == 0
+    assert np.abs(np.diff(sizes)).max() < 0.1 * sizes[0]
 
 
 def test_no_weight_is_negative() -> None:

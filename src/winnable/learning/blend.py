@@ -1,8 +1,8 @@
 """Blend: how much each expert's opinion counts, found on out-of-fold log-odds.
 
 The blend is base + sum of weight * (expert - base), with weights of at least 0. A prior holds it at a mixture of all experts as
-if a number of leads had shown that; on few rows this is worth more than any choice by cross-validation. Then the whole is weighed
-against the bare base rate by what it gained out of fold: where there is nothing to be learned, the base rate answers.
+if a number of leads had shown that; on few rows this is worth more than any choice by cross-validation. Then the whole is drawn
+towards the bare base rate by what it gained out of fold: without a switch, but where there is nothing to be learned all the way.
 """
 
 import numpy as np
@@ -13,19 +13,26 @@ from winnable.learning.calibration import log_losses, sigmoid
 STRENGTH = 500.0
 """Leads that the prior mixture counts for."""
 
-UNDECIDED = 500.0
-"""Leads from which on a blend that gains nothing over the base rate is doubted; with fewer, gaining nothing says little."""
+UNDECIDED = 200.0
+"""Leads, half of them won, from which on a blend that gains nothing over the base rate is doubted; before, that says little."""
+
+CHANCE = 0.25
+"""Log-likelihood that weights of at least 0, chosen on the same leads, gain where there is nothing to be gained."""
 
 
 def fit_blend(opinions: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
     """Weights (e,) >= 0 for the experts' out-of-fold log-odds `opinions` (n, e); `prior` (e,) holds their shares before evidence.
 
-    The doubt grows by 2 log n, as in a comparison of models by BIC (Schwarz 1978) with the experts' weights as parameters.
+    The evidence is what the experts gained in log-likelihood over the base rate, less 2 log n, as in a comparison of models by
+    BIC (Schwarz 1978), where n counts each lead by how much its outcome tells: 1 if half are won, less if few are. The blend is
+    shrunk by the share of its evidence that chance gives, down to nothing (the positive part of James and Stein 1961).
     """
     steps = opinions - base
     shares = _penalised(steps, base, won, weights, prior)
     gained = float(weights @ (log_losses(np.full(len(won), base), won) - log_losses(base + steps @ shares, won)))
-    return shares * float(sigmoid(np.array(gained - 2 * np.log(weights.sum() / UNDECIDED))))
+    rate = float(sigmoid(np.array(base)))
+    evidence = gained - 2 * float(np.log(4 * rate * (1 - rate) * weights.sum() / UNDECIDED))
+    return shares * max(0.0, 1 - CHANCE / evidence) if evidence > 0 else np.zeros_like(shares)
 
 
 def _penalised(steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:

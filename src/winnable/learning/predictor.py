@@ -24,6 +24,7 @@ from winnable.learning.calibration import identity
 from winnable.learning.horizons import stretch
 from winnable.learning.reasons import Reason, groups_of, reasons_learned, reasons_of_rules
 from winnable.learning.scorer import UNKNOWN_BAND, Answer, Scorer
+from winnable.learning.segments import with_segment
 from winnable.learning.served import champion_of
 
 
@@ -109,6 +110,7 @@ class Predictor:
         each is held against the bar that the capacity usually means.
         """
         points = score_points(self.definition, facts)
+        facts = with_segment(self.definition, facts, points)
         answer = self.scorer.answer(facts, points.logit, reasons=reasons and self.mode != "rules")
         probability = answer.probability
         winnable = None if self.later_wins is None else stretch(probability, self.later_wins)

@@ -28,6 +28,8 @@ from winnable.learning.calibration import sigmoid
 from winnable.learning.evaluation import Measured, base_rate, measure, split_forward
 from winnable.learning.horizons import later_wins
 from winnable.learning.model import LeadModel
+from winnable.learning.segment_check import compare_segments
+from winnable.learning.segments import with_segment
 
 Tell = Callable[[str], None]
 
@@ -101,8 +103,8 @@ def learn(
     plan = learn_plan(definition, crm, kept_out)
     tell(f"{len(crm.leads):,} leads give {len(known.won):,} training rows, {int(known.won.sum()):,} of them won")
     facts = facts_of(plan, definition, crm, known.leads, known.as_of)
-    rules = score_points(definition, facts).logit
-    fit = _Fit(facts.select(plan.learned), rules, known, seed, threads)
+    points = score_points(definition, facts)
+    fit = _Fit(with_segment(definition, facts.select(plan.learned), points), points.logit, known, seed, threads)
     judged, cross_fitted = _judge(fit, known, tell) if judge else (None, None)
     tell("Learning from all of them")
     model = cross_fitted if cross_fitted is not None else fit.on(np.ones(len(known.won), dtype=bool))
@@ -114,7 +116,11 @@ def learn(
             "model": model.spec_,
             "later_wins": _later_wins(definition, crm, rows, present),
             "usual_bar": None if judged is None else _usual_bar(definition, judged),
-            "card": {**_card(definition, crm, known, present, judged), "left_out": list(kept_out)},
+            "card": {
+                **_card(definition, crm, known, present, judged),
+                "left_out": list(kept_out),
+                "segments": compare_segments(fit.facts, points, known, seed),
+            },
         },
         boosters=model.boosters_,
     )
