@@ -46,7 +46,19 @@ def test_the_way_to_the_base_rate_has_no_step() -> None:
     ]
     assert sizes[0] > 0.9
     assert sizes[-1] == 0
-    assert np.abs(np.diff(sizes)).max() < 0.1 * sizes[0]
+    assert np.abs(np.diff(sizes)).max() < 0.15 * sizes[0]
+
+
+def test_an_expert_that_is_far_ahead_is_not_held_back_by_the_mixture() -> None:
+    truth, won, base = history(300, 8)
+    sharp = 3 * (truth + 1)
+    won = (np.random.default_rng(9).random(300) < sigmoid(sharp)).astype(float)
+    others = np.random.default_rng(10).normal(base, 0.3, (300, 2))
+    opinions = np.column_stack([sharp, others])
+    weights = fit_blend(opinions, base, won, np.ones(300), np.full(3, 1 / 3))
+    assert weights[0] > 0.85
+    level = fit_blend(np.column_stack([sharp, sharp, sharp]), base, won, np.ones(300), np.array([0.6, 0.3, 0.1]))
+    assert level[0] > level[1] > level[2] > 0
 
 
 def test_no_weight_is_negative() -> None:

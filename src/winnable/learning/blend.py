@@ -1,8 +1,9 @@
 """Blend: how much each expert's opinion counts, found on out-of-fold log-odds.
 
 The blend is base + sum of weight * (expert - base), with weights of at least 0. A prior holds it at a mixture of all experts as
-if a number of leads had shown that; on few rows this is worth more than any choice by cross-validation. Then the whole is drawn
-towards the bare base rate by what it gained out of fold: without a switch, but where there is nothing to be learned all the way.
+if a number of leads had shown that; on few rows this is worth more than any choice by cross-validation. Where one expert is far
+ahead of the mixture, the prior moves to it. Then the whole is drawn towards the bare base rate by what it gained out of fold:
+without a switch, but where there is nothing to be learned all the way.
 """
 
 import numpy as np
@@ -12,6 +13,9 @@ from winnable.learning.calibration import log_losses, sigmoid
 
 STRENGTH = 500.0
 """Leads that the prior mixture counts for."""
+
+TRUST = 0.1
+"""How much of the difference in log-likelihood between experts counts when the prior moves: out of fold, it is mostly luck."""
 
 UNDECIDED = 200.0
 """Leads, half of them won, from which on a blend that gains nothing over the base rate is doubted; before, that says little."""
@@ -28,11 +32,22 @@ def fit_blend(opinions: FloatArray, base: float, won: FloatArray, weights: Float
     shrunk by the share of its evidence that chance gives, down to nothing (the positive part of James and Stein 1961).
     """
     steps = opinions - base
-    shares = _penalised(steps, base, won, weights, prior)
+    shares = _penalised(steps, base, won, weights, _moved(steps, base, won, weights, prior))
     gained = float(weights @ (log_losses(np.full(len(won), base), won) - log_losses(base + steps @ shares, won)))
     rate = float(sigmoid(np.array(base)))
     evidence = gained - 2 * float(np.log(4 * rate * (1 - rate) * weights.sum() / UNDECIDED))
     return shares * max(0.0, 1 - CHANCE / evidence) if evidence > 0 else np.zeros_like(shares)
+
+
+def _moved(steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
+    """The prior after a look at the experts: the mean of the mixture and of each expert alone, by what they leave unexplained.
+
+    Beforehand the mixture is as likely as all experts alone together. `TRUST` tempers the evidence (Grünwald 2012).
+    """
+    candidates = np.vstack([prior, np.eye(len(prior))])
+    losses = np.array([weights @ log_losses(base + steps @ candidate, won) for candidate in candidates])
+    likely = np.r_[1.0, prior] * np.exp(-TRUST * (losses - losses.min()))
+    return np.asarray(likely @ candidates / likely.sum(), dtype=np.float64)
 
 
 def _penalised(steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
