@@ -12,7 +12,7 @@ from winnable.definition.facts import Facts, Measure
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm
-from winnable.history.features import facts_of
+from winnable.history.features import facts_of, measure_expression
 from winnable.history.moments import microseconds
 from winnable.history.plan import AGE, FeaturePlan, Field, learn_plan
 from winnable.history.records import Activity, facts_of_records
@@ -21,7 +21,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = ("Pricing page", "E-book", "Webinar")
 MEASURES = tuple(
     Measure(what, kinds, days) for what in ("count", "days_since", "kinds") for kinds in ((), KINDS[:2]) for days in (None, 7)
-)
+) + tuple(Measure("change", kinds, days) for kinds in ((), KINDS[:2]) for days in (7, 20))
 FIELDS = (Field("Employees", "number"), Field("Title", "words"), Field("Last visit", "moment"))
 PLAN = FeaturePlan(FIELDS, MEASURES, Field("Created", "moment", learn=False))
 
@@ -152,6 +152,12 @@ def test_measures_are_what_a_naive_count_says(company: tuple[Crm, list[int], lis
         done = done[(done["@at"] < when) & (done["@recorded"] < when)]
         for measure in MEASURES:
             counted = done[done["@kind"].isin(measure.kinds)] if measure.kinds else done
+            since = when - timedelta(days=measure.within_days or 0)
+            if measure.what == "change":
+                before = counted[(counted["@at"] < since) & (counted["@at"] >= since - (when - since))]
+                expected = (counted["@at"] >= since).sum() - len(before)
+                assert facts.numbers(measure.name)[position] == expected, measure.name
+                continue
             if measure.within_days is not None:
                 counted = counted[counted["@at"] >= when - timedelta(days=measure.within_days)]
             if measure.what == "days_since":
@@ -213,3 +219,15 @@ def test_what_ends_a_lead_is_never_learned() -> None:
     tables.leads["Closed"] = pd.Series(["2026-02-01", "2026-02-01", None], dtype="str")
     plan = learn_plan(definition(ignore=["Title"]), tables)
     assert not {"Id", "Status", "Closed", "Created", "Title"} & set(plan.learned)
+
+
+def test_the_question_to_the_activity_log_can_be_put_to_spark() -> None:
+    import ibis
+
+    rows = ibis.table({"row": "int64", "lead": "int64", "as_of": "int64"}, name="snapshots")
+    events = ibis.table({"lead": "int64", "at": "int64", "known": "int64", "kind": "string"}, name="events")
+    query = str(ibis.to_sql(measure_expression(MEASURES, rows, events), dialect="pyspark"))
+    assert f"AS `m{len(MEASURES) - 1}`" in query
+    # A join by anything but equality would not scale there.
+    assert query.count("JOIN") == 1
+    assert query.split("JOIN `events` AS")[1].split("ON")[1].split(")", maxsplit=1)[0].count("=") == 1

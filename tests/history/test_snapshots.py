@@ -122,3 +122,30 @@ def test_a_name_that_two_addresses_share_decides_nothing() -> None:
     rows = [("a@x.example", "Ann Lee", "Acme"), ("b@x.example", "Ann Lee", "Acme"), (None, "Ann Lee", "Acme")]
     leads = pd.DataFrame(rows, columns=["@person", "Name", "Company"]).astype("str")
     assert len(set(persons(Crm(leads, None, None, pd.DataFrame(), ())).tolist())) == 3
+
+
+def test_how_long_a_row_was_watched_and_what_was_seen_is_told_apart_from_its_outcome() -> None:
+    crm = company(
+        ("2026-06-01", "Won", "2026-06-10"),
+        ("2026-06-01", "Lost", "2026-06-20"),
+        ("2026-06-01", "Open", None),
+        ("2026-01-01", "Won", "2026-05-01"),
+        activities=False,
+    )
+    rows = take_snapshots(DATED, crm, PRESENT)
+    days, ended = (dict(zip(rows.leads.tolist(), values.tolist(), strict=True)) for values in rows.watched())
+    assert days == {0: 29, 1: 29, 2: 29, 3: 90}
+    assert (ended[0], ended[1]) == (1, 0)
+    assert np.isnan([ended[2], ended[3]]).all()  # the last one was won after its horizon
+    assert dict(zip(rows.leads.tolist(), rows.won.tolist(), strict=True))[3] == 0
+
+
+def test_rows_seen_at_an_earlier_moment_know_nothing_of_what_came_later() -> None:
+    rows = take_snapshots(DATED, company(("2026-01-01", "Won", "2026-02-10"), activities=False), PRESENT)
+    assert rows.won.tolist() == [1]
+    before = rows.seen_at(microseconds(datetime(2026, 2, 1, tzinfo=UTC)))
+    assert np.isnan(before.won).all()
+    days, ended = before.watched()
+    assert days.tolist() == [31]
+    assert np.isnan(ended).all()
+    assert before.seen_at(microseconds(datetime(2025, 12, 1, tzinfo=UTC))).watched()[0][0] < 0

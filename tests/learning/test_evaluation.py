@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from winnable.history.moments import DAY
+from winnable.history.moments import DAY, NEVER
 from winnable.history.snapshots import Snapshots
 from winnable.learning.evaluation import LEAST, base_rate, bootstrap, difference, measure, split_forward
 
@@ -80,7 +80,8 @@ def rows(size: int = 800, *, timed: bool = True) -> Snapshots:
     as_of = np.sort(CHANCE.integers(0, 700, size)) * DAY
     won = (CHANCE.random(size) < 0.3).astype(float)
     person = CHANCE.integers(0, size // 2, size)
-    return Snapshots(np.arange(size), as_of, won, np.zeros(size), person, timed, 90.0)
+    never = np.full(size, NEVER)
+    return Snapshots(np.arange(size), as_of, won, np.zeros(size), person, timed, 90.0, won, never, int(as_of.max()))
 
 
 def test_a_forward_split_leaves_a_gap_of_the_horizon_and_shares_no_person() -> None:

@@ -17,6 +17,7 @@ MEASURES = (
     Measure("kinds"),
     Measure("count"),
     Measure("count", ("A", "B", "C", "D")),
+    Measure("change", (), 30),
 )
 PLAN = FeaturePlan((Field("Employees", "number"), Field("Title", "words")), MEASURES, Field("Created", "moment", learn=False))
 FACTS = Facts(
@@ -30,6 +31,7 @@ FACTS = Facts(
         MEASURES[2].name: Numbers(np.array([4.0, 0.0])),
         MEASURES[3].name: Numbers(np.array([9.0, 0.0])),
         MEASURES[4].name: Numbers(np.array([2.0, 0.0])),
+        MEASURES[5].name: Numbers(np.array([3.0, 0.0])),
     },
 )
 
@@ -45,6 +47,11 @@ FACTS = Facts(
         (MEASURES[2].name, "4 different kinds of activity: raises", "0 different kinds of activity: raises"),
         (MEASURES[3].name, "Activity 9 times: raises", "No activity yet: raises"),
         (MEASURES[4].name, "A, B or 2 other kinds 2 times: raises", "No A, B or 2 other kinds yet: raises"),
+        (
+            MEASURES[5].name,
+            "Activity 3 times more in 30 days than in the 30 before: raises",
+            "Activity as often in 30 days as in the 30 before: raises",
+        ),
     ],
 )
 def test_each_kind_of_column_is_said_in_words(name: str, first: str, second: str) -> None:

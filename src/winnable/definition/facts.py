@@ -50,6 +50,8 @@ class Words:
 
 Column = Numbers | Words
 
+_ASKED = {"count": "times", "days_since": "days since", "kinds": "different kinds of", "change": "change in times"}
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -57,10 +59,11 @@ class Measure:
 
     `kinds` are the kinds of activity that count (none given: every kind); `within_days` limits them to the days before the
     moment of asking (None: the whole past). `what` is asked of them: how many ("count"), how many days since the last one
-    ("days_since", NaN if there is none), or how many different kinds ("kinds").
+    ("days_since", NaN if there is none), how many different kinds ("kinds"), or how many more in `within_days` than in as many
+    days before these ("change").
     """
 
-    what: Literal["count", "days_since", "kinds"] = "count"
+    what: Literal["count", "days_since", "kinds", "change"] = "count"
     kinds: tuple[str, ...] = ()
     within_days: float | None = None
 
@@ -68,7 +71,9 @@ class Measure:
     def name(self) -> str:
         """The name of the column that answers it, which is also how reasons call it."""
         kinds = " or ".join(self.kinds) or "any activity"
-        asked = {"count": "times", "days_since": "days since", "kinds": "different kinds of"}[self.what]
+        asked = {"count": "times", "days_since": "days since", "kinds": "different kinds of", "change": "change in times"}[
+            self.what
+        ]
         return f"{asked} {kinds}" + ("" if self.within_days is None else f" in {self.within_days:g} days")
 
 

@@ -159,7 +159,11 @@ def _aggregate(measure: Measure, past: ibis.Table) -> ibis.Value:
     if measure.kinds:
         counts = counts & past.kind.isin(measure.kinds)
     if measure.within_days is not None:
-        counts = counts & (past.age <= int(measure.within_days * DAY))
+        window = int(measure.within_days * DAY)
+        if measure.what == "change":
+            before = counts & (past.age > window) & (past.age <= 2 * window)
+            return (counts & (past.age <= window)).cast("int64").sum() - before.cast("int64").sum()
+        counts = counts & (past.age <= window)
     if measure.what == "count":
         return counts.cast("int64").sum()
     if measure.what == "kinds":

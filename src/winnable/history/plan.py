@@ -125,9 +125,14 @@ def _measures_of(definition: Definition, crm: Crm) -> tuple[Measure, ...]:
     asked = definition.measures()
     if crm.activities is None:
         return asked
-    general = [Measure("count"), *(Measure("count", (), days) for days in (7, 30, 90)), Measure("days_since"), Measure("kinds")]
+    general = [Measure("count"), *_by_window(()), Measure("change", (), 7), Measure("days_since"), Measure("kinds")]
     named = [tuple(kinds) for kinds in (definition.activities.intent, definition.activities.interest) if kinds]
     frequent = [(str(kind),) for kind in crm.activities["@kind"].value_counts().index[:KINDS_MEASURED]]
     by_kind = [Measure(what, kinds) for kinds in (*named, *frequent) for what in ("count", "days_since")]
-    recent = [Measure("count", kinds, 30) for kinds in named]
+    recent = [measure for kinds in named for measure in _by_window(kinds)]
     return tuple(dict.fromkeys((*general, *by_kind, *recent, *asked)))
+
+
+def _by_window(kinds: tuple[str, ...]) -> list[Measure]:
+    """How often lately, and whether more often than before."""
+    return [*(Measure("count", kinds, days) for days in (7, 30, 90)), Measure("change", kinds, 30)]

@@ -70,7 +70,7 @@ def _read_value(field: Field, value: object) -> float:
     return np.nan if written is None else field.read(written)
 
 
-_NOTHING = {"count": 0.0, "kinds": 0.0, "days_since": np.nan}
+_NOTHING = {"count": 0.0, "kinds": 0.0, "change": 0.0, "days_since": np.nan}
 
 
 def _past(activities: Sequence[Activity], as_of: int) -> dict[str, list[int]]:
@@ -91,6 +91,9 @@ def _measure(measure: Measure, past: Mapping[str, list[int]]) -> float:
     kinds = [ages for kind, ages in past.items() if not measure.kinds or kind in measure.kinds]
     if measure.within_days is not None:
         limit = int(measure.within_days * DAY)
+        if measure.what == "change":
+            recent = sum(bisect_right(ages, limit) for ages in kinds)
+            return float(2 * recent - sum(bisect_right(ages, 2 * limit) for ages in kinds))
         kinds = [ages[:counted] for ages in kinds if (counted := bisect_right(ages, limit))]
     if measure.what == "count":
         return float(sum(map(len, kinds)))

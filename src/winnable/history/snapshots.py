@@ -3,8 +3,8 @@
 A lead gives a row at its creation and, where activities or field history let it look different later, at later ages (landmarks;
 van Houwelingen 2007, "Dynamic prediction by landmarking in event history analysis", Scandinavian Journal of Statistics 34). A
 lead that is closed gives no further row. A row is *mature* when its whole horizon lies in the past; only then is its outcome
-known without favouring what closes quickly. Open leads are never counted as lost. Without dates there is one row a resolved lead
-and no horizon.
+known without favouring what closes quickly. Of the others it is told how long they were watched and what was seen; open leads are
+never counted as lost. Without dates there is one row a resolved lead and no horizon.
 
 What is known at each row's moment is computed in `features`, not here.
 """
@@ -37,6 +37,8 @@ class Snapshots:
 
     `leads` are positions in `crm.leads`; `as_of` is in microseconds, or empty days of no meaning where `timed` is false.
     `won` is 1.0, 0.0, or NaN where the outcome is not known yet; `age` is in days; `person` is the same for rows of one person.
+    `outcome` is how the lead ended (1.0 won, 0.0 lost, NaN still open) and `ended` when, in microseconds, the smallest int64
+    where nobody knows; both are of today, and may lie after the horizon. Nothing is known after `present` (microseconds).
     """
 
     leads: IntArray
@@ -46,6 +48,9 @@ class Snapshots:
     person: IntArray
     timed: bool
     horizon_days: float | None
+    outcome: FloatArray
+    ended: IntArray
+    present: int
 
     @property
     def known(self) -> BoolArray:
@@ -61,7 +66,25 @@ class Snapshots:
             won=self.won[rows],
             age=self.age[rows],
             person=self.person[rows],
+            outcome=self.outcome[rows],
+            ended=self.ended[rows],
         )
+
+    def seen_at(self, moment: int) -> Snapshots:
+        """The same rows as somebody would have seen them at an earlier moment (microseconds): later rows have no outcome."""
+        if self.horizon_days is None:
+            raise ValueError("rows without a horizon have no earlier state")
+        won = _won_within(self.outcome, self.ended, self.as_of, self.horizon_days, moment)
+        return replace(self, won=won, present=moment)
+
+    def watched(self) -> tuple[FloatArray, FloatArray]:
+        """The days of its horizon for which each row was watched, 0 or less for later rows; and how the lead ended in them: 1.0
+        won, 0.0 lost, NaN still open. Both (n,)."""
+        if self.horizon_days is None:
+            raise ValueError("rows without a horizon are not watched for any time")
+        days = np.minimum((self.present - self.as_of) / DAY, self.horizon_days)
+        seen = (self.ended != NEVER) & (self.ended <= np.minimum(self.as_of + int(self.horizon_days * DAY), self.present))
+        return days, np.where(seen, self.outcome, np.nan)
 
 
 def outcomes(definition: Definition, crm: Crm) -> FloatArray:
@@ -121,7 +144,8 @@ def _texts(crm: Crm, columns: list[str]) -> list[str]:
 def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> Snapshots:
     leads, timed = np.arange(len(crm.leads)), "@created" in crm.leads
     when = times_of(crm.leads["@created"]) if timed else np.zeros(len(leads), dtype=np.int64)
-    rows = Snapshots(leads, when, outcome, np.zeros(len(leads)), person, timed, None)
+    never, present = np.full(len(leads), NEVER), int(when.max(initial=0))
+    rows = Snapshots(leads, when, outcome, np.zeros(len(leads)), person, timed, None, outcome, never, present)
     return rows.take(np.argsort(when, kind="stable"))
 
 
@@ -137,13 +161,18 @@ def _with_horizon(definition: Definition, crm: Crm, outcome: FloatArray, person:
         # A loss without a date of closing may have happened at any time: only at creation was the lead surely open.
         closed_already = (age > 0) & (np.where(closed == NEVER, outcome == 0.0, closed <= as_of))
         rows = np.flatnonzero((created != NEVER) & ~undated & (as_of <= present) & ~closed_already)
-        won_within = (outcome == 1.0) & (closed <= as_of + int(horizon * DAY))
-        mature = as_of + int(horizon * DAY) <= present
-        won = np.where(mature, won_within.astype(float), np.nan)[rows]
-        parts.append(Snapshots(rows, as_of[rows], won, np.full(len(rows), float(age)), person[rows], True, horizon))
+        known = (outcome[rows], closed[rows], as_of[rows])
+        won, ages = _won_within(*known, horizon, present), np.full(len(rows), float(age))
+        parts.append(Snapshots(rows, as_of[rows], won, ages, person[rows], True, horizon, *known[:2], present))
     joined = _joined(parts)
     joined = joined.take(_thinned(joined))
     return joined.take(np.lexsort((joined.leads, joined.as_of)))
+
+
+def _won_within(outcome: FloatArray, ended: IntArray, as_of: IntArray, horizon: float, present: int) -> FloatArray:
+    """1.0 or 0.0 where the whole horizon has passed at `present`, else NaN, shape (n,)."""
+    until = as_of + int(horizon * DAY)
+    return np.where(until <= present, ((outcome == 1.0) & (ended <= until)).astype(float), np.nan)
 
 
 def _joined(parts: list[Snapshots]) -> Snapshots:
@@ -154,6 +183,8 @@ def _joined(parts: list[Snapshots]) -> Snapshots:
         won=np.concatenate([part.won for part in parts]),
         age=np.concatenate([part.age for part in parts]),
         person=np.concatenate([part.person for part in parts]),
+        outcome=np.concatenate([part.outcome for part in parts]),
+        ended=np.concatenate([part.ended for part in parts]),
     )
 
 

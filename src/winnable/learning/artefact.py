@@ -17,7 +17,7 @@ from typing import Any
 
 from winnable.errors import ArtefactError, StoreError
 
-FORMAT = 1  # raised whenever an older reader would misread a newer folder
+FORMAT = 2  # raised whenever an older reader would misread a newer folder
 SPEC, DIGESTS = "spec.json", "digests.json"
 
 

@@ -145,10 +145,14 @@ def _interval(drawn: list[float]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to learn from and later rows to judge on, as masks (n,), and in words where the cut lies."""
+    """Rows to learn from and later rows to judge on, as masks (n,); where the cut between them lies, in microseconds and words.
+
+    The earlier rows are those whose outcome was known at the cut.
+    """
 
     earlier: BoolArray
     later: BoolArray
+    at: int
     cut: str
 
 
@@ -165,7 +169,7 @@ def split_forward(rows: Snapshots) -> Split | None:
     earlier &= ~np.isin(rows.person, rows.person[later])
     enough = all(min(side.sum(), (1 - side).sum()) >= LEAST for side in (rows.won[earlier], rows.won[later]))
     day = np.datetime64(cut, "us").astype("datetime64[D]")
-    return Split(earlier & ~later, later, str(day)) if enough else None
+    return Split(earlier & ~later, later, cut, str(day)) if enough else None
 
 
 def base_rate(won: FloatArray) -> float:

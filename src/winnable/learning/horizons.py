@@ -1,43 +1,129 @@
-"""From one horizon to the other: how many of the wins come later.
+"""Horizons: how wins come with a lead's age, and what that makes of leads whose horizon has not passed yet.
 
-The model gives the probability of being won within the sales-ready horizon. The probability within the longer, winnable horizon
-follows from it by proportional subdistribution hazards: 1 - P(t | x) = (1 - F(t)) ** r(x) (Fine and Gray 1999, JASA 94, 496-509),
-where F is the cumulative incidence of winning with losing as a competing event. So there is one coherent probability: it never
-falls with the horizon, and needs one number from the history, the ratio of log(1 - F) at the two horizons.
+A `Pace` is learned from the whole lives of all leads, the open ones included. Two things follow from it. Leads that have been
+watched for a part of the horizon only can teach a model of the whole horizon (`watched_weights`). And one probability gives those
+for every other horizon (`Pace.stretch`), so that there is never a second one that contradicts it. No model is fitted here.
 """
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from winnable.definition.facts import BoolArray, FloatArray
 
+AT_RISK = 10  # leads that must still be under observation at an age for the wins at that age to be counted on
+LEAST_SEEN = 0.05  # of the wins of a horizon that must have had the time to come; rows watched for less teach nothing
 
-def cumulative_incidence(days: FloatArray, won: BoolArray, lost: BoolArray, until: FloatArray) -> FloatArray:
-    """The share won by each of the days `until`, by Aalen and Johansen's estimator (1978, Scand. J. Statist. 5, 141-150).
+
+@dataclass(frozen=True)
+class Pace:
+    """The share of leads won and the share still open by age: three arrays of shape (k,), ages in days from 0 on.
+
+    `observed` is the age up to which the history tells. Beyond it wins and losses go on as they did over the last doubling of
+    age, as many in every further doubling: the rate falls with age, as it does where it can be observed.
+    """
+
+    ages: FloatArray
+    won: FloatArray
+    open: FloatArray
+    observed: float
+
+    def within(self, age: FloatArray, days: FloatArray | float) -> FloatArray:
+        """The probability that a lead that is open at `age` is won in the next `days`, by age alone; shape of the two."""
+        return self._from(self._told(age), days)
+
+    def stretch(self, probability: FloatArray, age: FloatArray, horizon: float, days: float) -> FloatArray:
+        """The probability of being won within `days` of leads of an `age`, each (n,), from that within the `horizon`.
+
+        By proportional subdistribution hazards, 1 - P(t | x) = (1 - F(t)) ** r(x) (Fine and Gray 1999, JASA 94, 496-509), so that
+        it never falls with the days. Where nothing is known to be won within the horizon, nothing is claimed for any other.
+        """
+        known, asked = self.within(age, horizon), self.within(age, days)
+        exponent = np.divide(np.log1p(-asked), np.log1p(-known), out=np.ones_like(known), where=known > 0)
+        return np.asarray(-np.expm1(exponent * np.log1p(-np.minimum(probability, 1 - 1e-12))), dtype=np.float64)
+
+    def watched(self, age: FloatArray, days: FloatArray, horizon: float) -> tuple[FloatArray, FloatArray]:
+        """Of leads watched from an `age` for `days` of the `horizon`: the share of the horizon's wins that have come by then, and
+        the chance of those still open to be won in the rest of it; all (n,)."""
+        start = self._told(age)
+        by_then, in_all = self._from(start, days), self._from(start, horizon)
+        seen = np.divide(by_then, in_all, out=np.zeros_like(in_all), where=in_all > 0)
+        return np.minimum(seen, 1.0), self._from(start + days, horizon - days)
+
+    def _told(self, age: FloatArray) -> FloatArray:
+        """The age that speaks for leads of an `age`: of old ones too few are left to tell them apart."""
+        return np.minimum(age, self.observed / 2)
+
+    def _from(self, start: FloatArray, days: FloatArray | float) -> FloatArray:
+        gained = np.interp(start + days, self.ages, self.won) - np.interp(start, self.ages, self.won)
+        return np.clip(gained / np.maximum(np.interp(start, self.ages, self.open), 1e-9), 0.0, 1 - 1e-9)
+
+    def to_json(self) -> dict[str, Sequence[float] | float]:
+        """The pace as plain JSON types."""
+        return {
+            "ages": self.ages.tolist(),
+            "won": self.won.tolist(),
+            "open": self.open.tolist(),
+            "observed": self.observed,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Self:
+        """The pace that `to_json` wrote."""
+        ages, won, still_open = (np.asarray(data[name], dtype=np.float64) for name in ("ages", "won", "open"))
+        return cls(ages, won, still_open, float(str(data["observed"])))
+
+
+def learn_pace(days: FloatArray, won: BoolArray, lost: BoolArray, until: float) -> Pace:
+    """The pace of n leads up to the age `until`, by Aalen and Johansen's estimator (1978, Scand. J. Statist. 5, 141-150).
 
     `days` (n,) is the time from creation to the end of each lead or of its observation; a lead neither won nor lost is censored.
     """
+    ages = np.unique(np.r_[0.0, np.geomspace(0.02, max(until, 1.0), 160)])
+    if not len(days):
+        return Pace(ages, np.zeros_like(ages), np.ones_like(ages), 0.0)
     order = np.argsort(days, kind="stable")
     days, won, lost = days[order], won[order], lost[order]
+    observed = float(days[-min(AT_RISK, len(days))])
     times, first = np.unique(days, return_index=True)
     at_risk = len(days) - first
     wins, losses = np.add.reduceat(won.astype(float), first), np.add.reduceat(lost.astype(float), first)
     open_after = np.cumprod(1 - (wins + losses) / at_risk)
-    open_before = np.append(1.0, open_after[:-1])
-    share = np.cumsum(open_before * wins / at_risk)
-    return np.append(0.0, share)[np.searchsorted(times, until, side="right")]
+    share = np.cumsum(np.append(1.0, open_after[:-1]) * wins / at_risk)
+    place = np.searchsorted(times, np.minimum(ages, observed), side="right")
+    told = Pace(ages, np.append(0.0, share)[place], np.append(1.0, open_after)[place], observed)
+    return told if observed >= until or observed <= 0 else _carried_on(told)
 
 
-def later_wins(days: FloatArray, won: BoolArray, lost: BoolArray, horizon: float, winnable: float) -> float:
-    """The exponent that turns 1 - P(horizon) into 1 - P(winnable); 1.0, no later wins, where the history cannot tell.
+def _carried_on(pace: Pace) -> Pace:
+    """A pace beyond its observation."""
+    half, end = pace.observed / 2, pace.observed
+    won, still_open = (np.interp([half, end], pace.ages, share) for share in (pace.won, pace.open))
+    won_rate = (won[1] - won[0]) / max(float(still_open.mean()), 1e-9) / np.log(2)
+    end_rate = (still_open[0] - still_open[1]) / max(float(still_open.mean()), 1e-9) / np.log(2)
+    later = pace.ages > end
+    left = still_open[1] * (pace.ages[later] / end) ** -end_rate
+    ended = won_rate / end_rate * (still_open[1] - left) if end_rate > 0 else 0.0
+    shares = (pace.won.copy(), pace.open.copy())
+    shares[0][later], shares[1][later] = won[1] + ended, left
+    return Pace(pace.ages, *shares, pace.observed)
 
-    What happens beyond the longest observation is not extrapolated.
+
+def watched_weights(pace: Pace, age: FloatArray, watched: FloatArray, ended: FloatArray, horizon: float) -> FloatArray:
+    """How much each row (lead at an age) teaches about its horizon, of which only `watched` days have been seen; all (n,).
+
+    `ended` says how the watch ended: 1.0 won, 0.0 lost, NaN still open. A won row counts as won, any other as not won. What
+    is not won counts less the fewer of the wins have had time to come, because fewer wins stand beside it: a loss by the
+    share of the horizon's wins that come within the watch, an open lead by that times the chance that it is not won later.
+    Then the odds of winning among the rows of any watch are those of the whole horizon, as when cases and controls are
+    sampled apart (King and Zeng 2001, Political Analysis 9, 137-163), provided that among leads of one age the wins of all
+    come at one pace. Besides, all rows of a watch count less the shorter it was: the pace is that of past leads, and a sales
+    team that has become quicker would be taken for one that wins more. A horizon that has passed gives 1.
+
+    Every learner takes weights, so that all experts, the blend and the calibration learn from open leads as well.
     """
-    if not won.any():
-        return 1.0
-    short, long = np.clip(cumulative_incidence(days, won, lost, np.array([horizon, winnable])), 0, 1 - 1e-9)
-    return float(max(np.log1p(-long) / np.log1p(-short), 1.0)) if short > 0 else 1.0
-
-
-def stretch(probability: FloatArray, exponent: float) -> FloatArray:
-    """The probability at the winnable horizon from that at the sales-ready one, same shape."""
-    return -np.expm1(exponent * np.log1p(-probability))
+    seen, won_later = pace.watched(age, watched, horizon)
+    weights = np.sqrt(seen) * np.where(ended == 1, 1.0, np.where(ended == 0, seen, seen * (1 - won_later)))
+    return np.where(watched >= horizon, 1.0, np.where(seen < LEAST_SEEN, 0.0, weights))

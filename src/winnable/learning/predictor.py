@@ -11,17 +11,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from winnable.definition.facts import Facts, FloatArray
 from winnable.definition.gate import Decision, decide, grade
 from winnable.definition.load import definition_from, load_definition
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import Points, score_points
 from winnable.errors import StoreError
-from winnable.history.plan import FeaturePlan, Field
+from winnable.history.plan import AGE, FeaturePlan, Field
 from winnable.history.records import Activity, facts_of_records
 from winnable.learning.artefact import FORMAT, Artefact, read_artefact
 from winnable.learning.calibration import identity
-from winnable.learning.horizons import stretch
+from winnable.learning.horizons import Pace
 from winnable.learning.reasons import Reason, groups_of, reasons_learned, reasons_of_rules
 from winnable.learning.scorer import UNKNOWN_BAND, Answer, Scorer
 from winnable.learning.segments import with_segment
@@ -61,7 +63,7 @@ class Predictor:
         self.scorer = Scorer(spec["model"], artefact.boosters)
         self.mode: str = spec["model"]["mode"]
         self.why: str = spec["model"]["why"]
-        self.later_wins: float | None = spec["later_wins"]
+        self.pace = None if spec["pace"] is None else Pace.from_json(spec["pace"])
         self.usual_bar: float | None = spec["usual_bar"]
         self.fingerprint = artefact.fingerprint
         self.version = version or self.fingerprint
@@ -113,7 +115,7 @@ class Predictor:
         facts = with_segment(self.definition, facts, points)
         answer = self.scorer.answer(facts, points.logit, reasons=reasons and self.mode != "rules")
         probability = answer.probability
-        winnable = None if self.later_wins is None else stretch(probability, self.later_wins)
+        winnable = self.within(facts, probability, self.definition.outcome.winnable_days)
         return Scores(
             probability=probability,
             low=answer.low,
@@ -127,6 +129,17 @@ class Predictor:
             mode=self.mode,
             why=self.why,
         )
+
+    def within(self, facts: Facts, probability: FloatArray, days: float) -> FloatArray | None:
+        """The probability of being won within any number of `days`, from the score's `probability` (n,) of the same facts.
+
+        It never falls with the days. None where the history has no dates and promises no horizon. A lead without a date of
+        creation is taken as new.
+        """
+        if self.pace is None:
+            return None
+        age = np.maximum(np.nan_to_num(facts.numbers(AGE), nan=0.0), 0.0)
+        return self.pace.stretch(probability, age, self.definition.outcome.horizon_days, days)
 
     def _reasons(self, facts: Facts, points: Points, answer: Answer) -> tuple[tuple[Reason, ...], ...]:
         if answer.reasons is None:
@@ -161,5 +174,5 @@ def rules_artefact(definition: Definition) -> Artefact:
         "winnable": metadata.version("winnable"),
     }
     written = definition.model_dump(mode="json", exclude_defaults=True)
-    learned = {"model": rules_spec(), "later_wins": None, "usual_bar": None}
+    learned = {"model": rules_spec(), "pace": None, "usual_bar": None}
     return Artefact({"format": FORMAT, "definition": written, "plan": plan.to_json(), "card": card, **learned}, {})

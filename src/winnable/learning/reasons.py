@@ -101,6 +101,10 @@ def _measured(measure: Measure, kinds: str, value: float) -> str:
         return f"No {kinds} yet" if np.isnan(value) else f"Last {kinds} {value:.0f} days ago"
     if measure.what == "kinds":
         return f"{value:.0f} different kinds of activity{within}"
+    if measure.what == "change":
+        often = "as often" if value == 0 else f"{abs(value):.0f} times {'more' if value > 0 else 'less'}"
+        before = f"{'as' if value == 0 else 'than'} in the {measure.within_days:g} before"
+        return f"{kinds[0].upper()}{kinds[1:]} {often}{within} {before}"
     return f"No {kinds}{within or ' yet'}" if value == 0 else f"{kinds[0].upper()}{kinds[1:]} {value:.0f} times{within}"
 
 

@@ -25,9 +25,12 @@ MOST = 5000  # leads that are looked at
 def compare_segments(facts: Facts, points: Points, rows: Snapshots, seed: int) -> str | None:
     """Why one model answers for all scorecards, in words; None where there is one scorecard, or no segment large enough to ask.
 
-    `facts` and `points` belong to the training `rows`, of which the first of each lead is taken.
+    `facts` and `points` belong to the training `rows`, of which the first of each lead is taken whose outcome is known.
     """
-    first = np.unique(rows.leads, return_index=True)[1]
+    known = np.flatnonzero(rows.known)
+    if not len(known):
+        return None
+    first = known[np.unique(rows.leads[known], return_index=True)[1]]
     first = first[np.linspace(0, len(first) - 1, min(MOST, len(first))).astype(np.int64)]
     won, card, person = rows.won[first], points.card[first], rows.person[first]
     segments = [card == each for each in np.unique(card)]

@@ -1,8 +1,9 @@
 """Training: from a CRM's history to a candidate model and an honest comparison of it.
 
-The way is always the same: rows in time, facts, rules, a model of the earlier rows judged on the later ones, then the model of
-all rows. Where nothing can be learned the candidate answers by the rules, and its comparison says what could be judged. What is
-fitted and how it is blended is decided in `model`; whether the candidate becomes champion, in `promotion`.
+The way is always the same: rows in time, facts, rules, a model of what was known before the later rows judged on these, then the
+model of all rows. Where nothing can be learned the candidate answers by the rules, and its comparison says what could be judged.
+What a row teaches whose outcome is not known yet is decided in `lessons`, what is fitted and how it is blended in `model`,
+whether the candidate becomes champion in `promotion`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, Facts, FloatArray
+from winnable.definition.facts import Facts, FloatArray
 from winnable.definition.gate import bar_of_capacity
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import score_points
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leakage import ColumnVerdict, assess_columns, left_out
-from winnable.history.moments import DAY, microseconds, times_of
+from winnable.history.moments import DAY
 from winnable.history.plan import learn_plan
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.artefact import FORMAT, Artefact
 from winnable.learning.calibration import sigmoid
-from winnable.learning.evaluation import Measured, base_rate, measure, split_forward
-from winnable.learning.horizons import later_wins
+from winnable.learning.evaluation import Measured, measure, split_forward
+from winnable.learning.lessons import Lessons, learn_lessons
 from winnable.learning.model import LeadModel
 from winnable.learning.segment_check import compare_segments
 from winnable.learning.segments import with_segment
@@ -97,29 +98,32 @@ def learn(
         latest = latest_moment(crm)
         present = None if latest is None else latest.to_pydatetime()
     rows = take_snapshots(definition, crm, present)
-    known = rows.take(rows.known)
+    lessons = learn_lessons(definition, crm, rows)
+    rows, lessons = rows.take(lessons.teach), lessons.take(lessons.teach)
     verdicts = assess_columns(definition, crm)
     kept_out = tuple(dict.fromkeys((*left_out(verdicts), *leave_out)))
     plan = learn_plan(definition, crm, kept_out)
-    tell(f"{len(crm.leads):,} leads give {len(known.won):,} training rows, {int(known.won.sum()):,} of them won")
-    facts = facts_of(plan, definition, crm, known.leads, known.as_of)
+    tell(f"{len(crm.leads):,} leads give {len(lessons.won):,} training rows, {int(lessons.won.sum()):,} of them won")
+    if partly := int((~rows.known).sum()):
+        tell(f"{partly:,} of these have been watched for a part of the horizon only, and count for as much as that shows")
+    facts = facts_of(plan, definition, crm, rows.leads, rows.as_of)
     points = score_points(definition, facts)
-    fit = _Fit(with_segment(definition, facts.select(plan.learned), points), points.logit, known, seed, threads)
-    judged, cross_fitted = _judge(fit, known, tell) if judge else (None, None)
+    fit = _Fit(with_segment(definition, facts.select(plan.learned), points), points.logit, rows, seed, threads)
+    judged, cross_fitted = _judge(fit, lessons, definition, crm, tell) if judge else (None, None)
     tell("Learning from all of them")
-    model = cross_fitted if cross_fitted is not None else fit.on(np.ones(len(known.won), dtype=bool))
+    model = cross_fitted if cross_fitted is not None else fit.on(lessons)
     artefact = Artefact(
         spec={
             "format": FORMAT,
             "definition": definition.model_dump(mode="json", exclude_defaults=True),
             "plan": plan.to_json(),
             "model": model.spec_,
-            "later_wins": _later_wins(definition, crm, rows, present),
+            "pace": None if lessons.pace is None else lessons.pace.to_json(),
             "usual_bar": None if judged is None else _usual_bar(definition, judged),
             "card": {
-                **_card(definition, crm, known, present, judged),
+                **_card(definition, crm, lessons, rows, present, judged),
                 "left_out": list(kept_out),
-                "segments": compare_segments(fit.facts, points, known, seed),
+                "segments": compare_segments(fit.facts, points, rows, seed),
             },
         },
         boosters=model.boosters_,
@@ -137,49 +141,41 @@ class _Fit:
     seed: int
     threads: int
 
-    def on(self, chosen: BoolArray) -> LeadModel:
-        """A model of the chosen rows (mask).
+    def on(self, lessons: Lessons) -> LeadModel:
+        """A model of what the rows teach.
 
         The rows of one lead at several ages resemble each other: all rows together weigh as much as there are leads, so that what
         is held against chance is held against the number of leads.
         """
-        where, rows = np.flatnonzero(chosen), self.rows.take(chosen)
-        weights = np.full(len(where), len(np.unique(rows.leads)) / max(len(where), 1))
+        where, rows = np.flatnonzero(lessons.teach), self.rows.take(lessons.teach)
+        weights = lessons.weights[where] * len(np.unique(rows.leads)) / max(len(where), 1)
         order = rows.as_of / DAY if rows.timed else None
         model = LeadModel(seed=self.seed, threads=self.threads)
-        return model.fit(self.facts.take(where), rows.won, self.rules[where], weights=weights, groups=rows.person, order=order)
+        facts, rules = self.facts.take(where), self.rules[where]
+        return model.fit(facts, lessons.won[where], rules, weights=weights, groups=rows.person, order=order)
 
 
-def _judge(fit: _Fit, known: Snapshots, tell: Tell) -> tuple[Judged | None, LeadModel | None]:
+def _judge(fit: _Fit, lessons: Lessons, definition: Definition, crm: Crm, tell: Tell) -> tuple[Judged | None, LeadModel | None]:
     """Judge on later leads where there is time, else on leads left out in turn.
 
-    The model of all rows comes along in that case.
+    The model of all rows comes along in that case. What the judged one learns from is what was known at the cut: leads that were
+    open then are open to it, however they ended.
     """
-    if not 0 < known.won.sum() < len(known.won):
+    known = np.flatnonzero(fit.rows.known)
+    rows, rules = fit.rows.take(known), sigmoid(fit.rules[known])
+    if not 0 < rows.won.sum() < len(known):
         return None, None
-    split = split_forward(known)
-    if split is not None:
-        later = np.flatnonzero(split.later)
-        tell(f"Judging on the {len(later):,} rows from {split.cut} on, learned from {int(split.earlier.sum()):,} earlier ones")
-        answer = fit.on(split.earlier).probability(fit.facts.take(later), fit.rules[later])
-        base = base_rate(known.won[split.earlier])
-        return Judged(known.take(later), answer, sigmoid(fit.rules[later]), base, f"leads from {split.cut} on"), None
-    model = fit.on(np.ones(len(known.won), dtype=bool))
-    how = "leads left out in turn (cross-fitting)"
-    return Judged(known, model.oof_, sigmoid(fit.rules), base_rate(known.won), how), model
-
-
-def _later_wins(definition: Definition, crm: Crm, rows: Snapshots, present: Any) -> float | None:
-    """The exponent for the winnable horizon, from the whole lives of the leads; None where no horizon can be promised."""
-    if rows.horizon_days is None:
-        return None
-    created, closed = times_of(crm.leads["@created"]), times_of(crm.leads["@closed"])
-    outcome, ended = outcomes(definition, crm), ~crm.leads["@closed"].isna().to_numpy()
-    until = np.where(ended, closed, microseconds(present))
-    days = (until - created) / DAY
-    usable = ~crm.leads["@created"].isna().to_numpy() & (days >= 0) & ~((outcome == 1.0) & ~ended)
-    won, lost = ended & (outcome == 1.0), ended & (outcome == 0.0)
-    return later_wins(days[usable], won[usable], lost[usable], definition.outcome.horizon_days, definition.outcome.winnable_days)
+    split = split_forward(rows)
+    if split is None:
+        model = fit.on(lessons)
+        how = "leads left out in turn (cross-fitting)"
+        return Judged(rows, model.oof_[fit.rows.known], rules, lessons.base_rate(), how), model
+    then = lessons if rows.horizon_days is None else learn_lessons(definition, crm, fit.rows.seen_at(split.at))
+    apart = np.isin(fit.rows.person, rows.person[split.later]) | (fit.rows.as_of >= split.at)
+    then, later = then.without(apart), known[split.later]
+    tell(f"Judging on the {len(later):,} rows from {split.cut} on, learned from {int(then.teach.sum()):,} earlier ones")
+    answer = fit.on(then).probability(fit.facts.take(later), fit.rules[later])
+    return Judged(rows.take(split.later), answer, rules[split.later], then.base_rate(), f"leads from {split.cut} on"), None
 
 
 def _usual_bar(definition: Definition, judged: Judged) -> float | None:
@@ -194,17 +190,19 @@ def _usual_bar(definition: Definition, judged: Judged) -> float | None:
     return bar_of_capacity(definition, judged.candidate[new], weeks) if weeks >= 1 else None
 
 
-def _card(definition: Definition, crm: Crm, known: Snapshots, present: Any, judged: Judged | None) -> dict[str, Any]:
+def _card(
+    definition: Definition, crm: Crm, lessons: Lessons, rows: Snapshots, present: Any, judged: Judged | None
+) -> dict[str, Any]:
     """What a person asks of a model first: on what it was trained, until when, and how good it was."""
     measured = {} if judged is None else judged.measured()
     return {
-        "horizon_days": known.horizon_days,
-        "winnable_days": definition.outcome.winnable_days if known.horizon_days else None,
+        "horizon_days": rows.horizon_days,
+        "winnable_days": definition.outcome.winnable_days if rows.horizon_days else None,
         "leads": len(crm.leads),
         "wins": int((outcomes(definition, crm) == 1.0).sum()),
-        "rows": len(known.won),
+        "rows": len(lessons.won),
         "known_until": None if present is None else present.isoformat(),
-        "base_rate": base_rate(known.won) if 0 < known.won.sum() < len(known.won) else definition.outcome.expected_conversion,
+        "base_rate": lessons.base_rate() if 0 < lessons.won.sum() < len(lessons.won) else definition.outcome.expected_conversion,
         "judged_on": None if judged is None else judged.how,
         "measured": {name: each.metrics() for name, each in measured.items()},
         "winnable": metadata.version("winnable"),
