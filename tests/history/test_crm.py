@@ -204,6 +204,14 @@ def test_forms_and_time_zones_may_be_mixed_in_a_column(crm: Writer) -> None:
     read = crm.read("Id,Created,Status\n" + rows, definition({"id": "Id", "created": "Created", "status": "Status"}))
     march = pd.Timestamp("2024-03-12 08:00", tz="UTC")
     assert read.leads["@created"].tolist() == [march, march, march, march + pd.Timedelta(days=13), march, march]
+    assert any("2 times with a time zone and 3 times without" in note and "UTC" in note for note in read.notes)
+
+
+def test_times_that_all_name_their_zone_or_none_of_them_are_not_noted(crm: Writer) -> None:
+    for zone in ("", "Z", "+02:00"):
+        rows = "".join(f"{day},2024-03-1{day}T10:00{zone},Won\n" for day in range(3))
+        read = crm.read("Id,Created,Status\n" + rows, definition({"id": "Id", "created": "Created", "status": "Status"}))
+        assert not any("time zone" in note for note in read.notes)
 
 
 EVENTS = {"activities": "Lead ID,Timestamp,Type\na1,2024-01-05,Call\na1,2024-01-04,E-mail\na2,2024-01-04,Call\n"}
@@ -285,12 +293,16 @@ def test_history_is_recognised_typed_and_sorted(crm: Writer) -> None:
     read = crm.read(
         LEADS,
         history="LeadId,CreatedDate,Field,OldValue,NewValue\na1,2024-01-09,Status,Open,Won\na1,2024-01-05,Status,Select,Open\na1,2024-01-06,City,,Rome\n"
-        "zz,2024-01-06,City,,Rome\na2,2024-01-06,,x,y\n",
+        "zz,2024-01-06,City,,Rome\na2,2024-01-06,,x,y\na2,2024-08-01,City,,Rome\n",
     )
     assert read.history is not None
     assert read.history[["@field", "@new"]].to_numpy().tolist() == [["City", "Rome"], ["Status", "Open"], ["Status", "Won"]]
     assert read.history["@old"].isna().tolist() == [True, True, False]
-    assert reasons(read) == {("history", 3): "no lead that can be used has this id", ("history", 4): "it names no field"}
+    assert reasons(read) == {
+        ("history", 3): "no lead that can be used has this id",
+        ("history", 4): "it names no field",
+        ("history", 5): "its time lies in the future",
+    }
 
 
 def test_old_values_that_are_not_kept_are_those_that_were_new_before(crm: Writer) -> None:

@@ -11,10 +11,12 @@ import pandas as pd
 
 from winnable.errors import DataError
 from winnable.history.parsing import day_order, parse_moments
-from winnable.history.rejects import Findings
+from winnable.history.rejects import Findings, counted
 
 UNREADABLE_SHARE = 0.5
 """A column of which more than this share cannot be read is no date column: an error, not rows to be rejected one by one."""
+
+_WITH_ZONE = r":\d\d(?:\.\d+)? ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 
 
 def read_dates(
@@ -42,9 +44,21 @@ def read_dates(
                 f"{table}: '{column.name}' mixes dates with the day first ({order.only_day} values) and the month first "
                 f"({order.only_month}); where both are possible, the {'day' if first else 'month'} was read first."
             )
+        _note_mixed_zones(column, table, findings)
         if strict:
             _refuse_unreadable(column, moments[role], table)
     return moments
+
+
+def _note_mixed_zones(column: "pd.Series[str]", table: str, findings: Findings) -> None:
+    """Say so where some times of a column name their zone and others do not: one of the two may be off by hours."""
+    zoned = column.str.contains(_WITH_ZONE, regex=True, na=False)
+    bare = column.str.contains(":", regex=False, na=False) & ~zoned if zoned.any() else zoned
+    if bare.any():
+        findings.note(
+            f"{table}: in '{column.name}' {counted(int(zoned.sum()), 'time')} with a time zone and "
+            f"{counted(int(bare.sum()), 'time')} without; those without were taken as UTC."
+        )
 
 
 def _refuse_unreadable(column: "pd.Series[str]", moments: "pd.Series[pd.Timestamp]", table: str) -> None:
