@@ -91,3 +91,23 @@ def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="--output"):
         write_table(pd.DataFrame({"a": [1]}), tmp_path / "taken")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.csv", "taken"]
+
+
+def test_at_any_age_a_lead_that_goes_on_stands_better_than_one_that_does_not(predictor: Predictor, demo_store: DemoStore) -> None:
+    """The same people on the day they came, and 7 and 30 days later: nothing happened since, or a demo was asked for."""
+    from winnable.history.records import Activity
+
+    people = pd.read_csv(demo_store.files.open_leads, dtype=str, keep_default_na=False).to_dict("records")
+    came = pd.Timestamp("2026-03-02 09:00", tz="UTC")
+    people = [{**person, "Created Date": came.isoformat()} for person in people]
+
+    def odds(age: int, happened: tuple[int, ...]) -> float:
+        now = came + pd.Timedelta(days=age, minutes=1)
+        done = [Activity("Demo request", (came + pd.Timedelta(days=day)).to_pydatetime()) for day in happened if day < age]
+        facts = predictor.facts(people, [done] * len(people), [now.to_pydatetime()] * len(people))
+        p = predictor.score(facts, [""] * len(people), reasons=False).probability
+        return float(np.log(p / (1 - p)).mean())
+
+    assert odds(30, ()) < odds(0, ())
+    for age in (7, 30):
+        assert odds(age, (age - 3, age - 1)) > odds(age, ())
