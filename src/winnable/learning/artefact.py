@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,19 @@ SPEC, DIGESTS = "spec.json", "digests.json"
 
 @dataclass(frozen=True)
 class Artefact:
-    """A trained model as data: `spec` is plain JSON types, `boosters` are the trees of experts as text, by the expert's name."""
+    """A trained model as data: `spec` is plain JSON types, `boosters` are the trees of experts as text, by the expert's name.
+
+    `digests` are those of its files where it was read from some, by their names.
+    """
 
     spec: Mapping[str, Any]
     boosters: Mapping[str, str]
+    digests: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
 
     @property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change with any byte of the model."""
-        return hashlib.sha256(_bytes(_digests(_files(self)))).hexdigest()[:12]
+        return hashlib.sha256(_bytes(self.digests or _digests(_files(self)))).hexdigest()[:12]
 
 
 def write_artefact(artefact: Artefact, folder: Path) -> None:
@@ -71,7 +75,7 @@ def read_artefact(folder: Path) -> Artefact:
     spec = json.loads(files.pop(SPEC))
     if spec.get("format") != FORMAT:
         raise ArtefactError(f"{folder}: written in format {spec.get('format')}, this version reads format {FORMAT}. Train again.")
-    return Artefact(spec, {name.removesuffix(".txt"): content.decode() for name, content in files.items()})
+    return Artefact(spec, {name.removesuffix(".txt"): content.decode() for name, content in files.items()}, digests)
 
 
 def _files(artefact: Artefact) -> dict[str, bytes]:

@@ -32,7 +32,9 @@ class Opinion:
 class Expert(Protocol):
     """What the blend needs of an expert: `base`, the log-odds to which the columns of a lead add."""
 
-    base: float
+    @property
+    def base(self) -> float:
+        """The log-odds before anything is known of a lead."""
 
     def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
         """What it says of n leads."""
@@ -89,9 +91,13 @@ class LeafwiseExpert:
         words = numbers + np.arange(len(level_counts))
         sources: IntArray = np.concatenate([np.arange(numbers), words, words, [numbers + len(level_counts)]]).astype(np.int64)
         self._trees = Trees(text, sources)
-        self.base = self._trees.base
         self._rates, self._counts = (np.array([value for table in part[key] for value in table]) for key in ("rates", "counts"))
         self._starts = np.cumsum([0, *level_counts])[:-1].astype(np.int64)
+
+    @property
+    def base(self) -> float:
+        """The mean of its answers in training."""
+        return self._trees.base
 
     def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
         """What it says of n leads."""
@@ -106,7 +112,11 @@ class SymmetricExpert:
 
     def __init__(self, text: str) -> None:
         self._trees = SymmetricTrees(text)
-        self.base = self._trees.base
+
+    @property
+    def base(self) -> float:
+        """The mean of its answers in training."""
+        return self._trees.base
 
     def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
         """What it says of n leads."""

@@ -3,17 +3,20 @@
 `import lightgbm` would pull pandas and scikit-learn into a service; the shared library alone needs neither. A tree's answer
 depends only on the leaf that a lead falls into, and so does the way to that leaf. The reasons are therefore the steps of the way
 (Saabas 2014): what each split changed in the mean of the leads below it, added up by feature. They are exact and additive, cost a
-table look-up a tree instead of TreeSHAP's search through all subsets, and the table is made once, at load.
+table look-up a tree instead of TreeSHAP's search through all subsets; the table is made when reasons are first asked for.
 """
 
 import ctypes
 import importlib.util
+import re
 import threading
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from winnable.definition.facts import FloatArray, IntArray
 from winnable.errors import ArtefactError
@@ -84,20 +87,25 @@ class Trees:
         arguments = (ctypes.c_char_p(text.encode()), ctypes.byref(rounds), ctypes.byref(self._booster))
         _call("LGBM_BoosterLoadModelFromString", *arguments)
         self._features = _header(text, "max_feature_idx") + 1
-        trees = [_Tree(block) for block in text.split("\nTree=")[1:]]
-        self._starts = np.cumsum([0] + [len(tree.leaf_values) for tree in trees])[:-1].astype(np.int64)
-        self._values = np.concatenate([tree.leaf_values for tree in trees])
-        self.base = float(sum(tree.root for tree in trees))
-        self._parts = np.zeros((len(self._values), int(sources.max(initial=0)) + 1), dtype=np.float32)
-        for start, tree in zip(self._starts, trees, strict=True):
-            for leaf, way in enumerate(tree.ways):
-                for feature, change in way:
-                    self._parts[start + leaf, sources[feature]] += change
+        self._sources = sources
+        self._trees = text.split("\nTree=")[1:]
+        self._values, self._leaves = _lines(self._trees, "leaf_value")
+        self._starts = np.cumsum([0, *self._leaves])[:-1].astype(np.int64)
         self._threads = threading.local()
 
     def __del__(self) -> None:
         if self._booster:
             _library().LGBM_BoosterFree(self._booster)
+
+    @property
+    def base(self) -> float:
+        """The log-odds to which the columns of a lead add."""
+        return self._ways[0]
+
+    @cached_property
+    def _ways(self) -> tuple[float, NDArray[np.float32]]:
+        """The sum of the trees' means, and what each source adds to it on the way to each leaf, (leaves, sources)."""
+        return _Ways(self._trees, self._values, self._leaves).added(self._sources)
 
     def leaves(self, features: FloatArray) -> IntArray:
         """The place of the leaf of each lead in each tree: (n, features) to (n, trees)."""
@@ -119,13 +127,14 @@ class Trees:
 
     def logit(self, features: FloatArray, *, reasons: bool = False) -> tuple[FloatArray, FloatArray | None]:
         """Raw scores (n,) of features (n, features), and if asked what each source added to `base` (n, sources)."""
-        logit, parts = np.empty(len(features)), np.empty((len(features), self._parts.shape[1])) if reasons else None
+        logit = np.empty(len(features))
+        parts = np.empty((len(features), self._ways[1].shape[1])) if reasons else None
         for at in range(0, len(features), BATCH):
             leaves = self.leaves(features[at : at + BATCH])
             logit[at : at + BATCH] = self._values[leaves].sum(axis=1)
             if parts is not None:
                 for row, places in enumerate(leaves):
-                    parts[at + row] = self._parts[places].sum(axis=0, dtype=np.float64)
+                    parts[at + row] = self._ways[1][places].sum(axis=0, dtype=np.float64)
         return logit, parts
 
 
@@ -136,36 +145,51 @@ def _header(text: str, key: str) -> int:
     raise ArtefactError(f"the trees are not a LightGBM model: no {key} in its header")
 
 
-class _Tree:
-    """One tree of a LightGBM text: its leaves' values, and the way to each leaf as (feature, change of the mean) steps."""
+class _Ways:
+    """The ways through LightGBM's trees from their texts, all trees together, a node at a time.
 
-    def __init__(self, block: str) -> None:
-        fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        self.leaf_values = np.array(fields["leaf_value"].split(), dtype=np.float64)
-        self.ways: list[list[tuple[int, float]]] = [[] for _ in self.leaf_values]
-        if len(self.leaf_values) == 1:
-            self.root = float(self.leaf_values[0])
-            return
-        self._left, self._right, self._asked = (
-            [int(word) for word in fields[key].split()] for key in ("left_child", "right_child", "split_feature")
+    Nodes are numbered after the ones above them, leaves behind all nodes. The mean of a node is that of the training leads below.
+    """
+
+    def __init__(self, trees: Sequence[str], values: FloatArray, leaves: IntArray) -> None:
+        (left, self._inner), (right, _), (asked, _), (counts, counted) = (
+            _lines(trees, key) for key in ("left_child", "right_child", "split_feature", "leaf_count")
         )
-        self._counts = [float(word) for word in fields["leaf_count"].split()]
-        self._means: dict[int, tuple[float, float]] = {}
-        self.root = self._mean(0)[0]
-        self._walk(0, [])
+        self._nodes = int(self._inner.max(initial=0))
+        children = np.stack([_padded(side, self._inner, self._nodes).astype(np.int64) for side in (left, right)])
+        self._children = np.where(children < 0, self._nodes + ~children, children)  # LightGBM writes a leaf as ~leaf
+        self._asked = _padded(asked, self._inner, self._nodes).astype(np.int64)
+        self._leaf = np.arange(int(leaves.max())) < leaves[:, None]
+        self._means, mass = np.zeros((2, len(trees), self._nodes + self._leaf.shape[1]))
+        self._means[:, self._nodes :] = _padded(values, leaves, self._leaf.shape[1])
+        mass[:, self._nodes :] = _padded(counts, counted, self._leaf.shape[1])
+        for node in reversed(range(self._nodes)):
+            at = np.flatnonzero(self._inner > node)
+            below = self._children[:, at, node]
+            mass[at, node] = mass[at, below].sum(axis=0)
+            self._means[at, node] = (mass[at, below] * self._means[at, below]).sum(axis=0) / np.maximum(mass[at, node], 1.0)
+        self._roots = self._means[np.arange(len(trees)), np.where(self._inner > 0, 0, self._nodes)]  # a tree may be one leaf
 
-    def _mean(self, node: int) -> tuple[float, float]:
-        """The mean value of the training leads below a node, and their number; leaves are ~node, as LightGBM writes them."""
-        if node < 0:
-            return float(self.leaf_values[~node]), self._counts[~node]
-        (left, many), (right, more) = self._mean(self._left[node]), self._mean(self._right[node])
-        self._means[node] = ((left * many + right * more) / max(many + more, 1.0), many + more)
-        return self._means[node]
+    def added(self, sources: IntArray) -> tuple[float, NDArray[np.float32]]:
+        """The sum of the trees' means, and what each source adds to it on the way to each leaf, (leaves, sources)."""
+        added = np.zeros((*self._means.shape, int(sources.max(initial=0)) + 1), dtype=np.float32)
+        for node in range(self._nodes):
+            at = np.flatnonzero(self._inner > node)
+            for child in self._children[:, at, node]:
+                added[at, child] = added[at, node]
+                added[at, child, sources[self._asked[at, node]]] += self._means[at, child] - self._means[at, node]
+        return float(self._roots.sum()), added[:, self._nodes :][self._leaf]
 
-    def _walk(self, node: int, way: list[tuple[int, float]]) -> None:
-        if node < 0:
-            self.ways[~node] = way
-            return
-        for child in (self._left[node], self._right[node]):
-            mean = self.leaf_values[~child] if child < 0 else self._means[child][0]
-            self._walk(child, [*way, (self._asked[node], float(mean) - self._means[node][0])])
+
+def _lines(trees: Sequence[str], key: str) -> tuple[FloatArray, IntArray]:
+    """The numbers that stand under a key in the trees, one tree after the other, and how many there are in each."""
+    found = [re.search(rf"^{key}=(.*)$", tree, re.MULTILINE) for tree in trees]
+    told = [[] if line is None else line[1].split() for line in found]
+    return np.array([word for words in told for word in words], dtype=np.float64), np.array([len(words) for words in told])
+
+
+def _padded(values: FloatArray, lengths: IntArray, width: int) -> FloatArray:
+    """Rows of different lengths, one after the other, as a table with zeros behind the shorter ones."""
+    table = np.zeros((len(lengths), width))
+    table[np.arange(width) < lengths[:, None]] = values
+    return table
