@@ -7,7 +7,7 @@ decides: nurtured, recycled to marketing, or discarded. Here also the grades, ho
 not known here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -68,7 +68,9 @@ def decide(
     bars = list(_bars(definition, facts, points, probability, known))
     if usual_bar is not None and definition.gate.capacity_per_week is not None:
         bars.append(_probability_bar(definition, probability, np.full(facts.size, usual_bar)))
-    worthy = free & np.all([np.ones(facts.size, dtype=np.bool_), *(bar.met for bar in bars)], axis=0)
+    worthy = free.copy()
+    for bar in bars:
+        worthy &= bar.met
     lots = np.asarray([_lot(lead_id) for lead_id in lead_ids])
     drawn = free & (lots < definition.gate.always_work_share)
     if definition.gate.capacity_per_week is not None and usual_bar is None:
@@ -247,7 +249,7 @@ def _share_in_words(share: float) -> str:
 
 
 def _of_100(probability: FloatArray) -> FloatArray:
-    return np.round(np.nan_to_num(probability) * 100)
+    return np.asarray(np.rint(np.where(np.isnan(probability), 0.0, probability) * 100))
 
 
 def _first(rows: BoolArray, places: int, *order: FloatArray) -> BoolArray:
@@ -283,28 +285,33 @@ class _Verdicts:
 
     def give(self, held: BoolArray, action: Action, says: str) -> None:
         """One decision, to all of these leads that have none yet."""
-        self._codes[held & self.open()] = len(self._given)
-        self._given.append((action, says))
+        new = held & self.open()
+        if new.any():
+            self._codes[new] = len(self._given)
+            self._given.append((action, says))
 
     def told(self, **numbers: FloatArray) -> tuple[Decision, ...]:
         """The decisions with each lead's own numbers in their sentences; one object for all leads of which the same is said."""
-        columns = [self._codes.tolist()]
-        for name in ("chance", "long", "points", "known"):
-            spoken = np.asarray([f"{{{name}}}" in says for _, says in self._given], dtype=np.bool_)
-            columns.append(np.where(spoken[self._codes], numbers[name], 0.0).tolist())
-        rows = zip(*columns, strict=True)
+        spoken = [[name for name in numbers if f"{{{name}}}" in says] for _, says in self._given]
+        columns = {name: values.tolist() for name, values in numbers.items()}
         once: dict[tuple[float, ...], Decision] = {}
         told = []
-        for row in rows:
-            if row not in once:
-                once[row] = self._one(*row)
-            told.append(once[row])
+        for row, code in enumerate(self._codes.tolist()):
+            said = (code, *[columns[name][row] for name in spoken[code]])
+            if said not in once:
+                once[said] = self._one(code, dict(zip(spoken[code], said[1:], strict=True)))
+            told.append(once[said])
         return tuple(told)
 
-    def _one(self, code: int, chance: float, long: float, points: float, known: float) -> Decision:
+    def _one(self, code: int, numbers: Mapping[str, float]) -> Decision:
         action, says = self._given[code]
-        chances = {"chance": _chance_in_words(chance), "long": _chance_in_words(long).lower()}
-        return Decision(action, says.format(**chances, points=f"{points:g}", known=f"{known:g}"))
+        return Decision(action, says.format(**{name: _in_words(name, number) for name, number in numbers.items()}))
+
+
+def _in_words(name: str, number: float) -> str:
+    if name in {"points", "known"}:
+        return f"{number:g}"
+    return _chance_in_words(number).lower() if name == "long" else _chance_in_words(number)
 
 
 def _chance_in_words(of_100: float) -> str:

@@ -74,19 +74,17 @@ class ContactColumns:
 
 def contact_columns(junk: Junk, columns: Iterable[str]) -> ContactColumns:
     """Which of these columns hold contact data: those that the definition names, else those recognised by their names."""
-    there = tuple(columns)
+    return _contact_columns(junk.name, junk.email, junk.phone, tuple(columns))
 
+
+@lru_cache(maxsize=64)
+def _contact_columns(
+    name: tuple[str, ...], email: tuple[str, ...], phone: tuple[str, ...], there: tuple[str, ...]
+) -> ContactColumns:
     def named_or_known(named: tuple[str, ...], known: set[str]) -> tuple[str, ...]:
-        return tuple(c for c in there if (c in named if named else _bare(c) in known))
+        return tuple(c for c in there if (c in named if named else re.sub(r"[^a-z0-9]", "", c.lower()) in known))
 
-    return ContactColumns(
-        named_or_known(junk.name, _NAME), named_or_known(junk.email, _EMAIL), named_or_known(junk.phone, _PHONE)
-    )
-
-
-@lru_cache(maxsize=10_000)
-def _bare(column: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", column.lower())
+    return ContactColumns(named_or_known(name, _NAME), named_or_known(email, _EMAIL), named_or_known(phone, _PHONE))
 
 
 def find_junk(definition: Definition, facts: Facts) -> Words:
@@ -95,10 +93,10 @@ def find_junk(definition: Definition, facts: Facts) -> Words:
     if junk.off:
         return Words(np.full(facts.size, -1, dtype=np.int64), ())
     contact = contact_columns(junk, facts.columns)
-    domains = THROW_AWAY_DOMAINS | {domain.casefold().lstrip("@") for domain in junk.email_domains}
+    domains = _throw_away(junk.email_domains)
     numbers = {_digits(phone) for phone in junk.phones}
     found = [
-        ("the name is made up", _made_up(facts, contact.name, FAKE_NAMES | {name.casefold() for name in junk.names})),
+        ("the name is made up", _made_up(facts, contact.name, *_fake(junk.names))),
         ("the e-mail address is a throw-away one", _any(facts, contact.email, lambda word: _thrown_away(word, domains))),
         ("the telephone number cannot exist", _any(facts, contact.phone, lambda word: _impossible(word, numbers))),
     ]
@@ -130,9 +128,20 @@ def _any(facts: Facts, columns: Iterable[str], test: Callable[[str], bool]) -> B
     return held
 
 
-def _made_up(facts: Facts, columns: tuple[str, ...], names: frozenset[str]) -> BoolArray:
+@lru_cache(maxsize=64)
+def _throw_away(more: tuple[str, ...]) -> frozenset[str]:
+    return THROW_AWAY_DOMAINS | {domain.casefold().lstrip("@") for domain in more}
+
+
+@lru_cache(maxsize=64)
+def _fake(more: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """Names that nobody has, and the words in them."""
+    names = FAKE_NAMES | {name.casefold() for name in more}
+    return names, frozenset(part for name in names for part in name.split())
+
+
+def _made_up(facts: Facts, columns: tuple[str, ...], names: frozenset[str], known: frozenset[str]) -> BoolArray:
     """A name may lie in one column or in several (first and last), so the few suspects are looked at with all columns joined."""
-    known = {part for name in names for part in name.split()}
     told = [facts.words(column) for column in columns]
     suspect = np.zeros(facts.size, dtype=np.bool_)
     for words in told:

@@ -63,6 +63,11 @@ class FeaturePlan:
         return (*(field.name for field in self.fields if field.learn), *(measure.name for measure in self.measures), *age)
 
     @cached_property
+    def numbers(self) -> tuple[Field, ...]:
+        """The fields that read as numbers."""
+        return tuple(field for field in self.fields if field.kind == "number")
+
+    @cached_property
     def measure_names(self) -> tuple[str, ...]:
         """The names of the columns that answer the measures."""
         return tuple(measure.name for measure in self.measures)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import numpy as np
 
-from winnable.definition.facts import Column, Facts, Measure, Numbers, Words
+from winnable.definition.facts import Column, Facts, FloatArray, Measure, Numbers, Words
 from winnable.definition.values import text
 from winnable.history.moments import DAY, days_before, days_between, microseconds, whole
 from winnable.history.plan import AGE, FeaturePlan, Field
@@ -39,25 +39,32 @@ def facts_of_records(
     """
     moments = np.asarray([microseconds(when) for when in as_of], dtype=np.int64)
     columns: dict[str, Column] = {}
+    numbers = iter(_read_values(plan.numbers, records))
     for field in plan.fields:
-        values = [record.get(field.name) for record in records]
         if field.kind == "words":
-            columns[field.name] = Words.of([text(value) for value in values])
+            columns[field.name] = Words.of([text(record.get(field.name)) for record in records])
+        elif field.kind == "number":
+            columns[field.name] = Numbers(next(numbers))
         else:
-            ready = _READY.issuperset(map(type, values)) and field.kind == "number"
-            numbers = np.asarray(values if ready else [_read_value(field, value) for value in values], dtype=np.float64)
-            columns[field.name] = Numbers(numbers if field.kind == "number" else days_before(whole(numbers), moments))
+            columns[field.name] = Numbers(days_before(whole(_read_values((field,), records)[0]), moments))
     if plan.created:
-        times = np.asarray([_read_value(plan.created, record.get(plan.created.name)) for record in records], dtype=np.float64)
-        columns[AGE] = Numbers(days_between(whole(times), moments))
+        columns[AGE] = Numbers(days_between(whole(_read_values((plan.created,), records)[0]), moments))
     pasts = [_past(did, when) for did, when in zip(activities, moments.tolist(), strict=True)]
-    for measure, name in zip(plan.measures, plan.measure_names, strict=True):
-        answers = [_measure(measure, past) if past else _NOTHING[measure.what] for past in pasts]
-        columns[name] = Numbers(np.asarray(answers, dtype=np.float64))
+    answers = [_measure(measure, past) if past else _NOTHING[measure.what] for measure in plan.measures for past in pasts]
+    measured = np.asarray(answers, dtype=np.float64).reshape(len(plan.measures), len(records))
+    columns.update(zip(plan.measure_names, map(Numbers, measured), strict=True))
     return Facts(len(records), columns)
 
 
 _READY = frozenset({float, type(None)})  # types that numpy takes as numbers and NaN, as they should be
+
+
+def _read_values(fields: Sequence[Field], records: Sequence[Mapping[str, object]]) -> FloatArray:
+    """The values of records as the numbers that the fields demand, (fields, records)."""
+    values = [record.get(field.name) for field in fields for record in records]
+    if not _READY.issuperset(map(type, values)):
+        values = [_read_value(field, record.get(field.name)) for field in fields for record in records]
+    return np.asarray(values, dtype=np.float64).reshape(len(fields), len(records))
 
 
 def _read_value(field: Field, value: object) -> float:

@@ -37,7 +37,7 @@ def log_losses(logit: FloatArray, won: FloatArray) -> FloatArray:
 
 def calibrate(logit: FloatArray, calibration: Mapping[str, Any]) -> FloatArray:
     """Calibrated log-odds, shape (n,); `calibration` is `{"intercept", "win", "loss"}`, where win = loss is the form of two."""
-    inside = np.clip(logit, -BOUND, BOUND)
+    inside = np.minimum(np.maximum(logit, -BOUND), BOUND)
     win, loss, intercept = calibration["win"], calibration["loss"], calibration["intercept"]
     if win == loss:
         return np.asarray(intercept + win * inside, dtype=np.float64)

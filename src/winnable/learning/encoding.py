@@ -66,17 +66,18 @@ class Encoding:
 
     def encode(self, facts: Facts, rules: FloatArray) -> Encoded:
         """Facts of n leads and their rule log-odds, shape (n,), as arrays."""
-        numbers = np.empty((facts.size, len(self.number_names)))
-        for position, name in enumerate(self.number_names):
-            numbers[:, position] = _numbers(facts, name)
-        codes = np.empty((facts.size, len(self.word_names)), dtype=np.int64)
-        for position, name in enumerate(self.word_names):
-            words = facts.words(name)
-            known = self.codes[name]
-            # The last place is the code of "missing", which is what -1 points to.
-            table = np.array([known.get(word, RARE) for word in words.vocabulary] + [MISSING], dtype=np.int64)
-            codes[:, position] = table[words.codes]
-        return Encoded(numbers, codes, np.asarray(rules, dtype=np.float64))
+        numbers = np.empty((len(self.number_names), facts.size))
+        for position, number in enumerate(self.number_names):
+            numbers[position] = _numbers(facts, number)
+        codes = np.empty((len(self.word_names), facts.size), dtype=np.int64)
+        table: list[int] = []
+        for row, name in zip(codes, self.word_names, strict=True):
+            words, known = facts.words(name), self.codes[name]
+            np.add(words.codes, len(table), out=row)
+            table += [known.get(word, RARE) for word in words.vocabulary]
+            table.append(MISSING)  # which is what -1 points to in the next column, and in the first one
+        coded = np.array(table, dtype=np.int64)[codes]
+        return Encoded(_finite(numbers).T, coded.T, np.asarray(rules, dtype=np.float64))
 
 
 def learn_encoding(facts: Facts) -> dict[str, Any]:
@@ -92,9 +93,9 @@ def learn_encoding(facts: Facts) -> dict[str, Any]:
 def _numbers(facts: Facts, name: str) -> FloatArray:
     column = facts.columns.get(name)
     if not isinstance(column, Words):
-        return _finite(facts.numbers(name))
+        return facts.numbers(name)
     read = np.array([_number(word) for word in column.vocabulary] + [np.nan])
-    return _finite(read[column.codes])
+    return read[column.codes]
 
 
 def _number(word: str) -> float:

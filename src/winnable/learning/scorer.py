@@ -88,7 +88,8 @@ class Scorer:
         low = logit - np.sqrt(np.interp(logit, self._at, self._below) ** 2 + spread)
         high = logit + np.sqrt(np.interp(logit, self._at, self._above) ** 2 + spread)
         explained = self._explained(opinions, logit) if reasons else None
-        return Answer(logit, sigmoid(logit), sigmoid(low), sigmoid(high), explained)
+        probability, low, high = sigmoid(np.array([logit, low, high]))
+        return Answer(logit, probability, low, high, explained)
 
     def logit(self, facts: Facts, rules: FloatArray) -> FloatArray:
         """Calibrated log-odds, shape (n,)."""
