@@ -130,8 +130,9 @@ def grade(definition: Definition, probability: FloatArray, base: float | None = 
     names: tuple[GradeName, ...] = ("cold", "cool", "warm", "hot")
     labels = [grades.labels.get(name, name) for name in names]
     # A hair's breadth below a bar is rounding, not a colder lead.
-    codes = np.sum([ratio >= cut * (1 - 1e-9) for cut in (grades.cool, grades.warm, grades.hot)], axis=0)
-    return tuple("" if unknown else labels[code] for code, unknown in zip(codes, np.isnan(probability), strict=True))
+    bars = [cut * (1 - 1e-9) for cut in (grades.cool, grades.warm, grades.hot)]
+    codes = np.searchsorted(bars, ratio, side="right")
+    return tuple("" if unknown else labels[code] for code, unknown in zip(codes.tolist(), np.isnan(ratio).tolist(), strict=True))
 
 
 def _refusals(definition: Definition, facts: Facts, probability: FloatArray) -> Iterator[tuple[BoolArray, Action, str]]:

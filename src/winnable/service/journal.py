@@ -9,6 +9,7 @@ import logging
 import sys
 import threading
 import time
+from functools import lru_cache
 from typing import TextIO
 
 BUNCH = 512  # lines held back at most
@@ -52,8 +53,13 @@ def line_of(event: str, level: str, facts: dict[str, object]) -> str:
 
 
 def _now() -> str:
-    seconds, micros = divmod(time.time_ns() // 1000, 1_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{micros // 1000:03d}Z"
+    seconds, millis = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_second(seconds)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class JsonLines(logging.Formatter):

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, NoReturn
 
+from pydantic_core import from_json
+
 from winnable.definition.values import moment, number, text
 from winnable.history.plan import FeaturePlan, Field
 from winnable.history.records import Activity
@@ -64,6 +66,18 @@ def read_body(body: bytes) -> Asked:
 
 
 def _json(body: bytes) -> Any:
+    """The body's JSON, read quickly where it is plain, else strictly, which also says what is wrong with it."""
+    try:
+        data = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return _strictly(body)
+    # Every member has a colon of its own, so if there are as many colons as members, none was lost for standing there twice.
+    leads = data.get("leads") if type(data) is dict else None
+    members = len(data) + sum(len(lead) for lead in leads if type(lead) is dict) if type(leads) is list else -1
+    return data if body.count(b":") == members else _strictly(body)
+
+
+def _strictly(body: bytes) -> Any:
     try:
         written = body.decode()
         data = _DECODER.decode(written)

@@ -17,6 +17,7 @@ from winnable.service.api import DEFINITION, STORE, create_app
 from winnable.service.champion import ChampionFollower
 from winnable.service.keys import Keys
 from winnable.service.porter import is_loopback
+from winnable.service.wire import WholeAnswers
 
 GRACE = 10  # seconds for requests under way when the service is asked to stop
 MOST_AT_ONCE = 1000  # connections and requests of a worker; more get 503
@@ -49,6 +50,8 @@ def run(
         "limit_concurrency": MOST_AT_ONCE,
         "timeout_graceful_shutdown": GRACE,
         "ws": "none",
+        "http": WholeAnswers,
+        "lifespan": "on",
     }
     if workers == 1:
         app = create_app(store, definition)
