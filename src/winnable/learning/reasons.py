@@ -48,12 +48,15 @@ def reasons_learned(
     """
     measures = zip(plan.measure_names, plan.measures, strict=True)
     said = {name: (measure, kinds_in_words(measure.kinds, groups)) for name, measure in measures}
-    told = []
-    for row, values in enumerate(parts.values.tolist()):
-        order = sorted(range(len(values)), key=lambda i: -abs(values[i]))
-        chosen = [i for i in order if values[i] > WORTH_SAYING][:SHOWN] + [i for i in order if values[i] < -WORTH_SAYING][:SHOWN]
-        told.append(tuple(_reason(parts.names[i], said, facts, words, row, values[i]) for i in chosen))
-    return tuple(told)
+    raising, lowering = (np.argsort(side, axis=1, kind="stable")[:, :SHOWN] for side in (-parts.values, parts.values))
+    order = np.concatenate([raising, lowering], axis=1)
+    sign = np.repeat([1, -1], [raising.shape[1], lowering.shape[1]])
+    strength = np.take_along_axis(parts.values, order, axis=1)
+    strength[strength * sign <= WORTH_SAYING] = 0
+    return tuple(
+        tuple(_reason(parts.names[i], said, facts, words, row, value) for i, value in zip(*each, strict=True) if value)
+        for row, each in enumerate(zip(order.tolist(), strength.tolist(), strict=True))
+    )
 
 
 def reasons_of_rules(points: Points) -> tuple[tuple[Reason, ...], ...]:
