@@ -2,16 +2,21 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from tests.conftest import DemoStore
 from winnable.errors import StoreError
+from winnable.learning.backtest import Backtest, Period, Seen
 from winnable.learning.report import Report, report_on
+from winnable.learning.report_page import percent
+from winnable.learning.training import Judged
 
 ATTACK = "<script>alert(1)</script>"
 MEGABYTE = 1_000_000
@@ -69,6 +74,7 @@ def test_it_asks_every_question_that_there_is_an_answer_to(report: Report) -> No
         "Which sources convert?",
         "Which segments convert?",
         "Did it hold through time?",
+        "Are the leads of late different?",
         "Is the history enough?",
         "Does a column know the outcome?",
         "What does it say of leads?",
@@ -120,8 +126,30 @@ def test_the_companys_words_stand_in_it(report: Report, demo_store: DemoStore) -
     asked = next(section for section in report.sections if section.title == "What does it say of leads?")
     grades = {row[3] for row in asked.tables[0].rows}
     assert grades <= {*demo_store.candidate.definition.grades.labels.values(), "Hot", "Warm", "Cool", "Cold"}
+    assert {"for it", "against it"} < set(asked.tables[0].columns)
     shown = next(section for section in report.sections if section.title == "Which segments convert?").tables[0].rows
     assert {row[0] for row in shown} <= {*(card.name for card in demo_store.candidate.definition.scorecard), "no segment"}
+
+
+def test_what_changed_comes_second_and_a_backtest_takes_the_place_of_the_months(demo_store: DemoStore) -> None:
+    judged = demo_store.candidate.judged
+    assert judged is not None
+    halves = (judged.rows.as_of < np.median(judged.rows.as_of), judged.rows.as_of >= np.median(judged.rows.as_of))
+    tested = Backtest(tuple(period(judged, half) for half in halves), 90, ("The owners stand as they stand today.",))
+    report = report_on(demo_store.candidate, demo_store.crm, changed=("12 more wins.",), tested=tested)
+    assert (report.sections[1].title, report.sections[1].says) == ("What changed since the last model?", ("12 more wins.",))
+    section = next(section for section in report.sections if section.title == "Did it hold through time?")
+    assert f"saved {percent(tested.measured()['model'].skill)}" in section.says[0]
+    assert len(section.tables[0].rows) == 2
+    assert section.notes == tested.notes
+
+
+def period(judged: Judged, part: NDArray[np.bool_]) -> Period:
+    """A part of the judged leads as a period of a backtest."""
+    rows = judged.rows.take(part)
+    answers = {"model": judged.candidate[part], "rules": judged.rules[part], "base rate": np.full(int(part.sum()), judged.base)}
+    first, last = (datetime.fromtimestamp(int(end) / 1e6, UTC) for end in (rows.as_of.min(), rows.as_of.max()))
+    return Period(first, last, rows, answers, Seen(np.ones(len(rows.won)), rows.won), 10, 200, 20, "blend")
 
 
 def test_the_same_training_gives_the_same_page(report: Report, page: str, demo_store: DemoStore) -> None:

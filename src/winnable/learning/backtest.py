@@ -235,7 +235,7 @@ def _period(
 
 def _answer(predictor: Predictor, crm: Crm, rows: Snapshots) -> FloatArray:
     facts = facts_of(predictor.plan, predictor.definition, crm, rows.leads, rows.as_of)
-    return predictor.scorer.probability(facts, score_points(predictor.definition, facts).logit)
+    return predictor.probability(facts)
 
 
 def seen_by(definition: Definition, crm: Crm, rows: Snapshots, present: datetime) -> Seen:

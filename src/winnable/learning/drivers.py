@@ -12,7 +12,6 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from winnable.definition.facts import Facts, FloatArray, Words
-from winnable.definition.scorecard import score_points
 from winnable.history.plan import AGE
 from winnable.learning.predictor import Predictor
 from winnable.learning.reasons import groups_of, kinds_in_words
@@ -41,7 +40,7 @@ def drivers(predictor: Predictor, facts: Facts) -> tuple[Driver, ...]:
     """What moves the scores of these n leads, the strongest first; empty where the rules answer."""
     if predictor.mode == "rules" or not facts.size:
         return ()
-    parts = predictor.scorer.explain(facts, score_points(predictor.definition, facts).logit)
+    facts, parts = predictor.explain(facts)
     by_name = dict(zip(parts.names, parts.values.T, strict=True))
     found = [
         Driver(subject, float(np.abs(moved).mean()), _direction(facts, names, moved))

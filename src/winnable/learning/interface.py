@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from winnable.learning.promotion import Verdict, register
 from winnable.learning.registry import Registry
 from winnable.learning.report import Report, report_on
 from winnable.learning.served import champion_of
-from winnable.learning.training import Tell, learn
+from winnable.learning.training import Candidate, Tell, learn
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def train(data: Data, *, store: Path | str | None = None, seed: int = 0, tell: T
     candidate = learn(data.definition, data.crm, seed=seed, tell=tell)
     verdict = None if store is None else register(candidate, data.crm, Path(store))
     version = "" if verdict is None else str(verdict.version)
-    return Model(candidate.artefact, version, verdict=verdict, report=report_on(candidate, data.crm))
+    return Model(candidate.artefact, version, verdict=verdict, found=(candidate, data.crm))
 
 
 def load(place: Path | str, version: int | None = None) -> Model:
@@ -113,7 +114,12 @@ class Model:
     """
 
     def __init__(
-        self, artefact: Artefact, version: str = "", *, verdict: Verdict | None = None, report: Report | None = None
+        self,
+        artefact: Artefact,
+        version: str = "",
+        *,
+        verdict: Verdict | None = None,
+        found: tuple[Candidate, Crm] | None = None,
     ) -> None:
         self._artefact = artefact
         self._predictor = Predictor(artefact, version)
@@ -123,7 +129,12 @@ class Model:
         answers = [name for name in ("model", "rules", "base rate") if name in measured]
         self.measured_ = pd.DataFrame([measured[name] for name in answers], index=pd.Index(answers, dtype="str"))
         self.verdict_ = verdict
-        self.report_ = report
+        self._found = found
+
+    @cached_property
+    def report_(self) -> Report | None:
+        """What training found, as sections of sentences, plots and tables; `write` makes it a page, notebooks show it."""
+        return None if self._found is None else report_on(*self._found)
 
     @property
     def mode(self) -> str:

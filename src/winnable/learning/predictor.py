@@ -25,7 +25,7 @@ from winnable.learning.artefact import FORMAT, Artefact, read_artefact
 from winnable.learning.calibration import identity
 from winnable.learning.horizons import Pace
 from winnable.learning.reasons import Reason, groups_of, reasons_learned, reasons_of_rules
-from winnable.learning.scorer import UNKNOWN_BAND, Answer, Scorer
+from winnable.learning.scorer import UNKNOWN_BAND, Answer, Contributions, Scorer
 from winnable.learning.segments import with_segment
 from winnable.learning.served import champion_of
 
@@ -140,6 +140,17 @@ class Predictor:
             return None
         age = np.maximum(np.nan_to_num(facts.numbers(AGE), nan=0.0), 0.0)
         return self.pace.stretch(probability, age, self.definition.outcome.horizon_days, days)
+
+    def probability(self, facts: Facts) -> FloatArray:
+        """The probability of Closed Won within the horizon alone, shape (n,)."""
+        points = score_points(self.definition, facts)
+        return self.scorer.probability(with_segment(self.definition, facts, points), points.logit)
+
+    def explain(self, facts: Facts) -> tuple[Facts, Contributions]:
+        """All that the model looks at, and what each of it added to the log-odds."""
+        points = score_points(self.definition, facts)
+        seen = with_segment(self.definition, facts, points)
+        return seen, self.scorer.explain(seen, points.logit)
 
     def _reasons(self, facts: Facts, points: Points, answer: Answer) -> tuple[tuple[Reason, ...], ...]:
         if answer.reasons is None:

@@ -16,10 +16,19 @@ from markupsafe import Markup
 
 from winnable.errors import StoreError
 from winnable.history.crm import Crm
+from winnable.learning.backtest import Backtest
 from winnable.learning.readiness import Lesson, Readiness, assess_readiness
-from winnable.learning.report_leads import examples, segments, sources, what_drives
+from winnable.learning.report_leads import examples, of_late, segments, sources, what_drives
 from winnable.learning.report_page import Section
-from winnable.learning.report_quality import answer, history_enough, leaks, promises, through_time, work_saved
+from winnable.learning.report_quality import (
+    answer,
+    history_enough,
+    leaks,
+    promises,
+    tested_through_time,
+    through_time,
+    work_saved,
+)
 from winnable.learning.training import Candidate
 
 
@@ -57,11 +66,12 @@ def report_on(
     readiness: Readiness | None = None,
     curve: Sequence[Lesson] = (),
     changed: Sequence[str] = (),
+    tested: Backtest | None = None,
 ) -> Report:
     """Put together what a training found.
 
     `readiness` and `curve` are of the same data; readiness is assessed if not given. `changed` says in sentences what differs
-    from the last model.
+    from the last model, `tested` is a backtest.
     """
     ready = assess_readiness(candidate.definition, crm, candidate.verdicts) if readiness is None else readiness
     agreed, card = candidate.definition, candidate.artefact.spec["card"]
@@ -82,7 +92,8 @@ def report_on(
         what_drives(candidate, crm),
         sources(agreed, crm),
         segments(agreed, crm),
-        through_time(candidate),
+        through_time(candidate) if tested is None else tested_through_time(tested),
+        of_late(candidate, crm),
         history_enough(ready, curve),
         leaks(candidate),
         examples(candidate, crm),

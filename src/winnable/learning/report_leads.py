@@ -16,16 +16,19 @@ from winnable.definition.scorecard import choose_cards
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.funnel import Group, funnel, wilson
-from winnable.history.moments import microseconds
-from winnable.history.plan import learn_plan
-from winnable.history.snapshots import outcomes, take_snapshots
+from winnable.history.moments import DAY, NEVER, microseconds, times_of
+from winnable.history.plan import AGE, learn_plan
+from winnable.history.snapshots import outcomes, persons, take_snapshots
 from winnable.learning.batch import score_table
+from winnable.learning.drift import drift
 from winnable.learning.drivers import drivers
 from winnable.learning.predictor import Predictor
+from winnable.learning.reasons import Reason
 from winnable.learning.report_page import SHOWN, Plot, Section, Table, shares_plot, weights_plot
 from winnable.learning.training import Candidate
 
 BARS = "A bar reaches where the true share lies 9 times in 10"
+LATE_DAYS = 90
 SAMPLE = 2_000
 """Rows that show what drives scores as well as all of them would."""
 OPEN_LEADS = 5_000
@@ -133,6 +136,33 @@ def _card_names(definition: Definition) -> list[str]:
     return [card.name or f"scorecard {place}" for place, card in enumerate(definition.scorecard, start=1)]
 
 
+# --- are leads of late different? --------------------------------------------------------------------------------------------
+
+
+def of_late(candidate: Candidate, crm: Crm) -> Section | None:
+    """What is different about the leads of the last three months, as they came in, beside those before; None without dates."""
+    latest = latest_moment(crm)
+    if latest is None or "@created" not in crm.leads:
+        return None
+    predictor, now = Predictor(candidate.artefact), microseconds(latest.to_pydatetime())
+    created, person = times_of(crm.leads["@created"]), persons(crm)
+    there = np.flatnonzero(created != NEVER)
+    order = there[np.argsort(created[there], kind="stable")]
+    first = order[np.sort(np.unique(person[order], return_index=True)[1])]
+    facts = facts_of(predictor.plan, predictor.definition, crm, first, created[first])
+    recent = created[first] > now - LATE_DAYS * DAY
+    parts = [np.flatnonzero(rows) for rows in (~recent, recent)]
+    before, late = (facts.take(rows).select([name for name in predictor.plan.learned if name != AGE]) for rows in parts)
+    scores = [predictor.probability(facts.take(rows)) for rows in parts]
+    found = drift(before, late, (scores[0], scores[1]))
+    if found.score is None:
+        return None
+    says = f"{found.new:,} leads of the last {LATE_DAYS} days, as they came in, beside {found.old:,} before them."
+    calm = "Nothing about them is more different than chance explains."
+    title = "Are the leads of late different?"
+    return Section(title, (says, *(found.warnings[:SHOWN] or (calm,))))
+
+
 # --- what does it say? -------------------------------------------------------------------------------------------------------
 
 
@@ -150,7 +180,9 @@ def examples(candidate: Candidate, crm: Crm) -> Section | None:
     others = [rows.index[0] for _, rows in scores.drop(index=best).groupby("decision", sort=False)]
     chosen = scores.loc[[*best, *others]].sort_values("probability", ascending=False, kind="stable")
     positions = [newest.leads.index.get_loc(row) for row in chosen.index]
-    told = score_table(predictor, _only(newest, np.array(positions)), np.full(len(positions), moment))["reasons"]
+    leads = np.array(positions, dtype=np.int64)
+    facts = facts_of(predictor.plan, predictor.definition, newest, leads, np.full(len(leads), moment))
+    reasons = predictor.score(facts, chosen["lead_id"].tolist()).reasons
     rows = tuple(
         (
             _unnamed(lead["lead_id"], int(place)),
@@ -159,11 +191,11 @@ def examples(candidate: Candidate, crm: Crm) -> Section | None:
             lead["grade"],
             lead["decision"],
             lead["because"],
-            told[place],
+            *_for_and_against(told),
         )
-        for place, lead in zip(chosen.index, chosen.to_dict("records"), strict=True)
+        for place, lead, told in zip(chosen.index, chosen.to_dict("records"), reasons, strict=True)
     )
-    columns = ("lead", "of 100", "between", "grade", "decision", "because", "what speaks for and against")
+    columns = ("lead", "of 100", "between", "grade", "decision", "because", "for it", "against it")
     says = f"Open leads of {latest:%Y-%m-%d}: the three best, and the best of each other decision."
     return Section("What does it say of leads?", (says,), tables=(Table(columns, rows, columns[1:2]),))
 
@@ -174,6 +206,15 @@ def _only(crm: Crm, positions: IntArray) -> Crm:
     tables = (None if table is None else table[table["@id"].isin(set(leads["@id"]))] for table in (crm.activities, crm.history))
     activities, history = tables
     return replace(crm, leads=leads, activities=activities, history=history, rejects=crm.rejects.iloc[:0])
+
+
+def _for_and_against(reasons: Sequence[Reason]) -> tuple[str, str]:
+    """What raises a score and what lowers it; of points only those that were given or taken tell which."""
+    said: tuple[list[str], list[str]] = ([], [])
+    for reason in reasons:
+        up = " -" not in reason.says.rpartition(":")[2] if reason.log_odds is None else reason.log_odds > 0
+        said[0 if up else 1].append(reason.says.removesuffix(": raises").removesuffix(": lowers"))
+    return "; ".join(said[0]), "; ".join(said[1])
 
 
 def _unnamed(lead_id: str, row: int) -> str:

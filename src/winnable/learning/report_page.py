@@ -93,7 +93,7 @@ def inline_svg(figure: Figure, label: str) -> str:
         svg = svg.replace(drawn, on_page)
     asked_for = set(re.findall(r"#([\w-]+)", svg))  # other ids would stand on the page once for each plot
     svg = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in asked_for else "", svg)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{_attribute(label)}" ', 1)
+    return svg.replace("<svg ", f'<svg role="img" preserveAspectRatio="xMinYMin" aria-label="{_attribute(label)}" ', 1)
 
 
 def _attribute(words: str) -> str:
