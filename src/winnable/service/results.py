@@ -4,7 +4,7 @@ What is counted comes from `history.track_record`; the rules' points are given a
 asked about the same leads. The figures of the last training are the model's own card.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -107,7 +107,7 @@ def results(store: FeedbackStore, predictor: Predictor) -> Results:
         lot=_outcome([lot(store)]),
         judged=_judged(card["measured"]),
         judged_on=str(card["judged_on"] or ""),
-        feedback=tuple(str(each) for each in card.get("feedback", {}).get("says", ())),
+        feedback=tuple(_feedback(card.get("feedback"))),
         version=predictor.version,
         horizon="" if horizon is None else f" within {horizon:g} days",
     )
@@ -159,6 +159,27 @@ def _reached(leads: Sequence[Decided], rules: FloatArray) -> tuple[Reached, ...]
             Reached(f"{100 * share:g} %", int(by_model[:best].sum()), int(by_rules[:best].sum()), float(won.mean() * best))
         )
     return tuple(told)
+
+
+def _feedback(heard: Mapping[str, Any] | None) -> Iterator[str]:
+    """What the answers changed in the last training, by the model's card, in sentences."""
+    if heard is None:
+        return
+    yield f"{heard['labels']:,} answers were heard."
+    if heard["rows_changed"]:
+        changed = f"{heard['rows_changed']:,} training rows, {heard['rows_won']:,} of them won"
+        yield f"Leads that you marked as won or lost before the CRM said so changed {changed}."
+    if heard["contradictions"]:
+        yield f"{heard['contradictions']:,} leads have contradicting outcomes; the CRM counts where it knows one."
+    accepted, rejected = (heard["opinions"][name] for name in ("accepted_won", "rejected_won"))
+    if accepted["trials"] and rejected["trials"]:
+        told = [f"{each['hits']:,} of {each['trials']:,}" for each in (accepted, rejected)]
+        yield f"Of leads that you accepted {told[0]} were won, of those that you rejected {told[1]}."
+    by_lot = heard["by_lot"]
+    if by_lot["won"]["trials"]:
+        won = by_lot["won"]
+        between = f"{100 * won['low']:.0f} to {100 * won['high']:.0f} of 100"
+        yield f"Of leads below the gate that were worked by lot {won['hits']:,} of {won['trials']:,} were won: {between}."
 
 
 def _judged(measured: Mapping[str, Mapping[str, float]]) -> tuple[tuple[str, str, str, str], ...]:

@@ -141,7 +141,8 @@ def about(score: GivenScore, lead_id: str) -> tuple[str, ...]:
     """Who the lead is, in a few words: title and company where the model was told them, source, owner, id."""
     told = [str(value) for name, value in score.values.items() if value is not None and _plain(name) in _ABOUT]
     told += [score.source or "", (score.owner and f"with {score.owner}") or "", lead_id if score.name else ""]
-    return tuple(dict.fromkeys(each for each in told if each))
+    name = (score.name or "").casefold()
+    return tuple(dict.fromkeys(each for each in told if each and each.casefold() not in name))
 
 
 def tone(definition: Definition, grade: str) -> str:

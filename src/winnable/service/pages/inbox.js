@@ -97,8 +97,4 @@ for (const select of document.querySelectorAll(".filter select")) {
 // After an answer the next lead is at hand, and screen readers hear what came of it.
 if (location.hash.startsWith("#lead-")) choose(document.getElementById(decodeURIComponent(location.hash.slice(1))));
 const told = document.querySelector(".toast p");
-if (told) {
-  const words = told.textContent;
-  told.textContent = "";
-  setTimeout(() => { told.textContent = words; }, 150);
-}
+if (told) setTimeout(() => { document.getElementById("heard").textContent = told.textContent; }, 150);
