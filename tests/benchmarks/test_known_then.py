@@ -88,16 +88,22 @@ def test_a_naive_count_agrees_with_every_feature_of_a_sample(crm: Crm) -> None:
 def test_the_later_the_look_the_better_the_answer(crm: Crm, capsys: pytest.CaptureFixture[str]) -> None:
     judged = learn(definition(), crm).judged
     assert judged is not None
+    ages, leads = judged.rows.age, judged.rows.leads
+    looked_at = np.isin(ages, AGES)
+    often, times = np.unique(leads[looked_at], return_counts=True)
+    stayed = np.isin(leads, often[times == len(AGES)])  # open for two weeks: the same leads at every look
     skill, auc = {}, {}
     with capsys.disabled():
         print()
-        for age in AGES:
-            rows = judged.rows.age == age
-            won, p = judged.rows.won[rows], np.clip(judged.candidate[rows], 1e-6, 1 - 1e-6)
-            loss, base = log_loss(won, p), log_loss(won, np.full(len(won), won.mean()))
-            skill[age], auc[age] = 1 - loss / base, roc_auc_score(won, p)
-            told = f"log loss {loss:.4f}, their rate {base:.4f}, AUC {auc[age]:.3f}"
-            print(f"day {age:2}: {len(won):,} open leads, {won.mean():.1%} won; {told}")
-    assert auc[14] > auc[7] > auc[0]
-    assert auc[1] > auc[0]
-    assert skill[14] > skill[0]
+        for who, chosen in (("open then", looked_at), ("open for two weeks", stayed)):
+            for age in AGES:
+                rows = chosen & (ages == age)
+                won, p = judged.rows.won[rows], np.clip(judged.candidate[rows], 1e-6, 1 - 1e-6)
+                loss, base = log_loss(won, p), log_loss(won, np.full(len(won), won.mean()))
+                skill[who, age], auc[who, age] = 1 - loss / base, roc_auc_score(won, p)
+                told = f"{won.mean():.1%} won; log loss {loss:.4f}, their rate {base:.4f}, AUC {auc[who, age]:.3f}"
+                print(f"day {age:2}, {len(won):,} leads {who}: {told}")
+    assert auc["open then", 14] > auc["open then", 0]
+    assert skill["open then", 14] > skill["open then", 0]
+    same = [auc["open for two weeks", age] for age in AGES]
+    assert same == sorted(same)

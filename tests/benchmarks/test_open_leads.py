@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from winnable.definition.facts import Facts, FloatArray, Numbers, Words
+from winnable.definition.facts import BoolArray, Facts, FloatArray, Numbers, Words
 from winnable.learning.horizons import learn_pace, watched_weights
 from winnable.learning.model import LeadModel
 
@@ -112,13 +112,12 @@ def facts_of(rows: pd.DataFrame) -> Facts:
     return Facts(len(rows), columns)
 
 
-def learned(cut: Cut, weights: FloatArray) -> FloatArray | None:
+def learned(cut: Cut, weights: FloatArray, settled: BoolArray | None = None) -> FloatArray | None:
     rows = np.flatnonzero(weights > 0)
     if min(cut.won[rows].sum(), (1 - cut.won[rows]).sum()) < 3:
         return None
-    model = LeadModel().fit(
-        facts_of(cut.known.iloc[rows]), cut.won[rows], np.full(len(rows), -2.2), weights=weights[rows], order=cut.came[rows]
-    )
+    more = {"weights": weights[rows], "order": cut.came[rows], "settled": None if settled is None else settled[rows]}
+    model = LeadModel().fit(facts_of(cut.known.iloc[rows]), cut.won[rows], np.full(len(rows), -2.2), **more)
     return model.probability(facts_of(cut.later), np.full(len(cut.later), -2.2))
 
 
@@ -126,7 +125,8 @@ def ours(cut: Cut) -> FloatArray | None:
     ended = ~np.isnan(cut.ended)
     pace = learn_pace(cut.days, ended & (cut.ended == 1), ended & (cut.ended == 0), 545)
     watched, in_time = np.minimum(cut.watched, HORIZON), np.where(cut.days <= HORIZON, cut.ended, np.nan)
-    return learned(cut, watched_weights(pace, np.zeros(len(watched)), watched, in_time, HORIZON))
+    weights = watched_weights(pace, np.zeros(len(watched)), watched, in_time, HORIZON)
+    return learned(cut, weights, cut.watched >= HORIZON)
 
 
 def open_is_lost(cut: Cut) -> FloatArray | None:

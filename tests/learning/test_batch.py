@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import DemoStore
 from winnable.errors import DataError, StoreError
 from winnable.history.crm import Crm, read_crm
+from winnable.history.features import facts_of
 from winnable.history.moments import NEVER
 from winnable.learning.batch import COLUMNS, moments_of_scoring, score_table, write_table
 from winnable.learning.predictor import Predictor
@@ -111,3 +112,18 @@ def test_at_any_age_a_lead_that_goes_on_stands_better_than_one_that_does_not(pre
     assert odds(30, ()) < odds(0, ())
     for age in (7, 30):
         assert odds(age, (age - 3, age - 1)) > odds(age, ())
+
+
+def test_one_curve_answers_for_every_horizon(predictor: Predictor, crm: Crm) -> None:
+    as_of = moments_of_scoring(crm, "2026-06-30")
+    facts = facts_of(predictor.plan, predictor.definition, crm, np.arange(len(crm.leads)), as_of)
+    scores, outcome = predictor.score(facts, [""] * facts.size, reasons=False), predictor.definition.outcome
+    answers = [
+        predictor.within(facts, scores.probability, days) for days in (1, 30, outcome.horizon_days, 180, outcome.winnable_days)
+    ]
+    curve = np.array([answer for answer in answers if answer is not None])
+    assert curve.shape == (5, facts.size)
+    assert (np.diff(curve, axis=0) >= -1e-12).all()
+    assert curve[2] == pytest.approx(scores.probability)
+    assert scores.winnable is not None
+    assert curve[4] == pytest.approx(scores.winnable)

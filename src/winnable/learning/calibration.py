@@ -90,7 +90,7 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
     until = float(np.quantile(order, 0.8))
     late = order > until
     gain = weights[late] * (log_losses(logit[late], won[late]) - log_losses(logit[late] + shift(until), won[late]))
-    if gain.sum() <= 2 * np.sqrt(len(gain)) * gain.std():
+    if len(gain) == 0 or gain.sum() <= 2 * np.sqrt(len(gain)) * gain.std():
         return 0.0
     return 0.5 * shift(float(order.max()))
 

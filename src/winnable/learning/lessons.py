@@ -26,10 +26,12 @@ HEAVIEST = 20.0
 
 @dataclass(frozen=True)
 class Lessons:
-    """What n rows teach: `won` (n,) 1 or 0, of no meaning where `weights` (n,) is 0; `pace` where there is a horizon."""
+    """What n rows teach: `won` (n,) 1 or 0, of no meaning where `weights` (n,) is 0; `settled` (n,) says where that is final;
+    `pace` where there is a horizon."""
 
     won: FloatArray
     weights: FloatArray
+    settled: BoolArray
     pace: Pace | None
 
     @property
@@ -39,7 +41,7 @@ class Lessons:
 
     def take(self, rows: BoolArray) -> Self:
         """The lessons of the given rows."""
-        return replace(self, won=self.won[rows], weights=self.weights[rows])
+        return replace(self, won=self.won[rows], weights=self.weights[rows], settled=self.settled[rows])
 
     def without(self, rows: BoolArray) -> Self:
         """The same lessons, of which the given rows teach nothing."""
@@ -54,13 +56,13 @@ def learn_lessons(definition: Definition, crm: Crm, rows: Snapshots) -> Lessons:
     """What the rows teach at their `present`; the pace is that of all leads of the export, as it was known then."""
     if rows.horizon_days is None:
         won = np.where(rows.known, rows.won, 0.0)
-        return Lessons(won, _resolved_weights(rows) if rows.timed else rows.known.astype(float), None)
+        return Lessons(won, _resolved_weights(rows) if rows.timed else rows.known.astype(float), rows.known, None)
     pace, horizon = _pace_of(definition, crm, rows.present), rows.horizon_days
     watched, ended = rows.watched()
     won = np.where(rows.known, rows.won == 1, ended == 1).astype(float)
     weights = watched_weights(pace, rows.age, watched, ended, horizon)
     told = rows.known | (pace.observed >= LEAST_WATCHED * horizon)
-    return Lessons(won, np.where(told, weights, 0.0), pace)
+    return Lessons(won, np.where(told, weights, 0.0), rows.known, pace)
 
 
 def _pace_of(definition: Definition, crm: Crm, present: int) -> Pace:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import beta as beta_distribution
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from winnable.definition.facts import Facts, FloatArray, IntArray
+from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray
 from winnable.learning.blend import fit_blend
 from winnable.learning.boosting import average_symmetric, fit_leafwise, fit_symmetric, indicators_of
 from winnable.learning.calibration import calibrate, fit_calibration, follow_drift, identity, log_losses, logit_of, sigmoid
@@ -58,17 +58,19 @@ class LeadModel:
         weights: FloatArray | None = None,
         groups: IntArray | None = None,
         order: FloatArray | None = None,
+        settled: BoolArray | None = None,
     ) -> Self:
         """Learn from n leads: `won` (n,) 0 or 1, `rules` (n,) the scorecard's log-odds, `weights` (n,) >= 0.
 
         Leads of one group (a person, an account) never stand on both sides of a fold. `order` (n,) is each lead's time in days;
-        without it the leads have no order.
+        without it the leads have no order. `settled` (n,) says whose outcome is final, by default everyone's: what the others
+        teach rests on the pace of wins before them, so that a moved rate is told from the settled alone.
         """
         rows = _Rows.of(won, rules, weights)
         with threadpool_limits(1, user_api="blas"):
             if min(rows.wins, rows.losses) < least_outcomes(rows.rules, rows.wins, rows.losses):
                 return self._fit_rules(rows)
-            return self._fit_blend(facts, rows, groups, order)
+            return self._fit_blend(facts, rows, groups, order, np.ones(len(rows.won), dtype=bool) if settled is None else settled)
 
     def answer(self, facts: Facts, rules: FloatArray, *, reasons: bool = False) -> Answer:
         """Probability, interval and reasons at once; see `Scorer.answer`."""
@@ -108,7 +110,9 @@ class LeadModel:
         self.report_ = {"weights": {"rules": 1.0}, "log_loss": {}, "calibration": "none"}
         return self
 
-    def _fit_blend(self, facts: Facts, rows: "_Rows", groups: IntArray | None, order: FloatArray | None) -> Self:
+    def _fit_blend(
+        self, facts: Facts, rows: "_Rows", groups: IntArray | None, order: FloatArray | None, settled: BoolArray
+    ) -> Self:
         spec = learn_encoding(facts)
         encoding = Encoding(spec)
         leads = encoding.encode(facts, rows.rules)
@@ -121,8 +125,9 @@ class LeadModel:
         shares = fit_blend(opinions, base, rows.won, counted, prior / prior.sum())
         blended = base + (opinions - base) @ shares
         calibration = fit_calibration(blended, rows.won, counted, folds)
-        if order is not None:
-            calibration["intercept"] += follow_drift(calibrate(blended, calibration), rows.won, rows.weights, order)
+        if order is not None and settled.any():
+            late = [calibrate(blended, calibration), rows.won, rows.weights, order]
+            calibration["intercept"] += follow_drift(*(each[settled] for each in late))
         logit = calibrate(blended, calibration)
         named = {name: float(share) for name, share in zip(fits, shares, strict=True)}
         self._finish(

@@ -151,8 +151,9 @@ class _Fit:
         weights = lessons.weights[where] * len(np.unique(rows.leads)) / max(len(where), 1)
         order = rows.as_of / DAY if rows.timed else None
         model = LeadModel(seed=self.seed, threads=self.threads)
-        facts, rules = self.facts.take(where), self.rules[where]
-        return model.fit(facts, lessons.won[where], rules, weights=weights, groups=rows.person, order=order)
+        facts, won, rules = self.facts.take(where), lessons.won[where], self.rules[where]
+        settled = lessons.settled[where]
+        return model.fit(facts, won, rules, weights=weights, groups=rows.person, order=order, settled=settled)
 
 
 def _judge(fit: _Fit, lessons: Lessons, definition: Definition, crm: Crm, tell: Tell) -> tuple[Judged | None, LeadModel | None]:
