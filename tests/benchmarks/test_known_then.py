@@ -23,7 +23,7 @@ from winnable.learning.training import learn
 
 AGES = (0, 1, 7, 14)
 ORACLE_LEADS = 500
-ONE_IN = 4  # leads that are learned from, so that the test ends within minutes
+ONE_IN = 2  # leads that are learned from, so that the test ends within minutes
 
 
 def definition() -> Definition:

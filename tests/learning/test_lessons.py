@@ -83,6 +83,20 @@ def test_leads_watched_for_less_than_a_third_of_the_horizon_promise_nothing() ->
     assert not learn_lessons(DATED, crm, take_snapshots(DATED, crm, (START + timedelta(days=25)).to_pydatetime())).teach.any()
 
 
+def test_where_leads_end_long_before_their_horizon_the_latest_teach_as_much_as_the_old() -> None:
+    chance = np.random.default_rng(3)
+    created = pd.Series(START + pd.to_timedelta(np.arange(400), unit="D")).astype("datetime64[us, UTC]")
+    closed = created + pd.to_timedelta(chance.uniform(0, 0.5, 400), unit="D")
+    status = pd.Series(np.where(chance.random(400) < 0.3, "Won", "Lost"), dtype="str")
+    leads = pd.DataFrame({"@id": status, "@status": status, "@created": created, "@closed": closed.astype("datetime64[us, UTC]")})
+    crm = Crm(leads, None, None, pd.DataFrame(), ())
+    lessons = learn_lessons(DATED, crm, take_snapshots(DATED, crm, (START + timedelta(days=400)).to_pydatetime()))
+    assert lessons.teach.all()
+    assert lessons.settled.all()
+    assert lessons.weights.min() > 0.9
+    assert (lessons.won == (status == "Won").to_numpy()).all()
+
+
 def test_without_closing_dates_the_resolved_speak_for_the_open_ones_of_their_age() -> None:
     crm = company(20_000, 60.0)
     undated = Crm(crm.leads.drop(columns="@closed"), None, None, crm.rejects, ())

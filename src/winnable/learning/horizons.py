@@ -52,6 +52,10 @@ class Pace:
         seen = np.divide(by_then, in_all, out=np.zeros_like(in_all), where=in_all > 0)
         return np.minimum(seen, 1.0), self._from(start + days, horizon - days)
 
+    def open_at(self, age: float) -> float:
+        """The share of leads that are still open at an age."""
+        return float(np.interp(age, self.ages, self.open))
+
     def _told(self, age: FloatArray) -> FloatArray:
         """The age that speaks for leads of an `age`: of old ones too few are left to tell them apart."""
         return np.minimum(age, self.observed / 2)

@@ -20,6 +20,12 @@ from winnable.learning.horizons import Pace, learn_pace, watched_weights
 LEAST_WATCHED = 1 / 3
 """Of the horizon for which the oldest leads must have been watched before anything is said of the whole of it."""
 
+LEAST_OPEN = 0.05
+"""Of the leads that must still be open at the end of all observation for anything to be left to come."""
+
+SETTLED = 0.95
+"""Of a horizon's wins that have had time to come, from which on a row's outcome counts as final."""
+
 HEAVIEST = 20.0
 """A resolved lead speaks for at most so many of its age, however rare it is to be resolved so young."""
 
@@ -61,8 +67,9 @@ def learn_lessons(definition: Definition, crm: Crm, rows: Snapshots) -> Lessons:
     watched, ended = rows.watched()
     won = np.where(rows.known, rows.won == 1, ended == 1).astype(float)
     weights = watched_weights(pace, rows.age, watched, ended, horizon)
-    told = rows.known | (pace.observed >= LEAST_WATCHED * horizon)
-    return Lessons(won, np.where(told, weights, 0.0), rows.known, pace)
+    enough = pace.observed >= LEAST_WATCHED * horizon or pace.open_at(pace.observed) < LEAST_OPEN
+    settled = rows.known | (pace.watched(rows.age, watched, horizon)[0] >= SETTLED)
+    return Lessons(won, weights if enough else rows.known.astype(float), settled, pace)
 
 
 def _pace_of(definition: Definition, crm: Crm, present: int) -> Pace:
