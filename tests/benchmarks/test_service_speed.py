@@ -1,6 +1,5 @@
 """The service against an empty endpoint and `mlflow models serve`, side by side in one run: every assertion is a ratio."""
 
-import csv
 import json
 import os
 import subprocess
@@ -8,14 +7,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import httpx
-import numpy as np
-import pytest
 
+from tests.benchmarks.conftest import Forty
 from tests.service.conftest import COMMAND, free_port, serving
 
 LOAD = Path(__file__).with_name("service_load.py")
@@ -38,54 +35,6 @@ async def score(body: Body) -> dict[str, bool]:
 async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 """
-
-
-@dataclass(frozen=True)
-class Forty:
-    """A model of 40 columns, 10 of them text, in a store; a lead for it; and folders to work in."""
-
-    folder: Path
-    store: Path
-    lead: dict[str, float | str]
-
-    def body(self, leads: int = 1) -> Path:
-        path = self.folder / f"{leads}.json"
-        path.write_text(json.dumps({"leads": [self.lead] * leads}))
-        return path
-
-
-@pytest.fixture(scope="module")
-def forty(tmp_path_factory: pytest.TempPathFactory) -> Forty:
-    folder, rng, size = tmp_path_factory.mktemp("forty"), np.random.default_rng(3), 3000
-    numbers, words = rng.normal(size=(size, 30)), rng.integers(0, 20, size=(size, 10))
-    drive = (
-        -1 + 1.5 * numbers[:, 0] * (numbers[:, 1] > 0) + np.abs(numbers[:, 2]) - numbers[:, 3] ** 2 / 2 + 1.5 * (words[:, 0] < 5)
-    )
-    won = rng.random(size) < 1 / (1 + np.exp(-drive))
-    names = ["Lead ID", *(f"number {i}" for i in range(30)), *(f"word {i}" for i in range(10)), "Lead Status"]
-    with (folder / "leads.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(names)
-        for i in range(size):
-            told = [*(round(float(x), 4) for x in numbers[i]), *(f"word-{x}" for x in words[i])]
-            rows.writerow([f"L{i}", *told, "Closed Won" if won[i] else "Closed Lost"])
-    agreed = '[outcome]\nwon = ["Closed Won"]\nlost = ["Closed Lost"]\n[columns]\nid = "Lead ID"\nstatus = "Lead Status"\n'
-    (folder / "definition.toml").write_text(agreed)
-    train = [
-        *COMMAND,
-        "train",
-        str(folder / "leads.csv"),
-        "--definition",
-        str(folder / "definition.toml"),
-        "--store",
-        str(folder / "store"),
-    ]
-    subprocess.run([*train, "--quiet"], check=True)
-    return Forty(
-        folder,
-        folder / "store",
-        dict(zip(names, ["L0", *map(float, numbers[0].round(4)), *(f"word-{x}" for x in words[0])], strict=False)),
-    )
 
 
 @contextmanager
@@ -157,11 +106,15 @@ def test_a_thousand_leads_a_request(forty: Forty) -> None:
 
 
 def test_process_start_to_the_first_score(forty: Forty) -> None:
-    """At most 1.5 times that of an empty endpoint."""
+    """At most 1.5 times that of an empty endpoint. Both are compiled beforehand, as pip leaves what it installs."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(forty.folder / "compiled")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def seconds(command: list[str], port: int) -> float:
         start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=forty.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, cwd=forty.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         wait_for(f"http://127.0.0.1:{port}/healthz", process)
         answer = httpx.post(f"http://127.0.0.1:{port}/score", json={"leads": [forty.lead]}, timeout=30)
         took = time.perf_counter() - start
@@ -172,10 +125,11 @@ def test_process_start_to_the_first_score(forty: Forty) -> None:
 
     (forty.folder / "empty_endpoint.py").write_text(EMPTY)
     rounds = []
-    for _ in range(ROUNDS):
+    for _ in range(1 + ROUNDS):
         first, second = free_port(), free_port()
         base = seconds([sys.executable, "-m", "uvicorn", "empty_endpoint:app", "--port", str(first)], first)
         rounds.append((base, seconds([*COMMAND, "serve", "--store", str(forty.store), "--port", str(second)], second)))
+    rounds = rounds[1:]  # the first one compiles
     ratio = median(ours / base for base, ours in rounds)
     print(f"\nstart to first score: {median(ours for _, ours in rounds):.2f} s, {ratio:.2f} times an empty endpoint")
     assert ratio <= 1.5

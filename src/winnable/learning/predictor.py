@@ -105,6 +105,10 @@ class Predictor:
         """The facts of the leads of a request, by the model's own plan."""
         return facts_of_records(self.plan, records, activities, as_of)
 
+    def warm(self) -> None:
+        """Prepare what the first lead with reasons would have to wait for, by scoring one of which nothing is known."""
+        self.score(Facts(1, {}), [""])
+
     def score(self, facts: Facts, lead_ids: Sequence[str], *, reasons: bool = True, one_week: bool = False) -> Scores:
         """Scores for facts of n leads; `lead_ids` (n) only choose the random slice that is always worked.
 

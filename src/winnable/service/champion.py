@@ -75,6 +75,7 @@ class ChampionFollower:
             self._thread.join()
 
     def _follow(self, tell: Tell) -> None:
+        self._predictor.warm()
         while not self._stop.wait(LOOK_AGAIN):
             before = (self._predictor, self._broken, self._unreachable)
             self._ask_remote()
@@ -108,6 +109,7 @@ class ChampionFollower:
             found = self._read()
             current = self._predictor
             if found is not None and (found.version, found.fingerprint) != (current.version, current.fingerprint):
+                found.warm()
                 self._predictor, self.changed_at = found, time.time()
             self._seen, self._broken = seen, None
         except Exception as error:  # whatever is wrong with a new model, the old one goes on
