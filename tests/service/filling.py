@@ -31,17 +31,11 @@ def fill(store: Path, files: DemoFiles, weeks: Sequence[int] = WEEKS) -> None:
     for week in weeks:
         as_of = present.to_pydatetime() - timedelta(weeks=week)
         feedback.remember(scores_at(predictor, crm, as_of))
-    told = [
-        Label(
-            crm.leads["@id"].iloc[row],
-            "won" if crm.leads["@status"].iloc[row] in predictor.definition.outcome.won else "lost",
-            OWNERS[row % 3],
-            crm.leads["@closed"].iloc[row].to_pydatetime(),
-            origin="import",
-        )
-        for row in np.flatnonzero((crm.leads["@closed"] > present - timedelta(weeks=max(weeks))).to_numpy())
-    ]
-    feedback.add_all([label for label in told if feedback.lead(label.lead_id) is not None])
+    for row in np.flatnonzero((crm.leads["@closed"] > present - timedelta(weeks=max(weeks))).to_numpy()):
+        lead = crm.leads.iloc[row]
+        if feedback.lead(lead["@id"]) is not None:
+            outcome = "won" if lead["@status"] in predictor.definition.outcome.won else "lost"
+            feedback.add(Label(lead["@id"], outcome, OWNERS[row % 3], lead["@closed"].to_pydatetime(), origin="import"))
     feedback.close()
 
 

@@ -97,7 +97,7 @@ class Inbox:
         name, reason = form.get("label", ""), form.get("rejected")
         if reason is not None:
             name = "rejected"
-        if not (name in _BUTTONS or (name == "rejected" and reason in reasons)):
+        if not (name in _BUTTONS or (name == "rejected" and (reason in reasons or (reason is None and not reasons)))):
             raise Refusal(422, "The form does not say which answer, or gives a reason that the definition does not list.")
         given = Label(
             form.get("lead_id", ""),

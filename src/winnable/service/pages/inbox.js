@@ -31,7 +31,8 @@ function press(key) {
   const near = lead.querySelector(`[data-key="${key}"]`) || lead.parentElement.querySelector(`[data-key="${key}"]`);
   if (!near) return;
   near.click();
-  if (key === "r") near.parentElement.querySelector(".menu button").focus();
+  const reason = near.parentElement.querySelector(".menu button");
+  if (key === "r" && reason) reason.focus();
 }
 
 const does = {
