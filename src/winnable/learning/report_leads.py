@@ -19,7 +19,7 @@ from winnable.history.funnel import Group, funnel, wilson
 from winnable.history.moments import DAY, NEVER, microseconds, times_of
 from winnable.history.plan import AGE, learn_plan
 from winnable.history.snapshots import outcomes, persons, take_snapshots
-from winnable.learning.batch import score_table
+from winnable.learning.batch import moments_of_scoring, score_table
 from winnable.learning.drift import drift
 from winnable.learning.drivers import drivers
 from winnable.learning.predictor import Predictor
@@ -80,10 +80,10 @@ def sources(definition: Definition, crm: Crm) -> Section | None:
     if best.low <= worst.high:
         see = "So far no source surely converts better than another."
     see += f" {BARS}, the line is the usual lead ({100 * usual:.1f} of 100)."
-    shown = known[:SHOWN]
+    shown = known if len(known) <= SHOWN else [*known[: SHOWN - 1], worst]
     share, low, high = (np.array([getattr(group, end) for group in shown]) for end in ("conversion", "low", "high"))
     plot = Plot.of(shares_plot([group.name for group in shown], share, low, high, usual), see)
-    columns = ("source", "leads", "won", "of 100", "90 % sure", "grade", "to think about")
+    columns = ("source", "leads", "won", "of 100", "90 % sure", "grade")
     rows = tuple(
         (
             group.name,
@@ -92,13 +92,13 @@ def sources(definition: Definition, crm: Crm) -> Section | None:
             f"{100 * group.conversion:.1f}",
             _between(group),
             group.grade,
-            group.advice,
         )
         for group in shown
     )
     more = f"{len(known) - SHOWN} more sources in `winnable funnel`." if len(known) > SHOWN else ""
     notes = tuple(note for note in (*told.notes, more) if note)
-    return Section("Which sources convert?", (), (plot,), (Table(columns, rows, columns[1:4]),), notes)
+    advice = tuple(f"{group.name}: {group.advice}." for group in known if group.advice)
+    return Section("Which sources convert?", advice, (plot,), (Table(columns, rows, columns[1:4]),), notes)
 
 
 def _between(group: Group) -> str:
@@ -118,10 +118,14 @@ def segments(definition: Definition, crm: Crm) -> Section | None:
     told = [(name, int(held.sum()), int(rows.won[held].sum())) for name, held in parts if held.any()]
     ends = np.array([wilson(wins, size) for _, size, wins in told])
     share = np.array([wins / size for _, size, wins in told])
-    best = int(np.argmax(share))
     usual = float(rows.won.mean())
-    sure = ends[best, 0] > usual
-    see = f"{told[best][0]} converts best." if sure else "So far no segment surely converts better than the usual lead."
+    better, worse = ([told[i][0] for i in np.flatnonzero(sure)] for sure in (ends[:, 0] > usual, ends[:, 1] < usual))
+    sure = [
+        f"Surely won {how} often than the usual lead: {_and(which)}."
+        for which, how in ((better, "more"), (worse, "less"))
+        if which
+    ]
+    see = " ".join(sure or ["So far no segment surely converts better than another."])
     see += f" {BARS}, the line is the usual lead ({100 * usual:.1f} of 100)."
     plot = Plot.of(shares_plot([name for name, _, _ in told], share, ends[:, 0], ends[:, 1], usual), see)
     columns = ("segment", "leads", "won", "of 100", "90 % sure")
@@ -168,12 +172,14 @@ def of_late(candidate: Candidate, crm: Crm) -> Section | None:
 
 def examples(candidate: Candidate, crm: Crm) -> Section | None:
     """A few open leads as the model sees them today, the best and the best of each other decision."""
-    latest, still_open = latest_moment(crm), np.flatnonzero(np.isnan(outcomes(candidate.definition, crm)))
-    if latest is None or not len(still_open):
+    still_open = np.flatnonzero(np.isnan(outcomes(candidate.definition, crm)))
+    if not len(still_open):
         return None
+    if "@created" in crm.leads:
+        still_open = still_open[np.argsort(times_of(crm.leads["@created"])[still_open], kind="stable")]
     predictor = Predictor(candidate.artefact)
     newest = _only(crm, still_open[-OPEN_LEADS:])
-    moment = microseconds(latest.to_pydatetime())
+    moment = moments_of_scoring(crm, None)[0]
     scores = score_table(predictor, newest, np.full(len(newest.leads), moment), reasons=False)
     scores = scores[scores["error"].isna()].sort_values("probability", ascending=False, kind="stable")
     best = list(scores.index[:3])
@@ -196,7 +202,7 @@ def examples(candidate: Candidate, crm: Crm) -> Section | None:
         for place, lead, told in zip(chosen.index, chosen.to_dict("records"), reasons, strict=True)
     )
     columns = ("lead", "of 100", "between", "grade", "decision", "because", "for it", "against it")
-    says = f"Open leads of {latest:%Y-%m-%d}: the three best, and the best of each other decision."
+    says = "The three best of the open leads, as they stand, and the best of each other decision."
     return Section("What does it say of leads?", (says,), tables=(Table(columns, rows, columns[1:2]),))
 
 

@@ -47,8 +47,9 @@ def answer(candidate: Candidate) -> Section:
         auc = "" if each.auc is None else f"{each.auc:.2f}"
         rows.append((_called(name, rules), of_100(ten), of_100(twenty), f"{percent(each.skill)}", auc))
     columns = ("", "of 100 wins in the best tenth", "in the best fifth", "log loss saved", "AUC")
-    counted = f"{len(np.unique(judged.rows.leads)):,} {judged.how}, looked at {len(judged.rows.won):,} times in their lives"
-    note = f"Judged on {counted}; the judged model had seen none of them." if judged.rows.timed else f"Judged on {counted}."
+    note = f"Judged on {len(np.unique(judged.rows.leads)):,} {judged.how}"
+    times = f", looked at {len(judged.rows.won):,} times in their lives; the judged model had seen none of them"
+    note += f"{times if judged.rows.timed else ''}."
     return Section(
         "Is it any good?", (*says, *_rules_only(candidate)), tables=(Table(columns, tuple(rows), columns[1:]),), notes=(note,)
     )
@@ -203,6 +204,26 @@ def through_time(candidate: Candidate) -> Section | None:
 
 
 # --- can it be trusted? ------------------------------------------------------------------------------------------------------
+
+
+def feedback(candidate: Candidate) -> Section | None:
+    """What sales told, and what it changed; None where nobody answered."""
+    heard = candidate.artefact.spec["card"].get("feedback")
+    if not heard:
+        return None
+    known = heard["outcomes"].get("closed", 0) + heard["outcomes"].get("dated", 0)
+    says = [
+        f"{heard['labels']:,} answers of sales were heard. By them {known:,} leads are won or lost before the CRM says so: "
+        f"{heard['rows_changed']:,} training rows changed, {heard['rows_won']:,} of them won."
+    ]
+    if heard["contradictions"]:
+        says.append(f"Of {heard['contradictions']:,} leads the CRM and sales, or two people, tell different outcomes.")
+    lot = heard["by_lot"]
+    if lot["won"]["trials"] and lot["expected"] is not None:
+        drawn = f"Of {lot['won']['trials']:,} decided leads that sales worked by lot, {lot['won']['hits']:,} were won"
+        says.append(f"{drawn}; their scores said {of_100(lot['expected'])} of 100.")
+    note = "Accepting or rejecting a lead is an opinion; it never counts as won or lost."
+    return Section("What did the answers of sales change?", tuple(says), notes=(note,))
 
 
 def history_enough(readiness: Readiness, curve: Sequence[Lesson]) -> Section:
