@@ -43,12 +43,17 @@ def test_two_equal_slopes_are_a_straight_line() -> None:
 
 def test_a_changed_rate_is_followed_and_a_steady_one_is_not() -> None:
     logit, won = scores(4000, seed=4)
-    order = np.arange(4000.0)
-    assert follow_drift(logit, won, np.ones(4000), order) == 0.0
+    order, every = np.arange(4000.0), np.ones(4000, dtype=bool)
+    assert follow_drift(logit, won, np.ones(4000), order, every) == 0.0
     chance = np.random.default_rng(5)
     moved = (chance.random(4000) < sigmoid(logit + np.linspace(-1, 1, 4000))).astype(float)
-    assert 0.25 < follow_drift(logit, moved, np.ones(4000), order) < 1.1
-    assert follow_drift(logit, moved, np.ones(4000), np.zeros(4000)) == 0.0
+    assert 0.25 < follow_drift(logit, moved, np.ones(4000), order, every) < 1.1
+    assert follow_drift(logit, moved, np.ones(4000), np.zeros(4000), every) == 0.0
+    # Nothing is told from leads whose outcome is not final, however much their rate seems to have moved.
+    of_late = np.where(order < 3000, won, moved)
+    assert follow_drift(logit, of_late, np.ones(4000), order, every) > 0.1
+    assert follow_drift(logit, of_late, np.ones(4000), order, order < 3000) == 0.0
+    assert follow_drift(logit, moved, np.ones(4000), order, ~every) == 0.0
 
 
 def test_log_odds_and_probability_are_each_other_s_inverse() -> None:

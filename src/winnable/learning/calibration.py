@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray, IntArray
+from winnable.definition.facts import BoolArray, FloatArray, IntArray
 
 BOUND = 12.0
 """Log-odds beyond this are cut: nothing learned here supports one in 160,000."""
@@ -67,16 +67,19 @@ def fit_calibration(logit: FloatArray, won: FloatArray, weights: FloatArray, fol
     return _fit(kind, logit, won, weights)
 
 
-def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray) -> float:
+def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray, settled: BoolArray) -> float:
     """The shift of log-odds (n,) that follows the rate of late, by `order` (n,), the leads' times in days.
+
+    It is told from the `settled` (n,) alone, the leads whose outcome is final.
 
     A lead counts half as much as one that is 15 % of the history younger. The shift is 0 unless the one known at four fifths of
     the history would have lowered the log loss of the last fifth beyond doubt (two standard errors). Half of it is followed: a
     rate that has moved may move on or return.
     """
     halving = 0.15 * float(np.ptp(order))
-    if halving <= 0:
+    if halving <= 0 or not settled.any():
         return 0.0
+    logit, won, weights, order = (each[settled] for each in (logit, won, weights, order))
 
     def shift(until: float) -> float:
         known = order <= until

@@ -125,9 +125,9 @@ class LeadModel:
         shares = fit_blend(opinions, base, rows.won, counted, prior / prior.sum())
         blended = base + (opinions - base) @ shares
         calibration = fit_calibration(blended, rows.won, counted, folds)
-        if order is not None and settled.any():
-            late = [calibrate(blended, calibration), rows.won, rows.weights, order]
-            calibration["intercept"] += follow_drift(*(each[settled] for each in late))
+        if order is not None:
+            moved = follow_drift(calibrate(blended, calibration), rows.won, rows.weights, order, settled)
+            calibration["intercept"] += moved
         logit = calibrate(blended, calibration)
         named = {name: float(share) for name, share in zip(fits, shares, strict=True)}
         self._finish(
