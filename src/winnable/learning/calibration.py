@@ -70,7 +70,7 @@ def fit_calibration(logit: FloatArray, won: FloatArray, weights: FloatArray, fol
 def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray, settled: BoolArray) -> float:
     """The shift of log-odds (n,) that follows the rate of late, by `order` (n,), the leads' times in days.
 
-    It is told from the `settled` (n,) alone, the leads whose outcome is final.
+    It is told from the `settled` (n,) alone, the leads whose outcome is final; the longer ago the last of them came, the less.
 
     A lead counts half as much as one that is 15 % of the history younger. The shift is 0 unless the one known at four fifths of
     the history would have lowered the log loss of the last fifth beyond doubt (two standard errors). Half of it is followed: a
@@ -79,6 +79,7 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
     halving = 0.15 * float(np.ptp(order))
     if halving <= 0 or not settled.any():
         return 0.0
+    present = float(order.max())
     logit, won, weights, order = (each[settled] for each in (logit, won, weights, order))
 
     def shift(until: float) -> float:
@@ -95,7 +96,7 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
     gain = weights[late] * (log_losses(logit[late], won[late]) - log_losses(logit[late] + shift(until), won[late]))
     if len(gain) == 0 or gain.sum() <= 2 * np.sqrt(len(gain)) * gain.std():
         return 0.0
-    return 0.5 * shift(float(order.max()))
+    return 0.5 * shift(present)
 
 
 def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray) -> dict[str, Any]:
