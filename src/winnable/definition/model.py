@@ -71,6 +71,8 @@ class Columns(Part):
     """Where it came from."""
     consent: Name | None = None
     """Whether it may be contacted; if named, a lead without consent is never handed over."""
+    owner: Name | None = None
+    """Who works it in sales, for the inbox; found by its name if not given."""
     fixed: Listed = ()
     """Columns known at creation and never changed after."""
     trusted: Listed = ()
@@ -200,6 +202,29 @@ class Junk(Part):
     """More cases of junk: any one of them is enough."""
 
 
+class Feedback(Part):
+    """Why sales may reject a lead, in the words that the inbox offers. A reason is an opinion; it never counts as lost."""
+
+    reasons: Listed = ("No need", "No budget", "Not the right time", "Not the right person", "Nobody answers")
+    """Reasons that speak of this lead at this time."""
+    unacceptable: Listed = ("Not a customer that we want",)
+    """Reasons that speak of the kind of customer; `winnable suggest` looks for what such leads have in common."""
+    junk: Listed = ("Not a real person",)
+    """Reasons that mean junk; `winnable suggest` looks at these, too."""
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All reasons, in the order in which they are offered."""
+        return (*self.reasons, *self.unacceptable, *self.junk)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        often = Counter(self.every)
+        if often and often.most_common(1)[0][1] > 1:
+            raise ValueError(f"the reason {often.most_common(1)[0][0]!r} is listed twice; keep it in one place")
+        return self
+
+
 class History(Part):
     """Where the table of changed fields keeps what; found by the columns' names if not given."""
 
@@ -239,6 +264,7 @@ class Definition(Part):
     gate: Gate = Gate()
     grades: Grades = Grades()
     junk: Junk = Junk()
+    feedback: Feedback = Feedback()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -30,6 +30,7 @@ def describe(definition: Definition, more_doubts: Sequence[str] = ()) -> Page:
         *_points(definition),
         *_handover(definition),
         *_grades(definition),
+        *_answers(definition),
         *_columns(definition),
     ]
     unclear = (*doubts(definition), *more_doubts)
@@ -249,9 +250,21 @@ def _grades(definition: Definition) -> Iterator[Block]:
     yield Table(("Grade", "Chance of being won"), (*rows, (grades.labels.get("cold", "cold"), "less than that")))
 
 
+def _answers(definition: Definition) -> Iterator[Block]:
+    feedback = definition.feedback
+    yield Heading("What sales answers")
+    yield Text("Sales accepts a lead or rejects it with a reason. Neither counts as won or lost: an opinion is not an outcome.")
+    kinds = (
+        ("Not this lead, or not now", feedback.reasons),
+        ("Not our kind of customer", feedback.unacceptable),
+        ("Junk", feedback.junk),
+    )
+    yield Table(("It means", "Reasons"), tuple((says, ", ".join(reasons)) for says, reasons in kinds if reasons))
+
+
 def _columns(definition: Definition) -> Iterator[Block]:
     columns = definition.columns
-    roles = ("id", "person", "created", "closed", "status", "source", "consent")
+    roles = ("id", "person", "created", "closed", "status", "source", "consent", "owner")
     rows = [(role, getattr(columns, role)) for role in roles if getattr(columns, role) is not None]
     rows += [("never changes after creation", ", ".join(columns.fixed))] if columns.fixed else []
     rows += [("not looked at", ", ".join(columns.ignore))] if columns.ignore else []
