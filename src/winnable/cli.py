@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
+from winnable.cli_feedback import app as feedback_commands
 from winnable.errors import WinnableError
 from winnable.telling import (
     err,
@@ -86,6 +87,7 @@ def score(
     ] = None,
     definition: Annotated[Path | None, typer.Option(help="Rules to answer by while the store has no champion.")] = None,
     reasons: Annotated[bool, typer.Option(help="Whether to give reasons; without them it is three times as quick.")] = True,
+    inbox: Annotated[bool, typer.Option("--inbox", help="Also show the open leads in the inbox of sales.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Score every row of an export, in its order; a row that cannot be scored says why."""
@@ -97,7 +99,13 @@ def score(
     predictor = Predictor.of_store(store, definition)
     crm = read_to_score(predictor, leads, activities, history)
     tell_reading(crm, output.with_suffix(".rejects.csv"))
-    table = score_table(predictor, crm, moments_of_scoring(crm, as_of), reasons=reasons)
+    moments = moments_of_scoring(crm, as_of)
+    if inbox:
+        from winnable.learning.inbox import score_for_sales
+
+        table = score_for_sales(predictor, crm, moments, store, output, reasons=reasons)
+    else:
+        table = score_table(predictor, crm, moments, reasons=reasons)
     write_table(table, output)
     faults = int(table["error"].notna().sum())
     out.print(f"{len(table) - faults:,} leads scored by {who(predictor.mode, predictor.version)}, written to {output}")
@@ -141,7 +149,7 @@ def demo(
     train(str(files.leads), str(files.activities), str(files.history), files.definition, store, quiet=quiet)
     out.print("")
     scores = store / "demo" / "scores.csv"
-    score(str(files.open_leads), scores, str(files.activities), str(files.history), store, quiet=quiet)
+    score(str(files.open_leads), scores, str(files.activities), str(files.history), store, inbox=True, quiet=quiet)
     tell_best(scores)
     out.print(f"\nServe it:  winnable serve --store {store}      (then open http://127.0.0.1:8000/docs)")
 
@@ -202,6 +210,8 @@ def funnel(
         save_plot(report, plot)
         out.print(f"Drawn in {plot}.")
 
+
+app.add_typer(feedback_commands, name="feedback")
 
 keys = typer.Typer(no_args_is_help=True, help="Keys for the scoring service: add, list, withdraw. It follows without a restart.")
 app.add_typer(keys, name="keys")

@@ -2,110 +2,67 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
 
+from tests.history.scores import NOW, given
 from winnable.errors import DataError, LabelError, StoreError
 from winnable.history.feedback import FeedbackStore
-from winnable.history.feedback_records import GivenScore, Label
-
-NOW = datetime(2026, 6, 30, 12, 0, tzinfo=UTC)
+from winnable.history.feedback_records import Label
 
 
-def given(lead: str, probability: float = 0.3, as_of: datetime = NOW, **told: object) -> GivenScore:
-    rest: dict[str, object] = {"person": f"{lead.lower()}@example.org", "name": f"Anna {lead}", "owner": "Kim", "source": "Web"}
-    return GivenScore(
-        score_id=f"{lead}-{as_of:%m%d}",
-        lead_id=lead,
-        as_of=as_of,
-        given_at=as_of,
-        probability=probability,
-        low=probability / 2,
-        high=min(2 * probability, 1),
-        probability_winnable=None,
-        grade="warm",
-        decision="pass",
-        because="Nothing speaks against it.",
-        mode="blend",
-        version="3",
-        reasons=({"says": "Pricing page twice: raises", "log_odds": 0.7},),
-        values={"Title": "Head of IT", "Employees": 40},
-        **{**rest, **told},  # type: ignore[arg-type]
-    )
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store's folder whose labels go to SQLite in it, or to an empty schema of a PostgreSQL server."""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres")
-        with sql.create_engine(url.replace("postgresql://", "postgresql+psycopg://")).begin() as connection:
-            connection.execute(sql.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sql.text("CREATE SCHEMA public"))
-        monkeypatch.setenv("WINNABLE_DATABASE_URL", url)
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def store(place: Path) -> Iterator[FeedbackStore]:
-    feedback = FeedbackStore.open(place)
-    yield feedback
-    feedback.close()
-
-
-def test_what_was_kept_is_read_back_as_it_was(store: FeedbackStore) -> None:
+def test_what_was_kept_is_read_back_as_it_was(feedback: FeedbackStore) -> None:
     scores = [given("L-1"), given("L-1", 0.5, NOW + timedelta(days=9)), given("L-2", 0.9)]
-    store.remember(scores)
-    store.remember(scores)
-    label = store.add(Label("L-1", "rejected", " Kim ", NOW, "No budget", "asked twice", "L-1-0630"))
+    feedback.remember(scores)
+    feedback.remember(scores)
+    label = feedback.add(Label("L-1", "rejected", " Kim ", NOW, "No budget", "asked twice", "L-1-0630"))
     assert (label.by, label.at, label.label_id != "") == ("Kim", NOW, True)
-    story = store.lead("L-1")
+    story = feedback.lead("L-1")
     assert story is not None
     assert (story.scores, story.labels) == (tuple(scores[:2]), (label,))
     assert (story.lead.state, story.lead.score, story.lead.week_ago, story.lead.label) == ("rejected", scores[1], 0.3, label)
-    assert store.lead("L-3") is None
-    assert store.already_scored("3", NOW) == {"L-1", "L-2"}
+    assert feedback.lead("L-3") is None
+    assert feedback.already_scored("3", NOW) == {"L-1", "L-2"}
 
 
-def test_a_late_old_score_does_not_hide_a_newer_one(store: FeedbackStore) -> None:
-    store.remember([given("L-1", 0.5, NOW)])
-    store.remember([given("L-1", 0.1, NOW - timedelta(days=30))])
-    assert [row.score and row.score.probability for row in store.leads().leads] == [0.5]
+def test_a_late_old_score_does_not_hide_a_newer_one(feedback: FeedbackStore) -> None:
+    feedback.remember([given("L-1", 0.5, NOW)])
+    feedback.remember([given("L-1", 0.1, NOW - timedelta(days=30))])
+    assert [row.score and row.score.probability for row in feedback.leads().leads] == [0.5]
 
 
-def test_the_same_key_gives_the_same_label_and_another_content_is_a_conflict(store: FeedbackStore) -> None:
-    first = store.add(Label("L-1", "accepted", "Kim"), "key 1")
-    assert store.add(Label("L-1", "accepted", "Kim"), "key 1") == first
+def test_the_same_key_gives_the_same_label_and_another_content_is_a_conflict(feedback: FeedbackStore) -> None:
+    first = feedback.add(Label("L-1", "accepted", "Kim"), "key 1")
+    assert feedback.add(Label("L-1", "accepted", "Kim"), "key 1") == first
     with pytest.raises(LabelError, match="key"):
-        store.add(Label("L-1", "rejected", "Kim"), "key 1")
-    assert store.labels() == [first]
+        feedback.add(Label("L-1", "rejected", "Kim"), "key 1")
+    assert feedback.labels() == [first]
 
 
-def test_a_correction_is_a_new_row_and_the_old_one_stays(store: FeedbackStore) -> None:
-    wrong = store.add(Label("L-1", "rejected", "Kim"))
-    right = store.add(Label("L-1", "accepted", "Kim", replaces=wrong.label_id))
-    assert store.labels("L-1") == [wrong, right]
-    assert [row.state for row in store.leads().leads] == ["accepted"]
+def test_a_correction_is_a_new_row_and_the_old_one_stays(feedback: FeedbackStore) -> None:
+    wrong = feedback.add(Label("L-1", "rejected", "Kim"))
+    right = feedback.add(Label("L-1", "accepted", "Kim", replaces=wrong.label_id))
+    assert feedback.labels("L-1") == [wrong, right]
+    assert [row.state for row in feedback.leads().leads] == ["accepted"]
     with pytest.raises(LabelError, match="replaced before"):
-        store.add(Label("L-1", "won", "Kim", replaces=wrong.label_id))
-    undone = store.add(Label("L-1", "withdrawn", "Kim"))
+        feedback.add(Label("L-1", "won", "Kim", replaces=wrong.label_id))
+    undone = feedback.add(Label("L-1", "withdrawn", "Kim"))
     assert undone.replaces == right.label_id
-    assert [row.state for row in store.leads().leads] == ["new"]
+    assert [row.state for row in feedback.leads().leads] == ["new"]
     with pytest.raises(LabelError, match="take back"):
-        store.add(Label("L-1", "withdrawn", "Kim"))
+        feedback.add(Label("L-1", "withdrawn", "Kim"))
 
 
-def test_labels_that_contradict_the_store_are_refused(store: FeedbackStore) -> None:
-    store.remember([given("L-1")])
-    other = store.add(Label("L-2", "accepted", "Kim"))
+def test_labels_that_contradict_the_store_are_refused(feedback: FeedbackStore) -> None:
+    feedback.remember([given("L-1")])
+    other = feedback.add(Label("L-2", "accepted", "Kim"))
     with pytest.raises(LabelError, match="score"):
-        store.add(Label("L-2", "won", "Kim", score_id="L-1-0630"))
+        feedback.add(Label("L-2", "won", "Kim", score_id="L-1-0630"))
     with pytest.raises(LabelError, match="another lead"):
-        store.add(Label("L-1", "won", "Kim", replaces=other.label_id))
+        feedback.add(Label("L-1", "won", "Kim", replaces=other.label_id))
     for label, says in (
         (Label("", "won", "Kim"), "lead_id"),
         (Label("L-1", "won", " "), "by"),
@@ -115,40 +72,44 @@ def test_labels_that_contradict_the_store_are_refused(store: FeedbackStore) -> N
         (Label("L-1", "won", "Kim", note="x" * 2001), "note"),
     ):
         with pytest.raises(DataError, match=says):
-            store.add(label)
-    assert store.labels() == [other]
+            feedback.add(label)
+    assert feedback.labels() == [other]
 
 
-def test_an_outcome_counts_before_an_opinion_and_conflicts_are_listed(store: FeedbackStore) -> None:
-    store.add(Label("L-1", "won", "Kim", NOW))
-    store.add(Label("L-1", "rejected", "Lee", NOW + timedelta(days=1)))
-    store.add(Label("L-1", "accepted", "Kim", NOW + timedelta(days=2)))
-    store.add(Label("L-2", "rejected", "Kim", NOW))
-    store.add(Label("L-2", "accepted", "Kim", NOW + timedelta(days=1)))  # changed their mind: no conflict
-    store.add(Label("L-3", "won", "Kim", NOW))
-    store.add(Label("L-3", "lost", "Lee", NOW))
-    assert {row.lead_id: row.state for row in store.leads(state="all").leads} == {"L-1": "won", "L-2": "accepted", "L-3": "lost"}
-    found = [(each.lead_id, each.kind, [label.by for label in each.labels]) for each in store.conflicts()]
+def test_an_outcome_counts_before_an_opinion_and_conflicts_are_listed(feedback: FeedbackStore) -> None:
+    feedback.add(Label("L-1", "won", "Kim", NOW))
+    feedback.add(Label("L-1", "rejected", "Lee", NOW + timedelta(days=1)))
+    feedback.add(Label("L-1", "accepted", "Kim", NOW + timedelta(days=2)))
+    feedback.add(Label("L-2", "rejected", "Kim", NOW))
+    feedback.add(Label("L-2", "accepted", "Kim", NOW + timedelta(days=1)))  # changed their mind: no conflict
+    feedback.add(Label("L-3", "won", "Kim", NOW))
+    feedback.add(Label("L-3", "lost", "Lee", NOW))
+    assert {row.lead_id: row.state for row in feedback.leads(state="all").leads} == {
+        "L-1": "won",
+        "L-2": "accepted",
+        "L-3": "lost",
+    }
+    found = [(each.lead_id, each.kind, [label.by for label in each.labels]) for each in feedback.conflicts()]
     assert found == [("L-1", "opinions", ["Lee", "Kim"]), ("L-3", "outcomes", ["Kim", "Lee"])]
 
 
-def test_leads_are_paged_searched_and_filtered(store: FeedbackStore) -> None:
-    store.remember([given(f"L-{i}", i / 100, owner=f"O{i % 3}", source=f"S{i % 2}") for i in range(60)])
-    store.add(Label("L-59", "rejected", "Kim"))
-    store.add(Label("L-58", "accepted", "Kim"))
-    first, second = store.leads(), store.leads(page=2)
+def test_leads_are_paged_searched_and_filtered(feedback: FeedbackStore) -> None:
+    feedback.remember([given(f"L-{i}", i / 100, owner=f"O{i % 3}", source=f"S{i % 2}") for i in range(60)])
+    feedback.add(Label("L-59", "rejected", "Kim"))
+    feedback.add(Label("L-58", "accepted", "Kim"))
+    first, second = feedback.leads(), feedback.leads(page=2)
     assert [row.lead_id for row in first.leads[:2]] == ["L-58", "L-57"]
     assert (first.more, first.total, len(second.leads), second.more) == (True, 59, 9, False)
-    assert [row.lead_id for row in store.leads(search="ANNA l-5", owner="O1", source="S1").leads] == ["L-55"]
-    assert [row.lead_id for row in store.leads(state="rejected").leads] == ["L-59"]
-    assert store.leads(search="%").leads == ()
-    assert store.leads(decision="nurture").leads == ()
-    assert store.choices() == (["O0", "O1", "O2"], ["S0", "S1"])
+    assert [row.lead_id for row in feedback.leads(search="ANNA l-5", owner="O1", source="S1").leads] == ["L-55"]
+    assert [row.lead_id for row in feedback.leads(state="rejected").leads] == ["L-59"]
+    assert feedback.leads(search="%").leads == ()
+    assert feedback.leads(decision="nurture").leads == ()
+    assert feedback.choices() == (["O0", "O1", "O2"], ["S0", "S1"])
 
 
-def test_the_database_itself_refuses_to_alter_a_label(store: FeedbackStore) -> None:
-    store.add(Label("L-1", "won", "Kim"))
-    with pytest.raises(sql.exc.DBAPIError, match="append only"), store.engine.begin() as connection:
+def test_the_database_itself_refuses_to_alter_a_label(feedback: FeedbackStore) -> None:
+    feedback.add(Label("L-1", "won", "Kim"))
+    with pytest.raises(sql.exc.DBAPIError, match="append only"), feedback.engine.begin() as connection:
         connection.execute(sql.text("UPDATE labels SET label = 'lost'"))
 
 
@@ -161,22 +122,22 @@ FeedbackStore.open(Path(sys.argv[1])).add(Label(sys.argv[2], "accepted", "Kim"))
 """
 
 
-def test_many_processes_may_be_the_first(place: Path) -> None:
-    started = [subprocess.Popen([sys.executable, "-c", OPENING, str(place), f"L-{i}"]) for i in range(4)]
+def test_many_processes_may_be_the_first(label_place: Path) -> None:
+    started = [subprocess.Popen([sys.executable, "-c", OPENING, str(label_place), f"L-{i}"]) for i in range(4)]
     assert [process.wait(60) for process in started] == [0] * 4
-    assert len(FeedbackStore.open(place).labels()) == 4
+    assert len(FeedbackStore.open(label_place).labels()) == 4
 
 
-def test_the_revision_that_the_tables_are_is_the_newest_migration(store: FeedbackStore) -> None:
+def test_the_revision_that_the_tables_are_is_the_newest_migration(feedback: FeedbackStore) -> None:
     """What the migrations make is what the queries expect, column by column."""
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 
     from winnable.history.feedback_tables import metadata
 
-    with store.engine.connect() as connection:
+    with feedback.engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
-    if store.engine.dialect.name == "sqlite":  # whose expressions in an index cannot be read back
+    if feedback.engine.dialect.name == "sqlite":  # whose expressions in an index cannot be read back
         differences = [each for each in differences if "index" not in each[0]]
     assert differences == []
 
@@ -236,8 +197,8 @@ def kill_writers(place: Path, times: int) -> tuple[list[str], list[str]]:
     return done.stdout.split(), [label.lead_id for label in FeedbackStore.open(place).labels()]
 
 
-def test_no_acknowledged_label_is_lost_and_none_doubled_when_writers_are_killed(place: Path) -> None:
-    acknowledged, kept = kill_writers(place, 30)
+def test_no_acknowledged_label_is_lost_and_none_doubled_when_writers_are_killed(label_place: Path) -> None:
+    acknowledged, kept = kill_writers(label_place, 30)
     assert len(acknowledged) >= 30
     assert set(acknowledged) <= set(kept)
     assert len(kept) == len(set(kept))

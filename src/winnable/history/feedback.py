@@ -8,7 +8,7 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ import sqlalchemy as sql
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from winnable.errors import LabelError, StoreError
+from winnable.errors import DataError, LabelError, StoreError, WinnableError
 from winnable.history import feedback_tables as tables
 from winnable.history.feedback_database import cause, open_database, writing
 from winnable.history.feedback_records import OPEN, GivenScore, Label, State, checked, current, last_word_of_each, live
@@ -95,7 +95,7 @@ class FeedbackStore:
         """Keep scores, all or none of them; those whose id is known are kept once."""
         if not scores:
             return
-        with self._writing() as connection:
+        with self.transaction() as connection:
             insert = self._insert(tables.scores).on_conflict_do_nothing(index_elements=["score_id"])
             connection.execute(insert, [_score_row(each) for each in scores])
             last: dict[str, GivenScore] = {}
@@ -109,7 +109,7 @@ class FeedbackStore:
         """The ids of the leads that this version of the model has scored for this moment."""
         kept = tables.scores.c
         asked = sql.select(kept.lead_id).where(kept.as_of == as_of, kept.version == version)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return set(connection.scalars(asked))
 
     def add(self, label: Label, key: str | None = None) -> Label:
@@ -119,18 +119,33 @@ class FeedbackStore:
         `LabelError` for a key that was used for another label, for a score of another lead, and for a label to replace that is
         not there, is another lead's, or was replaced before.
         """
-        return self.add_all([label], [key])[0]
+        told = self.add_each([label], [key])[0]
+        if isinstance(told, WinnableError):
+            raise told
+        return told
 
-    def add_all(self, labels: Sequence[Label], keys: Sequence[str | None] | None = None) -> list[Label]:
-        """Keep labels, in order, all or none of them; as `add` for each."""
+    def add_each(self, labels: Sequence[Label], keys: Sequence[str | None]) -> list[Label | WinnableError]:
+        """Keep labels, in order and in one commit; for each what `add` returns or raises."""
         now = datetime.now(UTC)
-        told = [checked(each, now) for each in labels]
-        with self._writing() as connection:
-            for lead_id in sorted({each.lead_id for each in told}):  # from here on each lead is ours alone
+        told = [_checked(each, now) for each in labels]
+        lead_ids = sorted({each.lead_id for each in told if isinstance(each, Label)})
+        with self.transaction() as connection:
+            for lead_id in lead_ids:  # from here on each lead is ours alone
                 self._lock(connection, lead_id)
-            kept = [self._add(connection, each, key, now) for each, key in zip(told, keys or [None] * len(told), strict=True)]
-            self._derive(connection, {each.lead_id for each in told})
+            kept: list[Label | WinnableError] = [
+                self._kept(connection, each, key, now) if isinstance(each, Label) else each
+                for each, key in zip(told, keys, strict=True)
+            ]
+            self._derive(connection, lead_ids)
         return kept
+
+    def exported(self, path: Path) -> None:
+        """Know of a file with what is kept here, so that it is cleared, too, when a person is forgotten."""
+        row = {"path": str(path.absolute()), "written_at": datetime.now(UTC)}
+        insert = self._insert(tables.exports)
+        told = {"written_at": insert.excluded.written_at}
+        with self.transaction() as connection:
+            connection.execute(insert.on_conflict_do_update(index_elements=["path"], set_=told), row)
 
     def labels(self, lead_id: str | None = None, since: datetime | None = None) -> list[Label]:
         """Every label that was ever taken down, or those of one lead, or from a time of taking down on; in that order."""
@@ -140,8 +155,13 @@ class FeedbackStore:
             asked = asked.where(kept.lead_id == lead_id)
         if since is not None:
             asked = asked.where(kept.recorded_at >= since)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [_label(row) for row in connection.execute(asked)]
+
+    def ids(self) -> set[str]:
+        """The ids of all labels."""
+        with self.reading() as connection:
+            return set(connection.scalars(sql.select(tables.labels.c.label_id)))
 
     def leads(
         self,
@@ -168,7 +188,7 @@ class FeedbackStore:
         best = sql.select(tables.leads).where(*where).order_by(row.probability.desc(), row.lead_id)
         count = sql.select(sql.func.count()).select_from(sql.select(row.lead_id).where(*where).limit(COUNTED + 1).subquery())
         page = max(page, 1)
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(best.limit(size + 1).offset((page - 1) * size)).all()
             total = int(connection.scalar(count) or 0)
             rows = self._filled(connection, found[:size])
@@ -177,7 +197,7 @@ class FeedbackStore:
     def lead(self, lead_id: str) -> LeadStory | None:
         """Everything that is kept of one lead; None if nothing is."""
         scores, labels = tables.scores.c, tables.labels.c
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(sql.select(tables.leads).where(tables.leads.c.lead_id == lead_id)).all()
             if not found:
                 return None
@@ -191,7 +211,7 @@ class FeedbackStore:
 
     def choices(self) -> tuple[list[str], list[str]]:
         """The owners and the sources that leads have, sorted, a thousand of each at most."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             owners, sources = (_distinct(connection, tables.leads.c[name]) for name in ("owner", "source"))
             return owners, sources
 
@@ -208,12 +228,13 @@ class FeedbackStore:
         asked = sql.select(tables.scores).order_by(kept.given_at, kept.score_id)
         if version is not None:
             asked = asked.where(kept.version == version)
-        with self._reading() as connection:
+        with self.reading() as connection:
             for row in connection.execution_options(stream_results=True).execute(asked):
                 yield _score(row)
 
     @contextmanager
-    def _writing(self) -> Iterator[sql.Connection]:
+    def transaction(self) -> Iterator[sql.Connection]:
+        """A transaction that writes; nothing of it is kept if the block fails."""
         try:
             with writing(self.engine) as connection:
                 yield connection
@@ -221,7 +242,8 @@ class FeedbackStore:
             raise StoreError(f"the database of labels cannot be written ({cause(error)}); nothing was kept.") from None
 
     @contextmanager
-    def _reading(self) -> Iterator[sql.Connection]:
+    def reading(self) -> Iterator[sql.Connection]:
+        """A transaction that reads, and sees the same from its first look to its last."""
         try:
             with self.engine.connect() as connection, connection.begin():
                 yield connection
@@ -244,15 +266,20 @@ class FeedbackStore:
         connection.execute(self._insert(tables.leads).on_conflict_do_nothing(index_elements=["lead_id"]), row)
         connection.execute(sql.select(tables.leads.c.lead_id).where(tables.leads.c.lead_id == lead_id).with_for_update())
 
-    def _add(self, connection: sql.Connection, label: Label, key: str | None, now: datetime) -> Label:
-        digest = None if key is None else _digest(label)
-        if key is not None:
-            known = connection.execute(sql.select(tables.labels).where(tables.labels.c.key == key)).first()
-            if known is not None:
-                if known.key_digest != digest:
-                    raise LabelError("the idempotency key was used for another label before.")
-                return _label(known)
-        label = self._consistent(connection, label)
+    def _kept(self, connection: sql.Connection, label: Label, key: str | None, now: datetime) -> Label | LabelError:
+        """The label as it is kept, or why it is not."""
+        labels, digest = tables.labels.c, _digest(label)
+        known = None
+        if key is not None or label.label_id:
+            same = labels.key == key if key is not None else labels.label_id == label.label_id
+            known = connection.execute(sql.select(tables.labels).where(same)).first()
+        if known is not None:
+            same_content = digest == (known.key_digest if key is not None else _digest(_label(known)))
+            return _label(known) if same_content else LabelError("this key or id was used for another label before.")
+        try:
+            label = self._consistent(connection, label)
+        except LabelError as refused:
+            return refused
         kept = replace(
             label, label_id=label.label_id or str(uuid.uuid4()), at=label.at or now, recorded_at=label.recorded_at or now
         )
@@ -279,13 +306,15 @@ class FeedbackStore:
             raise LabelError("the label to replace is not there, is another lead's, or was replaced before.")
         return label
 
-    def _derive(self, connection: sql.Connection, lead_ids: Collection[str]) -> None:
+    def _derive(self, connection: sql.Connection, lead_ids: Sequence[str]) -> None:
         """Bring the leads' states up to date with their labels."""
-        ordered = sorted(lead_ids)
-        for some in (ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)):
+        for some in (lead_ids[start : start + _BATCH] for start in range(0, len(lead_ids), _BATCH)):
             said: dict[str, list[Label]] = {lead_id: [] for lead_id in some}
             for row in connection.execute(sql.select(tables.labels).where(tables.labels.c.lead_id.in_(some))):
                 said[row.lead_id].append(_label(row))
+            nothing = [lead_id for lead_id, labels in said.items() if not labels]
+            unknown = sql.and_(tables.leads.c.lead_id.in_(nothing), tables.leads.c.score_id.is_(None))
+            connection.execute(sql.delete(tables.leads).where(unknown))  # its only label was refused
             for lead_id, labels in said.items():
                 counts = current(labels)
                 state = "new" if counts is None else counts.label
@@ -330,6 +359,13 @@ def conflicts_of(lead_id: str, labels: Iterable[Label]) -> Iterator[Conflict]:
         yield Conflict(lead_id, "opinions", tuple(sorted(opinions.values(), key=lambda each: each.moment)))
     if len({each.label for each in outcomes.values()}) > 1:
         yield Conflict(lead_id, "outcomes", tuple(sorted(outcomes.values(), key=lambda each: each.moment)))
+
+
+def _checked(label: Label, now: datetime) -> Label | DataError:
+    try:
+        return checked(label, now)
+    except DataError as refused:
+        return refused
 
 
 def _digest(label: Label) -> str:

@@ -24,6 +24,7 @@ OPEN: frozenset[str] = frozenset({"new", "accepted"})
 LONGEST_ID = 500  # characters of a lead's or a score's id; what is indexed in a database has to be short
 LONGEST_NAME = 200  # characters of a name of a person, and of a reason
 LONGEST_NOTE = 2000
+ACTIVITIES_KEPT = 200  # the last ones of a lead, with its score
 AHEAD = timedelta(days=1)  # clocks differ and so do time zones
 
 

@@ -17,11 +17,12 @@ from winnable.history.features import facts_of
 from winnable.history.moments import NEVER, times_of
 from winnable.history.parsing import parse_moments
 from winnable.history.sources import Source
-from winnable.learning.predictor import Predictor
+from winnable.learning.predictor import Predictor, Scores
 
 COLUMNS = ["lead_id", "probability", "low", "high", "probability_winnable", "grade", "decision", "because", "reasons"]
 COLUMNS += ["mode", "model", "as_of", "error"]
 CLOSED = "It is closed already; the score says what was known at the time, not what happened."
+Keep = Callable[[IntArray, IntArray, Scores], None]
 BLOCK = 50_000  # rows scored together, so that memory does not grow with the export
 
 
@@ -58,18 +59,21 @@ def score_table(
     reasons: bool = True,
     block: int = BLOCK,
     tell: Callable[[int], None] = lambda _: None,
+    keep: Keep | None = None,
 ) -> pd.DataFrame:
     """The scores of all leads as a table, a row a lead, in order; a lead that cannot be scored has an error text and empty
     numbers.
 
     That includes rows of the source that could not even be read, so that nothing is lost. Where sales has a capacity, the leads
     of an export compete for the places of one week; those of an export of more than a block are held against the usual bar.
+
+    `keep` is given the scores of open leads, a block at a time: their positions, moments and scores.
     """
     faults = _faults(crm, as_of)
     blocks = [_unread(crm)]
     for start in range(0, len(crm.leads), block):
         rows = np.arange(start, min(start + block, len(crm.leads)))
-        blocks.append(_score_block(predictor, crm, rows, as_of[rows], faults.iloc[rows], reasons))
+        blocks.append(_score_block(predictor, crm, rows, as_of[rows], faults.iloc[rows], reasons, keep))
         tell(len(rows))
     filled = [part for part in blocks if len(part)]
     return pd.concat(filled).sort_index().reindex(columns=COLUMNS) if filled else pd.DataFrame(columns=COLUMNS)
@@ -82,12 +86,18 @@ def _unread(crm: Crm) -> pd.DataFrame:
 
 
 def _score_block(
-    predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray, faults: "pd.Series[str]", reasons: bool
+    predictor: Predictor,
+    crm: Crm,
+    rows: IntArray,
+    as_of: IntArray,
+    faults: "pd.Series[str]",
+    reasons: bool,
+    keep: Keep | None,
 ) -> pd.DataFrame:
     """The scores of some rows. Leads that are closed already get theirs, but take nobody's place with sales."""
     ended = _ended(predictor, crm, rows, as_of)
     scored = [
-        _score_rows(predictor, crm, rows[chosen], as_of[chosen], faults[chosen], reasons)
+        _score_rows(predictor, crm, rows[chosen], as_of[chosen], faults[chosen], reasons, keep if chosen is not ended else None)
         for chosen in (~ended, ended)
         if chosen.any()
     ]
@@ -106,12 +116,20 @@ def _ended(predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray) -> B
 
 
 def _score_rows(
-    predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray, faults: "pd.Series[str]", reasons: bool
+    predictor: Predictor,
+    crm: Crm,
+    rows: IntArray,
+    as_of: IntArray,
+    faults: "pd.Series[str]",
+    reasons: bool,
+    keep: Keep | None,
 ) -> pd.DataFrame:
     ids = crm.leads["@id"].iloc[rows].fillna("").tolist()
     good: BoolArray = faults.isna().to_numpy()
     facts = facts_of(predictor.plan, predictor.definition, crm, rows, np.where(good, as_of, 0))
     scores = predictor.score(facts, ids, reasons=reasons, one_week=len(crm.leads) <= BLOCK)
+    if keep is not None:
+        keep(rows[good], as_of[good], scores.take(np.flatnonzero(good)))
     empty = np.full(len(rows), np.nan)
     table = pd.DataFrame(
         {

@@ -5,7 +5,7 @@ needs neither pandas nor the libraries that trained it. Training it is `training
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from winnable.definition.facts import Facts, FloatArray
+from winnable.definition.facts import Facts, FloatArray, IntArray
 from winnable.definition.gate import Decision, decide, grade
 from winnable.definition.load import definition_from, load_definition
 from winnable.definition.model import Definition
@@ -47,6 +47,20 @@ class Scores:
     reasons: tuple[tuple[Reason, ...], ...]
     mode: str
     why: str
+
+    def take(self, rows: IntArray) -> "Scores":
+        """The scores at these positions."""
+        chosen = rows.tolist()
+        return replace(
+            self,
+            probability=self.probability[rows],
+            low=self.low[rows],
+            high=self.high[rows],
+            winnable=None if self.winnable is None else self.winnable[rows],
+            grade=tuple(self.grade[row] for row in chosen),
+            decision=tuple(self.decision[row] for row in chosen),
+            reasons=tuple(self.reasons[row] for row in chosen),
+        )
 
 
 class Predictor:

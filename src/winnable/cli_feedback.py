@@ -1,0 +1,74 @@
+"""The commands under `winnable feedback`: thin, like those of `cli`, of which they are a part."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from winnable.errors import StoreError
+from winnable.telling import err, out
+
+app = typer.Typer(no_args_is_help=True, help="What sales answered: import, export, erase a person, list conflicts.")
+
+Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
+
+
+@app.command("export", epilog="Example: winnable feedback export --store models --output labels.csv")
+def export(
+    output: Annotated[Path, typer.Option(help="Where to write the labels, as CSV.")], store: Store = Path("models")
+) -> None:
+    """Write every label as CSV, with the names that POST /feedback takes."""
+    from winnable.history.feedback import FeedbackStore
+    from winnable.history.feedback_exchange import export_labels
+
+    out.print(f"{export_labels(FeedbackStore.open(store), output):,} labels written to {output}")
+
+
+@app.command("import", epilog="Example: winnable feedback import labels.csv --store models")
+def import_(
+    labels: Annotated[Path, typer.Argument(help="A CSV file with the columns lead_id, label and by, and others as exported.")],
+    store: Store = Path("models"),
+) -> None:
+    """Take in labels from a CSV file. The same file may be taken in twice; nothing is doubled."""
+    from winnable.history.feedback import FeedbackStore
+    from winnable.history.feedback_exchange import import_labels
+
+    told = import_labels(FeedbackStore.open(store), labels)
+    out.print(f"{told.added:,} labels added, {told.known:,} were there already.")
+    for row, reason in told.rejects:
+        err.print(f"Row {row:,}: {reason}")
+    if told.rejects:
+        raise typer.Exit(1)
+
+
+@app.command("erase", epilog="Example: winnable feedback erase --person ines.petrov@cornewick.example")
+def erase_person(
+    lead: Annotated[str | None, typer.Option(help="The id of one of their leads.")] = None,
+    person: Annotated[str | None, typer.Option(help="Their e-mail address.")] = None,
+    store: Store = Path("models"),
+) -> None:
+    """Forget a person: their leads, scores and labels, in the exports as well; prints the receipt."""
+    from winnable.history.feedback import FeedbackStore
+    from winnable.history.feedback_erasure import erase
+
+    receipt = erase(FeedbackStore.open(store), lead_id=lead, person=person)
+    counts = ", ".join(f"{count:,} {name}" for name, count in receipt.counts.items())
+    out.print(f"Receipt {receipt.receipt_id}, {receipt.at:%Y-%m-%dT%H:%M:%SZ}: {counts} erased.\nSHA-256 {receipt.digest}")
+    out.print("The CRM and other copies of its exports are yours to clear, or the person comes back with the next scoring.")
+    if receipt.unreached:
+        listed = ", ".join(map(str, receipt.unreached))
+        raise StoreError(f"{listed}: could not be cleared. Remove the person there by hand.")
+
+
+@app.command("conflicts", epilog="Example: winnable feedback conflicts --store models")
+def conflicts(store: Store = Path("models")) -> None:
+    """List leads on which people disagree. Nothing is decided: correct what is wrong by another label."""
+    from winnable.history.feedback import FeedbackStore
+
+    found = FeedbackStore.open(store).conflicts()
+    table = Table("lead", "about", "who says what", box=None)
+    for conflict in found:
+        said = "; ".join(f"{label.by}: {label.label} ({label.moment:%Y-%m-%d})" for label in conflict.labels)
+        table.add_row(conflict.lead_id, conflict.kind, said)
+    out.print(table if found else "Nobody disagrees.")

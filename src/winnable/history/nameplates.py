@@ -1,0 +1,62 @@
+"""Nameplates: how a lead is shown to people and found again: a name, who owns it in sales, its source, and the key of its person.
+
+Which columns tell is what the definition says, else what their names say. Every part may be missing.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from winnable.definition.junk import contact_columns
+from winnable.definition.model import Definition
+from winnable.definition.people import is_company, person_key
+from winnable.definition.values import text
+
+_OWNER = {
+    *("owner", "ownername", "owneralias", "ownerid", "leadowner", "contactowner", "dealowner", "opportunityowner"),
+    *("hubspotowner", "hubspotownerid", "salesperson", "salesrep", "assignedto", "userid"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Nameplate:
+    """What one lead is called. `person` is the key of `definition.people`, for comparing."""
+
+    name: str | None
+    owner: str | None
+    source: str | None
+    person: str | None
+
+
+@dataclass(frozen=True)
+class Nameplates:
+    """The columns of an export, or of a request, that name its leads."""
+
+    person: str | None
+    names: tuple[str, ...]
+    company: str | None
+    owner: str | None
+    source: str | None
+
+    @classmethod
+    def among(cls, definition: Definition, columns: Iterable[str]) -> "Nameplates":
+        """The columns that tell, among those that are there."""
+        there, roles = tuple(columns), definition.columns
+        owner = roles.owner or next((name for name in there if re.sub(r"[^a-z0-9]", "", name.lower()) in _OWNER), None)
+        company = next((name for name in there if is_company(name)), None)
+        return cls(roles.person, contact_columns(definition.junk, there).name, company, owner, roles.source)
+
+    def of(self, lead: Mapping[str, object]) -> Nameplate:
+        """The nameplate of a lead, by its columns."""
+        name = " ".join(filter(None, (text(lead.get(column)) for column in self.names))) or None
+        company = self._text(lead, self.company)
+        return Nameplate(
+            ", ".join(filter(None, (name, company))) or None,
+            self._text(lead, self.owner),
+            self._text(lead, self.source),
+            person_key(self._text(lead, self.person), name, company),
+        )
+
+    @staticmethod
+    def _text(lead: Mapping[str, object], column: str | None) -> str | None:
+        return None if column is None else text(lead.get(column))

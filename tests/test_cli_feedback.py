@@ -1,0 +1,45 @@
+"""The commands around feedback, as people meet them."""
+
+import re
+import shutil
+from pathlib import Path
+
+from tests.conftest import DemoStore
+from tests.test_cli import winnable
+from winnable.history.feedback import FeedbackStore
+from winnable.history.feedback_records import Label
+
+
+def test_labels_go_out_come_in_and_a_person_is_forgotten(demo_store: DemoStore, tmp_path: Path) -> None:
+    shutil.copytree(demo_store.store / "served", tmp_path / "models" / "served")
+    scored = winnable("score", demo_store.files.open_leads, "--output", "scores.csv", "--inbox", folder=tmp_path)
+    assert scored.returncode == 0, scored.stderr
+    lead = FeedbackStore.open(tmp_path / "models").leads().leads[0]
+    assert lead.score is not None
+    FeedbackStore.open(tmp_path / "models").add(Label(lead.lead_id, "accepted", "Kim", score_id=lead.score.score_id))
+    FeedbackStore.open(tmp_path / "models").add(Label(lead.lead_id, "rejected", "Lee", reason="No budget"))
+    assert "Kim: accepted" in winnable("feedback", "conflicts", folder=tmp_path).stdout
+    assert "2 labels written" in winnable("feedback", "export", "--output", "labels.csv", folder=tmp_path).stdout
+    assert "0 labels added, 2 were there" in winnable("feedback", "import", "labels.csv", folder=tmp_path).stdout
+    assert "2 labels added" in winnable("feedback", "import", "labels.csv", "--store", "third", folder=tmp_path).stdout
+    erased = winnable("feedback", "erase", "--person", lead.score.person, folder=tmp_path)
+    assert re.search(r"1 scores, 2 labels, 1 leads, 3 export rows erased", erased.stdout), erased.stdout + erased.stderr
+    assert lead.lead_id not in (tmp_path / "scores.csv").read_text() + (tmp_path / "labels.csv").read_text()
+    assert "Nobody disagrees" in winnable("feedback", "conflicts", folder=tmp_path).stdout
+
+
+def test_wrong_input_is_told(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("lead_id,label,by\nL-1,perhaps,Kim\nL-2,won,Kim\n")
+    done = winnable("feedback", "import", "labels.csv", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "1 labels added, 0 were there already.\n")
+    assert done.stderr.startswith("Row 1: label: expected one of accepted")
+    for words, says in (
+        (("import", "none.csv"), "no such file"),
+        (("export", "--output", "none/labels.csv"), "cannot be written"),
+        (("erase", "--lead", "L-99"), "nothing is kept of them"),
+        (("erase",), "name one of the two"),
+    ):
+        done = winnable("feedback", *words, folder=tmp_path)
+        assert done.returncode == 1
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
