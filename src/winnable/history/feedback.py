@@ -8,9 +8,9 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -22,7 +22,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from winnable.errors import DataError, LabelError, StoreError, WinnableError
 from winnable.history import feedback_tables as tables
 from winnable.history.feedback_database import cause, open_database, writing
-from winnable.history.feedback_records import OPEN, GivenScore, Label, State, checked, current, last_word_of_each, live
+from winnable.history.feedback_records import (
+    GivenScore,
+    HandedOver,
+    Label,
+    State,
+    checked,
+    current,
+    live,
+)
 
 WEEK = timedelta(days=7)
 COUNTED = 1000  # leads that a page counts at most, so that its time does not grow with the store
@@ -63,15 +71,6 @@ class LeadStory:
 
     lead: LeadRow
     scores: tuple[GivenScore, ...]
-    labels: tuple[Label, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """Labels of one lead that cannot all be right, the last word of each person, by time."""
-
-    lead_id: str
-    kind: Literal["opinions", "outcomes"]
     labels: tuple[Label, ...]
 
 
@@ -232,6 +231,13 @@ class FeedbackStore:
             for row in connection.execution_options(stream_results=True).execute(asked):
                 yield _score(row)
 
+    def handed_over(self) -> list[HandedOver]:
+        """Every score by which a lead was handed to sales, oldest first."""
+        kept = tables.scores.c
+        asked = sql.select(*(kept[each.name] for each in fields(HandedOver))).where(kept.decision == "pass")
+        with self.reading() as connection:
+            return [HandedOver(*row) for row in connection.execute(asked.order_by(kept.given_at, kept.score_id))]
+
     @contextmanager
     def transaction(self) -> Iterator[sql.Connection]:
         """A transaction that writes; nothing of it is kept if the block fails."""
@@ -350,17 +356,6 @@ _OF_SCORE = ("person", "search", "owner", "source", "score_id", "as_of", "given_
 """The columns of `leads` that come from its last score."""
 
 
-def conflicts_of(lead_id: str, labels: Iterable[Label]) -> Iterator[Conflict]:
-    """What people disagree on about one lead, by the last word of each."""
-    labels = list(labels)
-    opinions = last_word_of_each(labels, frozenset({"accepted", "rejected", "junk"}))
-    outcomes = last_word_of_each(labels, frozenset({"won", "lost"}))
-    if len({each.label == "accepted" for each in opinions.values()}) > 1:
-        yield Conflict(lead_id, "opinions", tuple(sorted(opinions.values(), key=lambda each: each.moment)))
-    if len({each.label for each in outcomes.values()}) > 1:
-        yield Conflict(lead_id, "outcomes", tuple(sorted(outcomes.values(), key=lambda each: each.moment)))
-
-
 def _checked(label: Label, now: datetime) -> Label | DataError:
     try:
         return checked(label, now)
@@ -375,7 +370,7 @@ def _digest(label: Label) -> str:
 
 
 def _score_row(score: GivenScore) -> dict[str, Any]:
-    return {name: getattr(score, name) for name in _SCORE}
+    return {name: _plain(getattr(score, name)) for name in _SCORE}
 
 
 _SCORE = tuple(column.name for column in tables.scores.columns)
@@ -383,9 +378,14 @@ _LABEL = ("lead_id", "label", "by", "at", "reason", "note", "score_id", "replace
 
 
 def _lead_row(score: GivenScore) -> dict[str, Any]:
-    row = {name: getattr(score, name) for name in _OF_SCORE if name != "search"}
-    words = " ".join(filter(None, (score.name, score.lead_id))).casefold()
-    return {**row, "lead_id": score.lead_id, "search": words, "state": "new", "open": True}
+    row = {name: _plain(getattr(score, name)) for name in _OF_SCORE if name != "search"}
+    words = _plain(" ".join(filter(None, (score.name, score.lead_id))).casefold())
+    return {**row, "lead_id": _plain(score.lead_id), "search": words, "state": "new", "open": True}
+
+
+def _plain(value: Any) -> Any:
+    """Texts without NUL, which PostgreSQL does not keep: one such text must not cost a whole batch."""
+    return value.replace("\x00", "") if isinstance(value, str) else value
 
 
 def _score(row: Any) -> GivenScore:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
+from pydantic_core import to_json
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from winnable.errors import StoreError
@@ -23,7 +24,6 @@ DATABASE_URL = "WINNABLE_DATABASE_URL"
 FILE = "labels.db"
 BUSY = 30  # seconds to wait for another writer
 _LOCK = 0x77696E6E  # PostgreSQL's advisory lock while tables are made; any number that others are unlikely to choose
-_FOREVER = 7 * 24 * 3600
 
 
 def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> sql.Engine:
@@ -35,7 +35,7 @@ def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> s
             url = url.set(drivername="postgresql+psycopg")
         if not given:
             store.mkdir(parents=True, exist_ok=True)
-        engine = sql.create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite", pool_recycle=_FOREVER)
+        engine = sql.create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite", json_serializer=_json)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise StoreError(f"{DATABASE_URL}: cannot be used; expected is one like postgresql://user@host/database.") from None
     except OSError as error:
@@ -49,6 +49,11 @@ def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> s
         engine.dispose()
         raise StoreError(f"{shown}: the database of labels cannot be used ({cause(error)}).") from None
     return engine
+
+
+def _json(value: object) -> str:
+    """JSON with times in ISO 8601, and quickly, since it is written for every score that is given."""
+    return to_json(value).decode()
 
 
 def cause(error: SQLAlchemyError) -> str:

@@ -5,7 +5,7 @@ outcomes may be wrong, so nothing is ever overwritten: a correction is a new lab
 back is the label "withdrawn". Keeping them is the work of `feedback`; nothing here needs a database.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
@@ -57,6 +57,17 @@ class GivenScore:
     name: str | None = None
     owner: str | None = None
     source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A score by which a lead was handed to sales, in short: for which moment, by which model, how probable, and why."""
+
+    lead_id: str
+    version: str
+    as_of: datetime
+    probability: float
+    because: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +146,23 @@ def current(labels: Iterable[Label]) -> Label | None:
 def last_word_of_each(labels: Iterable[Label], kind: frozenset[str]) -> dict[str, Label]:
     """By person, the last label of this kind (`OPINIONS` or `OUTCOMES`) that stands; who changed their mind counts once."""
     return {each.by: each for each in live(labels) if each.label in kind}
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Labels of one lead that cannot all be right, the last word of each person, by time."""
+
+    lead_id: str
+    kind: Literal["opinions", "outcomes"]
+    labels: tuple[Label, ...]
+
+
+def conflicts_of(lead_id: str, labels: Iterable[Label]) -> Iterator[Conflict]:
+    """What people disagree on about one lead, by the last word of each."""
+    labels = list(labels)
+    opinions = last_word_of_each(labels, OPINIONS)
+    outcomes = last_word_of_each(labels, OUTCOMES)
+    if len({each.label == "accepted" for each in opinions.values()}) > 1:
+        yield Conflict(lead_id, "opinions", tuple(sorted(opinions.values(), key=lambda each: each.moment)))
+    if len({each.label for each in outcomes.values()}) > 1:
+        yield Conflict(lead_id, "outcomes", tuple(sorted(outcomes.values(), key=lambda each: each.moment)))

@@ -7,6 +7,7 @@ loaded later, so that a process scores soon after its start. Imports neither mlf
 import asyncio
 import gc
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from winnable.service.journal import Journal
 from winnable.service.keys import Keys, Role
 from winnable.service.metrics import Metrics
 from winnable.service.porter import FLUSH, Porter
+from winnable.service.recording import Recorder
 from winnable.service.scoring import Scoring
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ ANY_KEY: frozenset[Role] = frozenset({"score", "feedback"})
 ROUTES: dict[str, frozenset[Role] | None] = {
     "/": None,  # the inbox, which asks for a session itself
     "/score": frozenset({"score"}),
+    "/feedback": frozenset({"feedback"}),
+    "/leads": frozenset({"feedback"}),
     "/model": ANY_KEY,
     "/definition": ANY_KEY,
     "/metrics": ANY_KEY,
@@ -60,10 +64,22 @@ class Service:
         self.metrics = Metrics()
         self.keys = Keys(store)
         self.follower = ChampionFollower(store, definition, _remote())
-        self.scoring = Scoring(self.follower.current, self.metrics)
+        self._opening = threading.Lock()
+        self._feedback: FeedbackStore | None = None
+        self.recorder = Recorder(self.feedback, self.metrics, self.journal.event)
+        self.scoring = Scoring(self.follower.current, self.metrics, self.recorder)
         self.direct: dict[tuple[str, str], ASGIApp] = {("POST", "/score"): self.scoring, ("GET", "/healthz"): _Alive()}
         self._others: ASGIApp | None = None
         self._feedback: FeedbackStore | None = None
+
+    def feedback(self) -> "FeedbackStore":
+        """The store of scores and labels, opened with the first need of it, in whatever thread. `StoreError` if it cannot be."""
+        with self._opening:
+            if self._feedback is None:
+                from winnable.history.feedback import FeedbackStore
+
+                self._feedback = FeedbackStore.open(self.store)
+            return self._feedback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through the life of the server."""
@@ -98,6 +114,7 @@ class Service:
         for problem_text in self.problems():
             self.journal.event("degraded", level="error", problem=problem_text)
         self.follower.follow(self.journal.event)
+        self.recorder.start()
         tasks = [asyncio.create_task(each) for each in (self._flush(), self._later())]
         gc.collect()
         gc.freeze()  # what lives as long as the process need not be looked through again and again
@@ -105,12 +122,13 @@ class Service:
         for task in tasks:
             task.cancel()
         self.scoring.close()
+        self.recorder.close()
         self.follower.close()
         self.journal.event("stopped", worker=os.getpid())
 
     def problems(self) -> list[str]:
         """What is not as it should be."""
-        found = [self.follower.problem, self.follower.unreachable, self.keys.problem]
+        found = [self.follower.problem, self.follower.unreachable, self.keys.problem, self.recorder.problem]
         if not os.access(self.store, os.R_OK | os.X_OK):
             found.append("the store cannot be read; the model in memory goes on")
         return [each for each in found if each is not None]

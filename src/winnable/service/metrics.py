@@ -33,6 +33,7 @@ class Metrics:
         self._seconds: dict[str, _Histogram] = {}
         self._scores: Counter[tuple[str, str, str]] = Counter()
         self._faults = 0
+        self._kept, self._not_kept = 0, 0
         self._probability = _Histogram(PROBABILITIES)
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._of = ""
@@ -55,6 +56,14 @@ class Metrics:
             self._scores[(model, mode, grade)] += 1
             self._probability.add(probability)
 
+    def kept(self, many: int) -> None:
+        """So many scores were kept for sales and for learning."""
+        self._kept += many
+
+    def not_kept(self, many: int) -> None:
+        """So many scores were given but not kept, because the database failed or could not follow."""
+        self._not_kept += many
+
     def exposition(
         self, model: Mapping[str, Any], usual: Sequence[float], known_until: datetime | None, changed_at: float, problem: bool
     ) -> str:
@@ -66,6 +75,8 @@ class Metrics:
             *(line for route, each in sorted(self._seconds.items()) for line in each.lines(_SECONDS, (("route", route),))),
             *_counted("winnable_scores_total", "Leads scored.", ("model", "mode", "grade"), self._scores),
             *_gauge("winnable_faulty_leads_total", "Leads that could not be scored.", self._faults, kind="counter"),
+            *_gauge("winnable_scores_kept_total", "Scores kept in the database of labels.", self._kept, kind="counter"),
+            *_gauge("winnable_scores_not_kept_total", "Scores given but not kept.", self._not_kept, kind="counter"),
             *_family("winnable_score_probability", "histogram", "Probabilities given."),
             *self._probability.lines("winnable_score_probability", ()),
             *_family("winnable_model_info", "gauge", "The model in charge."),

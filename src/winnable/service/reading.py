@@ -59,7 +59,7 @@ def read_body(body: bytes) -> Asked:
     as_of = data.get("as_of")
     if as_of is None:
         return Asked(leads, None)
-    when = _moment(as_of)
+    when = read_moment(as_of)
     if when is None:
         raise Refusal(422, "as_of: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z.")
     return Asked(leads, when)
@@ -70,14 +70,15 @@ def _json(body: bytes) -> Any:
     try:
         data = from_json(body, allow_inf_nan=False)
     except ValueError:
-        return _strictly(body)
+        return read_json(body)
     # Every member has a colon of its own, so if there are as many colons as members, none was lost for standing there twice.
     leads = data.get("leads") if type(data) is dict else None
     members = len(data) + sum(len(lead) for lead in leads if type(lead) is dict) if type(leads) is list else -1
-    return data if body.count(b":") == members else _strictly(body)
+    return data if body.count(b":") == members else read_json(body)
 
 
-def _strictly(body: bytes) -> Any:
+def read_json(body: bytes) -> Any:
+    """What a body of JSON says, read strictly; `Refusal` 400 if it is none, or has a member twice."""
     try:
         written = body.decode()
         data = _DECODER.decode(written)
@@ -214,7 +215,7 @@ def _activities(given: Any) -> Sequence[Activity]:
 def _activity(given: Any, place: int) -> Activity:
     if type(given) is not dict:
         raise _Fault(f"{ACTIVITIES}.{place}: expected an object with kind and at")
-    kind, at, recorded = given.get("kind"), _moment(given.get("at")), given.get("recorded")
+    kind, at, recorded = given.get("kind"), read_moment(given.get("at")), given.get("recorded")
     known = text(kind) if type(kind) is str and len(kind) <= LONGEST_TEXT else None
     if known is None:
         raise _Fault(f"{ACTIVITIES}.{place}.kind: expected a text")
@@ -222,13 +223,13 @@ def _activity(given: Any, place: int) -> Activity:
         raise _Fault(f"{ACTIVITIES}.{place}.at: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z")
     if recorded is None:
         return Activity(known, at)
-    entered = _moment(recorded)
+    entered = read_moment(recorded)
     if entered is None:
         raise _Fault(f"{ACTIVITIES}.{place}.recorded: expected a date and time with a time zone, or null")
     return Activity(known, at, entered)
 
 
-def _moment(value: object) -> datetime | None:
+def read_moment(value: object) -> datetime | None:
     """A moment by ISO 8601 with its offset from UTC; None for anything else."""
     if type(value) is not str or not 16 <= len(value) <= 40:
         return None

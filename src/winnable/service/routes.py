@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from winnable.definition.page import describe
 from winnable.definition.values import moment
+from winnable.service.feedback import add_feedback_routes
 from winnable.service.guide import guide
 from winnable.service.metrics import CONTENT_TYPE
 from winnable.service.openapi import describe_scoring
@@ -41,6 +42,7 @@ def routes_of(service: "Service") -> FastAPI:
     pages = Pages(Sessions(service.store, service.keys), service.keys, service.feedback, service.follower.current)
     app.router.routes += [Route("/", pages), Route("/inbox/{path:path}", pages)]
     _add_routes(app, service)
+    add_feedback_routes(app, service)
     _add_documentation(app, service)
     for error in (HTTPException, Refusal, Exception):
         app.add_exception_handler(error, _refused)

@@ -1,8 +1,14 @@
 """What the service gives, as typed schemas for its documentation; what it takes is described by `openapi` for the live model."""
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from winnable.history.feedback_records import LONGEST_ID, LONGEST_NAME, LONGEST_NOTE, Label, LabelName, Origin, State
+
+if TYPE_CHECKING:
+    from winnable.history.feedback import LeadPage, LeadRow
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -98,3 +104,116 @@ class Readiness(BaseModel):
     version: str
     mode: str
     problems: list[str]
+
+
+Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
+
+
+class LabelIn(BaseModel):
+    """What somebody says of a lead: an opinion (accepted, rejected, junk) or an outcome (won, lost); "withdrawn" takes back.
+
+    `score_id` is the score that it answers, `replaces` the label that it corrects. A reason for "rejected" is one of the
+    definition's. Without `at` it is so now.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    lead_id: Id
+    label: LabelName
+    by: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+    score_id: Id | None = None
+    reason: Annotated[str, Field(max_length=LONGEST_NAME)] | None = None
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)] | None = None
+    at: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})] | None = None
+    replaces: Id | None = None
+
+
+class LabelOut(BaseModel):
+    """A label as it is kept."""
+
+    label_id: str
+    lead_id: str
+    score_id: str | None
+    label: LabelName
+    reason: str | None
+    note: str | None
+    by: str
+    at: datetime
+    recorded_at: datetime
+    origin: Origin
+    replaces: str | None
+
+    @classmethod
+    def of(cls, label: Label) -> Self:
+        """The schema of a label."""
+        return cls.model_validate(label, from_attributes=True)
+
+
+class LeadsAsked(BaseModel):
+    """Which leads are asked for. `search` is part of a name or an id; "open" leads are new or accepted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    search: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
+    owner: Annotated[str, Field(max_length=LONGEST_NAME)] | None = None
+    source: Annotated[str, Field(max_length=LONGEST_NAME)] | None = None
+    state: Literal["open", "all"] | State = "open"
+    decision: Literal["pass", "nurture", "recycle", "discard"] | None = None
+    page: Annotated[int, Field(ge=1, le=100_000)] = 1
+    size: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class KeptScore(ScoreOut):
+    """A score as it was given, for which moment and by which model."""
+
+    as_of: datetime
+    given_at: datetime
+    mode: str
+    version: str
+
+
+class LeadOut(BaseModel):
+    """A lead with its last score (null if it was only ever labelled), the probability a week before, and what counts of its
+    labels."""
+
+    lead_id: str
+    state: State
+    name: str | None
+    owner: str | None
+    source: str | None
+    score: KeptScore | None
+    week_ago: Probability | None
+    label: LabelOut | None
+
+    @classmethod
+    def of(cls, lead: "LeadRow") -> Self:
+        """The schema of a lead."""
+        score = lead.score
+        named = (None, None, None) if score is None else (score.name, score.owner, score.source)
+        return cls(
+            lead_id=lead.lead_id,
+            state=lead.state,
+            name=named[0],
+            owner=named[1],
+            source=named[2],
+            score=None if score is None else KeptScore.model_validate(score, from_attributes=True),
+            week_ago=lead.week_ago,
+            label=None if lead.label is None else LabelOut.of(lead.label),
+        )
+
+
+class LeadsOut(BaseModel):
+    """A page of leads; `more` says whether another follows. `total` counts all of them, up to 1,000, beyond which `uncounted` is
+    true."""
+
+    leads: list[LeadOut]
+    page: int
+    more: bool
+    total: int
+    uncounted: bool
+
+    @classmethod
+    def of(cls, page: "LeadPage") -> Self:
+        """The schema of a page."""
+        leads = [LeadOut.of(lead) for lead in page.leads]
+        return cls(leads=leads, page=page.page, more=page.more, total=page.total, uncounted=page.uncounted)

@@ -11,6 +11,7 @@ from winnable.learning.predictor import Predictor
 from winnable.service.metrics import Metrics
 from winnable.service.problems import ClientGone, Refusal
 from winnable.service.reading import Asked, read_body
+from winnable.service.recording import Recorder
 from winnable.service.serving import Read, ScoreIds, Serving, Told
 from winnable.service.together import MOST, Together
 
@@ -22,8 +23,9 @@ PATIENCE = 20.0  # seconds for a body to arrive
 class Scoring:
     """The endpoint. `current` gives the predictor in charge; a request is answered by the one that was in charge when it came."""
 
-    def __init__(self, current: Callable[[], Predictor], metrics: Metrics) -> None:
+    def __init__(self, current: Callable[[], Predictor], metrics: Metrics, recorder: Recorder) -> None:
         self._current = current
+        self._recorder = recorder
         self._metrics = metrics
         self._ids = ScoreIds()
         self._together = Together()
@@ -36,7 +38,7 @@ class Scoring:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         reasons = _reasons(scope["query_string"])
-        body = await _body(scope, receive)
+        body = await body_of(scope, receive)
         serving = self._in_charge()
         if len(body) > LARGE_BODY:
             read, told = await self._together.aside(lambda: _alone(serving, read_body(body), reasons))
@@ -61,12 +63,14 @@ class Scoring:
 
     def _answer(self, serving: Serving, read: Read, told: Told | None) -> bytes:
         many = len(read.good)
-        content = serving.answer(read, told, self._ids.next(many))
+        ids = self._ids.next(many)
+        content = serving.answer(read, told, ids)
         if told is not None:
             rows = slice(told.start, told.start + many)
             grades, probabilities = told.scores.grade[rows], told.scores.probability[rows].tolist()
             model = serving.predictor
             self._metrics.scored(model.fingerprint, model.mode, grades, probabilities, len(read.leads) - many)
+            self._recorder.give(serving, read, told, ids)
         return content
 
 
@@ -75,13 +79,13 @@ def _alone(serving: Serving, asked: Asked, reasons: bool) -> tuple[Read, Told | 
     return read, serving.score([read], reasons=reasons)[0] if read.good else None
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes:
+async def body_of(scope: Scope, receive: Receive, largest: int = LARGEST_BODY) -> bytes:
     """The whole body of a request. `Refusal` if it is too large, too slow or not said to be JSON."""
     for name, value in scope["headers"]:
         if name == b"content-type" and value.split(b";", 1)[0].strip().lower() != b"application/json":
             raise Refusal(415, "The body has to be JSON: Content-Type: application/json.")
-        if name == b"content-length" and (not value.isdigit() or int(value) > LARGEST_BODY):
-            raise _too_large()
+        if name == b"content-length" and (not value.isdigit() or int(value) > largest):
+            raise _too_large(largest)
     message = await receive()
     if not message.get("more_body", False) and message["type"] == "http.request":
         return bytes(message["body"])
@@ -93,8 +97,8 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
                     raise ClientGone
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
-                if size > LARGEST_BODY:
-                    raise _too_large()
+                if size > largest:
+                    raise _too_large(largest)
                 if not message.get("more_body", False):
                     return b"".join(parts)
                 message = await receive()
@@ -102,8 +106,8 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
         raise Refusal(408, f"The body did not arrive within {PATIENCE:g} seconds.", {"connection": "close"}) from None
 
 
-def _too_large() -> Refusal:
-    return Refusal(413, f"The body is larger than {LARGEST_BODY:,} bytes. Send several requests.", {"connection": "close"})
+def _too_large(largest: int) -> Refusal:
+    return Refusal(413, f"The body is larger than {largest:,} bytes. Send several requests.", {"connection": "close"})
 
 
 def _reasons(query: bytes) -> bool:
