@@ -23,11 +23,14 @@ from winnable.errors import DataError, LabelError, StoreError, WinnableError
 from winnable.history import feedback_tables as tables
 from winnable.history.feedback_database import cause, open_database, writing
 from winnable.history.feedback_records import (
+    OPEN,
+    Conflict,
     GivenScore,
     HandedOver,
     Label,
     State,
     checked,
+    conflicts_of,
     current,
     live,
 )

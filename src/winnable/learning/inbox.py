@@ -17,9 +17,9 @@ from winnable.definition.facts import IntArray
 from winnable.definition.values import text
 from winnable.errors import DataError
 from winnable.history.crm import Crm
-from winnable.history.features import times_of
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
+from winnable.history.moments import times_of
 from winnable.history.nameplates import Nameplates
 from winnable.learning.batch import score_table
 from winnable.learning.predictor import Predictor, Scores
