@@ -1,11 +1,15 @@
 """The commands around feedback, as people meet them."""
 
+import json
 import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
 from tests.conftest import DemoStore
 from tests.test_cli import winnable
+from winnable.demo.company import write_demo
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import Label
 
@@ -43,3 +47,17 @@ def test_wrong_input_is_told(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert says in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_training_hears_what_sales_said_and_says_so(tmp_path: Path) -> None:
+    files = write_demo(tmp_path / "demo", leads=100, seed=7)
+    source = ("demo/leads.csv", "--activities", "demo/activities.csv", "--history", "demo/history.csv")
+    lead = pd.read_csv(files.open_leads).iloc[0]
+    (tmp_path / "labels.csv").write_text(f"lead_id,label,by,at\n{lead['Lead ID']},won,Kim,2026-06-01\nL-0,lost,Kim,2026-06-01\n")
+    winnable("feedback", "import", "labels.csv", folder=tmp_path)
+    done = winnable("train", *source, "--definition", "demo/definition.toml", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 labels by sales were heard." in done.stdout
+    assert "1 leads are won or lost by what sales told before the CRM did" in done.stdout
+    card = json.loads((tmp_path / "models" / "served" / "1" / "spec.json").read_text())["card"]
+    assert card["feedback"]["outcomes"] == {"closed": 1, "unknown lead": 1}

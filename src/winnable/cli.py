@@ -60,6 +60,7 @@ def train(
     """Learn from the history, compare, register the model and make it champion if it deserves to be."""
     from winnable.definition.load import load_definition
     from winnable.history.crm import read_crm
+    from winnable.learning.hearing import hear
     from winnable.learning.promotion import register
     from winnable.learning.registry import Registry, check_writable
     from winnable.learning.training import learn
@@ -70,8 +71,11 @@ def train(
     crm = read_crm(agreed, leads, activities, history)
     tell_reading(crm, store / "rejects.csv")
     Registry(store).connect()
-    candidate = learn(agreed, crm, seed=seed, tell=out.print)
-    verdict = register(candidate, crm, store)
+    heard = hear(agreed, crm, store)
+    for says in heard.told():
+        out.print(says)
+    candidate = learn(agreed, heard.crm, seed=seed, tell=out.print, feedback=heard.to_json())
+    verdict = register(candidate, heard.crm, store)
     tell_training(candidate, verdict)
 
 

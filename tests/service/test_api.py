@@ -239,7 +239,8 @@ def test_the_description_is_of_the_live_model(client: httpx.Client) -> None:
     example = document["components"]["schemas"]["ScoreRequest"]["examples"][0]
     told = client.post("/score", json=example).json()
     assert told["errors"] == told["warnings"] == []
-    assert {"/score", "/model", "/definition", "/healthz", "/readyz", "/metrics"} == set(document["paths"])
+    described = {"/score", "/feedback", "/leads", "/model", "/definition", "/healthz", "/readyz", "/metrics"}
+    assert described == set(document["paths"])
 
 
 def test_nothing_of_a_lead_is_published(client: httpx.Client, demo_store: Any) -> None:

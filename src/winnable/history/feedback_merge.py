@@ -136,6 +136,7 @@ class _Merging:
         if history is None or not self._changes or not (history["@field"] == status).any():
             return history
         ids, at, old, new = zip(*self._changes, strict=True)
-        told = pd.DataFrame({"@id": ids, "@at": at, "@field": status, "@old": old, "@new": new}).astype(history.dtypes.to_dict())
+        told = pd.DataFrame({"@id": ids, "@at": at, "@field": status, "@old": old, "@new": new})
+        told = told.reindex(columns=history.columns).astype(history.dtypes.to_dict())
         joined = pd.concat([history, told], ignore_index=True)
         return joined.iloc[np.lexsort((joined["@at"], joined["@field"], joined["@id"]))].reset_index(drop=True)

@@ -57,8 +57,10 @@ class Heard:
         """The history to learn from."""
         return self.merged.crm
 
-    def to_json(self) -> dict[str, Any]:
-        """What feedback changed, for the model's card: numbers, and nobody's name."""
+    def to_json(self) -> dict[str, Any] | None:
+        """What feedback changed, for the model's card: numbers, and nobody's name. None where there was nothing to hear."""
+        if not self.labels and not self.by_lot.won.trials:
+            return None
         return {
             "labels": self.labels,
             "outcomes": dict(self.merged.fates),
@@ -71,31 +73,31 @@ class Heard:
 
     def told(self) -> list[str]:
         """The same in sentences, for people."""
-        return [*_outcomes_told(self), *_opinions_told(self.opinions), *_lot_told(self.by_lot)] if self.labels else []
+        outcomes = _outcomes_told(self) if self.labels else []
+        return [*outcomes, *_opinions_told(self.opinions), *_lot_told(self.by_lot)]
 
 
-def hear(definition: Definition, crm: Crm, store: Path, environment: Mapping[str, str] = os.environ) -> Heard | None:
-    """What the labels in a store say of this history; None where there are none, or no store of labels."""
+def hear(definition: Definition, crm: Crm, store: Path, environment: Mapping[str, str] = os.environ) -> Heard:
+    """What the labels in a store say of this history; nothing where the store has none. `StoreError` if they cannot be read."""
     from winnable.history.feedback_database import DATABASE_URL, FILE
 
     if DATABASE_URL not in environment and not (store / FILE).exists():
-        return None
+        return weigh(definition, crm, (), ())
     from winnable.history.feedback import FeedbackStore
 
     feedback = FeedbackStore.open(store)
     try:
-        labels = feedback.labels()
-        return weigh(definition, crm, labels, feedback.handed_over()) if labels else None
+        return weigh(definition, crm, feedback.labels(), feedback.handed_over())
     finally:
         feedback.close()
 
 
 def weigh(definition: Definition, crm: Crm, labels: Sequence[Label], handed_over: Sequence[HandedOver]) -> Heard:
     """The history with these labels, and what they and the leads that were handed over tell."""
-    merged = with_feedback(definition, crm, labels)
+    merged = with_feedback(definition, crm, labels) if labels else WithFeedback(crm, {}, (), {})
     fate = outcomes(definition, merged.crm)
     outcome = {lead: float(won) for lead, won in zip(merged.crm.leads["@id"], fate, strict=True) if not np.isnan(won)}
-    rows, wins = _changed(definition, crm, merged.crm)
+    rows, wins = _changed(definition, crm, merged.crm) if merged.learned else (0, 0)
     return Heard(merged, len(labels), rows, wins, agreement(merged.opinions, outcome), _by_lot(handed_over, outcome))
 
 

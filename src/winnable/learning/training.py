@@ -6,7 +6,7 @@ What a row teaches whose outcome is not known yet is decided in `lessons`, what 
 whether the candidate becomes champion in `promotion`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
@@ -88,12 +88,15 @@ def learn(
     present: datetime | None = None,
     leave_out: Sequence[str] = (),
     judge: bool = True,
+    feedback: Mapping[str, Any] | None = None,
 ) -> Candidate:
     """Learn a candidate from a CRM's history. Never fails for want of history: then the rules answer.
 
     `present` is when the export was made; without it, the newest time in it. Columns in `leave_out` are kept out whatever the
     history says of them. With `judge` false nothing is held back to judge the candidate by, which saves the time of one fit.
+    `feedback` is what sales changed in this history (`hearing`), for the card and the report.
     """
+    heard = {} if feedback is None else {"feedback": dict(feedback)}
     if present is None:
         latest = latest_moment(crm)
         present = None if latest is None else latest.to_pydatetime()
@@ -124,11 +127,12 @@ def learn(
                 **_card(definition, crm, lessons, rows, present, judged),
                 "left_out": list(kept_out),
                 "segments": compare_segments(fit.facts, points, rows, seed),
+                **heard,
             },
         },
         boosters=model.boosters_,
     )
-    return Candidate(artefact, definition, judged, verdicts, model.report_)
+    return Candidate(artefact, definition, judged, verdicts, {**model.report_, **heard})
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,6 @@ class Service:
         self.scoring = Scoring(self.follower.current, self.metrics, self.recorder)
         self.direct: dict[tuple[str, str], ASGIApp] = {("POST", "/score"): self.scoring, ("GET", "/healthz"): _Alive()}
         self._others: ASGIApp | None = None
-        self._feedback: FeedbackStore | None = None
 
     def feedback(self) -> "FeedbackStore":
         """The store of scores and labels, opened with the first need of it, in whatever thread. `StoreError` if it cannot be."""
@@ -97,14 +96,6 @@ class Service:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
-
-    def feedback(self) -> "FeedbackStore":
-        """The store of scores given and of labels, opened with the first call. `StoreError` if it cannot be."""
-        if self._feedback is None:
-            from winnable.history.feedback import FeedbackStore
-
-            self._feedback = FeedbackStore.open(self.store)
-        return self._feedback
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
