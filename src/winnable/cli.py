@@ -330,17 +330,21 @@ def suggest(
     history: History = None,
     definition: DefinitionFile = Path("definition.toml"),
     output: Annotated[Path | None, typer.Option(help="Write the rules as TOML here instead of printing them.")] = None,
+    store: Store = Path("models"),
     quiet: Quiet = False,
 ) -> None:
     """Propose rules with points from what won deals looked like as leads, each with its evidence."""
     from winnable.definition.load import load_definition
     from winnable.history.crm import read_crm
-    from winnable.learning.proposal import proposal, write_proposal
+    from winnable.learning.hearing import hear
+    from winnable.learning.proposal import proposal, refusal_lines, write_proposal
+    from winnable.learning.rejections import refused
     from winnable.learning.suggestions import suggest as suggestions_of
 
     out.quiet = quiet
     agreed = load_definition(definition)
-    found = suggestions_of(agreed, read_crm(agreed, leads, activities, history))
+    heard = hear(agreed, read_crm(agreed, leads, activities, history), store)
+    found = suggestions_of(agreed, heard.crm)
     text = proposal(agreed, found)
     tell_suggestions(found)
     if text and output is not None:
@@ -348,6 +352,8 @@ def suggest(
         out.print(f"\nWritten to {output}; paste into {definition} what makes sense to both teams.")
     elif text:
         out.print(f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n{text}")
+    for line in refusal_lines(refused(agreed, heard.crm, heard.merged.opinions)):
+        out.print(line)
 
 
 @app.command(epilog="Example: winnable describe --output definition.html")

@@ -5,7 +5,7 @@ What is suggested, and on what evidence, is found in `suggestions`.
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import log
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import log_odds
 from winnable.errors import StoreError
+from winnable.learning.rejections import Refused
 from winnable.learning.suggestions import STEP, Suggestion, Suggestions
 
 NAME = "From past wins"
@@ -40,6 +41,19 @@ def write_proposal(text: str, path: Path) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{path}: cannot be written ({error.strerror}). Choose another --output.") from None
+
+
+def refusal_lines(found: Sequence[Refused]) -> Iterator[str]:
+    """The conditions that sales' rejections propose, as lines of TOML for the list that each belongs to, with their evidence."""
+    where = {"unacceptable": "unacceptable = [...] of [profile]", "junk": "rule = [...] of [junk]"}
+    for kind, place in where.items():
+        these = [each for each in found if each.kind == kind]
+        if these:
+            yield f"# For {place}:"
+        for each in these:
+            rejected, won = each.rejected, each.won
+            shares = f"sales rejected {rejected.hits:,} of {rejected.trials:,} such leads"
+            yield f"{_inline(each.condition)},  # {shares}; {won.hits:,} of {won.trials:,} with an outcome were won"
 
 
 def evidence(rule: Suggestion) -> str:

@@ -116,7 +116,8 @@ def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
         return nothing
     plan = _plan(definition, crm, leaks)
     arriving, living = known.take(_one_each(known, None)), known.take(_one_each(known, seed))
-    by_field = _look(definition, plan, crm, arriving, list(_field_conditions(plan, crm, arriving, definition)))
+    facts = facts_of(FeaturePlan(plan.fields), definition, crm, arriving.leads, arriving.as_of)
+    by_field = _look(definition, plan, crm, arriving, list(field_conditions(plan, facts, crm, definition)))
     by_deed = _look(definition, plan, crm, living, list(_deed_conditions(crm)))
     looked = [look for look in (by_field, by_deed) if look.conditions]
     confirmable, variance = min(won, people - won) >= ENOUGH, _spread(looked)
@@ -204,9 +205,11 @@ def _later(rows: Snapshots) -> BoolArray:
     return later
 
 
-def _field_conditions(plan: FeaturePlan, crm: Crm, rows: Snapshots, definition: Definition) -> Iterator[Condition]:
-    """Frequent words, cuts of numbers, and missing values where these are known to have been missing at the time."""
-    facts = facts_of(FeaturePlan(plan.fields), definition, crm, rows.leads, rows.as_of)
+def field_conditions(
+    plan: FeaturePlan, facts: Facts, crm: Crm, definition: Definition, least: int = LEAST
+) -> Iterator[Condition]:
+    """Words that `least` of the leads have, cuts of numbers, and missing values where these are known to have been missing at the
+    time of the `facts`."""
     tracked = set() if crm.history is None else set(crm.history["@field"].unique())
     for field in plan.fields:
         column = facts.columns[field.name]
@@ -215,7 +218,7 @@ def _field_conditions(plan: FeaturePlan, crm: Crm, rows: Snapshots, definition: 
                 yield from (Condition(field=field.name, at_least=cut) for cut in _cuts(column.values))
         else:
             times = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
-            frequent = [column.vocabulary[code] for code in np.argsort(times, kind="stable")[-WORDS:] if times[code] >= LEAST]
+            frequent = [column.vocabulary[code] for code in np.argsort(times, kind="stable")[-WORDS:] if times[code] >= least]
             folded = {word.casefold(): word for word in frequent}
             yield from (Condition(field=field.name, any_of=(word,)) for word in folded.values())
         if field.name in tracked or field.name in definition.columns.fixed:
