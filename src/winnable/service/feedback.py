@@ -75,10 +75,6 @@ def add_feedback_routes(app: FastAPI, service: "Service") -> None:
         )
         return LeadsOut.of(told)
 
-    @app.exception_handler(Refusal)
-    async def refused(_: Request, refusal: Refusal) -> Response:
-        return Response(problem(refusal.status, refusal.detail), refusal.status, refusal.headers, MEDIA_TYPE.decode())
-
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return Response(problem(422, _first(error.errors())), 422, media_type=MEDIA_TYPE.decode())

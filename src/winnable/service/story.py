@@ -7,8 +7,8 @@ from typing import Any
 
 from winnable.definition.model import Definition
 from winnable.definition.values import moment
-from winnable.history.feedback import LeadStory, conflicts_of
-from winnable.history.feedback_records import GivenScore, Label, live
+from winnable.history.feedback import LeadStory
+from winnable.history.feedback_records import GivenScore, Label, conflicts_of, live
 from winnable.service.chart import Chart, chart
 from winnable.service.views import DECISIONS, LeadView, day, lead_view, of_100, said, when
 
