@@ -142,6 +142,14 @@ def test_the_revision_that_the_tables_are_is_the_newest_migration(feedback: Feed
     assert differences == []
 
 
+def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    feedback = FeedbackStore.open(tmp_path)
+    with feedback.transaction() as connection:
+        connection.execute(sql.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match="newer version"):
+        FeedbackStore.open(tmp_path)
+
+
 def test_a_database_that_cannot_be_used_is_told_without_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WINNABLE_DATABASE_URL", "postgresql://user:geheim@127.0.0.1:1/none?connect_timeout=1")
     with pytest.raises(StoreError) as told:

@@ -134,8 +134,12 @@ def _alone(engine: sql.Engine, store: Path) -> Iterator[sql.Connection]:
 def _migrate(connection: sql.Connection) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise StoreError("the database of labels was written by a newer version of winnable; use that one.") from None
