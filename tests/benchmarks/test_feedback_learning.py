@@ -29,7 +29,7 @@ from winnable.learning.training import learn
 
 BEGIN, END = datetime(2025, 10, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 LATE, TOLD, WRONG = 45.0, 0.7, 0.3
-SEEDS, LEADS = (7, 8, 9), 2500
+SEEDS, LEADS = (7, 8), 2500
 
 
 def lagging(definition: Definition, then: Crm, rng: np.random.Generator) -> Crm:
@@ -88,11 +88,12 @@ def test_hearing_sales_helps_on_later_leads_and_wrong_opinions_do_no_harm(
         rows = take_snapshots(definition, crm, latest_moment(crm).to_pydatetime())  # type: ignore[union-attr]
         later = rows.take(rows.known & (rows.as_of >= microseconds(END)))
         seen = {}
-        for name, history in {"without": export, "with": heard.crm, "all written": then}.items():
+        for name, history in {"without": export, "with": heard.crm}.items():
             predictor = Predictor(learn(definition, history, present=END, judge=False).artefact)
             facts = facts_of(predictor.plan, definition, crm, later.leads, later.as_of)
             answer = predictor.score(facts, [""] * facts.size, reasons=False).probability
             seen[name] = measure(later.won, answer, base_rate(later.won)).log_loss
+            print(seed, name, seen[name], float(answer.mean()), float(later.won.mean()), flush=True)
         losses.append(seen)
         with capsys.disabled():
             print(f"\nseed {seed}: {heard.merged.learned} outcomes first, {heard.rows} rows changed, {len(later.won):,} later")
@@ -101,8 +102,7 @@ def test_hearing_sales_helps_on_later_leads_and_wrong_opinions_do_no_harm(
                 print(f"  opinions {name}: won {up.hits} of {up.trials} accepted, {back.hits} of {back.trials} rejected")
     table = pd.DataFrame(losses)
     margin = 100 * (1 - table["with"].mean() / table["without"].mean())
-    possible = 100 * (1 - table["all written"].mean() / table["without"].mean())
     with capsys.disabled():
         print(f"\n{table.round(4).to_string()}")
-        print(f"hearing sales saves {margin:.2f} % of the log loss; had all been written in time: {possible:.2f} %")
+        print(f"hearing sales saves {margin:.2f} % of the log loss")
     assert margin > 0
