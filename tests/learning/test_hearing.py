@@ -15,6 +15,9 @@ from winnable.history.feedback_records import HandedOver, Label
 from winnable.history.past import as_of
 from winnable.history.snapshots import outcomes
 from winnable.learning.hearing import hear, weigh
+from winnable.learning.predictor import rules_artefact
+from winnable.learning.report import what_sales_said
+from winnable.learning.training import Candidate
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 LOT = "Drawn by lot: sales works 3 in 100 leads whatever their score, so that we keep learning."
@@ -54,6 +57,10 @@ def test_outcomes_that_the_crm_learns_of_late_change_training_rows(company: tupl
     assert (told["labels"], told["outcomes"], told["rows_won"]) == (len(labels), {"closed": len(late)}, heard.wins)
     assert f"{len(late):,} leads are won or lost by what sales told before the CRM did" in " ".join(heard.told())
     assert "Kim" not in str(told) + str(heard.told())
+    section = what_sales_said(Candidate(rules_artefact(definition), definition, None, (), {"feedback": told}))
+    assert section is not None
+    assert section.says == tuple(heard.told())
+    assert what_sales_said(Candidate(rules_artefact(definition), definition, None, (), {})) is None
 
 
 def test_the_leads_worked_by_lot_tell_the_rate_below_the_gate(company: tuple[Definition, Crm]) -> None:

@@ -58,7 +58,7 @@ class Heard:
         return self.merged.crm
 
     def to_json(self) -> dict[str, Any] | None:
-        """What feedback changed, for the model's card: numbers, and nobody's name. None where there was nothing to hear."""
+        """What feedback changed, for the model's card, without anybody's name; None where there was nothing to hear."""
         if not self.labels and not self.by_lot.won.trials:
             return None
         return {
@@ -69,6 +69,7 @@ class Heard:
             "rows_won": self.wins,
             "opinions": self.opinions.to_json(),
             "by_lot": asdict(self.by_lot),
+            "told": self.told(),
         }
 
     def told(self) -> list[str]:

@@ -88,6 +88,7 @@ def report_on(
     asked = (
         answer(candidate),
         Section("What changed since the last model?", tuple(changed)) if changed else None,
+        what_sales_said(candidate),
         promises(candidate),
         work_saved(candidate),
         what_drives(candidate, crm),
@@ -101,6 +102,12 @@ def report_on(
         examples(candidate, crm),
     )
     return Report(f"Which leads are winnable? {agreed.name}", facts, tuple(section for section in asked if section is not None))
+
+
+def what_sales_said(candidate: Candidate) -> Section | None:
+    """What the labels of sales changed; None where there were none."""
+    told = candidate.report.get("feedback", {}).get("told", ())
+    return Section("What did sales say, and what did it change?", tuple(told)) if told else None
 
 
 def _win(horizon_days: float | None) -> str:
