@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 import winnable
 from tests.conftest import DemoStore
 from winnable.errors import StoreError
-from winnable.learning.artefact import Artefact
 from winnable.learning.backtest import Backtest, Period, Seen
 from winnable.learning.report import Report, report_on
 from winnable.learning.report_page import percent
-from winnable.learning.report_quality import feedback
 from winnable.learning.training import Judged
 
 ATTACK = "<script>alert(1)</script>"
@@ -182,24 +180,6 @@ def test_an_export_without_dates_is_told_of_as_far_as_it_goes() -> None:
     assert not {"Did it hold through time?", "Are the leads of late different?", "Which segments convert?"} & set(titles)
     assert report.sections[0].says[0].startswith("Yes, the model is better than the usual rate.")
     assert report.sections[0].notes == (f"Judged on {(leads['Status'] != 'New').sum()} leads left out in turn (cross-fitting).",)
-
-
-def test_what_sales_answered_is_told_with_what_it_changed(demo_store: DemoStore) -> None:
-    heard: dict[str, object] = {
-        "labels": 31,
-        "outcomes": {"closed": 7, "dated": 1, "agreed": 20},
-        "rows_changed": 44,
-        "rows_won": 9,
-        "contradictions": 2,
-    }
-    heard["by_lot"] = {"drawn": 12, "won": {"hits": 1, "trials": 10, "low": 0.01, "high": 0.4}, "expected": 0.04}
-    artefact = demo_store.candidate.artefact
-    told = Artefact({**artefact.spec, "card": {**artefact.spec["card"], "feedback": heard}}, artefact.boosters)
-    section = feedback(replace(demo_store.candidate, artefact=told))
-    assert section is not None
-    assert "By them 8 leads are won or lost before the CRM says so: 44 training rows changed, 9 of them won." in section.says[0]
-    assert section.says[2].endswith("1 were won; their scores said 4 of 100.")
-    assert feedback(demo_store.candidate) is None
 
 
 def test_a_place_that_cannot_be_written_is_told(report: Report, tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from winnable.learning.report_leads import examples, of_late, segments, sources,
 from winnable.learning.report_page import Section
 from winnable.learning.report_quality import (
     answer,
-    feedback,
     history_enough,
     leaks,
     promises,
@@ -96,7 +95,6 @@ def report_on(
         segments(agreed, crm),
         through_time(candidate) if tested is None else tested_through_time(tested),
         of_late(candidate, crm),
-        feedback(candidate),
         history_enough(ready, curve),
         leaks(candidate),
         examples(candidate, crm),

@@ -206,26 +206,6 @@ def through_time(candidate: Candidate) -> Section | None:
 # --- can it be trusted? ------------------------------------------------------------------------------------------------------
 
 
-def feedback(candidate: Candidate) -> Section | None:
-    """What sales told, and what it changed; None where nobody answered."""
-    heard = candidate.artefact.spec["card"].get("feedback")
-    if not heard:
-        return None
-    known = heard["outcomes"].get("closed", 0) + heard["outcomes"].get("dated", 0)
-    says = [
-        f"{heard['labels']:,} answers of sales were heard. By them {known:,} leads are won or lost before the CRM says so: "
-        f"{heard['rows_changed']:,} training rows changed, {heard['rows_won']:,} of them won."
-    ]
-    if heard["contradictions"]:
-        says.append(f"Of {heard['contradictions']:,} leads the CRM and sales, or two people, tell different outcomes.")
-    lot = heard["by_lot"]
-    if lot["won"]["trials"] and lot["expected"] is not None:
-        drawn = f"Of {lot['won']['trials']:,} decided leads that sales worked by lot, {lot['won']['hits']:,} were won"
-        says.append(f"{drawn}; their scores said {of_100(lot['expected'])} of 100.")
-    note = "Accepting or rejecting a lead is an opinion; it never counts as won or lost."
-    return Section("What did the answers of sales change?", tuple(says), notes=(note,))
-
-
 def history_enough(readiness: Readiness, curve: Sequence[Lesson]) -> Section:
     """Whether the history is enough, and whether more of it would help."""
     see = f"The upright line is where you stand: {readiness.wins:,} wins of the {readiness.needed_wins:,} that all columns need."
