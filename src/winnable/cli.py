@@ -323,6 +323,48 @@ def backtest(
         out.print(f"Drawn in {plot}.")
 
 
+@app.command(epilog="Example: winnable reassess leads.csv --activities activities.csv --history history.csv --output month.html")
+def reassess(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    store: Store = Path("models"),
+    since: Annotated[
+        str | None, typer.Option(help="Judge a model learned in the same way from what was known on this day, instead.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the page here: a .html or .md file.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Is the model in charge still right? Keep, recalibrate or retrain, what changed, and what doing nothing costs."""
+    from winnable.definition.document import write_page
+    from winnable.history.crm import read_crm
+    from winnable.learning.batch import check_output
+    from winnable.learning.monthly import page, summary
+    from winnable.learning.predictor import Predictor
+    from winnable.learning.reassessment import reassess as reassess_model
+
+    out.quiet = quiet
+    if output is not None:
+        check_output(output, (leads, activities, history))
+    day = None if since is None else _day(since)
+    predictor = Predictor.of_store(store)
+    crm = read_crm(predictor.definition, leads, activities, history)
+    found = reassess_model(crm, predictor, since=day, tell=out.print)
+    out.print("\n" + "\n".join(summary(found)))
+    if output is not None:
+        write_page(page(found), output)
+        out.print(f"Written to {output}.")
+
+
+def _day(text: str) -> datetime:
+    from winnable.definition.values import moment
+
+    found = moment(text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is not a date; write it as 2026-01-31", param_hint="--since")
+    return found
+
+
 @app.command(epilog="Example: winnable suggest leads.csv --activities activities.csv --output rules.toml")
 def suggest(
     leads: Leads,

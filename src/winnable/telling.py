@@ -148,7 +148,7 @@ def tell_backtest(test: "Backtest") -> None:
         *columns, box=None, title="What a model learned on that day was worth for the leads that came next", title_justify="left"
     )
     for period in test.periods:
-        measured, spread, lift = period.measured(), period.intervals(), period.lift()
+        measured, spread, lift = period.measured(), period.intervals, period.lift()
         model, rules = measured["model"], measured["rules"]
         low, high = spread.get("observed_to_expected", (0.0, 0.0))
         ratio = "" if model.predicted_to_observed is None else f"{model.predicted_to_observed:.2f}"

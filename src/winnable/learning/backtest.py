@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ from winnable.learning.training import Tell, learn
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_PERIODS = 12
+MOST_PERIODS = 6
 MONTHS = (1, 2, 3, 6, 12)  # how long a period may be where nobody says how many there shall be
 MOST_OPEN = 0.5  # of a period's rows may have a horizon that has not passed yet; with more of them, the others tell too little
 USUAL_SHARE = 0.2  # of the leads are worked where the definition names no capacity
@@ -95,11 +96,12 @@ class Period:
         base = float(self.answers[BASE][0])
         return {name: measure(self.rows.won[mature], each[mature], base) for name, each in self.answers.items()}
 
-    def intervals(self, answer: str = MODEL) -> dict[str, tuple[float, float]]:
-        """95 % intervals of an answer's measures, from people drawn again."""
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals of the model's measures, from people drawn again."""
         mature = self.rows.known
         base = float(self.answers[BASE][0])
-        return bootstrap(self.rows.won[mature], self.answers[answer][mature], base, self.rows.person[mature])
+        return bootstrap(self.rows.won[mature], self.answers[MODEL][mature], base, self.rows.person[mature])
 
     def brier(self) -> dict[str, float]:
         """The Brier score of each answer over all rows, open ones too.
@@ -147,14 +149,14 @@ class Backtest:
         return difference(won, answers[MODEL], answers[other], person)
 
     def table(self) -> pd.DataFrame:
-        """A row for each period and answer, with every measure; intervals of 95 % for the model and the previous one."""
+        """A row for each period and answer, with every measure, and 95 % intervals of the model's."""
         import pandas as pd
 
         rows = []
         for period in self.periods:
             brier, lift = period.brier(), period.lift()
             for name, each in period.measured().items():
-                spread = period.intervals(name) if name in (MODEL, PREVIOUS) else {}
+                spread = period.intervals if name == MODEL else {}
                 ends = {f"{key}_{end}": pair[i] for key, pair in spread.items() for i, end in enumerate(("low", "high"))}
                 counted = {"learned_from": period.leads, "wins_learned": period.wins, "mode": period.mode}
                 mature = {"mature": float(period.rows.known.mean()), "brier_ipcw": brier[name], "lift": lift.get(name)}
@@ -185,9 +187,9 @@ def backtest(
 ) -> Backtest:
     """Learn at each of several cuts and judge on the leads that came until the next.
 
-    Without `periods` they are months, or so many months that a period sees ten wins, and the latest twelve of them; else so many
-    of equal length, or from each of the given moments to the next. `DataError` where leads have no creation date or the history
-    is too short for a single period.
+    Without `periods` they are months, or so many months that a period sees ten wins, and the latest six of them; else so many of
+    equal length, or from each of the given moments to the next. The models are fitted in full: those of fewer rows or experts
+    were quicker and not as good. `DataError` where leads have no creation date or the history is too short for a single period.
     """
     latest = latest_moment(crm)
     if "@created" not in crm.leads or latest is None:
@@ -203,7 +205,7 @@ def backtest(
         past = as_of(definition, crm, start)
         candidate = learn(definition, past, seed=seed, threads=threads, judge=False, leave_out=ever_left_out, present=start)
         predictor = Predictor(candidate.artefact)
-        chosen = _came_between(crm, rows, start, end)
+        chosen = came_between(crm, rows, start, end)
         if chosen.known.any():
             done.append(_period(definition, crm, chosen, (start, end, present), predictor, previous))
         previous = predictor
@@ -258,7 +260,7 @@ def seen_by(definition: Definition, crm: Crm, rows: Snapshots, present: datetime
     return Seen(weight, ((outcome == 1.0) & (until <= horizon)).astype(np.float64))
 
 
-def _came_between(crm: Crm, rows: Snapshots, start: datetime, end: datetime) -> Snapshots:
+def came_between(crm: Crm, rows: Snapshots, start: datetime, end: datetime) -> Snapshots:
     """The rows of people who first came from `start` until before `end`, at the moments in that time."""
     created = times_of(crm.leads["@created"])[rows.leads]
     first = np.full(int(rows.person.max(initial=-1)) + 1, np.iinfo(np.int64).max)

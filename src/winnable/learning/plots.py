@@ -79,7 +79,7 @@ def backtest_plot(test: Backtest) -> Figure:
     figure = Figure(figsize=(7.6, 6.2), layout="constrained")
     saved, promised = figure.subplots(2, 1, sharex=True)
     measured = [period.measured() for period in test.periods]
-    spread = [period.intervals() for period in test.periods]
+    spread = [period.intervals for period in test.periods]
     at = np.arange(len(measured))
     saved.axhline(0, color=SOFT, linewidth=0.8)
     for name, style in (("rules", {"marker": "s", "linestyle": "none"}), ("previous model", {"linestyle": "--"})):
