@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -330,7 +331,10 @@ def reassess(
     history: History = None,
     store: Store = Path("models"),
     since: Annotated[
-        str | None, typer.Option(help="Judge a model learned in the same way from what was known on this day, instead.")
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Judge a model learned in the same way from what was known on this day, instead."
+        ),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the page here: a .html or .md file.")] = None,
     quiet: Quiet = False,
@@ -346,23 +350,13 @@ def reassess(
     out.quiet = quiet
     if output is not None:
         check_output(output, (leads, activities, history))
-    day = None if since is None else _day(since)
     predictor = Predictor.of_store(store)
     crm = read_crm(predictor.definition, leads, activities, history)
-    found = reassess_model(crm, predictor, since=day, tell=out.print)
+    found = reassess_model(crm, predictor, since=since and since.replace(tzinfo=UTC), tell=out.print)
     out.print("\n" + "\n".join(summary(found)))
     if output is not None:
         write_page(page(found), output)
         out.print(f"Written to {output}.")
-
-
-def _day(text: str) -> datetime:
-    from winnable.definition.values import moment
-
-    found = moment(text)
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is not a date; write it as 2026-01-31", param_hint="--since")
-    return found
 
 
 @app.command(epilog="Example: winnable suggest leads.csv --activities activities.csv --output rules.toml")

@@ -23,8 +23,8 @@ UPDATE_NAMES: dict[Decision, str] = {
     "retrain": "learned anew",
 }
 BLIND = (
-    "This estimate trusts the model: it sees that other leads are coming, and cannot see that the same leads are won more or less "
-    "often than they used to be. That shows when their horizon has passed."
+    "This estimate trusts the model: it sees that other leads are coming, and cannot see that the same leads are won more or "
+    "less often than they used to be. That shows when their horizon has passed."
 )
 
 
@@ -151,8 +151,8 @@ def _how_columns(drift: Drift) -> str:
         else f"; where nothing has changed it lies between {drift.apart.low:.3f} and {drift.apart.high:.3f}."
     )
     return (
-        f"The measure is the population stability index; what chance reaches depends on how many leads and bins there are, and on "
-        f"how many columns were looked at ({len(drift.columns)}).{told}"
+        f"The measure is the population stability index; what chance reaches depends on how many leads and bins there are, and "
+        f"on how many columns were looked at ({len(drift.columns)}).{told}"
     )
 
 
