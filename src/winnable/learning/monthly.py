@@ -79,7 +79,13 @@ def _cost(judged: Judgement) -> str:
     loss = f"{cost.mean:+.4f} log loss a lead (95 % sure: {cost.low:+.4f} to {cost.high:+.4f}) against {against}"
     wins = judged.could_find - judged.found
     missed = f"{wins:.1f} wins are missed" if wins > 0.05 else "no win is missed"
-    return f"Doing nothing costs {loss}; among the {judged.places:,} of these leads that sales can work, {missed}."
+    everyone = judged.places >= judged.measured.leads
+    worked = (
+        "sales can work all of these leads, so"
+        if everyone
+        else f"among the {judged.places:,} of these leads that sales can work,"
+    )
+    return f"Doing nothing costs {loss}; {worked} {missed}."
 
 
 def _changed(drift: Drift) -> str:

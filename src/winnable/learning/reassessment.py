@@ -35,7 +35,7 @@ from winnable.learning.training import Tell, learn
 Decision = Literal["keep", "move", "recalibrate", "retrain", "wait"]
 
 UPDATES: tuple[Decision, ...] = ("keep", "move", "recalibrate", "retrain")
-ENOUGH = 30  # wins, and other leads, that a stand-in for a model that is too young is judged on
+ENOUGH = 30  # wins, and other leads, that are asked of the leads by which a stand-in for a young model is judged
 PARTS = 5  # columns whose effect may have changed by itself, the weightiest ones
 WINS_A_PART = 10  # that each parameter of the revision takes at least
 AGE_COMPARED = 14  # days after which leads of before and of late are compared, so that they had time to do something
@@ -212,11 +212,13 @@ def _enough(rows: Snapshots, least: int) -> bool:
 
 
 def _late_enough(crm: Crm, rows: Snapshots, latest: datetime) -> datetime | None:
-    """The latest beginning of a month from which on enough people came to judge by; None if there never were enough."""
+    """The latest beginning of a month from which on enough people came to judge by, 30 wins or half of all; else None."""
+    known = one_each(rows)
+    least = max(LEAST, min(ENOUGH, int(min(known.won.sum(), (1 - known.won).sum())) // 2))
     cut = datetime(latest.year, latest.month, 1, tzinfo=UTC)
     first = int(rows.as_of.min(initial=0))
     while microseconds(cut) > first:
-        if _enough(one_each(came_between(crm, rows, cut, latest)), ENOUGH):
+        if _enough(one_each(came_between(crm, rows, cut, latest)), least):
             return cut
         year, month = divmod(cut.year * 12 + cut.month - 2, 12)
         cut = datetime(year, month + 1, 1, tzinfo=UTC)
