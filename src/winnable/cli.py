@@ -340,7 +340,7 @@ def reassess(
     quiet: Quiet = False,
 ) -> None:
     """Is the model in charge still right? Keep, recalibrate or retrain, what changed, and what doing nothing costs."""
-    from winnable.definition.document import write_page
+    from winnable.definition.document import check_page, write_page
     from winnable.history.crm import read_crm
     from winnable.learning.batch import check_output
     from winnable.learning.monthly import page, summary
@@ -349,6 +349,7 @@ def reassess(
 
     out.quiet = quiet
     if output is not None:
+        check_page(output)
         check_output(output, (leads, activities, history))
     predictor = Predictor.of_store(store)
     crm = read_crm(predictor.definition, leads, activities, history)

@@ -69,14 +69,20 @@ class Page:
         )
 
 
+FORMS = {".html": Page.html, ".htm": Page.html, ".md": Page.markdown}
+
+
+def check_page(path: Path) -> None:
+    """See that the file's ending says a form, before any long work; DefinitionError where it is neither .html nor .md."""
+    if path.suffix.lower() not in FORMS:
+        raise DefinitionError(f"{path}: a page is written as .html or .md; end the file's name so")
+
+
 def write_page(page: Page, path: Path) -> None:
     """Write the page to a file whose ending says the form; DefinitionError where it is neither .html nor .md, or not possible."""
-    forms = {".html": page.html, ".htm": page.html, ".md": page.markdown}
-    form = forms.get(path.suffix.lower())
-    if form is None:
-        raise DefinitionError(f"{path}: a page is written as .html or .md; end the file's name so")
+    check_page(path)
     try:
-        path.write_text(form(), encoding="utf-8")
+        path.write_text(FORMS[path.suffix.lower()](page), encoding="utf-8")
     except OSError as error:
         raise DefinitionError(f"{path}: the page cannot be written there: {error.strerror or error}") from None
 
