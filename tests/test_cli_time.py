@@ -35,7 +35,9 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     won = chance.random(size) < 1 / (1 + np.exp(-logit))
     closed = created + pd.to_timedelta(chance.exponential(8, size), unit="D")
     ended = closed < "2026-01-01"
-    table = pd.DataFrame({"lead_id": [f"L{i}" for i in range(size)], "source": source, "region": region, "created": created.floor("s")})
+    table = pd.DataFrame(
+        {"lead_id": [f"L{i}" for i in range(size)], "source": source, "region": region, "created": created.floor("s")}
+    )
     table["closed"] = pd.Series(closed.floor("s")).where(ended)
     table["status"] = np.where(ended, np.where(won, "Won", "Lost"), "Open")
     table.to_csv(folder / "leads.csv", index=False)
@@ -50,7 +52,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_prints_writes_and_draws_each_period(company: Path, tmp_path: Path) -> None:
     files = ("--output", tmp_path / "backtest.csv", "--plot", tmp_path / "backtest.png")
-    done = winnable("backtest", "leads.csv", "--periods", 3, *files, folder=company)
+    done = winnable("backtest", "leads.csv", "--periods", 3, "--quick", *files, folder=company)
     assert done.returncode == 0, done.stderr
     assert "3 of 3: learning from what was known on" in done.stdout
     assert "than the previous model" in done.stdout

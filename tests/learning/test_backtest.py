@@ -37,7 +37,7 @@ def crm(files: DemoFiles, definition: Definition) -> Crm:
 
 @pytest.fixture(scope="module")
 def tested(definition: Definition, crm: Crm) -> Backtest:
-    return backtest(definition, crm, periods=3, threads=1)
+    return backtest(definition, crm, periods=3, threads=1, quick=True)
 
 
 def test_every_period_is_judged_on_people_who_first_came_in_it(tested: Backtest, crm: Crm) -> None:
@@ -68,7 +68,7 @@ def test_what_happens_after_a_period_changes_nothing_that_was_answered_in_it(
     activities = crm.activities[(crm.activities["@at"] < period.end) & (crm.activities["@recorded"] < period.end)]
     changes = crm.history.assign(**{"@new": crm.history["@new"].mask(crm.history["@at"] >= period.end, "something else")})
     other = replace(crm, leads=leads, activities=activities, history=changes)
-    (again,) = backtest(definition, other, periods=[period.start, period.end], threads=1).periods
+    (again,) = backtest(definition, other, periods=[period.start, period.end], threads=1, quick=True).periods
     said = [dict(zip(keys(each), each.answers[MODEL], strict=True)) for each in (period, again)]
     common = said[0].keys() & said[1].keys()
     assert len(common) > 0.9 * len(said[0])
@@ -83,7 +83,7 @@ def keys(period: Period) -> list[tuple[int, int]]:
 def test_the_previous_model_is_the_one_of_the_period_before(tested: Backtest, definition: Definition, crm: Crm) -> None:
     first, second, _ = tested.periods
     assert PREVIOUS not in first.answers
-    (alone,) = backtest(definition, crm, periods=[first.start, second.end], threads=1).periods
+    (alone,) = backtest(definition, crm, periods=[first.start, second.end], threads=1, quick=True).periods
     said = dict(zip(keys(alone), alone.answers[MODEL], strict=True))
     assert [said[key] for key in keys(second)] == second.answers[PREVIOUS].tolist()
     assert second.answers[MODEL].tolist() != second.answers[PREVIOUS].tolist()
@@ -174,7 +174,7 @@ def test_periods_are_months_where_they_see_ten_wins() -> None:
     size, present = 600, START + timedelta(days=300)
     created = [START + timedelta(days=float(day)) for day in np.sort(chance.uniform(0, 299, size))]
     agreed, crm = plain(created, chance.exponential(8, size), chance.random(size) < 0.4, present)
-    test = backtest(agreed, crm, threads=1)
+    test = backtest(agreed, crm, threads=1, quick=True)
     assert {period.start.day for period in test.periods} == {1}
     assert test.periods[0].start == datetime(2025, 3, 1, tzinfo=UTC)
     assert test.periods[-1].end == datetime(2025, 10, 1, tzinfo=UTC)

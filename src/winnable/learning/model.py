@@ -39,15 +39,18 @@ Fit = Callable[[Encoded, FloatArray, FloatArray], Fitted]
 class LeadModel:
     """The probability that a lead is won, learned from leads with known outcomes.
 
-    `threads` fits run side by side; neither it nor the order in which they end changes a result.
+    `threads` fits run side by side; neither it nor the order in which they end changes a result. `quick` leaves out the symmetric
+    trees and cross-fits three times, for whoever fits again and again: a third of the time, and on seven cuts through the demo
+    company's history 0.1 % more log loss than in full (0.2386 against 0.2384). Where columns work together it may be more.
 
     Learned state: `spec_` (JSON-able) and `boosters_` (name to text), which are all that `Scorer` needs; `oof_` (n,), what each
     training lead got from experts who had not seen it, a probability; `report_`, the experts' weights and log losses.
     """
 
-    def __init__(self, *, seed: int = 0, threads: int = 2) -> None:
+    def __init__(self, *, seed: int = 0, threads: int = 2, quick: bool = False) -> None:
         self.seed = seed
         self.threads = threads
+        self.quick = quick
 
     def fit(
         self,
@@ -116,7 +119,7 @@ class LeadModel:
         spec = learn_encoding(facts)
         encoding = Encoding(spec)
         leads = encoding.encode(facts, rows.rules)
-        folds = assign_folds(rows.won, groups, fold_count(leads.size), self.seed)
+        folds = assign_folds(rows.won, groups, 3 if self.quick else fold_count(leads.size), self.seed)
         fits = self._experts(encoding, leads)
         opinions, fitted = self._cross_fit(fits, encoding, leads, rows, folds)
         base = rows.base()
@@ -154,6 +157,8 @@ class LeadModel:
         }
         if np.ptp(leads.rules) < 1e-9:
             del fits["rules"]
+        if self.quick:
+            del fits["symmetric"]
         return fits
 
     def _cross_fit(
@@ -181,7 +186,9 @@ class LeadModel:
                 expert = expert_of(fitted.part, fitted.booster or "", encoding)
                 opinions[outside, list(fits).index(name)] = expert.opinion(leads.take(outside)).logit
         final = {name: done[name, whole] for name in fits if name != "symmetric"}
-        return opinions, {"symmetric": average_symmetric([done["symmetric", fold] for fold in range(whole)]), **final}
+        if "symmetric" in fits:
+            final = {"symmetric": average_symmetric([done["symmetric", fold] for fold in range(whole)]), **final}
+        return opinions, final
 
     def _finish(self, *, experts: dict[str, Fitted], **spec: Any) -> None:
         self.boosters_ = {name: fitted.booster for name, fitted in experts.items() if fitted.booster is not None}

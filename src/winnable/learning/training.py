@@ -88,13 +88,15 @@ def learn(
     present: datetime | None = None,
     leave_out: Sequence[str] = (),
     judge: bool = True,
+    quick: bool = False,
     feedback: Mapping[str, Any] | None = None,
 ) -> Candidate:
     """Learn a candidate from a CRM's history. Never fails for want of history: then the rules answer.
 
     `present` is when the export was made; without it, the newest time in it. Columns in `leave_out` are kept out whatever the
-    history says of them. With `judge` false nothing is held back to judge the candidate by, which saves the time of one fit.
-    `feedback` is what sales changed in this history (`hearing`), for the card and the report.
+    history says of them. With `judge` false nothing is held back to judge the candidate by, which saves the time of one fit;
+    `quick` is the quicker fit of `LeadModel`. `feedback` is what sales changed in this history (`hearing`), for the card and the
+    report.
     """
     heard = {} if feedback is None else {"feedback": dict(feedback)}
     if present is None:
@@ -111,7 +113,7 @@ def learn(
         tell(f"{partly:,} of these have been watched for a part of the horizon only, and count for as much as that shows")
     facts = facts_of(plan, definition, crm, rows.leads, rows.as_of)
     points = score_points(definition, facts)
-    fit = _Fit(with_segment(definition, facts.select(plan.learned), points), points.logit, rows, seed, threads)
+    fit = _Fit(with_segment(definition, facts.select(plan.learned), points), points.logit, rows, seed, threads, quick)
     judged, cross_fitted = _judge(fit, lessons, definition, crm, tell) if judge else (None, None)
     tell("Learning from all of them")
     model = cross_fitted if cross_fitted is not None else fit.on(lessons)
@@ -144,6 +146,7 @@ class _Fit:
     rows: Snapshots
     seed: int
     threads: int
+    quick: bool
 
     def on(self, lessons: Lessons) -> LeadModel:
         """A model of what the rows teach.
@@ -154,7 +157,7 @@ class _Fit:
         where, rows = np.flatnonzero(lessons.teach), self.rows.take(lessons.teach)
         weights = lessons.weights[where] * len(np.unique(rows.leads)) / max(len(where), 1)
         order = rows.as_of / DAY if rows.timed else None
-        model = LeadModel(seed=self.seed, threads=self.threads)
+        model = LeadModel(seed=self.seed, threads=self.threads, quick=self.quick)
         facts, won, rules = self.facts.take(where), lessons.won[where], self.rules[where]
         settled = lessons.settled[where]
         return model.fit(facts, won, rules, weights=weights, groups=rows.person, order=order, settled=settled)
