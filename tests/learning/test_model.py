@@ -50,6 +50,16 @@ def test_it_learns_more_than_the_rate(learned: LeadModel) -> None:
     assert learned.spec_["mode"] in {"blend", "learned"}
 
 
+def test_the_quick_fit_does_without_symmetric_trees_and_is_close(learned: LeadModel) -> None:
+    facts, won, rules = leads(600)
+    quick = LeadModel(threads=1, quick=True).fit(facts, won, rules)
+    assert set(quick.spec_["experts"]) == {"leafwise", "ridge", "rules"}
+    others, seen, given = leads(2000, seed=1)
+    p, full = quick.probability(others, given), learned.probability(others, given)
+    losses = [-np.mean(seen * np.log(each) + (1 - seen) * np.log(1 - each)) for each in (p, full)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.03)
+
+
 def test_reasons_add_up_to_the_score(learned: LeadModel) -> None:
     facts, _, rules = leads(300, seed=2)
     reasons = learned.explain(facts, rules)

@@ -224,9 +224,9 @@ def _period(
     previous: Predictor | None,
 ) -> Period:
     start, end, present = moments
-    answers = {MODEL: _answer(predictor, crm, rows)}
+    answers = {MODEL: answer_of(predictor, crm, rows)}
     if previous is not None:
-        answers[PREVIOUS] = _answer(previous, crm, rows)
+        answers[PREVIOUS] = answer_of(previous, crm, rows)
     facts = facts_of(predictor.plan, definition, crm, rows.leads, rows.as_of)
     answers[RULES] = sigmoid(score_points(definition, facts).logit)
     card = predictor.card
@@ -238,7 +238,8 @@ def _period(
     return Period(start, end, rows, answers, seen, places, card["leads"], card["wins"], predictor.mode)
 
 
-def _answer(predictor: Predictor, crm: Crm, rows: Snapshots) -> FloatArray:
+def answer_of(predictor: Predictor, crm: Crm, rows: Snapshots) -> FloatArray:
+    """What a model says of each row, by what was known then: probabilities (n,)."""
     facts = facts_of(predictor.plan, predictor.definition, crm, rows.leads, rows.as_of)
     return predictor.probability(facts)
 

@@ -23,7 +23,7 @@ from winnable.history.features import facts_of
 from winnable.history.moments import DAY, microseconds
 from winnable.history.past import as_of
 from winnable.history.snapshots import Snapshots, take_snapshots
-from winnable.learning.backtest import came_between
+from winnable.learning.backtest import answer_of, came_between
 from winnable.learning.calibration import log_losses, logit_of, newton, sigmoid
 from winnable.learning.curves import gains
 from winnable.learning.drift import SURE, Drift, Expected, drift, expected, rates_of
@@ -162,7 +162,7 @@ def reassess(
         wins=int(ripe.won.sum()),
         judgement=_judged(crm, predictor, ripe, start) if _enough(ripe, LEAST) else None,
         drift=_compared(crm, predictor, rows, new, start),
-        ahead=expected(_answer(predictor, crm, unripe)) if len(unripe.won) else None,
+        ahead=expected(answer_of(predictor, crm, unripe)) if len(unripe.won) else None,
     )
 
 
@@ -185,11 +185,6 @@ def _judged(crm: Crm, predictor: Predictor, ripe: Snapshots, since: datetime) ->
         could_find=float(gains(ripe.won, answers[update])[places]),
         definition=_definition_seen(points, ripe.won),
     )
-
-
-def _answer(predictor: Predictor, crm: Crm, rows: Snapshots) -> FloatArray:
-    facts = facts_of(predictor.plan, predictor.definition, crm, rows.leads, rows.as_of)
-    return predictor.scorer.probability(facts, score_points(predictor.definition, facts).logit)
 
 
 # --- which leads -------------------------------------------------------------------------------------------------------------
