@@ -37,7 +37,7 @@ def summary(found: Reassessment) -> tuple[str, ...]:
     says.append(_changed(found.drift))
     says += [f"  {each}" for each in warnings[:5]]
     if found.ahead is not None:
-        says.append(_ahead(found.ahead))
+        says.append(_ahead(found.ahead, found.decision))
     if found.judgement is not None:
         says.append(_scorecard(found.judgement.definition))
         says += [f"  {each}" for each in _contradicted(found.judgement.definition)]
@@ -55,7 +55,11 @@ def page(found: Reassessment) -> Page:
     if found.drift.columns:
         blocks += [_columns(found.drift), Text(_how_columns(found.drift))]
     if found.ahead is not None:
-        blocks += [Heading("What to expect of the leads that are still open"), Text(_ahead(found.ahead)), Text(BLIND)]
+        blocks += [
+            Heading("What to expect of the leads that are still open"),
+            Text(_ahead(found.ahead, found.decision)),
+            Text(BLIND),
+        ]
     if found.judgement is not None:
         blocks += _definition(found.judgement.definition)
     return Page(f"Is the model still right? {found.name}, {found.present:%Y-%m-%d}", tuple(blocks))
@@ -95,9 +99,10 @@ def _changed(drift: Drift) -> str:
     return f"{compared}: {'this is different' if drift.warnings else 'nothing is different beyond chance'}."
 
 
-def _ahead(ahead: Expected) -> str:
+def _ahead(ahead: Expected, decision: Decision) -> str:
     wins = f"{ahead.wins:.0f} of the {ahead.leads:,} leads whose horizon is still open ({ahead.low:.0f} to {ahead.high:.0f})"
-    return f"The model expects to see {wins} won, and an AUC of {ahead.auc:.2f} among them, if the same leads are won as before."
+    doubt = "if the same leads are won as before" if decision in ("keep", "wait") else "which is as wrong as the model is"
+    return f"The model expects to see {wins} won, and an AUC of {ahead.auc:.2f} among them, {doubt}."
 
 
 def _scorecard(seen: DefinitionSeen) -> str:

@@ -310,7 +310,7 @@ def _coefficients(won: FloatArray, columns: FloatArray, held: FloatArray) -> Flo
 
 
 def _because(choice: Choice) -> str:
-    told = {each: f"p = {p:.3f}" for each, p in choice.p.items()}
+    told = {each: f"p = {p:.3f}" if p >= 0.001 else "p < 0.001" for each, p in choice.p.items()}
     if choice.decision == "keep":
         return f"a revision does not explain the latest outcomes better than the model as it is ({told['keep']})"
     if choice.decision == "move":
@@ -318,7 +318,7 @@ def _because(choice: Choice) -> str:
     if choice.decision == "recalibrate":
         enough = f", and mending both is enough ({told['recalibrate']})" if "recalibrate" in told else ""
         return f"level and spread of the scores are off ({told['move']}){enough}"
-    return f"what the columns tell has changed: no recalibration is enough ({told['recalibrate']})"
+    return f"no recalibration is enough to explain the latest outcomes ({told['recalibrate']})"
 
 
 # --- the definition ----------------------------------------------------------------------------------------------------------
