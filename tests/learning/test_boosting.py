@@ -11,7 +11,8 @@ from winnable.definition.facts import FloatArray
 from winnable.learning.boosting import average_symmetric, fit_leafwise, fit_symmetric, indicators_of
 from winnable.learning.encoding import Encoded
 from winnable.learning.opinions import LeafwiseExpert
-from winnable.learning.symmetric import SymmetricTrees, float_features
+from winnable.learning.symmetric import LARGEST, SymmetricTrees, borders_of, float_features
+from winnable.learning.trees import Trees
 
 COUNTS = (9, 6, 4, 60)
 
@@ -95,3 +96,23 @@ def test_symmetric_trees_are_plain_data() -> None:
     known, won = leads(120, 9)
     data = json.loads(fit_symmetric(known, won, np.ones(120), COUNTS, seed=0, pairs=indicators_of(known)).booster or "")
     assert all(isinstance(value, int | float | list) for value in data.values())
+
+
+def test_borders_in_single_precision_part_the_same_numbers() -> None:
+    chance = np.random.default_rng(10)
+    numbers = np.concatenate([chance.normal(size=500), [0.0, LARGEST, -LARGEST, np.nan]]).astype(np.float32)
+    borders = [*numbers[:100].tolist(), *chance.normal(size=100), 0.1, -LARGEST, LARGEST]
+    parted = numbers[:, None] > borders_of(borders)
+    np.testing.assert_array_equal(parted, numbers.astype(np.float64)[:, None] > np.array(borders))
+
+
+def test_a_tree_that_never_splits_adds_its_value() -> None:
+    known, won = leads(60, 11)
+    parameters = {"objective": "binary", "min_data_in_leaf": 40, "verbose": -1, "num_threads": 1}
+    features = np.hstack([known.numbers, known.rules[:, None]])
+    text = lightgbm.train(parameters, lightgbm.Dataset(features, won), num_boost_round=2).model_to_string()
+    trees = Trees(text, np.arange(3))
+    logit, parts = trees.logit(features, reasons=True)
+    assert parts is not None
+    np.testing.assert_allclose(trees.base + parts.sum(axis=1), logit, atol=1e-9)
+    np.testing.assert_allclose(logit, lightgbm.Booster(model_str=text).predict(features, raw_score=True), atol=1e-9)

@@ -44,6 +44,13 @@ def test_a_slow_body_does_not_hold_the_others_up(live) -> None:
         assert httpx.post(f"{live.url}/score", json={"leads": [{}]}).status_code == 200
 
 
+def test_an_answer_arrives_in_one_piece(live) -> None:
+    with socket.create_connection(("127.0.0.1", int(live.url.rsplit(":", 1)[1]))) as connection:
+        for _ in range(5):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(1 << 16).endswith(b'\r\n\r\n{"status":"ok"}')
+
+
 def test_a_taken_port_is_told(store: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -81,7 +81,7 @@ class SymmetricTrees:
         rates = [i for i, (feature, _) in enumerate(data["splits"]) if feature >= floats]
         numbers.sort(key=lambda i: int(data["splits"][i][0]))  # the same number is read once
         self._number_asked = np.array([data["splits"][i][0] for i in numbers], dtype=np.int64)
-        self._number_border = _borders([data["splits"][i][1] for i in numbers])
+        self._number_border = borders_of([data["splits"][i][1] for i in numbers])
         self._combinations.prepare([(*data["rates"][data["splits"][i][0] - floats], data["splits"][i][1]) for i in rates])
         never = len(data["splits"])
         moved = np.empty(never + 1, dtype=np.int64)
@@ -178,7 +178,7 @@ class _Combinations:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._feature = np.array([feature for feature, _ in data["conditions"]], dtype=np.int64)
-        self._border = _borders([border for _, border in data["conditions"]])
+        self._border = borders_of([border for _, border in data["conditions"]])
         spans = np.array(data["spans"], dtype=np.int64)
         # Those that are looked up by place stand before those that are searched for.
         self._order = np.argsort(spans > DENSE, kind="stable")
@@ -251,7 +251,7 @@ def _table(pairs: Sequence[Sequence[int]]) -> IntArray:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def _borders(values: Sequence[float]) -> NDArray[np.float32]:
+def borders_of(values: Sequence[float]) -> NDArray[np.float32]:
     """The largest float32 that is not above each border: a float32 is above the one just if it is above the other."""
     exact = np.array(values, dtype=np.float64)
     near = exact.astype(np.float32)
