@@ -14,6 +14,9 @@ from winnable.learning.calibration import log_losses, sigmoid
 STRENGTH = 500.0
 """Leads that the prior mixture counts for."""
 
+STRETCH = 1.1
+"""What the prior stretches the experts by: several opinions averaged in log-odds are too timid (Satopää et al. 2014)."""
+
 TRUST = 0.1
 """How much of the difference in log-likelihood between experts counts when the prior moves: out of fold, it is mostly luck."""
 
@@ -44,7 +47,7 @@ def _moved(steps: FloatArray, base: float, won: FloatArray, weights: FloatArray,
 
     Beforehand the mixture is as likely as all experts alone together. `TRUST` tempers the evidence (Grünwald 2012).
     """
-    candidates = np.vstack([prior, np.eye(len(prior))])
+    candidates = STRETCH * np.vstack([prior, np.eye(len(prior))])
     losses = np.array([weights @ log_losses(base + steps @ candidate, won) for candidate in candidates])
     likely = np.r_[1.0, prior] * np.exp(-TRUST * (losses - losses.min()))
     return np.asarray(likely @ candidates / likely.sum(), dtype=np.float64)

@@ -16,6 +16,10 @@ from winnable.learning.encoding import Encoded
 PENALTIES = np.logspace(3, -1, 9)
 """Ridge penalties that are tried, strongest first (1 / C in scikit-learn's terms)."""
 
+USUAL_PENALTY, SPREAD = 20.0, 0.5
+"""The penalty that is expected before any evidence, and how far it may be off, in powers of ten: what one standard deviation of a
+column changes in the log-odds is seldom above a half."""
+
 LEARNING_RATE = 0.5
 """How much of the evidence counts in weighing penalties; less than all, since what one path leaves unexplained is much alike."""
 
@@ -65,7 +69,8 @@ def _ridge(columns: FloatArray, won: FloatArray, weights: FloatArray, offset: Fl
     """Coefficients (1 + p,), intercept first, by Newton steps on a path of penalties that ends where leave-one-out loss rises.
 
     They are the mean over the path, each penalty weighed by `LEARNING_RATE` times its leave-one-out log-likelihood (Yao et al.
-    2018, pseudo-BMA). The best penalty of few leads is a matter of luck, and a lucky one that is too weak does great harm.
+    2018, pseudo-BMA) and by how usual it is. The best penalty of few leads is a matter of luck, and a lucky one that is too weak
+    does great harm.
     """
     full = np.column_stack([np.ones(len(columns)), columns])
     beta, losses, betas = np.zeros(full.shape[1]), [], []
@@ -88,7 +93,9 @@ def _ridge(columns: FloatArray, won: FloatArray, weights: FloatArray, offset: Fl
         betas.append(beta.copy())
         if losses[-1] > 1.02 * min(losses) + 5 / LEARNING_RATE:
             break
-    likely = np.exp(-LEARNING_RATE * (np.array(losses) - min(losses)))
+    unusual = 0.5 * (np.log10(PENALTIES[: len(losses)] / USUAL_PENALTY) / SPREAD) ** 2
+    doubt = LEARNING_RATE * np.array(losses) + unusual
+    likely = np.exp(doubt.min() - doubt)
     return np.asarray(likely @ np.array(betas) / likely.sum(), dtype=np.float64)
 
 
