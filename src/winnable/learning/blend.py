@@ -14,13 +14,13 @@ from winnable.learning.calibration import log_losses, sigmoid
 STRENGTH = 500.0
 """Leads that the prior mixture counts for."""
 
-STRETCH = 1.1
+STRETCH = 1.05
 """What the prior stretches the experts by: several opinions averaged in log-odds are too timid (Satopää et al. 2014)."""
 
 TRUST = 0.1
 """How much of the difference in log-likelihood between experts counts when the prior moves: out of fold, it is mostly luck."""
 
-UNDECIDED = 200.0
+UNDECIDED = 300.0
 """Leads, half of them won, from which on a blend that gains nothing over the base rate is doubted; before, that says little."""
 
 CHANCE = 0.25
