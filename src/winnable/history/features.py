@@ -129,7 +129,9 @@ def _measured(measures: Sequence[Measure], crm: Crm, leads: IntArray, as_of: Int
     )
     rows = pd.DataFrame({"row": np.arange(len(leads)), "lead": key[leads], "as_of": as_of})
     engine = ibis.duckdb.connect(threads=2, memory_limit="3GB")
-    engine.raw_sql("SET enable_progress_bar = false")  # it would be drawn among what a command prints
+    # A progress bar would be drawn among what a command prints. In a notebook without widgets there is none, nor may it be set.
+    if engine.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
+        engine.raw_sql("SET enable_progress_bar = false")
     expression = measure_expression(measures, engine.create_table("snapshots", rows), engine.create_table("events", events))
     answer = engine.to_pyarrow(expression)
     engine.disconnect()
