@@ -343,3 +343,22 @@ def test_open_leads_are_those_of_the_export_that_are_not_closed(tmp_path: Path) 
     expected = everyone[~everyone["Lead Status"].isin(["Closed Won", "Closed Lost", "Junk Lead"])].drop_duplicates()
     assert len(still_open) > 10
     assert still_open.to_dict("records") == expected.to_dict("records")
+
+
+def test_a_later_export_holds_the_first_leads_as_they_stand_by_then_and_new_ones(tmp_path: Path) -> None:
+    now, later = (write_demo(tmp_path / str(months), leads=300, months=months) for months in (24, 27))
+    before, after = (pd.read_csv(files.leads, dtype=str, keep_default_na=False) for files in (now, later))
+    before, after = (table.drop_duplicates("Lead ID").set_index("Lead ID") for table in (before, after))
+    assert after.index[: len(before)].equals(before.index)
+    assert len(after) > 1.08 * len(before)
+    closed = before["Close Date"] != ""
+    pd.testing.assert_frame_equal(after.loc[before.index][closed].drop(columns=FILLED_IN), before[closed].drop(columns=FILLED_IN))
+    assert (after.loc[before.index][~closed]["Close Date"] != "").mean() > 0.3
+    for name in ("activities", "history"):
+        first, second = (set(getattr(files, name).read_text().splitlines()) for files in (now, later))
+        assert {line for line in first - second if not line.startswith("L-99990")} == set()
+        assert len(second) > len(first)
+    assert later.as_of.isoformat()[:10] == "2026-10-01"
+
+
+FILLED_IN = ["Title", "Budget", "Timeline", "Decision Reason"]  # may change after the close, as the field history tells

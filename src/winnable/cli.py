@@ -7,6 +7,7 @@ Exit status 0 when all went well, 1 for input that cannot be used (a sentence on
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from winnable.errors import WinnableError
 from winnable.telling import (
     err,
     out,
+    progress_bars,
     tell_backtest,
     tell_best,
     tell_check,
@@ -56,6 +58,7 @@ def train(
     definition: DefinitionFile = Path("definition.toml"),
     store: Store = Path("models"),
     seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 0,
+    report: Annotated[Path | None, typer.Option(help="Write what was found as one HTML page to send.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Learn from the history, compare, register the model and make it champion if it deserves to be."""
@@ -66,7 +69,7 @@ def train(
     from winnable.learning.registry import Registry, check_writable
     from winnable.learning.training import learn
 
-    out.quiet = quiet
+    out.quiet, began = quiet, time.time()
     agreed = load_definition(definition)
     check_writable(store)
     crm = read_crm(agreed, leads, activities, history)
@@ -75,9 +78,13 @@ def train(
     heard = hear(agreed, crm, store)
     for says in heard.told():
         out.print(says)
-    candidate = learn(agreed, heard.crm, seed=seed, tell=out.print, feedback=heard.to_json())
-    verdict = register(candidate, heard.crm, store)
+    with progress_bars() as progress:
+        candidate = learn(agreed, heard.crm, seed=seed, tell=out.print, feedback=heard.to_json(), progress=progress)
+        verdict = register(candidate, heard.crm, store, began=began, progress=progress)
     tell_training(candidate, verdict)
+    if report is not None:
+        verdict.report.write(report, verdict.told)
+        out.print(f"\nThe report is in {report}.")
 
 
 @app.command(epilog="Example: winnable score new_leads.csv --activities activities.csv --output scores.csv")
@@ -110,7 +117,8 @@ def score(
 
         table = score_for_sales(predictor, crm, moments, store, output, reasons=reasons)
     else:
-        table = score_table(predictor, crm, moments, reasons=reasons)
+        with progress_bars() as progress:
+            table = score_table(predictor, crm, moments, reasons=reasons, progress=progress)
     write_table(table, output)
     faults = int(table["error"].notna().sum())
     out.print(f"{len(table) - faults:,} leads scored by {who(predictor.mode, predictor.version)}, written to {output}")
@@ -142,6 +150,7 @@ def serve(
 def demo(
     leads: Annotated[int, typer.Option(min=20, help="How many leads the company had in two years.")] = 3000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same company.")] = 7,
+    months: Annotated[int, typer.Option(min=24, help="How long its history is; with 27, its export of three months later.")] = 24,
     store: Store = Path("models"),
     quiet: Quiet = False,
 ) -> None:
@@ -149,8 +158,10 @@ def demo(
     from winnable.demo.company import write_demo
 
     out.quiet = quiet
-    files = write_demo(store / "demo", leads=leads, seed=seed)
-    out.print(f"A company's CRM of two years lies in {store / 'demo'}: leads, activities, field history and its definition.\n")
+    files = write_demo(store / "demo", leads=leads, seed=seed, months=months)
+    out.print(
+        f"A company's CRM of {months} months lies in {store / 'demo'}: leads, activities, field history and its definition.\n"
+    )
     train(str(files.leads), str(files.activities), str(files.history), files.definition, store, quiet=quiet)
     out.print("")
     scores = store / "demo" / "scores.csv"
@@ -280,7 +291,8 @@ def check(
 
     agreed = load_definition(definition)
     crm = read_crm(agreed, leads, activities, history)
-    found = check_data(agreed, crm, curve=curve)
+    with progress_bars() as progress:
+        found = check_data(agreed, crm, curve=curve, progress=progress)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:

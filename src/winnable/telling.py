@@ -5,11 +5,14 @@ went wrong, so that a script can tell them apart.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -19,8 +22,10 @@ if TYPE_CHECKING:
     from winnable.history.funnel import Funnel
     from winnable.learning.backtest import Backtest
     from winnable.learning.checking import Check
+    from winnable.learning.contest import Contest
     from winnable.learning.evaluation import Difference, Measured
     from winnable.learning.ledger import Promotion, Version
+    from winnable.learning.progress import Progress
     from winnable.learning.promotion import Verdict
     from winnable.learning.suggestions import Suggestions
     from winnable.learning.training import Candidate
@@ -109,14 +114,50 @@ def tell_reading(crm: "Crm", rejects: Path) -> None:
             out.print(f"  {count:>7,} {told}")
 
 
+@contextmanager
+def progress_bars() -> Iterator["Progress"]:
+    """Bars with the time left for the work that reports to them; on a terminal only, and gone when the work is done."""
+    shown = err.is_terminal and not out.quiet
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+    # Results must not land among the errors: where the two go different ways, only the bars are drawn here.
+    bars = Bars(*columns, console=err, transient=True, disable=not shown, redirect_stdout=sys.stdout.isatty())
+    tasks: dict[str, TaskID] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what)
+        bars.update(tasks[what], completed=done, total=total, visible=done < total)
+
+    with bars:
+        yield tell
+
+
 def tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
     """What was learned, how good it is against the alternatives, and who is in charge."""
     for kept_out in (column for column in candidate.verdicts if column.verdict != "ok"):
         out.print(f"Kept out, it may know the outcome: {kept_out.name}. {' '.join(kept_out.evidence[:1])}")
-    out.print(f"\nVersion {verdict.version} {'is champion' if verdict.champion else 'is challenger'}: {verdict.because}.")
+    out.print(f"\n{verdict.told}")
     out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
     if candidate.judged is not None:
         out.print(_measures(candidate.judged.measured(), f"Judged on {candidate.judged.how}"))
+    if verdict.contest is not None and verdict.changes is not None:
+        _tell_contest(verdict.contest)
+    if verdict.changes is not None:
+        out.print(f"\nSince version {verdict.changes.since}:")
+        for says in verdict.changes.told:
+            out.print(f"  {says}")
+
+
+def _tell_contest(contest: "Contest") -> None:
+    """The candidate beside the champion, the rules and the base rate, on the same leads."""
+    out.print("")
+    title = f"Compared on {contest.how} ({contest.rows:,} rows, {contest.wins:,} won), from what the champion could know"
+    table = Table("", "log loss", "model is lower by", "95 % sure", title=title, title_justify="left", box=None)
+    table.add_row("model", f"{contest.log_loss:.4f}", "", "")
+    for rival in contest.rivals:
+        sure = f"{rival.less.low:+.4f} to {rival.less.high:+.4f}"
+        table.add_row(rival.name, f"{rival.log_loss:.4f}", f"{rival.less.mean:+.4f}", sure)
+    out.print(table)
 
 
 def _measures(measured: "Mapping[str, Measured]", title: str) -> Table:

@@ -1,5 +1,7 @@
 """Who is in charge: promotions, their history, and that no interruption and no rival leaves anything half done."""
 
+import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from tests.test_cli import SMALL, leads_table
 from winnable.definition.load import definition_from
 from winnable.errors import ArtefactError, StoreError
 from winnable.learning.artefact import Artefact
@@ -110,6 +113,18 @@ def test_a_version_that_is_missing_or_broken_is_not_promoted(store: Path) -> Non
     assert consistent(store) == 1
 
 
+def test_what_a_killed_process_left_half_written_is_swept_when_nobody_can_be_at_it_any_more(store: Path) -> None:
+    promote(store, 1)
+    old, young = store / "served" / ".2-abc", store / "served" / ".3-def"
+    for draft in (old, young):
+        draft.mkdir()
+        (draft / "spec.json").touch()
+    os.utime(old, (0, 0))
+    promote(store, 2)
+    assert not old.exists()
+    assert young.exists()
+
+
 def test_a_part_is_a_run_within_the_run(three: Path) -> None:
     uri = Registry(three).uri
     client = mlflow.MlflowClient(uri, uri)
@@ -158,19 +173,42 @@ registry = Registry(store)
 with registry.alone():
     registry.settle()
     version = registry.register(record(name))
-for _ in range(3):
+for _ in range(2):
     promote(store, version, f"rival {name}")
 """
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_rivals_on_an_empty_store_leave_every_version_and_one_champion(tmp_path: Path) -> None:
     store = tmp_path / "store"
     command = [sys.executable, "-c", RIVAL, str(store)]
-    rivals = [subprocess.Popen([*command, str(name)], stderr=subprocess.PIPE) for name in (1, 2, 3)]
+    rivals = [subprocess.Popen([*command, str(name)], stderr=subprocess.PIPE) for name in (1, 2)]
     for rival in rivals:
         _, said = rival.communicate()
         assert rival.returncode == 0, said.decode()
-    assert sorted(each.version for each in Registry(store).versions()) == [1, 2, 3]
-    assert {each.because for each in Registry(store).history()} == {"rival 1", "rival 2", "rival 3"}
+    assert sorted(each.version for each in Registry(store).versions()) == [1, 2]
+    assert {each.because for each in Registry(store).history()} == {"rival 1", "rival 2"}
     consistent(store)
+
+
+@pytest.mark.timeout(1200)
+def test_a_training_that_is_killed_at_any_stage_leaves_a_whole_champion_and_the_next_one_works(tmp_path: Path) -> None:
+    leads_table(40).assign(status=["Closed Won"] * 2 + ["Closed Lost"] * 38).to_csv(tmp_path / "leads.csv", index=False)
+    (tmp_path / "definition.toml").write_text(SMALL)
+    words = [str(tmp_path / name) for name in ("store", "leads.csv", "definition.toml")]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.learning.interrupted", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    *stages, last = (json.loads(line) for line in done.stdout.splitlines())
+    assert len(stages) == 10
+    assert [each for each in stages if not each["killed"] or not each["intact"]] == []
+    assert last["intact"]
+    assert not last["killed"]
+    registry = Registry(tmp_path / "store")
+    assert consistent(tmp_path / "store") == last["served"] == max(each.version for each in registry.versions())
+    client = mlflow.MlflowClient(registry.uri, registry.uri)
+    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}
+    for version in registry.versions():
+        assert client.get_run(version.run_id).info.status == "FINISHED"

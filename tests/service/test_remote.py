@@ -14,7 +14,7 @@ import pytest
 from tests.service.conftest import free_port
 from winnable.errors import StoreError
 from winnable.learning.artefact import read_artefact
-from winnable.learning.ledger import Record
+from winnable.learning.ledger import Part, Record
 from winnable.learning.registry import Registry
 from winnable.learning.served import champion_of
 from winnable.service.champion import ChampionFollower
@@ -63,11 +63,17 @@ def test_a_champion_elsewhere_is_followed(tracking: str, demo_store, tmp_path: P
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking)
     registry = Registry(tmp_path / "there")
-    record = Record("test", artefact, {}, {}, {}, {}, {}, pd.DataFrame({"Employees": [10.0]}))
-    version = registry.register(record)
+    parts, curve = (Part("fold 1", {}, {"log_loss_ridge": 0.3}),), {"curve_saved": ((10, 0.1), (20, 0.2))}
+    example = pd.DataFrame({"Employees": [10.0]})
+    version = registry.register(
+        Record("test", artefact, {}, {"auc": 0.7}, {}, {"a.txt": "a"}, {}, example, parts=parts, series=curve)
+    )
     remote.fetch(tmp_path / "here")  # registered, but no champion yet
     assert champion_of(tmp_path / "here") is None
-    registry.promote(version)
+    registry.promote(version, "for the test")
+    registry.settle()
+    assert [(each.version, each.before, each.because) for each in registry.history()] == [(version, None, "for the test")]
+    assert [(each.version, each.standing) for each in registry.versions()] == [(version, "champion")]
 
     follower = ChampionFollower(tmp_path / "here", remote=remote)
     assert (follower.current().version, follower.current().fingerprint) == (str(version), artefact.fingerprint)

@@ -1,4 +1,4 @@
-"""A company with two years of CRM history, to try everything on: leads, activities, field history and its shared definition.
+"""A company with two years of CRM history or more, to try everything on: leads, activities, field history, shared definition.
 
 It sells planning software for warehouses and fleets. `write_demo` writes its CRM the way exports are, with everything that the
 field has to cope with: open, won and lost leads, some passed back to marketing, recycled or entered twice, junk, a country
@@ -30,7 +30,7 @@ import numpy as np
 from winnable.definition.facts import IntArray
 from winnable.demo.blemishes import typed, typed_moments
 from winnable.demo.journeys import KIND_NAMES, STAGES, STATUSES
-from winnable.demo.records import PRESENT, Records, keep_records
+from winnable.demo.records import MONTHS, PRESENT, Records, keep_records, present_after
 from winnable.errors import DataError, StoreError
 
 SMALLEST = 50
@@ -54,21 +54,27 @@ class DemoFiles:
     as_of: datetime
 
 
-def write_demo(folder: Path, *, leads: int = 3000, seed: int = 7) -> DemoFiles:
+def write_demo(folder: Path, *, leads: int = 3000, seed: int = 7, months: int = MONTHS) -> DemoFiles:
     """Write leads.csv, activities.csv, history.csv and definition.toml into the folder, which is made where there is none.
 
     open_leads.csv holds the leads of leads.csv that are still open, as somebody would export them to have them scored.
 
-    `leads` is the number of records with an id of their own; a few rows of leads.csv are exact repeats on top. The same size
-    and seed give the same bytes. Files of these names are replaced, each at once; nobody sees half a file.
+    `leads` is the number of records of the first two years with an id of their own; a few rows of leads.csv are exact repeats on
+    top. The same size and seed give the same bytes. With more `months` than 24 it is the export that the same company would make
+    so much later: its first leads as they stand by then, and new ones. Files of these names are replaced, each at once; nobody
+    sees half a file.
 
-    Raises DataError for fewer than 50 leads, StoreError where the folder cannot be written.
+    Raises DataError for fewer than 50 leads or 24 months, StoreError where the folder cannot be written.
     """
     if leads < SMALLEST:
         raise DataError(f"a demo company needs at least {SMALLEST} leads to show anything; got {leads}; ask for more")
-    records = keep_records(leads, seed)
+    if months < MONTHS:
+        raise DataError(f"the demo company's history begins with {MONTHS} months; got {months}; ask for that or more")
+    records = keep_records(leads, seed, months)
     ids = [f"L-{100_001 + row}" for row in range(len(records.created))]
-    rows = list(_lead_rows(records, ids, np.random.default_rng([7, seed])))
+    first = int((records.created < PRESENT.timestamp()).sum())
+    rows = list(_lead_rows(records, ids, range(first), np.random.default_rng([7, seed])))
+    rows += _lead_rows(records, ids, range(first, len(ids)), np.random.default_rng([9, seed]))
     status = LEAD_COLUMNS.index("Lead Status")
     contents = {
         "leads.csv": _csv(LEAD_COLUMNS, rows),
@@ -79,19 +85,20 @@ def write_demo(folder: Path, *, leads: int = 3000, seed: int = 7) -> DemoFiles:
     }
     _write_all(folder, contents)
     leads_at, activities_at, history_at, definition_at, open_at = (folder / name for name in contents)
-    return DemoFiles(leads_at, activities_at, history_at, definition_at, open_at, PRESENT)
+    return DemoFiles(leads_at, activities_at, history_at, definition_at, open_at, present_after(months))
 
 
-def _lead_rows(records: Records, ids: Sequence[str], rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
-    """The rows of leads.csv in the order of creation; the export stutters: a few rows come twice."""
+def _lead_rows(records: Records, ids: Sequence[str], which: range, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
+    """These rows of leads.csv in the order of creation; the export stutters: a few rows come twice."""
+    chosen = slice(which.start, which.stop)
     columns = {
-        **typed(records.fields, rng),
-        "Lead ID": ids,
-        "Created Date": typed_moments(records.created, rng),
-        "Close Date": _iso(records.closed),
-        "Lead Status": [STATUSES[status] for status in records.status],
+        **typed({name: values[chosen] for name, values in records.fields.items()}, rng),
+        "Lead ID": ids[chosen],
+        "Created Date": typed_moments(records.created[chosen], rng),
+        "Close Date": _iso(records.closed[chosen]),
+        "Lead Status": [STATUSES[status] for status in records.status[chosen]],
     }
-    stutter = set(rng.permutation(len(ids))[: max(2, round(0.002 * len(ids)))].tolist())
+    stutter = set(rng.permutation(len(which))[: max(2, round(0.002 * len(which)))].tolist())
     for row, values in enumerate(zip(*(columns[name] for name in LEAD_COLUMNS), strict=True)):
         yield values
         if row in stutter:

@@ -48,8 +48,8 @@ class Journeys:
     """What happened to n people up to the present.
 
     `status` (n,) is the position in STATUSES that each has reached, `closed` (n,) the second of the outcome since 1970, -1 for
-    the open. Moves and activities are listed in parallel arrays: whose (row), when (second since 1970), from and to which
-    status, or which kind (position in KINDS).
+    the open; `target`, `intent` and `luck` (n,) are how the simulation left them. Moves and activities are listed in parallel
+    arrays: whose (row), when (second since 1970), from and to which status, or which kind (position in KINDS).
     """
 
     status: IntArray
@@ -61,28 +61,44 @@ class Journeys:
     act_row: IntArray
     act_at: IntArray
     act_kind: IntArray
+    target: FloatArray
+    intent: FloatArray
+    luck: FloatArray
 
 
-def live(people: People, created: IntArray, market: FloatArray, start: int, rng: np.random.Generator) -> Journeys:
+def live(
+    people: People,
+    created: IntArray,
+    market: FloatArray,
+    start: int,
+    rng: np.random.Generator,
+    before: Journeys | None = None,
+    since: int = 0,
+) -> Journeys:
     """Simulate the days after `created` (n,), in seconds since 1970, up to the present.
 
     `market` holds for each day since `start` (second since 1970, midnight) what the times add to the log rate of winning; it
-    ends on the day before the present.
+    ends on the day before the present. Lives that were simulated up to the second `since` (midnight) go on from how `before`
+    left them; what is returned then happened afterwards.
     """
     size = len(people)
     first_day = created // 86_400
-    target = people.intent.copy()
-    intent = target + rng.normal(0, 0.5, size)
-    luck = rng.normal(0, 0.5, size)
-    status = np.zeros(size, dtype=np.int64)
-    closed = np.full(size, -1, dtype=np.int64)
+    if before is None:
+        target = people.intent.copy()
+        intent = target + rng.normal(0, 0.5, size)
+        luck = rng.normal(0, 0.5, size)
+        status = np.zeros(size, dtype=np.int64)
+        closed = np.full(size, -1, dtype=np.int64)
+    else:
+        target, intent, luck = before.target.copy(), before.intent.copy(), before.luck
+        status, closed = before.status.copy(), before.closed.copy()
     moves: list[tuple[IntArray, ...]] = []
     acts: list[tuple[IntArray, ...]] = []
     for age in range(1, _OLDEST + 1):
         day = first_day + age
-        rows = np.flatnonzero((status <= _OPPORTUNITY) & (day < start // 86_400 + len(market)))
+        rows = np.flatnonzero((status <= _OPPORTUNITY) & (day >= since // 86_400) & (day < start // 86_400 + len(market)))
         if not rows.size:
-            break
+            continue
         target[rows] += np.where(rng.random(rows.size) < 0.0015, 1.6, 0.0)
         resting = target[rows] - 0.9 * (1 - np.exp(-age / 60))
         intent[rows] += 0.04 * (resting - intent[rows]) + rng.normal(0, 0.14, rows.size)
@@ -100,7 +116,18 @@ def live(people: People, created: IntArray, market: FloatArray, start: int, rng:
     kept = (closed[act_row] < 0) | (act_at < closed[act_row])
     move_row, move_at, move_from, move_to = _gather(moves, 4)
     return Journeys(
-        status, closed, move_row, move_at, move_from, move_to, act_row=act_row[kept], act_at=act_at[kept], act_kind=act_kind[kept]
+        status,
+        closed,
+        move_row,
+        move_at,
+        move_from,
+        move_to,
+        act_row=act_row[kept],
+        act_at=act_at[kept],
+        act_kind=act_kind[kept],
+        target=target,
+        intent=intent,
+        luck=luck,
     )
 
 

@@ -19,6 +19,9 @@ PRESENT = datetime(2026, 6, 30, tzinfo=UTC)
 START = datetime(2024, 7, 1, tzinfo=UTC)
 """The day its CRM was switched on."""
 
+MONTHS = 24
+"""How long its history is, if nobody asks for more."""
+
 _DAY = 86_400
 _SPAN = int((PRESENT - START).total_seconds())
 _PRESENT = int(PRESENT.timestamp())
@@ -70,23 +73,63 @@ class Records:
     act_kind: IntArray
 
 
-def keep_records(size: int, seed: int) -> Records:
-    """The CRM of a company that got `size` leads in two years; the same size and seed give the same records."""
-    people, created, journeys = _everyone(size, seed)
+def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
+    """The CRM of a company that got `size` leads in two years, so many months after it was switched on (at least 24).
+
+    The same size and seed give the same records. Later months add to them: every record of the first two years is there, first
+    and in its place, as far as its life has gone on since.
+    """
+    people, created, journeys = _in_order(*_everyone(size, seed))
+    present, rng = int(present_after(months).timestamp()), np.random.default_rng([6, seed])
+    log = _logged(people, created, journeys, rng)
+    if months == MONTHS:
+        fields, changes = _filled_in(people, created, journeys, np.random.default_rng([5, seed]), present)
+        return Records(fields, created, journeys.closed, journeys.status, changes, *_kept([log], present))
+
+    rng = np.random.default_rng([8, seed, months])
+    since = _live(people, created, rng, present, journeys)
+    journeys = _lived_on(journeys, since)
+    fields, changes = _filled_in(people, created, journeys, np.random.default_rng([5, seed]), present)
+    acts = [(since.act_row, since.act_at, since.act_kind), *_afterwards(journeys, rng, _PRESENT)]
+    logs = [log, _delayed(acts, rng)]
+
+    more = round(size * (present - _PRESENT) / _SPAN)
+    arrived = _arrivals(more, rng, _PRESENT, present)
+    newcomers = draw_people(np.ones(more), rng)
+    lives = _live(newcomers, arrived, rng, present)
+    later, told = _filled_in(newcomers, arrived, lives, rng, present)
+    row, at, recorded, kind = _logged(newcomers, arrived, lives, rng)
+    logs.append((row + len(people), at, recorded, kind))
+    return Records(
+        {name: np.concatenate([values, later[name]]) for name, values in fields.items()},
+        np.concatenate([created, arrived]),
+        np.concatenate([journeys.closed, lives.closed]),
+        np.concatenate([journeys.status, lives.status]),
+        _in_time([*changes, *(replace(change, row=change.row + len(people)) for change in told)]),
+        *_kept(logs, present),
+    )
+
+
+def present_after(months: int) -> datetime:
+    """The present of a company that was switched on so many months ago, of 24 months or more."""
+    years, month = divmod(START.month - 1 + months, 12)
+    return PRESENT if months == MONTHS else datetime(START.year + years, month + 1, 1, tzinfo=UTC)
+
+
+def _in_order(people: People, created: IntArray, journeys: Journeys) -> tuple[People, IntArray, Journeys]:
+    """The same in the order of creation."""
     order = np.argsort(created, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    people, created = people.take(order), created[order]
-    journeys = replace(
-        journeys,
-        status=journeys.status[order],
-        closed=journeys.closed[order],
-        move_row=place[journeys.move_row],
-        act_row=place[journeys.act_row],
-    )
-    fields, changes = _filled_in(people, created, journeys, np.random.default_rng([5, seed]))
-    row, at, recorded, kind = _logged(people, created, journeys, np.random.default_rng([6, seed]))
-    return Records(fields, created, journeys.closed, journeys.status, changes, row, at, recorded, kind)
+    each = {name: getattr(journeys, name)[order] for name in ("status", "closed", "target", "intent", "luck")}
+    rows = {name: place[getattr(journeys, name)] for name in ("move_row", "act_row")}
+    return people.take(order), created[order], replace(journeys, **each, **rows)
+
+
+def _lived_on(before: Journeys, since: Journeys) -> Journeys:
+    """The state of the later, with the moves of both."""
+    names = ("move_row", "move_at", "move_from", "move_to")
+    return replace(since, **{name: np.concatenate([getattr(before, name), getattr(since, name)]) for name in names})
 
 
 def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
@@ -119,9 +162,13 @@ def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
     return people, created, journeys
 
 
-def _live(people: People, created: IntArray, rng: np.random.Generator) -> Journeys:
-    market = -_FADING * (np.arange(_SPAN // _DAY) / (_SPAN // _DAY))
-    return live(people, created, market, int(START.timestamp()), rng)
+def _live(
+    people: People, created: IntArray, rng: np.random.Generator, present: int = _PRESENT, before: Journeys | None = None
+) -> Journeys:
+    """Lives up to the present; those that were simulated up to the end of the two years go on from there."""
+    first = int(START.timestamp())
+    market = -_FADING * (np.arange((present - first) // _DAY) / (_SPAN // _DAY))
+    return live(people, created, market, first, rng, before, 0 if before is None else _PRESENT)
 
 
 def _join(one: Journeys, other: Journeys, offset: int) -> Journeys:
@@ -129,10 +176,10 @@ def _join(one: Journeys, other: Journeys, offset: int) -> Journeys:
     return Journeys(*(np.concatenate([value, getattr(moved, name)]) for name, value in vars(one).items()))
 
 
-def _arrivals(size: int, rng: np.random.Generator) -> IntArray:
+def _arrivals(size: int, rng: np.random.Generator, since: int = int(START.timestamp()), until: int = _PRESENT) -> IntArray:
     """Moments of arrival in order: growing year by year, few in summer, at Christmas and at weekends, many after the fairs."""
-    day = np.arange(_SPAN // _DAY)
-    first = int(START.timestamp()) // _DAY
+    day = np.arange((until - since) // _DAY)
+    first = since // _DAY
     month = (np.datetime64("1970-01-01") + (first + day)).astype("datetime64[M]").astype(np.int64) % 12 + 1
     season = np.select([np.isin(month, (7, 8, 12)), np.isin(month, (3, 10))], [0.7, 1.3], 1.0)
     weight = (0.8 + 0.4 * day / len(day)) * season * np.where((first + day + 3) % 7 < 5, 1.0, 0.25)
@@ -141,13 +188,13 @@ def _arrivals(size: int, rng: np.random.Generator) -> IntArray:
 
 
 def _filled_in(
-    people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator
+    people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator, present: int
 ) -> tuple[dict[str, TextArray], list[Change]]:
     """The fields as they stand at the present, and every change that led there, in the order of time."""
     fields = {name: values.copy() for name, values in people.fields.items()}
     moves = zip(journeys.move_row, journeys.move_at, journeys.move_from, journeys.move_to, strict=True)
     changes = [Change(int(row), int(at), "Lead Status", STATUSES[old], STATUSES[new]) for row, at, old, new in moves]
-    until = np.where(journeys.closed < 0, _PRESENT, journeys.closed)
+    until = np.where(journeys.closed < 0, present, journeys.closed)
     known_since = {}
     for name, told in (("Budget", people.budget), ("Timeline", people.timeline), ("Title", people.title)):
         at = created + (rng.exponential(25 * _DAY, len(people)) + 3600).astype(np.int64)
@@ -156,20 +203,24 @@ def _filled_in(
         known_since[name] = np.where(due, at, created)
     # Plans are put off and people move up, before and after any outcome alike.
     at = known_since["Timeline"] + (rng.exponential(120 * _DAY, len(people)) + 30 * _DAY).astype(np.int64)
-    put_off = (rng.random(len(people)) < 0.1) & (at < _PRESENT) & (fields["Timeline"] != "") & ~people.junk
+    put_off = (rng.random(len(people)) < 0.1) & (at < present) & (fields["Timeline"] != "") & ~people.junk
     changes += _write(fields["Timeline"], "Timeline", put_off, at, np.full(len(people), "Next year", dtype=np.object_))
     at = known_since["Title"] + (rng.exponential(200 * _DAY, len(people)) + 30 * _DAY).astype(np.int64)
-    promoted = (rng.random(len(people)) < 0.06) & (at < _PRESENT) & (fields["Title"] != "") & ~people.junk
+    promoted = (rng.random(len(people)) < 0.06) & (at < present) & (fields["Title"] != "") & ~people.junk
     better = np.array([name for name, _, worth in TITLES if worth > 0.5], dtype=np.object_)
     changes += _write(fields["Title"], "Title", promoted, at, better[rng.integers(len(better), size=len(people))])
 
     fields["Decision Reason"] = np.full(len(people), "", dtype=np.object_)
     at = journeys.closed + rng.integers(60, 3 * _DAY, len(people))
     for outcome, reasons in _REASONS.items():
-        decided = (journeys.status == STATUSES.index(outcome)) & (at < _PRESENT) & (rng.random(len(people)) < 0.85)
+        decided = (journeys.status == STATUSES.index(outcome)) & (at < present) & (rng.random(len(people)) < 0.85)
         given = np.array(reasons, dtype=np.object_)[rng.integers(len(reasons), size=len(people))]
         changes += _write(fields["Decision Reason"], "Decision Reason", decided, at, given)
-    return fields, sorted(changes, key=lambda change: (change.at, change.row, change.field))
+    return fields, _in_time(changes)
+
+
+def _in_time(changes: list[Change]) -> list[Change]:
+    return sorted(changes, key=lambda change: (change.at, change.row, change.field))
 
 
 def _write(values: TextArray, name: str, due: BoolArray, at: IntArray, told: TextArray) -> list[Change]:
@@ -180,11 +231,18 @@ def _write(values: TextArray, name: str, due: BoolArray, at: IntArray, told: Tex
     return changes
 
 
-def _logged(
-    people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator
-) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """All activities in the order of time, with when they were recorded; those not recorded yet are not there yet."""
-    parts = [(journeys.act_row, journeys.act_at, journeys.act_kind), *_around(people, created, journeys, rng)]
+Log = tuple[IntArray, IntArray, IntArray, IntArray]
+"""Activities: row, moment, moment of recording, kind (position in KIND_NAMES)."""
+
+
+def _logged(people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator) -> Log:
+    """All activities that these journeys leave in the log, in no order, those that will only be recorded later among them."""
+    lived = (journeys.act_row, journeys.act_at, journeys.act_kind)
+    return _delayed([lived, *_beforehand(people, created, rng), *_afterwards(journeys, rng)], rng)
+
+
+def _delayed(parts: list[tuple[IntArray, IntArray, IntArray]], rng: np.random.Generator) -> Log:
+    """Activities (row, moment, kind) with when each was recorded."""
     row, at, kind = (np.concatenate(part) for part in zip(*parts, strict=True))
     names = np.array(KIND_NAMES)[kind]
     delay: FloatArray = np.select(
@@ -196,16 +254,19 @@ def _logged(
         ],
         0.0,
     )
-    recorded = at + (delay * _DAY).astype(np.int64)
-    kept = np.flatnonzero(recorded < _PRESENT)
+    return row, at, at + (delay * _DAY).astype(np.int64), kind
+
+
+def _kept(logs: list[Log], present: int) -> Log:
+    """All activities in the order of time; those not recorded yet are not there yet."""
+    row, at, recorded, kind = (np.concatenate(part) for part in zip(*logs, strict=True))
+    kept = np.flatnonzero(recorded < present)
     kept = kept[np.lexsort((kind[kept], row[kept], at[kept]))]
     return row[kept], at[kept], recorded[kept], kind[kept]
 
 
-def _around(
-    people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator
-) -> list[tuple[IntArray, IntArray, IntArray]]:
-    """What happened before a record was made, and after it was closed: (row, moment, kind) each."""
+def _beforehand(people: People, created: IntArray, rng: np.random.Generator) -> list[tuple[IntArray, IntArray, IntArray]]:
+    """What happened before a record was made: (row, moment, kind) each."""
     source = people.fields["Lead Source"]
     touch = np.array([KIND_NAMES.index(_FIRST_TOUCH[name]) if name in _FIRST_TOUCH else -1 for name in source])
     keen = (source == "Website") & (rng.random(len(people)) < 1 / (1 + np.exp(1 - people.intent)))
@@ -215,11 +276,15 @@ def _around(
 
     visits = np.repeat(np.arange(len(people)), rng.poisson(0.5 * (source == "Website") + 0.2))
     web = np.full(len(visits), KIND_NAMES.index("Website session"))
-    before = (visits, created[visits] - rng.integers(3600, 30 * _DAY, len(visits)), web)
+    return [first, (visits, created[visits] - rng.integers(3600, 30 * _DAY, len(visits)), web)]
 
+
+def _afterwards(journeys: Journeys, rng: np.random.Generator, since: int = 0) -> list[tuple[IntArray, IntArray, IntArray]]:
+    """What happened after a record was closed, at the second `since` or later: (row, moment, kind) each."""
     after = []
     for outcome, kind, mean, days in ((WON, "Call", 0.6, 20), (LOST, "E-mail opened", 0.4, 60)):
-        rows = np.repeat(np.arange(len(people)), rng.poisson(mean * (journeys.status == STATUSES.index(outcome))))
+        ended = (journeys.status == STATUSES.index(outcome)) & (journeys.closed >= since)
+        rows = np.repeat(np.arange(len(ended)), rng.poisson(mean * ended))
         at = journeys.closed[rows] + rng.integers(3600, days * _DAY, len(rows))
         after.append((rows, at, np.full(len(rows), KIND_NAMES.index(kind))))
-    return [first, before, *after]
+    return after

@@ -18,6 +18,7 @@ from winnable.history.moments import NEVER, times_of
 from winnable.history.parsing import parse_moments
 from winnable.history.sources import Source
 from winnable.learning.predictor import Predictor, Scores
+from winnable.learning.progress import Progress, unseen
 
 COLUMNS = ["lead_id", "probability", "low", "high", "probability_winnable", "grade", "decision", "because", "reasons"]
 COLUMNS += ["mode", "model", "as_of", "error"]
@@ -58,8 +59,8 @@ def score_table(
     *,
     reasons: bool = True,
     block: int = BLOCK,
-    tell: Callable[[int], None] = lambda _: None,
     keep: Keep | None = None,
+    progress: Progress = unseen,
 ) -> pd.DataFrame:
     """The scores of all leads as a table, a row a lead, in order; a lead that cannot be scored has an error text and empty
     numbers.
@@ -74,7 +75,7 @@ def score_table(
     for start in range(0, len(crm.leads), block):
         rows = np.arange(start, min(start + block, len(crm.leads)))
         blocks.append(_score_block(predictor, crm, rows, as_of[rows], faults.iloc[rows], reasons, keep))
-        tell(len(rows))
+        progress("Scoring", int(rows[-1]) + 1, len(crm.leads))
     filled = [part for part in blocks if len(part)]
     return pd.concat(filled).sort_index().reindex(columns=COLUMNS) if filled else pd.DataFrame(columns=COLUMNS)
 

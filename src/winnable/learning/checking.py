@@ -12,6 +12,7 @@ from winnable.definition.model import Definition
 from winnable.history.crm import Crm
 from winnable.history.leakage import ColumnVerdict, assess_columns
 from winnable.history.quality import Finding, inspect_quality
+from winnable.learning.progress import Progress, unseen
 from winnable.learning.readiness import Lesson, Readiness, assess_readiness, learnable, learning_curve
 
 
@@ -53,8 +54,8 @@ class Check:
         }
 
 
-def check(definition: Definition, crm: Crm, *, curve: bool = False) -> Check:
+def check(definition: Definition, crm: Crm, *, curve: bool = False, progress: Progress = unseen) -> Check:
     """Look at everything; with `curve`, also learn from parts of the data, which takes up to a minute more."""
     columns = assess_columns(definition, crm)
-    lessons = learning_curve(*learnable(definition, crm, columns)) if curve else ()
+    lessons = learning_curve(*learnable(definition, crm, columns), progress=progress) if curve else ()
     return Check(inspect_quality(definition, crm), columns, assess_readiness(definition, crm, columns), lessons)

@@ -167,9 +167,14 @@ def split_forward(rows: Snapshots) -> Split | None:
     later = rows.as_of >= cut
     earlier = rows.as_of + int((rows.horizon_days or 0) * DAY) <= cut
     earlier &= ~np.isin(rows.person, rows.person[later])
-    enough = all(min(side.sum(), (1 - side).sum()) >= LEAST for side in (rows.won[earlier], rows.won[later]))
+    enough = all(tells_enough(rows.won[side]) for side in (earlier, later))
     day = np.datetime64(cut, "us").astype("datetime64[D]")
     return Split(earlier & ~later, later, cut, str(day)) if enough else None
+
+
+def tells_enough(won: FloatArray) -> bool:
+    """Whether there are enough wins and losses (n,) to judge by, or to learn something that is worth judging."""
+    return bool(min(won.sum(), (1 - won).sum()) >= LEAST)
 
 
 def base_rate(won: FloatArray) -> float:

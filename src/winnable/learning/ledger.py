@@ -4,7 +4,7 @@ Nothing here knows how or where it is kept; that is `registry`'s work.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -30,9 +30,9 @@ class Part:
 class Record:
     """What one training leaves behind: everything that MLflow keeps of it.
 
-    `name` is the run's; `experiment` groups the trainings of one definition. `texts` and `figures` are by file name. `facts` are
-    what a list of versions shows. `example` is a table of a few leads as the model takes them. `began` is when the training did,
-    in seconds since 1970; None: now.
+    `name` is the run's; `experiment` groups the trainings of one definition. `series` are metrics with a value at each of several
+    steps. `texts` and `figures` are by file name. `facts` are what a list of versions shows. `example` is a table of a few leads
+    as the model takes them. `began` is when the training did, in seconds since 1970; None: now.
     """
 
     experiment: str
@@ -46,6 +46,7 @@ class Record:
     name: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+    series: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
     began: float | None = None
 
 

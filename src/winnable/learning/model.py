@@ -22,6 +22,7 @@ from winnable.learning.calibration import calibrate, fit_calibration, follow_dri
 from winnable.learning.encoding import Encoded, Encoding, learn_encoding
 from winnable.learning.experts import Fitted, fit_linear, fit_rules
 from winnable.learning.opinions import expert_of
+from winnable.learning.progress import Step
 from winnable.learning.scorer import UNKNOWN_BAND, Answer, Contributions, Scorer
 
 RATE_MARGIN = 0.4
@@ -44,7 +45,7 @@ class LeadModel:
     company's history 0.1 % more log loss than in full (0.2386 against 0.2384). Where columns work together it may be more.
 
     Learned state: `spec_` (JSON-able) and `boosters_` (name to text), which are all that `Scorer` needs; `oof_` (n,), what each
-    training lead got from experts who had not seen it, a probability; `report_`, the experts' weights and log losses.
+    training lead got from experts who had not seen it, a probability; `report_`, the experts' weights and their log losses.
     """
 
     def __init__(self, *, seed: int = 0, threads: int = 2, quick: bool = False) -> None:
@@ -62,18 +63,21 @@ class LeadModel:
         groups: IntArray | None = None,
         order: FloatArray | None = None,
         settled: BoolArray | None = None,
+        progress: Step = lambda done, total: None,
     ) -> Self:
         """Learn from n leads: `won` (n,) 0 or 1, `rules` (n,) the scorecard's log-odds, `weights` (n,) >= 0.
 
         Leads of one group (a person, an account) never stand on both sides of a fold. `order` (n,) is each lead's time in days;
         without it the leads have no order. `settled` (n,) says whose outcome is final, by default everyone's: what the others
-        teach rests on the pace of wins before them, so that a moved rate is told from the settled alone.
+        teach rests on the pace of wins before them, so that a moved rate is told from the settled alone. `progress` hears of
+        every fit that is done.
         """
         rows = _Rows.of(won, rules, weights)
         with threadpool_limits(1, user_api="blas"):
             if min(rows.wins, rows.losses) < least_outcomes(rows.rules, rows.wins, rows.losses):
                 return self._fit_rules(rows)
-            return self._fit_blend(facts, rows, groups, order, np.ones(len(rows.won), dtype=bool) if settled is None else settled)
+            final = np.ones(len(rows.won), dtype=bool) if settled is None else settled
+            return self._fit_blend(facts, rows, groups, order, final, progress)
 
     def answer(self, facts: Facts, rules: FloatArray, *, reasons: bool = False) -> Answer:
         """Probability, interval and reasons at once; see `Scorer.answer`."""
@@ -110,18 +114,24 @@ class LeadModel:
             interval=_bands(logit, rows.won, rows.weights) if rows.wins and rows.losses else UNKNOWN_BAND,
         )
         self.oof_ = sigmoid(logit)
-        self.report_ = {"weights": {"rules": 1.0}, "log_loss": {}, "calibration": "none"}
+        self.report_: dict[str, Any] = {"weights": {"rules": 1.0}, "log_loss": {}, "calibration": "none", "folds": []}
         return self
 
     def _fit_blend(
-        self, facts: Facts, rows: "_Rows", groups: IntArray | None, order: FloatArray | None, settled: BoolArray
+        self,
+        facts: Facts,
+        rows: "_Rows",
+        groups: IntArray | None,
+        order: FloatArray | None,
+        settled: BoolArray,
+        progress: Step,
     ) -> Self:
         spec = learn_encoding(facts)
         encoding = Encoding(spec)
         leads = encoding.encode(facts, rows.rules)
         folds = assign_folds(rows.won, groups, 3 if self.quick else fold_count(leads.size), self.seed)
         fits = self._experts(encoding, leads)
-        opinions, fitted = self._cross_fit(fits, encoding, leads, rows, folds)
+        opinions, fitted = self._cross_fit(fits, encoding, leads, rows, folds, progress)
         base = rows.base()
         prior = np.array([PRIOR[name] for name in fits])
         counted = rows.weights if order is None else rows.weights * _recency(order)
@@ -144,7 +154,8 @@ class LeadModel:
         self.oof_ = sigmoid(logit)
         losses = {name: rows.loss(opinions[:, i]) for i, name in enumerate(fits)}
         losses |= {"base": rows.loss(np.full(leads.size, base)), "blend": rows.loss(logit)}
-        self.report_ = {"weights": named, "log_loss": losses, "calibration": calibration["kind"]}
+        by_fold = [{name: rows.loss(opinions[:, i], folds == fold) for i, name in enumerate(fits)} for fold in np.unique(folds)]
+        self.report_ = {"weights": named, "log_loss": losses, "calibration": calibration["kind"], "folds": by_fold}
         return self
 
     def _experts(self, encoding: Encoding, leads: Encoded) -> dict[str, Fit]:
@@ -162,7 +173,7 @@ class LeadModel:
         return fits
 
     def _cross_fit(
-        self, fits: Mapping[str, Fit], encoding: Encoding, leads: Encoded, rows: "_Rows", folds: IntArray
+        self, fits: Mapping[str, Fit], encoding: Encoding, leads: Encoded, rows: "_Rows", folds: IntArray, progress: Step
     ) -> tuple[FloatArray, dict[str, Fitted]]:
         """Out-of-fold log-odds (n, experts), and each expert as it will answer.
 
@@ -170,15 +181,20 @@ class LeadModel:
         experts are fitted once more, on all leads.
         """
         whole = folds.max() + 1
-        jobs = [(name, fold) for name in fits for fold in range(whole + (name != "symmetric"))]
+        # Fold by fold, so that every so many jobs take the same time and the time that is left can be told.
+        jobs = [(name, fold) for fold in range(whole + 1) for name in fits if fold < whole or name != "symmetric"]
 
         def work(job: tuple[str, int]) -> Fitted:
             inside = np.flatnonzero(folds != job[1])
             fit = fits[job[0]] if np.ptp(rows.won[inside]) > 0 else fit_rules
             return fit(leads.take(inside), rows.won[inside], rows.weights[inside])
 
+        done = {}
+        progress(0, len(jobs))
         with ThreadPoolExecutor(self.threads) as pool:
-            done = dict(zip(jobs, pool.map(work, jobs), strict=True))
+            for job, fitted in zip(jobs, pool.map(work, jobs), strict=True):
+                done[job] = fitted
+                progress(len(done), len(jobs))
         opinions = np.empty((leads.size, len(fits)))
         for (name, fold), fitted in done.items():
             outside = np.flatnonzero(folds == fold)
@@ -221,8 +237,8 @@ class _Rows:
         """Log-odds of the rate, held at a half as if two leads had shown it."""
         return float(logit_of((self.wins + 1) / (self.wins + self.losses + 2)))
 
-    def loss(self, logit: FloatArray) -> float:
-        return float(self.weights @ log_losses(logit, self.won) / self.weights.sum())
+    def loss(self, logit: FloatArray, chosen: BoolArray | slice = slice(None)) -> float:
+        return float(self.weights[chosen] @ log_losses(logit, self.won)[chosen] / self.weights[chosen].sum())
 
 
 def rules_decide_below(share: float) -> int:

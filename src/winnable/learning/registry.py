@@ -16,7 +16,7 @@ import socket
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -28,7 +28,7 @@ from winnable.errors import ArtefactError, StoreError
 from winnable.learning.artefact import Artefact, read_artefact, write_artefact
 from winnable.learning.ledger import Promotion, Record, Version
 from winnable.learning.locks import PATIENCE, alone
-from winnable.learning.served import champion_of, serve_version
+from winnable.learning.served import champion_of, serve_version, sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,10 +97,10 @@ class Registry:
         experiment, name = self._experiment(client, record.experiment), {STORE: self._name()}
         began = int(1000 * (record.began or time.time()))
         run = str(client.create_run(experiment, began, {**record.tags, **name}, record.name).info.run_id)
-        _log(client, run, record.params, record.metrics)
+        _log(client, run, record.params, record.metrics, record.series)
         for part in record.parts:
             within = client.create_run(experiment, began, {"mlflow.parentRunId": run, **name}, part.name).info.run_id
-            _log(client, within, part.params, part.metrics)
+            _log(client, within, part.params, part.metrics, {})
             client.set_terminated(within)
         return run
 
@@ -195,6 +195,7 @@ class Registry:
         Runs of this store that still seem to run are closed as killed, and their models as failed; the served copy and the
         history follow the champion alias. Call it `alone`: nothing of this store can be under way then.
         """
+        sweep(self.store)
         with self._told():
             client = self._client()
             for run in self._unfinished(client):
@@ -317,11 +318,19 @@ def _wait_for_database(uri: str, patience: float) -> None:
                 raise StoreError(f"{place}: {told}. Wait for it to end and try again.") from None
 
 
-def _log(client: "MlflowClient", run: str, params: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+def _log(
+    client: "MlflowClient",
+    run: str,
+    params: Mapping[str, str],
+    metrics: Mapping[str, float],
+    series: Mapping[str, Sequence[tuple[int, float]]],
+) -> None:
+    """All numbers of a run in one transaction."""
     from mlflow.entities import Metric, Param
 
     now = int(1000 * time.time())
     numbers = [Metric(name, value, now, 0) for name, value in metrics.items()]
+    numbers += [Metric(name, value, now, step) for name, values in series.items() for step, value in values]
     client.log_batch(run, numbers, [Param(name, value) for name, value in params.items()])
 
 

@@ -6,11 +6,15 @@ after the folder it names is complete, so that a reader finds the old champion o
 
 import json
 import os
+import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from winnable.errors import ArtefactError, StoreError
 from winnable.learning.artefact import Artefact, read_artefact, write_artefact
+
+ABANDONED = 3600.0  # seconds after which nobody is still writing a draft
 
 
 @dataclass(frozen=True)
@@ -52,3 +56,10 @@ def serve_version(store: Path, version: int, artefact: Artefact) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(pointer)
+
+
+def sweep(store: Path) -> None:
+    """Remove drafts that were left behind an hour ago or earlier, by whoever was killed while writing them."""
+    for draft in (*(store / "served").glob(".*-*"), *(store / "served").glob("champion.*.draft")):
+        if time.time() - draft.lstat().st_mtime > ABANDONED:
+            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()

@@ -17,18 +17,20 @@ import numpy as np
 from winnable.definition.facts import Facts, FloatArray
 from winnable.definition.gate import bar_of_capacity
 from winnable.definition.model import Definition
-from winnable.definition.scorecard import score_points
+from winnable.definition.scorecard import Points, score_points
+from winnable.definition.values import moment
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leakage import ColumnVerdict, assess_columns, left_out
-from winnable.history.moments import DAY
-from winnable.history.plan import learn_plan
+from winnable.history.moments import DAY, NEVER
+from winnable.history.plan import FeaturePlan, learn_plan
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.artefact import FORMAT, Artefact
 from winnable.learning.calibration import sigmoid
-from winnable.learning.evaluation import Measured, measure, split_forward
+from winnable.learning.evaluation import Measured, measure, split_forward, tells_enough
 from winnable.learning.lessons import Lessons, learn_lessons
 from winnable.learning.model import LeadModel
+from winnable.learning.progress import Progress, titled, unseen
 from winnable.learning.segment_check import compare_segments
 from winnable.learning.segments import with_segment
 
@@ -90,6 +92,7 @@ def learn(
     judge: bool = True,
     quick: bool = False,
     feedback: Mapping[str, Any] | None = None,
+    progress: Progress = unseen,
 ) -> Candidate:
     """Learn a candidate from a CRM's history. Never fails for want of history: then the rules answer.
 
@@ -111,12 +114,10 @@ def learn(
     tell(f"{len(crm.leads):,} leads give {len(lessons.won):,} training rows, {int(lessons.won.sum()):,} of them won")
     if partly := int((~rows.known).sum()):
         tell(f"{partly:,} of these have been watched for a part of the horizon only, and count for as much as that shows")
-    facts = facts_of(plan, definition, crm, rows.leads, rows.as_of)
-    points = score_points(definition, facts)
-    fit = _Fit(with_segment(definition, facts.select(plan.learned), points), points.logit, rows, seed, threads, quick)
+    fit = _Fit.of(plan, definition, crm, rows, seed, threads, progress, quick)
     judged, cross_fitted = _judge(fit, lessons, definition, crm, tell) if judge else (None, None)
     tell("Learning from all of them")
-    model = cross_fitted if cross_fitted is not None else fit.on(lessons)
+    model = cross_fitted if cross_fitted is not None else fit.on(lessons, "Learning from all")
     artefact = Artefact(
         spec={
             "format": FORMAT,
@@ -128,7 +129,7 @@ def learn(
             "card": {
                 **_card(definition, crm, lessons, rows, present, judged),
                 "left_out": list(kept_out),
-                "segments": compare_segments(fit.facts, points, rows, seed),
+                "segments": compare_segments(fit.facts, fit.points, rows, seed),
                 **heard,
             },
         },
@@ -137,18 +138,63 @@ def learn(
     return Candidate(artefact, definition, judged, verdicts, {**model.report_, **heard})
 
 
+def judge_since(
+    candidate: Candidate, crm: Crm, since: int, *, seed: int = 0, threads: int = 2, progress: Progress = unseen
+) -> Judged | None:
+    """Judge what a candidate's definition teaches from what was known at `since` (microseconds), on leads whose outcome nobody
+    knew then and everybody knows now. None where the history has no dates, or where either side tells too little to judge by.
+    """
+    definition, spec = candidate.definition, candidate.artefact.spec
+    rows = take_snapshots(definition, crm, moment(str(spec["card"]["known_until"] or "")))
+    if rows.horizon_days is None:
+        return None
+    then = rows.seen_at(since)
+    told = (rows.as_of < since) & (then.known | ((rows.ended != NEVER) & (rows.ended <= since)))
+    later = np.flatnonzero(rows.known & ~told & ~np.isin(rows.person, rows.person[told]))
+    lessons = learn_lessons(definition, crm, then).without(rows.as_of >= since)
+    if not tells_enough(rows.won[later]) or not tells_enough(lessons.won[lessons.teach]):
+        return None
+    fit = _Fit.of(FeaturePlan.from_json(spec["plan"]), definition, crm, rows, seed, threads, progress)
+    answer = fit.on(lessons, "Comparing with the champion").probability(fit.facts.take(later), fit.rules[later])
+    how = f"leads whose outcome was open on {np.datetime64(since, 'us').astype('datetime64[D]')}"
+    return Judged(rows.take(later), answer, sigmoid(fit.rules[later]), lessons.base_rate(), how)
+
+
 @dataclass(frozen=True)
 class _Fit:
     """Everything a model is fitted on, so that a part and the whole are fitted alike."""
 
     facts: Facts
-    rules: FloatArray
+    points: Points
     rows: Snapshots
     seed: int
     threads: int
     quick: bool
+    progress: Progress
 
-    def on(self, lessons: Lessons) -> LeadModel:
+    @property
+    def rules(self) -> FloatArray:
+        """What the rules say of each row, in log-odds."""
+        return self.points.logit
+
+    @classmethod
+    def of(
+        cls,
+        plan: FeaturePlan,
+        definition: Definition,
+        crm: Crm,
+        rows: Snapshots,
+        seed: int,
+        threads: int,
+        progress: Progress,
+        quick: bool = False,
+    ) -> "_Fit":
+        """What is known of these rows, in the columns that may be learned from, and what the rules say."""
+        facts = facts_of(plan, definition, crm, rows.leads, rows.as_of)
+        points = score_points(definition, facts)
+        return cls(with_segment(definition, facts.select(plan.learned), points), points, rows, seed, threads, quick, progress)
+
+    def on(self, lessons: Lessons, doing: str) -> LeadModel:
         """A model of what the rows teach.
 
         The rows of one lead at several ages resemble each other: all rows together weigh as much as there are leads, so that what
@@ -160,7 +206,8 @@ class _Fit:
         model = LeadModel(seed=self.seed, threads=self.threads, quick=self.quick)
         facts, won, rules = self.facts.take(where), lessons.won[where], self.rules[where]
         settled = lessons.settled[where]
-        return model.fit(facts, won, rules, weights=weights, groups=rows.person, order=order, settled=settled)
+        told = titled(doing, self.progress)
+        return model.fit(facts, won, rules, weights=weights, groups=rows.person, order=order, settled=settled, progress=told)
 
 
 def _judge(fit: _Fit, lessons: Lessons, definition: Definition, crm: Crm, tell: Tell) -> tuple[Judged | None, LeadModel | None]:
@@ -175,14 +222,14 @@ def _judge(fit: _Fit, lessons: Lessons, definition: Definition, crm: Crm, tell: 
         return None, None
     split = split_forward(rows)
     if split is None:
-        model = fit.on(lessons)
+        model = fit.on(lessons, "Learning from all")
         how = "leads left out in turn (cross-fitting)"
         return Judged(rows, model.oof_[fit.rows.known], rules, lessons.base_rate(), how), model
     then = lessons if rows.horizon_days is None else learn_lessons(definition, crm, fit.rows.seen_at(split.at))
     apart = np.isin(fit.rows.person, rows.person[split.later]) | (fit.rows.as_of >= split.at)
     then, later = then.without(apart), known[split.later]
     tell(f"Judging on the {len(later):,} rows from {split.cut} on, learned from {int(then.teach.sum()):,} earlier ones")
-    answer = fit.on(then).probability(fit.facts.take(later), fit.rules[later])
+    answer = fit.on(then, "Learning from the earlier").probability(fit.facts.take(later), fit.rules[later])
     return Judged(rows.take(split.later), answer, rules[split.later], then.base_rate(), f"leads from {split.cut} on"), None
 
 
