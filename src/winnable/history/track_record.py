@@ -59,7 +59,10 @@ class Lot:
 def cohorts(store: FeedbackStore) -> list[Cohort]:
     """By month and grade, oldest first. `StoreError` if the database cannot be read."""
     first = _first_scores("as_of", "grade", "probability")
-    year, month = sql.extract("year", first.c.as_of), sql.extract("month", first.c.as_of)
+    at = first.c.as_of
+    if store.engine.dialect.name == "postgresql":
+        at = sql.func.timezone("UTC", at)  # else months begin where the server's clock says
+    year, month = sql.extract("year", at), sql.extract("month", at)
     asked = (
         sql.select(year, month, first.c.grade, *_counts(first))
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
