@@ -142,7 +142,7 @@ def serve(
     """Answer requests for scores over HTTP; see /docs there."""
     from winnable.service.server import run
 
-    told = f"Serving {store} on http://{host}:{port} (documentation: /docs). Ctrl-C stops it."
+    told = f"Serving {store} on http://{host}:{port} (leads: /, documentation: /docs). Ctrl-C stops it."
     run(store, definition, host, port, workers, lambda: out.print(told))
 
 
@@ -167,7 +167,7 @@ def demo(
     scores = store / "demo" / "scores.csv"
     score(str(files.open_leads), scores, str(files.activities), str(files.history), store, inbox=True, quiet=quiet)
     tell_best(scores)
-    out.print(f"\nServe it:  winnable serve --store {store}      (then open http://127.0.0.1:8000/docs)")
+    out.print(f"\nServe it:  winnable serve --store {store}      (then open http://127.0.0.1:8000)")
 
 
 @app.command(epilog="Example: winnable init leads.csv --activities activities.csv")

@@ -21,6 +21,7 @@ NOW = datetime(2026, 6, 30, tzinfo=UTC)
 PAGES = ("/", "/?show=all", "/?owner=Owner+3", "/?show=all&source=Web&page=7", "/?show=accepted")
 
 
+@pytest.mark.timeout(900)
 def test_a_hundred_thousand_leads(demo_store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     places = [tmp_path / name for name in ("empty", "full")]
     for place in places:
@@ -55,7 +56,8 @@ def _fill(store: Path) -> None:
     for start in range(0, LEADS, 5000):
         rows = range(start, start + 5000)
         feedback.remember([_score(row, week, float(probability[row, week])) for row in rows for week in range(2)])
-        feedback.add_all([Label(f"L-{row}", "accepted" if row % 2 else "won", "Kim") for row in rows if row % 5 == 0])
+        labels = [Label(f"L-{row}", "accepted" if row % 2 else "won", "Kim") for row in rows if row % 5 == 0]
+        feedback.add_each(labels, [None] * len(labels))
     feedback.close()
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.history.scores import NOW, given
+from winnable.definition.gate import DRAWN
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import Label
 from winnable.history.track_record import Cohort, Lot, cohorts, decided, lot
@@ -22,14 +23,18 @@ def test_each_lead_counts_once_with_its_first_score(feedback: FeedbackStore) -> 
     hot, cold = cohorts(feedback)
     assert hot == Cohort("2026-05", "hot", 2, 1, 0, pytest.approx(0.6))
     assert cold == Cohort("2026-06", "cold", 2, 0, 1, pytest.approx(0.4))
-    assert [(each.lead_id, each.probability, each.won) for each in decided(feedback, 9)] == [("L-3", 0.1, False), ("L-1", 0.2, True)]
+    assert [(each.lead_id, each.probability, each.won) for each in decided(feedback, 9)] == [
+        ("L-3", 0.1, False),
+        ("L-1", 0.2, True),
+    ]
     assert [each.lead_id for each in decided(feedback, 1)] == ["L-3"]
 
 
 def test_leads_by_lot_are_counted_apart(feedback: FeedbackStore) -> None:
     assert (cohorts(feedback), lot(feedback)) == ([], Lot(0, 0, 0, 0.0))
-    drawn = "Drawn by lot: sales works 3 in 100 leads whatever their score, so that we keep learning."
-    feedback.remember([given("L-2", 0.6), *(replace(given(lead, chance), because=drawn) for lead, chance in (("L-1", 0.2), ("L-3", 0.1)))])
+    drawn = f"{DRAWN}sales works 3 in 100 leads whatever their score."
+    by_lot = [replace(given(lead, chance), because=drawn) for lead, chance in (("L-1", 0.2), ("L-3", 0.1))]
+    feedback.remember([given("L-2", 0.6), *by_lot])
     feedback.remember([replace(given("L-2", 0.6, NOW + timedelta(days=1)), because=drawn)])  # not by its first score
     feedback.add(Label("L-1", "won", "Kim"))
     assert lot(feedback) == Lot(2, 1, 0, pytest.approx(0.3))

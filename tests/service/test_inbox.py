@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import escape, unescape
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from winnable.service.session import COOKIE
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 Added = Callable[[], list[tuple[str, str, str | None]]]
+NOW = datetime(2026, 6, 30, tzinfo=UTC)
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -81,16 +83,19 @@ def labels(store: Path) -> list[Label]:
         feedback.close()
 
 
-def remember(store: Path, **told: object) -> GivenScore:
-    """One more lead, the best of all."""
+def remember(store: Path, score: GivenScore) -> None:
+    """One more lead in the store."""
     feedback = FeedbackStore.open(store)
-    try:
-        like = next(score for score in feedback.given())
-        made = replace(like, score_id="new", lead_id="new", probability=0.99, high=1.0, decision="pass", **told)  # type: ignore[arg-type]
-        feedback.remember([made])
-        return made
-    finally:
-        feedback.close()
+    feedback.remember([score])
+    feedback.close()
+
+
+def best(store: Path, **told: object) -> GivenScore:
+    """A score like those of the store that stands at the top of the list."""
+    feedback = FeedbackStore.open(store)
+    like = next(score for score in feedback.given())
+    feedback.close()
+    return replace(like, score_id="new", lead_id="new", probability=0.99, high=1.0, decision="pass", **told)  # type: ignore[arg-type]
 
 
 def test_a_day_of_answers(inbox: str, added: Added) -> None:
@@ -178,7 +183,7 @@ def test_does_it_work(inbox: str) -> None:
 
 
 def test_hostile_words_stay_words(worked: Path, tmp_path: Path) -> None:
-    lead = remember(
+    lead = best(
         worked,
         name=SCRIPT,
         owner=SCRIPT,
@@ -188,7 +193,7 @@ def test_hostile_words_stay_words(worked: Path, tmp_path: Path) -> None:
         values={SCRIPT: SCRIPT, "Company": SCRIPT},
         activities=({"kind": SCRIPT, "at": "2026-06-01T00:00:00Z"},),
     )
-    remember(worked)  # the same id: kept once
+    remember(worked, lead)
     with serving(worked, tmp_path / "log") as live:
         kim = Person(live.url, by=SCRIPT)
         kim.client.post("/inbox/label", data={**kim.form(), "label": "accepted", "note": SCRIPT})
@@ -252,6 +257,22 @@ def test_unknown_answers_and_reasons_are_refused(inbox: str, added: Added) -> No
     assert kim.answers(label="withdrawn").status_code == 422
     assert kim.answers(rejected="I do not feel like it").status_code == 422
     assert added() == []
+
+
+def test_a_definition_without_reasons_lets_sales_reject_all_the_same(tmp_path: Path) -> None:
+    agreed = tmp_path / "definition.toml"
+    none = "[feedback]\nreasons = []\nunacceptable = []\njunk = []\n"
+    agreed.write_text(f'[outcome]\nwon = ["Won"]\n[columns]\nid = "Id"\nstatus = "Status"\n{none}')
+    store = tmp_path / "store"
+    store.mkdir()
+    remember(
+        store, GivenScore("s", "L", NOW, NOW, 0.5, 0.4, 0.6, None, "hot", "pass", "Nothing speaks against it.", "rules", "rules")
+    )
+    with serving(store, tmp_path / "log", "--definition", str(agreed)) as live:
+        kim = Person(live.url)
+        assert "<details" not in kim.page()
+        assert kim.answers(label="rejected").status_code == 303
+    assert [label.label for label in labels(store)] == ["rejected"]
 
 
 def test_only_who_answered_takes_it_back(inbox: str, shared: Path, added: Added) -> None:

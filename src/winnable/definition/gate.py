@@ -241,16 +241,17 @@ def _long_view(definition: Definition, verdicts: "_Verdicts", bars: Sequence[_Ba
         verdicts.give(~bar.met, "recycle", f"{bar.failed}; marketing may bring it back when more speaks for it.")
 
 
-_DRAWN = "Drawn by lot: "
+DRAWN = "Drawn by lot: "
+"""How the sentence begins for a lead that was handed over by lot alone."""
 
 
 def drawn_by_lot(because: str) -> bool:
     """Whether a decision's sentence says that the lead was handed over by lot alone: it was below the gate."""
-    return because.startswith(_DRAWN)
+    return because.startswith(DRAWN)
 
 
 def _drawn_in_words(share: float) -> str:
-    return f"{_DRAWN}sales works {_share_in_words(share)} leads whatever their score, so that we keep learning."
+    return f"{DRAWN}sales works {_share_in_words(share)} leads whatever their score, so that we keep learning."
 
 
 def _share_in_words(share: float) -> str:

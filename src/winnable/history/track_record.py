@@ -4,21 +4,15 @@ Every lead counts once, with the first score that it was given: what was said of
 is the last one that people marked or imported; a lead without one is open, and never counts as lost.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sql
-from sqlalchemy.exc import SQLAlchemyError
 
-from winnable.errors import StoreError
+from winnable.definition.gate import DRAWN
 from winnable.history import feedback_tables as tables
 from winnable.history.feedback import FeedbackStore
-from winnable.history.feedback_database import cause
-
-DRAWN = "Drawn by lot:"
-"""How the sentence of the gate begins for a lead of the share that is always worked."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ def cohorts(store: FeedbackStore) -> list[Cohort]:
         .group_by(year, month, first.c.grade)
         .order_by(year, month, first.c.grade)
     )
-    with _reading(store) as connection:
+    with store.reading() as connection:
         return [
             Cohort(f"{int(y)}-{int(m):02d}", grade, leads, int(won), int(lost), float(promised))
             for y, m, grade, leads, won, lost, promised in connection.execute(asked)
@@ -86,7 +80,7 @@ def decided(store: FeedbackStore, most: int) -> list[Decided]:
         .order_by(first.c.as_of.desc(), first.c.lead_id)
         .limit(most)
     )
-    with _reading(store) as connection:
+    with store.reading() as connection:
         return [
             Decided(row.lead_id, row.as_of, row.probability, row._mapping["values"], row.activities, row.state == "won")
             for row in connection.execute(asked)
@@ -101,7 +95,7 @@ def lot(store: FeedbackStore) -> Lot:
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
         .where(first.c.because.startswith(DRAWN, autoescape=True))
     )
-    with _reading(store) as connection:
+    with store.reading() as connection:
         leads, won, lost, promised = connection.execute(asked).one()
     return Lot(int(leads), int(won or 0), int(lost or 0), float(promised or 0))
 
@@ -120,12 +114,3 @@ def _counts(first: Any) -> tuple[Any, ...]:
         return sql.func.sum(sql.case((tables.leads.c.state == state, 1), else_=0))
 
     return sql.func.count(), in_state("won"), in_state("lost"), sql.func.sum(first.c.probability)
-
-
-@contextmanager
-def _reading(store: FeedbackStore) -> Iterator[sql.Connection]:
-    try:
-        with store.engine.connect() as connection, connection.begin():
-            yield connection
-    except SQLAlchemyError as error:
-        raise StoreError(f"the database of labels cannot be read ({cause(error)}).") from None

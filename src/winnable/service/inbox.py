@@ -27,7 +27,7 @@ from winnable.service.render import asset, render
 from winnable.service.results import results
 from winnable.service.session import COOKIE, LASTS, LONGEST_NAME, Session, Sessions
 from winnable.service.story import story_view
-from winnable.service.views import reasons_of, said
+from winnable.service.views import said
 
 Answer = TypeVar("Answer")
 TOLD = "winnable_told"  # cookie: what came of the last form, shown once
@@ -73,7 +73,7 @@ class Inbox:
         predictor = self._current()
         horizon = predictor.card["horizon_days"]
         shown = await self._read(lambda store: lead_list(store, asked, predictor.definition, horizon, session.by))
-        values = {"list": shown, "reasons": reasons_of(predictor.definition), "once": secrets.token_urlsafe(9)}
+        values = {"list": shown, "reasons": predictor.definition.feedback.every, "once": secrets.token_urlsafe(9)}
         return self._page(request, "inbox.html", session, "inbox", values)
 
     async def lead(self, request: Request) -> Response:
@@ -86,14 +86,14 @@ class Inbox:
         if story is None:
             raise Refusal(404, "There is no lead with this id; it may have been erased, or was never scored.")
         view = story_view(story, predictor.definition, predictor.card["horizon_days"], session.by)
-        values = {"story": view, "reasons": reasons_of(predictor.definition), "once": secrets.token_urlsafe(9)}
+        values = {"story": view, "reasons": predictor.definition.feedback.every, "once": secrets.token_urlsafe(9)}
         values["back"] = local(_path_of(request.headers.get("referer", ""), request))
         return self._page(request, "lead.html", session, "lead", values)
 
     async def label(self, request: Request) -> Response:
         """Take an answer down, and go back to where it was given."""
         session, form = await self._form(request)
-        reasons = reasons_of(self._current().definition)
+        reasons = self._current().definition.feedback.every
         name, reason = form.get("label", ""), form.get("rejected")
         if reason is not None:
             name = "rejected"

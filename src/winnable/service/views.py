@@ -106,11 +106,6 @@ def lead_view(row: LeadRow, definition: Definition, horizon_days: float | None, 
     )
 
 
-def reasons_of(definition: Definition) -> tuple[str, ...]:
-    """Why sales may reject a lead, as the definition lists it."""
-    return ("No budget", "Not a decision maker", "Bad timing", "Does not fit", "Cannot be reached", "Uses a competitor")
-
-
 def anchor(lead_id: str) -> str:
     """The place of a lead on a page; ids may hold anything, fragments may not."""
     return f"lead-{blake2b(lead_id.encode('utf-8', 'surrogatepass'), digest_size=6).hexdigest()}"
