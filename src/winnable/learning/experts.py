@@ -16,9 +16,9 @@ from winnable.learning.encoding import Encoded
 PENALTIES = np.logspace(3, -1, 9)
 """Ridge penalties that are tried, strongest first (1 / C in scikit-learn's terms)."""
 
-USUAL_PENALTY, SPREAD = 20.0, 0.5
-"""The penalty that is expected before any evidence, and how far it may be off, in powers of ten: what one standard deviation of a
-column changes in the log-odds is seldom above a half."""
+USUAL_PENALTY, WEAKER, STRONGER = 20.0, 0.5, 1.0
+"""The penalty that is expected before any evidence, and how far it may be off either way, in powers of ten: what one standard
+deviation of a column changes in the log-odds is seldom above a half, and may well be nothing."""
 
 LEARNING_RATE = 0.5
 """How much of the evidence counts in weighing penalties; less than all, since what one path leaves unexplained is much alike."""
@@ -93,8 +93,8 @@ def _ridge(columns: FloatArray, won: FloatArray, weights: FloatArray, offset: Fl
         betas.append(beta.copy())
         if losses[-1] > 1.02 * min(losses) + 5 / LEARNING_RATE:
             break
-    unusual = 0.5 * (np.log10(PENALTIES[: len(losses)] / USUAL_PENALTY) / SPREAD) ** 2
-    doubt = LEARNING_RATE * np.array(losses) + unusual
+    off = np.log10(PENALTIES[: len(losses)] / USUAL_PENALTY)
+    doubt = LEARNING_RATE * np.array(losses) + 0.5 * (off / np.where(off > 0, STRONGER, WEAKER)) ** 2
     likely = np.exp(doubt.min() - doubt)
     return np.asarray(likely @ np.array(betas) / likely.sum(), dtype=np.float64)
 
