@@ -26,15 +26,11 @@ from winnable.learning.served import champion_of
 from winnable.learning.training import Candidate, learn
 
 STAGES = [
-    ("learning/recording.py", "record_of", 1),
-    ("tracking/client.py", "create_run", 1),
     ("tracking/client.py", "log_artifacts", 1),
-    ("tracking/client.py", "log_model_artifacts", 1),
     ("tracking/client.py", "create_model_version", 1),
     ("tracking/client.py", "set_registered_model_alias", 1),  # challenger
     ("learning/registry.py", "promote", 1),
     ("tracking/client.py", "set_registered_model_tag", 1),  # the alias is champion; its history follows
-    ("learning/served.py", "serve_version", 1),
     ("learning/artefact.py", "_write_durably", 4),  # half of the served copy
 ]
 """File, function, and at which of its calls to die."""

@@ -201,7 +201,7 @@ def test_a_training_that_is_killed_at_any_stage_leaves_a_whole_champion_and_the_
     )
     assert done.returncode == 0, done.stderr
     *stages, last = (json.loads(line) for line in done.stdout.splitlines())
-    assert len(stages) == 10
+    assert len(stages) == 6
     assert [each for each in stages if not each["killed"] or not each["intact"]] == []
     assert last["intact"]
     assert not last["killed"]
