@@ -93,7 +93,6 @@ def test_hearing_sales_helps_on_later_leads_and_wrong_opinions_do_no_harm(
             facts = facts_of(predictor.plan, definition, crm, later.leads, later.as_of)
             answer = predictor.score(facts, [""] * facts.size, reasons=False).probability
             seen[name] = measure(later.won, answer, base_rate(later.won)).log_loss
-            print(seed, name, seen[name], float(answer.mean()), float(later.won.mean()), flush=True)
         losses.append(seen)
         with capsys.disabled():
             print(f"\nseed {seed}: {heard.merged.learned} outcomes first, {heard.rows} rows changed, {len(later.won):,} later")
