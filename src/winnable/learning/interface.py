@@ -24,6 +24,7 @@ from winnable.learning.artefact import DIGESTS, Artefact, read_artefact, write_a
 from winnable.learning.batch import moments_of_scoring, read_to_score, score_table
 from winnable.learning.checking import Check
 from winnable.learning.checking import check as check_crm
+from winnable.learning.hearing import hear
 from winnable.learning.predictor import Predictor
 from winnable.learning.promotion import Verdict, register
 from winnable.learning.registry import Registry
@@ -77,17 +78,19 @@ def check(data: Data, *, curve: bool = False) -> Check:
 
 
 def train(data: Data, *, store: Path | str | None = None, seed: int = 0, tell: Tell = lambda _: None) -> Model:
-    """Learn from a history, as `winnable train`; with a `store` the model is registered, and champion if it deserves to be.
+    """Learn from a history, as `winnable train`; with a `store` the labels in it are heard and the model is registered.
 
     `tell` is given a sentence at each step, such as `print`. Never fails for want of history: then the rules answer.
     `StoreError` if the store cannot be written.
     """
-    if store is not None:
-        Registry(Path(store)).connect()
-    candidate = learn(data.definition, data.crm, seed=seed, tell=tell)
-    verdict = None if store is None else register(candidate, data.crm, Path(store))
-    version = "" if verdict is None else str(verdict.version)
-    return Model(candidate.artefact, version, verdict=verdict, found=(candidate, data.crm))
+    if store is None:
+        candidate = learn(data.definition, data.crm, seed=seed, tell=tell)
+        return Model(candidate.artefact, found=(candidate, data.crm))
+    Registry(Path(store)).connect()
+    heard = hear(data.definition, data.crm, Path(store))
+    candidate = learn(data.definition, heard.crm, seed=seed, tell=tell, feedback=heard.to_json())
+    verdict = register(candidate, heard.crm, Path(store))
+    return Model(candidate.artefact, str(verdict.version), verdict=verdict, found=(candidate, heard.crm))
 
 
 def load(place: Path | str, version: int | None = None) -> Model:
