@@ -58,7 +58,9 @@ def train(
     definition: DefinitionFile = Path("definition.toml"),
     store: Store = Path("models"),
     seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 0,
-    report: Annotated[Path | None, typer.Option(help="Write what was found as one HTML page to send.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Where to write what was found, as one HTML page to send; in the store if not given.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Learn from the history, compare, register the model and make it champion if it deserves to be."""
@@ -82,9 +84,9 @@ def train(
         candidate = learn(agreed, heard.crm, seed=seed, tell=out.print, feedback=heard.to_json(), progress=progress)
         verdict = register(candidate, heard.crm, store, began=began, progress=progress)
     tell_training(candidate, verdict)
-    if report is not None:
-        verdict.report.write(report, verdict.told)
-        out.print(f"\nThe report is in {report}.")
+    page = report or store / "reports" / f"version-{verdict.version}.html"
+    verdict.report.write(page, verdict.told)
+    out.print(f"\nThe report is in {page}.")
 
 
 @app.command(epilog="Example: winnable score new_leads.csv --activities activities.csv --output scores.csv")

@@ -137,6 +137,8 @@ class Model:
     @cached_property
     def report_(self) -> Report | None:
         """What training found, as sections of sentences, plots and tables; `write` makes it a page, notebooks show it."""
+        if self.verdict_ is not None:
+            return self.verdict_.report
         return None if self._found is None else report_on(*self._found)
 
     @property
