@@ -41,6 +41,7 @@ COUNTED = 1000  # leads that a page counts at most, so that its time does not gr
 PAGE = 50
 LONGEST_SEARCH = 100
 NEVER = -1.0  # stands for the probability of a lead that was never scored, so that it comes last
+_MOMENT = timedelta(microseconds=1)  # between labels of one commit, so that their order is kept
 _BATCH = 500  # rows in one statement
 
 StateAsked = Literal["open", "all"] | State
@@ -136,8 +137,8 @@ class FeedbackStore:
             for lead_id in lead_ids:  # from here on each lead is ours alone
                 self._lock(connection, lead_id)
             kept: list[Label | WinnableError] = [
-                self._kept(connection, each, key, now) if isinstance(each, Label) else each
-                for each, key in zip(told, keys, strict=True)
+                self._kept(connection, each, key, now + place * _MOMENT) if isinstance(each, Label) else each
+                for place, (each, key) in enumerate(zip(told, keys, strict=True))
             ]
             self._derive(connection, lead_ids)
         return kept
