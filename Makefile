@@ -24,7 +24,7 @@ demo: setup  ## Learn from a demo company's CRM, score its open leads, say how t
 	$(BIN)/winnable demo
 
 test: setup  ## Run the tests
-	$(BIN)/pytest --ignore tests/benchmarks
+	$(BIN)/pytest --numprocesses auto --dist loadfile --ignore tests/benchmarks
 
 check: setup  ## Lint, check the types and the import directions
 	$(BIN)/ruff check src tests
