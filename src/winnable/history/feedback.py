@@ -348,22 +348,24 @@ class FeedbackStore:
         said = sql.select(tables.labels).where(labels.label_id.in_([row.label_id for row in rows if row.label_id]))
         score = {each.score_id: each for each in map(_score, connection.execute(given))}
         label = {each.label_id: each for each in map(_label, connection.execute(said))}
+        before = self._week_ago(connection, rows)
         return [
             LeadRow(
                 row.lead_id,
                 cast(State, row.state),
                 score.get(row.score_id),
-                self._week_ago(connection, row) if row.score_id else None,
+                before.get(row.lead_id),
                 label.get(row.label_id),
             )
             for row in rows
         ]
 
-    def _week_ago(self, connection: sql.Connection, row: Any) -> float | None:
-        """What the lead's last score of at least a week before the last one said."""
-        scores = tables.scores.c
-        earlier = sql.select(scores.probability).where(scores.lead_id == row.lead_id, scores.as_of <= row.as_of - WEEK)
-        return connection.scalar(earlier.order_by(scores.as_of.desc()).limit(1))
+    def _week_ago(self, connection: sql.Connection, rows: Sequence[Any]) -> dict[str, float]:
+        """By lead, what its last score of at least a week before the last one said."""
+        scores, last = tables.scores.c, {row.lead_id: row.as_of for row in rows if row.score_id}
+        asked = sql.select(scores.lead_id, scores.as_of, scores.probability).where(scores.lead_id.in_(last))
+        told = connection.execute(asked.order_by(scores.as_of))
+        return {lead_id: probability for lead_id, as_of, probability in told if as_of <= last[lead_id] - WEEK}
 
 
 _OF_SCORE = ("person", "search", "owner", "source", "score_id", "as_of", "given_at", "probability", "decision")

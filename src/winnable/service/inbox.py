@@ -21,7 +21,7 @@ from winnable.history.feedback_records import Label, LabelName
 from winnable.learning.predictor import Predictor
 from winnable.service.forms import local, read_form
 from winnable.service.keys import Keys
-from winnable.service.lists import Asked, lead_list
+from winnable.service.lists import Asked, Values, lead_list
 from winnable.service.problems import Refusal
 from winnable.service.render import asset, render
 from winnable.service.results import results
@@ -50,6 +50,7 @@ class Inbox:
         self._keys = keys
         self._feedback = feedback
         self._current = current
+        self._values = Values()
 
     def routes(self) -> list[Route]:
         """Where the pages are."""
@@ -72,7 +73,7 @@ class Inbox:
         asked = Asked.of(request.query_params)
         predictor = self._current()
         horizon = predictor.card["horizon_days"]
-        shown = await self._read(lambda store: lead_list(store, asked, predictor.definition, horizon, session.by))
+        shown = await self._read(lambda store: lead_list(store, asked, predictor.definition, horizon, session.by, self._values))
         values = {"list": shown, "reasons": predictor.definition.feedback.every, "once": secrets.token_urlsafe(9)}
         return self._page(request, "inbox.html", session, "inbox", values)
 

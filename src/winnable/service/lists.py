@@ -1,5 +1,6 @@
 """The list of leads as a page asks for it and shows it: which one, which filters, which page, and what to say if it is empty."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,6 +12,7 @@ from winnable.service.views import LeadView, lead_view
 
 Show = Literal["today", "accepted", "won", "lost", "rejected", "junk", "all"]
 SIZE = 25  # leads on a page
+KEPT = 60.0  # seconds that the values of the filters are kept
 DEEPEST = 400  # pages; who looks further should search
 _TITLES: Mapping[Show, tuple[str, str]] = {
     "today": ("Today", "Today’s leads"),
@@ -104,7 +106,23 @@ class LeadList:
     empty: Empty
 
 
-def lead_list(store: FeedbackStore, asked: Asked, definition: Definition, horizon_days: float | None, by: str) -> LeadList:
+class Values:
+    """The owners and sources that leads have, looked up again after a minute: they seldom change, and every page asks."""
+
+    def __init__(self) -> None:
+        self._known: tuple[list[str], list[str]] = ([], [])
+        self._until = 0.0
+
+    def of(self, store: FeedbackStore) -> tuple[list[str], list[str]]:
+        """Both, sorted. Where there were none, they are looked up each time."""
+        if time.monotonic() > self._until or not any(self._known):
+            self._known, self._until = store.choices(), time.monotonic() + KEPT
+        return self._known
+
+
+def lead_list(
+    store: FeedbackStore, asked: Asked, definition: Definition, horizon_days: float | None, by: str, values: Values
+) -> LeadList:
     """What the store has for what was asked, as `by` sees it. `StoreError` if it cannot be read."""
     state: StateAsked = "new" if asked.show == "today" else asked.show
     found = store.leads(
@@ -124,7 +142,7 @@ def lead_list(store: FeedbackStore, asked: Asked, definition: Definition, horizo
         title=_TITLES[asked.show][1],
         says=_says(asked, found),
         tabs=tuple((replace(asked, show=show, page=1).address, name, show == asked.show) for show, (name, _) in _TITLES.items()),
-        choices=_choices(store, asked),
+        choices=_choices(values.of(store), asked),
         leads=tuple(leads),
         first=first,
         place=f"{first:,} to {first + len(leads) - 1:,} of {_total(found)}",
@@ -134,9 +152,9 @@ def lead_list(store: FeedbackStore, asked: Asked, definition: Definition, horizo
     )
 
 
-def _choices(store: FeedbackStore, asked: Asked) -> tuple[Choice, ...]:
+def _choices(values: tuple[list[str], list[str]], asked: Asked) -> tuple[Choice, ...]:
     """The filters that have something to choose from, or are set."""
-    owners, sources = store.choices()
+    owners, sources = values
     told = (("owner", "Owner", "Everyone", owners, asked.owner), ("source", "Source", "Every source", sources, asked.source))
     return tuple(
         Choice(name, label, everything, (*options, *((chosen,) if chosen and chosen not in options else ())), chosen)
