@@ -8,16 +8,15 @@ Exit status 0 when all went well, 1 for input that cannot be used (a sentence on
 import json
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from winnable.cli_feedback import app as feedback_commands
+from winnable.cli_keys import app as keys_commands
+from winnable.cli_models import app as model_commands
 from winnable.errors import WinnableError
 from winnable.telling import (
     err,
@@ -27,11 +26,9 @@ from winnable.telling import (
     tell_best,
     tell_check,
     tell_funnel,
-    tell_promotions,
     tell_reading,
     tell_suggestions,
     tell_training,
-    tell_versions,
     who,
 )
 
@@ -230,49 +227,8 @@ def funnel(
 
 
 app.add_typer(feedback_commands, name="feedback")
-
-keys = typer.Typer(no_args_is_help=True, help="Keys for the scoring service: add, list, withdraw. It follows without a restart.")
-app.add_typer(keys, name="keys")
-
-
-@keys.command("add", epilog="Example: winnable keys add --role score --note 'the website'")
-def add(
-    role: Annotated[str, typer.Option(help="score, feedback or admin (which may do all).")],
-    note: Annotated[str, typer.Option(help="Who uses it.")] = "",
-    store: Store = Path("models"),
-) -> None:
-    """Make a key and print it, once; the store keeps its hash only."""
-    from winnable.service.keys import ROLES, add_key
-
-    known = {name: name for name in ROLES}
-    if role not in known:
-        raise typer.BadParameter(f"{role}: the roles are {', '.join(ROLES)}", param_hint="--role")
-    key, secret = add_key(store, known[role], note)
-    err.print(f"Key {key.name} ({key.role}). Keep it now: it is not shown again.")
-    out.print(secret)
-
-
-@keys.command("list", epilog="Example: winnable keys list")
-def list_keys(store: Store = Path("models")) -> None:
-    """The keys of a store: names, roles and notes."""
-    from winnable.service.keys import read_keys
-
-    table = Table("name", "role", "added", "note", box=None)
-    for key in read_keys(store):
-        table.add_row(key.name, key.role, key.added, key.note)
-    out.print(table)
-
-
-@keys.command("withdraw", epilog="Example: winnable keys withdraw 1f2e3d4c")
-def withdraw(
-    name: Annotated[str, typer.Argument(help="As `winnable keys list` shows it.")], store: Store = Path("models")
-) -> None:
-    """Make a key useless, at once."""
-    from winnable.service.keys import withdraw_key
-
-    withdraw_key(store, name)
-    out.print(f"Key {name} is withdrawn.")
-
+app.add_typer(keys_commands, name="keys")
+app.add_typer(model_commands)
 
 @app.command(epilog="Example: winnable check leads.csv --activities activities.csv --definition definition.toml")
 def check(
@@ -447,51 +403,6 @@ def describe(
     else:
         write_page(page, output)
         out.print(f"Written to {output}.")
-
-
-@app.command(epilog="Example: winnable models --history")
-def models(
-    store: Store = Path("models"),
-    history: Annotated[bool, typer.Option("--history", help="Who was champion when, and why, instead.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer for machines.")] = False,
-) -> None:
-    """List the trained versions: how good each was, and which one is in charge."""
-    from winnable.learning.ledger import Promotion, Version
-    from winnable.learning.registry import Registry
-
-    registry = Registry(store)
-    if as_json:
-        found: Sequence[Version | Promotion] = registry.history() if history else registry.versions()
-        typer.echo(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
-    elif history:
-        tell_promotions(registry.history(), store)
-    else:
-        tell_versions(registry.versions(), store)
-
-
-@app.command(epilog="Example: winnable promote 3 --because 'agreed in the monthly meeting'")
-def promote(
-    version: Annotated[int, typer.Argument(help="As `winnable models` lists it.")],
-    because: Annotated[str, typer.Option(help="For the history of promotions.")] = "asked for",
-    store: Store = Path("models"),
-) -> None:
-    """Put a version in charge; services take it up within seconds."""
-    from winnable.learning.promotion import promote as put_in_charge
-
-    before = put_in_charge(store, version, because)
-    out.print(f"Version {version} is champion{'' if before in (None, version) else f', instead of version {before}'}.")
-
-
-@app.command(epilog="Example: winnable rollback --because 'too many students passed to sales'")
-def rollback(
-    because: Annotated[str, typer.Option(help="For the history of promotions.")] = "asked for",
-    store: Store = Path("models"),
-) -> None:
-    """Put the champion before the present one in charge again; services take it up within seconds."""
-    from winnable.learning.promotion import rollback as back
-
-    before, version = back(store, because)
-    out.print(f"Version {version} is champion again, instead of version {before}.")
 
 
 def main() -> None:

@@ -1,0 +1,52 @@
+"""The commands under `winnable keys`: thin, like those of `cli`, of which they are a part."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from winnable.telling import err, out
+
+app = typer.Typer(no_args_is_help=True, help="Keys for the scoring service: add, list, withdraw. It follows without a restart.")
+
+Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
+
+
+@app.command("add", epilog="Example: winnable keys add --role score --note 'the website'")
+def add(
+    role: Annotated[str, typer.Option(help="score, feedback or admin (which may do all).")],
+    note: Annotated[str, typer.Option(help="Who uses it.")] = "",
+    store: Store = Path("models"),
+) -> None:
+    """Make a key and print it, once; the store keeps its hash only."""
+    from winnable.service.keys import ROLES, add_key
+
+    known = {name: name for name in ROLES}
+    if role not in known:
+        raise typer.BadParameter(f"{role}: the roles are {', '.join(ROLES)}", param_hint="--role")
+    key, secret = add_key(store, known[role], note)
+    err.print(f"Key {key.name} ({key.role}). Keep it now: it is not shown again.")
+    out.print(secret)
+
+
+@app.command("list", epilog="Example: winnable keys list")
+def list_keys(store: Store = Path("models")) -> None:
+    """The keys of a store: names, roles and notes."""
+    from winnable.service.keys import read_keys
+
+    table = Table("name", "role", "added", "note", box=None)
+    for key in read_keys(store):
+        table.add_row(key.name, key.role, key.added, key.note)
+    out.print(table)
+
+
+@app.command("withdraw", epilog="Example: winnable keys withdraw 1f2e3d4c")
+def withdraw(
+    name: Annotated[str, typer.Argument(help="As `winnable keys list` shows it.")], store: Store = Path("models")
+) -> None:
+    """Make a key useless, at once."""
+    from winnable.service.keys import withdraw_key
+
+    withdraw_key(store, name)
+    out.print(f"Key {name} is withdrawn.")

@@ -1,0 +1,60 @@
+"""The commands on the versions of the model: list, promote, roll back. Thin, like those of `cli`, of which they are a part."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from winnable.telling import out, tell_promotions, tell_versions
+
+app = typer.Typer()
+
+Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
+
+
+@app.command(epilog="Example: winnable models --history")
+def models(
+    store: Store = Path("models"),
+    history: Annotated[bool, typer.Option("--history", help="Who was champion when, and why, instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer for machines.")] = False,
+) -> None:
+    """List the trained versions: how good each was, and which one is in charge."""
+    from winnable.learning.ledger import Promotion, Version
+    from winnable.learning.registry import Registry
+
+    registry = Registry(store)
+    if as_json:
+        found: Sequence[Version | Promotion] = registry.history() if history else registry.versions()
+        typer.echo(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
+    elif history:
+        tell_promotions(registry.history(), store)
+    else:
+        tell_versions(registry.versions(), store)
+
+
+@app.command(epilog="Example: winnable promote 3 --because 'agreed in the monthly meeting'")
+def promote(
+    version: Annotated[int, typer.Argument(help="As `winnable models` lists it.")],
+    because: Annotated[str, typer.Option(help="For the history of promotions.")] = "asked for",
+    store: Store = Path("models"),
+) -> None:
+    """Put a version in charge; services take it up within seconds."""
+    from winnable.learning.promotion import promote as put_in_charge
+
+    before = put_in_charge(store, version, because)
+    out.print(f"Version {version} is champion{'' if before in (None, version) else f', instead of version {before}'}.")
+
+
+@app.command(epilog="Example: winnable rollback --because 'too many students passed to sales'")
+def rollback(
+    because: Annotated[str, typer.Option(help="For the history of promotions.")] = "asked for",
+    store: Store = Path("models"),
+) -> None:
+    """Put the champion before the present one in charge again; services take it up within seconds."""
+    from winnable.learning.promotion import rollback as back
+
+    before, version = back(store, because)
+    out.print(f"Version {version} is champion again, instead of version {before}.")
