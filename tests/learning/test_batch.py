@@ -61,9 +61,10 @@ def test_rows_that_could_not_be_read_stand_in_their_place_with_the_reason(predic
 def test_blocks_change_no_number(predictor: Predictor, crm: Crm) -> None:
     as_of = moments_of_scoring(crm, None)
     whole = score_table(predictor, crm, as_of)
-    seen: list[int] = []
-    parts = score_table(predictor, crm, as_of, block=97, tell=seen.append)
-    assert sum(seen) == len(crm.leads)
+    seen: list[tuple[int, int]] = []
+    parts = score_table(predictor, crm, as_of, block=97, progress=lambda _, done, total: seen.append((done, total)))
+    assert seen[-1] == (len(crm.leads), len(crm.leads))
+    assert len(seen) > 1
     for name in ("probability", "low", "high", "reasons", "as_of"):
         assert parts[name].tolist() == whole[name].tolist()
 

@@ -22,8 +22,10 @@ from winnable.learning.served import champion_of
 @pytest.fixture(scope="module")
 def client(demo_store: DemoStore) -> mlflow.MlflowClient:
     uri = Registry(demo_store.store).uri
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
+    with pytest.MonkeyPatch.context() as environment:  # MLflow writes it there as well, where the next store would obey it
+        environment.setenv("MLFLOW_TRACKING_URI", uri)
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
     return mlflow.MlflowClient(uri, uri)
 
 

@@ -99,6 +99,7 @@ leads = sql.Table(
     sql.Column("open", sql.Boolean, nullable=False),
     sql.Column("label_id", sql.Text),
     sql.Index("leads_best_first", "open", sql.text("probability DESC"), "lead_id"),
+    sql.Index("leads_all", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_by_state", "state", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_by_decision", "open", "decision", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_by_owner", "owner", "open", sql.text("probability DESC"), "lead_id"),

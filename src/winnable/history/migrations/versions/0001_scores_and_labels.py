@@ -88,6 +88,7 @@ def _leads() -> None:
     )
     best: list[str | sql.TextClause] = [sql.text("probability DESC"), "lead_id"]
     op.create_index("leads_best_first", "leads", ["open", *best])
+    op.create_index("leads_all", "leads", best)
     op.create_index("leads_by_state", "leads", ["state", *best])
     op.create_index("leads_by_decision", "leads", ["open", "decision", *best])
     op.create_index("leads_by_owner", "leads", ["owner", "open", *best])
