@@ -5,6 +5,7 @@ loaded later, so that a process scores soon after its start. Imports neither mlf
 """
 
 import asyncio
+import ctypes
 import gc
 import os
 import threading
@@ -133,6 +134,7 @@ class Service:
         await asyncio.sleep(LATER)
         await asyncio.to_thread(self._load_others)
         gc.freeze()
+        _give_back()
 
     def _load_others(self) -> ASGIApp:
         """The other routes. Two threads may come here at once; they make the same."""
@@ -151,6 +153,13 @@ class _Alive:
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+
+
+def _give_back() -> None:
+    """Hand memory that loading needed and nobody uses any more back to the system, where the C library keeps it otherwise."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, others need it less
+    if trim is not None:
+        trim(0)
 
 
 def _remote() -> Any:
