@@ -230,6 +230,7 @@ app.add_typer(feedback_commands, name="feedback")
 app.add_typer(keys_commands, name="keys")
 app.add_typer(model_commands)
 
+
 @app.command(epilog="Example: winnable check leads.csv --activities activities.csv --definition definition.toml")
 def check(
     leads: Leads,
@@ -285,7 +286,8 @@ def backtest(
         check_output(path, (leads, activities, history))
     agreed = load_definition(definition)
     crm = read_crm(agreed, leads, activities, history)
-    test = run_backtest(agreed, crm, periods=periods, seed=seed, quick=quick, tell=out.print)
+    with progress_bars() as progress:
+        test = run_backtest(agreed, crm, periods=periods, seed=seed, quick=quick, tell=out.print, progress=progress)
     tell_backtest(test)
     if output is not None:
         write_table(test.table(), output)
@@ -324,7 +326,8 @@ def reassess(
         check_output(output, (leads, activities, history))
     predictor = Predictor.of_store(store)
     crm = read_crm(predictor.definition, leads, activities, history)
-    found = reassess_model(crm, predictor, since=since and since.replace(tzinfo=UTC), tell=out.print)
+    with progress_bars() as progress:
+        found = reassess_model(crm, predictor, since=since and since.replace(tzinfo=UTC), tell=out.print, progress=progress)
     out.print("\n" + "\n".join(summary(found)))
     if output is not None:
         write_page(page(found), output)

@@ -68,7 +68,15 @@ def test_what_happens_after_a_period_changes_nothing_that_was_answered_in_it(
     activities = crm.activities[(crm.activities["@at"] < period.end) & (crm.activities["@recorded"] < period.end)]
     changes = crm.history.assign(**{"@new": crm.history["@new"].mask(crm.history["@at"] >= period.end, "something else")})
     other = replace(crm, leads=leads, activities=activities, history=changes)
-    (again,) = backtest(definition, other, periods=[period.start, period.end], threads=1, quick=True).periods
+    told: list[tuple[int, int]] = []
+    (again,) = backtest(
+        *(definition, other),
+        periods=[period.start, period.end],
+        threads=1,
+        quick=True,
+        progress=lambda _, done, total: told.append((done, total)),
+    ).periods
+    assert told == [(0, 1), (1, 1)]
     said = [dict(zip(keys(each), each.answers[MODEL], strict=True)) for each in (period, again)]
     common = said[0].keys() & said[1].keys()
     assert len(common) > 0.9 * len(said[0])

@@ -31,6 +31,7 @@ from winnable.learning.calibration import sigmoid
 from winnable.learning.curves import gains
 from winnable.learning.evaluation import LEAST, Difference, Measured, bootstrap, difference, measure
 from winnable.learning.predictor import Predictor
+from winnable.learning.progress import Progress, unseen
 from winnable.learning.training import Tell, learn
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ def backtest(
     threads: int = 2,
     quick: bool = False,
     tell: Tell = lambda _: None,
+    progress: Progress = unseen,
 ) -> Backtest:
     """Learn at each of several cuts and judge on the leads that came until the next.
 
@@ -203,6 +205,7 @@ def backtest(
     previous: Predictor | None = None
     for number, (start, end) in enumerate(pairwise(cuts), start=1):
         tell(f"{number} of {len(cuts) - 1}: learning from what was known on {start:%Y-%m-%d}")
+        progress("Going through the past", number - 1, len(cuts) - 1)
         past = as_of(definition, crm, start)
         candidate = learn(
             *(definition, past), seed=seed, threads=threads, present=start, leave_out=ever_left_out, judge=False, quick=quick
@@ -212,6 +215,7 @@ def backtest(
         if chosen.known.any():
             done.append(_period(definition, crm, chosen, (start, end, present), predictor, previous))
         previous = predictor
+        progress("Going through the past", number, len(cuts) - 1)
     return Backtest(tuple(done), rows.horizon_days, cannot_be_undone(definition, crm))
 
 

@@ -30,6 +30,7 @@ from winnable.learning.drift import SURE, Drift, Expected, drift, expected, rate
 from winnable.learning.evaluation import LEAST, Difference, Measured, difference, measure
 from winnable.learning.model import assign_folds
 from winnable.learning.predictor import Predictor
+from winnable.learning.progress import Progress, unseen
 from winnable.learning.training import Tell, learn
 
 Decision = Literal["keep", "move", "recalibrate", "retrain", "wait"]
@@ -127,7 +128,13 @@ class Reassessment:
 
 
 def reassess(
-    crm: Crm, predictor: Predictor, *, since: datetime | None = None, seed: int = 0, tell: Tell = lambda _: None
+    crm: Crm,
+    predictor: Predictor,
+    *,
+    since: datetime | None = None,
+    seed: int = 0,
+    tell: Tell = lambda _: None,
+    progress: Progress = unseen,
 ) -> Reassessment:
     """Reassess the model in charge on today's export.
 
@@ -147,7 +154,7 @@ def reassess(
     if start is not None and start != known_until:
         tell(f"{name} is too young to be judged; learning in the same way from what was known on {start:%Y-%m-%d}")
         name = f"a model learned like {name} from what was known on {start:%Y-%m-%d}"
-        candidate = learn(definition, as_of(definition, crm, start), seed=seed, present=start, judge=False)
+        candidate = learn(definition, as_of(definition, crm, start), seed=seed, present=start, judge=False, progress=progress)
         predictor = Predictor(candidate.artefact)
     start = start or present
     new = came_between(crm, rows, start, present)
