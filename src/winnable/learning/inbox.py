@@ -22,6 +22,7 @@ from winnable.history.feedback_records import ACTIVITIES_KEPT, LONGEST_ID, Given
 from winnable.history.moments import times_of
 from winnable.history.nameplates import Nameplates
 from winnable.learning.batch import score_table
+from winnable.learning.given import given_score
 from winnable.learning.predictor import Predictor, Scores
 
 _BATCH = 500  # scores in one commit
@@ -55,7 +56,6 @@ class Inbox:
         self._crm = crm
         self._feedback = feedback
         self._plates = Nameplates.among(predictor.definition, [name for name in crm.leads.columns if not name.startswith("@")])
-        self._columns = [field.name for field in predictor.plan.fields if field.name in crm.leads]
         self._done: dict[datetime, set[str]] = {}
         self._now = datetime.now(UTC)
 
@@ -86,28 +86,15 @@ class Inbox:
     def _score(
         self, lead_id: str, moment: datetime, lead: dict[Any, Any], activities: Activities, scores: Scores, place: int
     ) -> GivenScore:
-        plate, decision = self._plates.of(lead), scores.decision[place]
-        return GivenScore(
+        return given_score(
+            *(self._predictor, scores, place),
             score_id=str(uuid.uuid4()),
             lead_id=lead_id,
             as_of=moment,
             given_at=self._now,
-            probability=float(scores.probability[place]),
-            low=float(scores.low[place]),
-            high=float(scores.high[place]),
-            probability_winnable=None if scores.winnable is None else float(scores.winnable[place]),
-            grade=scores.grade[place],
-            decision=decision.action,
-            because=decision.because,
-            mode=scores.mode,
-            version=self._predictor.version,
-            person=plate.person,
-            reasons=tuple({"says": reason.says, "log_odds": reason.log_odds} for reason in scores.reasons[place]),
-            values={name: lead[name] for name in self._columns if lead[name] is not None},
+            plate=self._plates.of(lead),
+            values=lead,
             activities=activities,
-            name=plate.name,
-            owner=plate.owner,
-            source=plate.source,
         )
 
     def _activities(self, ids: list[str], as_of: IntArray) -> list[Activities]:

@@ -24,6 +24,7 @@ from winnable.history.leak_strength import FOLDS, auc_error, folds_of, groups_of
 from winnable.history.leakage import ColumnVerdict, left_out
 from winnable.history.moments import DAY, NEVER, microseconds, times_of
 from winnable.history.plan import learn_plan
+from winnable.history.rejects import counted
 from winnable.history.snapshots import outcomes, take_snapshots
 from winnable.learning.calibration import sigmoid
 from winnable.learning.encoding import Encoding, learn_encoding
@@ -167,7 +168,7 @@ class Readiness:
         return (self._has(), self._stages(), *self._when(), *self._helps())
 
     def _has(self) -> str:
-        return f"You have {_count(self.wins, 'win')} among {_count(self.leads, 'lead')} with a known outcome."
+        return f"You have {counted(self.wins, 'win')} among {counted(self.leads, 'lead')} with a known outcome."
 
     def _stages(self) -> str:
         half = f"the stronger half of the columns can be relied on from {self.blend_from:,}, all {self.columns} of them"
@@ -312,10 +313,6 @@ def _pace(definition: Definition, crm: Crm) -> float | None:
     now = microseconds(latest.to_pydatetime())
     days = PACE_DAYS if first == NEVER else min(PACE_DAYS, max(7.0, (now - first) / DAY))
     return float(((when != NEVER) & (when > now - days * DAY)).sum() / (days / 7))
-
-
-def _count(times: int, what: str) -> str:
-    return f"{times:,} {what}" if times == 1 else f"{times:,} {what}s"
 
 
 # --- a check on the data themselves ------------------------------------------------------------------------------------------

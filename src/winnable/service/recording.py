@@ -16,6 +16,7 @@ from winnable.definition.values import text
 from winnable.errors import StoreError
 from winnable.history.feedback_records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
 from winnable.history.nameplates import Nameplates
+from winnable.learning.given import given_score
 from winnable.service.metrics import Metrics
 from winnable.service.serving import Read, Serving, Told
 
@@ -126,37 +127,23 @@ class Recorder:
         roles, at = predictor.definition.columns, datetime.fromtimestamp(given.at, UTC)
         if roles.id is None:
             return
-        used = [field.name for field in predictor.plan.fields]
         for row, (lead, score_id) in enumerate(zip(given.read.good, given.ids, strict=True), given.told.start):
             values = lead.values
             if text(values.get(roles.id)) is None or len(lead.lead_id) > LONGEST_ID:
                 continue  # the answer calls it by its place in the request, which is nobody's name
-            plate, decision = self._plates(given.serving, tuple(values)).of(values), scores.decision[row]
-            yield GivenScore(
+            yield given_score(
+                *(predictor, scores, row),
                 score_id=score_id,
                 lead_id=lead.lead_id,
                 as_of=given.read.as_of,
                 given_at=at,
-                probability=float(scores.probability[row]),
-                low=float(scores.low[row]),
-                high=float(scores.high[row]),
-                probability_winnable=None if scores.winnable is None else float(scores.winnable[row]),
-                grade=scores.grade[row],
-                decision=decision.action,
-                because=decision.because,
-                mode=scores.mode,
-                version=predictor.version,
-                person=plate.person,
-                reasons=tuple({"says": each.says, "log_odds": each.log_odds} for each in scores.reasons[row]),
-                values={name: values[name] for name in used if values.get(name) is not None},
+                plate=self._plates(given.serving, tuple(values)).of(values),
+                values=values,
                 activities=tuple(
                     {"kind": each.kind, "at": each.at}
                     for each in sorted(lead.activities, key=lambda each: each.at)[-ACTIVITIES_KEPT:]
                     if each.at < given.read.as_of
                 ),
-                name=plate.name,
-                owner=plate.owner,
-                source=plate.source,
             )
 
     def _plates(self, serving: Serving, columns: tuple[str, ...]) -> Nameplates:
