@@ -199,6 +199,15 @@ def test_an_empty_or_older_export_does_not_dethrone_what_was_learned_from_more(t
         assert told in done.stdout
 
 
+def test_a_history_so_thin_that_more_leads_bring_no_more_wins_is_learned_from_and_recorded(tmp_path: Path) -> None:
+    order = np.random.default_rng(0).permutation(60)  # as the learning curve takes them: 12 to judge, then 6, 12, 24, 48 to learn
+    won = np.isin(np.arange(60), order[[0, 1, 2, 3, 4, 12, 13, 14, 15]])
+    table = leads_table(60).assign(status=np.where(won, "Closed Won", "Closed Lost"))
+    done = winnable("train", "leads.csv", "--store", "store", folder=write(tmp_path, table))
+    assert done.returncode == 0, done.stderr
+    assert "Version 1 is champion" in done.stdout
+
+
 def test_wins_alone_do_not_tell_how_many_leads_are_won(tmp_path: Path) -> None:
     write(tmp_path, leads_table(60).assign(status="Closed Won"))
     winnable("train", "leads.csv", "--store", "store", folder=tmp_path)

@@ -62,7 +62,7 @@ def record_of(candidate: Candidate, crm: Crm, found: Found, began: float | None 
         artefact=candidate.artefact,
         params=_params(candidate),
         metrics={**_measures(judged), **_contest(decision), **_weights(candidate), **_ready(readiness)},
-        series={"curve_saved": tuple((lesson.wins, lesson.saved) for lesson in curve)},
+        series={"curve_saved": tuple((lesson.leads, lesson.saved) for lesson in curve)},
         tags=_tags(candidate, crm, decision),
         facts=_facts(candidate, decision),
         texts={

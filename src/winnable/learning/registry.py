@@ -283,7 +283,9 @@ class Registry:
         if busy:
             return StoreError(f"{where}: another process keeps MLflow's database locked. Wait for it to end and try again.")
         change = f"Mend it, or change {TRACKING_URI} or --store."
-        what = getattr(error, "error_code", type(error).__name__)
+        cause = error.__cause__ or error  # MLflow wraps what the database says
+        told = str(getattr(cause, "orig", None) or "").splitlines()  # without the statement and its values
+        what = ": ".join([getattr(error, "error_code", type(error).__name__), type(cause).__name__, *told[:1]])
         return StoreError(f"{where}: MLflow cannot use this store ({what}). {change}")
 
     def _experiment(self, client: "MlflowClient", name: str) -> str:
