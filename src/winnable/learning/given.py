@@ -1,49 +1,57 @@
-"""One score that was given, as the feedback store keeps it: a predictor's answer for one lead, with what it was made of.
+"""One score that was given: as an answer says it, and as the feedback store keeps it with what it was made of.
 
-Batches (`inbox`) and the service (`service.recording`) keep their scores by it. Imports no database.
+Batches (`inbox`) and the service (`service.serving`, `service.keeping`) go by it. Imports no database.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from winnable.history.feedback_records import GivenScore
 from winnable.history.nameplates import Nameplate
-from winnable.learning.predictor import Predictor, Scores
+
+if TYPE_CHECKING:
+    from winnable.learning.predictor import Scores
+
+
+def answer_of(scores: "Scores", place: int, lead_id: str, score_id: str) -> dict[str, Any]:
+    """What is told of the lead at `place` among the `scores`."""
+    decision = scores.decision[place]
+    return {
+        "score_id": score_id,
+        "lead_id": lead_id,
+        "probability": float(scores.probability[place]),
+        "low": float(scores.low[place]),
+        "high": float(scores.high[place]),
+        "probability_winnable": None if scores.winnable is None else float(scores.winnable[place]),
+        "grade": scores.grade[place],
+        "decision": decision.action,
+        "because": decision.because,
+        "reasons": [{"says": each.says, "log_odds": each.log_odds} for each in scores.reasons[place]],
+    }
 
 
 def given_score(
-    predictor: Predictor,
-    scores: Scores,
-    place: int,
+    answer: Mapping[str, Any],
     *,
-    score_id: str,
-    lead_id: str,
+    mode: str,
+    version: str,
     as_of: datetime,
     given_at: datetime,
     plate: Nameplate,
+    fields: Iterable[str],
     values: Mapping[str, Any],
     activities: tuple[dict[str, Any], ...],
 ) -> GivenScore:
-    """The answer at `place` among the `scores`; of the lead's `values`, what the model looks at and what is there."""
-    decision = scores.decision[place]
+    """The score of an `answer_of` a lead; of the lead's `values`, the `fields` that the model looks at, where they are there."""
     return GivenScore(
-        score_id=score_id,
-        lead_id=lead_id,
+        **{**answer, "reasons": tuple(answer["reasons"])},
         as_of=as_of,
         given_at=given_at,
-        probability=float(scores.probability[place]),
-        low=float(scores.low[place]),
-        high=float(scores.high[place]),
-        probability_winnable=None if scores.winnable is None else float(scores.winnable[place]),
-        grade=scores.grade[place],
-        decision=decision.action,
-        because=decision.because,
-        mode=scores.mode,
-        version=predictor.version,
+        mode=mode,
+        version=version,
         person=plate.person,
-        reasons=tuple({"says": each.says, "log_odds": each.log_odds} for each in scores.reasons[place]),
-        values={field.name: values[field.name] for field in predictor.plan.fields if values.get(field.name) is not None},
+        values={name: values[name] for name in fields if values.get(name) is not None},
         activities=activities,
         name=plate.name,
         owner=plate.owner,

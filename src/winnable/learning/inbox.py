@@ -22,7 +22,7 @@ from winnable.history.feedback_records import ACTIVITIES_KEPT, LONGEST_ID, Given
 from winnable.history.moments import times_of
 from winnable.history.nameplates import Nameplates
 from winnable.learning.batch import score_table
-from winnable.learning.given import given_score
+from winnable.learning.given import answer_of, given_score
 from winnable.learning.predictor import Predictor, Scores
 
 _BATCH = 500  # scores in one commit
@@ -87,12 +87,13 @@ class Inbox:
         self, lead_id: str, moment: datetime, lead: dict[Any, Any], activities: Activities, scores: Scores, place: int
     ) -> GivenScore:
         return given_score(
-            *(self._predictor, scores, place),
-            score_id=str(uuid.uuid4()),
-            lead_id=lead_id,
+            answer_of(scores, place, lead_id, str(uuid.uuid4())),
+            mode=scores.mode,
+            version=self._predictor.version,
             as_of=moment,
             given_at=self._now,
             plate=self._plates.of(lead),
+            fields=[field.name for field in self._predictor.plan.fields],
             values=lead,
             activities=activities,
         )

@@ -67,7 +67,7 @@ class Service:
         self.follower = ChampionFollower(store, definition, _remote())
         self._opening = threading.Lock()
         self._feedback: FeedbackStore | None = None
-        self.recorder = Recorder(self.feedback, self.metrics, self.journal.event)
+        self.recorder = Recorder(store, self.metrics, self.journal.event)
         self.scoring = Scoring(self.follower.current, self.metrics, self.recorder)
         self.direct: dict[tuple[str, str], ASGIApp] = {("POST", "/score"): self.scoring, ("GET", "/healthz"): _Alive()}
         self._others: ASGIApp | None = None

@@ -1,60 +1,61 @@
 """Recording: every score that is given for a lead with an id is kept, so that sales can answer it and learning can look back.
 
-A request only hands over what it has in hand. A thread of its own makes rows of it and commits many at once; only there the
-database is loaded. If the database is slower than the requests, or fails, scores are dropped and counted, never delayed.
+A request only leaves its bytes behind. A thread sends what has gathered to a process beside this one (`keeping`), which makes
+rows of it and commits many at once: neither the database nor the time that it takes is in the server. A batch is let go when the
+other process says that it is on disk; it is sent again when that process or its database fails, which makes no second rows. If
+the database is slower than the requests, or stays away, scores beyond a bound are dropped and counted; no request waits.
 """
 
-import queue
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
-from winnable.definition.values import text
-from winnable.errors import StoreError
-from winnable.history.feedback_records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
-from winnable.history.nameplates import Nameplates
-from winnable.learning.given import given_score
+from pydantic_core import from_json, to_json
+
+from winnable.service.keeping import ANSWERED, END, HEAD, MODEL, REQUEST
 from winnable.service.metrics import Metrics
-from winnable.service.serving import Read, Serving, Told
+from winnable.service.serving import Serving
 
-if TYPE_CHECKING:
-    from winnable.history.feedback import FeedbackStore
-
-MOST_WAITING = 20_000  # scores that wait to be kept; more are dropped
-TOGETHER = 1000  # scores in one commit
+MOST_WAITING = 16_000_000  # bytes of requests and answers that wait to be kept; more are dropped
+TOGETHER = 2_000_000  # bytes in one commit
 GATHERING = 0.25  # seconds for which scores gather before they are committed
-SETTLING = 2.0  # seconds after the start before the database is loaded, so that the first requests have the processor
+SETTLING = 2.0  # seconds after the start before the other process is started, so that the first requests have the processor
 AGAIN = 5.0  # seconds after which a database that failed is tried again
-MOST_FORMS = 64  # different sets of columns of leads, beyond which what is known of them is forgotten
-PATIENCE = 5.0  # seconds for the last scores when the service stops
+PATIENCE = 10.0  # seconds for the last scores when the service stops
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A request's good leads, scored: all that a row of the store is made of."""
+    """A request with good leads, and its answer: all that rows of the store are made of."""
 
     serving: Serving
-    read: Read
-    told: Told
-    ids: list[str]
     at: float
+    body: bytes
+    content: bytes
+    leads: int
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + len(self.content)
 
 
 class Recorder:
-    """Keeps scores in the background. `feedback` opens the store; `tell` hears when keeping fails and when it works again."""
+    """Keeps scores in the background. `tell` hears when keeping fails and when it works again."""
 
-    def __init__(self, feedback: "Callable[[], FeedbackStore]", metrics: Metrics, tell: Callable[..., None]) -> None:
+    def __init__(self, store: Path, metrics: Metrics, tell: Callable[..., None]) -> None:
         self.problem: str | None = None
-        self._feedback = feedback
         self._metrics = metrics
         self._tell = tell
-        self._queue: queue.SimpleQueue[_Given | None] = queue.SimpleQueue()
-        self._waiting = 0  # only ever a little off, since two threads count
-        self._try_at = 0.0
-        self._named: tuple[Serving | None, dict[tuple[str, ...], Nameplates]] = (None, {})
+        self._keeper = _Keeper(store)
+        self._waiting: deque[_Given] = deque()
+        self._batch: list[_Given] = []  # what is being kept
+        self._came, self._went = 0, 0  # bytes; each is counted by one thread alone
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
@@ -62,95 +63,130 @@ class Recorder:
         """Begin to keep what is given."""
         self._thread.start()
 
-    def give(self, serving: Serving, read: Read, told: Told, ids: list[str]) -> None:
-        """Take over the scores of one request. Never waits and never fails."""
-        if self._waiting + len(ids) > MOST_WAITING:
-            self._metrics.not_kept(len(ids))
+    def give(self, serving: Serving, body: bytes, content: bytes, leads: int) -> None:
+        """Take over a request of which so many leads were scored, and its answer. Never waits and never fails."""
+        if not serving.leads_have_ids:
             return
-        self._waiting += len(ids)
-        self._queue.put(_Given(serving, read, told, ids, time.time()))
+        given = _Given(serving, time.time(), body, content, leads)
+        if self._came - self._went + given.size > MOST_WAITING:
+            self._lose(leads, "the database of labels is too slow or away")
+            return
+        self._came += given.size
+        self._waiting.append(given)
 
     def close(self) -> None:
-        """Keep what was given so far, as far as that takes no more than `PATIENCE`."""
-        self._queue.put(None)
+        """Keep what was given so far, as far as that takes no more than `PATIENCE`; what is not kept then is counted and told."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(PATIENCE)
+            self._keeper.end()
+            self._thread.join()
 
     def _work(self) -> None:
         self._stopping.wait(SETTLING)
-        going = True
-        while going:
-            first = self._queue.get()
-            given, going = self._gathered(first)
-            many = sum(len(each.ids) for each in given)
-            self._waiting = max(self._waiting - many, 0)
-            if given:
-                self._keep(given, many)
+        last = False
+        while not last:
+            last = self._stopping.wait(GATHERING)
+            while self._kept_some():
+                pass
+        left = sum(each.leads for each in (*self._batch, *self._waiting))
+        if left:
+            self._metrics.not_kept(left)
+            self._tell("scores not kept", level="error", problem="the service stopped before they were kept", scores=left)
 
-    def _gathered(self, first: _Given | None) -> tuple[list[_Given], bool]:
-        """What came within a moment of the first; and whether more will come."""
-        given: list[_Given] = []
-        until, each, many = time.monotonic() + GATHERING, first, 0
-        while each is not None:
-            given.append(each)
-            many += len(each.ids)
-            if many >= TOGETHER:
-                return given, True
-            try:
-                each = self._queue.get(timeout=max(until - time.monotonic(), 0.0))
-            except queue.Empty:
-                return given, True
-        return given, False
+    def _kept_some(self) -> bool:
+        """Keep what has waited longest; False if there is nothing, or it has to wait."""
+        size = sum(each.size for each in self._batch)
+        while self._waiting and size < TOGETHER:
+            size += self._waiting[0].size
+            self._batch.append(self._waiting.popleft())
+        if not self._batch:
+            return False
+        told = self._keeper.ask(self._batch) or self._keeper.ask(self._batch)  # a process that died is started anew, once
+        if told is not None and told["problem"] is not None:
+            self._report(told["problem"])
+            self._stopping.wait(AGAIN)
+            return False
+        leads, self._batch = sum(each.leads for each in self._batch), []
+        self._went += size
+        if told is None:
+            self._lose(leads, "the process that keeps them ended")
+            return True
+        self._metrics.kept(told["kept"])
+        if told["broken"]:
+            self._lose(told["broken"], "no rows could be made of some requests")
+        elif self.problem is not None:
+            self.problem = None
+            self._tell("scores kept again")
+        return True
 
-    def _keep(self, given: list[_Given], many: int) -> None:
-        if time.monotonic() < self._try_at:
-            self._metrics.not_kept(many)
-            return
+    def _lose(self, leads: int, why: str) -> None:
+        self._metrics.not_kept(leads)
+        self._report(why)
+
+    def _report(self, why: str) -> None:
+        if self.problem is None:
+            self.problem = "scores that are given are not kept, because the database of labels fails"
+            self._tell("scores not kept", level="error", problem=why)
+
+
+class _Keeper:
+    """The process that keeps scores, started with the first batch. One batch at a time."""
+
+    def __init__(self, store: Path) -> None:
+        self._command = [sys.executable, "-P", "-m", "winnable.service.keeping", str(store)]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._known: Serving | None = None
+        self._ended = False
+
+    def ask(self, batch: list[_Given]) -> dict[str, Any] | None:
+        """What the process says of a batch: the scores "kept" and "broken" and the "problem" of all. None if it died of it."""
         try:
-            scores = [score for each in given for score in self._scores(each)]
-            self._feedback().remember(scores)
-            self._metrics.kept(len(scores))
-            if self.problem is not None:
-                self.problem = None
-                self._tell("scores kept again")
-        except Exception as error:  # whatever fails here, scoring goes on
-            self._metrics.not_kept(many)
-            self._try_at = time.monotonic() + AGAIN
-            if self.problem is None:
-                self.problem = "scores that are given are not kept, because the database of labels fails"
-                says = str(error) if isinstance(error, StoreError) else type(error).__name__
-                self._tell("scores not kept", level="error", problem=says)
+            process = self._running()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(self._message(batch))
+            process.stdin.flush()
+            told: dict[str, Any] = from_json(process.stdout.readline())
+            return told
+        except (OSError, ValueError):
+            self._let_go()
+            return None
 
-    def _scores(self, given: _Given) -> Iterator[GivenScore]:
-        predictor, scores = given.serving.predictor, given.told.scores
-        roles, at = predictor.definition.columns, datetime.fromtimestamp(given.at, UTC)
-        if roles.id is None:
-            return
-        for row, (lead, score_id) in enumerate(zip(given.read.good, given.ids, strict=True), given.told.start):
-            values = lead.values
-            if text(values.get(roles.id)) is None or len(lead.lead_id) > LONGEST_ID:
-                continue  # the answer calls it by its place in the request, which is nobody's name
-            yield given_score(
-                *(predictor, scores, row),
-                score_id=score_id,
-                lead_id=lead.lead_id,
-                as_of=given.read.as_of,
-                given_at=at,
-                plate=self._plates(given.serving, tuple(values)).of(values),
-                values=values,
-                activities=tuple(
-                    {"kind": each.kind, "at": each.at}
-                    for each in sorted(lead.activities, key=lambda each: each.at)[-ACTIVITIES_KEPT:]
-                    if each.at < given.read.as_of
-                ),
+    def end(self) -> None:
+        """End the process, for good."""
+        self._ended = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        process, self._process, self._known = self._process, None, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._ended:
+            raise OSError
+        if self._process is None:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
+        return self._process
 
-    def _plates(self, serving: Serving, columns: tuple[str, ...]) -> Nameplates:
-        """The columns that name leads, among those of a lead; most leads have the same."""
-        if serving is not self._named[0] or len(self._named[1]) > MOST_FORMS:
-            self._named = (serving, {})
-        known = self._named[1]
-        if columns not in known:
-            known[columns] = Nameplates.among(serving.predictor.definition, columns)
-        return known[columns]
+    def _message(self, batch: list[_Given]) -> bytes:
+        parts: list[bytes] = []
+        for each in batch:
+            if each.serving is not self._known:
+                self._known = each.serving
+                predictor = each.serving.predictor
+                told = {
+                    "definition": predictor.definition.model_dump(mode="json", exclude_defaults=True),
+                    "plan": predictor.plan.to_json(),
+                }
+                parts += _frame(MODEL, to_json(told))
+            parts += _frame(REQUEST, ANSWERED.pack(each.at, each.leads, len(each.body)), each.body, each.content)
+        return b"".join([*parts, *_frame(END)])
+
+
+def _frame(kind: bytes, *payload: bytes) -> list[bytes]:
+    return [HEAD.pack(kind, sum(map(len, payload))), *payload]

@@ -50,7 +50,7 @@ class Scoring:
                 read = serving.read(asked, datetime.now(UTC))
                 told = await self._together.score(serving, read, reasons=reasons) if read.good else None
         scope["winnable.leads"] = len(read.leads)
-        content = self._answer(serving, read, told)
+        content = self._answer(serving, body, read, told)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -61,7 +61,7 @@ class Scoring:
             self._serving = Serving(predictor)
         return self._serving
 
-    def _answer(self, serving: Serving, read: Read, told: Told | None) -> bytes:
+    def _answer(self, serving: Serving, body: bytes, read: Read, told: Told | None) -> bytes:
         many = len(read.good)
         ids = self._ids.next(many)
         content = serving.answer(read, told, ids)
@@ -70,7 +70,7 @@ class Scoring:
             grades, probabilities = told.scores.grade[rows], told.scores.probability[rows].tolist()
             model = serving.predictor
             self._metrics.scored(model.fingerprint, model.mode, grades, probabilities, len(read.leads) - many)
-            self._recorder.give(serving, read, told, ids)
+            self._recorder.give(serving, body, content, many)
         return content
 
 

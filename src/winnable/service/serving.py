@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from winnable.learning.given import answer_of
 from winnable.learning.predictor import Predictor, Scores
 from winnable.service.problems import problem_of
 from winnable.service.reading import Asked, Lead, LeadReader
@@ -56,6 +57,7 @@ class Serving:
             "winnable_days": card["winnable_days"],
         }
         self._model_json = to_json(self.model)
+        self.leads_have_ids = predictor.definition.columns.id is not None
         self._reader = LeadReader(predictor.plan, predictor.definition.columns.id, predictor.columns)
 
     def read(self, asked: Asked, now: datetime) -> Read:
@@ -83,7 +85,7 @@ class Serving:
         faults: list[dict[str, Any]] = []
         for index, lead in enumerate(request.leads):
             if lead.fault is None and told is not None:
-                scores.append(_score(told.scores, told.start + row, lead.lead_id, ids[row]))
+                scores.append(answer_of(told.scores, told.start + row, lead.lead_id, ids[row]))
                 row += 1
             else:
                 scores.append(None)
@@ -91,22 +93,6 @@ class Serving:
         as_of = request.as_of.isoformat().replace("+00:00", "Z")
         rest = to_json({"as_of": as_of, "scores": scores, "errors": faults, "warnings": request.warnings})
         return b'{"model":' + self._model_json + b"," + rest[1:]
-
-
-def _score(scores: Scores, row: int, lead_id: str, score_id: str) -> dict[str, Any]:
-    decision = scores.decision[row]
-    return {
-        "score_id": score_id,
-        "lead_id": lead_id,
-        "probability": float(scores.probability[row]),
-        "low": float(scores.low[row]),
-        "high": float(scores.high[row]),
-        "probability_winnable": None if scores.winnable is None else float(scores.winnable[row]),
-        "grade": scores.grade[row],
-        "decision": decision.action,
-        "because": decision.because,
-        "reasons": [{"says": each.says, "log_odds": each.log_odds} for each in scores.reasons[row]],
-    }
 
 
 class ScoreIds:
