@@ -7,7 +7,7 @@ decides: nurtured, recycled to marketing, or discarded. Here also the grades, ho
 not known here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -83,10 +83,10 @@ def decide(
     verdicts.give(drawn, "pass", _drawn_in_words(definition.gate.always_work_share))
     _long_view(definition, verdicts, bars, probability if winnable is None else winnable, dated=winnable is not None)
     return verdicts.told(
-        chance=_of_100(probability),
-        long=_of_100(probability if winnable is None else winnable),
-        points=np.round(points.points, 1),
-        known=known,
+        chance=lambda: _of_100(probability),
+        long=lambda: _of_100(probability if winnable is None else winnable),
+        points=lambda: np.round(points.points, 1),
+        known=lambda: known,
     )
 
 
@@ -295,15 +295,17 @@ class _Verdicts:
 
     def give(self, held: BoolArray, action: Action, says: str) -> None:
         """One decision, to all of these leads that have none yet."""
+        if not np.count_nonzero(held):
+            return
         new = held & self.open()
-        if new.any():
+        if np.count_nonzero(new):
             self._codes[new] = len(self._given)
             self._given.append((action, says))
 
-    def told(self, **numbers: FloatArray) -> tuple[Decision, ...]:
+    def told(self, **numbers: Callable[[], FloatArray]) -> tuple[Decision, ...]:
         """The decisions with each lead's own numbers in their sentences; one object for all leads of which the same is said."""
         spoken = [[name for name in numbers if f"{{{name}}}" in says] for _, says in self._given]
-        columns = {name: values.tolist() for name, values in numbers.items()}
+        columns = {name: numbers[name]().tolist() for name in {name for names in spoken for name in names}}
         once: dict[tuple[float, ...], Decision] = {}
         told = []
         for row, code in enumerate(self._codes.tolist()):

@@ -93,17 +93,26 @@ def find_junk(definition: Definition, facts: Facts) -> Words:
     if junk.off:
         return Words(np.full(facts.size, -1, dtype=np.int64), ())
     contact = contact_columns(junk, facts.columns)
-    domains = _throw_away(junk.email_domains)
-    numbers = {_digits(phone) for phone in junk.phones}
+    nobody = np.zeros(facts.size, dtype=np.bool_)
+    names = emails = phones = nobody
+    if contact.name:
+        names = _made_up(facts, contact.name, *_fake(junk.names))
+    if contact.email:
+        domains = _throw_away(junk.email_domains)
+        emails = _any(facts, contact.email, lambda word: _thrown_away(word, domains))
+    if contact.phone:
+        numbers = {_digits(phone) for phone in junk.phones}
+        phones = _any(facts, contact.phone, lambda word: _impossible(word, numbers))
     found = [
-        ("the name is made up", _made_up(facts, contact.name, *_fake(junk.names))),
-        ("the e-mail address is a throw-away one", _any(facts, contact.email, lambda word: _thrown_away(word, domains))),
-        ("the telephone number cannot exist", _any(facts, contact.phone, lambda word: _impossible(word, numbers))),
+        ("the name is made up", names),
+        ("the e-mail address is a throw-away one", emails),
+        ("the telephone number cannot exist", phones),
     ]
     found += [(str(case), all_hold(case.when, facts, definition.activities)) for case in junk.rule]
     codes = np.full(facts.size, -1, dtype=np.int64)
     for code, (_, held) in enumerate(found):
-        codes[held & (codes < 0)] = code
+        if np.count_nonzero(held):
+            codes[held & (codes < 0)] = code
     return Words(codes, tuple(says for says, _ in found))
 
 

@@ -6,9 +6,10 @@ Needs neither pandas nor DuckDB, so that the serving process is small and quick.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import numpy as np
 
@@ -32,21 +33,26 @@ def facts_of_records(
     records: Sequence[Mapping[str, object]],
     activities: Sequence[Sequence[Activity]],
     as_of: Sequence[datetime],
+    words: Mapping[str, Container[object]] = MappingProxyType({}),
 ) -> Facts:
     """What was known of each record (column: value) and its activities strictly before its `as_of`; all three of length n.
 
-    Values may be text, numbers or booleans; a text that cannot be read as its column demands counts as missing.
+    Values may be text, numbers or booleans; a text that cannot be read as its column demands counts as missing. `words` are, by
+    column, some that are known to be read as they stand: most are, and need no second look.
     """
     moments = np.asarray([microseconds(when) for when in as_of], dtype=np.int64)
     columns: dict[str, Column] = {}
     numbers = iter(_read_values(plan.numbers, records))
     for field in plan.fields:
+        name = field.name
         if field.kind == "words":
-            columns[field.name] = Words.of([text(record.get(field.name)) for record in records])
+            known = words.get(name, ())
+            told = [record.get(name) for record in records]
+            columns[name] = Words.of([value if type(value) is str and value in known else text(value) for value in told])
         elif field.kind == "number":
-            columns[field.name] = Numbers(next(numbers))
+            columns[name] = Numbers(next(numbers))
         else:
-            columns[field.name] = Numbers(days_before(whole(_read_values((field,), records)[0]), moments))
+            columns[name] = Numbers(days_before(whole(_read_values((field,), records)[0]), moments))
     if plan.created:
         columns[AGE] = Numbers(days_between(whole(_read_values((plan.created,), records)[0]), moments))
     pasts = [_past(did, when) for did, when in zip(activities, moments.tolist(), strict=True)]
@@ -61,10 +67,11 @@ _READY = frozenset({float, type(None)})  # types that numpy takes as numbers and
 
 def _read_values(fields: Sequence[Field], records: Sequence[Mapping[str, object]]) -> FloatArray:
     """The values of records as the numbers that the fields demand, (fields, records)."""
-    values = [record.get(field.name) for field in fields for record in records]
+    names = [field.name for field in fields]
+    values = [value for record in records for value in map(record.get, names)]
     if not _READY.issuperset(map(type, values)):
-        values = [_read_value(field, record.get(field.name)) for field in fields for record in records]
-    return np.asarray(values, dtype=np.float64).reshape(len(fields), len(records))
+        values = [_read_value(field, record.get(field.name)) for record in records for field in fields]
+    return np.ascontiguousarray(np.asarray(values, dtype=np.float64).reshape(len(records), len(fields)).T)
 
 
 def _read_value(field: Field, value: object) -> float:

@@ -66,9 +66,7 @@ class Encoding:
 
     def encode(self, facts: Facts, rules: FloatArray) -> Encoded:
         """Facts of n leads and their rule log-odds, shape (n,), as arrays."""
-        numbers = np.empty((len(self.number_names), facts.size))
-        for position, number in enumerate(self.number_names):
-            numbers[position] = _numbers(facts, number)
+        numbers = np.array([_numbers(facts, name) for name in self.number_names]).reshape(len(self.number_names), facts.size)
         codes = np.empty((len(self.word_names), facts.size), dtype=np.int64)
         table: list[int] = []
         for row, name in zip(codes, self.word_names, strict=True):
@@ -92,7 +90,9 @@ def learn_encoding(facts: Facts) -> dict[str, Any]:
 
 def _numbers(facts: Facts, name: str) -> FloatArray:
     column = facts.columns.get(name)
-    if not isinstance(column, Words):
+    if isinstance(column, Numbers):
+        return column.values
+    if column is None:
         return facts.numbers(name)
     read = np.array([_number(word) for word in column.vocabulary] + [np.nan])
     return read[column.codes]

@@ -117,7 +117,7 @@ class Predictor:
         self, records: Sequence[Mapping[str, object]], activities: Sequence[Sequence[Activity]], as_of: Sequence[datetime]
     ) -> Facts:
         """The facts of the leads of a request, by the model's own plan."""
-        return facts_of_records(self.plan, records, activities, as_of)
+        return facts_of_records(self.plan, records, activities, as_of, self.scorer.words)
 
     def warm(self) -> None:
         """Prepare what the first lead with reasons would have to wait for, by scoring one of which nothing is known."""

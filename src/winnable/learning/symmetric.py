@@ -224,9 +224,7 @@ class _Combinations:
             return np.empty((0, *codes.shape[1:]), dtype=np.uint8)
         conditions = numbers.take(self._feature, axis=0) > _along(self._border, numbers)
         atoms = np.concatenate([codes, conditions, np.zeros((1, *codes.shape[1:]), dtype=np.int64)])
-        keys = atoms.take(self._atoms[0], axis=0) * _along(self._radices[0], codes)
-        for atom, radix in zip(self._atoms[1:], self._radices[1:], strict=True):
-            keys += atoms.take(atom, axis=0) * _along(radix, codes)
+        keys = (atoms.take(self._atoms, axis=0) * (self._radices if codes.ndim == 1 else self._radices[:, :, None])).sum(axis=0)
         places = self._places.take(_along(self._dense_start, keys) + keys[: self._dense])
         if self._dense < len(keys):
             places = np.concatenate([places, [self._sought(i, keys[i]) for i in range(self._dense, len(keys))]])

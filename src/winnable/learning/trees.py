@@ -48,19 +48,19 @@ def _call(function: str, *arguments: Any) -> None:
 class _FastRow:
     """LightGBM's prepared call for one row; it owns buffers, so that each thread needs its own."""
 
-    def __init__(self, booster: ctypes.c_void_p, features: int, size: int) -> None:
+    def __init__(self, booster: ctypes.c_void_p, features: int) -> None:
         self.row = np.empty(features)
-        self.leaves = np.empty(size)
+        self.score = np.empty(1)
         self._config = ctypes.c_void_p()
         self._length = ctypes.c_int64()
         _call(
             "LGBM_BoosterPredictForMatSingleRowFastInit",
-            *(booster, ctypes.c_int(LEAF), ctypes.c_int(0), ctypes.c_int(-1), ctypes.c_int(FLOAT64), ctypes.c_int32(features)),
+            *(booster, ctypes.c_int(RAW), ctypes.c_int(0), ctypes.c_int(-1), ctypes.c_int(FLOAT64), ctypes.c_int32(features)),
             *(ctypes.c_char_p(b"num_threads=1"), ctypes.byref(self._config)),
         )
         self._arguments = (
             *(self._config, self.row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(self._length)),
-            self.leaves.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+            self.score.ctypes.data_as(ctypes.c_void_p),
         )
         self._predict = _library().LGBM_BoosterPredictForMatSingleRowFast
 
@@ -68,7 +68,7 @@ class _FastRow:
         self.row[:] = features
         if self._predict(*self._arguments):
             raise ArtefactError(f"LightGBM refused a row: {_library().LGBM_GetLastError().decode(errors='replace')}")
-        return self.leaves
+        return self.score
 
     def __del__(self) -> None:
         if self._config:
@@ -107,35 +107,39 @@ class Trees:
         """The sum of the trees' means, and what each source adds to it on the way to each leaf, (leaves, sources)."""
         return _Ways(self._trees, self._values, self._leaves).added(self._sources)
 
-    def leaves(self, features: FloatArray) -> IntArray:
-        """The place of the leaf of each lead in each tree: (n, features) to (n, trees)."""
+    def logit(self, features: FloatArray, *, reasons: bool = False) -> tuple[FloatArray, FloatArray | None]:
+        """Raw scores (n,) of features (n, features), and if asked what each source added to `base` (n, sources)."""
+        logit = np.empty((len(features), 1))
         if len(features) == 1:
             fast = getattr(self._threads, "fast", None)
             if fast is None:
-                fast = self._threads.fast = _FastRow(self._booster, self._features, len(self._starts))
-            return (self._starts + fast(features[0]).astype(np.int64))[None, :]
-        out = np.empty((len(features), len(self._starts)))
+                fast = self._threads.fast = _FastRow(self._booster, self._features)
+            logit[0] = fast(features[0])
+        else:
+            self._predict(RAW, features, logit)
+        return logit[:, 0], self._added(features) if reasons else None
+
+    def _added(self, features: FloatArray) -> FloatArray:
+        """What each source added to `base` (n, sources), a batch of leads at a time."""
+        parts = np.empty((len(features), self._ways[1].shape[1]))
+        for at in range(0, len(features), BATCH):
+            batch = features[at : at + BATCH]
+            leaves = np.empty((len(batch), len(self._starts)))
+            self._predict(LEAF, batch, leaves)
+            for row, places in enumerate(self._starts + leaves.astype(np.int64)):
+                parts[at + row] = self._ways[1][places].sum(axis=0, dtype=np.float64)
+        return parts
+
+    def _predict(self, kind: int, features: FloatArray, out: FloatArray) -> None:
+        """Fill `out` with what LightGBM says of features (n, features): (n, 1) raw scores or (n, trees) leaves."""
         rows = np.ascontiguousarray(features, dtype=np.float64)
         length = ctypes.c_int64()
         _call(
             "LGBM_BoosterPredictForMat",
-            *(self._booster, rows.ctypes.data_as(ctypes.c_void_p), ctypes.c_int(FLOAT64), ctypes.c_int32(len(rows))),
-            *(ctypes.c_int32(self._features), ctypes.c_int(1), ctypes.c_int(LEAF), ctypes.c_int(0), ctypes.c_int(-1)),
-            *(ctypes.c_char_p(b"num_threads=1"), ctypes.byref(length), out.ctypes.data_as(ctypes.POINTER(ctypes.c_double))),
+            *(self._booster, ctypes.c_void_p(rows.ctypes.data), ctypes.c_int(FLOAT64), ctypes.c_int32(len(rows))),
+            *(ctypes.c_int32(self._features), ctypes.c_int(1), ctypes.c_int(kind), ctypes.c_int(0), ctypes.c_int(-1)),
+            *(ctypes.c_char_p(b"num_threads=1"), ctypes.byref(length), ctypes.c_void_p(out.ctypes.data)),
         )
-        return np.asarray(self._starts + out.astype(np.int64), dtype=np.int64)
-
-    def logit(self, features: FloatArray, *, reasons: bool = False) -> tuple[FloatArray, FloatArray | None]:
-        """Raw scores (n,) of features (n, features), and if asked what each source added to `base` (n, sources)."""
-        logit = np.empty(len(features))
-        parts = np.empty((len(features), self._ways[1].shape[1])) if reasons else None
-        for at in range(0, len(features), BATCH):
-            leaves = self.leaves(features[at : at + BATCH])
-            logit[at : at + BATCH] = self._values[leaves].sum(axis=1)
-            if parts is not None:
-                for row, places in enumerate(leaves):
-                    parts[at + row] = self._ways[1][places].sum(axis=0, dtype=np.float64)
-        return logit, parts
 
 
 def _header(text: str, key: str) -> int:

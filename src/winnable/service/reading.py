@@ -121,6 +121,8 @@ class LeadReader:
         created = () if plan.created is None else (plan.created,)
         self._created = None if plan.created is None else plan.created.name
         self._typed = tuple(field for field in (*plan.fields, *created) if field.kind != "words")
+        self._numbers = tuple(field.name for field in self._typed if field.kind == "number")
+        self._others = tuple(field for field in self._typed if field.kind != "number")
         words = [field.name for field in plan.fields if field.kind == "words"]
         self._words = (*words, id_column) if id_column is not None and id_column not in words else tuple(words)
 
@@ -142,11 +144,17 @@ class LeadReader:
 
     def warnings(self, leads: Sequence[Any]) -> list[str]:
         """One for each column that the model does not know."""
-        unknown = sorted({name for lead in leads if type(lead) is dict for name in lead.keys() - self._known})
-        told = [f"{name[:100]}: the model does not know this column; it was ignored" for name in unknown[:WARNINGS]]
-        return told + ([f"and {len(unknown) - WARNINGS:,} more unknown columns"] if len(unknown) > WARNINGS else [])
+        told = [lead.keys() for lead in leads if type(lead) is dict]
+        if all(names <= self._known for names in told):
+            return []
+        unknown = sorted({name for names in told for name in names - self._known})
+        said = [f"{name[:100]}: the model does not know this column; it was ignored" for name in unknown[:WARNINGS]]
+        return said + ([f"and {len(unknown) - WARNINGS:,} more unknown columns"] if len(unknown) > WARNINGS else [])
 
     def _check_words(self, given: Mapping[str, Any]) -> None:
+        values = list(map(given.get, self._words))
+        if _TEXTS.issuperset(map(type, values)) and sum(map(len, filter(None, values))) <= LONGEST_TEXT:
+            return
         for name in self._words:
             value = given.get(name)
             if type(value) is str:
@@ -157,15 +165,26 @@ class LeadReader:
 
     def _typed_values(self, given: dict[str, Any]) -> dict[str, object]:
         values: dict[str, object] = given
-        for field in self._typed:
+        for field in self._others if _plain_numbers(list(map(given.get, self._numbers))) else self._typed:
             value = given.get(field.name)
-            if value is None or (type(value) is float and field.kind == "number" and isfinite(value)):
+            if value is None:
                 continue
             read = _number(field, value) if field.kind == "number" else _date(field, value)
             if values is given:
                 values = dict(given)
             values[field.name] = read
         return values
+
+
+_TEXTS, _NUMBERS = frozenset({str, type(None)}), frozenset({float, int, type(None)})
+
+
+def _plain_numbers(values: list[Any]) -> bool:
+    """Whether all of them are numbers that can be counted with, or nothing; if in doubt, each is looked at."""
+    try:
+        return _NUMBERS.issuperset(map(type, values)) and isfinite(sum(filter(None, values), 0.0))
+    except OverflowError:
+        return False
 
 
 class _Fault(Exception):
