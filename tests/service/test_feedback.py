@@ -106,6 +106,22 @@ def test_a_repeated_request_adds_nothing_and_a_reused_key_is_a_conflict(shop: tu
     assert len(FeedbackStore.open(shop[1]).labels("L-2")) == 1
 
 
+def test_the_time_until_sales_answers_is_counted(store: Path, tmp_path: Path) -> None:
+    with serving(store, tmp_path / "log") as live, live.client() as client:
+        first = asked(client, [{"Lead ID": "L-1"}])["scores"][0]
+        until(lambda: leads(client, search="L-1")["leads"])
+        for _ in range(2):  # told again, it counts once
+            said(client, "k-1", lead_id="L-1", score_id=first["score_id"], label="accepted", by="Kim")
+        said(client, lead_id="L-1", label="won", by="Kim")
+        said(client, lead_id="never scored", label="lost", by="Kim")
+        lines = client.get("/metrics").text.splitlines()
+        told = {line.split("{")[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("winnable_feedback_lag")}
+        assert told["winnable_feedback_lag_seconds_count"] == 2
+        assert 0 < told["winnable_feedback_lag_seconds_sum"] < 60
+        labels = [line for line in lines if line.startswith("winnable_labels_total{")]
+        assert [line.rsplit(" ", 1)[1] for line in labels] == ["1", "1", "1"]
+
+
 def test_a_label_is_corrected_and_taken_back(sales: httpx.Client) -> None:
     wrong = said(sales, lead_id="L-3", label="rejected", by="Kim")
     right = said(sales, lead_id="L-3", label="accepted", by="Kim", replaces=wrong["label_id"])

@@ -13,6 +13,7 @@ import sqlalchemy as sql
 from winnable.definition.gate import DRAWN
 from winnable.history import feedback_tables as tables
 from winnable.history.feedback import FeedbackStore
+from winnable.history.feedback_records import Label
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,18 @@ class Lot:
     won: int
     lost: int
     promised: float
+
+
+def answered_after(store: FeedbackStore, label: Label) -> float | None:
+    """Seconds from the score that a kept label answers, else from the lead's last one, until the label was taken down; None where
+    no score is known. `StoreError` if the database cannot be read."""
+    assert label.recorded_at is not None, "the store gives every label its time"
+    scores = tables.scores.c
+    asked = sql.select(sql.func.max(scores.given_at)).where(scores.lead_id == label.lead_id)
+    asked = asked.where(scores.given_at <= label.recorded_at if label.score_id is None else scores.score_id == label.score_id)
+    with store.reading() as connection:
+        given_at = connection.scalar(asked)
+    return None if given_at is None else max((label.recorded_at - given_at).total_seconds(), 0.0)
 
 
 def cohorts(store: FeedbackStore) -> list[Cohort]:

@@ -10,12 +10,14 @@ import gc
 import os
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from winnable.errors import StoreError
 from winnable.service.champion import ChampionFollower
 from winnable.service.journal import Journal
 from winnable.service.keys import Keys, Role
@@ -26,6 +28,7 @@ from winnable.service.scoring import Scoring
 
 if TYPE_CHECKING:
     from winnable.history.feedback import FeedbackStore
+    from winnable.history.feedback_records import Label
 
 STORE, DEFINITION = "WINNABLE_STORE", "WINNABLE_DEFINITION"
 ANY_KEY: frozenset[Role] = frozenset({"score", "feedback"})
@@ -80,6 +83,17 @@ class Service:
 
                 self._feedback = FeedbackStore.open(self.store)
             return self._feedback
+
+    def hear(self, label: "Label", key: str | None) -> "Label":
+        """Keep a label, and count it with the time that it took to come. Errors as of `FeedbackStore.add`."""
+        from winnable.history.track_record import answered_after
+
+        store, asked_at = self.feedback(), datetime.now(UTC)
+        kept = store.add(label, key)
+        if kept.recorded_at is not None and kept.recorded_at >= asked_at:  # else it was only told again
+            with suppress(StoreError):  # the label is on the disk, and that is what counts
+                self.metrics.heard(kept.label, answered_after(store, kept))
+        return kept
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through the life of the server."""

@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from winnable.definition.model import Definition
 from winnable.errors import DataError, LabelError, StoreError
 from winnable.history.feedback_records import Label
+from winnable.service.openapi import refusal
 from winnable.service.problems import MEDIA_TYPE, Refusal, problem
 from winnable.service.reading import read_json, read_moment
-from winnable.service.schemas import LabelIn, LabelOut, LeadsAsked, LeadsOut, Problem
+from winnable.service.schemas import LabelIn, LabelOut, LeadsAsked, LeadsOut
 from winnable.service.scoring import body_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ T = TypeVar("T")
 def add_feedback_routes(app: FastAPI, service: "Service") -> None:
     """Give the application the two routes."""
     refusals: dict[int | str, dict[str, Any]] = {
-        code: {"model": Problem, "description": says}
+        code: refusal(says)
         for code, says in {
             400: "The body is not JSON in UTF-8, or has a member twice",
             409: "The label contradicts what is kept, or its key was used for another one",
@@ -50,7 +51,7 @@ def add_feedback_routes(app: FastAPI, service: "Service") -> None:
                 "name": "Idempotency-Key",
                 "in": "header",
                 "required": False,
-                "schema": {"type": "string", "maxLength": 200},
+                "schema": {"type": "string", "pattern": _KEY.pattern.join("^$")},
                 "description": "The same key with the same label gives the same answer, and adds nothing.",
             }
         ],
@@ -62,10 +63,10 @@ def add_feedback_routes(app: FastAPI, service: "Service") -> None:
         data = read_json(await body_of(request.scope, request.receive, LARGEST_LABEL))
         label = _label(data, service.follower.current().definition)
         key = _key(request.headers.get("idempotency-key"))
-        kept = await _answered(lambda: service.feedback().add(label, key))
+        kept = await _answered(lambda: service.hear(label, key))
         return LabelOut.of(kept)
 
-    @app.get("/leads", responses={503: refusals[503]})
+    @app.get("/leads", responses={code: refusals[code] for code in (422, 503)})
     async def leads(asked: Annotated[LeadsAsked, Query()]) -> LeadsOut:
         """The leads that were scored, the most probable first, a page at a time, each with its last score and what sales said."""
         told = await _answered(

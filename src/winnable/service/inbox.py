@@ -41,15 +41,21 @@ _WRONG_KEY = "This key is not known here, or may not answer for sales. Look for 
 
 
 class Inbox:
-    """The pages of one service. `feedback` opens its store, `current` gives the predictor in charge."""
+    """The pages of one service. `feedback` opens its store, `current` gives the predictor in charge, `hear` keeps a label."""
 
     def __init__(
-        self, sessions: Sessions, keys: Keys, feedback: Callable[[], FeedbackStore], current: Callable[[], Predictor]
+        self,
+        sessions: Sessions,
+        keys: Keys,
+        feedback: Callable[[], FeedbackStore],
+        current: Callable[[], Predictor],
+        hear: Callable[[Label, str | None], Label],
     ) -> None:
         self._sessions = sessions
         self._keys = keys
         self._feedback = feedback
         self._current = current
+        self._hear = hear
         self._values = Values()
 
     def routes(self) -> list[Route]:
@@ -193,7 +199,7 @@ class Inbox:
     async def _take_down(self, request: Request, given: Label, key: str | None, form: Mapping[str, str]) -> Response:
         """Keep a label and tell what came of it on the page that is shown next."""
         try:
-            kept = await self._read(lambda store: store.add(given, key))
+            kept = await self._read(lambda _: self._hear(given, key))
         except (DataError, LabelError) as error:
             told = {"words": f"Nothing was kept: {error}", "fault": "yes"}
         else:

@@ -16,6 +16,7 @@ from typing import Any
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 PROBABILITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+DAYS = tuple(86_400.0 * days for days in (1 / 24, 0.25, 1, 2, 3, 7, 14, 30, 90, 180))
 RECENT = 1000  # scores that the drift is taken of
 LEAST = 100  # scores below which a drift would be chance
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,6 +36,8 @@ class Metrics:
         self._faults = 0
         self._kept, self._not_kept = 0, 0
         self._probability = _Histogram(PROBABILITIES)
+        self._labels: Counter[tuple[str]] = Counter()
+        self._lag = _Histogram(DAYS)
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._of = ""
 
@@ -64,6 +67,12 @@ class Metrics:
         """So many scores were given but not kept, because the database failed or could not follow."""
         self._not_kept += many
 
+    def heard(self, label: str, after: float | None) -> None:
+        """Somebody gave a label, so many seconds after the score that it answers; None where there was none."""
+        self._labels[(label,)] += 1
+        if after is not None:
+            self._lag.add(after)
+
     def exposition(
         self, model: Mapping[str, Any], usual: Sequence[float], known_until: datetime | None, changed_at: float, problem: bool
     ) -> str:
@@ -79,6 +88,9 @@ class Metrics:
             *_gauge("winnable_scores_not_kept_total", "Scores given but not kept.", self._not_kept, kind="counter"),
             *_family("winnable_score_probability", "histogram", "Probabilities given."),
             *self._probability.lines("winnable_score_probability", ()),
+            *_counted("winnable_labels_total", "Labels taken down.", ("label",), self._labels),
+            *_family("winnable_feedback_lag_seconds", "histogram", "Time from a score until a label answers it."),
+            *self._lag.lines("winnable_feedback_lag_seconds", ()),
             *_family("winnable_model_info", "gauge", "The model in charge."),
             _line("winnable_model_info", tuple((name, str(model[name])) for name in ("version", "fingerprint", "mode")), 1),
             *_gauge("winnable_model_in_charge_seconds", "Time since the model in charge was taken up.", time.time() - changed_at),

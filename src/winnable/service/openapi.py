@@ -26,7 +26,7 @@ _REFUSALS = {
 
 
 def describe_scoring(document: dict[str, Any], predictor: Predictor) -> dict[str, Any]:
-    """The OpenAPI document with `POST /score` for this model, with its columns as the CRM calls them."""
+    """The OpenAPI document with what is this model's own: its columns as the CRM calls them, the reasons to reject a lead."""
     parts = document.setdefault("components", {}).setdefault("schemas", {})
     answer = ScoreResponse.model_json_schema(ref_template=_REFS)
     parts |= answer.pop("$defs") | {"ScoreResponse": answer}
@@ -37,10 +37,12 @@ def describe_scoring(document: dict[str, Any], predictor: Predictor) -> dict[str
     }
     document["security"] = [{"key": []}, {}]
     document["paths"] = {"/score": {"post": _score()}} | document["paths"] | {"/healthz": {"get": _alive()}}
+    label = document["paths"]["/feedback"]["post"]["requestBody"]["content"]["application/json"]
+    label["schema"] = label["schema"] | _rejected(predictor.definition)
     for path in document["paths"].values():
         for operation in path.values():
             for code in ("401", "403") if operation.get("security") != [] else ():
-                operation["responses"].setdefault(code, _problem(_REFUSALS[code]))
+                operation["responses"].setdefault(code, refusal(_REFUSALS[code]))
     return document
 
 
@@ -131,6 +133,15 @@ def _request(predictor: Predictor) -> dict[str, Any]:
     }
 
 
+def _rejected(definition: Definition) -> dict[str, Any]:
+    """What the schema of a label has to say besides: who rejects a lead gives one of the definition's reasons, or none."""
+    reasons = {"enum": [*definition.feedback.every, None]}
+    return {
+        "if": {"properties": {"label": {"const": "rejected"}}, "required": ["label"]},
+        "then": {"properties": {"reason": reasons}},
+    }
+
+
 def _alive() -> dict[str, Any]:
     answered = {"200": {"description": "It lives", "content": _content("Health")}}
     return {"description": "Whether the process lives.", "operationId": "healthz", "security": [], "responses": answered}
@@ -154,11 +165,12 @@ def _score() -> dict[str, Any]:
         "operationId": "score",
         "parameters": [reasons],
         "requestBody": {"required": True, "content": _content("ScoreRequest")},
-        "responses": answered | {code: _problem(says) for code, says in _REFUSALS.items()},
+        "responses": answered | {code: refusal(says) for code, says in _REFUSALS.items()},
     }
 
 
-def _problem(says: str) -> dict[str, Any]:
+def refusal(says: str) -> dict[str, Any]:
+    """The response of a request that is not answered: a problem, by its own media type."""
     return {"description": says, "content": {"application/problem+json": {"schema": {"$ref": _REFS.format(model="Problem")}}}}
 
 

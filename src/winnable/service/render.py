@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from winnable.history.feedback import FeedbackStore
+    from winnable.history.feedback_records import Label
     from winnable.learning.predictor import Predictor
     from winnable.service.keys import Keys
     from winnable.service.session import Sessions
@@ -32,8 +33,9 @@ class Pages:
         keys: "Keys",
         feedback: "Callable[[], FeedbackStore]",
         current: "Callable[[], Predictor]",
+        hear: "Callable[[Label, str | None], Label]",
     ) -> None:
-        self._parts = (sessions, keys, feedback, current)
+        self._parts = (sessions, keys, feedback, current, hear)
         self._router: Router | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -39,7 +39,7 @@ def routes_of(service: "Service") -> FastAPI:
         openapi_url=None,
     )
     app.router.routes += [Route(path, answer, methods=[method]) for (method, path), answer in service.direct.items()]
-    pages = Pages(Sessions(service.store, service.keys), service.keys, service.feedback, service.follower.current)
+    pages = Pages(Sessions(service.store, service.keys), service.keys, service.feedback, service.follower.current, service.hear)
     app.router.routes += [Route("/", pages), Route("/inbox/{path:path}", pages)]
     _add_routes(app, service)
     add_feedback_routes(app, service)
