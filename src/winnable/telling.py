@@ -93,6 +93,8 @@ def tell_suggestions(found: "Suggestions") -> None:
             out.print(f"Kinds of activity that {says}: {', '.join(kinds)}.")
     if found.left_out:
         out.print(f"Not looked at, because they seem to know the outcome: {', '.join(found.left_out)}.")
+    if found.untracked:
+        out.print(f"Nor these, because nobody can say since when they stand there: {', '.join(found.untracked)}.")
 
 
 def who(mode: str, version: str) -> str:
@@ -135,7 +137,8 @@ def progress_bars() -> Iterator["Progress"]:
 def tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
     """What was learned, how good it is against the alternatives, and who is in charge."""
     for kept_out in (column for column in candidate.verdicts if column.verdict != "ok"):
-        out.print(f"Kept out, it may know the outcome: {kept_out.name}. {' '.join(kept_out.evidence[:1])}")
+        reason = "its past is not known" if kept_out.verdict == "untracked" else "it may know the outcome"
+        out.print(f"Kept out, {reason}: {kept_out.name}. {' '.join(kept_out.evidence[:1])}")
     out.print(f"\n{verdict.told}")
     out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
     if candidate.judged is not None:
@@ -231,9 +234,11 @@ def tell_check(crm: "Crm", found: "Check") -> None:
     out.print(f"\nThe columns: {len(found.columns) - len(odd)} of {len(found.columns)} are above suspicion")
     for column in odd:
         verdict = "used, because the definition says so" if column.overruled else f"{column.verdict}, kept out"
-        strongest_and_effect = " ".join(dict.fromkeys((column.evidence[0], column.evidence[-1])))
-        out.print(f"  {column.name}: {verdict}. {strongest_and_effect}")
-    if any(column.verdict != "ok" for column in odd):
+        told = column.evidence[:1] if column.verdict == "untracked" else dict.fromkeys((column.evidence[0], column.evidence[-1]))
+        out.print(f"  {column.name}: {verdict}. {' '.join(told)}")
+    if any(column.verdict == "untracked" for column in odd):
+        out.print("  If an untracked one is known when a lead comes and never changed after, list it under columns.fixed.")
+    if any(column.verdict in ("suspect", "quarantined") for column in odd):
         out.print("  If one of them is known before the outcome, list it under columns.fixed (suspect) or columns.trusted.")
     out.print("\nThe history")
     for says in found.readiness.told:

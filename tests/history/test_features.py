@@ -13,6 +13,8 @@ from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm
 from winnable.history.features import facts_of, measure_expression
+from winnable.history.leak_names import name_clue
+from winnable.history.leakage import assess_columns, left_out
 from winnable.history.moments import microseconds
 from winnable.history.plan import AGE, FeaturePlan, Field, learn_plan
 from winnable.history.records import Activity, facts_of_records
@@ -44,7 +46,7 @@ def crm(leads: list[dict[str, object]], activities: list[dict[str, object]], his
     for frame, names in ((done, ["@id", "@kind"]), (changes, ["@id", "@field", "@old", "@new"])):
         frame[names] = frame[names].astype("str")
     return Crm(
-        leads=pd.DataFrame({**words, "@id": words["Id"], "@created": created}),
+        leads=pd.DataFrame({**words, "@id": words["Id"], "@created": created}).assign(**{"@status": "Won"}),
         activities=done.sort_values(["@id", "@at"], kind="stable"),
         history=changes.sort_values(["@id", "@field", "@at"], kind="stable"),
         rejects=pd.DataFrame(columns=["table", "row", "id", "reason"]),
@@ -139,6 +141,22 @@ def test_many_rows_and_one_lead_are_rendered_alike(company: tuple[Crm, list[int]
             assert [one.vocabulary[c] if c >= 0 else None for c in one.codes] == [
                 many.vocabulary[c] if c >= 0 else None for c in many.codes
             ], name
+
+
+@settings(max_examples=50, deadline=None)
+@given(companies(), st.lists(st.sampled_from(["Employees", "Title", "Last visit"]), unique=True))
+def test_a_value_counts_only_if_a_change_tells_its_time_or_the_definition_calls_it_fixed(
+    company: tuple[Crm, list[int], list[datetime]], fixed: list[str]
+) -> None:
+    """The oracle asks every lead's own changes. Where the export has none at all, what stands in it is all that there is."""
+    tables, agreed = company[0], definition(fixed=fixed)
+    assert tables.history is not None
+    told = {change[2] for change in tables.history.itertuples(index=False)}
+    learned = learn_plan(agreed, tables, left_out(assess_columns(agreed, tables))).learned
+    for field in ("Employees", "Title", "Last visit"):
+        assert not told or field in told or field in fixed or field not in learned
+        if told and field not in told and field in fixed and name_clue(field) is None:
+            assert field in learned
 
 
 @settings(max_examples=50, deadline=None)

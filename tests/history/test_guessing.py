@@ -118,13 +118,15 @@ def test_a_column_that_open_leads_often_lack_is_not_learned_from(tmp_path: Path)
 
 
 def test_fields_with_a_history_are_neither_fixed_nor_ignored(tmp_path: Path) -> None:
-    source = written(
-        tmp_path, {"id": np.arange(ROWS), "status": cycled("Won", "Lost"), "Rating": cycled("A", "B"), "Country": "DE"}
-    )
+    columns = {"status": cycled("Won", "Lost"), "Rating": cycled("A", "B"), "Country": "DE", "Hobby": cycled("Chess", "Golf")}
+    source = written(tmp_path, {"id": np.arange(ROWS), **columns})
     (tmp_path / "history.csv").write_text("id,at,field,old,new\n1,2024-01-01,Rating,,A\n1,2024-01-01,Country,,DE\n")
     without, with_history = guess(source), guess(source, None, str(tmp_path / "history.csv"))
     assert ("Rating" in without.ignore, "Country" in without.fixed) == (True, True)
     assert ("Rating" in with_history.ignore, "Country" in with_history.fixed) == (False, False)
+    # Of others nobody can say since when they have stood there; people who read the draft may.
+    assert (without.untracked, with_history.untracked) == ((), ("Hobby",))
+    assert "nothing is learned from them unless they are fixed: Hobby\n" in draft(with_history)
 
 
 def test_kinds_of_activity_are_sorted_by_their_names(tmp_path: Path) -> None:

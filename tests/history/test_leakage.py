@@ -146,11 +146,30 @@ def test_what_counts_of_recorded_changes_is_when_they_were_made(company: pd.Data
     before = pd.DataFrame({"Lead ID": told["Lead ID"], "At": at, "Field": "Field 18", "Old": "", "New": "500"})
     shared = definition()
     assert verdicts(leads, shared, tmp_path)["Field 18"].verdict == "ok"
-    found = verdicts(leads, shared, tmp_path, pd.concat([at_close, before]))
+    honest = definition(fixed=["Country", "Employees", "What is your occupation", "Time on site"])
+    found = verdicts(leads, honest, tmp_path, pd.concat([at_close, before]))
+    assert all(found[name].verdict == "ok" for name in honest.columns.fixed)
     assert found["Field 17"].verdict != "ok"
     assert "of its changes were made when the lead was closed" in " ".join(found["Field 17"].evidence)
     assert found["Field 18"].verdict == "ok"
     assert any("changes are recorded" in says for says in found["Field 18"].evidence)
+
+
+def test_where_changes_are_recorded_a_column_without_any_is_kept_out_unless_it_is_vouched_for(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
+    """The definition may call it fixed or trusted; where a lead came from is known when it comes."""
+    leads = company.assign(Source="Fair")
+    change = {"Lead ID": ["L3"], "At": ["2025-06-01"], "Field": ["Employees"], "Old": ["7"], "New": ["9"]}
+    shared = definition(fixed=["Country"], trusted=["Time on site"], source="Source")
+    found = verdicts(leads, shared, tmp_path, pd.DataFrame(change))
+    assert [name for name, each in found.items() if each.verdict == "untracked"] == ["What is your occupation"]
+    assert found["What is your occupation"].evidence[0] == (
+        "Changes are recorded of Employees, but none of this column: nobody can say since when its value has stood there."
+    )
+    # A history of the status alone says nothing of other columns.
+    of_status = pd.DataFrame({**change, "Field": ["Status"]})
+    assert all(each.verdict == "ok" for each in verdicts(leads, shared, tmp_path, of_status).values())
 
 
 @pytest.mark.parametrize(

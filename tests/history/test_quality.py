@@ -39,7 +39,8 @@ def shared(**stages: object) -> Definition:
     return definition_from(
         {
             "outcome": {"won": ["Closed Won"], "lost": ["Closed Lost"]},
-            "columns": {"id": "Lead ID", "person": "Email", "created": "Created", "closed": "Closed on", "status": "Status"},
+            "columns": {"id": "Lead ID", "person": "Email", "created": "Created", "closed": "Closed on", "status": "Status"}
+            | {"fixed": ["Country"]},
             "stages": stages,
         },
         "the test",
@@ -87,6 +88,11 @@ def test_columns_that_are_empty_constant_new_or_gone_are_named(
     company: pd.DataFrame, tmp_path: Path, column: np.ndarray, says: str
 ) -> None:
     assert says in found(company.assign(Field=column), tmp_path)["columns"]
+
+
+def test_columns_without_a_past_are_named(company: pd.DataFrame, tmp_path: Path) -> None:
+    told = found(company.assign(Field=np.where(np.arange(SIZE) % 2, "a", "b")), tmp_path)["untracked"]
+    assert told.startswith("No field history: 1 column taken at every moment as it stands today: `Field`.")
 
 
 def test_a_status_that_sounds_final_but_means_nothing_is_named(company: pd.DataFrame, tmp_path: Path) -> None:

@@ -113,6 +113,9 @@ def _columns(guesses: Guesses) -> Iterator[str]:
     if guesses.fixed:
         yield "# Usually known at creation and not changed after; take out what is changed later."
         yield f"fixed = {_list(guesses.fixed)}"
+    if guesses.untracked:
+        names = ", ".join(_one_line(name) for name in guesses.untracked)
+        yield f"# The field history has no change of these, so nothing is learned from them unless they are fixed: {names}"
     if guesses.ignore:
         yield "# Nothing is learned from these; take out what is known before the end and never changed by it."
         yield "ignore = ["

@@ -74,6 +74,7 @@ class Guesses:
     roles: dict[str, Guess]
     fixed: tuple[str, ...]
     ignore: dict[str, str]
+    untracked: tuple[str, ...]
     kinds: Kinds | None
 
     @property
@@ -104,11 +105,14 @@ def guess(leads: str, activities: str | None = None, history: str | None = None)
     tracked = set() if history is None else _fields_in(read_source(history, "history").data)
     taken = {outcome.status.column, *(guess.column for guess in roles.values())}
     kinds = None if log is None else _kinds(log)
-    guesses = Guesses(table.name, data, vendor, outcome, roles, (), {}, kinds)
+    guesses = Guesses(table.name, data, vendor, outcome, roles, (), {}, (), kinds)
     ignore = _ignored(guesses, [name for name in data.columns if name not in taken], tracked)
     source = {roles["source"].column} if "source" in roles else set()
     fixed = (name for name in data.columns if name in source or (name not in taken and name not in ignore and is_fixed(name)))
-    return replace(guesses, fixed=tuple(name for name in fixed if name not in tracked), ignore=ignore)
+    guesses = replace(guesses, fixed=tuple(name for name in fixed if name not in tracked), ignore=ignore)
+    settled = {*taken, *ignore, *guesses.fixed, *tracked}
+    others = tuple(name for name in data.columns if name not in settled)
+    return replace(guesses, untracked=others if tracked & set(data.columns) - {outcome.status.column} else ())
 
 
 # --- the outcome ----------------------------------------------------------------------------------------------------------------

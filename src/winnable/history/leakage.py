@@ -6,7 +6,9 @@ suspicion that one column in twenty deserves: what its name means (`leak_names`)
 names, at whom it is filled in, whether open leads of the same age have it too, when its dates lie, when its changes were made,
 whether it grows while a lead lives. From even odds a column is `suspect`, from 88 in 100 `quarantined`; both are kept out of
 models.
-A column whose changes are recorded is looked at as it stood when the lead was created, which is how models see it.
+A column whose changes are recorded is looked at as it stood when the lead was created, which is how models see it. Where the CRM
+records changes, but never one of a column, nobody can say since when its value has stood there: it is `untracked` and kept out as
+well, unless the definition calls it fixed or trusted.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from winnable.history.features import facts_of
 from winnable.history.leak_names import Clue, name_clue, names_a_key, tells_the_end
 from winnable.history.leak_strength import Strength, decided_groups, fill_odds, folds_of, groups_of, joint_auc, strength_of
 from winnable.history.moments import DAY, NEVER, times_of
+from winnable.history.past import untracked_columns
 from winnable.history.plan import FeaturePlan, Field, learn_plan
 from winnable.history.snapshots import outcomes
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
     from winnable.history.crm import Crm
 
-Verdict = Literal["ok", "suspect", "quarantined"]
+Verdict = Literal["ok", "suspect", "quarantined", "untracked"]
 
 PRIOR = -3.0
 """Log-odds that a column leaks before anything is known of it: one in twenty."""
@@ -64,7 +67,14 @@ def assess_columns(definition: Definition, crm: Crm) -> tuple[ColumnVerdict, ...
     judged = {name: _clues(table, name) for name in table.fields}
     sums = {name: PRIOR + sum(clue.weight for clue in clues) for name, clues in judged.items()}
     honest = [name for name, total in sums.items() if total < SUSPECT]
-    return tuple(_verdict(table, name, sums[name], judged[name], honest) for name in table.fields)
+    untracked = untracked_columns(definition, crm)
+    verdicts = (_verdict(table, name, sums[name], judged[name], honest) for name in table.fields)
+    return tuple(
+        replace(each, verdict="untracked", evidence=(untracked[each.name], *each.evidence))
+        if each.verdict == "ok" and each.name in untracked
+        else each
+        for each in verdicts
+    )
 
 
 def left_out(verdicts: Sequence[ColumnVerdict]) -> tuple[str, ...]:

@@ -52,12 +52,47 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
     return replace(crm, leads=leads, activities=kept[0], history=kept[1])
 
 
+def recorded_columns(definition: Definition, crm: Crm) -> frozenset[str]:
+    """The columns of the leads, other than those of who a lead is and how it ended, of which the field history has a change."""
+    recorded = set() if crm.history is None else set(crm.history["@field"].dropna()) & set(crm.leads.columns)
+    return frozenset(str(name) for name in recorded - _told_otherwise(definition))
+
+
+def as_they_stand(definition: Definition, crm: Crm) -> tuple[str, ...]:
+    """The columns that have today's value at every moment: no change is recorded and the definition does not call them fixed.
+
+    Where the CRM records changes of other columns, no model learns from these (`untracked_columns`). Where it records none, or
+    those of the status alone, today's values are all that there is.
+    """
+    columns = definition.columns
+    settled = {*columns.fixed, *columns.ignore, *_told_otherwise(definition), *recorded_columns(definition, crm)}
+    return tuple(str(name) for name in crm.leads.columns if not str(name).startswith("@") and name not in settled)
+
+
+def untracked_columns(definition: Definition, crm: Crm) -> dict[str, str]:
+    """The columns of which nobody can say since when their value has stood there, each with the reason in words.
+
+    These are columns without a recorded change in a CRM that records changes of others. The definition may vouch for one as fixed
+    or trusted; where a lead came from is known when it comes.
+    """
+    recorded = sorted(recorded_columns(definition, crm))
+    if not recorded:
+        return {}
+    others = f"{', '.join(recorded[:3])}{' and others' if len(recorded) > 3 else ''}"
+    why = f"Changes are recorded of {others}, but none of this column: nobody can say since when its value has stood there."
+    vouched = {definition.columns.source, *definition.columns.trusted}
+    return {name: why for name in as_they_stand(definition, crm) if name not in vouched}
+
+
+def _told_otherwise(definition: Definition) -> set[str | None]:
+    """The columns whose past is told by dates and by the status."""
+    return {getattr(definition.columns, role) for role in ("id", "person", "created", "closed", "status")}
+
+
 def cannot_be_undone(definition: Definition, crm: Crm) -> tuple[str, ...]:
     """In sentences, what `as_of` has to take as it stands today, whatever the moment."""
     recorded = set() if crm.history is None else set(crm.history["@field"].dropna())
-    roles = {getattr(definition.columns, role) for role in ("id", "person", "created", "closed", "status")}
-    settled = {*definition.columns.fixed, *definition.columns.ignore, *recorded, *roles}
-    today = [str(name) for name in crm.leads.columns if not str(name).startswith("@") and name not in settled]
+    today = as_they_stand(definition, crm)
     notes = []
     if today:
         named = ", ".join(today[:8]) + (f" and {len(today) - 8} more" if len(today) > 8 else "")

@@ -21,6 +21,7 @@ from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leak_names import LIKELY, name_clue
 from winnable.history.moments import microseconds, times_of
+from winnable.history.past import as_they_stand, recorded_columns
 from winnable.history.plan import FeaturePlan, Field, learn_plan
 from winnable.history.rejects import counted
 from winnable.history.snapshots import outcomes, persons
@@ -28,7 +29,7 @@ from winnable.history.snapshots import outcomes, persons
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["rejects", "junk", "duplicates", "columns", "status", "months", "label cliff", "open"]
+Kind = Literal["rejects", "junk", "duplicates", "columns", "untracked", "status", "months", "label cliff", "open"]
 
 _CLIFF = 0.2  # of what was usual: below it an outcome has stopped being recorded
 _MOSTLY = 0.5
@@ -50,6 +51,7 @@ def inspect_quality(definition: Definition, crm: Crm) -> tuple[Finding, ...]:
     found = [*_rejects(crm), *_junk(definition, crm), *_duplicates(definition, crm), *_columns(definition, crm)]
     found += _statuses(definition, crm)
     if "@created" in crm.leads:
+        found += _untracked(definition, crm)
         found += [*_months(crm), *_cliffs(definition, crm), *_open_months(definition, crm)]
     return tuple(found)
 
@@ -109,6 +111,16 @@ def _columns(definition: Definition, crm: Crm) -> list[Finding]:
         if listed:
             found.append(Finding("columns", f"{counted(len(listed), 'column')} {what}: {_named(listed)}."))
     return found
+
+
+def _untracked(definition: Definition, crm: Crm) -> list[Finding]:
+    """Where no change of any column is recorded: what is taken as it stands today. Else `leakage` has a verdict on each."""
+    learned = {field.name for field in learn_plan(definition, crm).fields if field.learn}
+    today = [name for name in as_they_stand(definition, crm) if name in learned]
+    if recorded_columns(definition, crm) or not today:
+        return []
+    says = f"No field history: {counted(len(today), 'column')} taken at every moment as it stands today: {_named(today)}"
+    return [Finding("untracked", f"{says}. If one of them is changed while leads are worked, list it under columns.ignore.")]
 
 
 def _named(names: list[str]) -> str:

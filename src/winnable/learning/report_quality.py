@@ -220,8 +220,11 @@ def leaks(candidate: Candidate) -> Section:
     """Which columns were kept out, because they may know the outcome."""
     kept_out = [column for column in candidate.verdicts if column.verdict != "ok"]
     vouched = [column for column in candidate.verdicts if column.overruled]
+    title, today = "Does a column know the outcome?", candidate.artefact.spec["card"]["as_they_stand"]
+    since = f"No change of a column is recorded, so these count as they stand in the export: {', '.join(today)}." if today else ""
     if not kept_out and not vouched:
-        return Section("Does a column know the outcome?", (f"None of the {len(candidate.verdicts)} columns is under suspicion.",))
+        says = f"None of the {len(candidate.verdicts)} columns is under suspicion."
+        return Section(title, tuple(filter(None, (says, since))))
     rows = tuple(
         (
             column.name,
@@ -231,5 +234,5 @@ def leaks(candidate: Candidate) -> Section:
         for column in [*kept_out, *vouched]
     )
     of_all = f"{len(kept_out)} of {len(candidate.verdicts)} columns"
-    says = f"{of_all} may have been written because a lead was won or lost; no model learned from them."
-    return Section("Does a column know the outcome?", (says,), tables=(Table(("column", "verdict", "evidence"), rows),))
+    says = f"{of_all} may have been written because a lead was won or lost, or nobody can say when; no model learned from them."
+    return Section(title, tuple(filter(None, (says, since))), tables=(Table(("column", "verdict", "evidence"), rows),))

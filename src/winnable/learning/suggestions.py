@@ -93,6 +93,7 @@ class Suggestions:
     won: int
     confirmed: bool
     left_out: tuple[str, ...]
+    untracked: tuple[str, ...]
     base: float
     double: float
 
@@ -107,14 +108,16 @@ def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
     latest = latest_moment(crm)
     rows = take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
     known = _ended(definition, crm, rows.take(rows.known))
-    leaks = left_out(assess_columns(definition, crm))
+    verdicts = assess_columns(definition, crm)
+    untracked = tuple(each.name for each in verdicts if each.verdict == "untracked")
+    leaks = tuple(name for name in left_out(verdicts) if name not in untracked)
     double = definition.scorecard[0].points_to_double_the_odds if definition.scorecard else 20.0
     won = int(known.won[_one_each(known, None)].sum()) if len(known.won) else 0
     people = len(np.unique(known.person))
-    nothing = Suggestions((), (), 0, people, won, False, leaks, 0.0, double)
+    nothing = Suggestions((), (), 0, people, won, False, leaks, untracked, 0.0, double)
     if min(won, people - won) < LEAST:
         return nothing
-    plan = _plan(definition, crm, leaks)
+    plan = _plan(definition, crm, (*leaks, *untracked))
     arriving, living = known.take(_one_each(known, None)), known.take(_one_each(known, seed))
     facts = facts_of(FeaturePlan(plan.fields), definition, crm, arriving.leads, arriving.as_of)
     by_field = _look(definition, plan, crm, arriving, list(field_conditions(plan, facts, crm, definition)))

@@ -23,6 +23,7 @@ from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leakage import ColumnVerdict, assess_columns, left_out
 from winnable.history.moments import DAY, NEVER
+from winnable.history.past import as_they_stand
 from winnable.history.plan import FeaturePlan, learn_plan
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.artefact import FORMAT, Artefact
@@ -129,6 +130,7 @@ def learn(
             "card": {
                 **_card(definition, crm, lessons, rows, present, judged),
                 "left_out": list(kept_out),
+                "as_they_stand": [name for name in as_they_stand(definition, crm) if name in plan.learned],
                 "segments": compare_segments(fit.facts, fit.points, rows, seed),
                 **heard,
             },
