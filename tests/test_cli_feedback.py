@@ -55,6 +55,11 @@ def test_training_hears_what_sales_said_and_says_so(tmp_path: Path) -> None:
     lead = pd.read_csv(files.open_leads).iloc[0]
     (tmp_path / "labels.csv").write_text(f"lead_id,label,by,at\n{lead['Lead ID']},won,Kim,2026-06-01\nL-0,lost,Kim,2026-06-01\n")
     winnable("feedback", "import", "labels.csv", folder=tmp_path)
+    check = ("check", *source, "--definition", "demo/definition.toml", "--json")
+    deaf, hearing = (json.loads(winnable(*check, *more, folder=tmp_path).stdout) for more in (("--store", "other"), ()))
+    for name, more in (("wins", 1), ("leads", 1), ("open_leads_that_teach", -1)):
+        assert hearing["readiness"][name] == deaf["readiness"][name] + more
+    assert f"{hearing['readiness']['open_leads_that_teach']} open leads teach besides" in hearing["readiness"]["told"][0]
     done = winnable("train", *source, "--definition", "demo/definition.toml", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 labels by sales were heard." in done.stdout

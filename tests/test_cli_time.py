@@ -46,7 +46,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     later = pd.to_datetime(table["closed"]) >= MIDDLE
     first = table.assign(status=table["status"].mask(later, "Open"), closed=table["closed"].mask(later))[early]
     first.to_csv(folder / "first_half.csv", index=False)
-    done = winnable("train", "first_half.csv", folder=folder)
+    done = winnable("train", "first_half.csv", "--backtest", folder=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -63,6 +63,17 @@ def test_it_prints_writes_and_draws_each_period(company: Path, tmp_path: Path) -
     assert (model["start"].to_numpy() == np.sort(model["start"].to_numpy())).all()
     assert (model["skill_low"] < model["skill"]).all()
     assert (tmp_path / "backtest.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_training_that_is_asked_for_it_keeps_the_backtest_in_its_report_and_its_run(company: Path) -> None:
+    assert "Trained anew for each of" in (company / "models" / "reports" / "version-1.html").read_text()
+    kept = {path.name: path for path in (company / "models").rglob("backtest.*")}
+    assert set(kept) == {"backtest.csv", "backtest.png"}
+    run = kept["backtest.csv"].parent
+    periods = pd.read_csv(kept["backtest.csv"]).query("answer == 'model'")
+    assert (periods["end"] <= "2025-07-01").all()
+    assert len(periods) > 1
+    assert (run / "report.html").read_text().count("Trained anew for each of") == 1
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ Activities = Annotated[str | None, typer.Option(help="The activity log: a file, 
 History = Annotated[str | None, typer.Option(help="The field history: a file, folder or database URL.")]
 DefinitionFile = Annotated[Path, typer.Option("--definition", help="The shared definition.")]
 Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
+Labels = Annotated[Path, typer.Option("--store", help="The folder of labels: what sales told there counts, where there is any.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
@@ -58,11 +59,15 @@ def train(
     report: Annotated[
         Path | None, typer.Option(help="Where to write what was found, as one HTML page to send; in the store if not given.")
     ] = None,
+    through_time: Annotated[
+        bool, typer.Option("--backtest", help="Also `winnable backtest --quick`, for the report and the run: some minutes more.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Learn from the history, compare, register the model and make it champion if it deserves to be."""
     from winnable.definition.load import load_definition
     from winnable.history.crm import read_crm
+    from winnable.learning.backtest import backtest as run_backtest
     from winnable.learning.hearing import hear
     from winnable.learning.promotion import register
     from winnable.learning.registry import Registry, check_writable
@@ -78,9 +83,15 @@ def train(
     for says in heard.told():
         out.print(says)
     with progress_bars() as progress:
+        tested = (
+            run_backtest(agreed, heard.crm, seed=seed, quick=True, tell=out.print, progress=progress) if through_time else None
+        )
         candidate = learn(agreed, heard.crm, seed=seed, tell=out.print, feedback=heard.to_json(), progress=progress)
-        verdict = register(candidate, heard.crm, store, began=began, progress=progress)
+        verdict = register(candidate, heard.crm, store, tested=tested, began=began, progress=progress)
     tell_training(candidate, verdict)
+    if tested is not None:
+        out.print("")
+        tell_backtest(tested)
     page = report or store / "reports" / f"version-{verdict.version}.html"
     verdict.report.write(page, verdict.told)
     out.print(f"\nThe report is in {page}.")
@@ -240,16 +251,18 @@ def check(
     curve: Annotated[bool, typer.Option("--curve", help="Also learn from parts of the data: would more of them help?")] = False,
     plot: Annotated[Path | None, typer.Option(help="Where to draw how far it is to enough history (PNG or SVG).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer for machines.")] = False,
+    store: Labels = Path("models"),
 ) -> None:
     """Can the data be trusted, and is there enough of them? Exit status 0 if ready, 3 if not."""
     from winnable.definition.load import load_definition
     from winnable.history.crm import read_crm
     from winnable.learning.checking import check as check_data
+    from winnable.learning.hearing import hear
     from winnable.learning.plots import save_plot
     from winnable.learning.readiness import readiness_plot
 
     agreed = load_definition(definition)
-    crm = read_crm(agreed, leads, activities, history)
+    crm = hear(agreed, read_crm(agreed, leads, activities, history), store).crm
     with progress_bars() as progress:
         found = check_data(agreed, crm, curve=curve, progress=progress)
     if as_json:
@@ -272,6 +285,7 @@ def backtest(
     output: Annotated[Path | None, typer.Option(help="Write every measure of every period as CSV.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw it through time: a .png, .svg or .pdf file.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed and data give the same models.")] = 0,
+    store: Labels = Path("models"),
     quiet: Quiet = False,
 ) -> None:
     """Train and test again and again through time, each time with what was known then."""
@@ -279,13 +293,14 @@ def backtest(
     from winnable.history.crm import read_crm
     from winnable.learning.backtest import backtest as run_backtest
     from winnable.learning.batch import check_output, write_table
+    from winnable.learning.hearing import hear
     from winnable.learning.plots import backtest_plot, save_plot
 
     out.quiet = quiet
     for path in filter(None, (output, plot)):
         check_output(path, (leads, activities, history))
     agreed = load_definition(definition)
-    crm = read_crm(agreed, leads, activities, history)
+    crm = hear(agreed, read_crm(agreed, leads, activities, history), store).crm
     with progress_bars() as progress:
         test = run_backtest(agreed, crm, periods=periods, seed=seed, quick=quick, tell=out.print, progress=progress)
     tell_backtest(test)

@@ -104,15 +104,15 @@ def who(mode: str, version: str) -> str:
 
 def tell_reading(crm: "Crm", rejects: Path) -> None:
     """Notes on the data, and where the rows lie that could not be used."""
-    from winnable.history.rejects import write_rejects
+    from winnable.history.rejects import counted, write_rejects
 
     for note in crm.notes:
         out.print(f"Note: {note}")
     rejects.unlink(missing_ok=True)  # an earlier one describes another export
     if len(crm.rejects):
         write_rejects(crm.rejects, rejects)
-        out.print(f"{len(crm.rejects):,} rows could not be used; {rejects} says why, row by row:")
-        for told, count in (crm.rejects["table"] + ": " + crm.rejects["reason"]).value_counts().head(6).items():
+        out.print(f"{counted(len(crm.rejects), 'row')} could not be used; {rejects} says why, row by row:")
+        for told, count in ("of the " + crm.rejects["table"] + ": " + crm.rejects["reason"]).value_counts(sort=False).items():
             out.print(f"  {count:>7,} {told}")
 
 

@@ -277,6 +277,16 @@ def test_every_fault_of_an_activity_has_its_reason(crm: Writer) -> None:
     assert "1 row without a kind" in said
 
 
+def test_what_was_recorded_in_the_future_is_rejected_and_what_is_older_than_its_lead_is_told(crm: Writer) -> None:
+    read = crm.read(
+        LEADS,
+        activities="lead,at,kind,recorded\na1,2024-01-05,Call,2024-01-06\na1,2024-01-05,Call,2031-01-06\n",
+        history="lead,at,field,old,new\na1,2019-01-05,City,Rome,Oslo\na1,2024-01-09,City,Oslo,Bonn\n",
+    )
+    assert reasons(read) == {("activities", 1): "it was recorded in the future"}
+    assert "history: 1 row from before the lead was created; kept, what was so before." in read.notes
+
+
 def test_activities_of_which_none_belongs_to_a_lead(crm: Writer) -> None:
     with pytest.raises(
         DataError, match="none of the 1 row belongs to a lead: 'lead' holds values like '99-aa', the leads' ids are like 'a9'"

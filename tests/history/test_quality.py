@@ -72,7 +72,7 @@ def test_junk_and_duplicates_are_counted(company: pd.DataFrame, tmp_path: Path) 
 def test_rows_that_cannot_be_used_are_counted(company: pd.DataFrame, tmp_path: Path) -> None:
     leads = company.copy()
     leads.loc[:5, "Created"] = ""
-    assert "Could not be used: 6 leads (1.0%)" in found(leads, tmp_path)["rejects"]
+    assert found(leads, tmp_path)["rejects"] == "Could not be used: 6 leads (1.0%): it has no creation date (6)."
 
 
 @pytest.mark.parametrize(

@@ -47,13 +47,14 @@ class EventReader:
         named = self.definition.activities
         given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
         events = self._events("activities", source, given)
+        if "@recorded" in events:
+            ahead = events["@recorded"] > self.now + AHEAD
+            self.findings.reject("activities", events.index[ahead], events.loc[ahead, "@id"], "it was recorded in the future")
+            events = events[~ahead]
         kindless = int(events["@kind"].isna().sum())
         if kindless:
             self.findings.note(f"activities: {counted(kindless, 'row')} without a kind; counted under none of the kinds.")
-        if "@created" in self.leads:
-            before = int((events["@at"].to_numpy(dtype="datetime64[us]") < self._created_of(events["@id"])).sum())
-            if before:
-                self.findings.note(f"activities: {counted(before, 'row')} from before the lead was created; kept, early touches.")
+        self._note_early("activities", events, "kept, early touches")
         return _sorted(events, [])
 
     def changes(self, source: Source) -> pd.DataFrame:
@@ -67,6 +68,7 @@ class EventReader:
         fieldless = events["@field"].isna()
         self.findings.reject("history", events.index[fieldless], events.loc[fieldless, "@id"], "it names no field")
         changes = _sorted(events[~fieldless], ["@field"])
+        self._note_early("history", changes, "kept, what was so before")
         if "@old" not in changes:
             self.findings.note("history: it keeps no old values; the value that was new before was taken.")
             changes["@old"] = changes.groupby(["@id", "@field"], sort=False)["@new"].shift().astype("str")
@@ -98,6 +100,14 @@ class EventReader:
             self._refuse_strangers(frame, known, table, roles["lead"])
             faults.append((~known, "no lead that can be used has this id"))
         return frame[self.findings.sift(kind, frame, faults) & known]
+
+    def _note_early(self, table: str, events: pd.DataFrame, kept: str) -> None:
+        """Say how many rows are older than their lead."""
+        if "@created" not in self.leads:
+            return
+        before = int((events["@at"].to_numpy(dtype="datetime64[us]") < self._created_of(events["@id"])).sum())
+        if before:
+            self.findings.note(f"{table}: {counted(before, 'row')} from before the lead was created; {kept}.")
 
     def _known(self, ids: "pd.Series[str]") -> "pd.Series[bool]":
         """Whether each row belongs to one of the leads. Each different id is looked up once."""

@@ -57,9 +57,18 @@ def inspect_quality(definition: Definition, crm: Crm) -> tuple[Finding, ...]:
 
 
 def _rejects(crm: Crm) -> list[Finding]:
-    rejected = int((crm.rejects["table"] == "leads").sum())
-    share = rejected / (rejected + len(crm.leads))
-    return [Finding("rejects", f"Could not be used: {counted(rejected, 'lead')} ({share:.1%}).")] if rejected else []
+    found = []
+    for table, rows, word in (
+        ("leads", crm.leads, "lead"),
+        ("activities", crm.activities, "row"),
+        ("history", crm.history, "row"),
+    ):
+        reasons = crm.rejects.loc[crm.rejects["table"] == table, "reason"].value_counts(sort=False)
+        if rows is not None and len(reasons):
+            what = counted(rejected := int(reasons.sum()), word) + ("" if word == "lead" else f" of the {table}")
+            why = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.items())
+            found.append(Finding("rejects", f"Could not be used: {what} ({rejected / (rejected + len(rows)):.1%}): {why}."))
+    return found
 
 
 def _junk(definition: Definition, crm: Crm) -> list[Finding]:

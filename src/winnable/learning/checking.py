@@ -38,6 +38,7 @@ class Check:
                 "ready": ready.ready,
                 "leads": ready.leads,
                 "wins": ready.wins,
+                "open_leads_that_teach": ready.still_open,
                 "needed_wins": ready.needed_wins,
                 "needed_leads": ready.needed.leads,
                 "rules_below_wins": ready.rules_below,

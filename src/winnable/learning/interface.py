@@ -72,9 +72,13 @@ def read(
     return Data(agreed, read_crm(agreed, leads, activities, history))
 
 
-def check(data: Data, *, curve: bool = False) -> Check:
-    """Which columns may know the outcome, and is there enough history? As `winnable check`; `curve` takes up to a minute more."""
-    return check_crm(data.definition, data.crm, curve=curve)
+def check(data: Data, *, curve: bool = False, store: Path | str | None = None) -> Check:
+    """Which columns may know the outcome, and is there enough history? As `winnable check`; `curve` takes up to a minute more.
+
+    With a `store` the labels in it are heard.
+    """
+    crm = data.crm if store is None else hear(data.definition, data.crm, Path(store)).crm
+    return check_crm(data.definition, crm, curve=curve)
 
 
 def train(data: Data, *, store: Path | str | None = None, seed: int = 0, tell: Tell = lambda _: None) -> Model:

@@ -10,6 +10,7 @@ from pathlib import Path
 from winnable.errors import ArtefactError, StoreError
 from winnable.history.crm import Crm
 from winnable.learning.artefact import Artefact
+from winnable.learning.backtest import Backtest
 from winnable.learning.changes import Changes
 from winnable.learning.contest import Contest, decide
 from winnable.learning.ledger import ROLLED_BACK, earlier_champion
@@ -42,11 +43,19 @@ class Verdict:
         return f"Version {self.version} is {'champion' if self.champion else 'challenger'}: {self.because}."
 
 
-def register(candidate: Candidate, crm: Crm, store: Path, *, began: float | None = None, progress: Progress = unseen) -> Verdict:
+def register(
+    candidate: Candidate,
+    crm: Crm,
+    store: Path,
+    *,
+    tested: Backtest | None = None,
+    began: float | None = None,
+    progress: Progress = unseen,
+) -> Verdict:
     """Record a candidate in the store's MLflow and make it champion if it deserves to be; the rule is `contest.decide`.
 
-    Each is compared with the champion that it replaces, also where several trainings end at once. `began` is when the training
-    did, in seconds since 1970.
+    Each is compared with the champion that it replaces, also where several trainings end at once. `tested` is a backtest for the
+    record and the report; `began` is when the training did, in seconds since 1970.
     """
     registry = Registry(store)
     with registry.alone():
@@ -57,7 +66,7 @@ def register(candidate: Candidate, crm: Crm, store: Path, *, began: float | None
         incumbent = None if before is None else Predictor(before, str(champion))
         decision = decide(candidate, crm, incumbent, progress)
         changes = None if before is None else Changes.between(before, candidate.artefact, str(champion))
-        found = find(candidate, crm, decision, changes)
+        found = find(candidate, crm, decision, changes, tested)
         record = record_of(candidate, crm, found, began)
         with registry.alone():
             if registry.champion() != champion:

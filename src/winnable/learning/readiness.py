@@ -29,6 +29,7 @@ from winnable.history.snapshots import outcomes, take_snapshots
 from winnable.learning.calibration import sigmoid
 from winnable.learning.encoding import Encoding, learn_encoding
 from winnable.learning.experts import fit_linear
+from winnable.learning.lessons import learn_lessons
 from winnable.learning.model import LeadModel, rules_decide_below
 from winnable.learning.opinions import expert_of
 from winnable.learning.progress import Progress, titled, unseen
@@ -120,14 +121,16 @@ def strength_factor(auc: float) -> float:
 class Readiness:
     """Whether the history is enough, and what would make it so.
 
-    leads, wins: with a known outcome. share: of them won (with one win and one loss added). columns, parameters: candidates, and
-    what a model would have to estimate for them. auc: the cautiously anticipated one. needed: Riley's minimum for all of them;
-    needed_half: for the stronger half of the columns, `half_columns` of them. rules_below: wins below which the rules should
-    decide. pace: wins a week lately, None without dates. `told` says it all in sentences.
+    leads, wins: with a known outcome. still_open: leads that teach besides, as far as they have been watched. share: of the leads
+    won (with one win and one loss added). columns, parameters: candidates, and what a model would have to estimate for them. auc:
+    the cautiously anticipated one. needed: Riley's minimum for all of them; needed_half: for the stronger half of the columns,
+    `half_columns` of them. rules_below: wins below which the rules should decide. pace: wins a week lately, None without dates.
+    `told` says it all in sentences.
     """
 
     leads: int
     wins: int
+    still_open: int
     share: float
     columns: int
     parameters: int
@@ -168,7 +171,10 @@ class Readiness:
         return (self._has(), self._stages(), *self._when(), *self._helps())
 
     def _has(self) -> str:
-        return f"You have {counted(self.wins, 'win')} among {counted(self.leads, 'lead')} with a known outcome."
+        known = f"You have {counted(self.wins, 'win')} among {counted(self.leads, 'lead')} with a known outcome"
+        if not self.still_open:
+            return f"{known}."
+        return f"{known}; {counted(self.still_open, 'open lead')} teach besides, for as much as their time so far tells."
 
     def _stages(self) -> str:
         half = f"the stronger half of the columns can be relied on from {self.blend_from:,}, all {self.columns} of them"
@@ -215,6 +221,7 @@ def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[Column
     return Readiness(
         leads=leads,
         wins=wins,
+        still_open=_still_open(definition, crm, outcome),
         share=share,
         columns=len(names),
         parameters=parameters,
@@ -226,6 +233,14 @@ def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[Column
         rules_below=rules_decide_below(share),
         pace=_pace(definition, crm),
     )
+
+
+def _still_open(definition: Definition, crm: Crm, outcome: FloatArray) -> int:
+    """How many leads without an outcome training learns from (`lessons`)."""
+    latest = latest_moment(crm)
+    rows = take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
+    teach = learn_lessons(definition, crm, rows).teach & np.isnan(outcome[rows.leads])
+    return len(np.unique(rows.leads[teach]))
 
 
 def learnable(definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict], most: int = 10_000) -> tuple[Facts, BoolArray]:

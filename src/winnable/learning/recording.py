@@ -17,11 +17,12 @@ import pandas as pd
 from winnable.history.crm import Crm
 from winnable.history.parsing import parse_numbers
 from winnable.history.plan import FeaturePlan
+from winnable.learning.backtest import MODEL, Backtest
 from winnable.learning.changes import Changes
 from winnable.learning.contest import Decision
 from winnable.learning.evaluation import bootstrap
 from winnable.learning.ledger import Part, Record
-from winnable.learning.plots import gain_plot, reliability_plot
+from winnable.learning.plots import backtest_plot, gain_plot, reliability_plot
 from winnable.learning.pyfunc import ACTIVITIES
 from winnable.learning.readiness import Lesson, Readiness, assess_readiness, learnable, learning_curve, readiness_plot
 from winnable.learning.report import Report, report_on
@@ -39,30 +40,30 @@ class Found:
     changes: Changes | None
     readiness: Readiness
     curve: Sequence[Lesson]
+    tested: Backtest | None
     report: Report
 
 
-def find(candidate: Candidate, crm: Crm, decision: Decision, changes: Changes | None) -> Found:
+def find(candidate: Candidate, crm: Crm, decision: Decision, changes: Changes | None, tested: Backtest | None = None) -> Found:
     """Look once more at the data: is there enough of them, would more help, what is to be told."""
     readiness = assess_readiness(candidate.definition, crm, candidate.verdicts)
     curve = learning_curve(*learnable(candidate.definition, crm, candidate.verdicts), quick=True)
     changed = () if changes is None else changes.told
-    return Found(
-        decision, changes, readiness, curve, report_on(candidate, crm, readiness=readiness, curve=curve, changed=changed)
-    )
+    report = report_on(candidate, crm, readiness=readiness, curve=curve, changed=changed, tested=tested)
+    return Found(decision, changes, readiness, curve, tested, report)
 
 
 def record_of(candidate: Candidate, crm: Crm, found: Found, began: float | None = None) -> Record:
     """What is kept of a candidate and of what was found; `began` is when its training did, in seconds since 1970."""
     spec, card, judged = candidate.artefact.spec, candidate.artefact.spec["card"], candidate.judged
-    decision, readiness, curve = found.decision, found.readiness, found.curve
+    decision, readiness, curve, tested = found.decision, found.readiness, found.curve, found.tested
     return Record(
         experiment=candidate.definition.name,
         name=_name(candidate),
         artefact=candidate.artefact,
         params=_params(candidate),
-        metrics={**_measures(judged), **_contest(decision), **_weights(candidate), **_ready(readiness)},
-        series={"curve_saved": tuple((lesson.leads, lesson.saved) for lesson in curve)},
+        metrics={**_measures(judged), **_contest(decision), **_weights(candidate), **_ready(readiness), **_tested(tested)},
+        series={"curve_saved": tuple((lesson.leads, lesson.saved) for lesson in curve), **_by_period(tested)},
         tags=_tags(candidate, crm, decision),
         facts=_facts(candidate, decision),
         texts={
@@ -74,8 +75,9 @@ def record_of(candidate: Candidate, crm: Crm, found: Found, began: float | None 
             "changes.txt": "\n".join(() if found.changes is None else found.changes.told),
             "report.html": found.report.html(standing(decision)),
             "dependencies.txt": "\n".join(dependencies()),
+            **({} if tested is None else {"backtest.csv": tested.table().to_csv(index=False)}),
         },
-        figures=_figures(judged, readiness, curve),
+        figures={**_figures(judged, readiness, curve), **({} if tested is None else {"backtest.png": backtest_plot(tested)})},
         parts=_parts(candidate),
         example=typical_lead(FeaturePlan.from_json(spec["plan"]), crm),
         began=began,
@@ -156,6 +158,22 @@ def _weights(candidate: Candidate) -> dict[str, float]:
 
 def _ready(readiness: Readiness) -> dict[str, float]:
     return {"needed_wins": float(readiness.needed_wins), "ready": float(readiness.ready), "anticipated_auc": readiness.auc}
+
+
+def _tested(tested: Backtest | None) -> dict[str, float]:
+    """Over all periods of a backtest: what each answer's log loss was, and what the model saved."""
+    if tested is None:
+        return {}
+    measured = tested.measured()
+    losses = {f"backtest_log_loss_{name.replace(' ', '_')}": each.log_loss for name, each in measured.items()}
+    return {**losses, "backtest_saved": measured[MODEL].skill}
+
+
+def _by_period(tested: Backtest | None) -> dict[str, tuple[tuple[int, float], ...]]:
+    """What the model saved in each period of a backtest, by the wins that it had learned from."""
+    if tested is None:
+        return {}
+    return {"backtest_saved_by_wins": tuple((period.wins, period.measured()[MODEL].skill) for period in tested.periods)}
 
 
 def _parts(candidate: Candidate) -> tuple[Part, ...]:
