@@ -170,10 +170,11 @@ def _tested(tested: Backtest | None) -> dict[str, float]:
 
 
 def _by_period(tested: Backtest | None) -> dict[str, tuple[tuple[int, float], ...]]:
-    """What the model saved in each period of a backtest, by the wins that it had learned from."""
+    """What the model saved in each period of a backtest, by the period's number."""
     if tested is None:
         return {}
-    return {"backtest_saved_by_wins": tuple((period.wins, period.measured()[MODEL].skill) for period in tested.periods)}
+    saved = (period.measured()[MODEL].skill for period in tested.periods)
+    return {"backtest_saved_by_period": tuple(enumerate(saved, start=1))}
 
 
 def _parts(candidate: Candidate) -> tuple[Part, ...]:
