@@ -190,7 +190,11 @@ def test_open_leads_teach_more_than_they_mislead(shared_data: Path, capsys: pyte
     others = table.drop(columns="ours")
     # Olist in May is the exception: its rate fell by a third from one month to the next, which no lead before showed, and whoever
     # expected too little was right by luck. The means are those of all cuts, that one included.
-    assert (table["ours"] < table["open is lost"]).sum() >= len(table) - 2
+    usual = table.drop(index="Olist 5")
+    assert (usual["ours"] < usual["open is lost"] + 0.001).all()
+    assert (usual["ours"] < usual["mature only"].fillna(np.inf)).all()
+    real = usual.filter(like="Olist", axis=0)
+    assert (real["ours"] < real["open is lost"]).all()
     assert (table["ours"].mean() < others.drop(columns="mature only").mean()).all()
     told = table["mature only"].notna()
     assert table["ours"][told].mean() < table["mature only"][told].mean()
