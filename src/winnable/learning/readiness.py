@@ -25,7 +25,7 @@ from winnable.history.leakage import ColumnVerdict, left_out
 from winnable.history.moments import DAY, NEVER, microseconds, times_of
 from winnable.history.plan import learn_plan
 from winnable.history.rejects import counted
-from winnable.history.snapshots import outcomes, take_snapshots
+from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.calibration import sigmoid
 from winnable.learning.encoding import Encoding, learn_encoding
 from winnable.learning.experts import fit_linear
@@ -211,7 +211,8 @@ def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[Column
     outcome = outcomes(definition, crm)
     wins, leads = int((outcome == 1.0).sum()), int((~np.isnan(outcome)).sum())
     share = (wins + 1) / (leads + 2)
-    facts, won = learnable(definition, crm, verdicts)
+    rows = _rows(definition, crm)
+    facts, won = _one_each(definition, crm, verdicts, rows, 10_000)
     names = [name for name, column in facts.columns.items() if tells(column)]
     groups = {name: groups_of(facts.columns[name]) for name in names}
     measured, auc = _anticipated_auc(list(groups.values()), won)
@@ -221,7 +222,7 @@ def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[Column
     return Readiness(
         leads=leads,
         wins=wins,
-        still_open=_still_open(definition, crm, outcome),
+        still_open=_still_open(definition, crm, rows),
         share=share,
         columns=len(names),
         parameters=parameters,
@@ -235,18 +236,26 @@ def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[Column
     )
 
 
-def _still_open(definition: Definition, crm: Crm, outcome: FloatArray) -> int:
-    """How many leads without an outcome training learns from (`lessons`)."""
+def _rows(definition: Definition, crm: Crm) -> Snapshots:
+    """The training rows of today."""
     latest = latest_moment(crm)
-    rows = take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
-    teach = learn_lessons(definition, crm, rows).teach & np.isnan(outcome[rows.leads])
+    return take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
+
+
+def _still_open(definition: Definition, crm: Crm, rows: Snapshots) -> int:
+    """How many leads without an outcome training learns from (`lessons`)."""
+    teach = learn_lessons(definition, crm, rows).teach & np.isnan(rows.outcome)
     return len(np.unique(rows.leads[teach]))
 
 
 def learnable(definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict], most: int = 10_000) -> tuple[Facts, BoolArray]:
     """One training row a lead, at a random moment of its life, for no more than `most` leads: facts, and whether it was won."""
-    latest = latest_moment(crm)
-    rows = take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
+    return _one_each(definition, crm, verdicts, _rows(definition, crm), most)
+
+
+def _one_each(
+    definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict], rows: Snapshots, most: int
+) -> tuple[Facts, BoolArray]:
     known = np.random.default_rng(0).permutation(np.flatnonzero(rows.known))
     _, first = np.unique(rows.leads[known], return_index=True)
     chosen = rows.take(np.sort(known[np.sort(first)[:most]]))
