@@ -92,7 +92,7 @@ def test_columns_that_are_empty_constant_new_or_gone_are_named(
 
 def test_columns_without_a_past_are_named(company: pd.DataFrame, tmp_path: Path) -> None:
     told = found(company.assign(Field=np.where(np.arange(SIZE) % 2, "a", "b")), tmp_path)["untracked"]
-    assert told.startswith("No field history: 1 column taken at every moment as it stands today: `Field`.")
+    assert told.startswith("No field history: in 1 column today's value counts at every moment: `Field`.")
 
 
 def test_a_status_that_sounds_final_but_means_nothing_is_named(company: pd.DataFrame, tmp_path: Path) -> None:

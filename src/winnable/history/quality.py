@@ -128,7 +128,7 @@ def _untracked(definition: Definition, crm: Crm) -> list[Finding]:
     today = [name for name in as_they_stand(definition, crm) if name in learned]
     if recorded_columns(definition, crm) or not today:
         return []
-    says = f"No field history: {counted(len(today), 'column')} taken at every moment as it stands today: {_named(today)}"
+    says = f"No field history: in {counted(len(today), 'column')} today's value counts at every moment: {_named(today)}"
     return [Finding("untracked", f"{says}. If one of them is changed while leads are worked, list it under columns.ignore.")]
 
 

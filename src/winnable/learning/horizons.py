@@ -28,10 +28,9 @@ little. What was tried for that month and left alone, being worse elsewhere (Mav
     open leads as soft labels, one EM step   .358  .416  .298   .610         .351
     a trend of the rate over cohorts         promises 1.4, 1.2 and 2.2 times what came
 
-Weights by the inverse probability of censoring were better on Maven, but need a
-history longer than the horizon and lean on its few oldest leads. Trees over person-periods would be a second model beside the
-blend; weights let every expert learn from open leads and leave one probability. `tests/benchmarks/test_open_leads.py` holds the
-comparison.
+Weights by the inverse probability of censoring were better on Maven, but need a history longer than the horizon and lean on its
+few oldest leads. Trees over person-periods would be a second model beside the blend; weights let every expert learn from open
+leads and leave one probability. `tests/benchmarks/test_open_leads.py` holds the comparison.
 """
 
 from collections.abc import Mapping, Sequence
