@@ -15,7 +15,7 @@ from typing import TypeVar
 from winnable.service.serving import Read, Serving, Told
 
 T = TypeVar("T")
-PATIENCE = 0.0003  # seconds, a fraction of what scoring takes, to wait for as many requests as came together of late
+PATIENCE = 0.001  # seconds, about what scoring a group takes, to wait for as many requests as came together of late
 MOST = 64  # leads that a group holds, so that its first request does not wait long for its last
 
 
