@@ -2,20 +2,27 @@
 
 The blend is base + sum of weight * (expert - base), with weights of at least 0. A prior holds it at a mixture of all experts as
 if a number of leads had shown that; on few rows this is worth more than any choice by cross-validation. Where one expert is far
-ahead of the mixture, the prior moves to it. Then the whole is drawn towards the bare base rate by what it gained out of fold:
-without a switch, but where there is nothing to be learned all the way.
+ahead of the mixture, the prior moves to it. Then the whole is stretched, for experts who learned from few leads are too timid, by
+as much as their number suggests and their answers out of fold confirm. Last it is drawn towards the bare base rate by what it
+gained out of fold: without a switch, but where there is nothing to be learned all the way.
 """
 
 import numpy as np
 
 from winnable.definition.facts import FloatArray
-from winnable.learning.calibration import log_losses, sigmoid
+from winnable.learning.calibration import log_losses, newton, sigmoid
 
 STRENGTH = 500.0
 """Leads that the prior mixture counts for."""
 
 STRETCH = 1.05
 """What the prior stretches the experts by: several opinions averaged in log-odds are too timid (Satopää et al. 2014)."""
+
+FEW, TIMID = 50.0, 0.15
+"""At this many leads, half of them won, experts are too timid by this share of their answers, by its root at more of them."""
+
+CONFIRMED = 100.0
+"""How firmly the stretch is held at what is expected of it: as the curvature of the log-likelihood along it."""
 
 TRUST = 0.1
 """How much of the difference in log-likelihood between experts counts when the prior moves: out of fold, it is mostly luck."""
@@ -36,10 +43,17 @@ def fit_blend(opinions: FloatArray, base: float, won: FloatArray, weights: Float
     """
     steps = opinions - base
     shares = _penalised(steps, base, won, weights, _moved(steps, base, won, weights, prior))
-    gained = float(weights @ (log_losses(np.full(len(won), base), won) - log_losses(base + steps @ shares, won)))
     rate = float(sigmoid(np.array(base)))
-    evidence = gained - 2 * float(np.log(4 * rate * (1 - rate) * weights.sum() / UNDECIDED))
-    return shares * max(0.0, 1 - CHANCE / evidence) if evidence > 0 else np.zeros_like(shares)
+    telling = 4 * rate * (1 - rate) * float(weights.sum())
+    nothing = np.full(len(won), base)
+    gained = float(weights @ (log_losses(nothing, won) - log_losses(base + steps @ shares, won)))
+    evidence = gained - 2 * float(np.log(telling / UNDECIDED))
+    if evidence <= CHANCE:
+        return np.zeros_like(shares)
+    expected = 1 + TIMID * float(np.sqrt(FEW / telling))
+    columns = np.column_stack([nothing, steps @ shares])
+    stretch = newton(columns, won, weights, penalty=np.array([1e9, CONFIRMED]), aim=np.array([1.0, expected]))[1]
+    return shares * max(0.0, float(stretch)) * (1 - CHANCE / evidence)
 
 
 def _moved(steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
