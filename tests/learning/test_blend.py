@@ -23,11 +23,27 @@ def test_a_hopeless_expert_costs_nothing() -> None:
     assert log_losses(blended, won).mean() < 1.003 * log_losses(truth, won).mean()
 
 
-def test_few_leads_leave_the_prior_nearly_alone() -> None:
-    truth, won, base = history(30, 2)
+def test_few_leads_move_the_prior_less_than_many() -> None:
     prior = np.array([0.7, 0.3])
-    weights = fit_blend(np.column_stack([truth, truth[::-1]]), base, won, np.ones(30), prior)
-    assert np.abs(weights / weights.sum() - prior).max() < 0.1
+
+    def moved(size: int) -> float:
+        truth, won, base = history(size, 2)
+        weights = fit_blend(np.column_stack([truth, truth[::-1]]), base, won, np.ones(size), prior)
+        return float(np.abs(weights / weights.sum() - prior).max())
+
+    assert 0 < moved(30) < 0.5 * moved(3000)
+
+
+def test_experts_of_few_leads_are_stretched_and_those_who_say_too_much_are_not() -> None:
+    def size(leads: int, timid: float) -> float:
+        truth, won, base = history(leads, 11)
+        opinion = base + timid * (truth - truth.mean())
+        return float(fit_blend(opinion[:, None], base, won, np.ones(leads), np.ones(1))[0])
+
+    assert size(100, 0.6) > 1.1
+    assert size(20_000, 0.6) > 1.5
+    assert size(20_000, 1.0) < 1.03
+    assert size(20_000, 2.0) < 0.6
 
 
 def test_where_nothing_can_be_learned_the_rate_answers() -> None:

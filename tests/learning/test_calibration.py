@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from winnable.definition.facts import FloatArray
-from winnable.learning.calibration import calibrate, fit_calibration, follow_drift, log_losses, logit_of, sigmoid
+from winnable.learning.calibration import calibrate, fit_calibration, follow_drift, log_losses, logit_of, settle_level, sigmoid
 
 
 def scores(size: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
@@ -39,6 +39,16 @@ def test_two_equal_slopes_are_a_straight_line() -> None:
     calibration = {"intercept": 0.3, "win": 0.8, "loss": 0.8}
     logit = np.linspace(-5, 5, 11)
     np.testing.assert_allclose(calibrate(logit, calibration), 0.3 + 0.8 * logit, atol=1e-12)
+
+
+def test_scores_that_add_up_to_too_few_wins_are_moved_half_of_the_way() -> None:
+    chance = np.random.default_rng(3)
+    truth = chance.normal(-3, 1, 20_000)
+    won = (chance.random(20_000) < sigmoid(truth)).astype(float)
+    every = np.ones(20_000)
+    assert settle_level(truth, won, every) == pytest.approx(0, abs=0.05)
+    assert settle_level(truth - 1, won, every) == pytest.approx(0.5, abs=0.05)
+    assert settle_level(truth - 1, won, every) == pytest.approx(settle_level(truth - 1, won, 7 * every))
 
 
 def test_a_changed_rate_is_followed_and_a_steady_one_is_not() -> None:

@@ -12,11 +12,8 @@ import numpy as np
 from winnable.definition.facts import FloatArray
 from winnable.learning.calibration import log_losses, newton, sigmoid
 
-STRENGTH = 500.0
+STRENGTH = 1000.0
 """Leads that the prior mixture counts for."""
-
-STRETCH = 1.05
-"""What the prior stretches the experts by: several opinions averaged in log-odds are too timid (Satopää et al. 2014)."""
 
 FEW, TIMID = 50.0, 0.15
 """At this many leads, half of them won, experts are too timid by this share of their answers, by its root at more of them."""
@@ -24,7 +21,7 @@ FEW, TIMID = 50.0, 0.15
 CONFIRMED = 100.0
 """How firmly the stretch is held at what is expected of it: as the curvature of the log-likelihood along it."""
 
-TRUST = 0.1
+TRUST = 0.2
 """How much of the difference in log-likelihood between experts counts when the prior moves: out of fold, it is mostly luck."""
 
 UNDECIDED = 300.0
@@ -61,7 +58,7 @@ def _moved(steps: FloatArray, base: float, won: FloatArray, weights: FloatArray,
 
     Beforehand the mixture is as likely as all experts alone together. `TRUST` tempers the evidence (Grünwald 2012).
     """
-    candidates = STRETCH * np.vstack([prior, np.eye(len(prior))])
+    candidates = np.vstack([prior, np.eye(len(prior))])
     losses = np.array([weights @ log_losses(base + steps @ candidate, won) for candidate in candidates])
     likely = np.r_[1.0, prior] * np.exp(-TRUST * (losses - losses.min()))
     return np.asarray(likely @ candidates / likely.sum(), dtype=np.float64)

@@ -67,6 +67,14 @@ def fit_calibration(logit: FloatArray, won: FloatArray, weights: FloatArray, fol
     return _fit(kind, logit, won, weights)
 
 
+def settle_level(logit: FloatArray, won: FloatArray, weights: FloatArray) -> float:
+    """Half of the shift of out-of-fold log-odds, each array of shape (n,), at which they would add up to the wins.
+
+    Where wins are rare, opinions averaged in log-odds add up to too few of them. Half, because some of it may be chance.
+    """
+    return 0.5 * _shift(logit, won, weights)
+
+
 def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray, settled: BoolArray) -> float:
     """The shift of log-odds (n,) that follows the rate of late, by `order` (n,), the leads' times in days.
 
@@ -84,12 +92,7 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
 
     def shift(until: float) -> float:
         known = order <= until
-        fresh = weights[known] * 0.5 ** ((until - order[known]) / halving)
-        moved = 0.0
-        for _ in range(25):
-            p = sigmoid(logit[known] + moved)
-            moved -= float((fresh @ (p - won[known]) + 10 * moved) / (fresh @ (p * (1 - p)) + 10))
-        return moved
+        return _shift(logit[known], won[known], weights[known] * 0.5 ** ((until - order[known]) / halving), held=10)
 
     until = float(np.quantile(order, 0.8))
     late = order > until
@@ -97,6 +100,15 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
     if len(gain) == 0 or gain.sum() <= 2 * np.sqrt(len(gain)) * gain.std():
         return 0.0
     return 0.5 * shift(present)
+
+
+def _shift(logit: FloatArray, won: FloatArray, weights: FloatArray, held: float = 0.0) -> float:
+    """The shift at which log-odds add up to the wins, held at 0 by `held`."""
+    shift = 0.0
+    for _ in range(25):
+        p = sigmoid(logit + shift)
+        shift -= float((weights @ (p - won) + held * shift) / (weights @ (p * (1 - p)) + held))
+    return shift
 
 
 def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray) -> dict[str, Any]:

@@ -18,7 +18,16 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray
 from winnable.learning.blend import fit_blend
 from winnable.learning.boosting import average_symmetric, fit_leafwise, fit_symmetric, indicators_of
-from winnable.learning.calibration import calibrate, fit_calibration, follow_drift, identity, log_losses, logit_of, sigmoid
+from winnable.learning.calibration import (
+    calibrate,
+    fit_calibration,
+    follow_drift,
+    identity,
+    log_losses,
+    logit_of,
+    settle_level,
+    sigmoid,
+)
 from winnable.learning.encoding import Encoded, Encoding, learn_encoding
 from winnable.learning.experts import Fitted, fit_linear, fit_rules
 from winnable.learning.opinions import expert_of
@@ -138,6 +147,8 @@ class LeadModel:
         shares = fit_blend(opinions, base, rows.won, counted, prior / prior.sum())
         blended = base + (opinions - base) @ shares
         calibration = fit_calibration(blended, rows.won, counted, folds)
+        if shares.any():  # the base rate's level is right as it is
+            calibration["intercept"] += settle_level(calibrate(blended, calibration), rows.won, rows.weights)
         if order is not None:
             moved = follow_drift(calibrate(blended, calibration), rows.won, rows.weights, order, settled)
             calibration["intercept"] += moved
