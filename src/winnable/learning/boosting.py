@@ -7,7 +7,8 @@ Neither library is imported before it is needed; scoring needs neither.
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,19 @@ def indicators_of(leads: Encoded) -> list[tuple[int, int]]:
     """(column of words, code) of the columns with just two different codes: a question of yes or no needs no rate."""
     present = [np.unique(column) for column in leads.codes.T]
     return [(j, int(codes[1])) for j, codes in enumerate(present) if len(codes) == 2]
+
+
+@contextmanager
+def side_by_side() -> Iterator[None]:
+    """Lets threads that are begun within it fit symmetric trees at once.
+
+    Each fit of CatBoost (1.2) sets the logger of the whole process and takes it away at its end, from under the other threads,
+    unless a thread that outlives them has set it before.
+    """
+    from catboost.core import log_fixup
+
+    with log_fixup():
+        yield
 
 
 def fit_symmetric(

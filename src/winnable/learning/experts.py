@@ -26,6 +26,8 @@ LEARNING_RATE = 0.5
 RIDGE_ROWS = 50_000
 """More leads than this do not change a few hundred coefficients; the ridge takes an even sample of them."""
 
+ALONE = 20
+"""Wins, and others, from which on a segment has a regression of its own."""
 
 STEPS = 9
 """Marks (deciles) at which a number's effect may step, beside its slope: what makes the ridge bend."""
@@ -63,6 +65,22 @@ def fit_linear(leads: Encoded, won: FloatArray, weights: FloatArray, level_count
     beta = _ridge(design.columns(leads), won, weights, offset)
     part = {"kind": "linear", "intercept": float(rules["intercept"] + beta[0]), "rules": rules["slope"]}
     return Fitted({**part, **design.part(beta[1:])})
+
+
+def alone(leads: Encoded, won: FloatArray, weights: FloatArray, column: int) -> list[int]:
+    """The codes of a column of words that have wins and others enough for a regression of their own."""
+    codes = leads.codes[:, column]
+    wins, others = np.bincount(codes, weights * won), np.bincount(codes, weights * (1 - won))
+    return [int(code) for code in np.flatnonzero(np.minimum(wins, others) >= ALONE)]
+
+
+def fit_apart(leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...], *, column: int) -> Fitted:
+    """A ridge for each word of a column that has leads enough, and one of all leads for the others."""
+    own = {}
+    for code in alone(leads, won, weights, column):
+        rows = np.flatnonzero(leads.codes[:, column] == code)
+        own[str(code)] = fit_linear(leads.take(rows), won[rows], weights[rows], level_counts).part
+    return Fitted({"kind": "apart", "column": column, "own": own, "others": fit_linear(leads, won, weights, level_counts).part})
 
 
 def _ridge(columns: FloatArray, won: FloatArray, weights: FloatArray, offset: FloatArray) -> FloatArray:

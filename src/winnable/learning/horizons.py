@@ -15,8 +15,8 @@ Olist cut at the end of February, March and April 2018; Maven at four cuts of 20
     person-period trees, win and loss        .370  .361  .289   .703         .362
     hazardous.SurvivalBoost 0.2             2.080 1.686  .570   .708          -
 
-A dash is where a way has nothing to learn from, or was not run. In May 2018 Olist's rate fell from 12.6 to 8.4 %, and no way
-that was tried saw it coming. At the cut, the leads that had been watched to the end stood at 11.3 %, all together at 13.3 % (Aalen and
+A dash is where a way has nothing to learn from, or was not run. In May 2018 Olist's rate fell from 12.6 to 8.4 %, and no way that
+was tried saw it coming. At the cut, the leads that had been watched to the end stood at 11.3 %, all together at 13.3 % (Aalen and
 Johansen), and leads of equal age were won more often from month to month (by 17 %, standard error 4 %). The answer ranks as well
 as the others (AUC 0.71), and at the right level it would have .268, like open leads counted as lost, which always expect too
 little. What was tried for that month and left alone, being worse elsewhere (Maven with other cuts and columns than above):

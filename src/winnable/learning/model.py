@@ -7,6 +7,7 @@ It does not read exports, make features, evaluate or store anything.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Self
@@ -17,7 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray
 from winnable.learning.blend import fit_blend
-from winnable.learning.boosting import average_symmetric, fit_leafwise, fit_symmetric, indicators_of
+from winnable.learning.boosting import average_symmetric, fit_leafwise, fit_symmetric, indicators_of, side_by_side
 from winnable.learning.calibration import (
     calibrate,
     fit_calibration,
@@ -29,10 +30,11 @@ from winnable.learning.calibration import (
     sigmoid,
 )
 from winnable.learning.encoding import Encoded, Encoding, learn_encoding
-from winnable.learning.experts import Fitted, fit_linear, fit_rules
+from winnable.learning.experts import Fitted, alone, fit_apart, fit_linear, fit_rules
 from winnable.learning.opinions import expert_of
 from winnable.learning.progress import Step
 from winnable.learning.scorer import UNKNOWN_BAND, Answer, Contributions, Scorer
+from winnable.learning.segments import SEGMENT
 
 RATE_MARGIN = 0.4
 """While the share won is not known within 40 % of it, nothing else can be."""
@@ -40,7 +42,7 @@ RATE_MARGIN = 0.4
 LEAST_OUTCOMES = 3
 """Wins, and losses, below which nothing but the rate is learned."""
 
-PRIOR = {"rules": 0.25, "ridge": 0.35, "symmetric": 0.50, "leafwise": 0.15}
+PRIOR = {"rules": 0.25, "ridge": 0.35, "symmetric": 0.50, "leafwise": 0.15, "apart": 0.10}
 """The experts' shares before any evidence, relative to each other."""
 
 Fit = Callable[[Encoded, FloatArray, FloatArray], Fitted]
@@ -139,7 +141,7 @@ class LeadModel:
         encoding = Encoding(spec)
         leads = encoding.encode(facts, rows.rules)
         folds = assign_folds(rows.won, groups, 3 if self.quick else fold_count(leads.size), self.seed)
-        fits = self._experts(encoding, leads)
+        fits = self._experts(encoding, leads, rows)
         opinions, fitted = self._cross_fit(fits, encoding, leads, rows, folds, progress)
         base = rows.base()
         prior = np.array([PRIOR[name] for name in fits])
@@ -169,7 +171,7 @@ class LeadModel:
         self.report_ = {"weights": named, "log_loss": losses, "calibration": calibration["kind"], "folds": by_fold}
         return self
 
-    def _experts(self, encoding: Encoding, leads: Encoded) -> dict[str, Fit]:
+    def _experts(self, encoding: Encoding, leads: Encoded, rows: "_Rows") -> dict[str, Fit]:
         counts, seed, pairs = encoding.level_counts, self.seed, indicators_of(leads)
         fits: dict[str, Fit] = {
             "symmetric": lambda leads, won, weights: fit_symmetric(leads, won, weights, counts, seed=seed, pairs=pairs),
@@ -177,6 +179,10 @@ class LeadModel:
             "ridge": lambda leads, won, weights: fit_linear(leads, won, weights, counts),
             "rules": fit_rules,
         }
+        if SEGMENT in encoding.word_names:
+            column = encoding.word_names.index(SEGMENT)
+            if alone(leads, rows.won, rows.weights, column):
+                fits["apart"] = lambda leads, won, weights: fit_apart(leads, won, weights, counts, column=column)
         if np.ptp(leads.rules) < 1e-9:
             del fits["rules"]
         if self.quick:
@@ -202,7 +208,7 @@ class LeadModel:
 
         done = {}
         progress(0, len(jobs))
-        with ThreadPoolExecutor(self.threads) as pool:
+        with side_by_side() if "symmetric" in fits else nullcontext(), ThreadPoolExecutor(self.threads) as pool:
             for job, fitted in zip(jobs, pool.map(work, jobs), strict=True):
                 done[job] = fitted
                 progress(len(done), len(jobs))

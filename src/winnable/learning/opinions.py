@@ -77,11 +77,39 @@ class LinearExpert:
 
     def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
         """What it says of n leads."""
+        parts = self.parts(leads)
+        return Opinion(self.base + parts.sum(axis=1), parts=parts)
+
+    def parts(self, leads: Encoded) -> FloatArray:
+        """What each column of n leads adds to the base, shape (n, columns)."""
         slopes = (np.minimum(np.maximum(leads.numbers, self._low), self._high) - self._mean) * self._slope
         numbers = np.where(np.isnan(leads.numbers), self._missing, slopes)
         numbers += (leads.numbers[:, self._step_column] > self._step_at) @ self._step_values
-        parts = np.concatenate([numbers, self._table[self._starts + leads.codes], self._rules * leads.rules[:, None]], axis=1)
-        return Opinion(self.base + parts.sum(axis=1), parts=parts)
+        return np.concatenate([numbers, self._table[self._starts + leads.codes], self._rules * leads.rules[:, None]], axis=1)
+
+
+class ApartExpert:
+    """A regression for each of some words of a column, and one for all other leads."""
+
+    def __init__(self, part: Mapping[str, Any], level_counts: tuple[int, ...], numbers: int) -> None:
+        self._others = LinearExpert(part["others"], level_counts)
+        self._own = {int(code): LinearExpert(own, level_counts) for code, own in part["own"].items()}
+        self._column, self._place = int(part["column"]), numbers + int(part["column"])
+
+    @property
+    def base(self) -> float:
+        """That of the regression for all other leads."""
+        return self._others.base
+
+    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+        """What it says of n leads; where a regression of their own starts from another base, that is the column's doing."""
+        told = self._others.parts(leads)
+        for code, expert in self._own.items():
+            rows = np.flatnonzero(leads.codes[:, self._column] == code)
+            if rows.size:
+                told[rows] = expert.parts(leads.take(rows))
+                told[rows, self._place] += expert.base - self.base
+        return Opinion(self.base + told.sum(axis=1), parts=told)
 
 
 class LeafwiseExpert:
@@ -130,6 +158,8 @@ def expert_of(part: Mapping[str, Any], text: str, encoding: Encoding) -> Expert:
         return RulesExpert(part, len(encoding.names) + 1)
     if part["kind"] == "linear":
         return LinearExpert(part, encoding.level_counts)
+    if part["kind"] == "apart":
+        return ApartExpert(part, encoding.level_counts, len(encoding.number_names))
     if part["kind"] == "leafwise":
         return LeafwiseExpert(part, text, encoding.level_counts, len(encoding.number_names))
     return SymmetricExpert(text)

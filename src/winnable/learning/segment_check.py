@@ -1,7 +1,8 @@
 """Segment check: does one model for all scorecards answer as well as one for each?
 
 Told by the ridge alone, on leads left out in turn: it is the expert that cannot learn by itself that a column means another thing
-in another segment, so that separate models have their best case here, and it costs seconds. Nothing is decided here.
+in another segment, so that separate models have their best case here, and it costs seconds. How much of the say separate
+regressions get is decided by the blend.
 """
 
 import numpy as np
@@ -13,17 +14,17 @@ from winnable.history.snapshots import Snapshots
 from winnable.learning.calibration import sigmoid
 from winnable.learning.encoding import Encoded, Encoding, learn_encoding
 from winnable.learning.evaluation import difference
-from winnable.learning.experts import fit_linear, fit_rules
+from winnable.learning.experts import ALONE, fit_linear, fit_rules
 from winnable.learning.model import assign_folds
 from winnable.learning.opinions import expert_of
 
-LEAST = 20  # wins, and others, below which a segment is too small for a model of its own
 FOLDS = 5
 MOST = 5000  # leads that are looked at
 
 
 def compare_segments(facts: Facts, points: Points, rows: Snapshots, seed: int) -> str | None:
-    """Why one model answers for all scorecards, in words; None where there is one scorecard, or no segment large enough to ask.
+    """Whether one model for all scorecards answers as well as one for each, in words; None where there is one
+    scorecard, or no segment large enough to ask.
 
     `facts` and `points` belong to the training `rows`, of which the first of each lead is taken whose outcome is known.
     """
@@ -34,7 +35,7 @@ def compare_segments(facts: Facts, points: Points, rows: Snapshots, seed: int) -
     first = first[np.linspace(0, len(first) - 1, min(MOST, len(first))).astype(np.int64)]
     won, card, person = rows.won[first], points.card[first], rows.person[first]
     segments = [card == each for each in np.unique(card)]
-    own = [mine for mine in segments if min(won[mine].sum(), (1 - won[mine]).sum()) >= LEAST]
+    own = [mine for mine in segments if min(won[mine].sum(), (1 - won[mine]).sum()) >= ALONE]
     if len(segments) < 2 or not own:
         return None
     encoding = Encoding(learn_encoding(facts.take(first)))
@@ -43,7 +44,7 @@ def compare_segments(facts: Facts, points: Points, rows: Snapshots, seed: int) -
         together = _left_out(encoding, leads, won, folds, [np.ones(len(won), dtype=bool)])
         apart = np.where(np.any(own, axis=0), _left_out(encoding, leads, won, folds, own), together)
     less = difference(won, together, apart, person, seed=seed)
-    better = "although separate ones may be better" if less.high < 0 else "no worse than separate ones"
+    better = "and separate ones are better" if less.high < 0 else "no worse than separate ones"
     how = "a regression's log loss on leads left out in turn is"
     return f"one model with the segment as a column, {better}: {how} {less.mean:+.4f} lower ({less.low:+.4f} to {less.high:+.4f})"
 

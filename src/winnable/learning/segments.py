@@ -1,8 +1,11 @@
 """Segments: where a definition has several scorecards, which of them a lead gets is one more thing that is known of it.
 
 One model learns from all segments, with the segment as a column, so that what they have in common is learned from all leads.
-Whether separate models would answer better is measured in `segment_check` and said in the model's card.
+Where a segment has leads enough, regressions of their own stand beside the other experts and have as much of the say as they show
+to be worth on leads left out. `segment_check` measures whether they are better, and the model's card says both.
 """
+
+from collections.abc import Mapping
 
 from winnable.definition.facts import Facts, Words
 from winnable.definition.model import Definition
@@ -16,3 +19,11 @@ def with_segment(definition: Definition, facts: Facts, points: Points) -> Facts:
     if len(definition.scorecard) < 2:
         return facts
     return facts.with_columns({SEGMENT: Words(points.card, tuple(card.name for card in definition.scorecard))})
+
+
+def say_of_segments(told: str | None, weights: Mapping[str, float]) -> str | None:
+    """What the card says: what the comparison `told`, and what share of the blend's `weights` separate regressions have."""
+    if told is None or "apart" not in weights:
+        return told
+    share = weights["apart"] / max(sum(weights.values()), 1e-9)
+    return f"{told}; separate ones have {100 * share:.0f} % of the say"

@@ -33,7 +33,7 @@ from winnable.learning.lessons import Lessons, learn_lessons
 from winnable.learning.model import LeadModel
 from winnable.learning.progress import Progress, titled, unseen
 from winnable.learning.segment_check import compare_segments
-from winnable.learning.segments import with_segment
+from winnable.learning.segments import say_of_segments, with_segment
 
 Tell = Callable[[str], None]
 
@@ -131,7 +131,7 @@ def learn(
                 **_card(definition, crm, lessons, rows, present, judged),
                 "left_out": list(kept_out),
                 "as_they_stand": [name for name in as_they_stand(definition, crm) if name in plan.learned],
-                "segments": compare_segments(fit.facts, fit.points, rows, seed),
+                "segments": say_of_segments(compare_segments(fit.facts, fit.points, rows, seed), model.report_["weights"]),
                 **heard,
             },
         },
