@@ -6,6 +6,7 @@ and answers with one line of JSON on its standard output. It ends when its input
 to send when it is asked to stop.
 """
 
+import os
 import signal
 import struct
 import sys
@@ -131,4 +132,5 @@ def work(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
 if __name__ == "__main__":
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
+    os.nice(10)  # whoever waits for an answer comes first
     work(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)
