@@ -4,15 +4,19 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
+from tests.history.scores import given
 from tests.service.conftest import Live, serving
 from winnable.history.feedback import FeedbackStore
 from winnable.service.champion import ChampionFollower
+from winnable.service.keeping import Keeper
 from winnable.service.metrics import Metrics
 from winnable.service.reading import read_body
 from winnable.service.recording import Recorder
@@ -109,3 +113,28 @@ def test_one_request_of_which_no_rows_can_be_made_costs_the_others_nothing(store
     lines = metrics.exposition({"version": "1", "fingerprint": "m", "mode": "learned"}, [], None, 0.0, False).splitlines()
     assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith("winnable_scores_") and "kept" in line] == ["1", "3"]
     assert told == ["scores not kept"]
+
+
+def test_a_row_that_the_database_does_not_take_costs_the_others_nothing(store: Path) -> None:
+    scores = [given(f"L-{place}") for place in range(40)]
+    scores[7] = replace(scores[7], owner="\ud800")  # half of a character
+    scores[8] = replace(scores[8], owner="\udfff")
+    keeper = Keeper(store)
+    assert keeper.keep(scores) == (38, None)
+    assert kept(store) == {each.score_id for each in scores if each not in scores[7:9]}
+    assert keeper.keep(scores[:3]) == (3, None)
+
+
+def test_a_process_that_cannot_live_is_not_started_again_and_again(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    recorder = Recorder(store, Metrics(), lambda event, **more: told.append(f"{event}: {more.get('problem')}"))
+    model = Serving(ChampionFollower(store).current())
+    recorder.give(model, b"{}", b"{}", 1)
+    monkeypatch.setenv("PYTHONHOME", str(store))  # no Python can begin there
+    recorder.start()
+    until(lambda: told)
+    assert recorder.problem == "scores that are given are not kept: the process that keeps them ended"
+    time.sleep(2)
+    assert told == ["scores not kept: the process that keeps them ended"]
+    recorder.close()
+    assert told[1:] == ["scores not kept: the service stopped before they were kept"]

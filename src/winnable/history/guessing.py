@@ -112,7 +112,8 @@ def guess(leads: str, activities: str | None = None, history: str | None = None)
     guesses = replace(guesses, fixed=tuple(name for name in fixed if name not in tracked), ignore=ignore)
     settled = {*taken, *ignore, *guesses.fixed, *tracked}
     others = tuple(name for name in data.columns if name not in settled)
-    return replace(guesses, untracked=others if tracked & set(data.columns) - {outcome.status.column} else ())
+    told = {outcome.status.column, *(roles[role].column for role in ("id", "person", "created", "closed") if role in roles)}
+    return replace(guesses, untracked=others if tracked & set(data.columns) - told else ())
 
 
 # --- the outcome ----------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,10 @@ _OWNER = {
 }
 
 
+LONGEST = 500
+"""Characters of a part that are kept: nobody is called longer, and PostgreSQL sorts no texts of several thousand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Nameplate:
     """What one lead is called. `person` is the key of `definition.people`, for comparing."""
@@ -48,7 +52,7 @@ class Nameplates:
 
     def of(self, lead: Mapping[str, object]) -> Nameplate:
         """The nameplate of a lead, by its columns."""
-        name = " ".join(filter(None, (text(lead.get(column)) for column in self.names))) or None
+        name = " ".join(filter(None, (self._text(lead, column) for column in self.names)))[:LONGEST] or None
         company = self._text(lead, self.company)
         return Nameplate(
             ", ".join(filter(None, (name, company))) or None,
@@ -59,4 +63,5 @@ class Nameplates:
 
     @staticmethod
     def _text(lead: Mapping[str, object], column: str | None) -> str | None:
-        return None if column is None else text(lead.get(column))
+        found = None if column is None else text(lead.get(column))
+        return None if found is None else found[:LONGEST]

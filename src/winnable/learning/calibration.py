@@ -70,9 +70,10 @@ def fit_calibration(logit: FloatArray, won: FloatArray, weights: FloatArray, fol
 def settle_level(logit: FloatArray, won: FloatArray, weights: FloatArray) -> float:
     """Half of the shift of out-of-fold log-odds, each array of shape (n,), at which they would add up to the wins.
 
-    Where wins are rare, opinions averaged in log-odds add up to too few of them. Half, because some of it may be chance.
+    Where wins are rare, opinions averaged in log-odds add up to too few of them. Half, because some of it may be chance, and held
+    at 0 by `HELD`, or one lead that contradicts scores that are all but certain would move them all.
     """
-    return 0.5 * _shift(logit, won, weights)
+    return 0.5 * _shift(logit, won, weights, HELD)
 
 
 def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray, settled: BoolArray) -> float:
@@ -92,7 +93,7 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
 
     def shift(until: float) -> float:
         known = order <= until
-        return _shift(logit[known], won[known], weights[known] * 0.5 ** ((until - order[known]) / halving), held=10)
+        return _shift(logit[known], won[known], weights[known] * 0.5 ** ((until - order[known]) / halving), 10.0)
 
     until = float(np.quantile(order, 0.8))
     late = order > until
@@ -102,7 +103,7 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
     return 0.5 * shift(present)
 
 
-def _shift(logit: FloatArray, won: FloatArray, weights: FloatArray, held: float = 0.0) -> float:
+def _shift(logit: FloatArray, won: FloatArray, weights: FloatArray, held: float) -> float:
     """The shift at which log-odds add up to the wins, held at 0 by `held`."""
     shift = 0.0
     for _ in range(25):

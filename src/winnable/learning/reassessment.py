@@ -20,6 +20,7 @@ from winnable.definition.values import moment
 from winnable.errors import DataError
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
+from winnable.history.leakage import assess_columns, left_out
 from winnable.history.moments import DAY, microseconds
 from winnable.history.past import as_of
 from winnable.history.snapshots import Snapshots, take_snapshots
@@ -154,7 +155,8 @@ def reassess(
     if start is not None and start != known_until:
         tell(f"{name} is too young to be judged; learning in the same way from what was known on {start:%Y-%m-%d}")
         name = f"a model learned like {name} from what was known on {start:%Y-%m-%d}"
-        candidate = learn(definition, as_of(definition, crm, start), seed=seed, present=start, judge=False, progress=progress)
+        then, kept_out = as_of(definition, crm, start), left_out(assess_columns(definition, crm))
+        candidate = learn(definition, then, seed=seed, present=start, leave_out=kept_out, judge=False, progress=progress)
         predictor = Predictor(candidate.artefact)
     start = start or present
     new = came_between(crm, rows, start, present)

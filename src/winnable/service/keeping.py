@@ -37,6 +37,7 @@ ANSWERED = struct.Struct("<dII")
 answer is the rest."""
 
 MODEL, REQUEST, END = b"M", b"R", b"E"
+PARTS = 8  # into which a batch is split that the database does not take as a whole
 MOST_FORMS = 64  # different sets of columns of leads, beyond which what is known of them is forgotten
 
 
@@ -83,14 +84,29 @@ class Model:
 
 
 class Keeper:
-    """Keeps batches in a store. The database is opened with the first one, and anew after it failed."""
+    """Keeps batches in a store. The database is opened with the first one, and anew after it refused one."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
         self._feedback: FeedbackStore | None = None
 
-    def keep(self, scores: list[GivenScore]) -> str | None:
-        """Keep all of them, or none and say why; those that are kept already stay as they are."""
+    def keep(self, scores: list[GivenScore]) -> tuple[int, str | None]:
+        """How many were kept, and why none was. Those that are kept already stay as they are.
+
+        A row that the database does not take costs the others nothing: what fails together is tried in parts. If all
+        of them fail, the database is not there.
+        """
+        problem = self._remember(scores)
+        if problem is None:
+            return len(scores), None
+        parts = [part for start in range(PARTS) if (part := scores[start::PARTS])]
+        failed = [part for part in parts if len(parts) > 1 and self._remember(part) is not None]
+        if len(parts) == 1 or len(failed) == len(parts):
+            return 0, problem
+        return len(scores) - sum(len(part) - self.keep(part)[0] for part in failed), None
+
+    def _remember(self, scores: list[GivenScore]) -> str | None:
+        """Keep all of them, or none and say why."""
         from winnable.history.feedback import FeedbackStore
 
         try:
@@ -99,6 +115,9 @@ class Keeper:
             self._feedback.remember(scores)
             return None
         except Exception as error:  # whatever fails, the server is told and tries again
+            if self._feedback is not None:
+                self._feedback.close()
+                self._feedback = None
             return str(error) if isinstance(error, StoreError) else type(error).__name__
 
 
@@ -122,9 +141,9 @@ def work(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
             except Exception:  # no request may cost the others their rows
                 broken += leads
         else:
-            problem = keeper.keep(scores)
-            kept = len(scores) if problem is None else 0
-            answers.write(to_json({"kept": kept, "broken": broken, "problem": problem}) + b"\n")
+            kept, problem = keeper.keep(scores)
+            refused = len(scores) - kept if problem is None else 0
+            answers.write(to_json({"kept": kept, "broken": broken + refused, "problem": problem}) + b"\n")
             answers.flush()
             scores, broken = [], 0
 

@@ -3,7 +3,8 @@
 A request only leaves its bytes behind. A thread sends what has gathered to a process beside this one (`keeping`), which makes
 rows of it and commits many at once: neither the database nor the time that it takes is in the server. A batch is let go when the
 other process says that it is on disk; it is sent again when that process or its database fails, which makes no second rows. If
-the database is slower than the requests, or stays away, scores beyond a bound are dropped and counted; no request waits.
+the database is slower than the requests, or stays away, scores beyond a bound are dropped and counted, and so is a batch of which
+that process dies again and again; no request waits.
 """
 
 import subprocess
@@ -27,6 +28,7 @@ TOGETHER = 2_000_000  # bytes in one commit
 GATHERING = 0.25  # seconds for which scores gather before they are committed
 SETTLING = 2.0  # seconds after the start before the other process is started, so that the first requests have the processor
 AGAIN = 5.0  # seconds after which a database that failed is tried again
+MOST_DEATHS = 3  # of the process that keeps a batch, after which it is given up
 PATIENCE = 10.0  # seconds for the last scores when the service stops
 
 
@@ -55,6 +57,7 @@ class Recorder:
         self._keeper = _Keeper(store)
         self._waiting: deque[_Given] = deque()
         self._batch: list[_Given] = []  # what is being kept
+        self._deaths = 0  # how often the other process died of it
         self._came, self._went = 0, 0  # bytes; each is counted by one thread alone
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
@@ -80,7 +83,7 @@ class Recorder:
         if self._thread.is_alive():
             self._thread.join(PATIENCE)
             self._keeper.end()
-            self._thread.join()
+            self._thread.join(PATIENCE)
 
     def _work(self) -> None:
         self._stopping.wait(SETTLING)
@@ -103,21 +106,24 @@ class Recorder:
         if not self._batch:
             return False
         told = self._keeper.ask(self._batch) or self._keeper.ask(self._batch)  # a process that died is started anew, once
-        if told is not None and told["problem"] is not None:
-            self._report(told["problem"])
+        self._deaths = self._deaths + 1 if told is None else 0
+        problem = "the process that keeps them ended" if told is None else told["problem"]
+        if problem is not None and self._deaths < MOST_DEATHS:
+            self._report(problem)
             self._stopping.wait(AGAIN)
             return False
-        leads, self._batch = sum(each.leads for each in self._batch), []
+        leads, self._batch, self._deaths = sum(each.leads for each in self._batch), [], 0
         self._went += size
         if told is None:
-            self._lose(leads, "the process that keeps them ended")
+            self._lose(leads, problem)
             return True
         self._metrics.kept(told["kept"])
-        if told["broken"]:
-            self._lose(told["broken"], "no rows could be made of some requests")
-        elif self.problem is not None:
+        if self.problem is not None:
             self.problem = None
             self._tell("scores kept again")
+        if told["broken"]:
+            self._metrics.not_kept(told["broken"])
+            self._tell("scores not kept", level="error", problem="no rows could be made of some", scores=told["broken"])
         return True
 
     def _lose(self, leads: int, why: str) -> None:
@@ -126,7 +132,7 @@ class Recorder:
 
     def _report(self, why: str) -> None:
         if self.problem is None:
-            self.problem = "scores that are given are not kept, because the database of labels fails"
+            self.problem = f"scores that are given are not kept: {why}"
             self._tell("scores not kept", level="error", problem=why)
 
 
@@ -138,6 +144,7 @@ class _Keeper:
         self._process: subprocess.Popen[bytes] | None = None
         self._known: Serving | None = None
         self._ended = False
+        self._changing = threading.Lock()  # no process may be started while the last one is ended
 
     def ask(self, batch: list[_Given]) -> dict[str, Any] | None:
         """What the process says of a batch: the scores "kept" and "broken" and the "problem" of all. None if it died of it."""
@@ -155,7 +162,8 @@ class _Keeper:
 
     def end(self) -> None:
         """End the process, for good."""
-        self._ended = True
+        with self._changing:
+            self._ended = True
         self._let_go()
 
     def _let_go(self) -> None:
@@ -165,13 +173,14 @@ class _Keeper:
             process.wait()
 
     def _running(self) -> "subprocess.Popen[bytes]":
-        if self._ended:
-            raise OSError
-        if self._process is None:
-            self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-        return self._process
+        with self._changing:
+            if self._ended:
+                raise OSError
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                )
+            return self._process
 
     def _message(self, batch: list[_Given]) -> bytes:
         parts: list[bytes] = []
