@@ -69,6 +69,11 @@ def as_they_stand(definition: Definition, crm: Crm) -> tuple[str, ...]:
     return tuple(str(name) for name in crm.leads.columns if not str(name).startswith("@") and name not in settled)
 
 
+def believed_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
+    """The columns that `as_they_stand` and are learned from all the same, because the CRM records no changes of any column."""
+    return () if recorded_columns(definition, crm) else as_they_stand(definition, crm)
+
+
 def untracked_columns(definition: Definition, crm: Crm) -> dict[str, str]:
     """The columns of which nobody can say since when their value has stood there, each with the reason in words.
 

@@ -21,7 +21,7 @@ from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leak_names import LIKELY, name_clue
 from winnable.history.moments import microseconds, times_of
-from winnable.history.past import as_they_stand, recorded_columns
+from winnable.history.past import believed_columns
 from winnable.history.plan import FeaturePlan, Field, learn_plan
 from winnable.history.rejects import counted
 from winnable.history.snapshots import outcomes, persons
@@ -125,8 +125,8 @@ def _columns(definition: Definition, crm: Crm) -> list[Finding]:
 def _untracked(definition: Definition, crm: Crm) -> list[Finding]:
     """Where no change of any column is recorded: what is taken as it stands today. Else `leakage` has a verdict on each."""
     learned = {field.name for field in learn_plan(definition, crm).fields if field.learn}
-    today = [name for name in as_they_stand(definition, crm) if name in learned]
-    if recorded_columns(definition, crm) or not today:
+    today = [name for name in believed_columns(definition, crm) if name in learned]
+    if not today:
         return []
     says = f"No field history: in {counted(len(today), 'column')} today's value counts at every moment: {_named(today)}"
     return [Finding("untracked", f"{says}. If one of them is changed while leads are worked, list it under columns.ignore.")]

@@ -23,7 +23,7 @@ from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leakage import ColumnVerdict, assess_columns, left_out
 from winnable.history.moments import DAY, NEVER
-from winnable.history.past import as_they_stand, recorded_columns
+from winnable.history.past import believed_columns
 from winnable.history.plan import FeaturePlan, learn_plan
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.artefact import FORMAT, Artefact
@@ -130,7 +130,7 @@ def learn(
             "card": {
                 **_card(definition, crm, lessons, rows, present, judged),
                 "left_out": list(kept_out),
-                "as_they_stand": _as_they_stand(definition, crm, plan),
+                "as_they_stand": [name for name in believed_columns(definition, crm) if name in plan.learned],
                 "segments": say_of_segments(compare_segments(fit.facts, fit.points, rows, seed), model.report_["weights"]),
                 **heard,
             },
@@ -245,11 +245,6 @@ def _usual_bar(definition: Definition, judged: Judged) -> float | None:
     new = judged.rows.age == 0
     weeks = float(np.ptp(judged.rows.as_of[new])) / (7 * DAY) if new.any() else 0.0
     return bar_of_capacity(definition, judged.candidate[new], weeks) if weeks >= 1 else None
-
-
-def _as_they_stand(definition: Definition, crm: Crm, plan: FeaturePlan) -> list[str]:
-    """The columns learned from with today's value at every moment, where the CRM records no changes that would tell otherwise."""
-    return [] if recorded_columns(definition, crm) else [name for name in as_they_stand(definition, crm) if name in plan.learned]
 
 
 def _card(
