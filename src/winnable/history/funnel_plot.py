@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.errors import DataError
 from winnable.history.funnel import UNKNOWN, Funnel, Group
 
 if TYPE_CHECKING:
@@ -32,16 +30,6 @@ def funnel_plot(report: Funnel) -> Figure:
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def save_plot(report: Funnel, path: Path) -> None:
-    """Draw the funnel into a file, whose ending says which kind. DataError where it cannot be drawn there."""
-    try:
-        funnel_plot(report).savefig(path, dpi=120)
-    except ValueError:
-        raise DataError(f"{path}: nothing can be drawn into a file of this kind; end its name in .png, .svg or .pdf.") from None
-    except OSError as error:
-        raise DataError(f"{path}: the plot cannot be written there: {error.strerror or error}.") from None
 
 
 def _drawn(report: Funnel) -> list[Group]:

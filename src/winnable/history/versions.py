@@ -1,6 +1,6 @@
 """A version of the definition held against what happened: whom its own points would have handed to sales, and who was won.
 
-Nothing learned takes part, so that two versions are compared and not two models. The page is written by
+Nothing learned takes part, so that two versions are compared and not two models. What the page looks like is said in
 `winnable.definition.page`.
 """
 
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from winnable.definition.compare import HandedOver
+from winnable.definition.document import Page
 from winnable.definition.doubts import doubts_about_leads, doubts_about_names
 from winnable.definition.gate import bar_of_capacity, decide
 from winnable.definition.model import Definition
+from winnable.definition.page import describe, describe_changes
 from winnable.definition.scorecard import probability_of, score_points
-from winnable.history.crm import latest_moment
+from winnable.history.crm import latest_moment, read_crm
 from winnable.history.features import facts_of
 from winnable.history.moments import DAY
 from winnable.history.plan import learn_plan
@@ -23,6 +25,23 @@ from winnable.history.snapshots import outcomes, take_snapshots
 
 if TYPE_CHECKING:
     from winnable.history.crm import Crm
+    from winnable.history.sources import Source
+
+
+def page_beside_leads(
+    definition: Definition,
+    old: Definition | None,
+    leads: Source,
+    activities: Source | None = None,
+    history: Source | None = None,
+) -> Page:
+    """The definition as a page with what is doubtful beside these leads; with an `old` version what changed since, and whom each
+    of the two would have handed over. Each version reads the export by itself: columns may have other roles in it."""
+    crm = read_crm(definition, leads, activities, history)
+    if old is None:
+        return describe(definition, doubts_about(definition, crm))
+    before = handed_over(old, read_crm(old, leads, activities, history))
+    return describe_changes(old, definition, (before, handed_over(definition, crm)))
 
 
 def handed_over(definition: Definition, crm: Crm) -> HandedOver:
@@ -31,8 +50,7 @@ def handed_over(definition: Definition, crm: Crm) -> HandedOver:
     Where sales has a capacity, the bar is the one that its usual week would have meant for leads as they came in. A lead's
     outcome is known when it is won or lost.
     """
-    latest = latest_moment(crm)
-    rows = take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
+    rows = take_snapshots(definition, crm, latest_moment(crm))
     facts = facts_of(learn_plan(definition, crm), definition, crm, rows.leads, rows.as_of)
     points = score_points(definition, facts)
     chance = probability_of(points.logit)
@@ -52,8 +70,7 @@ def doubts_about(definition: Definition, crm: Crm) -> tuple[str, ...]:
     kinds = None if crm.activities is None else [str(kind) for kind in crm.activities["@kind"].dropna().unique()]
     statuses = [str(status) for status in crm.leads["@status"].dropna().unique()] if "@status" in crm.leads else None
     columns = [str(column) for column in crm.leads.columns if not str(column).startswith("@")]
-    latest = latest_moment(crm)
-    rows = take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
+    rows = take_snapshots(definition, crm, latest_moment(crm))
     rows = rows.take(rows.age == 0)
     facts = facts_of(learn_plan(definition, crm), definition, crm, rows.leads, rows.as_of)
     return (*doubts_about_names(definition, columns, kinds, statuses), *doubts_about_leads(definition, facts))

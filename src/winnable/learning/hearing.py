@@ -106,8 +106,7 @@ def _changed(definition: Definition, before: Crm, after: Crm) -> tuple[int, int]
     """How many training rows teach something else than before, and how many of these a win."""
     known = []
     for crm in (before, after):
-        latest = latest_moment(crm)
-        rows = take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
+        rows = take_snapshots(definition, crm, latest_moment(crm))
         rows = rows.take(rows.known)
         known.append(dict(zip(zip(rows.leads.tolist(), rows.as_of.tolist(), strict=True), rows.won.tolist(), strict=True)))
     old, new = known

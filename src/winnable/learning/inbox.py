@@ -24,6 +24,7 @@ from winnable.history.nameplates import Nameplates
 from winnable.learning.batch import score_table
 from winnable.learning.given import answer_of, given_score
 from winnable.learning.predictor import Predictor, Scores
+from winnable.learning.progress import Progress, unseen
 
 _BATCH = 500  # scores in one commit
 Activities = tuple[dict[str, Any], ...]
@@ -31,7 +32,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def score_for_sales(
-    predictor: Predictor, crm: Crm, as_of: IntArray, store: Path, output: Path, *, reasons: bool = True
+    predictor: Predictor,
+    crm: Crm,
+    as_of: IntArray,
+    store: Path,
+    output: Path,
+    *,
+    reasons: bool = True,
+    progress: Progress = unseen,
 ) -> pd.DataFrame:
     """The table of `batch.score_table`, with the scores of open leads kept for sales in the store's feedback.
 
@@ -43,7 +51,8 @@ def score_for_sales(
     feedback = FeedbackStore.open(store)
     try:
         feedback.exported(output)
-        return score_table(predictor, crm, as_of, reasons=reasons, keep=Inbox(predictor, crm, feedback).keep)
+        keep = Inbox(predictor, crm, feedback).keep
+        return score_table(predictor, crm, as_of, reasons=reasons, keep=keep, progress=progress)
     finally:
         feedback.close()
 

@@ -23,8 +23,10 @@ def save_plot(figure: Figure, path: Path) -> None:
     """Write a figure; the file's ending says the form (.png, .svg, .pdf). `StoreError` where that is not possible."""
     try:
         figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: the plot cannot be written there: {error}.") from error
+    except ValueError:
+        raise StoreError(f"{path}: nothing can be drawn into a file of this kind; end its name in .png, .svg or .pdf.") from None
+    except OSError as error:
+        raise StoreError(f"{path}: the plot cannot be written there: {error.strerror or error}.") from None
 
 
 def reliability_plot(won: FloatArray, probability: FloatArray) -> Figure:

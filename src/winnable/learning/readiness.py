@@ -238,8 +238,7 @@ def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[Column
 
 def _rows(definition: Definition, crm: Crm) -> Snapshots:
     """The training rows of today."""
-    latest = latest_moment(crm)
-    return take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
+    return take_snapshots(definition, crm, latest_moment(crm))
 
 
 def _still_open(definition: Definition, crm: Crm, rows: Snapshots) -> int:

@@ -105,8 +105,7 @@ class Suggestions:
 
 def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
     """What speaks for and against leads in this history. Proposes nothing where nothing can be shown."""
-    latest = latest_moment(crm)
-    rows = take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
+    rows = take_snapshots(definition, crm, latest_moment(crm))
     known = _ended(definition, crm, rows.take(rows.known))
     verdicts = assess_columns(definition, crm)
     untracked = tuple(each.name for each in verdicts if each.verdict == "untracked")

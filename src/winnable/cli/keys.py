@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from winnable.telling import err, out
+from winnable.cli.options import Store
+from winnable.cli.telling import err, out
 
 app = typer.Typer(no_args_is_help=True, help="Keys for the scoring service: add, list, withdraw. It follows without a restart.")
-
-Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
 
 
 @app.command("add", epilog="Example: winnable keys add --role score --note 'the website'")

@@ -8,18 +8,17 @@ from typing import Annotated
 
 import typer
 
-from winnable.telling import out, tell_promotions, tell_versions
+from winnable.cli.options import Json, Store
+from winnable.cli.telling import out, tell_promotions, tell_versions
 
 app = typer.Typer()
-
-Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
 
 
 @app.command(epilog="Example: winnable models --history")
 def models(
     store: Store = Path("models"),
     history: Annotated[bool, typer.Option("--history", help="Who was champion when, and why, instead.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer for machines.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the trained versions: how good each was, and which one is in charge."""
     from winnable.learning.ledger import Promotion, Version

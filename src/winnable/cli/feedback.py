@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from winnable.cli.options import Store
+from winnable.cli.telling import err, out
 from winnable.errors import StoreError
-from winnable.telling import err, out
 
 app = typer.Typer(no_args_is_help=True, help="What sales answered: import, export, erase a person, list conflicts.")
-
-Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
 
 
 @app.command("export", epilog="Example: winnable feedback export --store models --output labels.csv")

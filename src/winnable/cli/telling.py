@@ -18,13 +18,17 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pandas import DataFrame
+
     from winnable.history.crm import Crm
     from winnable.history.funnel import Funnel
+    from winnable.history.guessing import Guesses
     from winnable.learning.backtest import Backtest
     from winnable.learning.checking import Check
     from winnable.learning.contest import Contest
     from winnable.learning.evaluation import Difference, Measured
     from winnable.learning.ledger import Promotion, Version
+    from winnable.learning.predictor import Predictor
     from winnable.learning.progress import Progress
     from winnable.learning.promotion import Verdict
     from winnable.learning.suggestions import Suggestions
@@ -97,21 +101,30 @@ def tell_suggestions(found: "Suggestions") -> None:
         out.print(f"Nor these, because nobody can say since when they stand there: {', '.join(found.untracked)}.")
 
 
-def who(mode: str, version: str) -> str:
-    """Who answered."""
-    return "the rules" if version == "rules" else f"model version {version} ({mode})"
+def tell_guesses(guesses: "Guesses", output: Path, leads: str, activities: str | None, history: str | None) -> None:
+    """What a first definition was guessed from, where it lies, and the command to go on with."""
+    status, vendor = guesses.outcome.status, f", an export of {guesses.vendor.name}" if guesses.vendor else ""
+    won, lost = int(guesses.won.sum()), int(guesses.lost.sum())
+    out.print(f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by '{status.column}'.")
+    out.print(f"{output} is written, each guess with its reason. Read it, correct what is wrong, then:")
+    given = [("--activities", activities), ("--history", history), ("--definition", str(output))]
+    more = "".join(f" {option} {value}" for option, value in given if value is not None and value != "definition.toml")
+    out.print(f"  winnable train {leads}{more}")
 
 
-def tell_reading(crm: "Crm", rejects: Path) -> None:
-    """Notes on the data, and where the rows lie that could not be used."""
+def tell_reading(crm: "Crm", rejects: Path | None = None) -> None:
+    """Notes on the data, and how many rows could not be used and why; if it is to be written, also the file that says which."""
     from winnable.history.rejects import counted, write_rejects
 
     for note in crm.notes:
         out.print(f"Note: {note}")
-    rejects.unlink(missing_ok=True)  # an earlier one describes another export
+    if rejects is not None:
+        rejects.unlink(missing_ok=True)  # an earlier one describes another export
     if len(crm.rejects):
-        write_rejects(crm.rejects, rejects)
-        out.print(f"{counted(len(crm.rejects), 'row')} could not be used; {rejects} says why, row by row:")
+        if rejects is not None:
+            write_rejects(crm.rejects, rejects)
+        where = "" if rejects is None else f"; {rejects} says why, row by row"
+        out.print(f"{counted(len(crm.rejects), 'row')} could not be used{where}:")
         for told, count in ("of the " + crm.rejects["table"] + ": " + crm.rejects["reason"]).value_counts(sort=False).items():
             out.print(f"  {count:>7,} {told}")
 
@@ -247,6 +260,16 @@ def tell_check(crm: "Crm", found: "Check") -> None:
         saved = f"{100 * lesson.saved:+.1f} % of the base rate's log loss"
         out.print(f"  A model learned from {lesson.leads:,} leads ({lesson.wins:,} wins) saves {saved} on others.")
     out.print(f"\n{'Ready' if found.readiness.ready else 'Not ready'} by the published minimum.")
+
+
+def tell_scores(table: "DataFrame", predictor: "Predictor", output: Path) -> None:
+    """How many leads were scored and by whom, where the table lies, and how many fell to each decision."""
+    who = "the rules" if predictor.version == "rules" else f"model version {predictor.version} ({predictor.mode})"
+    out.print(f"{int(table['error'].isna().sum()):,} leads scored by {who}, written to {output}")
+    if predictor.mode == "rules":
+        out.print(f"By the rules, because {predictor.why}.")
+    for decision, count in table["decision"].value_counts().items():
+        out.print(f"  {decision:<8} {count:>8,}")
 
 
 def tell_best(scores: Path) -> None:

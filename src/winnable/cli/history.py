@@ -1,0 +1,161 @@
+"""The commands that look back: what is in the data, how leads moved, what models were worth and whether the champion still is.
+
+Thin, like those of `cli`, of which they are a part. None of them changes what a store holds.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from winnable.cli.options import (
+    Activities,
+    DefinitionFile,
+    History,
+    Json,
+    Labels,
+    Leads,
+    PageFile,
+    Quiet,
+    Store,
+    read,
+    read_and_hear,
+)
+from winnable.cli.telling import out, progress_bars, tell_backtest, tell_check, tell_funnel, tell_reading
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: winnable check leads.csv --activities activities.csv --definition definition.toml")
+def check(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    definition: DefinitionFile = Path("definition.toml"),
+    curve: Annotated[bool, typer.Option("--curve", help="Also learn from parts of the data: would more of them help?")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Where to draw how far it is to enough history (PNG or SVG).")] = None,
+    as_json: Json = False,
+    store: Labels = Path("models"),
+) -> None:
+    """Can the data be trusted, and is there enough of them? Exit status 0 if ready, 3 if not."""
+    from winnable.learning.checking import check as check_data
+    from winnable.learning.plots import save_plot
+    from winnable.learning.readiness import readiness_plot
+
+    agreed, heard = read_and_hear(definition, leads, activities, history, store)
+    with progress_bars() as progress:
+        found = check_data(agreed, heard.crm, curve=curve, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    else:
+        tell_check(heard.crm, found)
+    if plot is not None:
+        save_plot(readiness_plot(found.readiness, found.curve), plot)
+    raise typer.Exit(0 if found.readiness.ready else 3)
+
+
+@app.command(epilog="Example: winnable funnel leads.csv --history history.csv --by month --plot funnel.png")
+def funnel(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    definition: DefinitionFile = Path("definition.toml"),
+    by: Annotated[Literal["source", "month"], typer.Option(help="What to compare.")] = "source",
+    output: Annotated[Path | None, typer.Option(help="Write the tables as one CSV.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the funnel: a .png, .svg or .pdf file.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show how many leads get from stage to stage, and what each source or month converts."""
+    from winnable.history.crm import latest_moment
+    from winnable.history.funnel import funnel as funnel_of
+    from winnable.history.funnel import funnel_table
+    from winnable.history.funnel_plot import funnel_plot
+    from winnable.learning.batch import write_table
+    from winnable.learning.plots import save_plot
+
+    out.quiet = quiet
+    agreed, crm = read(definition, leads, activities, history)
+    tell_reading(crm)
+    report = funnel_of(agreed, crm, latest_moment(crm), by)
+    tell_funnel(report)
+    if output is not None:
+        write_table(funnel_table(report), output)
+        out.print(f"Written to {output}.")
+    if plot is not None:
+        save_plot(funnel_plot(report), plot)
+        out.print(f"Drawn in {plot}.")
+
+
+@app.command(epilog="Example: winnable backtest leads.csv --activities activities.csv --history history.csv --plot backtest.png")
+def backtest(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    definition: DefinitionFile = Path("definition.toml"),
+    periods: Annotated[int | None, typer.Option(min=1, help="So many periods of equal length, instead of months.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fit without symmetric trees, in a third of the time.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Write every measure of every period as CSV.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw it through time: a .png, .svg or .pdf file.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and data give the same models.")] = 0,
+    store: Labels = Path("models"),
+    quiet: Quiet = False,
+) -> None:
+    """Train and test again and again through time, each time with what was known then."""
+    from winnable.learning.backtest import backtest as run_backtest
+    from winnable.learning.batch import check_output, write_table
+    from winnable.learning.plots import backtest_plot, save_plot
+
+    out.quiet = quiet
+    for path in filter(None, (output, plot)):
+        check_output(path, (leads, activities, history))
+    agreed, heard = read_and_hear(definition, leads, activities, history, store)
+    tell_reading(heard.crm)
+    with progress_bars() as progress:
+        test = run_backtest(agreed, heard.crm, periods=periods, seed=seed, quick=quick, tell=out.print, progress=progress)
+    tell_backtest(test)
+    if output is not None:
+        write_table(test.table(), output)
+        out.print(f"Written to {output}.")
+    if plot is not None:
+        save_plot(backtest_plot(test), plot)
+        out.print(f"Drawn in {plot}.")
+
+
+@app.command(epilog="Example: winnable reassess leads.csv --activities activities.csv --history history.csv --output month.html")
+def reassess(
+    leads: Leads,
+    activities: Activities = None,
+    history: History = None,
+    store: Store = Path("models"),
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Judge a model learned in the same way from what was known on this day, instead."
+        ),
+    ] = None,
+    output: PageFile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Is the model in charge still right? Keep, recalibrate or retrain, what changed, and what doing nothing costs."""
+    from winnable.definition.document import check_page, write_page
+    from winnable.history.crm import read_crm
+    from winnable.learning.batch import check_output
+    from winnable.learning.monthly import page, summary
+    from winnable.learning.predictor import Predictor
+    from winnable.learning.reassessment import reassess as reassess_model
+
+    out.quiet = quiet
+    if output is not None:
+        check_page(output)
+        check_output(output, (leads, activities, history))
+    predictor = Predictor.of_store(store)
+    crm = read_crm(predictor.definition, leads, activities, history)
+    tell_reading(crm)
+    with progress_bars() as progress:
+        found = reassess_model(crm, predictor, since=since and since.replace(tzinfo=UTC), tell=out.print, progress=progress)
+    out.print("\n" + "\n".join(summary(found)))
+    if output is not None:
+        write_page(page(found), output)
+        out.print(f"Written to {output}.")

@@ -1,0 +1,44 @@
+"""What the commands have in common: the options that several of them take, and how they open an export.
+
+What only one command takes stands with that command. Nothing is printed here.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from winnable.definition.model import Definition
+    from winnable.history.crm import Crm
+    from winnable.learning.hearing import Heard
+
+Leads = Annotated[str, typer.Argument(help="A CSV or Parquet file, a folder of them, or a database URL with #table.")]
+Activities = Annotated[str | None, typer.Option(help="The activity log: a file, folder or database URL.")]
+History = Annotated[str | None, typer.Option(help="The field history: a file, folder or database URL.")]
+DefinitionFile = Annotated[Path, typer.Option("--definition", help="The shared definition.")]
+Rules = Annotated[Path | None, typer.Option("--definition", help="Rules to answer by while the store has no champion.")]
+Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
+Labels = Annotated[Path, typer.Option("--store", help="The folder of labels: what sales told there counts, where there is any.")]
+PageFile = Annotated[Path | None, typer.Option("--output", help="Write the page here: a .html or .md file.")]
+Json = Annotated[bool, typer.Option("--json", help="Answer for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def read(definition: Path, leads: str, activities: str | None, history: str | None) -> "tuple[Definition, Crm]":
+    """The definition in a file, and the tables of an export as it reads them."""
+    from winnable.definition.load import load_definition
+    from winnable.history.crm import read_crm
+
+    agreed = load_definition(definition)
+    return agreed, read_crm(agreed, leads, activities, history)
+
+
+def read_and_hear(
+    definition: Path, leads: str, activities: str | None, history: str | None, store: Path
+) -> "tuple[Definition, Heard]":
+    """The same with what sales told in a store, if it told anything."""
+    from winnable.learning.hearing import hear
+
+    agreed, crm = read(definition, leads, activities, history)
+    return agreed, hear(agreed, crm, store)
