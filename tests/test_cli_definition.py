@@ -139,7 +139,10 @@ def test_funnel_prints_writes_and_draws(demo_store: DemoStore, tmp_path: Path) -
         (("funnel", "leads.csv", "--definition", "five.toml", "--by", "colour"), "colour", 2),
         (("describe", "--definition", "five.toml", "--output", "page.docx"), "written as .html or .md", 1),
         (("describe", "--definition", "five.toml", "--against", "old.toml"), "old.toml: there is no such file", 1),
-        (("init", "leads.csv", "--output", "none/definition.toml"), "cannot be written there", 1),
+        (("init", "leads.csv", "--output", "none/definition.toml"), "cannot be written", 1),
+        (("funnel", "leads.csv", "--definition", "five.toml", "--output", "leads.csv"), "leads.csv: is an input", 1),
+        (("check", "leads.csv", "--definition", "five.toml", "--plot", "leads.csv"), "leads.csv: is an input", 1),
+        (("suggest", "leads.csv", "--definition", "five.toml", "--output", "five.toml"), "five.toml: is an input", 1),
         (("init", "empty.csv"), "empty.csv", 1),
     ],
 )

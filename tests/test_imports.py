@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "winnable"
-FLOORS = ["errors", "definition", "history", "learning", "service", "cli"]
+FLOORS = ["errors", "writing", "definition", "history", "learning", "service", "cli"]
 BESIDE = {"demo": ["definition", "errors"], "__init__": FLOORS}  # the demo company knows no floor above the definition
 
 

@@ -164,7 +164,7 @@ def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
     assert target.read_text() == "first"
     write_draft("second", target, force=True)
     assert target.read_text() == "second"
-    with pytest.raises(StoreError, match="cannot be written there"):
+    with pytest.raises(StoreError, match=r"cannot be written .* another --output"):
         write_draft("third", tmp_path / "no such folder" / "definition.toml")
 
 

@@ -84,7 +84,7 @@ def suggest(
     from winnable.learning.suggestions import suggest as suggestions_of
 
     out.quiet = quiet
-    agreed, heard = read_and_hear(definition, leads, activities, history, store)
+    agreed, heard = read_and_hear(definition, leads, activities, history, store, output)
     tell_reading(heard.crm)
     found = suggestions_of(agreed, heard.crm)
     text = proposal(agreed, found)

@@ -44,7 +44,7 @@ def check(
     from winnable.learning.plots import save_plot
     from winnable.learning.readiness import readiness_plot
 
-    agreed, heard = read_and_hear(definition, leads, activities, history, store)
+    agreed, heard = read_and_hear(definition, leads, activities, history, store, plot)
     with progress_bars() as progress:
         found = check_data(agreed, heard.crm, curve=curve, progress=progress)
     if as_json:
@@ -76,7 +76,7 @@ def funnel(
     from winnable.learning.plots import save_plot
 
     out.quiet = quiet
-    agreed, crm = read(definition, leads, activities, history)
+    agreed, crm = read(definition, leads, activities, history, output, plot)
     tell_reading(crm)
     report = funnel_of(agreed, crm, latest_moment(crm), by)
     tell_funnel(report)
@@ -104,13 +104,11 @@ def backtest(
 ) -> None:
     """Train and test again and again through time, each time with what was known then."""
     from winnable.learning.backtest import backtest as run_backtest
-    from winnable.learning.batch import check_output, write_table
+    from winnable.learning.batch import write_table
     from winnable.learning.plots import backtest_plot, save_plot
 
     out.quiet = quiet
-    for path in filter(None, (output, plot)):
-        check_output(path, (leads, activities, history))
-    agreed, heard = read_and_hear(definition, leads, activities, history, store)
+    agreed, heard = read_and_hear(definition, leads, activities, history, store, output, plot)
     tell_reading(heard.crm)
     with progress_bars() as progress:
         test = run_backtest(agreed, heard.crm, periods=periods, seed=seed, quick=quick, tell=out.print, progress=progress)
@@ -141,10 +139,10 @@ def reassess(
     """Is the model in charge still right? Keep, recalibrate or retrain, what changed, and what doing nothing costs."""
     from winnable.definition.document import check_page, write_page
     from winnable.history.crm import read_crm
-    from winnable.learning.batch import check_output
     from winnable.learning.monthly import page, summary
     from winnable.learning.predictor import Predictor
     from winnable.learning.reassessment import reassess as reassess_model
+    from winnable.writing import check_output
 
     out.quiet = quiet
     if output is not None:

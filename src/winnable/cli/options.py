@@ -25,20 +25,25 @@ Json = Annotated[bool, typer.Option("--json", help="Answer for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
-def read(definition: Path, leads: str, activities: str | None, history: str | None) -> "tuple[Definition, Crm]":
-    """The definition in a file, and the tables of an export as it reads them."""
+def read(
+    definition: Path, leads: str, activities: str | None, history: str | None, *outputs: Path | None
+) -> "tuple[Definition, Crm]":
+    """The definition in a file, and the tables of an export as it reads them; `outputs` can be written and are none of these."""
     from winnable.definition.load import load_definition
     from winnable.history.crm import read_crm
+    from winnable.writing import check_output
 
+    for output in filter(None, outputs):
+        check_output(output, (leads, activities, history, str(definition)))
     agreed = load_definition(definition)
     return agreed, read_crm(agreed, leads, activities, history)
 
 
 def read_and_hear(
-    definition: Path, leads: str, activities: str | None, history: str | None, store: Path
+    definition: Path, leads: str, activities: str | None, history: str | None, store: Path, *outputs: Path | None
 ) -> "tuple[Definition, Heard]":
     """The same with what sales told in a store, if it told anything."""
     from winnable.learning.hearing import hear
 
-    agreed, crm = read(definition, leads, activities, history)
+    agreed, crm = read(definition, leads, activities, history, *outputs)
     return agreed, hear(agreed, crm, store)

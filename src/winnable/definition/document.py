@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from winnable.errors import DefinitionError
+from winnable.writing import whole_file
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,11 @@ def check_page(path: Path) -> None:
 
 
 def write_page(page: Page, path: Path) -> None:
-    """Write the page to a file whose ending says the form; DefinitionError where it is neither .html nor .md, or not possible."""
+    """Write the page, whole or not at all, to a file whose ending says the form; DefinitionError where that is neither .html nor
+    .md, StoreError where it cannot be written."""
     check_page(path)
-    try:
-        path.write_text(FORMS[path.suffix.lower()](page), encoding="utf-8")
-    except OSError as error:
-        raise DefinitionError(f"{path}: the page cannot be written there: {error.strerror or error}") from None
+    with whole_file(path) as file:
+        file.write(FORMS[path.suffix.lower()](page))
 
 
 def _markdown(block: Block) -> str:

@@ -18,6 +18,7 @@ from winnable.errors import StoreError
 from winnable.history.guessing import Guesses, allowing
 from winnable.history.lexicon import bant_of
 from winnable.history.parsing import parse_moments
+from winnable.writing import whole_file
 
 HORIZONS = (30, 60, 90, 120, 180, 365, 730)
 """Days that a horizon is chosen from."""
@@ -41,14 +42,11 @@ def draft(guesses: Guesses) -> str:
 
 
 def write_draft(text: str, path: Path, *, force: bool = False) -> None:
-    """Write the file, whole; StoreError where there is one already (unless `force`) or it cannot be written there."""
-    try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise StoreError(f"{path}: there is a file already; name another with --output, or replace it with --force.") from None
-    except OSError as error:
-        raise StoreError(f"{path}: the definition cannot be written there: {error.strerror or error}.") from None
+    """Write the file, whole or not at all; StoreError where there is one already (unless `force`) or it cannot be written."""
+    if path.exists() and not force:
+        raise StoreError(f"{path}: there is a file already; name another with --output, or replace it with --force.")
+    with whole_file(path) as file:
+        file.write(text)
 
 
 def _opening(guesses: Guesses) -> Iterator[str]:

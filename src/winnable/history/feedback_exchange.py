@@ -7,7 +7,6 @@ in front, and read back without it, so that what went out comes in unchanged.
 import csv
 import hashlib
 import io
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ from datetime import datetime
 from pathlib import Path
 
 from winnable.definition.values import moment
-from winnable.errors import DataError, StoreError, WinnableError
+from winnable.errors import DataError, WinnableError
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import Label
+from winnable.writing import whole_file
 
 COLUMNS = ("lead_id", "score_id", "label", "reason", "note", "by", "at", "label_id", "recorded_at", "origin", "replaces")
 NEEDED = ("lead_id", "label", "by")
@@ -54,17 +54,11 @@ def export_labels(feedback: FeedbackStore, path: Path) -> int:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table in one step: the file is complete or as it was. `StoreError` if it cannot be written."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise StoreError(f"{path}: cannot be written ({error.strerror}). Choose another --output.") from None
+    """Write a table of texts, whole or not at all. `StoreError` if it cannot be written."""
+    with whole_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def import_labels(feedback: FeedbackStore, path: Path) -> Imported:

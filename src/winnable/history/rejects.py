@@ -3,15 +3,13 @@
 Nothing is dropped without a word: whoever leaves out a row says so here, and `write_rejects` puts it into a file.
 """
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from winnable.errors import DataError
+from winnable.writing import whole_file
 
 COLUMNS = ("table", "row", "id", "reason")
 
@@ -64,21 +62,10 @@ class Findings:
 def write_rejects(rejects: pd.DataFrame, path: Path) -> None:
     """Write the rejected rows as CSV (table, row, id, reason; row 0 is the first below the header), whole or not at all.
 
-    Raises DataError if the file cannot be written there.
+    `StoreError` if the file cannot be written there.
     """
-    part = None
-    try:
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            part = Path(file.name)
-            rejects.to_csv(file, index=False, columns=list(COLUMNS), lineterminator="\n", encoding="utf-8")
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(0o644)
-        part.replace(path)
-    except OSError as error:
-        if part is not None:
-            part.unlink(missing_ok=True)
-        raise DataError(f"{path}: the rejected rows cannot be written there: {error.strerror or error}.") from error
+    with whole_file(path, "It would hold the rows that could not be used; make its folder writable.") as file:
+        rejects.to_csv(file, index=False, columns=list(COLUMNS), lineterminator="\n")
 
 
 def counted(times: int, what: str) -> str:

@@ -3,15 +3,14 @@
 The numbers are the predictor's; here rows are brought to it and its answers to a table.
 """
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from winnable.definition.facts import BoolArray, IntArray
-from winnable.errors import DataError, StoreError
+from winnable.errors import DataError
 from winnable.history.crm import Crm, latest_moment, read_crm
 from winnable.history.features import facts_of
 from winnable.history.moments import NEVER, times_of
@@ -19,6 +18,7 @@ from winnable.history.parsing import parse_moments
 from winnable.history.sources import Source
 from winnable.learning.predictor import Predictor, Scores
 from winnable.learning.progress import Progress, unseen
+from winnable.writing import whole_file
 
 COLUMNS = ["lead_id", "probability", "low", "high", "probability_winnable", "grade", "decision", "because", "reasons"]
 COLUMNS += ["mode", "model", "as_of", "error"]
@@ -165,22 +165,7 @@ def _faults(crm: Crm, as_of: IntArray) -> "pd.Series[str]":
     return faults
 
 
-def check_output(output: Path, inputs: Sequence[str | None]) -> None:
-    """See that a table can be written there, before any long work; `StoreError` says why not."""
-    if output.is_dir():
-        raise StoreError(f"{output}: is a folder. Name a file, such as {output / 'scores.csv'}, as --output.")
-    if not output.absolute().parent.is_dir():
-        raise StoreError(f"{output}: there is no folder {output.absolute().parent.name}. Make it or choose another --output.")
-    if any(given is not None and output.exists() and Path(given).exists() and output.samefile(given) for given in inputs):
-        raise StoreError(f"{output}: is an input of this command and would be lost. Choose another --output.")
-
-
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV in one step: the file is complete or not there. `StoreError` if it cannot be written."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        table.to_csv(draft, index=False, lineterminator="\n")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise StoreError(f"{path}: cannot be written ({error.strerror}). Choose another --output.") from None
+    """Write a table as CSV, whole or not at all. `StoreError` if it cannot be written."""
+    with whole_file(path) as file:
+        table.to_csv(file, index=False, lineterminator="\n")

@@ -13,9 +13,9 @@ from winnable.definition.conditions import Condition
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import log_odds
-from winnable.errors import StoreError
 from winnable.learning.rejections import Refused
 from winnable.learning.suggestions import STEP, Suggestion, Suggestions
+from winnable.writing import whole_file
 
 NAME = "From past wins"
 
@@ -36,11 +36,9 @@ def proposal(definition: Definition, found: Suggestions) -> str:
 
 
 def write_proposal(text: str, path: Path) -> None:
-    """Write it to a file; StoreError if it cannot be written there."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror}). Choose another --output.") from None
+    """Write it to a file, whole or not at all; StoreError if it cannot be written."""
+    with whole_file(path) as file:
+        file.write(text)
 
 
 def refusal_lines(found: Sequence[Refused]) -> Iterator[str]:

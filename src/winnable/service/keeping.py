@@ -99,11 +99,16 @@ class Keeper:
         problem = self._remember(scores)
         if problem is None:
             return len(scores), None
-        parts = [part for start in range(PARTS) if (part := scores[start::PARTS])]
+        kept = self._keep_in_parts(scores)
+        return kept, None if kept else problem
+
+    def _keep_in_parts(self, scores: list[GivenScore]) -> int:
+        """How many are kept of those that are refused together: none if each part is refused, too."""
+        parts = [scores[start::PARTS] for start in range(min(PARTS, len(scores)))]
         failed = [part for part in parts if len(parts) > 1 and self._remember(part) is not None]
         if len(parts) == 1 or len(failed) == len(parts):
-            return 0, problem
-        return len(scores) - sum(len(part) - self.keep(part)[0] for part in failed), None
+            return 0
+        return len(scores) - sum(len(part) - self._keep_in_parts(part) for part in failed)
 
     def _remember(self, scores: list[GivenScore]) -> str | None:
         """Keep all of them, or none and say why."""
