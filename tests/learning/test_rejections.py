@@ -38,7 +38,7 @@ def test_what_unwanted_leads_have_in_common_is_proposed(company: tuple[Definitio
     for lead, field in zip(crm.leads["@id"][:600], industry[:600], strict=False):
         unwanted = rng.random() < (0.9 if field == "Retail" else 0.03)
         opinions[lead] = said(lead, "rejected", UNWANTED) if unwanted else said(lead, "accepted")
-    found = refused(definition, crm, opinions)
+    found = refused(definition, crm, opinions, ())
     assert [(each.kind, str(each.condition)) for each in found] == [("unacceptable", "Industry is Retail")]
     assert found[0].rejected.low > 0.5
     assert 0 < found[0].won.hits < found[0].won.trials
@@ -52,6 +52,6 @@ def test_rejections_by_chance_and_for_other_reasons_propose_nothing(company: tup
     rng = np.random.default_rng(2)
     labels = [("rejected", UNWANTED), ("rejected", "No budget"), ("junk", None), ("accepted", None)]
     opinions = {lead: said(lead, *labels[rng.integers(4)]) for lead in crm.leads["@id"]}
-    assert refused(definition, crm, opinions) == ()
-    assert refused(definition, crm, {}) == ()
+    assert refused(definition, crm, opinions, ()) == ()
+    assert refused(definition, crm, {}, ()) == ()
     assert list(refusal_lines(())) == []

@@ -94,5 +94,5 @@ def suggest(
         out.print(f"\nWritten to {output}; paste into {definition} what makes sense to both teams.")
     elif text:
         out.print(f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n{text}")
-    for line in refusal_lines(refused(agreed, heard.crm, heard.merged.opinions)):
+    for line in refusal_lines(refused(agreed, heard.crm, heard.merged.opinions, found.kept_out)):
         out.print(line)

@@ -41,8 +41,7 @@ def check(
 ) -> None:
     """Can the data be trusted, and is there enough of them? Exit status 0 if ready, 3 if not."""
     from winnable.learning.checking import check as check_data
-    from winnable.learning.plots import save_plot
-    from winnable.learning.readiness import readiness_plot
+    from winnable.learning.plots import readiness_plot, save_plot
 
     agreed, heard = read_and_hear(definition, leads, activities, history, store, plot)
     with progress_bars() as progress:

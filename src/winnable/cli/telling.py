@@ -256,9 +256,9 @@ def tell_check(crm: "Crm", found: "Check") -> None:
     out.print("\nThe history")
     for says in found.readiness.told:
         out.print(f"  {says}")
-    for lesson in found.curve:
-        saved = f"{100 * lesson.saved:+.1f} % of the base rate's log loss"
-        out.print(f"  A model learned from {lesson.leads:,} leads ({lesson.wins:,} wins) saves {saved} on others.")
+    for point in found.curve:
+        saved = f"{100 * point.saved:+.1f} % of the base rate's log loss"
+        out.print(f"  A model learned from {point.leads:,} leads ({point.wins:,} wins) saves {saved} on others.")
     out.print(f"\n{'Ready' if found.readiness.ready else 'Not ready'} by the published minimum.")
 
 

@@ -12,8 +12,9 @@ from winnable.definition.model import Definition
 from winnable.history.crm import Crm
 from winnable.history.leakage import ColumnVerdict, assess_columns
 from winnable.history.quality import Finding, inspect_quality
+from winnable.learning.learning_curve import CurvePoint, learning_curve
 from winnable.learning.progress import Progress, unseen
-from winnable.learning.readiness import Lesson, Readiness, assess_readiness, learnable, learning_curve
+from winnable.learning.readiness import Readiness, assess_readiness, learnable
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Check:
     quality: tuple[Finding, ...]
     columns: tuple[ColumnVerdict, ...]
     readiness: Readiness
-    curve: tuple[Lesson, ...]
+    curve: tuple[CurvePoint, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The answer as plain JSON types."""
@@ -58,5 +59,5 @@ class Check:
 def check(definition: Definition, crm: Crm, *, curve: bool = False, progress: Progress = unseen) -> Check:
     """Look at everything; with `curve`, also learn from parts of the data, which takes up to a minute more."""
     columns = assess_columns(definition, crm)
-    lessons = learning_curve(*learnable(definition, crm, columns), progress=progress) if curve else ()
-    return Check(inspect_quality(definition, crm), columns, assess_readiness(definition, crm, columns), lessons)
+    points = learning_curve(*learnable(definition, crm, columns), progress=progress) if curve else ()
+    return Check(inspect_quality(definition, crm), columns, assess_readiness(definition, crm, columns), points)

@@ -1,8 +1,11 @@
-"""Plots of how good a model is, as matplotlib figures; each has a title that says what to see. The numbers come from `curves`."""
+"""Plots of how good a model is and how far a history goes, as matplotlib figures; each has a title that says what to see.
+
+The numbers come from those who are named in each plot's arguments, and from `curves`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,8 @@ from winnable.learning.curves import gains, net_benefit, reliability_table
 
 if TYPE_CHECKING:
     from winnable.learning.backtest import Backtest
+    from winnable.learning.learning_curve import CurvePoint
+    from winnable.learning.readiness import Readiness
 
 INK, SOFT = "#1f4e79", "#9a9a9a"
 
@@ -107,6 +112,30 @@ def backtest_plot(test: Backtest) -> Figure:
     promised.set_title("On the line: as many were won as promised; above it too much was promised", fontsize=10, loc="left")
     promised.set_xticks(at, [f"{period.start:%d %b %Y}" for period in test.periods], rotation=40, ha="right")
     promised.set_xlabel("Learned from what was known on this day, judged on the leads that came until the next")
+    return _plain(figure)
+
+
+def readiness_plot(readiness: Readiness, curve: Sequence[CurvePoint] = ()) -> Figure:
+    """Where the company stands on the way to enough wins, and what models learned from fewer leads could do."""
+    figure = Figure(figsize=(7.2, 4.2 if curve else 1.9), layout="constrained")
+    way = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2)) if curve else [figure.subplots()]
+    edges, end = [1, readiness.rules_below, readiness.needed_wins], 2 * max(readiness.needed_wins, readiness.wins, 10)
+    shades = ("#d9d9d9", "#9fbfdd", INK)
+    for low, high, shade, label in zip(edges, [*edges[1:], end], shades, ("lean on the rules", "blend", "model"), strict=True):
+        way[0].barh(0, max(0, high - low), left=low, color=shade, height=0.6)
+        if high > 1.5 * low:
+            way[0].text(np.sqrt(low * high), 0, label, ha="center", va="center", color="white" if label == "model" else "black")
+    way[0].axvline(readiness.blend_from, color="white", linewidth=1, linestyle=":")
+    way[0].axvline(max(readiness.wins, 1), color="#c0392b", linewidth=2)
+    way[0].set(xscale="log", xlim=(1, end), yticks=[])
+    way[0].set_title(f"{readiness.wins:,} wins of the {readiness.needed_wins:,} that all columns need", fontsize=10, loc="left")
+    if curve:
+        way[1].plot([point.wins for point in curve], [100 * point.saved for point in curve], "o-", color=INK)
+        way[1].axhline(0, color=SOFT, linewidth=0.8)
+        way[1].set_ylabel("log loss saved, per cent")
+        way[1].set_title("Still rising on the right: more wins would still help", fontsize=10, loc="left")
+    way[-1].xaxis.set_major_formatter("{x:,.0f}")
+    way[-1].set_xlabel("Wins with a known outcome")
     return _plain(figure)
 
 

@@ -1,18 +1,14 @@
-"""Is the history enough to learn from? The published minimum for prediction models, applied to one company's data.
+"""Is the history enough to learn from? The published minimum (`sample_size`), applied to one company's data.
 
-Riley et al. 2019, "Minimum sample size for developing a multivariable prediction model: PART II" (Statistics in Medicine 38),
-made practical in Riley et al. 2020, "Calculating the sample size required for developing a clinical prediction model" (BMJ
-368:m441): so many leads that the model is shrunk by no more than a tenth, flatters itself by no more than 0.05 of Nagelkerke's
-R2, and knows the base rate. Nothing is switched by it: how much rules and models weigh is decided in `model`, by what they
-achieve.
+How many things a model of its columns would have to estimate and how well it may be expected to tell won from lost leads is
+judged here, cautiously. Nothing is switched by it: how much rules and models weigh is decided in `model`, by what they achieve.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, exp, log
-from typing import TYPE_CHECKING
+from math import ceil, exp
 
 import numpy as np
 
@@ -26,95 +22,14 @@ from winnable.history.moments import DAY, NEVER, microseconds, times_of
 from winnable.history.plan import learn_plan
 from winnable.history.rejects import counted
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
-from winnable.learning.calibration import sigmoid
-from winnable.learning.encoding import Encoding, learn_encoding
-from winnable.learning.experts import fit_linear
 from winnable.learning.lessons import learn_lessons
-from winnable.learning.model import LeadModel, rules_decide_below
-from winnable.learning.opinions import expert_of
-from winnable.learning.progress import Progress, titled, unseen
+from winnable.learning.model import rules_decide_below
+from winnable.learning.sample_size import Minimum, cox_snell, minimum_size, strength_factor
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-SHRINKAGE = 0.9
-OPTIMISM = 0.05  # of Nagelkerke's R2
-MARGIN, RELATIVE_MARGIN = 0.05, 0.25  # of the base rate: the narrower of 5 points and a quarter of it
 USUAL_AUC, USUAL_ERROR = 0.75, 0.05  # what such models reach; Riley's advice where nothing is known means an AUC of about 0.74
 LEAST_AUC, MOST_AUC = 0.60, 0.90
 FREQUENT = 0.02  # of the leads that must share a word for it to count as a parameter of its own
 PACE_DAYS = 182
-
-
-# --- the published formulas --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Minimum:
-    """The leads that each of Riley's three criteria asks for."""
-
-    shrinkage: int
-    optimism: int
-    rate: int
-
-    @property
-    def leads(self) -> int:
-        """The leads that meet all three."""
-        return max(self.shrinkage, self.optimism, self.rate)
-
-
-def minimum_size(parameters: int, share: float, r2: float, margin: float | None = None, factor: float = 1.0) -> Minimum:
-    """The least number of leads for `parameters` candidate parameters, a share won of `share` and a Cox-Snell R2 of `r2`.
-
-    Riley et al. 2020, figures 1 to 3. `margin` is that of the base rate, absolute (they use 0.05; by default the narrower of 0.05
-    and a quarter of the share). `factor` multiplies the first criterion (see `strength_factor`).
-    """
-    margin = min(MARGIN, RELATIVE_MARGIN * share) if margin is None else margin
-    less = r2 / (r2 + OPTIMISM * most_cox_snell(share))
-    return Minimum(
-        shrinkage=ceil(factor * _leads_for_shrinkage(parameters, r2, SHRINKAGE)),
-        optimism=ceil(_leads_for_shrinkage(parameters, r2, less)),
-        rate=ceil((1.96 / margin) ** 2 * share * (1 - share)),
-    )
-
-
-def _leads_for_shrinkage(parameters: int, r2: float, shrinkage: float) -> float:
-    return parameters / ((shrinkage - 1) * log(1 - r2 / shrinkage))
-
-
-def most_cox_snell(share: float) -> float:
-    """The largest Cox-Snell R2 that is possible at this share won (Riley et al. 2020)."""
-    return 1 - exp(2 * (share * log(share) + (1 - share) * log(1 - share)))
-
-
-def cox_snell(auc: float, share: float) -> float:
-    """The Cox-Snell R2 of a calibrated model with this AUC.
-
-    Riley, Van Calster and Collins 2021, "A note on estimating the Cox-Snell R2 from a reported C statistic" (Statistics in
-    Medicine 40): won and lost leads lie normally about means sqrt(2) z(AUC) apart. They simulate a million leads; here the
-    expected likelihood ratio is integrated, which is where their simulation converges.
-    """
-    from scipy.stats import norm
-
-    apart = float(np.sqrt(2) * norm.ppf(auc))
-    x = np.linspace(-8, 8 + apart, 4001)
-    step = x[1] - x[0]
-    won, lost = share * norm.pdf(x - apart), (1 - share) * norm.pdf(x)
-    p = np.clip(won / np.maximum(won + lost, 1e-300), 1e-12, 1 - 1e-12)
-    ratio = 2 * step * float(won @ (np.log(p) - np.log(share)) + lost @ (np.log(1 - p) - np.log(1 - share)))
-    return 1 - exp(-ratio)
-
-
-def strength_factor(auc: float) -> float:
-    """How many times more leads strong models need than the first criterion says: 1 up to an AUC of 0.80, 1.5 at 0.85, 2 at 0.90.
-
-    Pavlou et al. 2024, "An evaluation of sample size requirements for developing risk prediction models with binary outcomes"
-    (BMC Medical Research Methodology 24:146), between their points on a straight line.
-    """
-    return 1 + 10 * max(0.0, auc - 0.80)
-
-
-# --- this company's data -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -336,94 +251,3 @@ def _pace(definition: Definition, crm: Crm) -> float | None:
     now = microseconds(latest.to_pydatetime())
     days = PACE_DAYS if first == NEVER else min(PACE_DAYS, max(7.0, (now - first) / DAY))
     return float(((when != NEVER) & (when > now - days * DAY)).sum() / (days / 7))
-
-
-# --- a check on the data themselves ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a model learned from so many leads and wins saves of the base rate's log loss on leads that it has not seen."""
-
-    leads: int
-    wins: int
-    saved: float
-
-
-def learning_curve(
-    facts: Facts,
-    won: BoolArray,
-    *,
-    steps: int = 4,
-    most: int = 2000,
-    seed: int = 0,
-    quick: bool = False,
-    progress: Progress = unseen,
-) -> tuple[Lesson, ...]:
-    """Learn from an eighth, a quarter, half and all of at most `most` leads, and judge each model on the same fifth left out.
-
-    Empty where there are too few outcomes to judge by. The rules are taken as the base rate alone. `quick`: by the ridge alone,
-    which takes a second where the whole model may take a minute.
-    """
-    chance = np.random.default_rng(seed)
-    order = chance.permutation(len(won))[: ceil(1.25 * most)]
-    judged, rest = order[: len(order) // 5], order[len(order) // 5 :]
-    if min(won[judged].sum(), (~won[judged]).sum()) < 5:
-        return ()
-    lessons = []
-    for step in range(steps - 1, -1, -1):
-        rows = rest[: len(rest) // 2**step]
-        outcome, rules = won[rows].astype(np.float64), np.zeros(len(rows))
-        if quick:
-            answer = _by_ridge(facts.take(rows), outcome, facts.take(judged))
-        else:
-            told = titled(f"Learning from {len(rows):,} leads", progress)
-            model = LeadModel(seed=seed, threads=1).fit(facts.take(rows), outcome, rules, progress=told)
-            answer = model.probability(facts.take(judged), np.zeros(len(judged)))
-        rate = (won[rest].sum() + 1) / (len(rest) + 2)
-        saved = 1 - _loss(answer, won[judged]) / _loss(np.full(1, rate), won[judged])
-        lessons.append(Lesson(len(rows), int(outcome.sum()), saved))
-    return tuple(lessons)
-
-
-def _by_ridge(facts: Facts, won: FloatArray, judged: Facts) -> FloatArray:
-    """What a ridge of these leads says of the judged ones; the rate where only wins or only losses teach it."""
-    if np.ptp(won) == 0:
-        return np.full(judged.size, (won.sum() + 1) / (len(won) + 2))
-    encoding = Encoding(learn_encoding(facts))
-    leads = encoding.encode(facts, np.zeros(facts.size))
-    part = fit_linear(leads, won, np.ones(len(won)), encoding.level_counts).part
-    return sigmoid(expert_of(part, "", encoding).opinion(encoding.encode(judged, np.zeros(judged.size))).logit)
-
-
-def _loss(probability: FloatArray, won: BoolArray) -> float:
-    p = np.clip(probability, 1e-6, 1 - 1e-6)
-    return float(-np.mean(np.where(won, np.log(p), np.log(1 - p))))
-
-
-def readiness_plot(readiness: Readiness, curve: Sequence[Lesson] = ()) -> Figure:
-    """Where the company stands on the way to enough wins, and what models learned from fewer leads could do."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 4.2 if curve else 1.9), layout="constrained")
-    way = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2)) if curve else [figure.subplots()]
-    edges, end = [1, readiness.rules_below, readiness.needed_wins], 2 * max(readiness.needed_wins, readiness.wins, 10)
-    shades = ("#d9d9d9", "#9fbfdd", "#1f4e79")
-    for low, high, shade, label in zip(edges, [*edges[1:], end], shades, ("lean on the rules", "blend", "model"), strict=True):
-        way[0].barh(0, max(0, high - low), left=low, color=shade, height=0.6)
-        if high > 1.5 * low:
-            way[0].text(np.sqrt(low * high), 0, label, ha="center", va="center", color="white" if label == "model" else "black")
-    way[0].axvline(readiness.blend_from, color="white", linewidth=1, linestyle=":")
-    way[0].axvline(max(readiness.wins, 1), color="#c0392b", linewidth=2)
-    way[0].set(xscale="log", xlim=(1, end), yticks=[])
-    way[0].set_title(f"{readiness.wins:,} wins of the {readiness.needed_wins:,} that all columns need", fontsize=10, loc="left")
-    if curve:
-        way[1].plot([lesson.wins for lesson in curve], [100 * lesson.saved for lesson in curve], "o-", color="#1f4e79")
-        way[1].axhline(0, color="#9a9a9a", linewidth=0.8)
-        way[1].set_ylabel("log loss saved, per cent")
-        way[1].set_title("Still rising on the right: more wins would still help", fontsize=10, loc="left")
-    way[-1].xaxis.set_major_formatter("{x:,.0f}")
-    way[-1].set_xlabel("Wins with a known outcome")
-    for axes in way:
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure

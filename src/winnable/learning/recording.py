@@ -21,10 +21,11 @@ from winnable.learning.backtest import MODEL, Backtest
 from winnable.learning.changes import Changes
 from winnable.learning.contest import Decision
 from winnable.learning.evaluation import bootstrap
+from winnable.learning.learning_curve import CurvePoint, learning_curve
 from winnable.learning.ledger import Part, Record
-from winnable.learning.plots import backtest_plot, gain_plot, reliability_plot
+from winnable.learning.plots import backtest_plot, gain_plot, readiness_plot, reliability_plot
 from winnable.learning.pyfunc import ACTIVITIES
-from winnable.learning.readiness import Lesson, Readiness, assess_readiness, learnable, learning_curve, readiness_plot
+from winnable.learning.readiness import Readiness, assess_readiness, learnable
 from winnable.learning.report import Report, report_on
 from winnable.learning.training import Candidate, Judged
 
@@ -39,7 +40,7 @@ class Found:
     decision: Decision
     changes: Changes | None
     readiness: Readiness
-    curve: Sequence[Lesson]
+    curve: Sequence[CurvePoint]
     tested: Backtest | None
     report: Report
 
@@ -193,7 +194,7 @@ def _parts(candidate: Candidate) -> tuple[Part, ...]:
 # --- files -------------------------------------------------------------------------------------------------------------------
 
 
-def _figures(judged: Judged | None, readiness: Readiness, curve: Sequence[Lesson]) -> dict[str, "Figure"]:
+def _figures(judged: Judged | None, readiness: Readiness, curve: Sequence[CurvePoint]) -> dict[str, "Figure"]:
     figures = {"readiness.png": readiness_plot(readiness, curve)}
     if judged is not None:
         figures["reliability.png"] = reliability_plot(judged.rows.won, judged.candidate)

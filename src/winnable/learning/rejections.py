@@ -16,7 +16,6 @@ from winnable.definition.conditions import Condition
 from winnable.definition.model import Definition, Feedback
 from winnable.history.features import facts_of
 from winnable.history.feedback_records import Label
-from winnable.history.leakage import assess_columns, left_out
 from winnable.history.moments import times_of
 from winnable.history.plan import FeaturePlan, learn_plan
 from winnable.history.snapshots import outcomes, persons
@@ -47,9 +46,11 @@ class Refused:
     false_share: float
 
 
-def refused(definition: Definition, crm: Crm, opinions: Mapping[str, Sequence[Label]]) -> tuple[Refused, ...]:
+def refused(
+    definition: Definition, crm: Crm, opinions: Mapping[str, Sequence[Label]], kept_out: Sequence[str]
+) -> tuple[Refused, ...]:
     """The conditions to propose for `[profile] unacceptable` and `[junk] rule`, the most frequent first; none where nothing is
-    sure. `opinions` (by lead) is the last word of each person."""
+    sure. `opinions` (by lead) is the last word of each person; columns that are `kept_out` are not looked at."""
     answered = np.flatnonzero(crm.leads["@id"].isin(list(opinions)))
     answered = answered[np.sort(np.unique(persons(crm)[answered], return_index=True)[1])]
     ids = crm.leads["@id"].iloc[answered]
@@ -57,7 +58,7 @@ def refused(definition: Definition, crm: Crm, opinions: Mapping[str, Sequence[La
     for kind in ("junk", "unacceptable"):
         said = np.array([any(_means(definition.feedback, label) == kind for label in opinions[lead]) for lead in ids], dtype=bool)
         if LEAST <= said.sum() <= len(said) - LEAST:
-            found += _look(definition, crm, answered, said, kind)
+            found += _look(definition, crm, answered, said, kind, kept_out)
     return tuple(found)
 
 
@@ -68,9 +69,11 @@ def _means(feedback: Feedback, label: Label) -> Kind | None:
     return "unacceptable" if label.label == "rejected" and label.reason in feedback.unacceptable else None
 
 
-def _look(definition: Definition, crm: Crm, answered: IntArray, said: BoolArray, kind: Kind) -> list[Refused]:
+def _look(
+    definition: Definition, crm: Crm, answered: IntArray, said: BoolArray, kind: Kind, kept_out: Sequence[str]
+) -> list[Refused]:
     """Attributes with which a lead is surely more often rejected so than not, and more often than without."""
-    known = learn_plan(definition, crm, left_out(assess_columns(definition, crm)))
+    known = learn_plan(definition, crm, kept_out)
     plan = FeaturePlan(tuple(field for field in known.fields if field.learn))
     when = times_of(crm.leads["@created"]) if "@created" in crm.leads else np.zeros(len(crm.leads), dtype=np.int64)
     facts = facts_of(plan, definition, crm, np.arange(len(crm.leads)), when)

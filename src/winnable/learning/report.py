@@ -17,7 +17,8 @@ from markupsafe import Markup
 from winnable.errors import StoreError
 from winnable.history.crm import Crm
 from winnable.learning.backtest import Backtest
-from winnable.learning.readiness import Lesson, Readiness, assess_readiness
+from winnable.learning.learning_curve import CurvePoint
+from winnable.learning.readiness import Readiness, assess_readiness
 from winnable.learning.report_leads import examples, of_late, segments, sources, what_drives
 from winnable.learning.report_page import Section
 from winnable.learning.report_quality import (
@@ -64,7 +65,7 @@ def report_on(
     crm: Crm,
     *,
     readiness: Readiness | None = None,
-    curve: Sequence[Lesson] = (),
+    curve: Sequence[CurvePoint] = (),
     changed: Sequence[str] = (),
     tested: Backtest | None = None,
 ) -> Report:

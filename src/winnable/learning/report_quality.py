@@ -13,8 +13,9 @@ from winnable.history.funnel import wilson
 from winnable.learning.backtest import Backtest
 from winnable.learning.curves import gains, lift_table, reliability_table
 from winnable.learning.evaluation import bootstrap, difference
-from winnable.learning.plots import backtest_plot, gain_plot, reliability_plot
-from winnable.learning.readiness import Lesson, Readiness, readiness_plot
+from winnable.learning.learning_curve import CurvePoint
+from winnable.learning.plots import backtest_plot, gain_plot, readiness_plot, reliability_plot
+from winnable.learning.readiness import Readiness
 from winnable.learning.report_page import SHOWN, Plot, Section, Table, of_100, percent, through_time_plot
 from winnable.learning.training import Candidate, Judged
 
@@ -206,7 +207,7 @@ def through_time(candidate: Candidate) -> Section | None:
 # --- can it be trusted? ------------------------------------------------------------------------------------------------------
 
 
-def history_enough(readiness: Readiness, curve: Sequence[Lesson]) -> Section:
+def history_enough(readiness: Readiness, curve: Sequence[CurvePoint]) -> Section:
     """Whether the history is enough, and whether more of it would help."""
     see = f"The upright line is where you stand: {readiness.wins:,} wins of the {readiness.needed_wins:,} that all columns need."
     if len(curve) > 1:

@@ -83,6 +83,7 @@ class Signal:
 class Suggestions:
     """Rules to propose, the weightiest first, and what every kind of activity tells; how it was found, and of how many looks.
 
+    `left_out` are columns that seem to know the outcome, `untracked` those of which nobody can say since when they stand there.
     `base` is the log-odds of a new lead for which no rule holds; `double` the points that double the odds.
     """
 
@@ -102,6 +103,11 @@ class Suggestions:
         """The share of all leads that were won."""
         return self.won / self.leads if self.leads else 0.0
 
+    @property
+    def kept_out(self) -> tuple[str, ...]:
+        """The columns that were not looked at."""
+        return (*self.left_out, *self.untracked)
+
 
 def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
     """What speaks for and against leads in this history. Proposes nothing where nothing can be shown."""
@@ -116,7 +122,7 @@ def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
     nothing = Suggestions((), (), 0, people, won, False, leaks, untracked, 0.0, double)
     if min(won, people - won) < LEAST:
         return nothing
-    plan = _plan(definition, crm, (*leaks, *untracked))
+    plan = _plan(definition, crm, nothing.kept_out)
     arriving, living = known.take(_one_each(known, None)), known.take(_one_each(known, seed))
     facts = facts_of(FeaturePlan(plan.fields), definition, crm, arriving.leads, arriving.as_of)
     by_field = _look(definition, plan, crm, arriving, list(field_conditions(plan, facts, crm, definition)))
