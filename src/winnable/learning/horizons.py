@@ -19,7 +19,8 @@ A dash is where a way has nothing to learn from, or was not run. In May 2018 Oli
 was tried saw it coming. At the cut, the leads that had been watched to the end stood at 11.3 %, all together at 13.3 % (Aalen and
 Johansen), and leads of equal age were won more often from month to month (by 17 %, standard error 4 %). The answer ranks as well
 as the others (AUC 0.71), and at the right level it would have .268, like open leads counted as lost, which always expect too
-little. What was tried for that month and left alone, being worse elsewhere (Maven with other cuts and columns than above):
+little. Even the same model taught with the outcomes of May itself, left out in turn, has .270 there: what was known at the cut
+could not have told. What was tried for that month and left alone, being worse elsewhere (Maven with other cuts and columns than above):
 
     weights by what has been watched         .356  .357  .278   .607         .351
     without the root that tempers them       .356  .357  .279   .605         .351
