@@ -20,7 +20,8 @@ was tried saw it coming. At the cut, the leads that had been watched to the end 
 Johansen), and leads of equal age were won more often from month to month (by 17 %, standard error 4 %). The answer ranks as well
 as the others (AUC 0.71), and at the right level it would have .268, like open leads counted as lost, which always expect too
 little. Even the same model taught with the outcomes of May itself, left out in turn, has .270 there: what was known at the cut
-could not have told. What was tried for that month and left alone, being worse elsewhere (Maven with other cuts and columns than above):
+could not have told. What was tried for that month and left alone, being worse elsewhere (Maven with other cuts and columns than
+above):
 
     weights by what has been watched         .356  .357  .278   .607         .351
     without the root that tempers them       .356  .357  .279   .605         .351
