@@ -214,7 +214,7 @@ def test_times_that_all_name_their_zone_or_none_of_them_are_not_noted(crm: Write
         assert not any("time zone" in note for note in read.notes)
 
 
-EVENTS = {"activities": "Lead ID,Timestamp,Type\na1,2024-01-05,Call\na1,2024-01-04,E-mail\na2,2024-01-04,Call\n"}
+EVENTS = {"activities": "Lead ID,Timestamp,Type\na1,2024-01-05 9:00,Call\na1,2024-01-04 9:00,E-mail\na2,2024-01-04 9:00,Call\n"}
 
 
 def test_activities_are_recognised_by_name_typed_and_sorted(crm: Writer) -> None:
@@ -237,10 +237,10 @@ def test_names_that_crms_give_to_the_columns_of_activities(crm: Writer, header: 
 
 def test_columns_of_activities_that_the_definition_names(crm: Writer) -> None:
     shared = definition(activities={"lead": "wer", "at": "wann", "kind": "was", "recorded": "erfasst"})
-    read = crm.read(LEADS, shared, activities="wer,wann,was,erfasst,at\na1,05.01.2024,Anruf,06.01.2024,x\n")
+    read = crm.read(LEADS, shared, activities="wer,wann,was,erfasst,at\na1,05.01.2024 9:00,Anruf,06.01.2024 10:00,x\n")
     assert read.activities is not None
-    assert read.activities["@recorded"].tolist() == [pd.Timestamp("2024-01-06", tz="UTC")]
-    assert read.activities["@at"].tolist() == [pd.Timestamp("2024-01-05", tz="UTC")]
+    assert read.activities["@recorded"].tolist() == [pd.Timestamp("2024-01-06 10:00", tz="UTC")]
+    assert read.activities["@at"].tolist() == [pd.Timestamp("2024-01-05 9:00", tz="UTC")]
 
 
 @pytest.mark.parametrize(
@@ -324,6 +324,49 @@ def test_old_values_that_are_not_kept_are_those_that_were_new_before(crm: Writer
     assert any("no old values" in note for note in read.notes)
 
 
+def test_what_a_date_without_a_time_of_day_tells_is_known_from_the_end_of_that_day_on(crm: Writer) -> None:
+    mixed = "lead,at,kind,recorded\na1,2024-01-01,Call,\na1,2024-01-01 12:00,Call,\na1,2024-01-02 00:00,Call,2024-01-03\n"
+    read = crm.read(LEADS, activities=mixed, history="lead,at,field,old,new\na1,2024-01-05T00:00:00Z,City,Rome,Oslo\n")
+    assert read.activities is not None
+    assert read.history is not None
+    last = pd.Timedelta(days=1) - pd.Timedelta(microseconds=1)
+    known = dict(zip(read.activities.index, read.activities["@recorded"], strict=True))
+    assert known[0] == pd.Timestamp("2024-01-01", tz="UTC") + last
+    assert known[1] == pd.Timestamp("2024-01-01 12:00", tz="UTC")
+    assert known[2] == pd.Timestamp("2024-01-03", tz="UTC") + last
+    assert read.history["@at"].tolist() == [pd.Timestamp("2024-01-05", tz="UTC") + last]
+    assert "activities: 1 date without a time of day; known from the end of that day on." in read.notes
+    assert not any("before the lead was created" in note for note in read.notes)  # a1 came at 10:00 on the 1st
+    assert any("2 rows without a time of recording" in note for note in read.notes)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_of_two_changes_in_one_second_the_last_is_that_of_the_source_whichever_end_it_starts_from(
+    crm: Writer, newest_first: bool
+) -> None:
+    rows = ["a1,2024-01-05 9:00,City,Rome,Oslo", "a1,2024-01-06 9:00,City,Oslo,Bonn", "a1,2024-01-06 9:00,City,Bonn,Kiel"]
+    rows = rows[::-1] if newest_first else rows
+    read = crm.read(LEADS, history="\n".join(["lead,at,field,old,new", *rows]) + "\n")
+    assert read.history is not None
+    assert read.history["@new"].tolist() == ["Oslo", "Bonn", "Kiel"]
+
+
+def test_changes_that_were_entered_late_count_from_then_and_never_undo_what_was_known(crm: Writer) -> None:
+    history = """lead,at,recorded,field,old,new
+a1,2024-01-03 9:00,2024-03-01 9:00,City,Rome,Oslo
+a2,2024-01-03 9:00,2024-03-01 9:00,City,Rome,Oslo
+a2,2024-02-03 9:00,2024-02-03 9:00,City,Oslo,Bonn
+"""
+    read = crm.read(LEADS, history=history)
+    assert read.history is not None
+    told = read.history[["@id", "@at", "@new"]].to_numpy().tolist()
+    assert told == [
+        ["a1", pd.Timestamp("2024-03-01 9:00", tz="UTC"), "Oslo"],
+        ["a2", pd.Timestamp("2024-02-03 9:00", tz="UTC"), "Bonn"],
+    ]
+    assert "history: 1 change recorded after a later one; left out." in read.notes
+
+
 UGLY = "Id,Created,Closed,Status\na,2024-01-01,2024-02-01,Won\na,never,,Open\n,2024-01-01,2023-01-01,Odd\nb\nc,2030-01-01,,\n"
 
 
@@ -364,9 +407,9 @@ def test_the_latest_moment_does_not_lie_in_the_future(crm: Writer) -> None:
     read = crm.read(
         LEADS,
         activities="lead,at,kind\na1,2024-05-05,Call\na1,2024-06-01 20:00,Call\n",
-        history="lead,at,field,new\na1,2024-05-06,City,Rome\n",
+        history="lead,at,field,new\na1,2024-05-06 10:00,City,Rome\n",
     )
-    assert latest_moment(read, NOW) == pd.Timestamp("2024-05-06", tz="UTC")
+    assert latest_moment(read, NOW) == pd.Timestamp("2024-05-06 10:00", tz="UTC")
 
 
 def test_the_three_tables_may_lie_in_one_database(sqlite: tuple[str, sql.Engine]) -> None:

@@ -11,8 +11,8 @@ from tests.conftest import DemoStore
 from winnable.errors import DataError
 from winnable.history.crm import Crm, read_crm
 from winnable.history.features import facts_of
-from winnable.history.moments import NEVER
-from winnable.learning.batch import COLUMNS, moments_of_scoring, score_table, write_table
+from winnable.history.moments import NEVER, microseconds
+from winnable.learning.batch import COLUMNS, moments_of_scoring, read_to_score, score_table, write_table
 from winnable.learning.predictor import Predictor
 
 
@@ -84,6 +84,22 @@ def test_without_a_wish_the_newest_record_is_the_present(crm: Crm) -> None:
     assert str(np.datetime64(int(moments[0]), "us")).startswith("2026-06-29")
     with pytest.raises(DataError, match="neither a date"):
         moments_of_scoring(crm, "soon")
+
+
+def test_the_present_is_that_of_the_whole_export_and_its_newest_record_counts(
+    predictor: Predictor, demo_store: DemoStore
+) -> None:
+    """A quiet lead that is scored alone is as old as among all the others, and what it did last is known."""
+    files = demo_store.files
+    leads, activities = pd.read_csv(files.leads, dtype=str), pd.read_csv(files.activities, dtype=str)
+    newest = pd.Timestamp("2026-06-29T23:59:58Z")
+    for lead, at in (("L-100001", "2026-06-29T23:59:57Z"), ("somebody else", newest.isoformat())):
+        activities.loc[len(activities)] = {"Lead ID": lead, "At": at, "Type": "Demo request"}
+    alone = read_to_score(predictor, leads[leads["Lead ID"] == "L-100001"], activities)
+    assert moments_of_scoring(alone, None)[0] == microseconds(newest.to_pydatetime()) + 1_000_000
+    last = read_to_score(predictor, leads[leads["Lead ID"] == "L-100001"], activities[:-1])
+    facts = facts_of(predictor.plan, predictor.definition, last, np.zeros(1, dtype=np.int64), moments_of_scoring(last, None))
+    assert facts.numbers("days since any activity")[0] < 2 / 86_400  # two seconds
 
 
 def test_a_table_is_written_without_row_numbers(tmp_path: Path) -> None:

@@ -238,6 +238,8 @@ class History(Part):
     """Column with the value before."""
     new: Name | None = None
     """Column with the value after."""
+    recorded: Name | None = None
+    """Column with the moment at which the change was entered, if that may be later."""
 
 
 class Definition(Part):

@@ -28,6 +28,7 @@ class Crm:
     history: "@id", "@at", "@field", "@old", "@new"; sorted by id, field and time.
     rejects: table, row, id, reason of every row that could not be used.
     notes: what else was noticed, in plain sentences.
+    seen: the newest time of the activities and of the history that were read, also of rows of leads that are not to be scored.
     """
 
     leads: pd.DataFrame
@@ -35,6 +36,7 @@ class Crm:
     history: pd.DataFrame | None
     rejects: pd.DataFrame
     notes: tuple[str, ...]
+    seen: tuple[pd.Timestamp, ...] = ()
 
 
 def read_crm(
@@ -67,7 +69,7 @@ def read_crm(
     events = EventReader(definition, lead_rows, findings, present, for_training)
     activity_rows = None if activities is None else events.activities(activities)
     change_rows = None if history is None else events.changes(history)
-    return Crm(lead_rows, activity_rows, change_rows, findings.rejects(), tuple(findings.notes))
+    return Crm(lead_rows, activity_rows, change_rows, findings.rejects(), tuple(findings.notes), tuple(events.seen))
 
 
 def latest_moment(crm: Crm, now: pd.Timestamp | None = None) -> pd.Timestamp | None:
@@ -79,4 +81,5 @@ def latest_moment(crm: Crm, now: pd.Timestamp | None = None) -> pd.Timestamp | N
         if table is not None
         for times in (table[name] for name in ("@created", "@closed", "@at", "@recorded") if name in table)
     ]
-    return max((moment for moment in newest if not pd.isna(moment)), default=None)
+    seen = [moment for moment in crm.seen if moment <= present]
+    return max((moment for moment in [*newest, *seen] if not pd.isna(moment)), default=None)

@@ -7,9 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from winnable.errors import DataError
+from winnable.history.moments import DAY, times_of
 from winnable.history.parsing import day_order, parse_moments
 from winnable.history.rejects import Findings, counted
 
@@ -17,6 +19,7 @@ UNREADABLE_SHARE = 0.5
 """A column of which more than this share cannot be read is no date column: an error, not rows to be rejected one by one."""
 
 _WITH_ZONE = r":\d\d(?:\.\d+)? ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
+_WITH_TIME = r":|[0-9][hTt][0-9]|^[0-9]{10,}"
 
 
 def read_dates(
@@ -48,6 +51,18 @@ def read_dates(
         if strict:
             _refuse_unreadable(column, moments[role], table)
     return moments
+
+
+def ends_of_days(column: "pd.Series[str]", moments: "pd.Series[pd.Timestamp]") -> "pd.Series[pd.Timestamp]":
+    """By when what is dated so had surely happened: a date without a time of day, as the last microsecond of that day.
+
+    Where all times of a column are midnights, they are such dates as well, however they are written.
+    """
+    since_midnight = times_of(moments) % DAY
+    days = moments.notna() & (since_midnight == 0)
+    if days.any() and (since_midnight[moments.notna()] != 0).any():
+        days &= ~column.where(days).str.contains(_WITH_TIME, regex=True, na=False)
+    return moments.where(~days, moments + np.timedelta64(DAY - 1, "us"))
 
 
 def _note_mixed_zones(column: "pd.Series[str]", table: str, findings: Findings) -> None:

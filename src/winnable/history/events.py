@@ -5,14 +5,14 @@ Columns are found by the definition, or by the names that CRMs give them. Rows o
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from winnable.definition.model import Definition
 from winnable.errors import DataError
-from winnable.history.dates import read_dates, shape
+from winnable.history.dates import ends_of_days, read_dates, shape
 from winnable.history.lead_table import AHEAD, listed, nearest
 from winnable.history.rejects import Findings, counted
 from winnable.history.sources import Source, read_source
@@ -41,16 +41,16 @@ class EventReader:
     findings: Findings
     now: pd.Timestamp
     for_training: bool
+    seen: "list[pd.Timestamp]" = field(default_factory=list)
+    """The newest time of each table that was read, also of rows that belong to none of the leads to be scored."""
 
     def activities(self, source: Source) -> pd.DataFrame:
         """The activities with "@id", "@at", "@kind" and, where the table has it, "@recorded"; sorted by id and time."""
         named = self.definition.activities
         given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
         events = self._events("activities", source, given)
-        if "@recorded" in events:
-            ahead = events["@recorded"] > self.now + AHEAD
-            self.findings.reject("activities", events.index[ahead], events.loc[ahead, "@id"], "it was recorded in the future")
-            events = events[~ahead]
+        if "@recorded" in events or (events["@until"] != events["@at"]).any():
+            events = events.assign(**{"@recorded": _known(events)})
         kindless = int(events["@kind"].isna().sum())
         if kindless:
             self.findings.note(f"activities: {counted(kindless, 'row')} without a kind; counted under none of the kinds.")
@@ -58,17 +58,23 @@ class EventReader:
         return _sorted(events, [])
 
     def changes(self, source: Source) -> pd.DataFrame:
-        """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and time.
+        """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and time, that of the recording.
 
-        Where the table keeps no old values, the old value is the one that was new before; of a first change it is missing.
+        Where the table keeps no old values, the old value is the one that was new before; of a first change it is missing. A
+        change that was recorded after a later one of the same field never was what the CRM said, and is left out.
         """
         named = self.definition.history
         given = {"lead": named.lead, "at": named.at, "field": named.field, "old": named.old, "new": named.new}
-        events = self._events("history", source, given)
+        events = self._events("history", source, {**given, "recorded": named.recorded})
         fieldless = events["@field"].isna()
         self.findings.reject("history", events.index[fieldless], events.loc[fieldless, "@id"], "it names no field")
-        changes = _sorted(events[~fieldless], ["@field"])
+        changes = events[~fieldless]
         self._note_early("history", changes, "kept, what was so before")
+        changes = _sorted(changes.assign(**{"@happened": changes["@at"], "@at": _known(changes)}), ["@field"])
+        overtaken = changes["@happened"] < changes.groupby(["@id", "@field"], sort=False)["@happened"].cummax()
+        if overtaken.any():
+            self.findings.note(f"history: {counted(int(overtaken.sum()), 'change')} recorded after a later one; left out.")
+            changes = changes[~overtaken]
         if "@old" not in changes:
             self.findings.note("history: it keeps no old values; the value that was new before was taken.")
             changes["@old"] = changes.groupby(["@id", "@field"], sort=False)["@new"].shift().astype("str")
@@ -96,16 +102,28 @@ class EventReader:
             (frame["@at"].isna(), "its time cannot be read"),
             (frame["@at"] > self.now + AHEAD, "its time lies in the future"),
         ]
+        if "recorded" in dates:
+            faults.append((frame["@recorded"] > self.now + AHEAD, "it was recorded in the future"))
         if self.for_training:
             self._refuse_strangers(frame, known, table, roles["lead"])
             faults.append((~known, "no lead that can be used has this id"))
-        return frame[self.findings.sift(kind, frame, faults) & known]
+        usable = self.findings.sift(kind, frame, faults)
+        self.seen.append(frame.loc[usable, "@at"].max())
+        events = frame[usable & known]
+        until = {role: ends_of_days(dated[role][events.index], events[f"@{role}"]) for role in dates}
+        if days := int((until["at"] != events["@at"]).sum()):
+            self.findings.note(f"{kind}: {counted(days, 'date')} without a time of day; known from the end of that day on.")
+        if "recorded" in until and (blank := int(until["recorded"].isna().sum())):
+            self.findings.note(
+                f"{kind}: {counted(blank, 'row')} without a time of recording that can be read; known when it happened."
+            )
+        return events.assign(**{"@until": until.pop("at"), **{f"@{role}": moments for role, moments in until.items()}})
 
     def _note_early(self, table: str, events: pd.DataFrame, kept: str) -> None:
         """Say how many rows are older than their lead."""
         if "@created" not in self.leads:
             return
-        before = int((events["@at"].to_numpy(dtype="datetime64[us]") < self._created_of(events["@id"])).sum())
+        before = int((events["@until"].to_numpy(dtype="datetime64[us]") < self._created_of(events["@id"])).sum())
         if before:
             self.findings.note(f"{table}: {counted(before, 'row')} from before the lead was created; {kept}.")
 
@@ -154,12 +172,23 @@ def _roles(kind: str, given: Mapping[str, str | None], table: TextTable, id_colu
     return roles
 
 
+def _known(events: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    """When each row was known: it had surely happened and, where that is told, it was recorded."""
+    return events["@until"] if "@recorded" not in events else events[["@until", "@recorded"]].max(axis=1)
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name).casefold()
 
 
 def _sorted(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Sorted by id, the given columns of text, and time; rows of the same time stay in the order of the source."""
+    """Sorted by id, the given columns of text, and time; rows of the same time stay in the order of the source.
+
+    A source that has the newest rows of a lead first is read from below, so that the last of a second is the last that was told.
+    """
     times = events["@at"].to_numpy(dtype="datetime64[us]")
     keys = [times, *(pd.factorize(events[name], sort=True)[0] for name in reversed(["@id", *by]))]
-    return events.iloc[np.lexsort(keys)]
+    of_each = np.argsort(keys[-1], kind="stable")
+    steps = np.diff(times[of_each]).astype(np.int64)[np.diff(keys[-1][of_each]) == 0]
+    upwards = slice(None, None, -1 if (steps < 0).sum() > (steps > 0).sum() else 1)
+    return events.iloc[upwards].iloc[np.lexsort([key[upwards] for key in keys])]

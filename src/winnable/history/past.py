@@ -49,7 +49,7 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
     leads = _ends_undone(definition, crm, _fields_of_then(definition, crm, there, at), there, at)
     ids = set(leads["@id"])
     kept = [table if table is None else table[table["@id"].isin(ids)] for table in (activities, history)]
-    return replace(crm, leads=leads, activities=kept[0], history=kept[1])
+    return replace(crm, leads=leads, activities=kept[0], history=kept[1], seen=())
 
 
 def recorded_columns(definition: Definition, crm: Crm) -> frozenset[str]:

@@ -36,9 +36,9 @@ def read_to_score(predictor: Predictor, leads: Source, activities: Source | None
 def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
     """The moment for which each lead is scored, microseconds since 1970, shape (n,).
 
-    `asked` is a date for all of them or the name of a column with a date for each; without it, it is the newest time recorded in
-    the export, which is the export's own present, and for an export without any time it is now. A row without a date of its own
-    gets the smallest int64. `DataError` if what was asked for is neither a date nor a column.
+    `asked` is a date for all of them or the name of a column with a date for each; without it, it is the second after the newest
+    time recorded in the export, so that all that it knows counts, and for an export without any time it is now. A row without a
+    date of its own gets the smallest int64. `DataError` if what was asked for is neither a date nor a column.
     """
     size = len(crm.leads)
     if asked is not None and asked in crm.leads:
@@ -48,8 +48,9 @@ def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
         if moment.isna().any():
             raise DataError(f"--as-of {asked}: neither a date such as 2026-06-30 nor a column of the leads. Give one of the two.")
         return np.repeat(times_of(moment), size)
-    latest = latest_moment(crm) or pd.Timestamp.now("UTC")
-    return np.repeat(times_of(pd.Series([latest])), size)
+    latest = latest_moment(crm)
+    present = pd.Timestamp.now("UTC") if latest is None else latest.floor("s") + pd.Timedelta(seconds=1)
+    return np.repeat(times_of(pd.Series([present])), size)
 
 
 def score_table(

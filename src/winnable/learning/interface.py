@@ -171,8 +171,8 @@ class Model:
     ) -> pd.DataFrame:
         """Scores for leads, a row a lead in their order: the columns of `winnable score`, and its numbers.
 
-        `as_of` is a date or a column with a date for each lead; without it, the newest time in the tables. A lead that cannot be
-        scored has the reason under "error" and empty numbers. Given a frame, the scores have its index.
+        `as_of` is a date or a column with a date for each lead; without it, just after the newest time in the tables. A lead that
+        cannot be scored has the reason under "error" and empty numbers. Given a frame, the scores have its index.
         """
         crm = read_to_score(self._predictor, leads, activities, history)
         moments = moments_of_scoring(crm, as_of if isinstance(as_of, str) or as_of is None else as_of.isoformat())
