@@ -2,11 +2,10 @@
 
 `add` returns when the label is on the disk. The same idempotency key gives the same label again. Corrections are new rows;
 `conflicts` lists what people disagree on, and nothing decides between them here. How the database is opened is in
-`feedback_database`, CSV in `feedback_exchange`, forgetting a person in `feedback_erasure`, what labels teach in `feedback_merge`.
+`feedback_database`, what its rows look like in `feedback_rows`, CSV in `feedback_exchange`, forgetting a person in
+`feedback_erasure`, what labels teach in `feedback_merge`.
 """
 
-import hashlib
-import json
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, Self, cast
 
 import sqlalchemy as sql
-from pydantic_core import to_json
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -35,6 +33,7 @@ from winnable.history.feedback_records import (
     current,
     live,
 )
+from winnable.history.feedback_rows import OF_SCORE, digest_of, for_sqlite, json_or, label_of, lead_row, score_of, score_row
 
 WEEK = timedelta(days=7)
 COUNTED = 1000  # leads that a page counts at most, so that its time does not grow with the store
@@ -101,13 +100,13 @@ class FeedbackStore:
             return
         with self.transaction() as connection:
             insert = self._insert(tables.scores).on_conflict_do_nothing(index_elements=["score_id"])
-            self._many(connection, insert, [_score_row(each) for each in scores])
+            self._many(connection, insert, [score_row(each) for each in scores])
             last: dict[str, GivenScore] = {}
             for each in scores:
                 if each.lead_id not in last or each.as_of >= last[each.lead_id].as_of:
                     last[each.lead_id] = each
             # Always in the same order, so that two writers do not wait for each other.
-            self._many(connection, self._newer_lead(), [_lead_row(last[lead_id]) for lead_id in sorted(last)])
+            self._many(connection, self._newer_lead(), [lead_row(last[lead_id]) for lead_id in sorted(last)])
 
     def already_scored(self, version: str, as_of: datetime) -> set[str]:
         """The ids of the leads that this version of the model has scored for this moment."""
@@ -160,7 +159,7 @@ class FeedbackStore:
         if since is not None:
             asked = asked.where(kept.recorded_at >= since)
         with self.reading() as connection:
-            return [_label(row) for row in connection.execute(asked)]
+            return [label_of(row) for row in connection.execute(asked)]
 
     def ids(self) -> set[str]:
         """The ids of all labels."""
@@ -209,8 +208,8 @@ class FeedbackStore:
             said = sql.select(tables.labels).where(labels.lead_id == lead_id).order_by(labels.recorded_at, labels.label_id)
             return LeadStory(
                 self._filled(connection, found)[0],
-                tuple(_score(row) for row in connection.execute(given)),
-                tuple(_label(row) for row in connection.execute(said)),
+                tuple(score_of(row) for row in connection.execute(given)),
+                tuple(label_of(row) for row in connection.execute(said)),
             )
 
     def choices(self) -> tuple[list[str], list[str]]:
@@ -234,7 +233,7 @@ class FeedbackStore:
             asked = asked.where(kept.version == version)
         with self.reading() as connection:
             for row in connection.execution_options(stream_results=True).execute(asked):
-                yield _score(row)
+                yield score_of(row)
 
     def handed_over(self) -> list[HandedOver]:
         """Every score by which a lead was handed to sales, oldest first."""
@@ -269,14 +268,14 @@ class FeedbackStore:
         """Insert many rows by the driver itself, in half the processor time: every score that is given comes this way."""
         compiled = insert.compile(dialect=self.engine.dialect, column_keys=list(rows[0]))
         if self.engine.dialect.name == "sqlite":
-            told: Any = [tuple(_for_sqlite(row[name]) for name in compiled.positiontup) for row in rows]
+            told: Any = [tuple(for_sqlite(row[name]) for name in compiled.positiontup) for row in rows]
         else:
-            told = [{name: _json_or(value) for name, value in row.items()} for row in rows]
+            told = [{name: json_or(value) for name, value in row.items()} for row in rows]
         connection.exec_driver_sql(str(compiled), told)
 
     def _newer_lead(self) -> Any:
         insert = self._insert(tables.leads)
-        told = {name: insert.excluded[name] for name in _OF_SCORE}
+        told = {name: insert.excluded[name] for name in OF_SCORE}
         newer = sql.or_(tables.leads.c.as_of.is_(None), insert.excluded.as_of >= tables.leads.c.as_of)
         return insert.on_conflict_do_update(index_elements=["lead_id"], set_=told, where=newer)
 
@@ -288,14 +287,14 @@ class FeedbackStore:
 
     def _kept(self, connection: sql.Connection, label: Label, key: str | None, now: datetime) -> Label | LabelError:
         """The label as it is kept, or why it is not."""
-        labels, digest = tables.labels.c, _digest(label)
+        labels, digest = tables.labels.c, digest_of(label)
         known = None
         if key is not None or label.label_id:
             same = labels.key == key if key is not None else labels.label_id == label.label_id
             known = connection.execute(sql.select(tables.labels).where(same)).first()
         if known is not None:
-            same_content = digest == (known.key_digest if key is not None else _digest(_label(known)))
-            return _label(known) if same_content else LabelError("this key or id was used for another label before.")
+            same_content = digest == (known.key_digest if key is not None else digest_of(label_of(known)))
+            return label_of(known) if same_content else LabelError("this key or id was used for another label before.")
         try:
             label = self._consistent(connection, label)
         except LabelError as refused:
@@ -315,7 +314,7 @@ class FeedbackStore:
                 raise LabelError("the score that the label answers is another lead's.")
         if label.replaces is None and label.label != "withdrawn":
             return label
-        said = [_label(row) for row in connection.execute(sql.select(tables.labels).where(labels.lead_id == label.lead_id))]
+        said = [label_of(row) for row in connection.execute(sql.select(tables.labels).where(labels.lead_id == label.lead_id))]
         standing = {each.label_id: each for each in live(said)}
         if label.replaces is None:
             own = [each.label_id for each in standing.values() if each.by == label.by]
@@ -331,7 +330,7 @@ class FeedbackStore:
         for some in (lead_ids[start : start + _BATCH] for start in range(0, len(lead_ids), _BATCH)):
             said: dict[str, list[Label]] = {lead_id: [] for lead_id in some}
             for row in connection.execute(sql.select(tables.labels).where(tables.labels.c.lead_id.in_(some))):
-                said[row.lead_id].append(_label(row))
+                said[row.lead_id].append(label_of(row))
             nothing = [lead_id for lead_id, labels in said.items() if not labels]
             unknown = sql.and_(tables.leads.c.lead_id.in_(nothing), tables.leads.c.score_id.is_(None))
             connection.execute(sql.delete(tables.leads).where(unknown))  # its only label was refused
@@ -346,8 +345,8 @@ class FeedbackStore:
         scores, labels = tables.scores.c, tables.labels.c
         given = sql.select(tables.scores).where(scores.score_id.in_([row.score_id for row in rows if row.score_id]))
         said = sql.select(tables.labels).where(labels.label_id.in_([row.label_id for row in rows if row.label_id]))
-        score = {each.score_id: each for each in map(_score, connection.execute(given))}
-        label = {each.label_id: each for each in map(_label, connection.execute(said))}
+        score = {each.score_id: each for each in map(score_of, connection.execute(given))}
+        label = {each.label_id: each for each in map(label_of, connection.execute(said))}
         before = self._week_ago(connection, rows)
         return [
             LeadRow(
@@ -368,61 +367,11 @@ class FeedbackStore:
         return {lead_id: probability for lead_id, as_of, probability in told if as_of <= last[lead_id] - WEEK}
 
 
-_OF_SCORE = ("person", "search", "owner", "source", "score_id", "as_of", "given_at", "probability", "decision")
-"""The columns of `leads` that come from its last score."""
-
-
 def _checked(label: Label, now: datetime) -> Label | DataError:
     try:
         return checked(label, now)
     except DataError as refused:
         return refused
-
-
-def _digest(label: Label) -> str:
-    """A label's content as its sender gave it, as a hash; what the store gives is left out."""
-    told = {name: value for name, value in asdict(label).items() if name not in {"label_id", "recorded_at", "origin"}}
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _score_row(score: GivenScore) -> dict[str, Any]:
-    return {name: _plain(getattr(score, name)) for name in _SCORE}
-
-
-_SCORE = tuple(column.name for column in tables.scores.columns)
-_LABEL = ("lead_id", "label", "by", "at", "reason", "note", "score_id", "replaces", "origin", "label_id", "recorded_at")
-
-
-def _lead_row(score: GivenScore) -> dict[str, Any]:
-    row = {name: _plain(getattr(score, name)) for name in _OF_SCORE if name != "search"}
-    words = _plain(" ".join(filter(None, (score.name, score.lead_id))).casefold())
-    return {**row, "lead_id": _plain(score.lead_id), "search": words, "state": "new", "open": True}
-
-
-def _json_or(value: Any) -> Any:
-    """Lists and objects as the JSON that a column of such keeps; everything else as it is."""
-    return to_json(value).decode() if isinstance(value, tuple | list | dict) else value
-
-
-def _for_sqlite(value: Any) -> Any:
-    """The value as `Utc` and SQLAlchemy's JSON write it to SQLite."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return _json_or(value)
-
-
-def _plain(value: Any) -> Any:
-    """Texts without NUL, which PostgreSQL does not keep: one such text must not cost a whole batch."""
-    return value.replace("\x00", "") if isinstance(value, str) else value
-
-
-def _score(row: Any) -> GivenScore:
-    told = {name: row._mapping[name] for name in _SCORE}
-    return GivenScore(**{**told, "reasons": tuple(told["reasons"]), "activities": tuple(told["activities"])})
-
-
-def _label(row: Any) -> Label:
-    return Label(**{name: row._mapping[name] for name in _LABEL})
 
 
 def _distinct(connection: sql.Connection, column: Any) -> list[str]:
