@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -42,6 +43,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def until(happens: Callable[[], Any], seconds: float = 60) -> Any:
+    """What a look returns as soon as it is anything; looked for as long as a busy machine may need."""
+    end = time.monotonic() + seconds
+    while not (found := happens()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+    return found
+
+
 @contextmanager
 def serving(store: Path, log: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Live]:
     """`winnable serve` on a free port, until the block ends; then asked to stop."""
@@ -51,15 +61,7 @@ def serving(store: Path, log: Path, *options: str, environment: Mapping[str, str
         process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **(environment or {})})
     live = Live(f"http://127.0.0.1:{port}", process, log)
     try:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(f"{live.url}/healthz", timeout=5)
-                break
-            except httpx.TransportError:
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < until, "the service did not start"
-                time.sleep(0.05)
+        until(lambda: _answers(live))
         yield live
     finally:
         process.send_signal(signal.SIGTERM)
@@ -68,6 +70,14 @@ def serving(store: Path, log: Path, *options: str, environment: Mapping[str, str
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+def _answers(live: Live) -> bool:
+    assert live.process.poll() is None, live.journal()
+    try:
+        return bool(httpx.get(f"{live.url}/healthz", timeout=5))
+    except httpx.TransportError:
+        return False
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.service.conftest import until
 from winnable.service.schemas import Problem, ScoreResponse
 
 AS_OF = "2026-07-01T00:00:00+00:00"
@@ -275,10 +276,10 @@ def test_metrics_are_prometheus_text(client: httpx.Client) -> None:
 
 
 def test_the_journal_is_json_lines(client: httpx.Client, live: Any) -> None:
-    import time
+    def written() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in live.journal().splitlines(keepends=True) if line[:1] == "{" and line[-1:] == "\n"]
+        return [line for line in lines if line.get("request_id") == "journal-test"]
 
     client.post("/score", json={"leads": [{}, {}, {}]}, headers={"X-Request-ID": "journal-test"})
-    time.sleep(1)
-    lines = [json.loads(line) for line in live.journal().splitlines() if line.startswith("{")]
-    (mine,) = [line for line in lines if line.get("request_id") == "journal-test"]
+    (mine,) = until(written)
     assert (mine["event"], mine["route"], mine["status"], mine["leads"]) == ("request", "/score", 200, 3)

@@ -4,14 +4,13 @@ import json
 import shutil
 import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.service.conftest import COMMAND, serving
+from tests.service.conftest import COMMAND, serving, until
 from winnable.definition.load import load_definition
 from winnable.errors import ArtefactError, StoreError
 from winnable.learning.artefact import read_artefact, write_artefact
@@ -28,11 +27,8 @@ def artefacts(demo_store) -> list[Any]:
     return [read_artefact(demo_store.store / "served" / "1"), rules_artefact(load_definition(demo_store.files.definition))]
 
 
-def wait_for(client: httpx.Client, version: str, seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while client.get("/model").json()["version"] != version:
-        assert time.monotonic() < until, f"version {version} is not served within {seconds} seconds"
-        time.sleep(0.1)
+def wait_for(client: httpx.Client, version: str) -> None:
+    until(lambda: client.get("/model").json()["version"] == version)
 
 
 def test_promotions_under_load(store: Path, artefacts: list[Any], tmp_path: Path) -> None:
@@ -75,7 +71,7 @@ def test_a_broken_champion_is_refused_and_a_whole_one_taken(store: Path, artefac
         write_artefact(artefacts[1], store / "served" / "2")
         (store / "served" / "2" / "spec.json").unlink()
         (store / "served" / "champion.json").write_text('{"version": 2, "fingerprint": "0"}')
-        wait_for_problem(client)
+        until(lambda: client.get("/readyz").status_code == 503)
         assert str(store) not in client.get("/readyz").text
         after = client.post("/score", json=LEAD).json()
         assert after["model"]["version"] == before["model"]["version"] == "1"
@@ -84,13 +80,6 @@ def test_a_broken_champion_is_refused_and_a_whole_one_taken(store: Path, artefac
         serve_version(store, 2, artefacts[1])
         wait_for(client, "2")
         assert client.get("/readyz").status_code == 200
-
-
-def wait_for_problem(client: httpx.Client) -> None:
-    until = time.monotonic() + 10
-    while client.get("/readyz").status_code != 503:
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("damage", ["missing", "altered", "other schema", "pointer", "no folder"])
@@ -162,6 +151,6 @@ def test_a_broken_champion_at_the_start(store: Path, demo_store) -> None:
 def test_serving_goes_on_when_the_store_is_gone(store: Path, tmp_path: Path) -> None:
     with serving(store, tmp_path / "log") as live, live.client() as client:
         shutil.rmtree(store)
-        wait_for_problem(client)
+        until(lambda: client.get("/readyz").status_code == 503)
         assert client.post("/score", json=LEAD).status_code == 200
         assert json.loads(client.get("/readyz").text)["status"] == "degraded"

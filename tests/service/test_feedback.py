@@ -1,6 +1,5 @@
 """Labels and leads over real HTTP: durable before they are answered, refused without an echo, and only for who may."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service.conftest import Live, serving
+from tests.service.conftest import Live, serving, until
 from tests.service.test_api import AS_OF, asked, leads_of, refused
 from winnable.definition.values import text
 from winnable.history.feedback import FeedbackStore
@@ -48,14 +47,6 @@ def leads(client: httpx.Client, **asked_for: Any) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     LeadsOut.model_validate_json(answer.content)
     return answer.json()
-
-
-def until(happens: Any, seconds: float = 20) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := happens()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
 
 
 def test_a_given_score_is_kept_and_may_be_answered(sales: httpx.Client, demo_store: Any) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.service.conftest import serving
+from tests.service.conftest import serving, until
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import GivenScore, Label
 from winnable.service.keys import add_key, withdraw_key
@@ -65,14 +64,6 @@ def added(shared: Path) -> Added:
     """What the test added: label, by whom, reason."""
     before = len(labels(shared))
     return lambda: [(each.label, each.by, each.reason) for each in labels(shared)[before:]]
-
-
-def ends(client: httpx.Client) -> None:
-    """Wait until a session is over; the file of keys is looked at every second."""
-    until = time.monotonic() + 30
-    while client.get("/").status_code == 200:
-        assert time.monotonic() < until, "the session outlives its key"
-        time.sleep(0.1)
 
 
 def labels(store: Path) -> list[Label]:
@@ -302,7 +293,7 @@ def test_a_session_needs_a_key_that_may_answer_and_ends_with_it(worked: Path, tm
         early.page()
         _, scoring = add_key(worked, "score")
         key, secret = add_key(worked, "feedback", "sales")
-        ends(early.client)  # without a key a session lasts as long as there are none
+        until(lambda: early.client.get("/").status_code != 200)  # without a key a session lasts as long as there are none
         without = httpx.get(f"{live.url}/", headers=BROWSER)
         assert (without.status_code, without.headers["location"]) == (303, "/inbox/sign-in")
         assert httpx.get(f"{live.url}/", headers={"Authorization": f"Bearer {secret}"}).status_code == 303
@@ -327,7 +318,7 @@ def test_a_session_needs_a_key_that_may_answer_and_ends_with_it(worked: Path, tm
         withdraw_key(worked, key.name)
         add_key(worked, "feedback", "sales, the new one")
         with httpx.Client(base_url=live.url, cookies=stolen) as thief:
-            ends(thief)
+            until(lambda: thief.get("/").status_code != 200)
         assert httpx.post(f"{live.url}/inbox/label", cookies=stolen, data={**form, "label": "won"}).status_code == 403
     assert labels(worked) == []
 

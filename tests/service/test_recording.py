@@ -3,17 +3,15 @@
 import os
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.history.scores import given
-from tests.service.conftest import Live, serving
+from tests.service.conftest import Live, serving, until
 from winnable.history.feedback import FeedbackStore
 from winnable.service.champion import ChampionFollower
 from winnable.service.keeping import Keeper
@@ -21,14 +19,6 @@ from winnable.service.metrics import Metrics
 from winnable.service.reading import read_body
 from winnable.service.recording import Recorder
 from winnable.service.serving import Serving
-
-
-def until(happens: Callable[[], Any], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := happens()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
 
 
 def ask(client: httpx.Client, *ids: str) -> list[str]:

@@ -25,12 +25,13 @@ def test_several_workers_and_a_graceful_end(store: Path, tmp_path: Path) -> None
 
 def test_requests_under_way_are_finished(store: Path, tmp_path: Path) -> None:
     content = json.dumps({"leads": [{"Employees": i} for i in range(1000)]}).encode()
-    head = f"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    head = f"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
     with serving(store, tmp_path / "log") as live:
         with socket.create_connection(("127.0.0.1", int(live.url.rsplit(":", 1)[1]))) as connection:
-            connection.sendall(head.encode() + content)
-            time.sleep(0.05)
+            connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 100")  # it is under way, and waits for its body
             live.process.send_signal(signal.SIGTERM)
+            connection.sendall(content)
             answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         assert live.process.wait(20) == 0
     assert answer.startswith(b"HTTP/1.1 200 OK")
