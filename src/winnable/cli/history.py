@@ -4,9 +4,10 @@ Thin, like those of `cli`, of which they are a part. None of them changes what a
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,6 +25,10 @@ from winnable.cli.options import (
     read_and_hear,
 )
 from winnable.cli.telling import out, progress_bars, tell_backtest, tell_check, tell_funnel, tell_reading
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 app = typer.Typer()
 
@@ -71,20 +76,13 @@ def funnel(
     from winnable.history.funnel import funnel as funnel_of
     from winnable.history.funnel import funnel_table
     from winnable.history.funnel_plot import funnel_plot
-    from winnable.learning.batch import write_table
-    from winnable.learning.plots import save_plot
 
     out.quiet = quiet
     agreed, crm = read(definition, leads, activities, history, output, plot)
     tell_reading(crm)
     report = funnel_of(agreed, crm, latest_moment(crm), by)
     tell_funnel(report)
-    if output is not None:
-        write_table(funnel_table(report), output)
-        out.print(f"Written to {output}.")
-    if plot is not None:
-        save_plot(funnel_plot(report), plot)
-        out.print(f"Drawn in {plot}.")
+    _keep(output, lambda: funnel_table(report), plot, lambda: funnel_plot(report))
 
 
 @app.command(epilog="Example: winnable backtest leads.csv --activities activities.csv --history history.csv --plot backtest.png")
@@ -103,8 +101,7 @@ def backtest(
 ) -> None:
     """Train and test again and again through time, each time with what was known then."""
     from winnable.learning.backtest import backtest as run_backtest
-    from winnable.learning.batch import write_table
-    from winnable.learning.plots import backtest_plot, save_plot
+    from winnable.learning.plots import backtest_plot
 
     out.quiet = quiet
     agreed, heard = read_and_hear(definition, leads, activities, history, store, output, plot)
@@ -112,12 +109,7 @@ def backtest(
     with progress_bars() as progress:
         test = run_backtest(agreed, heard.crm, periods=periods, seed=seed, quick=quick, tell=out.print, progress=progress)
     tell_backtest(test)
-    if output is not None:
-        write_table(test.table(), output)
-        out.print(f"Written to {output}.")
-    if plot is not None:
-        save_plot(backtest_plot(test), plot)
-        out.print(f"Drawn in {plot}.")
+    _keep(output, test.table, plot, lambda: backtest_plot(test))
 
 
 @app.command(epilog="Example: winnable reassess leads.csv --activities activities.csv --history history.csv --output month.html")
@@ -156,3 +148,17 @@ def reassess(
     if output is not None:
         write_page(page(found), output)
         out.print(f"Written to {output}.")
+
+
+def _keep(output: Path | None, table: "Callable[[], DataFrame]", plot: Path | None, figure: "Callable[[], Figure]") -> None:
+    """Write the table and draw the figure where they were asked for, and say where they are."""
+    if output is not None:
+        from winnable.learning.batch import write_table
+
+        write_table(table(), output)
+        out.print(f"Written to {output}.")
+    if plot is not None:
+        from winnable.learning.plots import save_plot
+
+        save_plot(figure(), plot)
+        out.print(f"Drawn in {plot}.")

@@ -24,7 +24,7 @@ class Crm:
         export has: "@id", "@person", "@status", "@source", "@consent" as text, "@created" and "@closed" as datetime64[us, UTC].
         "@id" is always there; without an id column it is the row's number. Read for training, "@closed" is only given for leads
         that are won or lost: in an open lead it is what somebody expects.
-    activities: "@id", "@at" (datetime64[us, UTC]), "@kind" and, where the table has it, "@recorded"; sorted by id and time.
+    activities: "@id", "@at" (datetime64[us, UTC]), "@kind" and, if rows may be known later, "@recorded"; sorted by id and time.
     history: "@id", "@at", "@field", "@old", "@new"; sorted by id, field and time.
     rejects: table, row, id, reason of every row that could not be used.
     notes: what else was noticed, in plain sentences.

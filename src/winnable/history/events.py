@@ -45,7 +45,10 @@ class EventReader:
     """The newest time of each table that was read, also of rows that belong to none of the leads to be scored."""
 
     def activities(self, source: Source) -> pd.DataFrame:
-        """The activities with "@id", "@at", "@kind" and, where the table has it, "@recorded"; sorted by id and time."""
+        """The activities with "@id", "@at", "@kind"; sorted by id and time.
+
+        Where the table has times of recording, or dates without a time of day, "@recorded" says when each row was known.
+        """
         named = self.definition.activities
         given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
         events = self._events("activities", source, given)
@@ -55,7 +58,7 @@ class EventReader:
         if kindless:
             self.findings.note(f"activities: {counted(kindless, 'row')} without a kind; counted under none of the kinds.")
         self._note_early("activities", events, "kept, early touches")
-        return _sorted(events, [])
+        return _sorted(events.drop(columns="@until"), [])
 
     def changes(self, source: Source) -> pd.DataFrame:
         """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and time, that of the recording.
@@ -70,11 +73,12 @@ class EventReader:
         self.findings.reject("history", events.index[fieldless], events.loc[fieldless, "@id"], "it names no field")
         changes = events[~fieldless]
         self._note_early("history", changes, "kept, what was so before")
-        changes = _sorted(changes.assign(**{"@happened": changes["@at"], "@at": _known(changes)}), ["@field"])
+        known = changes.assign(**{"@happened": changes["@at"], "@at": _known(changes)}).drop(columns="@until")
+        changes = _sorted(known, ["@field"])
         overtaken = changes["@happened"] < changes.groupby(["@id", "@field"], sort=False)["@happened"].cummax()
         if overtaken.any():
             self.findings.note(f"history: {counted(int(overtaken.sum()), 'change')} recorded after a later one; left out.")
-            changes = changes[~overtaken]
+        changes = changes[~overtaken].drop(columns="@happened")
         if "@old" not in changes:
             self.findings.note("history: it keeps no old values; the value that was new before was taken.")
             changes["@old"] = changes.groupby(["@id", "@field"], sort=False)["@new"].shift().astype("str")

@@ -13,7 +13,7 @@ import numpy as np
 
 from winnable.definition.facts import Column, Facts, FloatArray, IntArray, Measure, Numbers, Words
 from winnable.definition.model import Definition
-from winnable.history.moments import DAY, NEVER, days_before, days_between, times_of
+from winnable.history.moments import DAY, NEVER, days_before, days_between, known_times, times_of
 from winnable.history.plan import AGE, FeaturePlan, Field
 
 if TYPE_CHECKING:
@@ -117,13 +117,12 @@ def _measured(measures: Sequence[Measure], crm: Crm, leads: IntArray, as_of: Int
     import ibis
     import pandas as pd
 
-    known = crm.activities["@at"] if "@recorded" not in crm.activities else crm.activities[["@at", "@recorded"]].max(axis=1)
     key, ids = _keys(crm)
     events = pd.DataFrame(
         {
             "lead": ids.get_indexer(pd.Index(crm.activities["@id"])),
             "at": times_of(crm.activities["@at"]),
-            "known": times_of(known),
+            "known": known_times(crm.activities),
             "kind": crm.activities["@kind"],
         }
     )

@@ -33,6 +33,12 @@ def times_of(moments: pd.Series) -> IntArray:
     return times
 
 
+def known_times(activities: pd.DataFrame) -> IntArray:
+    """When each activity was known, microseconds, shape (n,): it had happened and, where the table tells when, was recorded."""
+    happened = times_of(activities["@at"])
+    return np.maximum(happened, times_of(activities["@recorded"])) if "@recorded" in activities else happened
+
+
 def whole(times: FloatArray) -> IntArray:
     """Microseconds as integers; a missing time is the smallest int64."""
     return np.where(np.isnan(times), 0, times).astype(np.int64) + np.where(np.isnan(times), NEVER, 0)

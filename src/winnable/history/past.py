@@ -16,7 +16,7 @@ from winnable.definition.facts import BoolArray, IntArray
 from winnable.definition.model import ANYTHING, Definition
 from winnable.errors import DataError
 from winnable.history.features import change_around, words_at
-from winnable.history.moments import NEVER, microseconds, times_of
+from winnable.history.moments import NEVER, known_times, microseconds, times_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,10 +40,7 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
     history = None if crm.history is None else crm.history[times_of(crm.history["@at"]) < at]
     activities = crm.activities
     if activities is not None:
-        known = times_of(activities["@at"])
-        if "@recorded" in activities:
-            known = np.maximum(known, times_of(activities["@recorded"]))
-        activities = activities[known < at]
+        activities = activities[known_times(activities) < at]
     created = times_of(crm.leads["@created"])
     there = np.flatnonzero((created != NEVER) & (created < at))
     leads = _ends_undone(definition, crm, _fields_of_then(definition, crm, there, at), there, at)

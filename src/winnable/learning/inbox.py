@@ -19,7 +19,7 @@ from winnable.errors import DataError
 from winnable.history.crm import Crm
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
-from winnable.history.moments import times_of
+from winnable.history.moments import known_times, times_of
 from winnable.history.nameplates import Nameplates
 from winnable.learning.batch import score_table
 from winnable.learning.given import answer_of, given_score
@@ -115,7 +115,7 @@ class Inbox:
         table = table[table["@id"].isin(set(ids))]
         order = {lead_id: group for lead_id, group in table.groupby("@id", sort=False).indices.items()}
         at, kinds = times_of(table["@at"]), table["@kind"].to_list()
-        known = np.maximum(at, times_of(table["@recorded"])) if "@recorded" in table else at
+        known = known_times(table)
         written = np.datetime_as_string(at.astype("datetime64[us]"), unit="s")
         told = []
         for lead_id, moment in zip(ids, as_of, strict=True):

@@ -108,8 +108,7 @@ def _between(group: Group) -> str:
 def segments(definition: Definition, crm: Crm) -> Section | None:
     """Conversion by the definition's segments, on arrival and within the horizon; None where it makes no difference of leads."""
     cards = definition.scorecard
-    latest = latest_moment(crm)
-    rows = take_snapshots(definition, crm, None if latest is None else latest.to_pydatetime())
+    rows = take_snapshots(definition, crm, latest_moment(crm))
     rows = rows.take(rows.known & (rows.age == 0))
     if len(cards) < 2 or not len(rows.won):
         return None
