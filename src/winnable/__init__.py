@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from winnable.definition.model import Definition
     from winnable.errors import ArtefactError, DataError, DefinitionError, StoreError, WinnableError
+    from winnable.interface import Data, Model, check, load, read, train
     from winnable.learning.classifier import LeadClassifier
-    from winnable.learning.interface import Data, Model, check, load, read, train
 
 _HOME = {
     "ArtefactError": "winnable.errors",
-    "Data": "winnable.learning.interface",
+    "Data": "winnable.interface",
     "DataError": "winnable.errors",
     "Definition": "winnable.definition.model",
     "DefinitionError": "winnable.errors",
     "LeadClassifier": "winnable.learning.classifier",
-    "Model": "winnable.learning.interface",
+    "Model": "winnable.interface",
     "StoreError": "winnable.errors",
     "WinnableError": "winnable.errors",
-    "check": "winnable.learning.interface",
-    "load": "winnable.learning.interface",
-    "read": "winnable.learning.interface",
-    "train": "winnable.learning.interface",
+    "check": "winnable.interface",
+    "load": "winnable.interface",
+    "read": "winnable.interface",
+    "train": "winnable.interface",
 }
 
 __all__ = [
