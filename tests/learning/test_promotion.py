@@ -13,7 +13,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from tests.test_cli import SMALL, leads_table
+from tests.cli.test_commands import SMALL, leads_table
 from winnable.definition.load import definition_from
 from winnable.errors import ArtefactError, StoreError
 from winnable.learning.artefact import Artefact

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.test_cli import SMALL, leads_table
+from tests.cli.test_commands import SMALL, leads_table
 
 TRAIN = """
 import sys

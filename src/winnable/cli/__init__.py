@@ -19,7 +19,7 @@ from winnable.cli.history import app as history_commands
 from winnable.cli.keys import app as keys_commands
 from winnable.cli.models import app as model_commands
 from winnable.cli.options import Activities, DefinitionFile, History, Leads, Quiet, Rules, Store, read
-from winnable.cli.telling import err, out, progress_bars, tell_backtest, tell_best, tell_reading, tell_scores, tell_training
+from winnable.cli.output import err, out, progress_bars, tell_backtest, tell_best, tell_reading, tell_scores, tell_training
 from winnable.errors import WinnableError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from winnable.cli.options import Activities, DefinitionFile, History, Leads, PageFile, Quiet, Store, read_and_hear
-from winnable.cli.telling import out, tell_guesses, tell_reading, tell_suggestions
+from winnable.cli.output import out, tell_guesses, tell_reading, tell_suggestions
 
 app = typer.Typer()
 

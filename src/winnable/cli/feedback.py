@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from winnable.cli.options import Store
-from winnable.cli.telling import err, out
+from winnable.cli.output import err, out
 from winnable.errors import StoreError
 
 app = typer.Typer(no_args_is_help=True, help="What sales answered: import, export, erase a person, list conflicts.")

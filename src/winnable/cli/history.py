@@ -24,7 +24,7 @@ from winnable.cli.options import (
     read,
     read_and_hear,
 )
-from winnable.cli.telling import out, progress_bars, tell_backtest, tell_check, tell_funnel, tell_reading
+from winnable.cli.output import out, progress_bars, tell_backtest, tell_check, tell_funnel, tell_reading
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from winnable.cli.options import Store
-from winnable.cli.telling import err, out
+from winnable.cli.output import err, out
 
 app = typer.Typer(no_args_is_help=True, help="Keys for the scoring service: add, list, withdraw. It follows without a restart.")
 

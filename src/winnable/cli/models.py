@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from winnable.cli.options import Json, Store
-from winnable.cli.telling import out, tell_promotions, tell_versions
+from winnable.cli.output import out, tell_promotions, tell_versions
 
 app = typer.Typer()
 

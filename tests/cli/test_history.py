@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.test_cli import winnable
+from tests.cli.test_commands import winnable
 
 SOURCES, MIDDLE = ("Referral", "Fair", "List"), "2025-07-01"
 DATED = """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tests.cli.test_commands import winnable
 from tests.conftest import DemoStore
-from tests.test_cli import winnable
 from winnable.demo.company import write_demo
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import Label
