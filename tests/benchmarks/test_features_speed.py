@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.core.timestamps import DAY
 from winnable.definition.load import definition_from
 from winnable.history.crm import Crm
 from winnable.history.features import facts_of
-from winnable.history.moments import DAY
 from winnable.history.plan import learn_plan
 
 AGES = (7, 30, 90)

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.core.timestamps import microseconds
 from winnable.definition.load import load_definition
 from winnable.definition.model import Definition
 from winnable.demo.company import write_demo
 from winnable.history.crm import Crm, latest_moment, read_crm
 from winnable.history.features import facts_of
 from winnable.history.feedback_records import Label
-from winnable.history.moments import microseconds
 from winnable.history.past import as_of
 from winnable.history.snapshots import take_snapshots
 from winnable.learning.evaluation import base_rate, measure

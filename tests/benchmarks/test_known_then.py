@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from winnable.definition.facts import Measure
+from winnable.core.columns import Measure
+from winnable.core.timestamps import DAY, times_of
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm, read_crm
 from winnable.history.features import facts_of
-from winnable.history.moments import DAY, times_of
 from winnable.history.plan import learn_plan
 from winnable.learning.training import learn
 

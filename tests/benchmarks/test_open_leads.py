@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from winnable.definition.facts import BoolArray, Facts, FloatArray, Numbers, Words
+from winnable.core.columns import BoolArray, Facts, FloatArray, Numbers, Words
 from winnable.learning.horizons import learn_pace, watched_weights
 from winnable.learning.model import LeadModel
 

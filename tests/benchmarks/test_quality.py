@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.metrics import log_loss
 
-from winnable.definition.facts import Facts, Numbers, Words
+from winnable.core.columns import Facts, Numbers, Words
 from winnable.learning.evaluation import measure
 from winnable.learning.model import LeadModel
 from winnable.learning.scorer import Answer

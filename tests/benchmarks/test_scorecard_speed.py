@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winnable.definition.facts import Column, Facts, Numbers, Words
+from winnable.core.columns import Column, Facts, Numbers, Words
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import score_points

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from winnable.definition.facts import BoolArray, FloatArray
+from winnable.core.columns import BoolArray, FloatArray
 from winnable.definition.load import load_definition
 from winnable.definition.scorecard import probability_of, score_points
 from winnable.history.crm import latest_moment, read_crm

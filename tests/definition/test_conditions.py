@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from winnable.core.columns import Facts, Measure, Numbers, Words
 from winnable.definition.conditions import Activities, Condition, all_hold, impossible
-from winnable.definition.facts import Facts, Measure, Numbers, Words
 
 ACTIVITIES = Activities(intent=("Demo",), interest=("Webinar", "E-book"))
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from winnable.core.columns import Facts, Numbers
 from winnable.definition.doubts import doubts, doubts_about_leads, doubts_about_names
-from winnable.definition.facts import Facts, Numbers
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from winnable.definition.facts import Facts, Measure, Numbers, Words
+from winnable.core.columns import Facts, Measure, Numbers, Words
 from winnable.definition.gate import Decision, always_worked, bar_of_capacity, decide, grade, passing_probability
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from winnable.definition.facts import Facts, Numbers, Words
+from winnable.core.columns import Facts, Numbers, Words
 from winnable.definition.junk import contact_columns, find_junk, unreachable
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition, Junk

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from winnable.definition.facts import Measure
+from winnable.core.columns import Measure
 from winnable.definition.load import definition_from, load_definition, nearest
 from winnable.definition.model import Definition
 from winnable.errors import DefinitionError

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from winnable.core.columns import Facts, Numbers
+from winnable.core.documents import Bullets, Heading, Page, Table, Text
 from winnable.definition.compare import Change, changes, handed_over
-from winnable.definition.document import Bullets, Heading, Page, Table, Text
-from winnable.definition.facts import Facts, Numbers
 from winnable.definition.load import definition_from, load_definition
 from winnable.definition.page import describe, describe_changes, of_100, schema
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from winnable.core.columns import Column, Facts, FloatArray, Numbers, Words
 from winnable.definition.compare import changes
 from winnable.definition.doubts import doubts, doubts_about_leads
-from winnable.definition.facts import Column, Facts, FloatArray, Numbers, Words
 from winnable.definition.gate import decide, grade
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition

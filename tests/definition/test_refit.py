@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from winnable.definition.facts import Facts, Numbers
+from winnable.core.columns import Facts, Numbers
 from winnable.definition.load import definition_from
 from winnable.definition.refit import ODDS_OFF, SLOPE_OFF, Refit, refit, shrink
 from winnable.definition.scorecard import Points, probability_of, score_points

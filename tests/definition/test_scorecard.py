@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from winnable.definition.facts import Facts, Measure, Numbers, Words
+from winnable.core.columns import Facts, Measure, Numbers, Words
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import SUREST, log_odds, probability_of, score_points

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnable.definition.facts import Facts, Measure
+from winnable.core.columns import Facts, Measure
+from winnable.core.timestamps import microseconds
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm
 from winnable.history.features import facts_of, measure_expression
 from winnable.history.leak_names import name_clue
 from winnable.history.leakage import assess_columns, left_out
-from winnable.history.moments import microseconds
 from winnable.history.plan import AGE, FeaturePlan, Field, learn_plan
 from winnable.history.records import Activity, facts_of_records
 

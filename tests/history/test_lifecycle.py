@@ -7,11 +7,11 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from winnable.core.timestamps import DAY
 from winnable.definition.lifecycle import STAGES, episodes, moves
 from winnable.definition.load import definition_from
 from winnable.history.crm import Crm, read_crm
 from winnable.history.lifecycle import MOVES, lives
-from winnable.history.moments import DAY
 
 DEFINITION = definition_from(
     {

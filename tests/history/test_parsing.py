@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from winnable.definition import values
+from winnable.core import values
 from winnable.history.parsing import DayOrder, day_order, decimal_mark, parse_moments, parse_numbers
 
 ODD_NUMBERS = st.from_regex(

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from winnable.core.timestamps import microseconds
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm, read_crm
-from winnable.history.moments import microseconds
 from winnable.history.snapshots import LANDMARKS, ROWS_AT_MOST, persons, take_snapshots
 
 PRESENT = datetime(2026, 6, 30, tzinfo=UTC)

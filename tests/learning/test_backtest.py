@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.core.timestamps import microseconds, times_of
 from winnable.definition.load import definition_from, load_definition
 from winnable.definition.model import Definition
 from winnable.demo.company import DemoFiles, write_demo
 from winnable.errors import DataError
 from winnable.history.crm import Crm, read_crm
-from winnable.history.moments import microseconds, times_of
 from winnable.history.snapshots import take_snapshots
 from winnable.learning.backtest import BASE, MODEL, PREVIOUS, RULES, Backtest, Period, backtest, seen_by
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from tests.conftest import DemoStore
+from winnable.core.timestamps import NEVER, microseconds
 from winnable.errors import DataError
 from winnable.history.crm import Crm, read_crm
 from winnable.history.features import facts_of
-from winnable.history.moments import NEVER, microseconds
 from winnable.learning.batch import COLUMNS, moments_of_scoring, read_to_score, score_table, write_table
 from winnable.learning.predictor import Predictor
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 from winnable.learning.blend import fit_blend
 from winnable.learning.calibration import log_losses, logit_of, sigmoid
 

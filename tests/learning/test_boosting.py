@@ -7,7 +7,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 from winnable.learning.boosting import average_symmetric, fit_leafwise, fit_symmetric, indicators_of
 from winnable.learning.encoding import Encoded
 from winnable.learning.opinions import LeafwiseExpert

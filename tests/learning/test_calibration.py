@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 from winnable.learning.calibration import calibrate, fit_calibration, follow_drift, log_losses, logit_of, settle_level, sigmoid
 
 

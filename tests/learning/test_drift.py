@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from winnable.definition.facts import Facts, FloatArray, Numbers, Words
+from winnable.core.columns import Facts, FloatArray, Numbers, Words
 from winnable.learning.drift import SURE, apart, drift, expected, rates_of, shift
 
 SOURCES = ("Referral", "Fair", "Paid search", "Purchased list")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from winnable.definition.facts import Facts, Numbers, Words
+from winnable.core.columns import Facts, Numbers, Words
 from winnable.learning.encoding import MISSING, RARE, Encoding, learn_encoding
 
 SIZE = 40

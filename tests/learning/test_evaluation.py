@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from winnable.history.moments import DAY, NEVER
+from winnable.core.timestamps import DAY, NEVER
 from winnable.history.snapshots import Snapshots
 from winnable.learning.evaluation import LEAST, base_rate, bootstrap, difference, measure, split_forward
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 from winnable.learning.calibration import log_losses, sigmoid
 from winnable.learning.encoding import Encoded
 from winnable.learning.experts import fit_linear, fit_rules

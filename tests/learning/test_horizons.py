@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnable.definition.facts import BoolArray, FloatArray
+from winnable.core.columns import BoolArray, FloatArray
 from winnable.learning.horizons import Pace, learn_pace, watched_weights
 
 

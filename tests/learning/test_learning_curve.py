@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from winnable.definition.facts import Facts, Numbers
+from winnable.core.columns import Facts, Numbers
 from winnable.learning.learning_curve import learning_curve
 
 

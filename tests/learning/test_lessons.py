@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.core.timestamps import DAY, microseconds
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm
-from winnable.history.moments import DAY, microseconds
 from winnable.history.snapshots import take_snapshots
 from winnable.learning.lessons import learn_lessons
 

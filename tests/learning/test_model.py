@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnable.definition.facts import Facts, FloatArray, Numbers, Words
+from winnable.core.columns import Facts, FloatArray, Numbers, Words
 from winnable.learning.model import LeadModel, assign_folds
 from winnable.learning.scorer import Scorer
 

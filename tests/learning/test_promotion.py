@@ -14,11 +14,11 @@ import mlflow
 import pytest
 
 from tests.cli.test_commands import SMALL, leads_table
+from winnable.core.locks import alone
 from winnable.definition.load import definition_from
 from winnable.errors import ArtefactError, StoreError
 from winnable.learning.artefact import Artefact
 from winnable.learning.ledger import Part, Record
-from winnable.learning.locks import alone
 from winnable.learning.predictor import rules_artefact
 from winnable.learning.promotion import promote, rollback
 from winnable.learning.registry import MODEL, Registry

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winnable.definition.facts import Facts, Numbers, Words
+from winnable.core.columns import Facts, Numbers, Words
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm, read_crm

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from winnable.core.columns import Facts, Measure, Numbers, Words
 from winnable.definition.conditions import Activities
-from winnable.definition.facts import Facts, Measure, Numbers, Words
 from winnable.definition.load import definition_from
 from winnable.definition.scorecard import score_points
 from winnable.history.plan import AGE, FeaturePlan, Field

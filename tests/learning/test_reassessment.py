@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 from winnable.learning.reassessment import Decision, closed_test, cross_fitted
 
 SIZE = 1500

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from winnable.definition.facts import Facts, FloatArray, Numbers, Words
+from winnable.core.columns import Facts, FloatArray, Numbers, Words
 from winnable.learning.model import LeadModel
 from winnable.learning.scorer import RULES, Scorer
 
@@ -95,7 +95,7 @@ def test_scoring_loads_no_heavy_library(model: LeadModel, tmp_path: Path) -> Non
     program = f"""
 import json, sys
 import numpy as np
-from winnable.definition.facts import Facts, Words
+from winnable.core.columns import Facts, Words
 from winnable.learning.scorer import Scorer
 data = json.loads(open({str(tmp_path / "spec.json")!r}).read())
 scorer = Scorer(data["spec"], data["boosters"])

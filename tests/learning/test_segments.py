@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from winnable.definition.facts import Facts, Numbers, Words
+from winnable.core.columns import Facts, Numbers, Words
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import Points

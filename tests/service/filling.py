@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from winnable.core.timestamps import microseconds
 from winnable.demo.company import DemoFiles
 from winnable.history.crm import Crm, latest_moment, read_crm
 from winnable.history.features import facts_of
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import GivenScore, Label
-from winnable.history.moments import microseconds
 from winnable.learning.predictor import Predictor
 
 OWNERS = ("Kim Osei", "Ravi Menon", "Lena Sturm")

@@ -98,9 +98,9 @@ def score(
     quiet: Quiet = False,
 ) -> None:
     """Score every row of an export, in its order; a row that cannot be scored says why."""
+    from winnable.core.files import check_output
     from winnable.learning.batch import moments_of_scoring, read_to_score, score_table, write_table
     from winnable.learning.predictor import Predictor
-    from winnable.writing import check_output
 
     out.quiet = quiet
     check_output(output, (leads, activities, history))

@@ -44,7 +44,7 @@ def describe(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of definition files.")] = False,
 ) -> None:
     """Print the definition as a page that can be forwarded, or what changed since an older version."""
-    from winnable.definition.document import write_page
+    from winnable.core.documents import write_page
     from winnable.definition.load import load_definition
     from winnable.definition.page import describe as page_of
     from winnable.definition.page import describe_changes

@@ -128,12 +128,12 @@ def reassess(
     quiet: Quiet = False,
 ) -> None:
     """Is the model in charge still right? Keep, recalibrate or retrain, what changed, and what doing nothing costs."""
-    from winnable.definition.document import check_page, write_page
+    from winnable.core.documents import check_page, write_page
+    from winnable.core.files import check_output
     from winnable.history.crm import read_crm
     from winnable.learning.monthly import page, summary
     from winnable.learning.predictor import Predictor
     from winnable.learning.reassessment import reassess as reassess_model
-    from winnable.writing import check_output
 
     out.quiet = quiet
     if output is not None:

@@ -29,9 +29,9 @@ def read(
     definition: Path, leads: str, activities: str | None, history: str | None, *outputs: Path | None
 ) -> "tuple[Definition, Crm]":
     """The definition in a file, and the tables of an export as it reads them; `outputs` can be written and are none of these."""
+    from winnable.core.files import check_output
     from winnable.definition.load import load_definition
     from winnable.history.crm import read_crm
-    from winnable.writing import check_output
 
     for output in filter(None, outputs):
         check_output(output, (leads, activities, history, str(definition)))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+    from winnable.core.progress import Progress
     from winnable.history.crm import Crm
     from winnable.history.funnel import Funnel
     from winnable.history.guessing import Guesses
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from winnable.learning.evaluation import Difference, Measured
     from winnable.learning.ledger import Promotion, Version
     from winnable.learning.predictor import Predictor
-    from winnable.learning.progress import Progress
     from winnable.learning.promotion import Verdict
     from winnable.learning.suggestions import Suggestions
     from winnable.learning.training import Candidate

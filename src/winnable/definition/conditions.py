@@ -13,8 +13,8 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray, Measure, Words
-from winnable.definition.values import number
+from winnable.core.columns import BoolArray, Facts, FloatArray, IntArray, Measure, Words
+from winnable.core.values import number
 
 
 class Part(BaseModel):

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from winnable.core.columns import Facts
 from winnable.definition.conditions import all_hold, impossible
-from winnable.definition.facts import Facts
 from winnable.definition.load import nearest
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import choose_cards

@@ -15,8 +15,8 @@ from typing import Literal
 
 import numpy as np
 
+from winnable.core.columns import BoolArray, Facts, FloatArray
 from winnable.definition.conditions import Activities, Condition, all_hold
-from winnable.definition.facts import BoolArray, Facts, FloatArray
 from winnable.definition.junk import find_junk, unreachable
 from winnable.definition.model import Definition
 from winnable.definition.model import Grade as GradeName

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from winnable.core.columns import BoolArray, Facts, IntArray, Words
 from winnable.definition.conditions import all_hold
-from winnable.definition.facts import BoolArray, Facts, IntArray, Words
 from winnable.definition.model import Definition, Junk
 
 FAKE_NAMES = frozenset(

@@ -11,9 +11,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from winnable.core.columns import Measure
 from winnable.definition.cards import CaseOrCondition, Points, Profile, Scorecard
 from winnable.definition.conditions import Activities, Condition, Days, Listed, Name, Part, Share
-from winnable.definition.facts import Measure
 
 StageName = Literal["MAL", "MIL", "MQL", "SAL", "SQL", "opportunity", "won", "lost"]
 Grade = Literal["hot", "warm", "cool", "cold"]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from winnable.core.documents import Block, Bullets, Heading, Page, Table, Text
 from winnable.definition.cards import Rule, Scorecard
 from winnable.definition.compare import HandedOver, changes
 from winnable.definition.conditions import in_words
-from winnable.definition.document import Block, Bullets, Heading, Page, Table, Text
 from winnable.definition.doubts import doubts
 from winnable.definition.gate import passing_probability
 from winnable.definition.lifecycle import STAGES, label

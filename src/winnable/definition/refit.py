@@ -11,7 +11,7 @@ from math import lgamma
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 from winnable.definition.scorecard import SUREST, Points
 
 Counts = Sequence[float] | FloatArray

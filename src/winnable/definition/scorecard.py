@@ -11,9 +11,9 @@ from math import log
 
 import numpy as np
 
+from winnable.core.columns import BoolArray, Facts, FloatArray, IntArray, Measure
 from winnable.definition.cards import Rule, Scorecard
 from winnable.definition.conditions import Activities, all_hold
-from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray, Measure
 from winnable.definition.model import Definition
 
 SUREST = 20.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from winnable.definition.facts import IntArray
+from winnable.core.columns import IntArray
 from winnable.demo.people import TextArray
 
 _NOTES = (

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from winnable.definition.facts import IntArray
+from winnable.core.columns import IntArray
 from winnable.demo.blemishes import typed, typed_moments
 from winnable.demo.journeys import KIND_NAMES, STAGES, STATUSES
 from winnable.demo.records import MONTHS, PRESENT, Records, keep_records, present_after

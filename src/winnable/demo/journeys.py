@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, FloatArray, IntArray
+from winnable.core.columns import BoolArray, FloatArray, IntArray
 from winnable.demo.people import People
 
 STAGES = ("New", "Marketing Qualified", "Accepted by Sales", "Qualified by Sales", "Opportunity")

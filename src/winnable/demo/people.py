@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from winnable.definition.facts import BoolArray, FloatArray, IntArray
+from winnable.core.columns import BoolArray, FloatArray, IntArray
 
 TextArray = NDArray[np.object_]
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, FloatArray, IntArray
+from winnable.core.columns import BoolArray, FloatArray, IntArray
 from winnable.demo.journeys import KIND_NAMES, LOST, STATUSES, WON, Journeys, live
 from winnable.demo.people import TITLES, People, TextArray, draw_people
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from winnable.definition import values
+from winnable.core import values
 from winnable.errors import DataError
 from winnable.history.table import Part
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from winnable.core.timestamps import DAY, times_of
 from winnable.errors import DataError
-from winnable.history.moments import DAY, times_of
 from winnable.history.parsing import day_order, parse_moments
 from winnable.history.rejects import Findings, counted
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from winnable.definition.facts import Facts, Words
+from winnable.core.columns import Facts, Words
+from winnable.core.files import whole_file
 from winnable.definition.junk import contact_columns, find_junk
 from winnable.definition.load import definition_from
 from winnable.definition.model import ANYTHING, Definition, Junk
@@ -18,7 +19,6 @@ from winnable.errors import StoreError
 from winnable.history.guessing import Guesses, allowing
 from winnable.history.lexicon import bant_of
 from winnable.history.parsing import parse_moments
-from winnable.writing import whole_file
 
 HORIZONS = (30, 60, 90, 120, 180, 365, 730)
 """Days that a horizon is chosen from."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.definition.facts import Column, Facts, FloatArray, IntArray, Measure, Numbers, Words
+from winnable.core.columns import Column, Facts, FloatArray, IntArray, Measure, Numbers, Words
+from winnable.core.timestamps import DAY, NEVER, days_before, days_between, known_times, times_of
 from winnable.definition.model import Definition
-from winnable.history.moments import DAY, NEVER, days_before, days_between, known_times, times_of
 from winnable.history.plan import AGE, FeaturePlan, Field
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sql
 
-from winnable.definition.people import person_key
+from winnable.core.identity import person_key
 from winnable.errors import DataError, StoreError, WinnableError
 from winnable.history import feedback_tables as tables
 from winnable.history.feedback import FeedbackStore

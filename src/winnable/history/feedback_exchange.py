@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from winnable.definition.values import moment
+from winnable.core.files import whole_file
+from winnable.core.values import moment
 from winnable.errors import DataError, WinnableError
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import Label
-from winnable.writing import whole_file
 
 COLUMNS = ("lead_id", "score_id", "label", "reason", "note", "by", "at", "label_id", "recorded_at", "origin", "replaces")
 NEEDED = ("lead_id", "label", "by")

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, FloatArray, IntArray
+from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.definition.gate import grade
 from winnable.definition.lifecycle import STAGES, MoveKind, label
 from winnable.definition.model import Definition
 from winnable.definition.refit import shrink
 from winnable.history.lifecycle import LOST, WON, Lives, lives
-from winnable.history.moments import DAY, NEVER, microseconds, times_of
 
 if TYPE_CHECKING:
     import pandas as pd

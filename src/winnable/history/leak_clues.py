@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray, Numbers, Words
+from winnable.core.columns import BoolArray, Facts, FloatArray, IntArray, Numbers, Words
+from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.definition.model import Definition
 from winnable.history.features import facts_of
 from winnable.history.leak_names import Clue, name_clue, names_a_key, tells_the_end
 from winnable.history.leak_strength import Strength, decided_groups, fill_odds, folds_of, groups_of, strength_of
-from winnable.history.moments import DAY, NEVER, times_of
 from winnable.history.plan import FeaturePlan, Field, learn_plan
 from winnable.history.snapshots import outcomes
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, Column, FloatArray, IntArray, Numbers
+from winnable.core.columns import BoolArray, Column, FloatArray, IntArray, Numbers
 
 RANGES = 20
 FOLDS = 5

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, IntArray
+from winnable.core.columns import BoolArray, IntArray
+from winnable.core.timestamps import NEVER, times_of
 from winnable.definition.lifecycle import STAGES, MoveKind, kind_of_move, stage_of
 from winnable.definition.model import Definition
-from winnable.history.moments import NEVER, times_of
 
 if TYPE_CHECKING:
     import pandas as pd

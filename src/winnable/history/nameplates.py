@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from winnable.core.identity import is_company, person_key
+from winnable.core.values import text
 from winnable.definition.junk import contact_columns
 from winnable.definition.model import Definition
-from winnable.definition.people import is_company, person_key
-from winnable.definition.values import text
 
 _OWNER = {
     *("owner", "ownername", "owneralias", "ownerid", "leadowner", "contactowner", "dealowner", "opportunityowner"),

@@ -1,4 +1,4 @@
-"""Whole columns of text into numbers and moments, value by value as `winnable.definition.values` reads them.
+"""Whole columns of text into numbers and moments, value by value as `winnable.core.values` reads them.
 
 Added here is only what a column tells and a single value cannot: which mark is the decimal mark, and whether days or months
 come first. Values in the usual forms are read by Arrow and numpy all at once, the others one by one, each different value once.
@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnable.definition import values
-from winnable.definition.facts import BoolArray, IntArray
+from winnable.core import values
+from winnable.core.columns import BoolArray, IntArray
 
 Moments = np.ndarray[tuple[int], np.dtype[np.datetime64]]
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, IntArray
+from winnable.core.columns import BoolArray, IntArray
+from winnable.core.timestamps import NEVER, known_times, microseconds, times_of
 from winnable.definition.model import ANYTHING, Definition
 from winnable.errors import DataError
 from winnable.history.features import change_around, words_at
-from winnable.history.moments import NEVER, known_times, microseconds, times_of
 
 if TYPE_CHECKING:
     from datetime import datetime

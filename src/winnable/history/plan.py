@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from winnable.definition.facts import Measure
+from winnable.core.columns import Measure
+from winnable.core.timestamps import microseconds
+from winnable.core.values import moment, number
 from winnable.definition.junk import contact_columns
 from winnable.definition.model import Definition
-from winnable.definition.values import moment, number
-from winnable.history.moments import microseconds
 
 if TYPE_CHECKING:
     import pandas as pd

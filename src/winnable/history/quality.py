@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.definition.facts import IntArray
+from winnable.core.columns import IntArray
+from winnable.core.timestamps import microseconds, times_of
 from winnable.definition.junk import contact_columns, find_junk
 from winnable.definition.lifecycle import stage_of
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leak_names import LIKELY, name_clue
-from winnable.history.moments import microseconds, times_of
 from winnable.history.past import believed_columns
 from winnable.history.plan import FeaturePlan, Field, learn_plan
 from winnable.history.rejects import counted

@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from winnable.definition.facts import Column, Facts, FloatArray, Measure, Numbers, Words
-from winnable.definition.values import text
-from winnable.history.moments import DAY, days_before, days_between, microseconds, whole
+from winnable.core.columns import Column, Facts, FloatArray, Measure, Numbers, Words
+from winnable.core.timestamps import DAY, days_before, days_between, microseconds, whole
+from winnable.core.values import text
 from winnable.history.plan import AGE, FeaturePlan, Field
 
 

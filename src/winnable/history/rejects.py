@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from winnable.writing import whole_file
+from winnable.core.files import whole_file
 
 COLUMNS = ("table", "row", "id", "reason")
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, FloatArray, IntArray
+from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.identity import is_company, person_key
+from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.definition.junk import contact_columns
 from winnable.definition.model import Definition, Junk
-from winnable.definition.people import is_company, person_key
-from winnable.history.moments import DAY, NEVER, microseconds, times_of
 
 if TYPE_CHECKING:
     from datetime import datetime

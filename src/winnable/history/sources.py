@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
-from winnable.definition.values import text
+from winnable.core.values import text
 from winnable.errors import DataError
 from winnable.history.database import read_database
 from winnable.history.delimited import read_delimited

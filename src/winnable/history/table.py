@@ -1,7 +1,7 @@
 """A table as text, whatever types it had where it lay.
 
 A CSV, a Parquet file and a database with the same content cannot be told apart once they are here: every value is text, cleaned
-by the one rule of `winnable.definition.values`, or missing. Where the bytes come from is not known here, nor what columns mean.
+by the one rule of `winnable.core.values`, or missing. Where the bytes come from is not known here, nor what columns mean.
 """
 
 import json
@@ -15,8 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnable.definition import values
-from winnable.definition.facts import IntArray
+from winnable.core import values
+from winnable.core.columns import IntArray
 
 
 @dataclass(frozen=True)

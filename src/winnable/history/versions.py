@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from winnable.core.documents import Page
+from winnable.core.timestamps import DAY
 from winnable.definition.compare import HandedOver
-from winnable.definition.document import Page
 from winnable.definition.doubts import doubts_about_leads, doubts_about_names
 from winnable.definition.gate import bar_of_capacity, decide
 from winnable.definition.model import Definition
@@ -19,7 +20,6 @@ from winnable.definition.page import describe, describe_changes
 from winnable.definition.scorecard import probability_of, score_points
 from winnable.history.crm import latest_moment, read_crm
 from winnable.history.features import facts_of
-from winnable.history.moments import DAY
 from winnable.history.plan import learn_plan
 from winnable.history.snapshots import outcomes, take_snapshots
 

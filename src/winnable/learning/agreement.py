@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray, IntArray
+from winnable.core.columns import FloatArray, IntArray
 from winnable.history.feedback_records import Label
 
 DRAWN = 10.0  # opinions that the rates of all people count for, beside one person's own

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, FloatArray, IntArray
+from winnable.core.columns import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray, IntArray
+from winnable.core.columns import FloatArray, IntArray
+from winnable.core.progress import Progress, unseen
+from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import score_points
 from winnable.errors import DataError
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leakage import assess_columns, left_out
-from winnable.history.moments import DAY, NEVER, microseconds, times_of
 from winnable.history.past import as_of, cannot_be_undone
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.calibration import sigmoid
 from winnable.learning.curves import gains
 from winnable.learning.evaluation import LEAST, Difference, Measured, bootstrap, difference, measure
 from winnable.learning.predictor import Predictor
-from winnable.learning.progress import Progress, unseen
 from winnable.learning.training import Tell, learn
 
 if TYPE_CHECKING:

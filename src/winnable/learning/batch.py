@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from winnable.definition.facts import BoolArray, IntArray
+from winnable.core.columns import BoolArray, IntArray
+from winnable.core.files import whole_file
+from winnable.core.progress import Progress, unseen
+from winnable.core.timestamps import NEVER, times_of
 from winnable.errors import DataError
 from winnable.history.crm import Crm, latest_moment, read_crm
 from winnable.history.features import facts_of
-from winnable.history.moments import NEVER, times_of
 from winnable.history.parsing import parse_moments
 from winnable.history.sources import Source
 from winnable.learning.predictor import Predictor, Scores
-from winnable.learning.progress import Progress, unseen
-from winnable.writing import whole_file
 
 COLUMNS = ["lead_id", "probability", "low", "high", "probability_winnable", "grade", "decision", "because", "reasons"]
 COLUMNS += ["mode", "model", "as_of", "error"]

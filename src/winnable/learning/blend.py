@@ -9,7 +9,7 @@ gained out of fold: without a switch, but where there is nothing to be learned a
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 from winnable.learning.calibration import log_losses, newton, sigmoid
 
 STRENGTH = 1000.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray, IntArray
+from winnable.core.columns import FloatArray, IntArray
 from winnable.learning.encoding import Encoded
 from winnable.learning.experts import Fitted, fit_rules
 from winnable.learning.symmetric import LARGEST, float_features

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, FloatArray, IntArray
+from winnable.core.columns import BoolArray, FloatArray, IntArray
 
 BOUND = 12.0
 """Log-odds beyond this are cut: nothing learned here supports one in 160,000."""

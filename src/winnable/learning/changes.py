@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+from winnable.core.values import moment
 from winnable.definition.compare import Change
 from winnable.definition.compare import changes as changes_of
 from winnable.definition.load import definition_from
-from winnable.definition.values import moment
 from winnable.history.plan import FeaturePlan
 from winnable.learning.artefact import Artefact
 

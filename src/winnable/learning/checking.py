@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from winnable.core.progress import Progress, unseen
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm
 from winnable.history.leakage import ColumnVerdict, assess_columns
 from winnable.history.quality import Finding, inspect_quality
 from winnable.learning.learning_curve import CurvePoint, learning_curve
-from winnable.learning.progress import Progress, unseen
 from winnable.learning.readiness import Readiness, assess_readiness, learnable
 
 

@@ -15,8 +15,8 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
-from winnable.definition.facts import Column, Facts, FloatArray, Numbers, Words
-from winnable.definition.values import text
+from winnable.core.columns import Column, Facts, FloatArray, Numbers, Words
+from winnable.core.values import text
 from winnable.history.plan import SHARE_READ
 from winnable.learning.calibration import logit_of
 from winnable.learning.evaluation import base_rate

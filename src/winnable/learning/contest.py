@@ -12,16 +12,16 @@ from datetime import datetime
 
 import numpy as np
 
+from winnable.core.columns import FloatArray
+from winnable.core.progress import Progress, unseen
+from winnable.core.timestamps import microseconds
+from winnable.core.values import moment
 from winnable.definition.compare import changes
-from winnable.definition.facts import FloatArray
 from winnable.definition.model import Definition
-from winnable.definition.values import moment
 from winnable.history.crm import Crm
 from winnable.history.features import facts_of
-from winnable.history.moments import microseconds
 from winnable.learning.evaluation import Difference, difference, measure
 from winnable.learning.predictor import Predictor
-from winnable.learning.progress import Progress, unseen
 from winnable.learning.training import Candidate, Judged, judge_since
 
 OLD = 28  # days after which a champion must be surely better than a candidate to stay

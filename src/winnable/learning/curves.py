@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 
 BINS = 10
 THRESHOLDS = 50

@@ -14,7 +14,7 @@ from scipy.stats import chi2, norm
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from winnable.definition.facts import Column, Facts, FloatArray, IntArray, Numbers, Words
+from winnable.core.columns import Column, Facts, FloatArray, IntArray, Numbers, Words
 from winnable.learning.calibration import log_losses, logit_of
 from winnable.learning.encoding import Encoded, Encoding, learn_encoding
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
-from winnable.definition.facts import Facts, FloatArray, Words
+from winnable.core.columns import Facts, FloatArray, Words
 from winnable.history.plan import AGE
 from winnable.learning.predictor import Predictor
 from winnable.learning.reasons import groups_of, kinds_in_words

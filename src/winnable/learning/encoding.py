@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from winnable.definition.facts import Facts, FloatArray, IntArray, Numbers, Words
+from winnable.core.columns import Facts, FloatArray, IntArray, Numbers, Words
 
 MISSING, RARE = 0, 1
 """The codes of "nothing stood there" and of a word seen less than twice, which is also what an unseen word gets."""

@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from winnable.definition.facts import BoolArray, FloatArray, IntArray
-from winnable.history.moments import DAY
+from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.timestamps import DAY
 from winnable.history.snapshots import Snapshots
 from winnable.learning.calibration import log_losses, logit_of
 

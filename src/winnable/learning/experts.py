@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray, IntArray
+from winnable.core.columns import FloatArray, IntArray
 from winnable.learning.calibration import log_losses, logit_of, newton, sigmoid
 from winnable.learning.encoding import Encoded
 

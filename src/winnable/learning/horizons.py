@@ -41,7 +41,7 @@ from typing import Self
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, FloatArray
+from winnable.core.columns import BoolArray, FloatArray
 
 AT_RISK = 10  # leads that must still be under observation at an age for the wins at that age to be counted on
 LEAST_SEEN = 0.05  # of the wins of a horizon that must have had the time to come; rows watched for less teach nothing

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winnable.definition.facts import IntArray
-from winnable.definition.values import text
+from winnable.core.columns import IntArray
+from winnable.core.progress import Progress, unseen
+from winnable.core.timestamps import known_times, times_of
+from winnable.core.values import text
 from winnable.errors import DataError
 from winnable.history.crm import Crm
 from winnable.history.feedback import FeedbackStore
 from winnable.history.feedback_records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
-from winnable.history.moments import known_times, times_of
 from winnable.history.nameplates import Nameplates
 from winnable.learning.batch import score_table
 from winnable.learning.given import answer_of, given_score
 from winnable.learning.predictor import Predictor, Scores
-from winnable.learning.progress import Progress, unseen
 
 _BATCH = 500  # scores in one commit
 Activities = tuple[dict[str, Any], ...]

@@ -10,13 +10,13 @@ from math import ceil
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, Facts, FloatArray
+from winnable.core.columns import BoolArray, Facts, FloatArray
+from winnable.core.progress import Progress, titled, unseen
 from winnable.learning.calibration import sigmoid
 from winnable.learning.encoding import Encoding, learn_encoding
 from winnable.learning.experts import fit_linear
 from winnable.learning.model import LeadModel
 from winnable.learning.opinions import expert_of
-from winnable.learning.progress import Progress, titled, unseen
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Self
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, FloatArray
+from winnable.core.columns import BoolArray, FloatArray
+from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm
-from winnable.history.moments import DAY, NEVER, times_of
 from winnable.history.snapshots import LANDMARKS, Snapshots, outcomes
 from winnable.learning.horizons import Pace, learn_pace, watched_weights
 

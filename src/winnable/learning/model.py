@@ -16,7 +16,8 @@ import numpy as np
 from scipy.stats import beta as beta_distribution
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray
+from winnable.core.columns import BoolArray, Facts, FloatArray, IntArray
+from winnable.core.progress import Step
 from winnable.learning.blend import fit_blend
 from winnable.learning.boosting import average_symmetric, fit_leafwise, fit_symmetric, indicators_of, side_by_side
 from winnable.learning.calibration import (
@@ -32,7 +33,6 @@ from winnable.learning.calibration import (
 from winnable.learning.encoding import Encoded, Encoding, learn_encoding
 from winnable.learning.experts import Fitted, alone, fit_apart, fit_linear, fit_rules
 from winnable.learning.opinions import expert_of
-from winnable.learning.progress import Step
 from winnable.learning.scorer import UNKNOWN_BAND, Answer, Contributions, Scorer
 from winnable.learning.segments import SEGMENT
 

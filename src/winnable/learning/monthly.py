@@ -5,7 +5,7 @@ What stands in it was found by `reassessment` and `drift`; nothing is computed h
 
 import numpy as np
 
-from winnable.definition.document import Block, Bullets, Heading, Page, Table, Text
+from winnable.core.documents import Block, Bullets, Heading, Page, Table, Text
 from winnable.learning.drift import Drift, Expected
 from winnable.learning.reassessment import Decision, DefinitionSeen, Judgement, Reassessment
 

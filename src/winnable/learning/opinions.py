@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray, IntArray
+from winnable.core.columns import FloatArray, IntArray
 from winnable.learning.encoding import Encoded, Encoding
 from winnable.learning.symmetric import SymmetricTrees
 from winnable.learning.trees import Trees

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 from winnable.errors import StoreError
 from winnable.learning.curves import gains, net_benefit, reliability_table
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from winnable.definition.facts import Facts, FloatArray, IntArray
+from winnable.core.columns import Facts, FloatArray, IntArray
 from winnable.definition.gate import Decision, decide, grade
 from winnable.definition.load import definition_from, load_definition
 from winnable.definition.model import Definition

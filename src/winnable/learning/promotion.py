@@ -7,6 +7,7 @@ champion `contest`'s, what is kept of it `recording`'s.
 from dataclasses import dataclass
 from pathlib import Path
 
+from winnable.core.progress import Progress, unseen
 from winnable.errors import ArtefactError, StoreError
 from winnable.history.crm import Crm
 from winnable.learning.artefact import Artefact
@@ -15,7 +16,6 @@ from winnable.learning.changes import Changes
 from winnable.learning.contest import Contest, decide
 from winnable.learning.ledger import ROLLED_BACK, earlier_champion
 from winnable.learning.predictor import Predictor
-from winnable.learning.progress import Progress, unseen
 from winnable.learning.recording import find, record_of
 from winnable.learning.registry import Registry
 from winnable.learning.report import Report

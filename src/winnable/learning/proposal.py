@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from math import log
 from pathlib import Path
 
+from winnable.core.files import whole_file
 from winnable.definition.conditions import Condition
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import log_odds
 from winnable.learning.rejections import Refused
 from winnable.learning.suggestions import STEP, Suggestion, Suggestions
-from winnable.writing import whole_file
 
 NAME = "From past wins"
 

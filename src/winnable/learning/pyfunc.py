@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from winnable.definition.values import moment
+from winnable.core.values import moment
 from winnable.errors import DataError
 from winnable.history.records import Activity
 from winnable.learning.predictor import Predictor

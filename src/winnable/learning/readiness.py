@@ -12,13 +12,13 @@ from math import ceil, exp
 
 import numpy as np
 
-from winnable.definition.facts import BoolArray, Column, Facts, FloatArray, IntArray, Numbers
+from winnable.core.columns import BoolArray, Column, Facts, FloatArray, IntArray, Numbers
+from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.definition.model import Definition
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leak_strength import FOLDS, auc_error, folds_of, groups_of, joint_auc, strength_of
 from winnable.history.leakage import ColumnVerdict, left_out
-from winnable.history.moments import DAY, NEVER, microseconds, times_of
 from winnable.history.plan import learn_plan
 from winnable.history.rejects import counted
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from winnable.core.columns import Facts, Measure, Words
 from winnable.definition.conditions import Activities
-from winnable.definition.facts import Facts, Measure, Words
 from winnable.definition.scorecard import Points
 from winnable.history.plan import AGE, FeaturePlan
 from winnable.learning.scorer import RULES, Contributions

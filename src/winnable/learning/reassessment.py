@@ -13,15 +13,16 @@ from typing import Literal
 import numpy as np
 from scipy.stats import chi2
 
-from winnable.definition.facts import Facts, FloatArray
+from winnable.core.columns import Facts, FloatArray
+from winnable.core.progress import Progress, unseen
+from winnable.core.timestamps import DAY, microseconds
+from winnable.core.values import moment
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import Award, Points, score_points
-from winnable.definition.values import moment
 from winnable.errors import DataError
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leakage import assess_columns, left_out
-from winnable.history.moments import DAY, microseconds
 from winnable.history.past import as_of
 from winnable.history.snapshots import Snapshots, take_snapshots
 from winnable.learning.backtest import answer_of, came_between
@@ -31,7 +32,6 @@ from winnable.learning.drift import SURE, Drift, Expected, drift, expected, rate
 from winnable.learning.evaluation import LEAST, Difference, Measured, difference, measure
 from winnable.learning.model import assign_folds
 from winnable.learning.predictor import Predictor
-from winnable.learning.progress import Progress, unseen
 from winnable.learning.training import Tell, learn
 
 Decision = Literal["keep", "move", "recalibrate", "retrain", "wait"]

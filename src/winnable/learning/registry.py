@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from winnable.core.locks import PATIENCE, alone
 from winnable.errors import ArtefactError, StoreError
 from winnable.learning.artefact import Artefact, read_artefact, write_artefact
 from winnable.learning.ledger import Promotion, Record, Version
-from winnable.learning.locks import PATIENCE, alone
 from winnable.learning.served import champion_of, serve_version, sweep
 
 if TYPE_CHECKING:

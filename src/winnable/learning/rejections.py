@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from winnable.core.timestamps import times_of
 from winnable.definition.conditions import Condition
 from winnable.definition.model import Definition, Feedback
 from winnable.history.features import facts_of
 from winnable.history.feedback_records import Label
-from winnable.history.moments import times_of
 from winnable.history.plan import FeaturePlan, learn_plan
 from winnable.history.snapshots import outcomes, persons
 from winnable.learning.agreement import Share
@@ -24,7 +24,7 @@ from winnable.learning.association import Counts, benjamini_hochberg
 from winnable.learning.suggestions import FALSE_DISCOVERIES, field_conditions
 
 if TYPE_CHECKING:
-    from winnable.definition.facts import BoolArray, IntArray
+    from winnable.core.columns import BoolArray, IntArray
     from winnable.history.crm import Crm
 
 Kind = Literal["unacceptable", "junk"]

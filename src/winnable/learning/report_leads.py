@@ -10,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from winnable.definition.facts import IntArray
+from winnable.core.columns import IntArray
+from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import choose_cards
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.funnel import Group, funnel, wilson
-from winnable.history.moments import DAY, NEVER, microseconds, times_of
 from winnable.history.plan import AGE, learn_plan
 from winnable.history.snapshots import outcomes, persons, take_snapshots
 from winnable.learning.batch import moments_of_scoring, score_table

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 
 SHOWN = 12
 """Rows of a table or plot that nobody asked to see whole."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
 from winnable.history.funnel import wilson
 from winnable.learning.backtest import Backtest
 from winnable.learning.curves import gains, lift_table, reliability_table

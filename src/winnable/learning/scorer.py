@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from winnable.definition.facts import Facts, FloatArray
+from winnable.core.columns import Facts, FloatArray
 from winnable.learning.calibration import calibrate, sigmoid
 from winnable.learning.encoding import Encoded, Encoding
 from winnable.learning.opinions import Opinion, expert_of

@@ -8,7 +8,7 @@ regressions get is decided by the blend.
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from winnable.definition.facts import Facts, FloatArray, IntArray
+from winnable.core.columns import Facts, FloatArray, IntArray
 from winnable.definition.scorecard import Points
 from winnable.history.snapshots import Snapshots
 from winnable.learning.calibration import sigmoid

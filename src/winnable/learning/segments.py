@@ -7,7 +7,7 @@ to be worth on leads left out. `segment_check` measures whether they are better,
 
 from collections.abc import Mapping
 
-from winnable.definition.facts import Facts, Words
+from winnable.core.columns import Facts, Words
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import Points
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from winnable.core.columns import BoolArray, Facts, FloatArray, IntArray, Numbers
 from winnable.definition.conditions import Condition
-from winnable.definition.facts import BoolArray, Facts, FloatArray, IntArray, Numbers
 from winnable.definition.model import Definition
 from winnable.history.crm import latest_moment
 from winnable.history.features import facts_of

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import from_json
 
-from winnable.definition.facts import FloatArray, IntArray
+from winnable.core.columns import FloatArray, IntArray
 from winnable.errors import ArtefactError
 from winnable.learning.encoding import Encoded
 

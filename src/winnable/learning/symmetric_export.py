@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray, IntArray
+from winnable.core.columns import FloatArray, IntArray
 from winnable.learning.encoding import Encoded
 from winnable.learning.symmetric import float_features
 

@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from winnable.definition.facts import Facts, FloatArray
+from winnable.core.columns import Facts, FloatArray
+from winnable.core.progress import Progress, titled, unseen
+from winnable.core.timestamps import DAY, NEVER
+from winnable.core.values import moment
 from winnable.definition.gate import bar_of_capacity
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import Points, score_points
-from winnable.definition.values import moment
 from winnable.history.crm import Crm, latest_moment
 from winnable.history.features import facts_of
 from winnable.history.leakage import ColumnVerdict, assess_columns, left_out
-from winnable.history.moments import DAY, NEVER
 from winnable.history.past import believed_columns
 from winnable.history.plan import FeaturePlan, learn_plan
 from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
@@ -31,7 +32,6 @@ from winnable.learning.calibration import sigmoid
 from winnable.learning.evaluation import Measured, measure, split_forward, tells_enough
 from winnable.learning.lessons import Lessons, learn_lessons
 from winnable.learning.model import LeadModel
-from winnable.learning.progress import Progress, titled, unseen
 from winnable.learning.segment_check import compare_segments
 from winnable.learning.segments import say_of_segments, with_segment
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from winnable.definition.facts import FloatArray, IntArray
+from winnable.core.columns import FloatArray, IntArray
 from winnable.errors import ArtefactError
 
 FLOAT64, RAW, LEAF = 1, 1, 2

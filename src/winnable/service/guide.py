@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from winnable.definition.document import Block, Heading, Page, Table, Text
+from winnable.core.documents import Block, Heading, Page, Table, Text
 from winnable.learning.predictor import Predictor
 from winnable.service.openapi import typical_lead
 from winnable.service.reading import MOST_LEADS

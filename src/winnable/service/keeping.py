@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic_core import from_json, to_json
 
+from winnable.core.values import text
 from winnable.definition.load import definition_from
-from winnable.definition.values import text
 from winnable.errors import StoreError
 from winnable.history.feedback_records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
 from winnable.history.nameplates import Nameplates

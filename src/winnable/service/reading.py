@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from pydantic_core import from_json
 
-from winnable.definition.values import moment, number, text
+from winnable.core.values import moment, number, text
 from winnable.history.plan import FeaturePlan, Field
 from winnable.history.records import Activity
 from winnable.service.problems import Refusal

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray
+from winnable.core.columns import FloatArray
+from winnable.core.values import moment
 from winnable.definition.scorecard import score_points
-from winnable.definition.values import moment
 from winnable.history.feedback import FeedbackStore
 from winnable.history.funnel import wilson
 from winnable.history.records import Activity

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from winnable.core.values import moment
 from winnable.definition.model import Definition
-from winnable.definition.values import moment
 from winnable.history.feedback import LeadStory
 from winnable.history.feedback_records import GivenScore, Label, conflicts_of, live
 from winnable.service.chart import Chart, chart

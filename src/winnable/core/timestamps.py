@@ -1,6 +1,6 @@
 """Moments as numbers: whole microseconds since 1970, in UTC, so that no comparison of times is rounded.
 
-How a text becomes a moment is decided in `winnable.definition.values` and `winnable.history.parsing`.
+How a text becomes a moment is decided in `winnable.core.values` and `winnable.history.parsing`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.definition.facts import FloatArray, IntArray
+from winnable.core.columns import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd

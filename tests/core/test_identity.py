@@ -2,7 +2,7 @@
 
 import pytest
 
-from winnable.definition.people import normal_email, person_key
+from winnable.core.identity import normal_email, person_key
 
 
 @pytest.mark.parametrize(

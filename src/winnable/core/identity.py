@@ -7,7 +7,7 @@ may be called alike. The key is for comparing; it is personal data like what it 
 import re
 import unicodedata
 
-from winnable.definition.values import text
+from winnable.core.values import text
 
 _LEGAL_FORMS = re.compile(
     r"\b(inc|incorporated|llc|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|se|sa|sas|sarl|srl|spa|bv|nv|oy|ab|as|aps|pty)\b"

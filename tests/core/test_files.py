@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from winnable.core.files import check_output, whole_file
 from winnable.errors import StoreError
-from winnable.writing import check_output, whole_file
 
 
 def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:

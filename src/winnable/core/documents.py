@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from winnable.core.files import whole_file
 from winnable.errors import DefinitionError
-from winnable.writing import whole_file
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnable.definition.values import BLANKS, MISSING, moment, number, text
+from winnable.core.values import BLANKS, MISSING, moment, number, text
 
 
 @pytest.mark.parametrize(
