@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from winnable.data.ingestion.crm import Crm
 from winnable.demo.company import DemoFiles, write_demo
-from winnable.history.crm import Crm
 from winnable.learning.training import Candidate
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
@@ -35,8 +35,8 @@ class DemoStore:
 @pytest.fixture(scope="session")
 def demo_store(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
     """A model trained on a demo company of 400 leads, through the same calls as `winnable train`."""
+    from winnable.data.ingestion.crm import read_crm
     from winnable.definition.load import load_definition
-    from winnable.history.crm import read_crm
     from winnable.learning.promotion import register
     from winnable.learning.training import learn
 

@@ -15,16 +15,16 @@ from typing import Any
 
 import pandas as pd
 
+from winnable.data.feedback.apply_labels import hear
+from winnable.data.ingestion.crm import Crm, read_crm
+from winnable.data.ingestion.sources.source import Source
 from winnable.definition.load import load_definition
 from winnable.definition.model import Definition
 from winnable.errors import StoreError
-from winnable.history.crm import Crm, read_crm
-from winnable.history.sources import Source
 from winnable.learning.artefact import DIGESTS, Artefact, read_artefact, write_artefact
 from winnable.learning.batch import moments_of_scoring, read_to_score, score_table
 from winnable.learning.checking import Check
 from winnable.learning.checking import check as check_crm
-from winnable.learning.hearing import hear
 from winnable.learning.predictor import Predictor
 from winnable.learning.promotion import Verdict, register
 from winnable.learning.registry import Registry

@@ -11,9 +11,9 @@ import pytest
 
 from tests.benchmarks.conftest import Forty
 from tests.service.conftest import COMMAND
+from winnable.data.features.offline import facts_of
+from winnable.data.ingestion.crm import read_crm
 from winnable.definition.scorecard import score_points
-from winnable.history.crm import read_crm
-from winnable.history.features import facts_of
 from winnable.learning.predictor import Predictor
 
 LEADS = 1_000_000

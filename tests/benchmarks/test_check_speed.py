@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
-from winnable.history.crm import read_crm
 from winnable.learning.checking import check
 
 LEADS = 100_000

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from winnable.core.timestamps import DAY
+from winnable.data.features.offline import facts_of
+from winnable.data.features.plan import learn_plan
+from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
-from winnable.history.crm import Crm
-from winnable.history.features import facts_of
-from winnable.history.plan import learn_plan
 
 AGES = (7, 30, 90)
 EACH = 50  # activities of a lead

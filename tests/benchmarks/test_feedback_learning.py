@@ -14,16 +14,16 @@ import pandas as pd
 import pytest
 
 from winnable.core.timestamps import microseconds
+from winnable.data.features.offline import facts_of
+from winnable.data.features.point_in_time import as_of
+from winnable.data.features.training_rows import take_snapshots
+from winnable.data.feedback.apply_labels import weigh
+from winnable.data.feedback.store.records import Label
+from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.definition.load import load_definition
 from winnable.definition.model import Definition
 from winnable.demo.company import write_demo
-from winnable.history.crm import Crm, latest_moment, read_crm
-from winnable.history.features import facts_of
-from winnable.history.feedback_records import Label
-from winnable.history.past import as_of
-from winnable.history.snapshots import take_snapshots
 from winnable.learning.evaluation import base_rate, measure
-from winnable.learning.hearing import weigh
 from winnable.learning.predictor import Predictor
 from winnable.learning.training import learn
 

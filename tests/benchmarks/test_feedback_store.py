@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.history.scores import NOW, given
-from tests.history.test_feedback import kill_writers
-from winnable.history.feedback import FeedbackStore
-from winnable.history.feedback_records import Label
+from tests.data.feedback.scores import NOW, given
+from tests.data.feedback.store.test_store import kill_writers
+from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.store import FeedbackStore
 
 LEADS = 100_000
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.service.conftest import serving
-from winnable.history.feedback import FeedbackStore
-from winnable.history.feedback_records import GivenScore, Label
+from winnable.data.feedback.store.records import GivenScore, Label
+from winnable.data.feedback.store.store import FeedbackStore
 
 LEADS = 100_000
 MOST = 3.0  # times the empty page

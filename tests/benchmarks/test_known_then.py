@@ -14,11 +14,11 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from winnable.core.columns import Measure
 from winnable.core.timestamps import DAY, times_of
+from winnable.data.features.offline import facts_of
+from winnable.data.features.plan import learn_plan
+from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
-from winnable.history.crm import Crm, read_crm
-from winnable.history.features import facts_of
-from winnable.history.plan import learn_plan
 from winnable.learning.training import learn
 
 AGES = (0, 1, 7, 14)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.data.ingestion.crm import read_crm
+from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.definition.load import definition_from
-from winnable.history.crm import read_crm
-from winnable.history.leakage import assess_columns, left_out
 
 X_EDUCATION = {
     *("Tags", "Lead Quality", "Lead Profile", "Last Activity", "Last Notable Activity"),

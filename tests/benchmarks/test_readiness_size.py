@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from winnable.data.ingestion.crm import read_crm
+from winnable.data.leakage.detect import assess_columns
 from winnable.definition.load import definition_from
-from winnable.history.crm import read_crm
-from winnable.history.leakage import assess_columns
 from winnable.learning.evaluation import measure
 from winnable.learning.model import LeadModel
 from winnable.learning.readiness import assess_readiness, learnable

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
-from winnable.history.crm import read_crm
 
 ROWS = 1_000_000
 TIMES_PANDAS = 2.0

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.columns import BoolArray, FloatArray
+from winnable.data.features.offline import facts_of
+from winnable.data.features.plan import learn_plan
+from winnable.data.features.training_rows import take_snapshots
+from winnable.data.ingestion.crm import latest_moment, read_crm
 from winnable.definition.load import load_definition
 from winnable.definition.scorecard import probability_of, score_points
-from winnable.history.crm import latest_moment, read_crm
-from winnable.history.features import facts_of
-from winnable.history.plan import learn_plan
-from winnable.history.snapshots import take_snapshots
 
 CARDS = Path(__file__).parent / "scorecards"
 

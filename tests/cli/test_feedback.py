@@ -9,9 +9,9 @@ import pandas as pd
 
 from tests.cli.test_commands import winnable
 from tests.conftest import DemoStore
+from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.demo.company import write_demo
-from winnable.history.feedback import FeedbackStore
-from winnable.history.feedback_records import Label
 
 
 def test_labels_go_out_come_in_and_a_person_is_forgotten(demo_store: DemoStore, tmp_path: Path) -> None:

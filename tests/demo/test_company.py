@@ -11,11 +11,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import load_definition
 from winnable.demo.company import LEAD_COLUMNS, DemoFiles, write_demo
 from winnable.demo.journeys import KIND_NAMES, STAGES
 from winnable.errors import DataError, StoreError
-from winnable.history.crm import Crm, read_crm
 
 OUTCOMES = {"Closed Won", "Closed Lost", "Junk Lead"}
 INTENT = ["Pricing page", "Demo request", "Call", "Topic surge"]

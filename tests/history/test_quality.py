@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
-from winnable.history.crm import read_crm
 from winnable.history.quality import Finding, inspect_quality
 
 SIZE = 600

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import load_definition
-from winnable.history.crm import read_crm
 from winnable.learning.artefact import read_artefact
 from winnable.learning.promotion import register
 from winnable.learning.registry import Registry

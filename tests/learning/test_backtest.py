@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from winnable.core.timestamps import microseconds, times_of
+from winnable.data.features.training_rows import take_snapshots
+from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from, load_definition
 from winnable.definition.model import Definition
 from winnable.demo.company import DemoFiles, write_demo
 from winnable.errors import DataError
-from winnable.history.crm import Crm, read_crm
-from winnable.history.snapshots import take_snapshots
 from winnable.learning.backtest import BASE, MODEL, PREVIOUS, RULES, Backtest, Period, backtest, seen_by
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -9,9 +9,9 @@ import pytest
 
 from tests.conftest import DemoStore
 from winnable.core.timestamps import NEVER, microseconds
+from winnable.data.features.offline import facts_of
+from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.errors import DataError
-from winnable.history.crm import Crm, read_crm
-from winnable.history.features import facts_of
 from winnable.learning.batch import COLUMNS, moments_of_scoring, read_to_score, score_table, write_table
 from winnable.learning.predictor import Predictor
 
@@ -29,7 +29,7 @@ def crm(demo_store: DemoStore, predictor: Predictor) -> Crm:
 
 def test_a_lead_alone_has_the_same_score_as_in_a_batch(predictor: Predictor, crm: Crm, demo_store: DemoStore) -> None:
     """To 1e-9: fields by vocabulary and activities by DuckDB on one side, plain Python on the other."""
-    from winnable.history.records import Activity
+    from winnable.data.features.online import Activity
 
     as_of = moments_of_scoring(crm, "2026-06-30")
     table = score_table(predictor, crm, as_of)
@@ -109,7 +109,7 @@ def test_a_table_is_written_without_row_numbers(tmp_path: Path) -> None:
 
 def test_at_any_age_a_lead_that_goes_on_stands_better_than_one_that_does_not(predictor: Predictor, demo_store: DemoStore) -> None:
     """The same people on the day they came, and 7 and 30 days later: nothing happened since, or a demo was asked for."""
-    from winnable.history.records import Activity
+    from winnable.data.features.online import Activity
 
     people = pd.read_csv(demo_store.files.open_leads, dtype=str, keep_default_na=False).to_dict("records")
     came = pd.Timestamp("2026-03-02 09:00", tz="UTC")

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
-from winnable.history.crm import read_crm
 from winnable.learning.batch import moments_of_scoring, score_table
 from winnable.learning.predictor import Predictor
 from winnable.learning.training import Candidate, learn

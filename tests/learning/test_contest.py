@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
-from winnable.history.crm import Crm
 from winnable.learning.artefact import Artefact
 from winnable.learning.contest import Contest, Rival, _outcome, decide
 from winnable.learning.evaluation import Difference

@@ -6,7 +6,7 @@ import pytest
 
 import winnable
 from tests.conftest import DemoStore
-from winnable.history.features import facts_of
+from winnable.data.features.offline import facts_of
 from winnable.learning.drivers import Driver, drivers
 from winnable.learning.predictor import Predictor
 

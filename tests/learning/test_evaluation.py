@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from winnable.core.timestamps import DAY, NEVER
-from winnable.history.snapshots import Snapshots
+from winnable.data.features.training_rows import Snapshots
 from winnable.learning.evaluation import LEAST, base_rate, bootstrap, difference, measure, split_forward
 
 CHANCE = np.random.default_rng(3)

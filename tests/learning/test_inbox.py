@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DemoStore
+from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.ingestion.crm import read_crm
 from winnable.errors import DataError
-from winnable.history.crm import read_crm
-from winnable.history.feedback import FeedbackStore
 from winnable.learning.batch import moments_of_scoring, score_table
 from winnable.learning.inbox import score_for_sales
 from winnable.learning.predictor import Predictor

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from winnable.core.timestamps import DAY, microseconds
+from winnable.data.features.training_rows import take_snapshots
+from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
 from winnable.definition.model import Definition
-from winnable.history.crm import Crm
-from winnable.history.snapshots import take_snapshots
 from winnable.learning.lessons import learn_lessons
 
 START = pd.Timestamp("2026-01-01", tz="UTC")

@@ -11,7 +11,7 @@ TRAIN = """
 import sys
 from pathlib import Path
 from winnable.definition.load import load_definition
-from winnable.history.crm import read_crm
+from winnable.data.ingestion.crm import read_crm
 from winnable.learning.artefact import write_artefact
 from winnable.learning.training import learn
 folder, threads, model = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.timestamps import microseconds
+from winnable.data.features.offline import facts_of
+from winnable.data.feedback.store.records import GivenScore, Label
+from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.demo.company import DemoFiles
-from winnable.history.crm import Crm, latest_moment, read_crm
-from winnable.history.features import facts_of
-from winnable.history.feedback import FeedbackStore
-from winnable.history.feedback_records import GivenScore, Label
 from winnable.learning.predictor import Predictor
 
 OWNERS = ("Kim Osei", "Ravi Menon", "Lena Sturm")

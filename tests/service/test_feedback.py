@@ -10,7 +10,7 @@ import pytest
 from tests.service.conftest import Live, serving, until
 from tests.service.test_api import AS_OF, asked, leads_of, refused
 from winnable.core.values import text
-from winnable.history.feedback import FeedbackStore
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.service.keys import add_key
 from winnable.service.schemas import LabelOut, LeadsOut
 

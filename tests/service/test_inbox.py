@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests.service.conftest import serving, until
-from winnable.history.feedback import FeedbackStore
-from winnable.history.feedback_records import GivenScore, Label
+from winnable.data.feedback.store.records import GivenScore, Label
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.service.keys import add_key, withdraw_key
 from winnable.service.session import COOKIE
 

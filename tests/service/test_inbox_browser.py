@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.service.conftest import serving
-from winnable.history.feedback import FeedbackStore
-from winnable.history.feedback_records import Label
+from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.service.keys import add_key
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

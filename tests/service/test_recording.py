@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.history.scores import given
+from tests.data.feedback.scores import given
 from tests.service.conftest import Live, serving, until
-from winnable.history.feedback import FeedbackStore
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.service.champion import ChampionFollower
 from winnable.service.keeping import Keeper
 from winnable.service.metrics import Metrics

@@ -53,8 +53,8 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Learn from the history, compare, register the model and make it champion if it deserves to be."""
+    from winnable.data.feedback.apply_labels import hear
     from winnable.learning.backtest import backtest as run_backtest
-    from winnable.learning.hearing import hear
     from winnable.learning.promotion import register
     from winnable.learning.registry import Registry, check_writable
     from winnable.learning.training import learn

@@ -24,8 +24,8 @@ def init(
     quiet: Quiet = False,
 ) -> None:
     """Guess a first definition from the columns of an export, each guess with its reason."""
-    from winnable.history.draft import draft, write_draft
-    from winnable.history.guessing import guess
+    from winnable.data.autodetect.draft import draft, write_draft
+    from winnable.data.autodetect.infer import guess
 
     out.quiet = quiet
     guesses = guess(leads, activities, history)
@@ -58,7 +58,7 @@ def describe(
     if leads is None:
         page = page_of(agreed) if old is None else describe_changes(old, agreed)
     else:
-        from winnable.history.versions import page_beside_leads
+        from winnable.data.analysis.definition_replay import page_beside_leads
 
         page = page_beside_leads(agreed, old, leads, activities, history)
     if output is None:
@@ -79,9 +79,9 @@ def suggest(
     quiet: Quiet = False,
 ) -> None:
     """Propose rules with points from what won deals looked like as leads, each with its evidence."""
-    from winnable.learning.proposal import proposal, refusal_lines, write_proposal
-    from winnable.learning.rejections import refused
-    from winnable.learning.suggestions import suggest as suggestions_of
+    from winnable.data.analysis.rejections import refused
+    from winnable.data.analysis.suggest import suggest as suggestions_of
+    from winnable.data.analysis.to_toml import proposal, refusal_lines, write_proposal
 
     out.quiet = quiet
     agreed, heard = read_and_hear(definition, leads, activities, history, store, output)

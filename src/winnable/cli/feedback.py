@@ -18,8 +18,8 @@ def export(
     output: Annotated[Path, typer.Option(help="Where to write the labels, as CSV.")], store: Store = Path("models")
 ) -> None:
     """Write every label as CSV, with the names that POST /feedback takes."""
-    from winnable.history.feedback import FeedbackStore
-    from winnable.history.feedback_exchange import export_labels
+    from winnable.data.feedback.store.csv_exchange import export_labels
+    from winnable.data.feedback.store.store import FeedbackStore
 
     out.print(f"{export_labels(FeedbackStore.open(store), output):,} labels written to {output}")
 
@@ -30,8 +30,8 @@ def import_(
     store: Store = Path("models"),
 ) -> None:
     """Take in labels from a CSV file. The same file may be taken in twice; nothing is doubled."""
-    from winnable.history.feedback import FeedbackStore
-    from winnable.history.feedback_exchange import import_labels
+    from winnable.data.feedback.store.csv_exchange import import_labels
+    from winnable.data.feedback.store.store import FeedbackStore
 
     told = import_labels(FeedbackStore.open(store), labels)
     out.print(f"{told.added:,} labels added, {told.known:,} were there already.")
@@ -48,8 +48,8 @@ def erase_person(
     store: Store = Path("models"),
 ) -> None:
     """Forget a person: their leads, scores and labels, in the exports as well; prints the receipt."""
-    from winnable.history.feedback import FeedbackStore
-    from winnable.history.feedback_erasure import erase
+    from winnable.data.feedback.store.erasure import erase
+    from winnable.data.feedback.store.store import FeedbackStore
 
     receipt = erase(FeedbackStore.open(store), lead_id=lead, person=person)
     counts = ", ".join(f"{count:,} {name}" for name, count in receipt.counts.items())
@@ -63,7 +63,7 @@ def erase_person(
 @app.command("conflicts", epilog="Example: winnable feedback conflicts --store models")
 def conflicts(store: Store = Path("models")) -> None:
     """List leads on which people disagree. Nothing is decided: correct what is wrong by another label."""
-    from winnable.history.feedback import FeedbackStore
+    from winnable.data.feedback.store.store import FeedbackStore
 
     found = FeedbackStore.open(store).conflicts()
     table = Table("lead", "about", "who says what", box=None)

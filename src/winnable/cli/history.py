@@ -72,10 +72,10 @@ def funnel(
     quiet: Quiet = False,
 ) -> None:
     """Show how many leads get from stage to stage, and what each source or month converts."""
-    from winnable.history.crm import latest_moment
-    from winnable.history.funnel import funnel as funnel_of
-    from winnable.history.funnel import funnel_table
-    from winnable.history.funnel_plot import funnel_plot
+    from winnable.data.analysis.funnel import funnel as funnel_of
+    from winnable.data.analysis.funnel import funnel_table
+    from winnable.data.analysis.funnel_plot import funnel_plot
+    from winnable.data.ingestion.crm import latest_moment
 
     out.quiet = quiet
     agreed, crm = read(definition, leads, activities, history, output, plot)
@@ -130,7 +130,7 @@ def reassess(
     """Is the model in charge still right? Keep, recalibrate or retrain, what changed, and what doing nothing costs."""
     from winnable.core.documents import check_page, write_page
     from winnable.core.files import check_output
-    from winnable.history.crm import read_crm
+    from winnable.data.ingestion.crm import read_crm
     from winnable.learning.monthly import page, summary
     from winnable.learning.predictor import Predictor
     from winnable.learning.reassessment import reassess as reassess_model

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from winnable.data.feedback.apply_labels import Heard
+    from winnable.data.ingestion.crm import Crm
     from winnable.definition.model import Definition
-    from winnable.history.crm import Crm
-    from winnable.learning.hearing import Heard
 
 Leads = Annotated[str, typer.Argument(help="A CSV or Parquet file, a folder of them, or a database URL with #table.")]
 Activities = Annotated[str | None, typer.Option(help="The activity log: a file, folder or database URL.")]
@@ -30,8 +30,8 @@ def read(
 ) -> "tuple[Definition, Crm]":
     """The definition in a file, and the tables of an export as it reads them; `outputs` can be written and are none of these."""
     from winnable.core.files import check_output
+    from winnable.data.ingestion.crm import read_crm
     from winnable.definition.load import load_definition
-    from winnable.history.crm import read_crm
 
     for output in filter(None, outputs):
         check_output(output, (leads, activities, history, str(definition)))
@@ -43,7 +43,7 @@ def read_and_hear(
     definition: Path, leads: str, activities: str | None, history: str | None, store: Path, *outputs: Path | None
 ) -> "tuple[Definition, Heard]":
     """The same with what sales told in a store, if it told anything."""
-    from winnable.learning.hearing import hear
+    from winnable.data.feedback.apply_labels import hear
 
     agreed, crm = read(definition, leads, activities, history, *outputs)
     return agreed, hear(agreed, crm, store)

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from winnable.core.progress import Progress
-    from winnable.history.crm import Crm
-    from winnable.history.funnel import Funnel
-    from winnable.history.guessing import Guesses
+    from winnable.data.analysis.funnel import Funnel
+    from winnable.data.analysis.suggest import Suggestions
+    from winnable.data.autodetect.infer import Guesses
+    from winnable.data.ingestion.crm import Crm
     from winnable.learning.backtest import Backtest
     from winnable.learning.checking import Check
     from winnable.learning.contest import Contest
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from winnable.learning.ledger import Promotion, Version
     from winnable.learning.predictor import Predictor
     from winnable.learning.promotion import Verdict
-    from winnable.learning.suggestions import Suggestions
     from winnable.learning.training import Candidate
 
 WIDTH = None if sys.stdout.isatty() else 130  # a file or a pipe has no width of its own
@@ -114,7 +114,7 @@ def tell_guesses(guesses: "Guesses", output: Path, leads: str, activities: str |
 
 def tell_reading(crm: "Crm", rejects: Path | None = None) -> None:
     """Notes on the data, and how many rows could not be used and why; if it is to be written, also the file that says which."""
-    from winnable.history.rejects import counted, write_rejects
+    from winnable.data.ingestion.rejects import counted, write_rejects
 
     for note in crm.notes:
         out.print(f"Note: {note}")

@@ -1,6 +1,6 @@
 """Moments as numbers: whole microseconds since 1970, in UTC, so that no comparison of times is rounded.
 
-How a text becomes a moment is decided in `winnable.core.values` and `winnable.history.parsing`.
+How a text becomes a moment is decided in `winnable.core.values` and `winnable.data.ingestion.parsing`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How one value of a CRM is read: as a text, a number or a moment in time, or as nothing at all.
 
 A value of an export, of a database and of a request means the same only if it is read by the same words, so they stand here once.
-One value at a time, in plain Python: whole columns are read in `winnable.history.parsing`, which agrees with this module
+One value at a time, in plain Python: whole columns are read in `winnable.data.ingestion.parsing`, which agrees with this module
 value by value. What a column as a whole says (whether its days or its months come first, which mark is its decimal mark) is not
 decided here but given.
 """

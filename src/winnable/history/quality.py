@@ -15,16 +15,16 @@ import numpy as np
 
 from winnable.core.columns import IntArray
 from winnable.core.timestamps import microseconds, times_of
+from winnable.data.features.offline import facts_of
+from winnable.data.features.plan import FeaturePlan, Field, learn_plan
+from winnable.data.features.point_in_time import believed_columns
+from winnable.data.features.training_rows import outcomes, persons
+from winnable.data.ingestion.crm import Crm, latest_moment
+from winnable.data.ingestion.rejects import counted
+from winnable.data.leakage.names import LIKELY, name_clue
 from winnable.definition.junk import contact_columns, find_junk
 from winnable.definition.lifecycle import stage_of
 from winnable.definition.model import Definition
-from winnable.history.crm import Crm, latest_moment
-from winnable.history.features import facts_of
-from winnable.history.leak_names import LIKELY, name_clue
-from winnable.history.past import believed_columns
-from winnable.history.plan import FeaturePlan, Field, learn_plan
-from winnable.history.rejects import counted
-from winnable.history.snapshots import outcomes, persons
 
 if TYPE_CHECKING:
     import pandas as pd

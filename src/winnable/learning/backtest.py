@@ -20,14 +20,14 @@ import numpy as np
 from winnable.core.columns import FloatArray, IntArray
 from winnable.core.progress import Progress, unseen
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
+from winnable.data.features.offline import facts_of
+from winnable.data.features.point_in_time import as_of, cannot_be_undone
+from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
+from winnable.data.ingestion.crm import Crm, latest_moment
+from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import score_points
 from winnable.errors import DataError
-from winnable.history.crm import Crm, latest_moment
-from winnable.history.features import facts_of
-from winnable.history.leakage import assess_columns, left_out
-from winnable.history.past import as_of, cannot_be_undone
-from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.calibration import sigmoid
 from winnable.learning.curves import gains
 from winnable.learning.evaluation import LEAST, Difference, Measured, bootstrap, difference, measure

@@ -13,11 +13,11 @@ from winnable.core.columns import BoolArray, IntArray
 from winnable.core.files import whole_file
 from winnable.core.progress import Progress, unseen
 from winnable.core.timestamps import NEVER, times_of
+from winnable.data.features.offline import facts_of
+from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
+from winnable.data.ingestion.parsing import parse_moments
+from winnable.data.ingestion.sources.source import Source
 from winnable.errors import DataError
-from winnable.history.crm import Crm, latest_moment, read_crm
-from winnable.history.features import facts_of
-from winnable.history.parsing import parse_moments
-from winnable.history.sources import Source
 from winnable.learning.predictor import Predictor, Scores
 
 COLUMNS = ["lead_id", "probability", "low", "high", "probability_winnable", "grade", "decision", "because", "reasons"]

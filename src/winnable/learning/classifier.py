@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 
 from winnable.core.columns import Column, Facts, FloatArray, Numbers, Words
 from winnable.core.values import text
-from winnable.history.plan import SHARE_READ
+from winnable.data.features.plan import SHARE_READ
 from winnable.learning.calibration import logit_of
 from winnable.learning.evaluation import base_rate
 from winnable.learning.model import LeadModel

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from winnable.core.columns import Facts, FloatArray, Words
-from winnable.history.plan import AGE
+from winnable.data.features.plan import AGE
 from winnable.learning.predictor import Predictor
 from winnable.learning.reasons import groups_of, kinds_in_words
 from winnable.learning.scorer import RULES

@@ -14,7 +14,7 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from winnable.core.columns import BoolArray, FloatArray, IntArray
 from winnable.core.timestamps import DAY
-from winnable.history.snapshots import Snapshots
+from winnable.data.features.training_rows import Snapshots
 from winnable.learning.calibration import log_losses, logit_of
 
 LATER_SHARE = 0.25  # of the rows, the latest, on which a model of the others is judged

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from winnable.history.feedback_records import GivenScore
-from winnable.history.nameplates import Nameplate
+from winnable.data.feedback.lead_names import Nameplate
+from winnable.data.feedback.store.records import GivenScore
 
 if TYPE_CHECKING:
     from winnable.learning.predictor import Scores

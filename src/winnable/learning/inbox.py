@@ -17,11 +17,11 @@ from winnable.core.columns import IntArray
 from winnable.core.progress import Progress, unseen
 from winnable.core.timestamps import known_times, times_of
 from winnable.core.values import text
+from winnable.data.feedback.lead_names import Nameplates
+from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
+from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.ingestion.crm import Crm
 from winnable.errors import DataError
-from winnable.history.crm import Crm
-from winnable.history.feedback import FeedbackStore
-from winnable.history.feedback_records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
-from winnable.history.nameplates import Nameplates
 from winnable.learning.batch import score_table
 from winnable.learning.given import answer_of, given_score
 from winnable.learning.predictor import Predictor, Scores

@@ -14,13 +14,13 @@ from typing import Any, Self
 import numpy as np
 
 from winnable.core.columns import Facts, FloatArray, IntArray
+from winnable.data.features.online import Activity, facts_of_records
+from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.definition.gate import Decision, decide, grade
 from winnable.definition.load import definition_from, load_definition
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import Points, score_points
 from winnable.errors import StoreError
-from winnable.history.plan import AGE, FeaturePlan, Field
-from winnable.history.records import Activity, facts_of_records
 from winnable.learning.artefact import FORMAT, Artefact, read_artefact
 from winnable.learning.calibration import identity
 from winnable.learning.horizons import Pace

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from winnable.core.progress import Progress, unseen
+from winnable.data.ingestion.crm import Crm
 from winnable.errors import ArtefactError, StoreError
-from winnable.history.crm import Crm
 from winnable.learning.artefact import Artefact
 from winnable.learning.backtest import Backtest
 from winnable.learning.changes import Changes

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from winnable.core.values import moment
+from winnable.data.features.online import Activity
 from winnable.errors import DataError
-from winnable.history.records import Activity
 from winnable.learning.predictor import Predictor
 
 if TYPE_CHECKING:

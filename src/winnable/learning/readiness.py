@@ -14,14 +14,14 @@ import numpy as np
 
 from winnable.core.columns import BoolArray, Column, Facts, FloatArray, IntArray, Numbers
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
+from winnable.data.features.offline import facts_of
+from winnable.data.features.plan import learn_plan
+from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
+from winnable.data.ingestion.crm import Crm, latest_moment
+from winnable.data.ingestion.rejects import counted
+from winnable.data.leakage.detect import ColumnVerdict, left_out
+from winnable.data.leakage.strength import FOLDS, auc_error, folds_of, groups_of, joint_auc, strength_of
 from winnable.definition.model import Definition
-from winnable.history.crm import Crm, latest_moment
-from winnable.history.features import facts_of
-from winnable.history.leak_strength import FOLDS, auc_error, folds_of, groups_of, joint_auc, strength_of
-from winnable.history.leakage import ColumnVerdict, left_out
-from winnable.history.plan import learn_plan
-from winnable.history.rejects import counted
-from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.lessons import learn_lessons
 from winnable.learning.model import rules_decide_below
 from winnable.learning.sample_size import Minimum, cox_snell, minimum_size, strength_factor

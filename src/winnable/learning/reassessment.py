@@ -17,14 +17,14 @@ from winnable.core.columns import Facts, FloatArray
 from winnable.core.progress import Progress, unseen
 from winnable.core.timestamps import DAY, microseconds
 from winnable.core.values import moment
+from winnable.data.features.offline import facts_of
+from winnable.data.features.point_in_time import as_of
+from winnable.data.features.training_rows import Snapshots, take_snapshots
+from winnable.data.ingestion.crm import Crm, latest_moment
+from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import Award, Points, score_points
 from winnable.errors import DataError
-from winnable.history.crm import Crm, latest_moment
-from winnable.history.features import facts_of
-from winnable.history.leakage import assess_columns, left_out
-from winnable.history.past import as_of
-from winnable.history.snapshots import Snapshots, take_snapshots
 from winnable.learning.backtest import answer_of, came_between
 from winnable.learning.calibration import log_losses, logit_of, newton, sigmoid
 from winnable.learning.curves import gains

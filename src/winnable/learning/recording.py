@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from winnable.history.crm import Crm
-from winnable.history.parsing import parse_numbers
-from winnable.history.plan import FeaturePlan
+from winnable.data.features.plan import FeaturePlan
+from winnable.data.ingestion.crm import Crm
+from winnable.data.ingestion.parsing import parse_numbers
 from winnable.learning.backtest import MODEL, Backtest
 from winnable.learning.changes import Changes
 from winnable.learning.contest import Decision

@@ -14,8 +14,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from winnable.data.ingestion.crm import Crm
 from winnable.errors import StoreError
-from winnable.history.crm import Crm
 from winnable.learning.backtest import Backtest
 from winnable.learning.learning_curve import CurvePoint
 from winnable.learning.readiness import Readiness, assess_readiness

@@ -12,13 +12,13 @@ import pandas as pd
 
 from winnable.core.columns import IntArray
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
+from winnable.data.analysis.funnel import Group, funnel, wilson
+from winnable.data.features.offline import facts_of
+from winnable.data.features.plan import AGE, learn_plan
+from winnable.data.features.training_rows import outcomes, persons, take_snapshots
+from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import choose_cards
-from winnable.history.crm import Crm, latest_moment
-from winnable.history.features import facts_of
-from winnable.history.funnel import Group, funnel, wilson
-from winnable.history.plan import AGE, learn_plan
-from winnable.history.snapshots import outcomes, persons, take_snapshots
 from winnable.learning.batch import moments_of_scoring, score_table
 from winnable.learning.drift import drift
 from winnable.learning.drivers import drivers

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from winnable.core.columns import FloatArray
-from winnable.history.funnel import wilson
+from winnable.data.analysis.funnel import wilson
 from winnable.learning.backtest import Backtest
 from winnable.learning.curves import gains, lift_table, reliability_table
 from winnable.learning.evaluation import bootstrap, difference

@@ -9,8 +9,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from winnable.core.columns import Facts, FloatArray, IntArray
+from winnable.data.features.training_rows import Snapshots
 from winnable.definition.scorecard import Points
-from winnable.history.snapshots import Snapshots
 from winnable.learning.calibration import sigmoid
 from winnable.learning.encoding import Encoded, Encoding, learn_encoding
 from winnable.learning.evaluation import difference

@@ -18,15 +18,15 @@ from winnable.core.columns import Facts, FloatArray
 from winnable.core.progress import Progress, titled, unseen
 from winnable.core.timestamps import DAY, NEVER
 from winnable.core.values import moment
+from winnable.data.features.offline import facts_of
+from winnable.data.features.plan import FeaturePlan, learn_plan
+from winnable.data.features.point_in_time import believed_columns
+from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
+from winnable.data.ingestion.crm import Crm, latest_moment
+from winnable.data.leakage.detect import ColumnVerdict, assess_columns, left_out
 from winnable.definition.gate import bar_of_capacity
 from winnable.definition.model import Definition
 from winnable.definition.scorecard import Points, score_points
-from winnable.history.crm import Crm, latest_moment
-from winnable.history.features import facts_of
-from winnable.history.leakage import ColumnVerdict, assess_columns, left_out
-from winnable.history.past import believed_columns
-from winnable.history.plan import FeaturePlan, learn_plan
-from winnable.history.snapshots import Snapshots, outcomes, take_snapshots
 from winnable.learning.artefact import FORMAT, Artefact
 from winnable.learning.calibration import sigmoid
 from winnable.learning.evaluation import Measured, measure, split_forward, tells_enough

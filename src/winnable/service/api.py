@@ -27,8 +27,8 @@ from winnable.service.recording import Recorder
 from winnable.service.scoring import Scoring
 
 if TYPE_CHECKING:
-    from winnable.history.feedback import FeedbackStore
-    from winnable.history.feedback_records import Label
+    from winnable.data.feedback.store.records import Label
+    from winnable.data.feedback.store.store import FeedbackStore
 
 STORE, DEFINITION = "WINNABLE_STORE", "WINNABLE_DEFINITION"
 ANY_KEY: frozenset[Role] = frozenset({"score", "feedback"})
@@ -79,14 +79,14 @@ class Service:
         """The store of scores and labels, opened with the first need of it, in whatever thread. `StoreError` if it cannot be."""
         with self._opening:
             if self._feedback is None:
-                from winnable.history.feedback import FeedbackStore
+                from winnable.data.feedback.store.store import FeedbackStore
 
                 self._feedback = FeedbackStore.open(self.store)
             return self._feedback
 
     def hear(self, label: "Label", key: str | None) -> "Label":
         """Keep a label, and count it with the time that it took to come. Errors as of `FeedbackStore.add`."""
-        from winnable.history.track_record import answered_after
+        from winnable.data.feedback.store.outcomes import answered_after
 
         store, asked_at = self.feedback(), datetime.now(UTC)
         kept = store.add(label, key)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from winnable.history.feedback_records import GivenScore
+from winnable.data.feedback.store.records import GivenScore
 from winnable.service.views import day, of_100
 
 

@@ -14,9 +14,9 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from winnable.data.feedback.store.records import Label
 from winnable.definition.model import Definition
 from winnable.errors import DataError, LabelError, StoreError
-from winnable.history.feedback_records import Label
 from winnable.service.openapi import refusal
 from winnable.service.problems import MEDIA_TYPE, Refusal, problem
 from winnable.service.reading import read_json, read_moment

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from winnable.data.feedback.store.records import Label, LabelName
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, LabelError, StoreError
-from winnable.history.feedback import FeedbackStore
-from winnable.history.feedback_records import Label, LabelName
 from winnable.learning.predictor import Predictor
 from winnable.service.forms import local, read_form
 from winnable.service.keys import Keys

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pydantic_core import from_json, to_json
 
 from winnable.core.values import text
+from winnable.data.features.plan import FeaturePlan
+from winnable.data.feedback.lead_names import Nameplates
+from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
 from winnable.definition.load import definition_from
 from winnable.errors import StoreError
-from winnable.history.feedback_records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
-from winnable.history.nameplates import Nameplates
-from winnable.history.plan import FeaturePlan
 from winnable.learning.given import given_score
 from winnable.service.reading import LeadReader, read_body, read_moment
 
 if TYPE_CHECKING:
-    from winnable.history.feedback import FeedbackStore
+    from winnable.data.feedback.store.store import FeedbackStore
 
 HEAD = struct.Struct("<cI")
 """Begins a frame: its kind, and how many bytes follow."""
@@ -112,7 +112,7 @@ class Keeper:
 
     def _remember(self, scores: list[GivenScore]) -> str | None:
         """Keep all of them, or none and say why."""
-        from winnable.history.feedback import FeedbackStore
+        from winnable.data.feedback.store.store import FeedbackStore
 
         try:
             if self._feedback is None:

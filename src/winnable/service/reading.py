@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 from pydantic_core import from_json
 
 from winnable.core.values import moment, number, text
-from winnable.history.plan import FeaturePlan, Field
-from winnable.history.records import Activity
+from winnable.data.features.online import Activity
+from winnable.data.features.plan import FeaturePlan, Field
 from winnable.service.problems import Refusal
 
 ACTIVITIES = "activities"

@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from winnable.history.feedback import FeedbackStore
-    from winnable.history.feedback_records import Label
+    from winnable.data.feedback.store.records import Label
+    from winnable.data.feedback.store.store import FeedbackStore
     from winnable.learning.predictor import Predictor
     from winnable.service.keys import Keys
     from winnable.service.session import Sessions

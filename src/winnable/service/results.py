@@ -13,11 +13,11 @@ import numpy as np
 
 from winnable.core.columns import FloatArray
 from winnable.core.values import moment
+from winnable.data.analysis.funnel import wilson
+from winnable.data.features.online import Activity
+from winnable.data.feedback.store.outcomes import Cohort, Decided, Lot, cohorts, decided, lot
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.definition.scorecard import score_points
-from winnable.history.feedback import FeedbackStore
-from winnable.history.funnel import wilson
-from winnable.history.records import Activity
-from winnable.history.track_record import Cohort, Decided, Lot, cohorts, decided, lot
 from winnable.learning.predictor import Predictor
 from winnable.service.views import tone
 

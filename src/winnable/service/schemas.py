@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from winnable.history.feedback_records import LONGEST_ID, LONGEST_NAME, LONGEST_NOTE, Label, LabelName, Origin, State
+from winnable.data.feedback.store.records import LONGEST_ID, LONGEST_NAME, LONGEST_NOTE, Label, LabelName, Origin, State
 
 if TYPE_CHECKING:
-    from winnable.history.feedback import LeadPage, LeadRow
+    from winnable.data.feedback.store.store import LeadPage, LeadRow
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 

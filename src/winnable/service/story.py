@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from winnable.core.values import moment
+from winnable.data.feedback.store.records import GivenScore, Label, conflicts_of, live
+from winnable.data.feedback.store.store import LeadStory
 from winnable.definition.model import Definition
-from winnable.history.feedback import LeadStory
-from winnable.history.feedback_records import GivenScore, Label, conflicts_of, live
 from winnable.service.chart import Chart, chart
 from winnable.service.views import DECISIONS, LeadView, day, lead_view, of_100, said, when
 

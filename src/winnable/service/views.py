@@ -10,9 +10,9 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 
+from winnable.data.feedback.store.records import GivenScore, Label
+from winnable.data.feedback.store.store import LeadRow
 from winnable.definition.model import Definition
-from winnable.history.feedback import LeadRow
-from winnable.history.feedback_records import GivenScore, Label
 
 SAID = {"accepted": "Accepted", "rejected": "Rejected", "won": "Won", "lost": "Lost", "junk": "Junk", "withdrawn": "Taken back"}
 DECISIONS = {

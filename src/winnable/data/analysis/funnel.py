@@ -1,0 +1,341 @@
+"""The funnel: how many leads get from stage to stage and to Closed Won, by month and by source, and what sources are worth.
+
+Every share comes with an interval, and a source with few leads is drawn towards the others. Leads too young for their outcome to
+be known are counted as volume and left out of conversions. The plot is drawn in `funnel_plot`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
+from winnable.data.analysis.stage_history import LOST, WON, Lives, lives
+from winnable.definition.gate import grade
+from winnable.definition.lifecycle import STAGES, MoveKind, label
+from winnable.definition.model import Definition
+from winnable.definition.refit import shrink
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from winnable.data.ingestion.crm import Crm
+
+By = Literal["source", "month"]
+LEVEL = 0.90
+"""Every interval holds the true share in 90 of 100 cases."""
+UNKNOWN = "(unknown)"
+SALES = STAGES.index("SAL")
+"""From this stage on sales has taken the lead up."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage: how many leads ever reached it (`volume`), and how many of the `before` old enough that reached the one before."""
+
+    name: str
+    volume: int
+    before: int
+    reached: int
+    conversion: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """The leads of one source or month. `reached` counts by stage as in the funnel's steps; conversion is of leads to won.
+
+    `young` leads are in no conversion; `worked` is how many of the others sales took up, None where no stage tells; `grade` is
+    hot to cold (sources only), `advice` what sales and marketing should think about, or "".
+    """
+
+    name: str
+    leads: int
+    young: int
+    reached: tuple[int, ...]
+    won: int
+    worked: int | None
+    conversion: float
+    low: float
+    high: float
+    grade: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """Stages in order, the first being all leads and the last the won ones; groups; moves between stages; notes in words."""
+
+    steps: tuple[Step, ...]
+    groups: tuple[Group, ...]
+    by: By
+    moves: dict[MoveKind, int]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What is counted: every lead, and each time that one came back after its end once more. All arrays have shape (u,)."""
+
+    lead: IntArray
+    created: IntArray
+    furthest: IntArray
+    won: BoolArray
+    known: BoolArray
+
+
+def funnel(definition: Definition, crm: Crm, present: pd.Timestamp | None, by: By = "source") -> Funnel:
+    """The funnel of an export whose newest record is of `present` (None: it has no times).
+
+    With dates a lead's outcome counts once the horizon has passed since it came; without them, once it is won or lost.
+    """
+    told = lives(definition, crm)
+    units = _units(definition, crm, told, present)
+    seen = bool((told.move >= 0).any())
+    stages = [code for code in range(LOST) if code == WON or (seen and _named(definition, code))]
+    names = ["Leads", *(label(definition, STAGES[code]) for code in stages)]
+    reached = [np.ones(len(units.lead), dtype=np.bool_), *((units.furthest >= code) for code in stages)]
+    steps = tuple(_step(names[i], reached[i], reached[max(i - 1, 0)], units.known) for i in range(len(names)))
+    worked = _worked(definition, told, units)
+    keys = _months(units) if by == "month" else _sources(definition, crm, units)
+    groups = _groups(definition, units, keys, reached, worked, by)
+    return Funnel(steps, groups, by, told.counted(), tuple(_notes(definition, crm, told, units, by)))
+
+
+def source_of(definition: Definition, crm: Crm) -> pd.Series[str]:
+    """Each lead's source: the CRM's own, else the kind of the last marketing touch before it was created, else missing.
+
+    Touches are activities of the kinds that the definition lists as interest or intent, of any kind if it lists none; one at the
+    very moment of creation counts, because it is what made the company flag the person.
+    """
+    import pandas as pd
+
+    nothing = pd.Series(pd.array([pd.NA] * len(crm.leads), dtype="str"), index=crm.leads.index)
+    own = crm.leads.get("@source", nothing)
+    if crm.activities is None or "@created" not in crm.leads or own.notna().all():
+        return own
+    kinds = (*definition.activities.intent, *definition.activities.interest)
+    touches = crm.activities[crm.activities["@kind"].isin(kinds)] if kinds else crm.activities.dropna(subset=["@kind"])
+    created = crm.leads.drop_duplicates("@id").set_index("@id")["@created"]
+    early = touches[touches["@at"] <= touches["@id"].map(created)]
+    last = early.drop_duplicates("@id", keep="last").set_index("@id")["@kind"]
+    return own.where(own.notna(), crm.leads["@id"].map(last).astype("str"))
+
+
+# --- what is counted ------------------------------------------------------------------------------------------------------------
+
+
+def _units(definition: Definition, crm: Crm, told: Lives, present: pd.Timestamp | None) -> _Units:
+    size = len(crm.leads)
+    episodes = np.zeros(size, dtype=np.int64)
+    np.maximum.at(episodes, told.lead, told.episode)
+    start = np.append(0, np.cumsum(episodes + 1))
+    unit = start[told.lead] + told.episode
+    lead = np.repeat(np.arange(size), episodes + 1)
+    furthest, ended = np.full(len(lead), -1), np.zeros(len(lead), dtype=np.bool_)
+    np.maximum.at(furthest, unit, np.where(told.stage == LOST, -1, told.stage))
+    np.logical_or.at(ended, unit, told.stage >= WON)
+    timed = "@created" in crm.leads and present is not None
+    created = times_of(crm.leads["@created"])[lead] if timed else np.full(len(lead), NEVER)
+    again = np.flatnonzero(told.episode > 0)
+    first = again[np.append(True, unit[again][1:] != unit[again][:-1])[: len(again)]]
+    if timed and present is not None:
+        created[unit[first]] = told.at[first]
+        known = (created != NEVER) & (created <= microseconds(present.to_pydatetime()) - definition.outcome.horizon_days * DAY)
+    else:
+        known = ended
+    return _Units(lead, created, furthest, furthest == WON, known)
+
+
+def _named(definition: Definition, code: int) -> bool:
+    stage = definition.stages.get(STAGES[code])
+    return stage is not None and bool(stage.status)
+
+
+def _worked(definition: Definition, told: Lives, units: _Units) -> BoolArray | None:
+    """Which units sales took up; None where statuses before the end were never seen, so that nothing can be told."""
+    sales = any(_named(definition, code) for code in range(SALES, WON))
+    return np.asarray(units.furthest >= SALES) if sales and (told.move >= 0).any() else None
+
+
+def _months(units: _Units) -> list[str]:
+    known = units.created != NEVER
+    months = np.where(known, units.created, 0).astype("datetime64[us]").astype("datetime64[M]").astype(str)
+    return [str(month) if dated else UNKNOWN for month, dated in zip(months, known, strict=True)]
+
+
+def _sources(definition: Definition, crm: Crm, units: _Units) -> list[str]:
+    sources = source_of(definition, crm).fillna(UNKNOWN).to_list()
+    return [str(sources[lead]) for lead in units.lead]
+
+
+def _step(name: str, reached: BoolArray, before: BoolArray, known: BoolArray) -> Step:
+    asked, got = int((before & known).sum()), int((reached & before & known).sum())
+    low, high = wilson(got, asked)
+    return Step(name, int(reached.sum()), asked, got, got / asked if asked else np.nan, low, high)
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """Wilson's 90 % interval for a share (Journal of the American Statistical Association 22, 1927); 0 to 1 without trials."""
+    if not trials:
+        return 0.0, 1.0
+    z, share = 1.6448536269514722, hits / trials
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+# --- by source and month --------------------------------------------------------------------------------------------------------
+
+
+def _groups(
+    definition: Definition, units: _Units, keys: Sequence[str], reached: Sequence[BoolArray], worked: BoolArray | None, by: By
+) -> tuple[Group, ...]:
+    names = sorted(set(keys))
+    place = {name: i for i, name in enumerate(names)}
+    code = np.asarray([place[key] for key in keys], dtype=np.int64)
+
+    def count(held: BoolArray) -> IntArray:
+        return np.bincount(code[held], minlength=len(names))
+
+    leads, known, won = count(np.ones_like(units.known)), count(units.known), count(units.known & units.won)
+    stages = [count(each) for each in reached]
+    up = None if worked is None else count(units.known & worked)
+    conversion, low, high = _shrunk(definition, won, known) if by == "source" else _by_itself(won, known)
+    told = [
+        Group(
+            name,
+            leads=int(leads[i]),
+            young=int(leads[i] - known[i]),
+            reached=tuple(int(each[i]) for each in stages),
+            won=int(won[i]),
+            worked=None if up is None else int(up[i]),
+            conversion=float(conversion[i]),
+            low=float(low[i]),
+            high=float(high[i]),
+        )
+        for i, name in enumerate(names)
+    ]
+    if by == "month":
+        return tuple(told)
+    return tuple(sorted(_judged(definition, told), key=lambda group: (-group.conversion, group.name)))
+
+
+def _shrunk(definition: Definition, won: IntArray, known: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Conversion with its 90 % interval, each source drawn towards the others (`refit.shrink`)."""
+    from scipy.stats import beta
+
+    drawn = shrink(won.astype(np.float64), known.astype(np.float64), definition.outcome.expected_conversion)
+    low, high = beta.ppf([[(1 - LEVEL) / 2], [(1 + LEVEL) / 2]], drawn.alpha, drawn.beta)
+    return drawn.conversion, low, high
+
+
+def _by_itself(won: IntArray, known: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    share = np.divide(won, known, out=np.full(len(known), np.nan), where=known > 0)
+    intervals = np.asarray([wilson(int(w), int(n)) for w, n in zip(won, known, strict=True)]).reshape(-1, 2)
+    return share, intervals[:, 0], intervals[:, 1]
+
+
+def _judged(definition: Definition, groups: Sequence[Group]) -> list[Group]:
+    """Sources with their grades against the usual lead, and what to think about."""
+    usual = _Usual.of(definition, groups)
+    if not 0 < usual.conversion < 1:
+        return list(groups)
+    grades = grade(definition, np.asarray([group.conversion for group in groups]), usual.conversion)
+    advice = [_advice(definition, group, usual) for group in groups]
+    return [replace(group, grade=grades[i], advice=advice[i]) for i, group in enumerate(groups)]
+
+
+@dataclass(frozen=True)
+class _Usual:
+    """What is usual: the conversion of all leads, the share that sales took up, and the conversion of these."""
+
+    conversion: float
+    taken_up: float
+    of_taken_up: float
+    cool: float
+
+    @classmethod
+    def of(cls, definition: Definition, groups: Sequence[Group]) -> _Usual:
+        known, won = sum(group.leads - group.young for group in groups), sum(group.won for group in groups)
+        worked = sum(group.worked or 0 for group in groups)
+        share, per_worked = won / known if known else 0.0, won / worked if worked else 0.0
+        return cls(share, worked / known if known else 0.0, per_worked, definition.grades.cool)
+
+    def poor(self, conversion: float) -> float:
+        """The conversion below which a source is cold."""
+        odds = self.cool * conversion / (1 - conversion) if conversion < 1 else np.inf
+        return float(odds / (1 + odds)) if np.isfinite(odds) else 1.0
+
+
+def _advice(definition: Definition, group: Group, usual: _Usual) -> str:
+    """Refuse what surely converts too seldom, and look again at what converts well but is worked too seldom.
+
+    Where it is known which leads sales took up, only those say what a source is worth: nobody wins leads that nobody calls.
+    """
+    known = group.leads - group.young
+    if group.name == UNKNOWN or not known:
+        return ""
+    if group.worked is not None:
+        return _advice_on_worked(group, group.worked, known, usual)
+    poor, listed = usual.poor(usual.conversion), definition.gate.sources
+    if group.high < poor:
+        return f"refuse: surely fewer than {100 * poor:.3g} of 100 are won"
+    if listed and group.name not in listed and group.low > usual.conversion:
+        return f"take up: the gate leaves it out, yet surely more than the usual {100 * usual.conversion:.3g} of 100 are won"
+    return ""
+
+
+def _advice_on_worked(group: Group, worked: int, known: int, usual: _Usual) -> str:
+    low, high = wilson(group.won, worked)
+    if high < usual.poor(usual.of_taken_up):
+        return f"refuse: of {worked:,} that sales took up, {group.won:,} were won"
+    if wilson(worked, known)[1] < usual.taken_up and low > usual.of_taken_up:
+        taken = f"{100 * worked / known:.0f} of 100 (of all leads {100 * usual.taken_up:.0f})"
+        return f"take up: sales takes up {taken}, yet wins {100 * group.won / worked:.0f} of 100 of these"
+    return ""
+
+
+def _notes(definition: Definition, crm: Crm, told: Lives, units: _Units, by: By) -> list[str]:
+    notes = []
+    young = int((~units.known).sum())
+    if young:
+        timed = bool((units.created != NEVER).any())
+        why = f"came less than {definition.outcome.horizon_days:g} days ago" if timed else "are still open"
+        notes.append(f"{young:,} leads {why}; they are counted, but are in no conversion.")
+    again = len(units.lead) - len(crm.leads)
+    if again:
+        notes.append(f"{again:,} times a lead came back after it was won or lost; each counts as a lead of its own.")
+    silent = int(((units.furthest < 0) & units.known).sum())
+    if silent and (told.move < 0).all() and any(_named(definition, code) for code in range(WON)):
+        notes.append(f"No moves between stages are known, so nobody can tell how far {silent:,} leads got; --history would tell.")
+    if by == "source":
+        own = int(crm.leads["@source"].notna().sum()) if "@source" in crm.leads else 0
+        found = int(source_of(definition, crm).notna().sum()) - own
+        if found or not own:
+            lacking = len(crm.leads) - own
+            notes.append(f"The CRM keeps no source of {lacking:,} leads; for {found:,} the last marketing touch was taken.")
+    return notes
+
+
+def funnel_table(report: Funnel) -> pd.DataFrame:
+    """The funnel as one flat table: the stages (part "stage") and the groups (part "source" or "month"), shares from 0 to 1."""
+    import pandas as pd
+
+    names = [step.name for step in report.steps]
+    rows: list[dict[str, object]] = [
+        {"part": "stage", "name": step.name, "leads": step.volume, "known": step.before, "reached": step.reached}
+        | {"conversion": step.conversion, "low": step.low, "high": step.high}
+        for step in report.steps
+    ]
+    for group in report.groups:
+        row = {"part": report.by, "name": group.name, "leads": group.leads, "known": group.leads - group.young}
+        row |= {"reached": group.won, "conversion": group.conversion, "low": group.low, "high": group.high}
+        row |= {"worked": group.worked, "grade": group.grade, "advice": group.advice}
+        rows.append(row | {f"reached {name}": count for name, count in zip(names[1:], group.reached[1:], strict=True)})
+    return pd.DataFrame(rows)

@@ -1,0 +1,132 @@
+"""The lives of an export's leads: which stage each was in at any time, how it moved, and where a new episode began.
+
+Statuses come from the field history where it keeps them, else from the export as it stands. What a status means, which moves are
+allowed and when an episode begins is told in `winnable.definition.lifecycle`; here the same is computed for all leads at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from winnable.core.columns import BoolArray, IntArray
+from winnable.core.timestamps import NEVER, times_of
+from winnable.definition.lifecycle import STAGES, MoveKind, kind_of_move, stage_of
+from winnable.definition.model import Definition
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from winnable.data.ingestion.crm import Crm
+
+MOVES: tuple[MoveKind, ...] = get_args(MoveKind)
+WON, LOST = STAGES.index("won"), STAGES.index("lost")
+PRESENT = np.iinfo(np.int64).max
+"""The time of a status of which only is known that it stands there now."""
+
+
+@dataclass(frozen=True)
+class Lives:
+    """The m statuses that leads had, sorted by lead and time; all arrays have shape (m,).
+
+    `lead` is the position in `crm.leads`, `at` microseconds since 1970, `stage` a position in STAGES, or -1 for a status that
+    means none, `episode` counts from 0 in each lead, `move` is a position in MOVES, or -1 where the stage is that of before.
+    """
+
+    lead: IntArray
+    at: IntArray
+    stage: IntArray
+    episode: IntArray
+    move: IntArray
+
+    def stage_at(self, leads: IntArray, as_of: IntArray) -> IntArray:
+        """The stage of these leads strictly before `as_of` (microseconds), both of shape (n,); -1 where it is not known."""
+        if not len(self.lead):
+            return np.full(len(leads), -1)
+        # Lead and time make one sortable key; only the order of times matters, so they are replaced by their ranks.
+        moments = np.unique(self.at)
+        width = len(moments) + 1
+        key = self.lead * width + np.searchsorted(moments, self.at)
+        found = np.searchsorted(key, leads * width + np.searchsorted(moments, as_of)) - 1
+        mine = (found >= 0) & (self.lead[found] == leads)
+        return np.where(mine, self.stage[found], -1)
+
+    def counted(self) -> dict[MoveKind, int]:
+        """How many moves of each kind there were."""
+        return {kind: int((self.move == code).sum()) for code, kind in enumerate(MOVES)}
+
+
+def lives(definition: Definition, crm: Crm) -> Lives:
+    """Every status that the leads are known to have had.
+
+    A lead of which changes are recorded had the first old value from its creation on. Of any other only the present status is
+    known: since its closing if it is closed and that has a date, else since nobody knows when (`PRESENT`).
+    """
+    import pandas as pd
+
+    size = len(crm.leads)
+    created, closed = _times(crm, "@created"), _times(crm, "@closed")
+    status = crm.leads["@status"] if "@status" in crm.leads else pd.Series([pd.NA] * size, dtype="str")
+    lead, at, words = np.arange(size), np.where(closed == NEVER, PRESENT, closed), [status.reset_index(drop=True)]
+    order = np.full(size, 2)
+    field = definition.columns.status
+    changes = None if crm.history is None else crm.history[crm.history["@field"] == field]
+    if changes is not None and len(changes):
+        owner = pd.Index(crm.leads["@id"]).get_indexer(changes["@id"])
+        mine = owner >= 0
+        owner, changes = owner[mine], changes[mine]
+        first = np.flatnonzero(~pd.Series(owner).duplicated())
+        when = times_of(changes["@at"])
+        start = np.minimum(np.where(created[owner[first]] == NEVER, when[first], created[owner[first]]), when[first])
+        lead, at = np.concatenate([owner[first], owner, lead]), np.concatenate([start, when, at])
+        words = [changes["@old"].iloc[first], changes["@new"], *words]
+        order = np.concatenate([np.zeros(len(first), int), np.ones(len(owner), int), order])
+    stages, codes = _stages(definition, pd.concat(words, ignore_index=True))
+    sorting = np.lexsort((order, at, lead))
+    return _told(lead[sorting], at[sorting], stages[sorting], codes[sorting], order[sorting])
+
+
+def _times(crm: Crm, role: str) -> IntArray:
+    return times_of(crm.leads[role]) if role in crm.leads else np.full(len(crm.leads), NEVER)
+
+
+def _stages(definition: Definition, words: pd.Series[str]) -> tuple[IntArray, IntArray]:
+    """The stage of each status, and a number for each status (-1 for a missing one)."""
+    import pandas as pd
+
+    codes, vocabulary = pd.factorize(words)
+    stages = [stage_of(definition, str(word)) for word in vocabulary]
+    positions = np.asarray([-1 if stage is None else STAGES.index(stage) for stage in stages] + [-1], dtype=np.int64)
+    return positions[codes], codes.astype(np.int64)
+
+
+def _told(lead: IntArray, at: IntArray, stage: IntArray, status: IntArray, order: IntArray) -> Lives:
+    """The lives of sorted rows; a missing status tells nothing, nor does a present one that the changes have told already."""
+    again = (order == 2) & np.append(False, (lead[1:] == lead[:-1]) & (status[1:] == status[:-1]))[: len(lead)]
+    kept = ~again & (status >= 0)
+    lead, at, stage = lead[kept], at[kept], stage[kept]
+    return Lives(lead, at, stage, _episodes(lead, stage), _moves(lead, stage))
+
+
+def _episodes(lead: IntArray, stage: IntArray) -> IntArray:
+    """As `lifecycle.episodes` for each lead: an open status after an end begins a new episode."""
+    if not len(lead):
+        return np.zeros(0, dtype=np.int64)
+    ended = (stage == WON) | (stage == LOST)
+    first = np.append(True, lead[1:] != lead[:-1])
+    begins = np.append(False, ended[:-1]) & ~ended & ~first
+    total = np.cumsum(begins)
+    starts = np.flatnonzero(first)
+    return np.asarray(total - np.repeat(total[starts], np.diff(np.append(starts, len(lead)))), dtype=np.int64)
+
+
+def _moves(lead: IntArray, stage: IntArray) -> IntArray:
+    """As `lifecycle.moves` for each lead: statuses that mean no stage are passed over."""
+    kinds = np.asarray([[MOVES.index(kind_of_move(before, after)) for after in STAGES] for before in STAGES])
+    told = np.flatnonzero(stage >= 0)
+    moved: BoolArray = (lead[told][1:] == lead[told][:-1]) & (stage[told][1:] != stage[told][:-1])
+    moves = np.full(len(lead), -1)
+    moves[told[1:][moved]] = kinds[stage[told][:-1][moved], stage[told][1:][moved]]
+    return moves

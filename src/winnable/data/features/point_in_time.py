@@ -1,0 +1,176 @@
+"""The CRM as it was known at a moment: the export that somebody would have made then, as far as today's export can tell.
+
+Leads that came later are gone, leads that ended later are open again, activities and changes that were recorded later are not
+there, and fields whose changes are recorded have their values of then. What was overwritten without a record cannot be undone;
+`cannot_be_undone` says what that is. Training rows are made in `snapshots`, from any `Crm`, past or present.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from winnable.core.columns import BoolArray, IntArray
+from winnable.core.timestamps import NEVER, known_times, microseconds, times_of
+from winnable.data.features.offline import change_around, words_at
+from winnable.definition.model import ANYTHING, Definition
+from winnable.errors import DataError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+    from winnable.data.ingestion.crm import Crm
+
+TEXT_ROLES = ("person", "status", "source", "consent")
+
+
+def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
+    """What was known strictly before `moment`, which must have a time zone; rejects and notes are those of today's export.
+
+    A lead that ended at or after the moment has the status that its history tells, else none, and no closing date. One that had
+    ended before and came back later is closed again, since the change that ended it. `DataError` if leads have no creation date.
+    """
+    if "@created" not in crm.leads:
+        raise DataError("no lead has a creation date, so nobody can say what was known when; name columns.created.")
+    at = microseconds(moment)
+    history = None if crm.history is None else crm.history[times_of(crm.history["@at"]) < at]
+    activities = crm.activities
+    if activities is not None:
+        activities = activities[known_times(activities) < at]
+    created = times_of(crm.leads["@created"])
+    there = np.flatnonzero((created != NEVER) & (created < at))
+    leads = _ends_undone(definition, crm, _fields_of_then(definition, crm, there, at), there, at)
+    ids = set(leads["@id"])
+    kept = [table if table is None else table[table["@id"].isin(ids)] for table in (activities, history)]
+    return replace(crm, leads=leads, activities=kept[0], history=kept[1], seen=())
+
+
+def recorded_columns(definition: Definition, crm: Crm) -> frozenset[str]:
+    """The columns of the leads, other than those of who a lead is and how it ended, of which the field history has a change."""
+    recorded = set() if crm.history is None else set(crm.history["@field"].dropna()) & set(crm.leads.columns)
+    return frozenset(str(name) for name in recorded - _told_otherwise(definition))
+
+
+def as_they_stand(definition: Definition, crm: Crm) -> tuple[str, ...]:
+    """The columns that have today's value at every moment: no change is recorded and the definition does not call them fixed.
+
+    Where the CRM records changes of other columns, no model learns from these (`untracked_columns`). Where it records none, or
+    those of the status alone, today's values are all that there is.
+    """
+    columns = definition.columns
+    settled = {*columns.fixed, *columns.ignore, *_told_otherwise(definition), *recorded_columns(definition, crm)}
+    return tuple(str(name) for name in crm.leads.columns if not str(name).startswith("@") and name not in settled)
+
+
+def believed_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
+    """The columns that `as_they_stand` and are learned from all the same, because the CRM records no changes of any column."""
+    return () if recorded_columns(definition, crm) else as_they_stand(definition, crm)
+
+
+def untracked_columns(definition: Definition, crm: Crm) -> dict[str, str]:
+    """The columns of which nobody can say since when their value has stood there, each with the reason in words.
+
+    These are columns without a recorded change in a CRM that records changes of others. The definition may vouch for one as fixed
+    or trusted; where a lead came from is known when it comes.
+    """
+    recorded = sorted(recorded_columns(definition, crm))
+    if not recorded:
+        return {}
+    others = f"{', '.join(recorded[:3])}{' and others' if len(recorded) > 3 else ''}"
+    why = f"Changes are recorded of {others}, but none of this column: nobody can say since when its value has stood there."
+    vouched = {definition.columns.source, *definition.columns.trusted}
+    return {name: why for name in as_they_stand(definition, crm) if name not in vouched}
+
+
+def _told_otherwise(definition: Definition) -> set[str | None]:
+    """The columns whose past is told by dates and by the status."""
+    return {getattr(definition.columns, role) for role in ("id", "person", "created", "closed", "status")}
+
+
+def cannot_be_undone(definition: Definition, crm: Crm) -> tuple[str, ...]:
+    """In sentences, what `as_of` has to take as it stands today, whatever the moment."""
+    recorded = set() if crm.history is None else set(crm.history["@field"].dropna())
+    today = as_they_stand(definition, crm)
+    notes = []
+    if today:
+        named = ", ".join(today[:8]) + (f" and {len(today) - 8} more" if len(today) > 8 else "")
+        notes.append(f"No change of these is recorded, so they stand at every moment as they stand today: {named}.")
+    ended = crm.leads["@status"].isin([*definition.outcome.won, *definition.outcome.lost])
+    tracked = definition.columns.status in recorded
+    if "@closed" not in crm.leads:
+        if not tracked:
+            notes.append("Leads have no closing date and no recorded status, so every outcome counts as known from the start.")
+    elif undated := int((ended & crm.leads["@closed"].isna()).sum()):
+        since = "then what the recorded changes say, else " if tracked else ""
+        notes.append(f"{undated:,} won or lost leads have no closing date; they count as {since}ended at every moment.")
+    return tuple(notes)
+
+
+def _fields_of_then(definition: Definition, crm: Crm, there: IntArray, at: int) -> pd.DataFrame:
+    """The leads `there` with the recorded fields as they stood; the status is dealt with in `_ends_undone`."""
+    import pandas as pd
+
+    leads = crm.leads.iloc[there].copy()
+    if crm.history is None:
+        return leads
+    moments = np.full(len(there), at)
+    status = definition.columns.status
+    role_of = {getattr(definition.columns, role): f"@{role}" for role in TEXT_ROLES}
+    for name in crm.history["@field"].dropna().unique():
+        if name not in leads or str(name).startswith("@") or name in definition.columns.fixed or name == status:
+            continue
+        words = words_at(definition, crm, name, there, moments)
+        values = np.array([*words.vocabulary, None], dtype=object)[words.codes]
+        leads[name] = pd.array(values, dtype="str")
+        if role_of.get(name) in leads:
+            leads[role_of[name]] = leads[name]
+    return leads
+
+
+def _ends_undone(definition: Definition, crm: Crm, leads: pd.DataFrame, there: IntArray, at: int) -> pd.DataFrame:
+    """The leads with the status of then; those that had not ended lose their closing date, in the export's own column too."""
+    import pandas as pd
+
+    roles, outcome = definition.columns, definition.outcome
+    written = roles.status if roles.status in leads else "@status"
+    status = leads[written].astype(object).to_numpy(copy=True)
+    closed = times_of(leads["@closed"]) if "@closed" in leads else np.full(len(leads), NEVER)
+    came_back = np.zeros(len(leads), dtype=bool)
+    changes = None if crm.history is None else crm.history[crm.history["@field"] == roles.status]
+    if changes is not None and len(changes):
+        before, after = change_around(crm, changes, there, np.full(len(there), at))
+        # Where no change follows, today's status is at least as new as the last recorded one.
+        old, new = (changes[side].astype(object).to_numpy() for side in ("@old", "@new"))
+        told = after >= 0
+        status[told] = np.where(before >= 0, new[before], old[after])[told]
+        came_back = told & (before >= 0) & _ended(status, definition)
+        since = times_of(changes["@at"])[before]
+        closed = np.where(came_back & ((closed == NEVER) | (closed >= at)), since, closed)
+    reopened = (closed >= at) & _ended(status, definition) & ~came_back
+    status[reopened] = None
+    still_open = ~_ended(status, definition)
+    leads["@status"] = pd.array(status, dtype="str")
+    if roles.status in leads:
+        leads[roles.status] = leads["@status"]
+    if outcome.won == (ANYTHING,):
+        leads["@status"] = leads["@status"].mask(leads["@status"].notna(), ANYTHING)
+    if "@closed" in leads:
+        moments = np.where(still_open | (closed == NEVER), NEVER, closed).astype("datetime64[us]")
+        leads["@closed"] = pd.Series(moments, index=leads.index).dt.tz_localize("UTC")
+        if roles.closed in leads:
+            leads[roles.closed] = leads[roles.closed].mask(pd.Series(still_open, index=leads.index))
+    return leads
+
+
+def _ended(status: object, definition: Definition) -> BoolArray:
+    """Which of the statuses mean won or lost."""
+    import pandas as pd
+
+    known = pd.Series(status, dtype="str")
+    if definition.outcome.won == (ANYTHING,):
+        return known.notna().to_numpy()
+    return known.isin([*definition.outcome.won, *definition.outcome.lost]).to_numpy()

@@ -1,0 +1,200 @@
+"""Training rows: one lead at one moment of its life, and whether it was won within the horizon from there.
+
+A lead gives a row at its creation and, where activities or field history let it look different later, at later ages (landmarks;
+van Houwelingen 2007, "Dynamic prediction by landmarking in event history analysis", Scandinavian Journal of Statistics 34). A
+lead that is closed gives no further row. A row is *mature* when its whole horizon lies in the past; only then is its outcome
+known without favouring what closes quickly. Of the others it is told how long they were watched and what was seen; open leads are
+never counted as lost. Without dates there is one row a resolved lead and no horizon.
+
+What is known at each row's moment is computed in `features`, not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.identity import is_company, person_key
+from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
+from winnable.definition.junk import contact_columns
+from winnable.definition.model import Definition, Junk
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from winnable.data.ingestion.crm import Crm
+
+LANDMARKS = (0, 1, 3, 7, 14, 30, 60, 90, 180)  # days after creation at which a lead is looked at; the steps grow with age
+ROWS_AT_MOST = 1_000_000  # later landmarks are thinned to this many rows, so that memory stays bounded
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """n rows (lead, moment): all arrays have shape (n,).
+
+    `leads` are positions in `crm.leads`; `as_of` is in microseconds, or empty days of no meaning where `timed` is false.
+    `won` is 1.0, 0.0, or NaN where the outcome is not known yet; `age` is in days; `person` is the same for rows of one person.
+    `outcome` is how the lead ended (1.0 won, 0.0 lost, NaN still open) and `ended` when, in microseconds, the smallest int64
+    where nobody knows; both are of today, and may lie after the horizon. Nothing is known after `present` (microseconds).
+    """
+
+    leads: IntArray
+    as_of: IntArray
+    won: FloatArray
+    age: FloatArray
+    person: IntArray
+    timed: bool
+    horizon_days: float | None
+    outcome: FloatArray
+    ended: IntArray
+    present: int
+
+    @property
+    def known(self) -> BoolArray:
+        """Which rows have an outcome to learn from."""
+        return ~np.isnan(self.won)
+
+    def take(self, rows: IntArray | BoolArray) -> Snapshots:
+        """The given rows, by position or mask."""
+        return replace(
+            self,
+            leads=self.leads[rows],
+            as_of=self.as_of[rows],
+            won=self.won[rows],
+            age=self.age[rows],
+            person=self.person[rows],
+            outcome=self.outcome[rows],
+            ended=self.ended[rows],
+        )
+
+    def seen_at(self, moment: int) -> Snapshots:
+        """The same rows as somebody would have seen them at an earlier moment (microseconds): later rows have no outcome."""
+        if self.horizon_days is None:
+            raise ValueError("rows without a horizon have no earlier state")
+        won = _won_within(self.outcome, self.ended, self.as_of, self.horizon_days, moment)
+        return replace(self, won=won, present=moment)
+
+    def watched(self) -> tuple[FloatArray, FloatArray]:
+        """The days of its horizon for which each row was watched, 0 or less for later rows; and how the lead ended in them: 1.0
+        won, 0.0 lost, NaN still open. Both (n,)."""
+        if self.horizon_days is None:
+            raise ValueError("rows without a horizon are not watched for any time")
+        days = np.minimum((self.present - self.as_of) / DAY, self.horizon_days)
+        seen = (self.ended != NEVER) & (self.ended <= np.minimum(self.as_of + int(self.horizon_days * DAY), self.present))
+        return days, np.where(seen, self.outcome, np.nan)
+
+
+def outcomes(definition: Definition, crm: Crm) -> FloatArray:
+    """1.0 for Closed Won, 0.0 for Closed Lost, NaN for every other status, shape (number of leads,)."""
+    status = crm.leads["@status"]
+    won, lost = status.isin(definition.outcome.won), status.isin(definition.outcome.lost)
+    return np.where(won, 1.0, np.where(lost, 0.0, np.nan))
+
+
+def take_snapshots(definition: Definition, crm: Crm, present: datetime | None) -> Snapshots:
+    """The training rows of an export whose newest record is of `present`.
+
+    With dates of creation and closing a row is known when its horizon has passed. With creation alone, and with no dates, a row
+    is known when its lead is resolved, and no horizon is promised.
+    """
+    outcome, person = outcomes(definition, crm), persons(crm)
+    if "@created" not in crm.leads or "@closed" not in crm.leads or present is None:
+        return _without_horizon(crm, outcome, person)
+    return _with_horizon(definition, crm, outcome, person, microseconds(present))
+
+
+def persons(crm: Crm) -> IntArray:
+    """A number for each lead, the same where the person is the same (`definition.people.person_key`), shape (number of leads,).
+
+    A lead without an address belongs to the one person of its name and company who has one, if there is exactly one. A lead of
+    which neither is known stands alone.
+    """
+    import pandas as pd
+
+    given = _texts(crm, ["@person"] if "@person" in crm.leads else [])
+    keys = [person_key(each) if each else None for each in given]
+    if not all(keys):
+        named = _by_name_and_company(crm)
+        owners: dict[str, set[str]] = {}
+        for address, name in zip(keys, named, strict=True):
+            if address and name:
+                owners.setdefault(name, set()).add(address)
+        only = {name: next(iter(addresses)) for name, addresses in owners.items() if len(addresses) == 1}
+        keys = [key or only.get(name or "", name) or f"@{row}" for row, (key, name) in enumerate(zip(keys, named, strict=True))]
+    return pd.factorize(pd.Series(keys, dtype="str"))[0].astype(np.int64)
+
+
+def _by_name_and_company(crm: Crm) -> list[str | None]:
+    names = _texts(crm, list(contact_columns(Junk(), crm.leads.columns).name))
+    companies = _texts(crm, [column for column in crm.leads.columns if is_company(str(column))][:1])
+    return [person_key(None, name, company) for name, company in zip(names, companies, strict=True)]
+
+
+def _texts(crm: Crm, columns: list[str]) -> list[str]:
+    """What stands in these columns of each lead, with a blank between; "" where nothing does."""
+    if not columns:
+        return [""] * len(crm.leads)
+    parts = [crm.leads[column].fillna("").to_list() for column in columns]
+    return [" ".join(words).strip() for words in zip(*parts, strict=True)]
+
+
+def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> Snapshots:
+    leads, timed = np.arange(len(crm.leads)), "@created" in crm.leads
+    when = times_of(crm.leads["@created"]) if timed else np.zeros(len(leads), dtype=np.int64)
+    never, present = np.full(len(leads), NEVER), int(when.max(initial=0))
+    rows = Snapshots(leads, when, outcome, np.zeros(len(leads)), person, timed, None, outcome, never, present)
+    return rows.take(np.argsort(when, kind="stable"))
+
+
+def _with_horizon(definition: Definition, crm: Crm, outcome: FloatArray, person: IntArray, present: int) -> Snapshots:
+    created, closed = times_of(crm.leads["@created"]), times_of(crm.leads["@closed"])
+    horizon = definition.outcome.horizon_days
+    # A lead that is won without a date of closing may have been won at any time: it teaches nothing about a horizon.
+    undated = (outcome == 1.0) & (closed == NEVER)
+    changing = crm.activities is not None or crm.history is not None
+    parts = []
+    for age in LANDMARKS if changing else LANDMARKS[:1]:
+        as_of = created + age * DAY
+        # A loss without a date of closing may have happened at any time: only at creation was the lead surely open.
+        closed_already = (age > 0) & (np.where(closed == NEVER, outcome == 0.0, closed <= as_of))
+        rows = np.flatnonzero((created != NEVER) & ~undated & (as_of <= present) & ~closed_already)
+        known = (outcome[rows], closed[rows], as_of[rows])
+        won, ages = _won_within(*known, horizon, present), np.full(len(rows), float(age))
+        parts.append(Snapshots(rows, as_of[rows], won, ages, person[rows], True, horizon, *known[:2], present))
+    joined = _joined(parts)
+    joined = joined.take(_thinned(joined))
+    return joined.take(np.lexsort((joined.leads, joined.as_of)))
+
+
+def _won_within(outcome: FloatArray, ended: IntArray, as_of: IntArray, horizon: float, present: int) -> FloatArray:
+    """1.0 or 0.0 where the whole horizon has passed at `present`, else NaN, shape (n,)."""
+    until = as_of + int(horizon * DAY)
+    return np.where(until <= present, ((outcome == 1.0) & (ended <= until)).astype(float), np.nan)
+
+
+def _joined(parts: list[Snapshots]) -> Snapshots:
+    return replace(
+        parts[0],
+        leads=np.concatenate([part.leads for part in parts]),
+        as_of=np.concatenate([part.as_of for part in parts]),
+        won=np.concatenate([part.won for part in parts]),
+        age=np.concatenate([part.age for part in parts]),
+        person=np.concatenate([part.person for part in parts]),
+        outcome=np.concatenate([part.outcome for part in parts]),
+        ended=np.concatenate([part.ended for part in parts]),
+    )
+
+
+def _thinned(rows: Snapshots) -> BoolArray:
+    """Every row at creation, and of the later ones as many as fit, the same ones each time."""
+    later = rows.age > 0
+    room = max(ROWS_AT_MOST - int((~later).sum()), 0)
+    if later.sum() <= room:
+        return np.ones(len(later), dtype=bool)
+    chosen = np.random.default_rng(0).permutation(np.flatnonzero(later))[:room]
+    keep = ~later
+    keep[chosen] = True
+    return keep

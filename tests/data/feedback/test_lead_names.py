@@ -1,0 +1,29 @@
+"""Nameplates: what people read of a lead, from whatever columns an export has."""
+
+import pytest
+
+from winnable.data.feedback.lead_names import Nameplate, Nameplates
+from winnable.definition.load import definition_from
+
+LEAD = {"First Name": "Ines", "Last Name": "Petrov", "Company": "Acme", "Owner Name": "Kim", "Lead Source": "Web"}
+ACCOUNT = {"Name": "Ines Petrov", "Account Name": "Acme Inc.", "Rep": "Lee"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "lead", "plate"),
+    [
+        (
+            {"person": "Email", "source": "Lead Source"},
+            {**LEAD, "Email": "I@x.org"},
+            Nameplate("Ines Petrov, Acme", "Kim", "Web", "i@x.org"),
+        ),
+        ({}, ACCOUNT, Nameplate("Ines Petrov, Acme Inc.", None, None, "ines petrov @ acme")),
+        ({"owner": "Rep"}, {**ACCOUNT, "Owner": "Kim"}, Nameplate("Ines Petrov, Acme Inc.", "Lee", None, "ines petrov @ acme")),
+        ({"person": "Email"}, {"Size": 3}, Nameplate(None, None, None, None)),
+    ],
+)
+def test_a_lead_is_named_by_the_columns_that_are_there(
+    columns: dict[str, str], lead: dict[str, object], plate: Nameplate
+) -> None:
+    definition = definition_from({"outcome": {"won": ["Won"]}, "columns": {"status": "Status", **columns}}, "test")
+    assert Nameplates.among(definition, lead).of(lead) == plate

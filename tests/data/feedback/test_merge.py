@@ -1,0 +1,108 @@
+"""Outcomes that sales told, in the CRM's history: at their time, by the rules of what was known when, and never over the CRM."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from winnable.data.features.point_in_time import as_of
+from winnable.data.features.training_rows import outcomes, take_snapshots
+from winnable.data.feedback.merge import WithFeedback, with_feedback
+from winnable.data.feedback.store.records import Label
+from winnable.data.ingestion.crm import Crm, read_crm
+from winnable.definition.load import definition_from
+
+DEFINITION = definition_from(
+    {
+        "outcome": {"won": ["Won", "Closed Won"], "lost": ["Lost"], "horizon_days": 30},
+        "columns": {"id": "Id", "created": "Created", "closed": "Closed", "status": "Status"},
+    },
+    "test",
+)
+LEADS = """Id,Created,Closed,Status
+A,2026-01-01,2026-01-20,Won
+B,2026-01-01,,Working
+C,2026-01-01,2026-02-01,Lost
+D,2026-01-01,,Lost
+E,2026-01-01,,Working
+F,2026-04-01,,Working
+"""
+HISTORY = "Id,At,Field,Old,New\nB,2026-01-03,Status,New,Working\n"
+JAN = datetime(2026, 1, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def crm(tmp_path: Path) -> Crm:
+    (tmp_path / "leads.csv").write_text(LEADS)
+    (tmp_path / "history.csv").write_text(HISTORY)
+    return read_crm(DEFINITION, str(tmp_path / "leads.csv"), None, str(tmp_path / "history.csv"))
+
+
+def told(*labels: tuple[str, str, datetime, str]) -> list[Label]:
+    return [
+        Label(lead, label, by, at, label_id=str(place), recorded_at=at)  # type: ignore[arg-type]
+        for place, (lead, label, at, by) in enumerate(labels)
+    ]
+
+
+def merged(crm: Crm, *labels: tuple[str, str, datetime, str]) -> WithFeedback:
+    return with_feedback(DEFINITION, crm, told(*labels))
+
+
+def lead(crm: Crm, lead_id: str) -> pd.Series:
+    return crm.leads[crm.leads["@id"] == lead_id].iloc[0]
+
+
+def test_an_outcome_closes_an_open_lead_at_its_time(crm: Crm) -> None:
+    found = merged(crm, ("B", "won", JAN, "Kim"), ("D", "lost", JAN, "Kim"))
+    assert dict(found.fates) == {"closed": 1, "dated": 1}
+    assert (lead(found.crm, "B")["@status"], lead(found.crm, "B")["Status"]) == ("Won", "Won")
+    assert lead(found.crm, "B")["@closed"] == JAN
+    assert lead(found.crm, "D")["@closed"] == JAN
+    for same in ("A", "C", "E", "F"):
+        assert lead(found.crm, same).equals(lead(crm, same))
+    assert found.crm.leads.dtypes.equals(crm.leads.dtypes)
+    assert outcomes(DEFINITION, found.crm).tolist()[:4] == [1, 1, 0, 0]
+
+
+def test_before_its_time_the_lead_is_open(crm: Crm) -> None:
+    found = merged(crm, ("B", "won", JAN, "Kim"))
+    before = as_of(DEFINITION, found.crm, JAN - timedelta(days=1))
+    assert (lead(before, "B")["@status"], pd.isna(lead(before, "B")["@closed"])) == ("Working", True)
+    after = as_of(DEFINITION, found.crm, JAN + timedelta(days=1))
+    assert lead(after, "B")["@status"] == "Won"
+    rows = take_snapshots(DEFINITION, found.crm, datetime(2026, 4, 1, tzinfo=UTC))
+    of_b = rows.take(rows.leads == 1)
+    assert of_b.won.tolist() == [1.0] * len(of_b.won)
+    assert of_b.age.max() < (JAN - datetime(2026, 1, 1, tzinfo=UTC)).days
+
+
+def test_the_crm_counts_where_it_knows_an_outcome_and_the_contradiction_is_told(crm: Crm) -> None:
+    found = merged(crm, ("A", "lost", JAN, "Kim"), ("C", "lost", JAN, "Kim"), ("E", "won", JAN, "Kim"), ("E", "lost", JAN, "Lee"))
+    assert dict(found.fates) == {"contradicted": 1, "agreed": 1, "closed": 1}
+    assert lead(found.crm, "A").equals(lead(crm, "A"))
+    assert lead(found.crm, "C").equals(lead(crm, "C"))
+    assert [(each.lead_id, each.crm, len(each.labels)) for each in found.contradictions] == [("A", "won", 1), ("E", None, 2)]
+
+
+def test_what_the_export_cannot_know_yet_waits(crm: Crm) -> None:
+    """Of other leads nobody knows what became of them in that time: taking this one alone would favour what closes quickly."""
+    found = merged(crm, ("B", "won", datetime(2026, 5, 1, tzinfo=UTC), "Kim"), ("Z", "won", JAN, "Kim"))
+    assert dict(found.fates) == {"later": 1, "unknown lead": 1}
+    assert found.crm.leads.equals(crm.leads)
+
+
+def test_a_lead_is_never_closed_before_it_came(crm: Crm) -> None:
+    found = merged(crm, ("E", "lost", datetime(2025, 6, 1, tzinfo=UTC), "Kim"))
+    assert lead(found.crm, "E")["@closed"] == lead(crm, "E")["@created"]
+
+
+def test_opinions_and_what_was_taken_back_close_nothing(crm: Crm) -> None:
+    labels = told(("B", "won", JAN, "Kim"), ("E", "rejected", JAN, "Kim"), ("E", "accepted", JAN + timedelta(1), "Kim"))
+    labels.append(Label("B", "withdrawn", "Kim", JAN, replaces="0", label_id="9", recorded_at=JAN))
+    found = with_feedback(DEFINITION, crm, labels)
+    assert found.crm.leads.equals(crm.leads)
+    assert dict(found.fates) == {}
+    assert [label.label for label in found.opinions["E"]] == ["accepted"]
+    assert "B" not in found.opinions
