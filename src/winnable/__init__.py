@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from winnable.definition.model import Definition
+    from winnable.definition.schema import Definition
     from winnable.errors import ArtefactError, DataError, DefinitionError, StoreError, WinnableError
     from winnable.interface import Data, Model, check, load, read, train
     from winnable.learning.classifier import LeadClassifier
@@ -17,7 +17,7 @@ _HOME = {
     "ArtefactError": "winnable.errors",
     "Data": "winnable.interface",
     "DataError": "winnable.errors",
-    "Definition": "winnable.definition.model",
+    "Definition": "winnable.definition.schema",
     "DefinitionError": "winnable.errors",
     "LeadClassifier": "winnable.learning.classifier",
     "Model": "winnable.interface",

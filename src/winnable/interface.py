@@ -19,7 +19,7 @@ from winnable.data.feedback.apply_labels import hear
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.data.ingestion.sources.source import Source
 from winnable.definition.load import load_definition
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.errors import StoreError
 from winnable.learning.artefact import DIGESTS, Artefact, read_artefact, write_artefact
 from winnable.learning.batch import moments_of_scoring, read_to_score, score_table

@@ -13,7 +13,7 @@ from tests.benchmarks.conftest import Forty
 from tests.service.conftest import COMMAND
 from winnable.data.features.offline import facts_of
 from winnable.data.ingestion.crm import read_crm
-from winnable.definition.scorecard import score_points
+from winnable.definition.decide.scorecard import score_points
 from winnable.learning.predictor import Predictor
 
 LEADS = 1_000_000

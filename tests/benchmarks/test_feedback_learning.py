@@ -21,7 +21,7 @@ from winnable.data.feedback.apply_labels import weigh
 from winnable.data.feedback.store.records import Label
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.definition.load import load_definition
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.demo.company import write_demo
 from winnable.learning.evaluation import base_rate, measure
 from winnable.learning.predictor import Predictor

@@ -18,7 +18,7 @@ from winnable.data.features.offline import facts_of
 from winnable.data.features.plan import learn_plan
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.learning.training import learn
 
 AGES = (0, 1, 7, 14)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.columns import Column, Facts, Numbers, Words
+from winnable.definition.decide.scorecard import score_points
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import score_points
+from winnable.definition.schema import Definition
 
 LEADS = 1_000_000
 COUNTRIES = [f"Country {i}" for i in range(60)]

@@ -10,8 +10,8 @@ from winnable.data.features.offline import facts_of
 from winnable.data.features.plan import learn_plan
 from winnable.data.features.training_rows import take_snapshots
 from winnable.data.ingestion.crm import latest_moment, read_crm
+from winnable.definition.decide.scorecard import probability_of, score_points
 from winnable.definition.load import load_definition
-from winnable.definition.scorecard import probability_of, score_points
 
 CARDS = Path(__file__).parent / "scorecards"
 

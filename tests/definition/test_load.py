@@ -6,7 +6,7 @@ import pytest
 
 from winnable.core.columns import Measure
 from winnable.definition.load import definition_from, load_definition, nearest
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.errors import DefinitionError
 
 FIVE_LINES = """

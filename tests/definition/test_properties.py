@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from winnable.core.columns import Column, Facts, FloatArray, Numbers, Words
-from winnable.definition.compare import changes
-from winnable.definition.doubts import doubts, doubts_about_leads
-from winnable.definition.gate import decide, grade
+from winnable.definition.decide.gate import decide, grade
+from winnable.definition.decide.recalibration import refit
+from winnable.definition.decide.scorecard import probability_of, score_points
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
-from winnable.definition.page import describe
-from winnable.definition.refit import refit
-from winnable.definition.scorecard import probability_of, score_points
+from winnable.definition.review.diff import changes
+from winnable.definition.review.lint import doubts, doubts_about_leads
+from winnable.definition.review.summary import describe
+from winnable.definition.schema import Definition
 from winnable.errors import DefinitionError
 
 FIELDS = ("Size", "Title", "Email", "Phone", "Name", "Consent", "Source")

@@ -8,7 +8,7 @@ import pytest
 
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.history.quality import Finding, inspect_quality
 
 SIZE = 600

@@ -11,7 +11,7 @@ from winnable.core.timestamps import microseconds, times_of
 from winnable.data.features.training_rows import take_snapshots
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from, load_definition
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.demo.company import DemoFiles, write_demo
 from winnable.errors import DataError
 from winnable.learning.backtest import BASE, MODEL, PREVIOUS, RULES, Backtest, Period, backtest, seen_by

@@ -6,7 +6,7 @@ import pytest
 
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.learning.batch import moments_of_scoring, score_table
 from winnable.learning.predictor import Predictor
 from winnable.learning.training import Candidate, learn

@@ -10,7 +10,7 @@ from winnable.core.timestamps import DAY, microseconds
 from winnable.data.features.training_rows import take_snapshots
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.learning.lessons import learn_lessons
 
 START = pd.Timestamp("2026-01-01", tz="UTC")

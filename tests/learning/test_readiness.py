@@ -10,7 +10,7 @@ from winnable.core.columns import Facts, Numbers, Words
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.data.leakage.detect import assess_columns
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.learning.plots import readiness_plot
 from winnable.learning.readiness import Readiness, assess_readiness, candidate_parameters
 

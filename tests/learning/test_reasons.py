@@ -6,8 +6,8 @@ import pytest
 from winnable.core.columns import Facts, Measure, Numbers, Words
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.definition.conditions import Activities
+from winnable.definition.decide.scorecard import score_points
 from winnable.definition.load import definition_from
-from winnable.definition.scorecard import score_points
 from winnable.learning.reasons import SHOWN, groups_of, reasons_learned, reasons_of_rules
 from winnable.learning.scorer import RULES, Contributions
 

@@ -11,9 +11,9 @@ import pandas as pd
 from winnable.core.columns import Facts, Numbers, Words
 from winnable.data.features.training_rows import Snapshots
 from winnable.data.ingestion.crm import Crm, read_crm
+from winnable.definition.decide.scorecard import Points
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import Points
+from winnable.definition.schema import Definition
 from winnable.learning.calibration import sigmoid
 from winnable.learning.encoding import Encoded, Encoding
 from winnable.learning.experts import alone, fit_apart, fit_linear

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import DemoStore
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import load_definition
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.learning.promotion import register
 from winnable.learning.recording import fingerprint
 from winnable.learning.training import Candidate, learn

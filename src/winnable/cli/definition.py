@@ -46,9 +46,9 @@ def describe(
     """Print the definition as a page that can be forwarded, or what changed since an older version."""
     from winnable.core.documents import write_page
     from winnable.definition.load import load_definition
-    from winnable.definition.page import describe as page_of
-    from winnable.definition.page import describe_changes
-    from winnable.definition.page import schema as schema_of
+    from winnable.definition.review.summary import describe as page_of
+    from winnable.definition.review.summary import describe_changes
+    from winnable.definition.review.summary import schema as schema_of
 
     if schema:
         out.print_json(data=schema_of(), highlight=False)

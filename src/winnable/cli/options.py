@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from winnable.data.feedback.apply_labels import Heard
     from winnable.data.ingestion.crm import Crm
-    from winnable.definition.model import Definition
+    from winnable.definition.schema import Definition
 
 Leads = Annotated[str, typer.Argument(help="A CSV or Parquet file, a folder of them, or a database URL with #table.")]
 Activities = Annotated[str | None, typer.Option(help="The activity log: a file, folder or database URL.")]

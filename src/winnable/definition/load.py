@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.errors import DefinitionError
 
 Loc = tuple[int | str, ...]

@@ -22,9 +22,9 @@ from winnable.data.features.training_rows import outcomes, persons
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.ingestion.rejects import counted
 from winnable.data.leakage.names import LIKELY, name_clue
-from winnable.definition.junk import contact_columns, find_junk
-from winnable.definition.lifecycle import stage_of
-from winnable.definition.model import Definition
+from winnable.definition.decide.junk import contact_columns, find_junk
+from winnable.definition.schema import Definition
+from winnable.definition.stages import stage_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -25,8 +25,8 @@ from winnable.data.features.point_in_time import as_of, cannot_be_undone
 from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.leakage.detect import assess_columns, left_out
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import score_points
+from winnable.definition.decide.scorecard import score_points
+from winnable.definition.schema import Definition
 from winnable.errors import DataError
 from winnable.learning.calibration import sigmoid
 from winnable.learning.curves import gains

@@ -10,9 +10,9 @@ from typing import Self
 
 from winnable.core.values import moment
 from winnable.data.features.plan import FeaturePlan
-from winnable.definition.compare import Change
-from winnable.definition.compare import changes as changes_of
 from winnable.definition.load import definition_from
+from winnable.definition.review.diff import Change
+from winnable.definition.review.diff import changes as changes_of
 from winnable.learning.artefact import Artefact
 
 SEEN_SHARE = 0.01  # of the say: a smaller shift between experts is not told

@@ -11,7 +11,7 @@ from typing import Any
 from winnable.core.progress import Progress, unseen
 from winnable.data.ingestion.crm import Crm
 from winnable.data.leakage.detect import ColumnVerdict, assess_columns
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.history.quality import Finding, inspect_quality
 from winnable.learning.learning_curve import CurvePoint, learning_curve
 from winnable.learning.readiness import Readiness, assess_readiness, learnable

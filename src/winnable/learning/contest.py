@@ -18,8 +18,8 @@ from winnable.core.timestamps import microseconds
 from winnable.core.values import moment
 from winnable.data.features.offline import facts_of
 from winnable.data.ingestion.crm import Crm
-from winnable.definition.compare import changes
-from winnable.definition.model import Definition
+from winnable.definition.review.diff import changes
+from winnable.definition.schema import Definition
 from winnable.learning.evaluation import Difference, difference, measure
 from winnable.learning.predictor import Predictor
 from winnable.learning.training import Candidate, Judged, judge_since

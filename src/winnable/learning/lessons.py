@@ -14,7 +14,7 @@ from winnable.core.columns import BoolArray, FloatArray
 from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.data.features.training_rows import LANDMARKS, Snapshots, outcomes
 from winnable.data.ingestion.crm import Crm
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.learning.horizons import Pace, learn_pace, watched_weights
 
 LEAST_WATCHED = 1 / 3

@@ -16,10 +16,10 @@ import numpy as np
 from winnable.core.columns import Facts, FloatArray, IntArray
 from winnable.data.features.online import Activity, facts_of_records
 from winnable.data.features.plan import AGE, FeaturePlan, Field
-from winnable.definition.gate import Decision, decide, grade
+from winnable.definition.decide.gate import Decision, decide, grade
+from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.load import definition_from, load_definition
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import Points, score_points
+from winnable.definition.schema import Definition
 from winnable.errors import StoreError
 from winnable.learning.artefact import FORMAT, Artefact, read_artefact
 from winnable.learning.calibration import identity

@@ -21,7 +21,7 @@ from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.ingestion.rejects import counted
 from winnable.data.leakage.detect import ColumnVerdict, left_out
 from winnable.data.leakage.strength import FOLDS, auc_error, folds_of, groups_of, joint_auc, strength_of
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.learning.lessons import learn_lessons
 from winnable.learning.model import rules_decide_below
 from winnable.learning.sample_size import Minimum, cox_snell, minimum_size, strength_factor

@@ -12,7 +12,7 @@ import numpy as np
 from winnable.core.columns import Facts, Measure, Words
 from winnable.data.features.plan import AGE, FeaturePlan
 from winnable.definition.conditions import Activities
-from winnable.definition.scorecard import Points
+from winnable.definition.decide.scorecard import Points
 from winnable.learning.scorer import RULES, Contributions
 
 SHOWN = 3  # reasons for and against each

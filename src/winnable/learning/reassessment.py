@@ -22,8 +22,8 @@ from winnable.data.features.point_in_time import as_of
 from winnable.data.features.training_rows import Snapshots, take_snapshots
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.leakage.detect import assess_columns, left_out
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import Award, Points, score_points
+from winnable.definition.decide.scorecard import Award, Points, score_points
+from winnable.definition.schema import Definition
 from winnable.errors import DataError
 from winnable.learning.backtest import answer_of, came_between
 from winnable.learning.calibration import log_losses, logit_of, newton, sigmoid

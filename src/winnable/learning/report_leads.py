@@ -17,8 +17,8 @@ from winnable.data.features.offline import facts_of
 from winnable.data.features.plan import AGE, learn_plan
 from winnable.data.features.training_rows import outcomes, persons, take_snapshots
 from winnable.data.ingestion.crm import Crm, latest_moment
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import choose_cards
+from winnable.definition.decide.scorecard import choose_cards
+from winnable.definition.schema import Definition
 from winnable.learning.batch import moments_of_scoring, score_table
 from winnable.learning.drift import drift
 from winnable.learning.drivers import drivers

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from winnable.core.columns import Facts, FloatArray, IntArray
 from winnable.data.features.training_rows import Snapshots
-from winnable.definition.scorecard import Points
+from winnable.definition.decide.scorecard import Points
 from winnable.learning.calibration import sigmoid
 from winnable.learning.encoding import Encoded, Encoding, learn_encoding
 from winnable.learning.evaluation import difference

@@ -8,8 +8,8 @@ to be worth on leads left out. `segment_check` measures whether they are better,
 from collections.abc import Mapping
 
 from winnable.core.columns import Facts, Words
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import Points
+from winnable.definition.decide.scorecard import Points
+from winnable.definition.schema import Definition
 
 SEGMENT = "Scorecard's segment"
 

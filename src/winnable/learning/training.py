@@ -24,9 +24,9 @@ from winnable.data.features.point_in_time import believed_columns
 from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.leakage.detect import ColumnVerdict, assess_columns, left_out
-from winnable.definition.gate import bar_of_capacity
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import Points, score_points
+from winnable.definition.decide.gate import bar_of_capacity
+from winnable.definition.decide.scorecard import Points, score_points
+from winnable.definition.schema import Definition
 from winnable.learning.artefact import FORMAT, Artefact
 from winnable.learning.calibration import sigmoid
 from winnable.learning.evaluation import Measured, measure, split_forward, tells_enough

@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from winnable.data.feedback.store.records import Label
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.errors import DataError, LabelError, StoreError
 from winnable.service.openapi import refusal
 from winnable.service.problems import MEDIA_TYPE, Refusal, problem

@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from winnable.data.feedback.store.store import LONGEST_SEARCH, FeedbackStore, LeadPage, StateAsked
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.service.views import LeadView, lead_view
 
 Show = Literal["today", "accepted", "won", "lost", "rejected", "junk", "all"]

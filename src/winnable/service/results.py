@@ -17,7 +17,7 @@ from winnable.data.analysis.funnel import wilson
 from winnable.data.features.online import Activity
 from winnable.data.feedback.store.outcomes import Cohort, Decided, Lot, cohorts, decided, lot
 from winnable.data.feedback.store.store import FeedbackStore
-from winnable.definition.scorecard import score_points
+from winnable.definition.decide.scorecard import score_points
 from winnable.learning.predictor import Predictor
 from winnable.service.views import tone
 

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 from winnable.core.values import moment
-from winnable.definition.page import describe
+from winnable.definition.review.summary import describe
 from winnable.service.feedback import add_feedback_routes
 from winnable.service.guide import guide
 from winnable.service.metrics import CONTENT_TYPE

@@ -8,7 +8,7 @@ from typing import Any
 from winnable.core.values import moment
 from winnable.data.feedback.store.records import GivenScore, Label, conflicts_of, live
 from winnable.data.feedback.store.store import LeadStory
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.service.chart import Chart, chart
 from winnable.service.views import DECISIONS, LeadView, day, lead_view, of_100, said, when
 

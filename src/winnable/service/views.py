@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from winnable.data.feedback.store.records import GivenScore, Label
 from winnable.data.feedback.store.store import LeadRow
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 
 SAID = {"accepted": "Accepted", "rejected": "Rejected", "won": "Won", "lost": "Lost", "junk": "Junk", "withdrawn": "Taken back"}
 DECISIONS = {

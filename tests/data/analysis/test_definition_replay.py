@@ -7,7 +7,7 @@ import pytest
 from winnable.data.analysis.definition_replay import doubts_about, handed_over
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 
 
 def version(bar: float, **more: object) -> Definition:

@@ -10,7 +10,7 @@ from winnable.data.analysis.to_toml import refusal_lines
 from winnable.data.feedback.store.records import Label
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import load_definition
-from winnable.definition.model import Definition, Profile
+from winnable.definition.schema import Definition, Profile
 from winnable.demo.company import write_demo
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ from hypothesis import strategies as some
 from winnable.core.timestamps import DAY
 from winnable.data.analysis.stage_history import MOVES, lives
 from winnable.data.ingestion.crm import Crm, read_crm
-from winnable.definition.lifecycle import STAGES, episodes, moves
 from winnable.definition.load import definition_from
+from winnable.definition.stages import STAGES, episodes, moves
 
 DEFINITION = definition_from(
     {

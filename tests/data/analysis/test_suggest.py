@@ -15,9 +15,9 @@ from winnable.data.features.offline import facts_of
 from winnable.data.features.plan import learn_plan
 from winnable.data.features.training_rows import take_snapshots
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
+from winnable.definition.decide.scorecard import probability_of, score_points
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import probability_of, score_points
+from winnable.definition.schema import Definition
 
 
 def definition(**more: object) -> Definition:

@@ -12,7 +12,7 @@ from winnable.data.autodetect.draft import draft, write_draft
 from winnable.data.autodetect.infer import guess
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.errors import DataError, StoreError
 
 

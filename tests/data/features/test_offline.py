@@ -17,7 +17,7 @@ from winnable.data.ingestion.crm import Crm
 from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.data.leakage.names import name_clue
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = ("Pricing page", "E-book", "Webinar")

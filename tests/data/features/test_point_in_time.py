@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from winnable.data.features.point_in_time import as_of, cannot_be_undone
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.errors import DataError
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

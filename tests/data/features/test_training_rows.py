@@ -10,7 +10,7 @@ from winnable.core.timestamps import microseconds
 from winnable.data.features.training_rows import LANDMARKS, ROWS_AT_MOST, persons, take_snapshots
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 
 PRESENT = datetime(2026, 6, 30, tzinfo=UTC)
 

@@ -11,9 +11,9 @@ from winnable.data.feedback.apply_labels import hear, weigh
 from winnable.data.feedback.store.records import HandedOver, Label
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.data.ingestion.crm import Crm, read_crm
-from winnable.definition.gate import drawn_by_lot
+from winnable.definition.decide.gate import drawn_by_lot
 from winnable.definition.load import load_definition
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.demo.company import write_demo
 from winnable.learning.predictor import rules_artefact
 from winnable.learning.report import what_sales_said

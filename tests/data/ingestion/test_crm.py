@@ -10,7 +10,7 @@ import sqlalchemy as sql
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.data.ingestion.rejects import write_rejects
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.errors import DataError, StoreError
 
 NOW = pd.Timestamp("2024-06-01", tz="UTC")

@@ -10,7 +10,7 @@ from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.data.leakage.detect import ColumnVerdict, assess_columns, left_out
 from winnable.data.leakage.names import name_clue, words_of
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 
 SIZE = 800
 DAY = pd.Timedelta(days=1)

@@ -1,7 +1,7 @@
 """A version of the definition held against what happened: whom its own points would have handed to sales, and who was won.
 
 Nothing learned takes part, so that two versions are compared and not two models. What the page looks like is said in
-`winnable.definition.page`.
+`winnable.definition.review.summary`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from winnable.data.features.offline import facts_of
 from winnable.data.features.plan import learn_plan
 from winnable.data.features.training_rows import outcomes, take_snapshots
 from winnable.data.ingestion.crm import latest_moment, read_crm
-from winnable.definition.compare import HandedOver
-from winnable.definition.doubts import doubts_about_leads, doubts_about_names
-from winnable.definition.gate import bar_of_capacity, decide
-from winnable.definition.model import Definition
-from winnable.definition.page import describe, describe_changes
-from winnable.definition.scorecard import probability_of, score_points
+from winnable.definition.decide.gate import bar_of_capacity, decide
+from winnable.definition.decide.scorecard import probability_of, score_points
+from winnable.definition.review.diff import HandedOver
+from winnable.definition.review.lint import doubts_about_leads, doubts_about_names
+from winnable.definition.review.summary import describe, describe_changes
+from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
     from winnable.data.ingestion.crm import Crm

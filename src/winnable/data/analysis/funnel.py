@@ -15,10 +15,10 @@ import numpy as np
 from winnable.core.columns import BoolArray, FloatArray, IntArray
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.data.analysis.stage_history import LOST, WON, Lives, lives
-from winnable.definition.gate import grade
-from winnable.definition.lifecycle import STAGES, MoveKind, label
-from winnable.definition.model import Definition
-from winnable.definition.refit import shrink
+from winnable.definition.decide.gate import grade
+from winnable.definition.decide.recalibration import shrink
+from winnable.definition.schema import Definition
+from winnable.definition.stages import STAGES, MoveKind, label
 
 if TYPE_CHECKING:
     import pandas as pd

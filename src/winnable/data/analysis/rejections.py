@@ -21,7 +21,7 @@ from winnable.data.features.training_rows import outcomes, persons
 from winnable.data.feedback.agreement import Share
 from winnable.data.feedback.store.records import Label
 from winnable.definition.conditions import Condition
-from winnable.definition.model import Definition, Feedback
+from winnable.definition.schema import Definition, Feedback
 
 if TYPE_CHECKING:
     from winnable.core.columns import BoolArray, IntArray

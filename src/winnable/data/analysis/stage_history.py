@@ -1,7 +1,7 @@
 """The lives of an export's leads: which stage each was in at any time, how it moved, and where a new episode began.
 
 Statuses come from the field history where it keeps them, else from the export as it stands. What a status means, which moves are
-allowed and when an episode begins is told in `winnable.definition.lifecycle`; here the same is computed for all leads at once.
+allowed and when an episode begins is told in `winnable.definition.stages`; here the same is computed for all leads at once.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 
 from winnable.core.columns import BoolArray, IntArray
 from winnable.core.timestamps import NEVER, times_of
-from winnable.definition.lifecycle import STAGES, MoveKind, kind_of_move, stage_of
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
+from winnable.definition.stages import STAGES, MoveKind, kind_of_move, stage_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -31,7 +31,7 @@ from winnable.data.features.training_rows import Snapshots, outcomes, take_snaps
 from winnable.data.ingestion.crm import latest_moment
 from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.definition.conditions import Condition
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
     from winnable.data.ingestion.crm import Crm

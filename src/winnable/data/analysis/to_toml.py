@@ -13,9 +13,9 @@ from winnable.core.files import whole_file
 from winnable.data.analysis.rejections import Refused
 from winnable.data.analysis.suggest import STEP, Suggestion, Suggestions
 from winnable.definition.conditions import Condition
+from winnable.definition.decide.scorecard import log_odds
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import log_odds
+from winnable.definition.schema import Definition
 
 NAME = "From past wins"
 

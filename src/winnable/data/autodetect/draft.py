@@ -15,9 +15,9 @@ from winnable.core.files import whole_file
 from winnable.data.autodetect.infer import Guesses, allowing
 from winnable.data.autodetect.lexicon import bant_of
 from winnable.data.ingestion.parsing import parse_moments
-from winnable.definition.junk import contact_columns, find_junk
+from winnable.definition.decide.junk import contact_columns, find_junk
 from winnable.definition.load import definition_from
-from winnable.definition.model import ANYTHING, Definition, Junk
+from winnable.definition.schema import ANYTHING, Definition, Junk
 from winnable.errors import StoreError
 
 HORIZONS = (30, 60, 90, 120, 180, 365, 730)

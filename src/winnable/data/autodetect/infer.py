@@ -28,7 +28,7 @@ from winnable.data.ingestion.leads import listed
 from winnable.data.ingestion.parsing import parse_moments, parse_numbers
 from winnable.data.ingestion.sources.source import read_source
 from winnable.definition.load import nearest
-from winnable.definition.model import ANYTHING, StageName
+from winnable.definition.schema import ANYTHING, StageName
 from winnable.errors import DataError
 
 MANY = 50

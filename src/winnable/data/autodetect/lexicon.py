@@ -6,7 +6,7 @@ Only for first guesses, which people check: a definition, once written, is exact
 import re
 from typing import Literal
 
-from winnable.definition.model import StageName
+from winnable.definition.schema import StageName
 
 
 def _pattern(words: str) -> re.Pattern[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from winnable.core.columns import Column, Facts, FloatArray, IntArray, Measure, Numbers, Words
 from winnable.core.timestamps import DAY, NEVER, days_before, days_between, known_times, times_of
 from winnable.data.features.plan import AGE, FeaturePlan, Field
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
     import ibis

@@ -16,8 +16,8 @@ import numpy as np
 from winnable.core.columns import Measure
 from winnable.core.timestamps import microseconds
 from winnable.core.values import moment, number
-from winnable.definition.junk import contact_columns
-from winnable.definition.model import Definition
+from winnable.definition.decide.junk import contact_columns
+from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
     import pandas as pd

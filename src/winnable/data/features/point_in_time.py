@@ -15,7 +15,7 @@ import numpy as np
 from winnable.core.columns import BoolArray, IntArray
 from winnable.core.timestamps import NEVER, known_times, microseconds, times_of
 from winnable.data.features.offline import change_around, words_at
-from winnable.definition.model import ANYTHING, Definition
+from winnable.definition.schema import ANYTHING, Definition
 from winnable.errors import DataError
 
 if TYPE_CHECKING:

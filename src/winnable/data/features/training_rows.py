@@ -19,8 +19,8 @@ import numpy as np
 from winnable.core.columns import BoolArray, FloatArray, IntArray
 from winnable.core.identity import is_company, person_key
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
-from winnable.definition.junk import contact_columns
-from winnable.definition.model import Definition, Junk
+from winnable.definition.decide.junk import contact_columns
+from winnable.definition.schema import Definition, Junk
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -18,14 +18,14 @@ from winnable.data.features.training_rows import outcomes, take_snapshots
 from winnable.data.feedback.agreement import Agreement, Share, agreement
 from winnable.data.feedback.merge import Fate, WithFeedback, with_feedback
 from winnable.data.ingestion.crm import latest_moment
-from winnable.definition.gate import drawn_by_lot
+from winnable.definition.decide.gate import drawn_by_lot
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from winnable.data.feedback.store.records import HandedOver, Label
     from winnable.data.ingestion.crm import Crm
-    from winnable.definition.model import Definition
+    from winnable.definition.schema import Definition
 
 
 @dataclass(frozen=True)

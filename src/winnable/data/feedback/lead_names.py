@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from winnable.core.identity import is_company, person_key
 from winnable.core.values import text
-from winnable.definition.junk import contact_columns
-from winnable.definition.model import Definition
+from winnable.definition.decide.junk import contact_columns
+from winnable.definition.schema import Definition
 
 _OWNER = {
     *("owner", "ownername", "owneralias", "ownerid", "leadowner", "contactowner", "dealowner", "opportunityowner"),

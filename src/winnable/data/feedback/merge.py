@@ -17,7 +17,7 @@ import pandas as pd
 
 from winnable.data.feedback.store.records import OPINIONS, OUTCOMES, Label, last_word_of_each, live
 from winnable.data.ingestion.crm import Crm, latest_moment
-from winnable.definition.model import ANYTHING, Definition
+from winnable.definition.schema import ANYTHING, Definition
 
 Fate = Literal["agreed", "closed", "dated", "contradicted", "later", "unknown lead", "no such status"]
 

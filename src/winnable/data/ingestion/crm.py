@@ -12,7 +12,7 @@ from winnable.data.ingestion.events import EventReader
 from winnable.data.ingestion.leads import read_leads
 from winnable.data.ingestion.rejects import Findings
 from winnable.data.ingestion.sources.source import Source
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 
 
 @dataclass(frozen=True)

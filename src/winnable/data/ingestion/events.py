@@ -15,7 +15,7 @@ from winnable.data.ingestion.leads import AHEAD, listed, nearest
 from winnable.data.ingestion.rejects import Findings, counted
 from winnable.data.ingestion.sources.source import Source, read_source
 from winnable.data.ingestion.sources.text_table import TextTable
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 from winnable.errors import DataError
 
 _NAMES = {

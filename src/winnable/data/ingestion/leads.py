@@ -9,7 +9,7 @@ from winnable.data.ingestion.dates import read_dates
 from winnable.data.ingestion.rejects import Findings, counted
 from winnable.data.ingestion.sources.source import Source, read_source
 from winnable.data.ingestion.sources.text_table import TextTable
-from winnable.definition.model import ANYTHING, Definition
+from winnable.definition.schema import ANYTHING, Definition
 from winnable.errors import DataError
 
 ROLES = ("id", "person", "created", "closed", "status", "source", "consent")

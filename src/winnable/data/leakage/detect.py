@@ -19,7 +19,7 @@ from winnable.data.features.point_in_time import untracked_columns
 from winnable.data.leakage.evidence import Columns, clues_of
 from winnable.data.leakage.names import Clue
 from winnable.data.leakage.strength import joint_auc
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
     from winnable.data.ingestion.crm import Crm

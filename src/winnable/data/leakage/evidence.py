@@ -19,7 +19,7 @@ from winnable.data.features.plan import FeaturePlan, Field, learn_plan
 from winnable.data.features.training_rows import outcomes
 from winnable.data.leakage.names import Clue, name_clue, names_a_key, tells_the_end
 from winnable.data.leakage.strength import Strength, decided_groups, fill_odds, folds_of, groups_of, strength_of
-from winnable.definition.model import Definition
+from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
     import pandas as pd

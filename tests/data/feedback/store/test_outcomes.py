@@ -9,7 +9,7 @@ from tests.data.feedback.scores import NOW, given
 from winnable.data.feedback.store.outcomes import Cohort, Lot, cohorts, decided, lot
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
-from winnable.definition.gate import DRAWN
+from winnable.definition.decide.gate import DRAWN
 
 LAST = datetime(2026, 5, 31, 23, 59, tzinfo=UTC)  # in June already where clocks are ahead
 

@@ -13,7 +13,7 @@ import sqlalchemy as sql
 from winnable.data.feedback.store import tables as tables
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
-from winnable.definition.gate import DRAWN
+from winnable.definition.decide.gate import DRAWN
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 
 from winnable.core.columns import Facts
 from winnable.definition.conditions import all_hold, impossible
+from winnable.definition.decide.scorecard import choose_cards
 from winnable.definition.load import nearest
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import choose_cards
+from winnable.definition.schema import Definition
 
 
 def doubts(definition: Definition) -> tuple[str, ...]:

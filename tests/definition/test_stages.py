@@ -2,8 +2,8 @@
 
 import pytest
 
-from winnable.definition.lifecycle import STAGES, StageName, episodes, kind_of_move, label, moves, stage_of
 from winnable.definition.load import definition_from
+from winnable.definition.stages import STAGES, StageName, episodes, kind_of_move, label, moves, stage_of
 
 DEFINITION = definition_from(
     {

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import Facts, Measure, Numbers, Words
+from winnable.definition.decide.scorecard import SUREST, log_odds, probability_of, score_points
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import SUREST, log_odds, probability_of, score_points
+from winnable.definition.schema import Definition
 
 DEMO = Measure("count", ("Demo",), 30)
 SINCE = Measure("days_since", ("Demo",))

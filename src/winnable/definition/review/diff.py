@@ -12,11 +12,11 @@ from math import isnan
 from pydantic import BaseModel
 
 from winnable.core.columns import Facts, FloatArray
-from winnable.definition.cards import Case, Rule, Scorecard
 from winnable.definition.conditions import Condition, in_words
-from winnable.definition.gate import decide
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import probability_of, score_points
+from winnable.definition.decide.gate import decide
+from winnable.definition.decide.scorecard import probability_of, score_points
+from winnable.definition.rules import Case, Rule, Scorecard
+from winnable.definition.schema import Definition
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from math import log
 import numpy as np
 
 from winnable.core.columns import BoolArray, Facts, FloatArray, IntArray, Measure
-from winnable.definition.cards import Rule, Scorecard
 from winnable.definition.conditions import Activities, all_hold
-from winnable.definition.model import Definition
+from winnable.definition.rules import Rule, Scorecard
+from winnable.definition.schema import Definition
 
 SUREST = 20.0
 """No expectation is surer than these log-odds, one in 500 million either way; so a probability never becomes 0 or 1."""

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import Facts, Numbers, Words
-from winnable.definition.junk import contact_columns, find_junk, unreachable
+from winnable.definition.decide.junk import contact_columns, find_junk, unreachable
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition, Junk
+from winnable.definition.schema import Definition, Junk
 
 
 def definition(**junk: Any) -> Definition:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import Facts, Numbers
+from winnable.definition.decide.recalibration import ODDS_OFF, SLOPE_OFF, Refit, refit, shrink
+from winnable.definition.decide.scorecard import Points, probability_of, score_points
 from winnable.definition.load import definition_from
-from winnable.definition.refit import ODDS_OFF, SLOPE_OFF, Refit, refit, shrink
-from winnable.definition.scorecard import Points, probability_of, score_points
 
 CARD = {
     "threshold": 30,

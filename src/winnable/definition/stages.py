@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from winnable.definition.model import Definition, StageName
+from winnable.definition.schema import Definition, StageName
 
 STAGES: tuple[StageName, ...] = get_args(StageName)
 """The stages in the order of a lead's life; won and lost both end it."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from winnable.core.columns import BoolArray, Facts, IntArray, Words
 from winnable.definition.conditions import all_hold
-from winnable.definition.model import Definition, Junk
+from winnable.definition.schema import Definition, Junk
 
 FAKE_NAMES = frozenset(
     {

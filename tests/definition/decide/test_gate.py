@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import Facts, Measure, Numbers, Words
-from winnable.definition.gate import Decision, always_worked, bar_of_capacity, decide, grade, passing_probability
+from winnable.definition.decide.gate import Decision, always_worked, bar_of_capacity, decide, grade, passing_probability
+from winnable.definition.decide.scorecard import score_points
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
-from winnable.definition.scorecard import score_points
+from winnable.definition.schema import Definition
 
 BASE: dict[str, Any] = {"outcome": {"won": ["W"], "lost": ["L"]}, "columns": {"status": "S", "created": "C"}}
 NO_LOTTERY = {"always_work_share": 0}

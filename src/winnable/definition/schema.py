@@ -12,8 +12,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from winnable.core.columns import Measure
-from winnable.definition.cards import CaseOrCondition, Points, Profile, Scorecard
 from winnable.definition.conditions import Activities, Condition, Days, Listed, Name, Part, Share
+from winnable.definition.rules import CaseOrCondition, Points, Profile, Scorecard
 
 StageName = Literal["MAL", "MIL", "MQL", "SAL", "SQL", "opportunity", "won", "lost"]
 Grade = Literal["hot", "warm", "cool", "cold"]

@@ -12,7 +12,7 @@ from math import lgamma
 import numpy as np
 
 from winnable.core.columns import FloatArray
-from winnable.definition.scorecard import SUREST, Points
+from winnable.definition.decide.scorecard import SUREST, Points
 
 Counts = Sequence[float] | FloatArray
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from winnable.core.columns import BoolArray, Facts, FloatArray
 from winnable.definition.conditions import Activities, Condition, all_hold
-from winnable.definition.junk import find_junk, unreachable
-from winnable.definition.model import Definition
-from winnable.definition.model import Grade as GradeName
-from winnable.definition.scorecard import Points
+from winnable.definition.decide.junk import find_junk, unreachable
+from winnable.definition.decide.scorecard import Points
+from winnable.definition.schema import Definition
+from winnable.definition.schema import Grade as GradeName
 
 NO_ACTIVITIES = Activities()
 

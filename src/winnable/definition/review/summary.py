@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from winnable.core.documents import Block, Bullets, Heading, Page, Table, Text
-from winnable.definition.cards import Rule, Scorecard
-from winnable.definition.compare import HandedOver, changes
 from winnable.definition.conditions import in_words
-from winnable.definition.doubts import doubts
-from winnable.definition.gate import passing_probability
-from winnable.definition.lifecycle import STAGES, label
-from winnable.definition.model import ANYTHING, Definition, Grade
-from winnable.definition.scorecard import group_of, log_odds, probability_of
+from winnable.definition.decide.gate import passing_probability
+from winnable.definition.decide.scorecard import group_of, log_odds, probability_of
+from winnable.definition.review.diff import HandedOver, changes
+from winnable.definition.review.lint import doubts
+from winnable.definition.rules import Rule, Scorecard
+from winnable.definition.schema import ANYTHING, Definition, Grade
+from winnable.definition.stages import STAGES, label
 
 
 def describe(definition: Definition, more_doubts: Sequence[str] = ()) -> Page:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from winnable.core.columns import Facts, Numbers
 from winnable.core.documents import Bullets, Heading, Page, Table, Text
-from winnable.definition.compare import Change, changes, handed_over
 from winnable.definition.load import definition_from, load_definition
-from winnable.definition.page import describe, describe_changes, of_100, schema
+from winnable.definition.review.diff import Change, changes, handed_over
+from winnable.definition.review.summary import describe, describe_changes, of_100, schema
 
 MODELS = sorted((Path(__file__).resolve().parents[2] / "models").glob("*.toml"))
 SMALLEST = {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Status"}}

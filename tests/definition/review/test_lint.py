@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from winnable.core.columns import Facts, Numbers
-from winnable.definition.doubts import doubts, doubts_about_leads, doubts_about_names
 from winnable.definition.load import definition_from
-from winnable.definition.model import Definition
+from winnable.definition.review.lint import doubts, doubts_about_leads, doubts_about_names
+from winnable.definition.schema import Definition
 
 RULE = {"says": "x", "points": 100, "when": [{"field": "Size", "is_present": True}]}
 
