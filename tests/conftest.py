@@ -8,7 +8,7 @@ import pytest
 
 from winnable.data.ingestion.crm import Crm
 from winnable.demo.company import DemoFiles, write_demo
-from winnable.learning.training import Candidate
+from winnable.learning.training.train import Candidate
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 WITHOUT_DATA = "the real conversion histories (../shared/data) are not on this machine"
@@ -37,8 +37,8 @@ def demo_store(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
     """A model trained on a demo company of 400 leads, through the same calls as `winnable train`."""
     from winnable.data.ingestion.crm import read_crm
     from winnable.definition.load import load_definition
-    from winnable.learning.promotion import register
-    from winnable.learning.training import learn
+    from winnable.learning.registry.promotion import register
+    from winnable.learning.training.train import learn
 
     folder = tmp_path_factory.mktemp("demo")
     files = write_demo(folder / "crm", leads=400, seed=7)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from winnable.definition.schema import Definition
     from winnable.errors import ArtefactError, DataError, DefinitionError, StoreError, WinnableError
     from winnable.interface import Data, Model, check, load, read, train
-    from winnable.learning.classifier import LeadClassifier
+    from winnable.learning.model.classifier import LeadClassifier
 
 _HOME = {
     "ArtefactError": "winnable.errors",
@@ -19,7 +19,7 @@ _HOME = {
     "DataError": "winnable.errors",
     "Definition": "winnable.definition.schema",
     "DefinitionError": "winnable.errors",
-    "LeadClassifier": "winnable.learning.classifier",
+    "LeadClassifier": "winnable.learning.model.classifier",
     "Model": "winnable.interface",
     "StoreError": "winnable.errors",
     "WinnableError": "winnable.errors",

@@ -21,16 +21,16 @@ from winnable.data.ingestion.sources.source import Source
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.errors import StoreError
-from winnable.learning.artefact import DIGESTS, Artefact, read_artefact, write_artefact
-from winnable.learning.batch import moments_of_scoring, read_to_score, score_table
-from winnable.learning.checking import Check
-from winnable.learning.checking import check as check_crm
-from winnable.learning.predictor import Predictor
-from winnable.learning.promotion import Verdict, register
-from winnable.learning.registry import Registry
-from winnable.learning.report import Report, report_on
-from winnable.learning.served import champion_of
-from winnable.learning.training import Candidate, Tell, learn
+from winnable.learning.artifacts.artifact import DIGESTS, Artefact, read_artefact, write_artefact
+from winnable.learning.artifacts.deployed import champion_of
+from winnable.learning.readiness.check import Check
+from winnable.learning.readiness.check import check as check_crm
+from winnable.learning.registry.mlflow_registry import Registry
+from winnable.learning.registry.promotion import Verdict, register
+from winnable.learning.reporting.report import Report, report_on
+from winnable.learning.scoring.batch import moments_of_scoring, read_to_score, score_table
+from winnable.learning.scoring.predictor import Predictor
+from winnable.learning.training.train import Candidate, Tell, learn
 
 
 @dataclass(frozen=True)

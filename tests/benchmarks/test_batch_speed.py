@@ -14,7 +14,7 @@ from tests.service.conftest import COMMAND
 from winnable.data.features.offline import facts_of
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.decide.scorecard import score_points
-from winnable.learning.predictor import Predictor
+from winnable.learning.scoring.predictor import Predictor
 
 LEADS = 1_000_000
 BARE = 20_000  # leads that the models are asked about without anything around them

@@ -8,7 +8,7 @@ import pandas as pd
 
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
-from winnable.learning.checking import check
+from winnable.learning.readiness.check import check
 
 LEADS = 100_000
 

@@ -23,9 +23,9 @@ from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.demo.company import write_demo
-from winnable.learning.evaluation import base_rate, measure
-from winnable.learning.predictor import Predictor
-from winnable.learning.training import learn
+from winnable.learning.scoring.predictor import Predictor
+from winnable.learning.training.metrics import base_rate, measure
+from winnable.learning.training.train import learn
 
 BEGIN, END = datetime(2025, 10, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 LATE, TOLD, WRONG = 45.0, 0.7, 0.3

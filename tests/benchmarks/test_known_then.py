@@ -19,7 +19,7 @@ from winnable.data.features.plan import learn_plan
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
-from winnable.learning.training import learn
+from winnable.learning.training.train import learn
 
 AGES = (0, 1, 7, 14)
 ORACLE_LEADS = 500

@@ -17,8 +17,8 @@ import pytest
 from scipy.stats import norm
 
 from winnable.core.columns import BoolArray, Facts, FloatArray, Numbers, Words
-from winnable.learning.horizons import learn_pace, watched_weights
-from winnable.learning.model import LeadModel
+from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.model.time_to_win import learn_pace, watched_weights
 
 HORIZON = 90.0
 EDGES = (0, 1, 3, 7, 14, 21, 30, 45, 60, 75, 90)

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from sklearn.metrics import log_loss
 
 from winnable.core.columns import Facts, Numbers, Words
-from winnable.learning.evaluation import measure
-from winnable.learning.model import LeadModel
-from winnable.learning.scorer import Answer
+from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.model.scorer import Answer
+from winnable.learning.training.metrics import measure
 
 SIZES = (100, 500, 2000)
 TARGET = "won"

@@ -10,9 +10,9 @@ from scipy.stats import norm
 from winnable.data.ingestion.crm import read_crm
 from winnable.data.leakage.detect import assess_columns
 from winnable.definition.load import definition_from
-from winnable.learning.evaluation import measure
-from winnable.learning.model import LeadModel
-from winnable.learning.readiness import assess_readiness, learnable
+from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.readiness.readiness import assess_readiness, learnable
+from winnable.learning.training.metrics import measure
 
 RESAMPLES = 10
 

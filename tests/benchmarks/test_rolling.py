@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from tests.benchmarks.test_quality import bank, facts_of
-from winnable.learning.model import LeadModel
+from winnable.learning.model.lead_model import LeadModel
 
 ONE_IN = 8  # calls that are looked at, so that the test ends within minutes
 LATER, STEPS = 0.2, 10  # the share of the calls that is asked about, and how often the model is trained again meanwhile

@@ -15,9 +15,9 @@ from tests.service.conftest import Live, serving
 from tests.service.test_champion import LEAD, wait_for
 from tests.service.test_robustness import BODY, PIECES, check, mutated
 from winnable.definition.load import load_definition
-from winnable.learning.artefact import read_artefact
-from winnable.learning.predictor import rules_artefact
-from winnable.learning.served import serve_version
+from winnable.learning.artifacts.artifact import read_artefact
+from winnable.learning.artifacts.deployed import serve_version
+from winnable.learning.scoring.predictor import rules_artefact
 
 REQUESTS = 40_000
 

@@ -13,7 +13,7 @@ from winnable.data.feedback.store.records import GivenScore, Label
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.demo.company import DemoFiles
-from winnable.learning.predictor import Predictor
+from winnable.learning.scoring.predictor import Predictor
 
 OWNERS = ("Kim Osei", "Ravi Menon", "Lena Sturm")
 

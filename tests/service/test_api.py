@@ -62,7 +62,7 @@ def test_a_score_says_everything(client: httpx.Client, demo_store: Any) -> None:
 
 def test_equals_the_batch(client: httpx.Client, demo_store: Any, tmp_path: Path) -> None:
     from winnable.data.ingestion.crm import read_crm
-    from winnable.learning.batch import moments_of_scoring, score_table
+    from winnable.learning.scoring.batch import moments_of_scoring, score_table
     from winnable.service.champion import ChampionFollower
 
     files = demo_store.files

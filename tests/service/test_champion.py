@@ -13,9 +13,9 @@ import pytest
 from tests.service.conftest import COMMAND, serving, until
 from winnable.definition.load import load_definition
 from winnable.errors import ArtefactError, StoreError
-from winnable.learning.artefact import read_artefact, write_artefact
-from winnable.learning.predictor import rules_artefact
-from winnable.learning.served import serve_version
+from winnable.learning.artifacts.artifact import read_artefact, write_artefact
+from winnable.learning.artifacts.deployed import serve_version
+from winnable.learning.scoring.predictor import rules_artefact
 from winnable.service.champion import ChampionFollower
 
 LEAD = {"leads": [{"Employees": 120, "Industry": "Logistics", "Title": "Head of Logistics"}], "as_of": "2026-07-01T00:00:00Z"}

@@ -13,10 +13,10 @@ import pytest
 
 from tests.service.conftest import free_port
 from winnable.errors import StoreError
-from winnable.learning.artefact import read_artefact
-from winnable.learning.ledger import Part, Record
-from winnable.learning.registry import Registry
-from winnable.learning.served import champion_of
+from winnable.learning.artifacts.artifact import read_artefact
+from winnable.learning.artifacts.deployed import champion_of
+from winnable.learning.registry.mlflow_registry import Registry
+from winnable.learning.registry.records import Part, Record
 from winnable.service.champion import ChampionFollower
 from winnable.service.remote import RemoteChampion
 

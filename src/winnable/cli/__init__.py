@@ -54,10 +54,10 @@ def train(
 ) -> None:
     """Learn from the history, compare, register the model and make it champion if it deserves to be."""
     from winnable.data.feedback.apply_labels import hear
-    from winnable.learning.backtest import backtest as run_backtest
-    from winnable.learning.promotion import register
-    from winnable.learning.registry import Registry, check_writable
-    from winnable.learning.training import learn
+    from winnable.learning.registry.mlflow_registry import Registry, check_writable
+    from winnable.learning.registry.promotion import register
+    from winnable.learning.training.backtest import backtest as run_backtest
+    from winnable.learning.training.train import learn
 
     out.quiet, began = quiet, time.time()
     check_writable(store)
@@ -99,8 +99,8 @@ def score(
 ) -> None:
     """Score every row of an export, in its order; a row that cannot be scored says why."""
     from winnable.core.files import check_output
-    from winnable.learning.batch import moments_of_scoring, read_to_score, score_table, write_table
-    from winnable.learning.predictor import Predictor
+    from winnable.learning.scoring.batch import moments_of_scoring, read_to_score, score_table, write_table
+    from winnable.learning.scoring.predictor import Predictor
 
     out.quiet = quiet
     check_output(output, (leads, activities, history))
@@ -110,7 +110,7 @@ def score(
     moments = moments_of_scoring(crm, as_of)
     with progress_bars() as progress:
         if inbox:
-            from winnable.learning.inbox import score_for_sales
+            from winnable.learning.scoring.publish import score_for_sales
 
             table = score_for_sales(predictor, crm, moments, store, output, reasons=reasons, progress=progress)
         else:

@@ -45,8 +45,8 @@ def check(
     store: Labels = Path("models"),
 ) -> None:
     """Can the data be trusted, and is there enough of them? Exit status 0 if ready, 3 if not."""
-    from winnable.learning.checking import check as check_data
-    from winnable.learning.plots import readiness_plot, save_plot
+    from winnable.learning.readiness.check import check as check_data
+    from winnable.learning.reporting.plots import readiness_plot, save_plot
 
     agreed, heard = read_and_hear(definition, leads, activities, history, store, plot)
     with progress_bars() as progress:
@@ -100,8 +100,8 @@ def backtest(
     quiet: Quiet = False,
 ) -> None:
     """Train and test again and again through time, each time with what was known then."""
-    from winnable.learning.backtest import backtest as run_backtest
-    from winnable.learning.plots import backtest_plot
+    from winnable.learning.reporting.plots import backtest_plot
+    from winnable.learning.training.backtest import backtest as run_backtest
 
     out.quiet = quiet
     agreed, heard = read_and_hear(definition, leads, activities, history, store, output, plot)
@@ -131,9 +131,9 @@ def reassess(
     from winnable.core.documents import check_page, write_page
     from winnable.core.files import check_output
     from winnable.data.ingestion.crm import read_crm
-    from winnable.learning.monthly import page, summary
-    from winnable.learning.predictor import Predictor
-    from winnable.learning.reassessment import reassess as reassess_model
+    from winnable.learning.monitoring.monthly_report import page, summary
+    from winnable.learning.monitoring.reassessment import reassess as reassess_model
+    from winnable.learning.scoring.predictor import Predictor
 
     out.quiet = quiet
     if output is not None:
@@ -153,12 +153,12 @@ def reassess(
 def _keep(output: Path | None, table: "Callable[[], DataFrame]", plot: Path | None, figure: "Callable[[], Figure]") -> None:
     """Write the table and draw the figure where they were asked for, and say where they are."""
     if output is not None:
-        from winnable.learning.batch import write_table
+        from winnable.learning.scoring.batch import write_table
 
         write_table(table(), output)
         out.print(f"Written to {output}.")
     if plot is not None:
-        from winnable.learning.plots import save_plot
+        from winnable.learning.reporting.plots import save_plot
 
         save_plot(figure(), plot)
         out.print(f"Drawn in {plot}.")

@@ -21,8 +21,8 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the trained versions: how good each was, and which one is in charge."""
-    from winnable.learning.ledger import Promotion, Version
-    from winnable.learning.registry import Registry
+    from winnable.learning.registry.mlflow_registry import Registry
+    from winnable.learning.registry.records import Promotion, Version
 
     registry = Registry(store)
     if as_json:
@@ -41,7 +41,7 @@ def promote(
     store: Store = Path("models"),
 ) -> None:
     """Put a version in charge; services take it up within seconds."""
-    from winnable.learning.promotion import promote as put_in_charge
+    from winnable.learning.registry.promotion import promote as put_in_charge
 
     before = put_in_charge(store, version, because)
     out.print(f"Version {version} is champion{'' if before in (None, version) else f', instead of version {before}'}.")
@@ -53,7 +53,7 @@ def rollback(
     store: Store = Path("models"),
 ) -> None:
     """Put the champion before the present one in charge again; services take it up within seconds."""
-    from winnable.learning.promotion import rollback as back
+    from winnable.learning.registry.promotion import rollback as back
 
     before, version = back(store, because)
     out.print(f"Version {version} is champion again, instead of version {before}.")

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from winnable.data.analysis.suggest import Suggestions
     from winnable.data.autodetect.infer import Guesses
     from winnable.data.ingestion.crm import Crm
-    from winnable.learning.backtest import Backtest
-    from winnable.learning.checking import Check
-    from winnable.learning.contest import Contest
-    from winnable.learning.evaluation import Difference, Measured
-    from winnable.learning.ledger import Promotion, Version
-    from winnable.learning.predictor import Predictor
-    from winnable.learning.promotion import Verdict
-    from winnable.learning.training import Candidate
+    from winnable.learning.readiness.check import Check
+    from winnable.learning.registry.champion_challenger import Contest
+    from winnable.learning.registry.promotion import Verdict
+    from winnable.learning.registry.records import Promotion, Version
+    from winnable.learning.scoring.predictor import Predictor
+    from winnable.learning.training.backtest import Backtest
+    from winnable.learning.training.metrics import Difference, Measured
+    from winnable.learning.training.train import Candidate
 
 WIDTH = None if sys.stdout.isatty() else 130  # a file or a pipe has no width of its own
 # Names and values are the company's: square brackets in them are no markup.

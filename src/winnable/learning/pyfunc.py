@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from winnable.core.values import moment
 from winnable.data.features.online import Activity
 from winnable.errors import DataError
-from winnable.learning.predictor import Predictor
+from winnable.learning.scoring.predictor import Predictor
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from winnable.definition.load import load_definition
 from winnable.errors import ArtefactError, StoreError, WinnableError
-from winnable.learning.predictor import Predictor
-from winnable.learning.served import champion_of
+from winnable.learning.artifacts.deployed import champion_of
+from winnable.learning.scoring.predictor import Predictor
 
 if TYPE_CHECKING:
     from winnable.service.remote import RemoteChampion

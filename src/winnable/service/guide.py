@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from winnable.core.documents import Block, Heading, Page, Table, Text
-from winnable.learning.predictor import Predictor
+from winnable.learning.scoring.predictor import Predictor
 from winnable.service.openapi import typical_lead
 from winnable.service.reading import MOST_LEADS
 

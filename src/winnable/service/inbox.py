@@ -18,7 +18,7 @@ from starlette.routing import Route
 from winnable.data.feedback.store.records import Label, LabelName
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, LabelError, StoreError
-from winnable.learning.predictor import Predictor
+from winnable.learning.scoring.predictor import Predictor
 from winnable.service.forms import local, read_form
 from winnable.service.keys import Keys
 from winnable.service.lists import Asked, Values, lead_list

@@ -23,7 +23,7 @@ from winnable.data.feedback.lead_names import Nameplates
 from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
 from winnable.definition.load import definition_from
 from winnable.errors import StoreError
-from winnable.learning.given import given_score
+from winnable.learning.scoring.score_record import given_score
 from winnable.service.reading import LeadReader, read_body, read_moment
 
 if TYPE_CHECKING:

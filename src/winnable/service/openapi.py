@@ -9,7 +9,7 @@ from typing import Any
 
 from winnable.data.features.plan import Field
 from winnable.definition.schema import Definition
-from winnable.learning.predictor import Predictor
+from winnable.learning.scoring.predictor import Predictor
 from winnable.service.reading import ACTIVITIES, LONGEST_TEXT, MOST_ACTIVITIES, MOST_LEADS
 from winnable.service.schemas import Health, Problem, ScoreResponse
 

@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from winnable.errors import StoreError
-from winnable.learning.artefact import DIGESTS, Artefact, read_artefact
-from winnable.learning.served import champion_of, serve_version
+from winnable.learning.artifacts.artifact import DIGESTS, Artefact, read_artefact
+from winnable.learning.artifacts.deployed import champion_of, serve_version
 
 MODEL, CHAMPION = "winnable", "champion"  # as `registry` calls them, which is not imported here since it imports mlflow
 PATIENCE = 10.0  # seconds for one answer

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from winnable.data.feedback.store.records import Label
     from winnable.data.feedback.store.store import FeedbackStore
-    from winnable.learning.predictor import Predictor
+    from winnable.learning.scoring.predictor import Predictor
     from winnable.service.keys import Keys
     from winnable.service.session import Sessions
 

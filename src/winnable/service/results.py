@@ -18,7 +18,7 @@ from winnable.data.features.online import Activity
 from winnable.data.feedback.store.outcomes import Cohort, Decided, Lot, cohorts, decided, lot
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.definition.decide.scorecard import score_points
-from winnable.learning.predictor import Predictor
+from winnable.learning.scoring.predictor import Predictor
 from winnable.service.views import tone
 
 COMPARED = 2000  # leads with an outcome, the newest, on which model and rules are compared

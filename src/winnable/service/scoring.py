@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from starlette.types import Receive, Scope, Send
 
-from winnable.learning.predictor import Predictor
+from winnable.learning.scoring.predictor import Predictor
 from winnable.service.metrics import Metrics
 from winnable.service.problems import ClientGone, Refusal
 from winnable.service.reading import Asked, read_body

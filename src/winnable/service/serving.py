@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from winnable.learning.given import answer_of
-from winnable.learning.predictor import Predictor, Scores
+from winnable.learning.scoring.predictor import Predictor, Scores
+from winnable.learning.scoring.score_record import answer_of
 from winnable.service.problems import problem_of
 from winnable.service.reading import Asked, Lead, LeadReader
 

@@ -11,7 +11,7 @@ from winnable.data.analysis.funnel_plot import funnel_plot
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
-from winnable.learning.plots import save_plot
+from winnable.learning.reporting.plots import save_plot
 
 NOW = pd.Timestamp("2024-12-31", tz="UTC")
 

@@ -15,9 +15,9 @@ from winnable.definition.decide.gate import drawn_by_lot
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.demo.company import write_demo
-from winnable.learning.predictor import rules_artefact
-from winnable.learning.report import what_sales_said
-from winnable.learning.training import Candidate
+from winnable.learning.reporting.report import what_sales_said
+from winnable.learning.scoring.predictor import rules_artefact
+from winnable.learning.training.train import Candidate
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 LOT = "Drawn by lot: sales works 3 in 100 leads whatever their score, so that we keep learning."

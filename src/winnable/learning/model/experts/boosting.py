@@ -1,0 +1,163 @@
+"""Boosting: the two experts made of trees, fitted on encoded leads and turned into data.
+
+`fit_leafwise` is LightGBM made for few leads: small trees, strong shrinkage, win rates and frequencies instead of raw words, the
+mean of several orders of the leads. `fit_symmetric` is CatBoost with its own ordered rates of words and combinations of words.
+Neither library is imported before it is needed; scoring needs neither.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from winnable.core.columns import FloatArray, IntArray
+from winnable.learning.model.experts.catboost_export import data_of, merged
+from winnable.learning.model.experts.catboost_trees import LARGEST, float_features
+from winnable.learning.model.experts.encoding import Encoded
+from winnable.learning.model.experts.linear import Fitted, fit_rules
+
+ORDERS = 4
+"""Random orders of the leads whose ordered rates the leaf-wise trees are fitted on, and averaged over."""
+
+SYMMETRIC_ROWS = 100_000
+"""More leads than this CatBoost does not get: its time grows with them, and LightGBM, which gets all, has caught up by then."""
+
+
+def fit_leafwise(leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...], *, seed: int) -> Fitted:
+    """LightGBM on numbers and, for words, ordered win rates and frequencies."""
+    import lightgbm
+
+    chance, texts = np.random.default_rng(seed), []
+    many = leads.size
+    for _ in range(ORDERS if many < 20_000 else 1):
+        rates, counts, encoded = _ordered_rates(leads.codes, won, weights, level_counts, chance.permutation(many))
+        frequency = [counts[j][leads.codes[:, j]][:, None] for j in range(len(level_counts))]
+        features = np.hstack([leads.numbers, encoded, *frequency, leads.rules[:, None]])
+        parameters = {
+            **{"objective": "binary", "num_leaves": 8 if many < 20_000 else 31, "learning_rate": 0.05, "lambda_l2": 10.0},
+            **{"min_data_in_leaf": 5, "feature_fraction": 0.4, "bagging_fraction": 0.8, "bagging_freq": 1, "verbose": -1},
+            **{"seed": int(chance.integers(2**31)), "num_threads": 1, "deterministic": True, "force_row_wise": True},
+        }
+        data = lightgbm.Dataset(features, won, weight=weights, params={"verbose": -1})
+        rounds = int(np.clip(2 * np.sqrt(many), 20, 200 if many < 20_000 else 400))
+        texts.append(lightgbm.train(parameters, data, num_boost_round=rounds).model_to_string())
+    part = {"kind": "leafwise", "rates": [r.tolist() for r in rates], "counts": [c.tolist() for c in counts]}
+    return Fitted(part, _mean_of(texts))
+
+
+def _mean_of(texts: Sequence[str]) -> str:
+    """Several LightGBM models as the text of one whose raw score is their mean."""
+    head, blocks = texts[0].split("\nTree=0", 1)[0], []
+    for text in texts:
+        trees = text.split("\nend of trees", 1)[0].split("\nTree=")[1:]
+        blocks += [block.split("\n", 1)[1].rstrip("\n") for block in trees]
+    lines = [line for line in head.splitlines() if not line.startswith("tree_sizes=")]
+    trees = [f"Tree={i}\n{_scaled(block, 1 / len(texts))}\n\n" for i, block in enumerate(blocks)]
+    return "\n".join([*lines, "", *trees, "end of trees", ""])
+
+
+def _scaled(block: str, factor: float) -> str:
+    lines = block.splitlines()
+    for i, line in enumerate(lines):
+        if line.startswith("leaf_value="):
+            lines[i] = "leaf_value=" + " ".join(repr(float(value) * factor) for value in line.removeprefix("leaf_value=").split())
+    return "\n".join(lines)
+
+
+def _ordered_rates(
+    codes: IntArray, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...], order: IntArray
+) -> tuple[list[FloatArray], list[FloatArray], FloatArray]:
+    """Smoothed win rates and log frequencies by code, and the training rows' ordered rates (n, c).
+
+    A row's ordered rate counts only the rows before it in `order` (Prokhorenkova et al. 2018), so that it never holds its own
+    answer.
+    """
+    strength = 3.0
+    rate = float((weights @ won + 1) / (weights.sum() + 2))
+    rates, counts, encoded = [], [], np.empty(codes.shape)
+    for j, size in enumerate(level_counts):
+        ordered = codes[order, j]
+        by_code = np.argsort(ordered, kind="stable")
+        gain, mass = (weights * won)[order][by_code], weights[order][by_code]
+        starts = np.r_[0, np.cumsum(np.bincount(ordered, minlength=size))]
+        before_gain, before_mass = np.r_[0.0, np.cumsum(gain)], np.r_[0.0, np.cumsum(mass)]
+        first = starts[ordered[by_code]]
+        wins, seen = before_gain[:-1] - before_gain[first], before_mass[:-1] - before_mass[first]
+        encoded[order[by_code], j] = (wins + strength * rate) / (seen + strength)
+        total_gain, total = np.diff(before_gain[starts]), np.diff(before_mass[starts])
+        rates.append((total_gain + strength * rate) / (total + strength))
+        counts.append(np.log1p(total))
+    return rates, counts, encoded
+
+
+def indicators_of(leads: Encoded) -> list[tuple[int, int]]:
+    """(column of words, code) of the columns with just two different codes: a question of yes or no needs no rate."""
+    present = [np.unique(column) for column in leads.codes.T]
+    return [(j, int(codes[1])) for j, codes in enumerate(present) if len(codes) == 2]
+
+
+@contextmanager
+def side_by_side() -> Iterator[None]:
+    """Lets threads that are begun within it fit symmetric trees at once.
+
+    Each fit of CatBoost (1.2) sets the logger of the whole process and takes it away at its end, from under the other threads,
+    unless a thread that outlives them has set it before.
+    """
+    from catboost.core import log_fixup
+
+    with log_fixup():
+        yield
+
+
+def fit_symmetric(
+    leads: Encoded,
+    won: FloatArray,
+    weights: FloatArray,
+    level_counts: tuple[int, ...],
+    *,
+    seed: int,
+    pairs: Sequence[tuple[int, int]],
+) -> Fitted:
+    """CatBoost on numbers, the indicators `pairs` and the other words as categories.
+
+    The booster is the JSON of `symmetric.SymmetricTrees`. Models that are to be averaged must have the same `pairs`.
+    """
+    from catboost import CatBoostClassifier, FeaturesData, Pool
+
+    if not _varies(leads):
+        return fit_rules(leads, won, weights)
+    if leads.size > SYMMETRIC_ROWS:
+        rows = np.linspace(0, leads.size - 1, SYMMETRIC_ROWS).astype(np.int64)
+        leads, won, weights = leads.take(rows), won[rows], weights[rows]
+    rated = np.setdiff1d(np.arange(len(level_counts)), [column for column, _ in pairs])
+    names = np.array([str(code).encode() for code in range(max(level_counts, default=2))], dtype=object)
+    categories = names[leads.codes[:, rated]] if len(rated) else None
+    features = FeaturesData(num_feature_data=float_features(leads, pairs).astype(np.float32), cat_feature_data=categories)
+    size = {"iterations": 200, "depth": 4} if leads.size < 800 else {"iterations": 300, "depth": 6}
+    # Columns with two codes are indicators already; CatBoost would make more of those in a fold, under hashed names.
+    rates = {"max_ctr_complexity": 2, "one_hot_max_size": 1}
+    model = CatBoostClassifier(**size, **rates, verbose=0, thread_count=1, allow_writing_files=False, random_seed=seed)
+    model.fit(Pool(features, label=won, weight=weights))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.json"
+        model.save_model(str(path), format="json")
+        exported = json.loads(path.read_text())
+    data = data_of(exported, leads, won, pairs=pairs, rated=rated, level_counts=level_counts)
+    return Fitted({"kind": "symmetric"}, json.dumps(data))
+
+
+def _varies(leads: Encoded) -> bool:
+    """Whether any two leads differ in anything; if not, CatBoost refuses to learn."""
+    table = np.hstack([np.nan_to_num(leads.numbers, nan=LARGEST), leads.codes, leads.rules[:, None]])
+    return bool((table != table[:1]).any())
+
+
+def average_symmetric(models: Sequence[Fitted]) -> Fitted:
+    """The mean of several symmetric models. One that had nothing to learn from has no trees and is left out."""
+    texts = [model.booster for model in models if model.booster is not None]
+    if not texts:
+        return models[0]
+    return Fitted({"kind": "symmetric"}, json.dumps(merged([json.loads(text) for text in texts])))

@@ -1,0 +1,132 @@
+"""Scorer: the one implementation of a learned model's answer, for training, batches and a single lead in a request.
+
+Works from data alone: `spec` (JSON) and `boosters` (text). Imports neither pandas nor scikit-learn nor lightgbm nor catboost.
+The answer is a sum in log-odds: a base, plus what each expert learned, weighed; then the calibration. It is therefore explained
+by a sum as well, and the parts add up to the score.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from winnable.core.columns import Facts, FloatArray
+from winnable.learning.model.calibration import calibrate, sigmoid
+from winnable.learning.model.experts.encoding import Encoded, Encoding
+from winnable.learning.model.experts.predict import Opinion, expert_of
+
+UNKNOWN_BAND = {"at": [0.0], "below": [2.0], "above": [2.0]}
+"""How far a score may be off, in log-odds, where no history tells."""
+
+RULES = "scorecard"
+"""The name under which the definition's own points stand among the contributions."""
+
+BAND = 1.2816
+"""Standard deviations to either side that hold 80 % of a normal distribution, as the bands of similar scores do."""
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """Reasons in log-odds: `base` (n,) plus the sum of `values` (n, k) over the columns `names` (k,) is the logit."""
+
+    names: tuple[str, ...]
+    values: FloatArray
+    base: FloatArray
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that is said of n leads: `logit`, `probability`, `low` and `high`, each (n,), and reasons where they were asked for."""
+
+    logit: FloatArray
+    probability: FloatArray
+    low: FloatArray
+    high: FloatArray
+    reasons: Contributions | None
+
+
+class Scorer:
+    """Answers for leads by a learned `spec` and its `boosters`, as `LeadModel.fit` made them.
+
+    Every method takes the facts of n leads and their rule log-odds (n,). A lead alone and within a batch gets the same numbers.
+    `answer` gives everything for the price of one; the other methods are for when one thing is enough. `words` holds, by column,
+    the words that were seen often enough to be told apart.
+    """
+
+    def __init__(self, spec: Mapping[str, Any], boosters: Mapping[str, str]) -> None:
+        self.spec = spec
+        self._boosters = boosters
+        self.mode: str = spec["mode"]
+        self._encoding = Encoding(spec["encoding"])
+        self.names: tuple[str, ...] = (*self._encoding.names, RULES)
+        self.words: Mapping[str, Mapping[str, int]] = self._encoding.codes
+        self._calibration = spec["calibration"]
+        blend, experts = spec["blend"], spec["experts"]
+        heard = {name: float(weight) for name, weight in blend["weights"].items() if weight > 0}
+        self._weights = list(heard.values())
+        self._experts = [expert_of(experts[name], boosters.get(name, ""), self._encoding) for name in heard]
+        self._offset = float(blend["base"]) * (1 - sum(self._weights))
+        self._at, self._below, self._above = (np.asarray(spec["interval"][key]) for key in ("at", "below", "above"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, in this process and in others, are made anew from what was learned: native handles cannot be copied."""
+        return type(self), (self.spec, self._boosters)
+
+    def answer(self, facts: Facts, rules: FloatArray, *, reasons: bool = False) -> Answer:
+        """Probability, interval and, if asked, reasons.
+
+        The interval holds about 80 %: what became of leads with similar scores, and how far the score itself would move had other
+        leads been learned from. The reasons are what each column added to the log-odds, the whole blend and its calibration
+        included: a calibration of two parameters scales every part; one of three bends the sum, and every part gets its share of
+        that in proportion to its size, counted from the calibrated base.
+        """
+        opinions = self._opinions(self._encoding.encode(facts, rules), reasons=reasons)
+        logit = calibrate(self._blend(opinions, facts.size), self._calibration)
+        variance = sum(weight**2 * opinion.variance for weight, opinion in zip(self._weights, opinions, strict=True))
+        spread = BAND**2 * np.asarray(variance)
+        low = logit - np.sqrt(np.interp(logit, self._at, self._below) ** 2 + spread)
+        high = logit + np.sqrt(np.interp(logit, self._at, self._above) ** 2 + spread)
+        explained = self._explained(opinions, logit) if reasons else None
+        probability, low, high = sigmoid(np.array([logit, low, high]))
+        return Answer(logit, probability, low, high, explained)
+
+    def logit(self, facts: Facts, rules: FloatArray) -> FloatArray:
+        """Calibrated log-odds, shape (n,)."""
+        opinions = self._opinions(self._encoding.encode(facts, rules))
+        return calibrate(self._blend(opinions, facts.size), self._calibration)
+
+    def probability(self, facts: Facts, rules: FloatArray) -> FloatArray:
+        """The probability that each lead is won, shape (n,)."""
+        return sigmoid(self.logit(facts, rules))
+
+    def explain(self, facts: Facts, rules: FloatArray) -> Contributions:
+        """The reasons alone; see `answer`."""
+        opinions = self._opinions(self._encoding.encode(facts, rules), reasons=True)
+        return self._explained(opinions, calibrate(self._blend(opinions, facts.size), self._calibration))
+
+    def interval(self, facts: Facts, rules: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Low and high alone, each (n,); see `answer`."""
+        answer = self.answer(facts, rules)
+        return answer.low, answer.high
+
+    def _opinions(self, leads: Encoded, *, reasons: bool = False) -> list[Opinion]:
+        return [expert.opinion(leads, reasons=reasons) for expert in self._experts]
+
+    def _blend(self, opinions: list[Opinion], size: int) -> FloatArray:
+        """Log-odds before calibration, shape (n,)."""
+        blended = np.full(size, self._offset)
+        for weight, opinion in zip(self._weights, opinions, strict=True):
+            blended += weight * opinion.logit
+        return blended
+
+    def _explained(self, opinions: list[Opinion], logit: FloatArray) -> Contributions:
+        values, base = np.zeros((len(logit), len(self.names))), self._offset
+        for weight, expert, opinion in zip(self._weights, self._experts, opinions, strict=True):
+            if opinion.parts is not None:
+                values += weight * opinion.parts
+            base += weight * expert.base
+        start = calibrate(np.array([base]), self._calibration)[0]
+        moved = values.sum(axis=1)
+        values *= np.divide(logit - start, moved, out=np.ones_like(moved), where=np.abs(moved) > 1e-6)[:, None]
+        return Contributions(self.names, values, logit - values.sum(axis=1))

@@ -1,0 +1,253 @@
+"""Is the history enough to learn from? The published minimum (`sample_size`), applied to one company's data.
+
+How many things a model of its columns would have to estimate and how well it may be expected to tell won from lost leads is
+judged here, cautiously. Nothing is switched by it: how much rules and models weigh is decided in `model`, by what they achieve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, exp
+
+import numpy as np
+
+from winnable.core.columns import BoolArray, Column, Facts, FloatArray, IntArray, Numbers
+from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
+from winnable.data.features.offline import facts_of
+from winnable.data.features.plan import learn_plan
+from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
+from winnable.data.ingestion.crm import Crm, latest_moment
+from winnable.data.ingestion.rejects import counted
+from winnable.data.leakage.detect import ColumnVerdict, left_out
+from winnable.data.leakage.strength import FOLDS, auc_error, folds_of, groups_of, joint_auc, strength_of
+from winnable.definition.schema import Definition
+from winnable.learning.model.lead_model import rules_decide_below
+from winnable.learning.readiness.sample_size import Minimum, cox_snell, minimum_size, strength_factor
+from winnable.learning.training.targets import learn_lessons
+
+USUAL_AUC, USUAL_ERROR = 0.75, 0.05  # what such models reach; Riley's advice where nothing is known means an AUC of about 0.74
+LEAST_AUC, MOST_AUC = 0.60, 0.90
+FREQUENT = 0.02  # of the leads that must share a word for it to count as a parameter of its own
+PACE_DAYS = 182
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether the history is enough, and what would make it so.
+
+    leads, wins: with a known outcome. still_open: leads that teach besides, as far as they have been watched. share: of the leads
+    won (with one win and one loss added). columns, parameters: candidates, and what a model would have to estimate for them. auc:
+    the cautiously anticipated one. needed: Riley's minimum for all of them; needed_half: for the stronger half of the columns,
+    `half_columns` of them. rules_below: wins below which the rules should decide. pace: wins a week lately, None without dates.
+    `told` says it all in sentences.
+    """
+
+    leads: int
+    wins: int
+    still_open: int
+    share: float
+    columns: int
+    parameters: int
+    auc: float
+    measured_auc: float | None
+    needed: Minimum
+    half_columns: int
+    needed_half: Minimum
+    rules_below: int
+    pace: float | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether leads and wins reach the published minimum."""
+        return self.leads >= self.needed.leads and self.wins >= self.needed_wins
+
+    @property
+    def needed_wins(self) -> int:
+        """The wins among the needed leads."""
+        return ceil(self.needed.leads * self.share)
+
+    @property
+    def blend_from(self) -> int:
+        """The wins that the stronger half of the columns needs."""
+        return max(self.rules_below, ceil(self.needed_half.leads * self.share))
+
+    @property
+    def weeks_to_go(self) -> float | None:
+        """Weeks until the needed wins are there at the present pace; 0 if they are, None if nobody knows."""
+        if self.ready:
+            return 0.0
+        lacking = max(self.needed_wins - self.wins, (self.needed.leads - self.leads) * self.share)
+        return lacking / self.pace if self.pace else None
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The answer in sentences."""
+        return (self._has(), self._stages(), *self._when(), *self._helps())
+
+    def _has(self) -> str:
+        known = f"You have {counted(self.wins, 'win')} among {counted(self.leads, 'lead')} with a known outcome"
+        if not self.still_open:
+            return f"{known}."
+        return f"{known}; {counted(self.still_open, 'open lead')} teach besides, for as much as their time so far tells."
+
+    def _stages(self) -> str:
+        half = f"the stronger half of the columns can be relied on from {self.blend_from:,}, all {self.columns} of them"
+        relied = f"all {self.columns} columns can be relied on" if self.half_columns == self.columns else half
+        rate = f"Lean on the rules below {self.rules_below:,} wins, where not even the share won is known well"
+        return f"{rate}; {relied} from {self.needed_wins:,}."
+
+    def _when(self) -> tuple[str, ...]:
+        if self.ready:
+            return ("That is enough by the published minimum.",)
+        weeks = self.weeks_to_go
+        if weeks is None:
+            return ("When that will be, nobody can say: no win has a date of late." if self.pace == 0 else _NO_PACE,)
+        when = f"{weeks:.0f} weeks" if weeks < 104 else f"{weeks / 52:.0f} years"
+        return (f"At the present pace ({self.pace:.1f} wins a week) you get there in {when}.",)
+
+    def _helps(self) -> tuple[str, ...]:
+        told = []
+        if self.measured_auc is not None and self.measured_auc < 0.55:
+            told.append("These columns hardly tell won from lost leads: other data would help more than more of the same.")
+        if not self.ready and self.needed_half.leads < 0.8 * self.needed.leads:
+            told.append(
+                f"What would help most: {self.columns} columns are candidates; keeping the {self.half_columns} strongest would "
+                f"need {ceil(self.needed_half.leads * self.share):,} wins."
+            )
+        return tuple(told)
+
+
+_NO_PACE = "When that will be, nobody can say: the data have no dates."
+
+
+def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict]) -> Readiness:
+    """Judge the history by the columns that may be learned from. Never fails for want of data."""
+    outcome = outcomes(definition, crm)
+    wins, leads = int((outcome == 1.0).sum()), int((~np.isnan(outcome)).sum())
+    share = (wins + 1) / (leads + 2)
+    rows = _rows(definition, crm)
+    facts, won = _one_each(definition, crm, verdicts, rows, 10_000)
+    names = [name for name, column in facts.columns.items() if tells(column)]
+    groups = {name: groups_of(facts.columns[name]) for name in names}
+    measured, auc = _anticipated_auc(list(groups.values()), won)
+    half = _stronger_half(groups, won)
+    parameters, fewer = (max(1, candidate_parameters(facts, kept)) for kept in (names, half))
+    r2, factor = cox_snell(auc, share), strength_factor(auc)
+    return Readiness(
+        leads=leads,
+        wins=wins,
+        still_open=_still_open(definition, crm, rows),
+        share=share,
+        columns=len(names),
+        parameters=parameters,
+        auc=auc,
+        measured_auc=measured,
+        needed=minimum_size(parameters, share, r2, factor=factor),
+        half_columns=len(half),
+        needed_half=minimum_size(fewer, share, r2, factor=factor),
+        rules_below=rules_decide_below(share),
+        pace=_pace(definition, crm),
+    )
+
+
+def _rows(definition: Definition, crm: Crm) -> Snapshots:
+    """The training rows of today."""
+    return take_snapshots(definition, crm, latest_moment(crm))
+
+
+def _still_open(definition: Definition, crm: Crm, rows: Snapshots) -> int:
+    """How many leads without an outcome training learns from (`lessons`)."""
+    teach = learn_lessons(definition, crm, rows).teach & np.isnan(rows.outcome)
+    return len(np.unique(rows.leads[teach]))
+
+
+def learnable(definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict], most: int = 10_000) -> tuple[Facts, BoolArray]:
+    """One training row a lead, at a random moment of its life, for no more than `most` leads: facts, and whether it was won."""
+    return _one_each(definition, crm, verdicts, _rows(definition, crm), most)
+
+
+def _one_each(
+    definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict], rows: Snapshots, most: int
+) -> tuple[Facts, BoolArray]:
+    known = np.random.default_rng(0).permutation(np.flatnonzero(rows.known))
+    _, first = np.unique(rows.leads[known], return_index=True)
+    chosen = rows.take(np.sort(known[np.sort(first)[:most]]))
+    plan = learn_plan(definition, crm, leave_out=left_out(verdicts))
+    facts = facts_of(plan, definition, crm, chosen.leads, chosen.as_of)
+    return facts.select(plan.learned), chosen.won == 1.0
+
+
+def candidate_parameters(facts: Facts, names: Sequence[str]) -> int:
+    """How many things a model of these columns would have to estimate.
+
+    A number costs one, and one more if it is often missing; a column of words one for each frequent word beyond the first (rare
+    ones are held at the average by the models here). Columns that repeat each other count once: the sum is the effective rank of
+    Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality" (EUSIPCO), the exponential of the entropy
+    of the directions' shares of the variation, because models that hold their coefficients spend little on faint directions.
+    """
+    columns = [column for name in names for column in _design(facts.columns[name])]
+    if not columns:
+        return 0
+    design = np.column_stack(columns)
+    spread = design.std(axis=0)
+    design = (design - design.mean(axis=0))[:, spread > 1e-9] / spread[spread > 1e-9]
+    if not design.size:
+        return 0
+    strengths = np.maximum(np.linalg.eigvalsh(design.T @ design), 1e-12)
+    shares = strengths / strengths.sum()
+    return ceil(exp(-float(shares @ np.log(shares))) - 1e-6)
+
+
+def tells(column: Column) -> bool:
+    """Whether a column has at least two values, "nothing" among them, that occur often enough to learn from."""
+    return bool(_design(column))
+
+
+def _design(column: Column) -> list[FloatArray]:
+    """The column as a regression would take it: each an array (n,)."""
+    if isinstance(column, Numbers):
+        missing = np.isnan(column.values)
+        known = column.values[~missing]
+        filled = np.where(missing, known.mean() if len(known) else 0.0, column.values)
+        often = FREQUENT <= missing.mean() <= 1 - FREQUENT if len(missing) else False
+        return [filled] * bool(len(known) and np.ptp(known) > 0) + [missing.astype(np.float64)] * bool(often)
+    counts = np.bincount(column.codes + 1)
+    frequent = np.flatnonzero(counts >= max(2.0, FREQUENT * len(column.codes)))
+    rare = counts.sum() > counts[frequent].sum()
+    return [(column.codes + 1 == code).astype(np.float64) for code in (frequent if rare else frequent[1:])]
+
+
+def _stronger_half(groups: Mapping[str, IntArray], won: BoolArray) -> list[str]:
+    """The columns that tell most by themselves, half of them and rounded up."""
+    strengths = dict.fromkeys(groups, 0.5)
+    if won.any() and not won.all():
+        folds = folds_of(won)
+        strengths = {name: strength_of(each, won, folds).auc for name, each in groups.items()}
+    return sorted(groups, key=lambda name: -strengths[name])[: (len(groups) + 1) // 2]
+
+
+def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | None, float]:
+    """The cross-fitted AUC of a simple model, and a cautious one to count with.
+
+    The measured AUC is weighed against what is usual by their standard errors; one standard error of the result is taken off.
+    """
+    known, precision, measured = USUAL_AUC, USUAL_ERROR**-2, None
+    if columns and min(won.sum(), (~won).sum()) >= 2 * FOLDS:
+        measured = joint_auc(columns, won, folds_of(won))
+        weight = auc_error(measured, int(won.sum()), int((~won).sum())) ** -2
+        known, precision = (precision * known + weight * measured) / (precision + weight), precision + weight
+    return measured, float(np.clip(known - precision**-0.5, LEAST_AUC, MOST_AUC))
+
+
+def _pace(definition: Definition, crm: Crm) -> float | None:
+    """Wins a week in the last half-year of the export, by the day of closing or, where there is none, of creation."""
+    latest = latest_moment(crm)
+    role = next((role for role in ("@closed", "@created") if role in crm.leads), None)
+    if latest is None or role is None:
+        return None
+    when = times_of(crm.leads[role])[outcomes(definition, crm) == 1.0]
+    first = times_of(crm.leads["@created"]).min() if "@created" in crm.leads and len(crm.leads) else NEVER
+    now = microseconds(latest.to_pydatetime())
+    days = PACE_DAYS if first == NEVER else min(PACE_DAYS, max(7.0, (now - first) / DAY))
+    return float(((when != NEVER) & (when > now - days * DAY)).sum() / (days / 7))

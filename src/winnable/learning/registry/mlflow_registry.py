@@ -1,0 +1,408 @@
+"""The registry: what MLflow records of a training, which version is in charge, and the copy of it that is served.
+
+The only module that imports mlflow. A store is a folder: MLflow's SQLite and artefacts (unless `MLFLOW_TRACKING_URI` puts them
+elsewhere), and `served/`, where the champion lies as plain files for whoever answers requests without MLflow. The alias
+`champion` is the truth; the served copy follows it, and so does the history of promotions, which are tags of the registered
+model, one each and never overwritten, so that they go where the registry goes.
+
+Whoever changes something holds `Registry.alone` meanwhile. What a model is and whether it deserves to be champion is decided
+elsewhere.
+"""
+
+import getpass
+import logging
+import os
+import socket
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from winnable.core.locks import PATIENCE, alone
+from winnable.errors import ArtefactError, StoreError
+from winnable.learning.artifacts.artifact import Artefact, read_artefact, write_artefact
+from winnable.learning.artifacts.deployed import champion_of, serve_version, sweep
+from winnable.learning.registry.records import Promotion, Record, Version
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+MODEL = "winnable"
+CHAMPION, CHALLENGER = "champion", "challenger"
+TRACKING_URI = "MLFLOW_TRACKING_URI"
+PROMOTION = "promotion."  # the tags that are the history begin so, and go on with the moment
+STORE = "winnable.store"  # the tag of a run that says in which store's name it was begun
+INTERRUPTED = "its training was interrupted before this took effect"
+NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # how MLflow says that there is no such model or alias
+BUSY = {"TEMPORARILY_UNAVAILABLE"}
+
+
+class Registry:
+    """The models of one store. Making one touches nothing; the store is set up with the first call that needs it.
+
+    `patience` is how many seconds another process may keep it waiting. Whatever MLflow cannot do is a `StoreError`.
+    """
+
+    def __init__(self, store: Path, patience: float = PATIENCE) -> None:
+        self.store = store.absolute()
+        self.patience = patience
+        self.uri = os.environ.get(TRACKING_URI) or f"sqlite:///{self.store / 'mlflow.db'}"
+
+    def connect(self) -> None:
+        """See that MLflow answers, before any long work; `StoreError` if it does not."""
+        with self._told():
+            self._client()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep every other process from changing this store meanwhile. Not to be entered twice."""
+        check_writable(self.store)
+        return alone(self.store / ".lock", self.patience)
+
+    # --- what was trained ------------------------------------------------------------------------------------------------
+
+    def register(self, record: Record) -> int:
+        """Log a training with its parts and register its model as the challenger; returns the new version.
+
+        The version comes last: what is interrupted before leaves a run that `settle` closes, and no version.
+        """
+        with self._told(), tempfile.TemporaryDirectory() as place:
+            client = self._client()
+            import mlflow
+
+            run = self._log_run(client, record)
+            _write_files(record, Path(place) / "files")
+            client.log_artifacts(run, str(Path(place) / "files"))
+            write_artefact(record.artefact, Path(place) / "winnable")
+            with mlflow.start_run(run_id=run, nested=True):
+                info = mlflow.pyfunc.log_model(
+                    name="model",
+                    loader_module="winnable.learning.pyfunc",
+                    data_path=str(Path(place) / "winnable"),
+                    signature=_signature(record.example),
+                    input_example=record.example,
+                    pip_requirements=[f"winnable=={metadata.version('winnable')}"],
+                )
+                return self._new_version(client, info, record)
+
+    def _log_run(self, client: "MlflowClient", record: Record) -> str:
+        """The run with its numbers, and its parts as runs within it; each in one transaction. Returns its id, still running."""
+        experiment, name = self._experiment(client, record.experiment), {STORE: self._name()}
+        began = int(1000 * (record.began or time.time()))
+        run = str(client.create_run(experiment, began, {**record.tags, **name}, record.name).info.run_id)
+        _log(client, run, record.params, record.metrics, record.series)
+        for part in record.parts:
+            within = client.create_run(experiment, began, {"mlflow.parentRunId": run, **name}, part.name).info.run_id
+            _log(client, within, part.params, part.metrics, {})
+            client.set_terminated(within)
+        return run
+
+    def _new_version(self, client: "MlflowClient", info: Any, record: Record) -> int:
+        """Register a logged model, as the challenger. The client does it without the commentary that `register_model` prints."""
+        from mlflow.exceptions import MlflowException
+
+        with suppress(MlflowException):  # it is there already
+            client.create_registered_model(MODEL)
+        tags = {**record.facts, "fingerprint": record.artefact.fingerprint}
+        version = client.create_model_version(MODEL, info.model_uri, run_id=info.run_id, model_id=info.model_id, tags=tags)
+        client.set_registered_model_alias(MODEL, CHALLENGER, str(version.version))
+        return int(version.version)
+
+    def artefact(self, version: int) -> Artefact:
+        """The artefact of a version, fetched from wherever MLflow keeps it and checked against its digests."""
+        with self._told(f"there is no version {version} of the model {MODEL} here; `winnable models` lists them."):
+            client = self._client()
+            import mlflow
+
+            source = client.get_model_version_download_uri(MODEL, str(version))
+            with tempfile.TemporaryDirectory() as place:
+                folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=place))
+                found = next(folder.rglob("digests.json"), None)
+                if found is None:
+                    raise StoreError(f"{self.store}: version {version} of the model {MODEL} holds no model of ours.")
+                return read_artefact(found.parent)
+
+    def versions(self) -> tuple[Version, ...]:
+        """Every registered version, the newest first."""
+        with self._told():
+            client = self._client()
+            aliases = self._model(client)[0]
+            standing = {aliases[name]: name for name in (CHALLENGER, CHAMPION) if name in aliases}
+            found: list[Any] = []
+            token: str | None = None
+            while token is None or token:
+                page = client.search_model_versions(f"name = '{MODEL}'", page_token=token)
+                found, token = [*found, *page], page.token or ""
+        versions = [
+            Version(
+                version=int(each.version),
+                made=_iso(each.creation_timestamp / 1000),
+                standing=standing.get(str(each.version), ""),
+                run_id=each.run_id or "",
+                fingerprint=each.tags.get("fingerprint", ""),
+                facts={key: value for key, value in each.tags.items() if key != "fingerprint"},
+            )
+            for each in found
+        ]
+        return tuple(sorted(versions, key=lambda version: -version.version))
+
+    # --- who is in charge ------------------------------------------------------------------------------------------------
+
+    def champion(self) -> int | None:
+        """The version that the registry's champion alias names, or None."""
+        with self._told():
+            version = self._model(self._client())[0].get(CHAMPION)
+        return None if version is None else int(version)
+
+    def promote(self, version: int, because: str = "asked for", kind: str = "promoted") -> None:
+        """Make a version the champion, in the registry and in the served copy, and write it into the history.
+
+        `StoreError` if there is no such version, `ArtefactError` if it is broken; the champion stands then. The alias is what
+        counts: after an interruption at any moment `settle` brings the rest in line with it.
+        """
+        artefact, before = self.artefact(version), self.champion()
+        with self._told():
+            client = self._client()
+            client.set_registered_model_alias(MODEL, CHAMPION, str(version))
+            if before != version:
+                self._remember(client, Promotion(_iso(time.time()), _whoever(), before, version, because, kind))
+            if self._model(client)[0].get(CHALLENGER) == str(version):
+                client.delete_registered_model_alias(MODEL, CHALLENGER)
+        serve_version(self.store, version, artefact)
+
+    def history(self) -> tuple[Promotion, ...]:
+        """Every change of the champion, the oldest first."""
+        with self._told():
+            tags = self._model(self._client())[1]
+        return tuple(Promotion.from_json(tags[name]) for name in sorted(tags) if name.startswith(PROMOTION))
+
+    def explain(self, version: int, **facts: str) -> None:
+        """Add to what a version's training wrote about it."""
+        with self._told():
+            for name, text in facts.items():
+                self._client().set_model_version_tag(MODEL, str(version), name, text)
+
+    def settle(self) -> None:
+        """Bring in order what interrupted trainings and changes from elsewhere left behind.
+
+        Runs of this store that still seem to run are closed as killed, and their models as failed; the served copy and the
+        history follow the champion alias. Call it `alone`: nothing of this store can be under way then.
+        """
+        sweep(self.store)
+        with self._told():
+            client = self._client()
+            for run in self._unfinished(client):
+                left = client.search_model_versions(f"run_id = '{run.info.run_id}'")
+                for version in left:
+                    client.set_model_version_tag(MODEL, version.version, "interrupted", INTERRUPTED)
+                for model in run.outputs.model_outputs if run.outputs is not None and not left else ():
+                    client.finalize_logged_model(model.model_id, "FAILED")
+                client.set_terminated(run.info.run_id, "FINISHED" if left else "KILLED")
+            champion, history = self.champion(), self.history()
+            if champion is None:
+                return
+            if not history or history[-1].version != champion:
+                before = history[-1].version if history else None
+                because = "found in charge: set elsewhere, or interrupted before it was written down"
+                self._remember(client, Promotion(_iso(time.time()), _whoever(), before, champion, because))
+        if not self._serves(champion):
+            serve_version(self.store, champion, self.artefact(champion))
+
+    def _unfinished(self, client: "MlflowClient") -> Iterable[Any]:
+        experiments = [each.experiment_id for each in client.search_experiments()]
+        return client.search_runs(experiments, f"tags.`{STORE}` = '{self._name()}' and attributes.status = 'RUNNING'")
+
+    def _serves(self, champion: int) -> bool:
+        """Whether the served copy is this version's; one that cannot be read is not."""
+        try:
+            served = champion_of(self.store)
+            return served is not None and served.version == champion and bool(read_artefact(served.folder))
+        except (StoreError, ArtefactError):
+            return False
+
+    def _remember(self, client: "MlflowClient", change: Promotion) -> None:
+        moment = change.at.partition("+")[0].replace(":", "-")  # MLflow takes no colons in names
+        client.set_registered_model_tag(MODEL, f"{PROMOTION}{moment}.{os.urandom(2).hex()}", change.to_json())
+
+    def _model(self, client: "MlflowClient") -> tuple[dict[str, str], dict[str, str]]:
+        """Aliases and tags of the registered model; empty while there is none."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            model = client.get_registered_model(MODEL)
+        except MlflowException as error:
+            if error.error_code in NOT_THERE:
+                return {}, {}
+            raise
+        return {alias: str(version) for alias, version in model.aliases.items()}, dict(model.tags)
+
+    # --- MLflow ----------------------------------------------------------------------------------------------------------
+
+    def _client(self) -> "MlflowClient":
+        """A client of the tracking server, with the store set up. Only one process at a time may create MLflow's tables."""
+        check_writable(self.store)
+        _quiet()
+        with alone(self.store / ".setup.lock", self.patience):
+            import mlflow
+
+            with _environment_kept(TRACKING_URI):
+                mlflow.set_tracking_uri(self.uri)
+                mlflow.set_registry_uri(self.uri)
+            _wait_for_database(self.uri, self.patience)
+            client = mlflow.MlflowClient(self.uri, self.uri)
+            client.search_experiments(max_results=1)
+        return client
+
+    @contextmanager
+    def _told(self, absent: str | None = None) -> Iterator[None]:
+        """Turn whatever MLflow raises into a `StoreError`; `absent` says what it means if something is not there."""
+        import sqlalchemy.exc
+
+        _quiet()
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except (MlflowException, sqlalchemy.exc.SQLAlchemyError) as error:
+            code = error.error_code if isinstance(error, MlflowException) else ""
+            if absent is not None and code in NOT_THERE:
+                raise StoreError(f"{self.store}: {absent}") from None
+            raise self._does_not_answer(error, busy=code in BUSY or "locked" in str(error)) from None
+
+    def _does_not_answer(self, error: Exception, *, busy: bool) -> StoreError:
+        """The error for a store that is there but does not work; of an address only the host is told, it may hold a password."""
+        parts = urlsplit(self.uri)
+        where = parts.path.removeprefix("/") if parts.scheme.startswith("sqlite") else f"{parts.scheme}://{parts.hostname}"
+        if busy:
+            return StoreError(f"{where}: another process keeps MLflow's database locked. Wait for it to end and try again.")
+        change = f"Mend it, or change {TRACKING_URI} or --store."
+        cause = error.__cause__ or error  # MLflow wraps what the database says
+        told = str(getattr(cause, "orig", None) or "").splitlines()  # without the statement and its values
+        what = ": ".join([getattr(error, "error_code", type(error).__name__), type(cause).__name__, *told[:1]])
+        return StoreError(f"{where}: MLflow cannot use this store ({what}). {change}")
+
+    def _experiment(self, client: "MlflowClient", name: str) -> str:
+        """The experiment of that name; where the store is local, its artefacts lie in the store."""
+        with alone(self.store / ".setup.lock", self.patience):
+            found = client.get_experiment_by_name(name)
+            if found is not None:
+                return str(found.experiment_id)
+            local = self.uri.startswith("sqlite:///")
+            return str(client.create_experiment(name, (self.store / "artefacts").as_uri() if local else None))
+
+    def _name(self) -> str:
+        """A name of this store that it keeps when it is moved, so that several stores can share a tracking server."""
+        path = self.store / ".name"
+        if not path.exists():
+            path.write_text(os.urandom(8).hex())
+        return path.read_text()
+
+
+def _wait_for_database(uri: str, patience: float) -> None:
+    """Wait until nobody writes into a local database. MLflow itself would try again for hours where it is locked at the start."""
+    place = uri.removeprefix("sqlite:///")
+    if place == uri or not Path(place).exists():
+        return
+    with closing(sqlite3.connect(place, timeout=patience, isolation_level=None)) as database:
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
+        except sqlite3.DatabaseError as error:
+            if "locked" in str(error):  # whatever else is wrong, MLflow will say
+                told = f"another process has kept MLflow's database locked for {patience:.0f} seconds"
+                raise StoreError(f"{place}: {told}. Wait for it to end and try again.") from None
+
+
+def _log(
+    client: "MlflowClient",
+    run: str,
+    params: Mapping[str, str],
+    metrics: Mapping[str, float],
+    series: Mapping[str, Sequence[tuple[int, float]]],
+) -> None:
+    """All numbers of a run in one transaction."""
+    from mlflow.entities import Metric, Param
+
+    now = int(1000 * time.time())
+    numbers = [Metric(name, value, now, 0) for name, value in metrics.items()]
+    numbers += [Metric(name, value, now, step) for name, values in series.items() for step, value in values]
+    client.log_batch(run, numbers, [Param(name, value) for name, value in params.items()])
+
+
+def _write_files(record: Record, folder: Path) -> None:
+    folder.mkdir()
+    for name, text in record.texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for name, figure in record.figures.items():
+        figure.savefig(folder / name)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+
+
+def _whoever() -> str:
+    """Who does this, as the machine knows them."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):  # an account without a name
+        return f"{os.getuid()}@{socket.gethostname()}"
+
+
+def _signature(example: "pd.DataFrame") -> "ModelSignature":
+    """Every column may be missing; numbers are doubles, all else is text. Probabilities come out."""
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+    def kind(values: pd.Series) -> DataType:
+        return DataType.double if pd.api.types.is_numeric_dtype(values) else DataType.string
+
+    inputs = Schema([ColSpec(kind(example[name]), str(name), required=False) for name in example.columns])
+    outputs = Schema([ColSpec(DataType.double, name) for name in ("probability", "low", "high")])
+    return ModelSignature(inputs, outputs, ParamSchema([ParamSpec("as_of", DataType.string, "")]))
+
+
+@contextmanager
+def _environment_kept(name: str) -> Iterator[None]:
+    """Put a variable back as it was.
+
+    MLflow writes its tracking URI there, where the next store would take it for the user's wish.
+    """
+    before = os.environ.get(name)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
+
+
+def check_writable(store: Path) -> None:
+    """Make the store's folder and see that it can be written, before any long work; `StoreError` if it cannot."""
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        (store / ".setup.lock").touch()
+    except OSError as error:
+        raise StoreError(f"{store}: the store cannot be written ({error.strerror}). Choose another --store.") from None
+
+
+def _quiet() -> None:
+    """MLflow's running commentary is for its own developers.
+
+    Its warnings about our one pinned requirement are known and harmless.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    import mlflow  # noqa: F401 - importing it sets its loggers, which is undone below
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

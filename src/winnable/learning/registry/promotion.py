@@ -1,0 +1,108 @@
+"""Promotion: a candidate is registered, and becomes champion if it deserves to be; or somebody decides otherwise.
+
+One process at a time changes who is in charge. Fitting and judging a candidate is `training`'s work, whether it deserves to be
+champion `contest`'s, what is kept of it `recording`'s.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from winnable.core.progress import Progress, unseen
+from winnable.data.ingestion.crm import Crm
+from winnable.errors import ArtefactError, StoreError
+from winnable.learning.artifacts.artifact import Artefact
+from winnable.learning.registry.champion_challenger import Contest, decide
+from winnable.learning.registry.mlflow_registry import Registry
+from winnable.learning.registry.model_diff import Changes
+from winnable.learning.registry.records import ROLLED_BACK, earlier_champion
+from winnable.learning.registry.run_contents import find, record_of
+from winnable.learning.reporting.report import Report
+from winnable.learning.scoring.predictor import Predictor
+from winnable.learning.training.backtest import Backtest
+from winnable.learning.training.train import Candidate
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a candidate: its version, whether it is champion, and why.
+
+    `contest`: how it compares with the champion, the rules and the base rate; `changes`: what is different since the champion
+    before it. None where there was nothing to compare with. `report` tells it all to whoever pays for it.
+    """
+
+    version: int
+    champion: bool
+    because: str
+    contest: Contest | None
+    changes: Changes | None
+    report: Report
+
+    @property
+    def told(self) -> str:
+        """All of it in a sentence."""
+        return f"Version {self.version} is {'champion' if self.champion else 'challenger'}: {self.because}."
+
+
+def register(
+    candidate: Candidate,
+    crm: Crm,
+    store: Path,
+    *,
+    tested: Backtest | None = None,
+    began: float | None = None,
+    progress: Progress = unseen,
+) -> Verdict:
+    """Record a candidate in the store's MLflow and make it champion if it deserves to be; the rule is `contest.decide`.
+
+    Each is compared with the champion that it replaces, also where several trainings end at once. `tested` is a backtest for the
+    record and the report; `began` is when the training did, in seconds since 1970.
+    """
+    registry = Registry(store)
+    with registry.alone():
+        registry.settle()
+    while True:
+        champion = registry.champion()
+        before = _readable(registry, champion)
+        incumbent = None if before is None else Predictor(before, str(champion))
+        decision = decide(candidate, crm, incumbent, progress)
+        changes = None if before is None else Changes.between(before, candidate.artefact, str(champion))
+        found = find(candidate, crm, decision, changes, tested)
+        record = record_of(candidate, crm, found, began)
+        with registry.alone():
+            if registry.champion() != champion:
+                continue  # another training was quicker: compare with its model
+            version = registry.register(record)
+            if decision.champion:
+                registry.promote(version, decision.because)
+        return Verdict(version, decision.champion, decision.because, decision.contest, changes, found.report)
+
+
+def promote(store: Path, version: int, because: str = "asked for") -> int | None:
+    """Put a version in charge because somebody asks for it; returns the version that was. `StoreError` if there is none such."""
+    registry = Registry(store)
+    with registry.alone():
+        registry.settle()
+        before = registry.champion()
+        registry.promote(version, because)
+    return before
+
+
+def rollback(store: Path, because: str = "asked for") -> tuple[int | None, int]:
+    """Put the champion before the present one in charge again; returns both versions. `StoreError` if there was none."""
+    registry = Registry(store)
+    with registry.alone():
+        registry.settle()
+        before = registry.champion()
+        version = earlier_champion(registry.history())
+        if version is None:
+            raise StoreError(f"{store}: there was no champion before the present one. `winnable models` lists what is there.")
+        registry.promote(version, because, ROLLED_BACK)
+    return before, version
+
+
+def _readable(registry: Registry, version: int | None) -> Artefact | None:
+    """The champion's artefact; one that cannot be read any more defends nothing."""
+    try:
+        return None if version is None else registry.artefact(version)
+    except ArtefactError:
+        return None

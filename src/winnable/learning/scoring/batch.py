@@ -1,0 +1,172 @@
+"""Batch scoring: every row of an export gets an answer or an error, in the order of the export, a block of rows at a time.
+
+The numbers are the predictor's; here rows are brought to it and its answers to a table.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from winnable.core.columns import BoolArray, IntArray
+from winnable.core.files import whole_file
+from winnable.core.progress import Progress, unseen
+from winnable.core.timestamps import NEVER, times_of
+from winnable.data.features.offline import facts_of
+from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
+from winnable.data.ingestion.parsing import parse_moments
+from winnable.data.ingestion.sources.source import Source
+from winnable.errors import DataError
+from winnable.learning.scoring.predictor import Predictor, Scores
+
+COLUMNS = ["lead_id", "probability", "low", "high", "probability_winnable", "grade", "decision", "because", "reasons"]
+COLUMNS += ["mode", "model", "as_of", "error"]
+CLOSED = "It is closed already; the score says what was known at the time, not what happened."
+Keep = Callable[[IntArray, IntArray, Scores], None]
+BLOCK = 50_000  # rows scored together, so that memory does not grow with the export
+
+
+def read_to_score(predictor: Predictor, leads: Source, activities: Source | None = None, history: Source | None = None) -> Crm:
+    """The leads of an export that is to be scored, read as the model's own export was; every row stays, in order."""
+    day_first = None if predictor.plan.created is None else predictor.plan.created.day_first
+    return read_crm(predictor.definition, leads, activities, history, for_training=False, day_first=day_first)
+
+
+def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
+    """The moment for which each lead is scored, microseconds since 1970, shape (n,).
+
+    `asked` is a date for all of them or the name of a column with a date for each; without it, it is the second after the newest
+    time recorded in the export, so that all that it knows counts, and for an export without any time it is now. A row without a
+    date of its own gets the smallest int64. `DataError` if what was asked for is neither a date nor a column.
+    """
+    size = len(crm.leads)
+    if asked is not None and asked in crm.leads:
+        return times_of(parse_moments(crm.leads[asked]))
+    if asked is not None:
+        moment = parse_moments(pd.Series([asked], dtype="str"))
+        if moment.isna().any():
+            raise DataError(f"--as-of {asked}: neither a date such as 2026-06-30 nor a column of the leads. Give one of the two.")
+        return np.repeat(times_of(moment), size)
+    latest = latest_moment(crm)
+    present = pd.Timestamp.now("UTC") if latest is None else latest.floor("s") + pd.Timedelta(seconds=1)
+    return np.repeat(times_of(pd.Series([present])), size)
+
+
+def score_table(
+    predictor: Predictor,
+    crm: Crm,
+    as_of: IntArray,
+    *,
+    reasons: bool = True,
+    block: int = BLOCK,
+    keep: Keep | None = None,
+    progress: Progress = unseen,
+) -> pd.DataFrame:
+    """The scores of all leads as a table, a row a lead, in order; a lead that cannot be scored has an error text and empty
+    numbers.
+
+    That includes rows of the source that could not even be read, so that nothing is lost. Where sales has a capacity, the leads
+    of an export compete for the places of one week; those of an export of more than a block are held against the usual bar.
+
+    `keep` is given the scores of open leads, a block at a time: their positions, moments and scores.
+    """
+    faults = _faults(crm, as_of)
+    blocks = [_unread(crm)]
+    for start in range(0, len(crm.leads), block):
+        rows = np.arange(start, min(start + block, len(crm.leads)))
+        blocks.append(_score_block(predictor, crm, rows, as_of[rows], faults.iloc[rows], reasons, keep))
+        progress("Scoring", int(rows[-1]) + 1, len(crm.leads))
+    filled = [part for part in blocks if len(part)]
+    return pd.concat(filled).sort_index().reindex(columns=COLUMNS) if filled else pd.DataFrame(columns=COLUMNS)
+
+
+def _unread(crm: Crm) -> pd.DataFrame:
+    """The rows of the source that are no leads at all, with the reason, indexed by their number like the leads."""
+    told = crm.rejects[(crm.rejects["table"] == "leads") & ~crm.rejects["row"].isin(crm.leads.index)].set_index("row")
+    return pd.DataFrame({"lead_id": told["id"], "error": told["reason"]})
+
+
+def _score_block(
+    predictor: Predictor,
+    crm: Crm,
+    rows: IntArray,
+    as_of: IntArray,
+    faults: "pd.Series[str]",
+    reasons: bool,
+    keep: Keep | None,
+) -> pd.DataFrame:
+    """The scores of some rows. Leads that are closed already get theirs, but take nobody's place with sales."""
+    ended = _ended(predictor, crm, rows, as_of)
+    scored = [
+        _score_rows(predictor, crm, rows[chosen], as_of[chosen], faults[chosen], reasons, keep if chosen is not ended else None)
+        for chosen in (~ended, ended)
+        if chosen.any()
+    ]
+    table = pd.concat(scored).sort_index()
+    table.loc[ended & table["error"].isna().to_numpy(), ["decision", "because"]] = ["closed", CLOSED]
+    return table
+
+
+def _ended(predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray) -> BoolArray:
+    """Which leads were won or lost by the moment of scoring, or at a time that nobody wrote down."""
+    leads, outcome = crm.leads.iloc[rows], predictor.definition.outcome
+    if "@status" not in leads:
+        return np.zeros(len(rows), dtype=bool)
+    over: BoolArray = leads["@status"].isin([*outcome.won, *outcome.lost]).to_numpy(dtype=bool)
+    return over & (times_of(leads["@closed"]) <= as_of) if "@closed" in leads else over
+
+
+def _score_rows(
+    predictor: Predictor,
+    crm: Crm,
+    rows: IntArray,
+    as_of: IntArray,
+    faults: "pd.Series[str]",
+    reasons: bool,
+    keep: Keep | None,
+) -> pd.DataFrame:
+    ids = crm.leads["@id"].iloc[rows].fillna("").tolist()
+    good: BoolArray = faults.isna().to_numpy()
+    facts = facts_of(predictor.plan, predictor.definition, crm, rows, np.where(good, as_of, 0))
+    scores = predictor.score(facts, ids, reasons=reasons, one_week=len(crm.leads) <= BLOCK)
+    if keep is not None:
+        keep(rows[good], as_of[good], scores.take(np.flatnonzero(good)))
+    empty = np.full(len(rows), np.nan)
+    table = pd.DataFrame(
+        {
+            "lead_id": ids,
+            "probability": scores.probability,
+            "low": scores.low,
+            "high": scores.high,
+            "probability_winnable": empty if scores.winnable is None else scores.winnable,
+            "grade": scores.grade,
+            "decision": [decision.action for decision in scores.decision],
+            "because": [decision.because for decision in scores.decision],
+            "reasons": ["; ".join(reason.says for reason in told) for told in scores.reasons],
+            "mode": scores.mode,
+            "model": predictor.version,
+            "as_of": pd.to_datetime(np.where(good, as_of, 0), unit="us", utc=True).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+        index=crm.leads.index[rows],
+    )
+    table.loc[~good, table.columns[1:]] = None
+    return table.assign(error=faults.to_numpy())
+
+
+def _faults(crm: Crm, as_of: IntArray) -> "pd.Series[str]":
+    """Why a lead cannot be scored, missing where it can."""
+    faults = pd.Series(pd.NA, index=crm.leads.index, dtype="str")
+    told = crm.rejects[crm.rejects["table"] == "leads"].drop_duplicates("row").set_index("row")["reason"]
+    faults.update(told.astype("str"))
+    faults[(as_of == NEVER) & faults.isna().to_numpy()] = "the column of --as-of has no date for this lead"
+    if "@created" in crm.leads:
+        late = (times_of(crm.leads["@created"]) > as_of) & faults.isna().to_numpy()
+        faults[late] = "the lead was created after the moment of scoring"
+    return faults
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, whole or not at all. `StoreError` if it cannot be written."""
+    with whole_file(path) as file:
+        table.to_csv(file, index=False, lineterminator="\n")

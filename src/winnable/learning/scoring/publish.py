@@ -1,0 +1,124 @@
+"""The inbox of sales, filled by a batch: the scores of an export's open leads go to the feedback store, where people answer them.
+
+Scores that are there already are not doubled: the same version scores the same lead for the same moment once. What the service
+gives one at a time is kept by `service.recording`.
+"""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from winnable.core.columns import IntArray
+from winnable.core.progress import Progress, unseen
+from winnable.core.timestamps import known_times, times_of
+from winnable.core.values import text
+from winnable.data.feedback.lead_names import Nameplates
+from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
+from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.ingestion.crm import Crm
+from winnable.errors import DataError
+from winnable.learning.scoring.batch import score_table
+from winnable.learning.scoring.predictor import Predictor, Scores
+from winnable.learning.scoring.score_record import answer_of, given_score
+
+_BATCH = 500  # scores in one commit
+Activities = tuple[dict[str, Any], ...]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def score_for_sales(
+    predictor: Predictor,
+    crm: Crm,
+    as_of: IntArray,
+    store: Path,
+    output: Path,
+    *,
+    reasons: bool = True,
+    progress: Progress = unseen,
+) -> pd.DataFrame:
+    """The table of `batch.score_table`, with the scores of open leads kept for sales in the store's feedback.
+
+    `output` is where the table will lie: the store clears it, too, when a person is to be forgotten. `DataError` where the
+    definition names no column for a lead's id: nobody could answer a lead without one.
+    """
+    if predictor.definition.columns.id is None:
+        raise DataError("the inbox needs leads with an id; name its column under columns.id of the definition and train again.")
+    feedback = FeedbackStore.open(store)
+    try:
+        feedback.exported(output)
+        keep = Inbox(predictor, crm, feedback).keep
+        return score_table(predictor, crm, as_of, reasons=reasons, keep=keep, progress=progress)
+    finally:
+        feedback.close()
+
+
+class Inbox:
+    """Keeps the scores of one export's leads as they are given, a block at a time."""
+
+    def __init__(self, predictor: Predictor, crm: Crm, feedback: FeedbackStore) -> None:
+        self._predictor = predictor
+        self._crm = crm
+        self._feedback = feedback
+        self._plates = Nameplates.among(predictor.definition, [name for name in crm.leads.columns if not name.startswith("@")])
+        self._done: dict[datetime, set[str]] = {}
+        self._now = datetime.now(UTC)
+
+    def keep(self, rows: IntArray, as_of: IntArray, scores: Scores) -> None:
+        """Keep the `scores` (n) of the leads at these positions, given for these moments in microseconds since 1970."""
+        batch: list[GivenScore] = []
+        for each in self._given(rows, as_of, scores):
+            batch.append(each)
+            if len(batch) == _BATCH:
+                self._feedback.remember(batch)
+                batch = []
+        self._feedback.remember(batch)
+
+    def _given(self, rows: IntArray, as_of: IntArray, scores: Scores) -> Iterator[GivenScore]:
+        leads = self._crm.leads.iloc[rows].astype(object)
+        leads = leads.where(leads.notna(), None)
+        activities = self._activities(leads["@id"].to_list(), as_of)
+        for place, lead in enumerate(leads.to_dict("records")):
+            lead_id, moment = text(lead["@id"]), _EPOCH + timedelta(microseconds=int(as_of[place]))
+            if lead_id is None or len(lead_id) > LONGEST_ID:
+                continue
+            done = self._done.setdefault(moment, self._feedback.already_scored(self._predictor.version, moment))
+            if lead_id in done:
+                continue
+            done.add(lead_id)
+            yield self._score(lead_id, moment, lead, activities[place], scores, place)
+
+    def _score(
+        self, lead_id: str, moment: datetime, lead: dict[Any, Any], activities: Activities, scores: Scores, place: int
+    ) -> GivenScore:
+        return given_score(
+            answer_of(scores, place, lead_id, str(uuid.uuid4())),
+            mode=scores.mode,
+            version=self._predictor.version,
+            as_of=moment,
+            given_at=self._now,
+            plate=self._plates.of(lead),
+            fields=[field.name for field in self._predictor.plan.fields],
+            values=lead,
+            activities=activities,
+        )
+
+    def _activities(self, ids: list[str], as_of: IntArray) -> list[Activities]:
+        """The last activities of each lead before its moment, oldest first."""
+        table = self._crm.activities
+        if table is None:
+            return [()] * len(ids)
+        table = table[table["@id"].isin(set(ids))]
+        order = {lead_id: group for lead_id, group in table.groupby("@id", sort=False).indices.items()}
+        at, kinds = times_of(table["@at"]), table["@kind"].to_list()
+        known = known_times(table)
+        written = np.datetime_as_string(at.astype("datetime64[us]"), unit="s")
+        told = []
+        for lead_id, moment in zip(ids, as_of, strict=True):
+            past = [row for row in order.get(lead_id, ()) if known[row] < moment][-ACTIVITIES_KEPT:]
+            told.append(tuple({"kind": kinds[row], "at": f"{written[row]}Z"} for row in past))
+        return told

@@ -1,0 +1,59 @@
+"""One score that was given: as an answer says it, and as the feedback store keeps it with what it was made of.
+
+Batches (`inbox`) and the service (`service.serving`, `service.keeping`) go by it. Imports no database.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from winnable.data.feedback.lead_names import Nameplate
+from winnable.data.feedback.store.records import GivenScore
+
+if TYPE_CHECKING:
+    from winnable.learning.scoring.predictor import Scores
+
+
+def answer_of(scores: "Scores", place: int, lead_id: str, score_id: str) -> dict[str, Any]:
+    """What is told of the lead at `place` among the `scores`."""
+    decision = scores.decision[place]
+    return {
+        "score_id": score_id,
+        "lead_id": lead_id,
+        "probability": float(scores.probability[place]),
+        "low": float(scores.low[place]),
+        "high": float(scores.high[place]),
+        "probability_winnable": None if scores.winnable is None else float(scores.winnable[place]),
+        "grade": scores.grade[place],
+        "decision": decision.action,
+        "because": decision.because,
+        "reasons": [{"says": each.says, "log_odds": each.log_odds} for each in scores.reasons[place]],
+    }
+
+
+def given_score(
+    answer: Mapping[str, Any],
+    *,
+    mode: str,
+    version: str,
+    as_of: datetime,
+    given_at: datetime,
+    plate: Nameplate,
+    fields: Iterable[str],
+    values: Mapping[str, Any],
+    activities: tuple[dict[str, Any], ...],
+) -> GivenScore:
+    """The score of an `answer_of` a lead; of the lead's `values`, the `fields` that the model looks at, where they are there."""
+    return GivenScore(
+        **{**answer, "reasons": tuple(answer["reasons"])},
+        as_of=as_of,
+        given_at=given_at,
+        mode=mode,
+        version=version,
+        person=plate.person,
+        values={name: values[name] for name in fields if values.get(name) is not None},
+        activities=activities,
+        name=plate.name,
+        owner=plate.owner,
+        source=plate.source,
+    )

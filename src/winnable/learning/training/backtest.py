@@ -1,0 +1,326 @@
+"""Backtest: train and test again and again through time, each time with what was known then.
+
+At every cut the CRM is taken back to what it was (`history.past`), a model is learned from it the way `winnable train` would have
+done that day, and it answers for the leads that came until the next cut, at every moment at which they are looked at. Only
+outcomes whose whole horizon has passed by today judge it, beside the base rate and the scorecard of that day and the model of one
+cut before. Whether a model in charge should be replaced today is not decided here but in `reassessment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from winnable.core.columns import FloatArray, IntArray
+from winnable.core.progress import Progress, unseen
+from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
+from winnable.data.features.offline import facts_of
+from winnable.data.features.point_in_time import as_of, cannot_be_undone
+from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
+from winnable.data.ingestion.crm import Crm, latest_moment
+from winnable.data.leakage.detect import assess_columns, left_out
+from winnable.definition.decide.scorecard import score_points
+from winnable.definition.schema import Definition
+from winnable.errors import DataError
+from winnable.learning.model.calibration import sigmoid
+from winnable.learning.scoring.predictor import Predictor
+from winnable.learning.training.curves import gains
+from winnable.learning.training.metrics import LEAST, Difference, Measured, bootstrap, difference, measure
+from winnable.learning.training.train import Tell, learn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_PERIODS = 6
+MONTHS = (1, 2, 3, 6, 12)  # how long a period may be where nobody says how many there shall be
+MOST_OPEN = 0.5  # of a period's rows may have a horizon that has not passed yet; with more of them, the others tell too little
+USUAL_SHARE = 0.2  # of the leads are worked where the definition names no capacity
+MODEL, PREVIOUS, RULES, BASE = "model", "previous model", "rules", "base rate"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of n outcomes within the horizon today, mature or not.
+
+    `weight` (n,) is the inverse of the chance that such an outcome would be seen by now, 0 where it is not; `won` (n,) is 1.0 or
+    0.0, and means nothing where the weight is 0.
+    """
+
+    weight: FloatArray
+    won: FloatArray
+
+
+@dataclass(frozen=True)
+class Period:
+    """What the model learned at `start` said of the leads that came from then until `end`, and what became of them.
+
+    `rows` are these leads at the moments at which they were looked at, n rows; `answers` the probabilities (n,) of the model, of
+    the previous model (not in the first period), the rules and the base rate. `seen` says which of the rows that are not mature
+    have an outcome all the same. `places` is how many of the leads sales would have worked. `leads` and
+    `wins` count what the model was learned from, `mode` says who answered.
+    """
+
+    start: datetime
+    end: datetime
+    rows: Snapshots
+    answers: Mapping[str, FloatArray]
+    seen: Seen
+    places: int
+    leads: int
+    wins: int
+    mode: str
+
+    @property
+    def name(self) -> str:
+        """The period in words."""
+        return f"{self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"
+
+    @property
+    def judged(self) -> int:
+        """How many leads judge the answers."""
+        return len(np.unique(self.rows.leads[self.rows.known]))
+
+    @property
+    def won(self) -> int:
+        """How many of them were won within the horizon of some moment at which they were looked at."""
+        return len(np.unique(self.rows.leads[self.rows.won == 1.0]))
+
+    def measured(self) -> dict[str, Measured]:
+        """Each answer, judged on the rows whose whole horizon has passed."""
+        mature = self.rows.known
+        base = float(self.answers[BASE][0])
+        return {name: measure(self.rows.won[mature], each[mature], base) for name, each in self.answers.items()}
+
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals of the model's measures, from people drawn again."""
+        mature = self.rows.known
+        base = float(self.answers[BASE][0])
+        return bootstrap(self.rows.won[mature], self.answers[MODEL][mature], base, self.rows.person[mature])
+
+    def brier(self) -> dict[str, float]:
+        """The Brier score of each answer over all rows, open ones too.
+
+        Seen outcomes stand in for those that are not: each is weighed by the inverse probability of being seen (Graf, Schmoor,
+        Sauerbrei and Schumacher 1999, Statistics in Medicine 18, 2529-2545). Losing is a competing end: an outcome, no censoring.
+        """
+        seen = self.seen
+        return {name: float(seen.weight @ (each - seen.won) ** 2 / len(seen.won)) for name, each in self.answers.items()}
+
+    def lift(self) -> dict[str, float]:
+        """How many times the usual share of wins each answer finds among the leads that sales would have worked, on arrival."""
+        new = self.rows.known & (self.rows.age == 0)
+        won = self.rows.won[new]
+        places = round(self.places * len(won) / max(int((self.rows.age == 0).sum()), 1))
+        if not won.sum() or not 0 < places <= len(won):
+            return {}
+        by_chance = float(won.sum()) * places / len(won)
+        return {name: float(gains(won, each[new])[places]) / by_chance for name, each in self.answers.items()}
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """All periods, in order of time, and what must be known to read them."""
+
+    periods: tuple[Period, ...]
+    horizon_days: float | None
+    notes: tuple[str, ...]
+
+    def measured(self) -> dict[str, Measured]:
+        """Each answer over the periods that all answers have; what is saved is held against the base rate as it was known."""
+        rows, answers, _ = self._together()
+        measured = {name: measure(rows, each, float(rows.mean())) for name, each in answers.items()}
+        constant = measured[BASE].log_loss
+        return {name: replace(each, skill=1 - each.log_loss / constant) for name, each in measured.items()}
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """What the model can be compared with."""
+        return tuple(name for name in self._together()[1] if name != MODEL)
+
+    def compared(self, other: str) -> Difference:
+        """How much lower the model's log loss is than another answer's, with its interval."""
+        won, answers, person = self._together()
+        return difference(won, answers[MODEL], answers[other], person)
+
+    def table(self) -> pd.DataFrame:
+        """A row for each period and answer, with every measure, and 95 % intervals of the model's."""
+        import pandas as pd
+
+        rows = []
+        for period in self.periods:
+            brier, lift = period.brier(), period.lift()
+            for name, each in period.measured().items():
+                spread = period.intervals if name == MODEL else {}
+                ends = {f"{key}_{end}": pair[i] for key, pair in spread.items() for i, end in enumerate(("low", "high"))}
+                counted = {"learned_from": period.leads, "wins_learned": period.wins, "mode": period.mode}
+                mature = {"mature": float(period.rows.known.mean()), "brier_ipcw": brier[name], "lift": lift.get(name)}
+                when = {"start": f"{period.start:%Y-%m-%d}", "end": f"{period.end:%Y-%m-%d}", "answer": name}
+                rows.append({**when, **counted, **each.metrics(), **ends, **mature})
+        return pd.DataFrame(rows)
+
+    def _together(self) -> tuple[FloatArray, dict[str, FloatArray], IntArray]:
+        """Outcomes, answers and persons of all mature rows, of the periods that have a previous model if any has."""
+        chosen = [period for period in self.periods if PREVIOUS in period.answers] or list(self.periods)
+        mature = [period.rows.known for period in chosen]
+        joined = {
+            name: np.concatenate([period.answers[name][known] for period, known in zip(chosen, mature, strict=True)])
+            for name in chosen[0].answers
+        }
+        rows = [period.rows.take(known) for period, known in zip(chosen, mature, strict=True)]
+        return np.concatenate([each.won for each in rows]), joined, np.concatenate([each.person for each in rows])
+
+
+def backtest(
+    definition: Definition,
+    crm: Crm,
+    *,
+    periods: int | Sequence[datetime] | None = None,
+    seed: int = 0,
+    threads: int = 2,
+    quick: bool = False,
+    tell: Tell = lambda _: None,
+    progress: Progress = unseen,
+) -> Backtest:
+    """Learn at each of several cuts and judge on the leads that came until the next.
+
+    Without `periods` they are months, or so many months that a period sees ten wins, and the latest six of them; else so many of
+    equal length, or from each of the given moments to the next. With `quick` the models are fitted without symmetric trees, in a
+    third of the time (`LeadModel`). `DataError` where leads have no creation date or the history is too short for one period.
+    """
+    latest = latest_moment(crm)
+    if "@created" not in crm.leads or latest is None:
+        raise DataError("a backtest needs to know when each lead came; name the column with the creation date as columns.created")
+    present = latest.to_pydatetime()
+    rows = take_snapshots(definition, crm, present)
+    ever_left_out = left_out(assess_columns(definition, crm))
+    cuts = _cuts(rows, present, periods) if periods is None or isinstance(periods, int) else list(periods)
+    done: list[Period] = []
+    previous: Predictor | None = None
+    for number, (start, end) in enumerate(pairwise(cuts), start=1):
+        tell(f"{number} of {len(cuts) - 1}: learning from what was known on {start:%Y-%m-%d}")
+        progress("Going through the past", number - 1, len(cuts) - 1)
+        past = as_of(definition, crm, start)
+        candidate = learn(
+            *(definition, past), seed=seed, threads=threads, present=start, leave_out=ever_left_out, judge=False, quick=quick
+        )
+        predictor = Predictor(candidate.artefact)
+        chosen = came_between(crm, rows, start, end)
+        if chosen.known.any():
+            done.append(_period(definition, crm, chosen, (start, end, present), predictor, previous))
+        previous = predictor
+        progress("Going through the past", number, len(cuts) - 1)
+    return Backtest(tuple(done), rows.horizon_days, cannot_be_undone(definition, crm))
+
+
+def _period(
+    definition: Definition,
+    crm: Crm,
+    rows: Snapshots,
+    moments: tuple[datetime, datetime, datetime],
+    predictor: Predictor,
+    previous: Predictor | None,
+) -> Period:
+    start, end, present = moments
+    answers = {MODEL: answer_of(predictor, crm, rows)}
+    if previous is not None:
+        answers[PREVIOUS] = answer_of(previous, crm, rows)
+    facts = facts_of(predictor.plan, definition, crm, rows.leads, rows.as_of)
+    answers[RULES] = sigmoid(score_points(definition, facts).logit)
+    card = predictor.card
+    answers[BASE] = np.full(len(rows.won), float(card["base_rate"]))
+    arrived, capacity = int((rows.age == 0).sum()), definition.gate.capacity_per_week
+    weeks = (end - start).total_seconds() / (7 * 86_400)
+    places = round(USUAL_SHARE * arrived) if capacity is None else min(arrived, round(capacity * weeks))
+    seen = seen_by(definition, crm, rows, present)
+    return Period(start, end, rows, answers, seen, places, card["leads"], card["wins"], predictor.mode)
+
+
+def answer_of(predictor: Predictor, crm: Crm, rows: Snapshots) -> FloatArray:
+    """What a model says of each row, by what was known then: probabilities (n,)."""
+    facts = facts_of(predictor.plan, predictor.definition, crm, rows.leads, rows.as_of)
+    return predictor.probability(facts)
+
+
+def seen_by(definition: Definition, crm: Crm, rows: Snapshots, present: datetime) -> Seen:
+    """The outcomes that are known today, and the weights that let them stand for the others.
+
+    The only censoring is that today comes too early, so that the time until then is known for every row, and its distribution
+    among the rows needs no model. A row that ended after t days is seen where at least t days have passed since.
+    """
+    if rows.horizon_days is None:
+        return Seen(rows.known / max(float(rows.known.mean()), 1e-9), np.nan_to_num(rows.won))
+    horizon = int(rows.horizon_days * DAY)
+    followed = microseconds(present) - rows.as_of
+    closed, outcome = times_of(crm.leads["@closed"])[rows.leads], outcomes(definition, crm)[rows.leads]
+    ended = ~np.isnan(outcome) & (closed != NEVER)
+    until = np.where(ended, closed - rows.as_of, horizon + 1)
+    needed = np.minimum(until, horizon)
+    ordered = np.sort(followed)
+    share = 1 - np.searchsorted(ordered, needed, side="left") / len(ordered)
+    weight = np.where(needed <= followed, 1 / np.maximum(share, 1 / len(ordered)), 0.0)
+    return Seen(weight, ((outcome == 1.0) & (until <= horizon)).astype(np.float64))
+
+
+def came_between(crm: Crm, rows: Snapshots, start: datetime, end: datetime) -> Snapshots:
+    """The rows of people who first came from `start` until before `end`, at the moments in that time."""
+    created = times_of(crm.leads["@created"])[rows.leads]
+    first = np.full(int(rows.person.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, rows.person, created)
+    begin, stop = microseconds(start), microseconds(end)
+    return rows.take((first[rows.person] >= begin) & (rows.as_of >= begin) & (rows.as_of < stop))
+
+
+def _cuts(rows: Snapshots, present: datetime, periods: int | None) -> list[datetime]:
+    """The moments between periods, one more than there are of them."""
+    horizon = int((rows.horizon_days or 0) * DAY)
+    new = rows.take((rows.age == 0) & rows.known)
+    both = [np.sort(new.as_of[new.won == outcome]) for outcome in (1.0, 0.0)]
+    if min(map(len, both)) <= LEAST:
+        raise DataError(
+            f"a backtest needs more than {LEAST} won and {LEAST} other leads whose whole horizon has passed; "
+            f"here are {len(both[0])} and {len(both[1])}. Come back later, or give an older export as well."
+        )
+    first = max(int(each[LEAST - 1]) for each in both) + horizon + 1
+    last = microseconds(present) - horizon
+    if first >= last:
+        raise DataError(
+            f"the history is too short for a backtest: what was known on {_at(first):%Y-%m-%d} is the first to learn from, and "
+            f"leads that came after {_at(last):%Y-%m-%d} have no outcome yet."
+        )
+    if periods is not None:
+        return [_at(int(each)) for each in np.linspace(first, last, periods + 1)]
+    options = [cuts for months in MONTHS if len(cuts := list(_of_months(rows, first, present, months))) > 1]
+    if not options:
+        return [_at(first), _at(last)]
+    wins = [np.histogram(both[0], [microseconds(cut) for cut in cuts])[0] for cuts in options]
+    enough = [cuts for cuts, each in zip(options, wins, strict=True) if np.median(each) >= LEAST]
+    return (enough or options[-1:])[0][-MOST_PERIODS - 1 :]
+
+
+def _of_months(rows: Snapshots, first: int, present: datetime, months: int) -> Iterator[datetime]:
+    """Cuts at the beginning of months, back from the last period of which enough is known."""
+    horizon = int((rows.horizon_days or 0) * DAY)
+    cuts = [datetime(present.year, present.month, 1, tzinfo=UTC)]
+    while microseconds(cuts[0]) > first:
+        year, month = divmod(cuts[0].year * 12 + cuts[0].month - 1 - months, 12)
+        cuts.insert(0, datetime(year, month + 1, 1, tzinfo=UTC))
+    known = [each for each in cuts if microseconds(each) >= first]
+    for start, end in pairwise(known):
+        yield start
+        inside = (rows.as_of >= microseconds(start)) & (rows.as_of < microseconds(end))
+        ripe = rows.as_of[inside] + horizon <= microseconds(present)
+        if inside.any() and ripe.mean() < 1 - MOST_OPEN:
+            return
+    yield from known[-1:]
+
+
+def _at(moment: int) -> datetime:
+    """Microseconds since 1970 as a moment, to the second."""
+    return datetime.fromtimestamp(moment // 1_000_000, UTC)

@@ -1,0 +1,182 @@
+"""Evaluation: how good probabilities are on leads whose outcome is known, and on which leads that may be judged.
+
+Every comparison is on the same leads, later than anything the compared answers were learned from where the history has dates. The
+measures are those of the prediction literature (Steyerberg 2019, "Clinical Prediction Models", ch. 15). No model is fitted here;
+what is told by a table rather than a number is in `curves`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+
+from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.timestamps import DAY
+from winnable.data.features.training_rows import Snapshots
+from winnable.learning.model.calibration import log_losses, logit_of
+
+LATER_SHARE = 0.25  # of the rows, the latest, on which a model of the others is judged
+LEAST = 10  # wins, and losses, on either side below which a forward split judges nothing
+DRAWS = 200  # resampled sets of people behind an interval; its ends are then known to about a twentieth of its width
+TAIL = 0.025  # left out of an interval on either side: it holds 95 %
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How good n probabilities were. `skill` is the share of the base rate's log loss that they save; below 0 they do harm.
+
+    `predicted_to_observed` is the ratio of the mean probability to the rate won; `observed_to_expected` is its inverse, with the
+    95 % interval of Debray et al. 2017 (BMJ 356:i6460). `slope` and `intercept` are those of the logistic recalibration (Cox
+    1958): a slope below 1 means too extreme, above 1 too timid. What one class alone cannot tell is None.
+    """
+
+    leads: int
+    wins: int
+    log_loss: float
+    skill: float
+    brier: float
+    predicted_to_observed: float | None
+    observed_to_expected: float | None
+    observed_to_expected_low: float | None
+    observed_to_expected_high: float | None
+    auc: float | None
+    slope: float | None
+    intercept: float | None
+
+    def metrics(self, prefix: str = "") -> dict[str, float]:
+        """The measures that could be taken, by name."""
+        return {prefix + name: float(value) for name, value in asdict(self).items() if value is not None}
+
+
+def measure(won: FloatArray, probability: FloatArray, base: float) -> Measured:
+    """Judge probabilities (n,) by outcomes (n,) of 0 and 1, n > 0, against the constant `base`."""
+    probability = np.clip(probability, 1e-6, 1 - 1e-6)
+    loss = float(log_loss(won, probability, labels=[0, 1]))
+    constant = float(log_loss(won, np.full(len(won), np.clip(base, 1e-6, 1 - 1e-6)), labels=[0, 1]))
+    both = 0 < won.sum() < len(won)
+    intercept, slope = _recalibration(won, probability) if both else (None, None)
+    ratio = float(won.mean() / probability.mean()) if won.sum() else None
+    margin = float(np.exp(1.96 * np.sqrt((1 - won.mean()) / won.sum()))) if won.sum() else 1.0
+    return Measured(
+        leads=len(won),
+        wins=int(won.sum()),
+        log_loss=loss,
+        skill=1 - loss / constant,
+        brier=float(brier_score_loss(won, probability)),
+        predicted_to_observed=None if ratio is None else 1 / ratio,
+        observed_to_expected=ratio,
+        observed_to_expected_low=None if ratio is None else ratio / margin,
+        observed_to_expected_high=None if ratio is None else ratio * margin,
+        auc=float(roc_auc_score(won, probability)) if both else None,
+        slope=slope,
+        intercept=intercept,
+    )
+
+
+def _recalibration(won: FloatArray, probability: FloatArray) -> tuple[float | None, float | None]:
+    """Intercept and slope of the outcome regressed on the log-odds; None for constant probabilities, which have no slope."""
+    logit = np.log(probability / (1 - probability))
+    if np.ptp(logit) < 1e-9:
+        return None, None
+    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(logit[:, None], won)
+    return float(fitted.intercept_[0]), float(fitted.coef_[0, 0])
+
+
+def bootstrap(
+    won: FloatArray, probability: FloatArray, base: float, person: IntArray | None = None, *, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of measures by their names in `Measured`, from people drawn again with replacement (Efron 1979).
+
+    `person` (n,) numbers the people: the rows of one are drawn together. A measure that some draw cannot tell, because it holds
+    only wins or only losses, is left out.
+    """
+    probability = np.clip(probability, 1e-6, 1 - 1e-6)
+    constant = log_losses(np.full(len(won), logit_of(np.clip(base, 1e-6, 1 - 1e-6))), won)
+    loss = log_losses(logit_of(probability), won)
+    squares = (probability - won) ** 2
+    drawn: dict[str, list[float]] = {name: [] for name in ("log_loss", "skill", "brier", "observed_to_expected", "auc")}
+    for weights in _redrawn(len(won), person, seed):
+        wins = float(weights @ won)
+        drawn["log_loss"].append(float(weights @ loss / weights.sum()))
+        drawn["skill"].append(1 - float((weights @ loss) / (weights @ constant)))
+        drawn["brier"].append(float(weights @ squares / weights.sum()))
+        drawn["observed_to_expected"].append(wins / float(weights @ probability) if wins else np.nan)
+        both = 0 < wins < weights.sum()
+        drawn["auc"].append(float(roc_auc_score(won, probability, sample_weight=weights)) if both else np.nan)
+    return {name: _interval(values) for name, values in drawn.items() if not np.isnan(values).any()}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much lower the log loss of one answer is than another's on the same leads: the mean, its 95 % interval, and the share
+    of the resampled sets of people in which it is lower at all. Above 0 the first answer is better."""
+
+    mean: float
+    low: float
+    high: float
+    sure: float
+
+
+def difference(
+    won: FloatArray, one: FloatArray, other: FloatArray, person: IntArray | None = None, *, seed: int = 0
+) -> Difference:
+    """Compare two answers, probabilities (n,), by a paired bootstrap of people: both are judged on the same draws."""
+    losses = [log_losses(logit_of(np.clip(answer, 1e-6, 1 - 1e-6)), won) for answer in (one, other)]
+    less = losses[1] - losses[0]
+    drawn = [float(weights @ less / weights.sum()) for weights in _redrawn(len(won), person, seed)]
+    return Difference(float(less.mean()), *_interval(drawn), float(np.mean(np.array(drawn) > 0)))
+
+
+def _redrawn(size: int, person: IntArray | None, seed: int) -> Iterator[FloatArray]:
+    """How often each row counts, (n,), in each of `DRAWS` sets of people."""
+    members = np.arange(size) if person is None else np.unique(person, return_inverse=True)[1]
+    people, chance = int(members.max(initial=-1)) + 1, np.random.default_rng(seed)
+    for _ in range(DRAWS):
+        times = np.bincount(chance.integers(people, size=people), minlength=people)
+        yield times[members].astype(np.float64)
+
+
+def _interval(drawn: list[float]) -> tuple[float, float]:
+    low, high = np.quantile(drawn, [TAIL, 1 - TAIL])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to learn from and later rows to judge on, as masks (n,); where the cut between them lies, in microseconds and words.
+
+    The earlier rows are those whose outcome was known at the cut.
+    """
+
+    earlier: BoolArray
+    later: BoolArray
+    at: int
+    cut: str
+
+
+def split_forward(rows: Snapshots) -> Split | None:
+    """Cut known rows in time, with a gap of the horizon; None where there is no time or too little on either side to judge by.
+
+    A person who stands among the later rows is left out of the earlier ones.
+    """
+    if not rows.timed or not len(rows.won):
+        return None
+    cut = int(np.quantile(rows.as_of, 1 - LATER_SHARE))
+    later = rows.as_of >= cut
+    earlier = rows.as_of + int((rows.horizon_days or 0) * DAY) <= cut
+    earlier &= ~np.isin(rows.person, rows.person[later])
+    enough = all(tells_enough(rows.won[side]) for side in (earlier, later))
+    day = np.datetime64(cut, "us").astype("datetime64[D]")
+    return Split(earlier & ~later, later, cut, str(day)) if enough else None
+
+
+def tells_enough(won: FloatArray) -> bool:
+    """Whether there are enough wins and losses (n,) to judge by, or to learn something that is worth judging."""
+    return bool(min(won.sum(), (1 - won).sum()) >= LEAST)
+
+
+def base_rate(won: FloatArray) -> float:
+    """The rate won with one win and one loss added (Laplace), so that it is never 0 or 1."""
+    return float((won.sum() + 1) / (len(won) + 2))

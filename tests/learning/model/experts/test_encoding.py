@@ -1,0 +1,73 @@
+"""Encoding: every kind of column is read, and read alike when learning and when scoring."""
+
+import json
+
+import numpy as np
+import pytest
+
+from winnable.core.columns import Facts, Numbers, Words
+from winnable.learning.model.experts.encoding import MISSING, RARE, Encoding, learn_encoding
+
+SIZE = 40
+
+
+def facts() -> Facts:
+    cities = ["Ulm", "Bonn"] * 15 + ["Kiel"] + [None] * 9
+    return Facts(
+        SIZE,
+        {
+            "visits": Numbers(np.arange(SIZE, dtype=float)),
+            "spent": Numbers(np.where(np.arange(SIZE) % 4 == 0, np.nan, 2.5)),
+            "constant number": Numbers(np.ones(SIZE)),
+            "empty number": Numbers(np.full(SIZE, np.nan)),
+            "infinite": Numbers(np.where(np.arange(SIZE) % 2 == 0, np.inf, 1.0)),
+            "city": Words.of(cities),
+            "constant word": Words.of(["same"] * SIZE),
+            "empty word": Words.of([None] * SIZE),
+            "id": Words.of([f"L{i}" for i in range(SIZE)]),
+            "only gaps": Words.of(["yes" if i % 3 else None for i in range(SIZE)]),
+        },
+    )
+
+
+@pytest.fixture
+def encoding() -> Encoding:
+    return Encoding(json.loads(json.dumps(learn_encoding(facts()))))
+
+
+def test_columns_that_cannot_tell_are_left_out(encoding: Encoding) -> None:
+    assert encoding.names == ("visits", "spent", "infinite", "city", "only gaps")
+
+
+def test_words_get_codes_and_the_rest_is_rare_or_missing(encoding: Encoding) -> None:
+    codes = encoding.encode(facts(), np.zeros(SIZE)).codes[:, 0]
+    assert set(codes[:30]) == {2, 3}
+    assert codes[30] == RARE
+    assert (codes[31:] == MISSING).all()
+    assert encoding.level_counts == (4, 3)
+
+
+def test_unseen_words_and_absent_columns(encoding: Encoding) -> None:
+    seen = encoding.encode(Facts(2, {"city": Words.of(["Rome", "Ulm"])}), np.zeros(2))
+    assert seen.codes[0, 0] == RARE
+    assert seen.codes[1, 0] > RARE
+    assert np.isnan(seen.numbers).all()
+    assert (seen.codes[:, 1] == MISSING).all()
+
+
+def test_words_where_numbers_were_learned_and_the_reverse(encoding: Encoding) -> None:
+    wrong = Facts(3, {"visits": Words.of(["7", "many", None]), "city": Numbers(np.array([1.0, np.nan, 2.0]))})
+    encoded = encoding.encode(wrong, np.zeros(3))
+    np.testing.assert_array_equal(encoded.numbers[:, 0], [7.0, np.nan, np.nan])
+    assert encoded.codes[:, 0].tolist() == [RARE, MISSING, RARE]
+
+
+def test_infinite_is_missing(encoding: Encoding) -> None:
+    numbers = encoding.encode(facts(), np.zeros(SIZE)).numbers[:, 2]
+    assert np.isnan(numbers[::2]).all()
+    assert (numbers[1::2] == 1.0).all()
+
+
+def test_the_order_of_rows_does_not_change_what_is_learned() -> None:
+    shuffled = facts().take(np.random.default_rng(0).permutation(SIZE))
+    assert learn_encoding(shuffled) == learn_encoding(facts())

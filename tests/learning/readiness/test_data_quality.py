@@ -1,0 +1,134 @@
+"""What is odd about data is found where it was put, and nothing is found where nothing is odd."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from winnable.data.ingestion.crm import read_crm
+from winnable.definition.load import definition_from
+from winnable.definition.schema import Definition
+from winnable.learning.readiness.data_quality import Finding, inspect_quality
+
+SIZE = 600
+
+
+@pytest.fixture(scope="module")
+def company() -> pd.DataFrame:
+    """Leads of twelve months, 50 in each; three quarters closed within a month and a half, those of the last months open."""
+    random = np.random.default_rng(0)
+    created = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(SIZE) * 366 / SIZE, unit="D")
+    closed = created + pd.to_timedelta(random.integers(5, 45, SIZE), unit="D")
+    open_ = closed > pd.Timestamp("2024-12-31")
+    won = random.random(SIZE) < 0.3
+    return pd.DataFrame(
+        {
+            "Lead ID": [f"L{row}" for row in range(SIZE)],
+            "Email": [f"anna.{row}@company{row % 97}.example" for row in range(SIZE)],
+            "Full name": random.choice(["Anna Berg", "Olaf Lund", "Eva Roth"], SIZE),
+            "Created": created.strftime("%Y-%m-%d"),
+            "Closed on": np.where(open_, "", closed.strftime("%Y-%m-%d")),
+            "Status": np.where(open_, "Working", np.where(won, "Closed Won", "Closed Lost")),
+            "Country": random.choice(["DE", "FR"], SIZE),
+        }
+    )
+
+
+def shared(**stages: object) -> Definition:
+    return definition_from(
+        {
+            "outcome": {"won": ["Closed Won"], "lost": ["Closed Lost"]},
+            "columns": {"id": "Lead ID", "person": "Email", "created": "Created", "closed": "Closed on", "status": "Status"}
+            | {"fixed": ["Country"]},
+            "stages": stages,
+        },
+        "the test",
+    )
+
+
+def found(leads: pd.DataFrame, folder: Path, agreed: Definition | None = None) -> dict[str, str]:
+    leads.to_csv(folder / "leads.csv", index=False)
+    agreed = agreed or shared()
+    findings: tuple[Finding, ...] = inspect_quality(agreed, read_crm(agreed, str(folder / "leads.csv")))
+    return {finding.kind: finding.says for finding in findings}
+
+
+def test_a_company_in_order_has_only_its_latest_months_open(company: pd.DataFrame, tmp_path: Path) -> None:
+    assert list(found(company, tmp_path)) == ["open"]
+    early = company[pd.to_datetime(company["Created"]) < "2024-11-01"]
+    assert found(early, tmp_path) == {}
+
+
+def test_junk_and_duplicates_are_counted(company: pd.DataFrame, tmp_path: Path) -> None:
+    leads = company.copy()
+    leads.loc[:11, "Full name"] = "Mickey Mouse"
+    leads.loc[20:23, "Email"] = "ben.ode@company.example"
+    told = found(leads, tmp_path)
+    assert "Looks like junk: 12 leads (2.0%; the name is made up: 12)" in told["junk"]
+    assert "In there more than once: 1 person (3 records too many)" in told["duplicates"]
+
+
+def test_rows_that_cannot_be_used_are_counted(company: pd.DataFrame, tmp_path: Path) -> None:
+    leads = company.copy()
+    leads.loc[:5, "Created"] = ""
+    assert found(leads, tmp_path)["rejects"] == "Could not be used: 6 leads (1.0%): it has no creation date (6)."
+
+
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        (np.full(SIZE, ""), "without any value: `Field`"),
+        (np.full(SIZE, "x"), "the same value everywhere: `Field`"),
+        (np.where(np.arange(SIZE) > 400, "x", ""), "new, with no value in the first half: `Field`"),
+        (np.where(np.arange(SIZE) < 300, "x", ""), "no longer filled in: `Field`"),
+    ],
+)
+def test_columns_that_are_empty_constant_new_or_gone_are_named(
+    company: pd.DataFrame, tmp_path: Path, column: np.ndarray, says: str
+) -> None:
+    assert says in found(company.assign(Field=column), tmp_path)["columns"]
+
+
+def test_columns_without_a_past_are_named(company: pd.DataFrame, tmp_path: Path) -> None:
+    told = found(company.assign(Field=np.where(np.arange(SIZE) % 2, "a", "b")), tmp_path)["untracked"]
+    assert told.startswith("No field history: in 1 column today's value counts at every moment: `Field`.")
+
+
+def test_a_status_that_sounds_final_but_means_nothing_is_named(company: pd.DataFrame, tmp_path: Path) -> None:
+    leads = company.copy()
+    leads.loc[:29, "Status"] = "Disqualified"
+    assert "`Disqualified`: 30" in found(leads, tmp_path)["status"]
+    assert "Working" not in found(leads, tmp_path)["status"]
+
+
+def test_a_definition_that_names_its_open_stages_must_name_them_all(company: pd.DataFrame, tmp_path: Path) -> None:
+    leads = company.copy()
+    leads.loc[:29, "Status"] = "Nurturing"
+    told = found(leads, tmp_path, shared(MIL={"status": ["Working"]}))
+    assert "`Nurturing`: 30" in told["status"]
+    assert "status" not in found(company, tmp_path, shared(MIL={"status": ["Working"]}))
+
+
+def test_a_month_that_is_missing_is_named(company: pd.DataFrame, tmp_path: Path) -> None:
+    leads = company[~company["Created"].str.startswith("2024-05")]
+    assert "No lead was created in 2024-05, where 5" in found(leads, tmp_path)["months"]
+
+
+def test_an_outcome_that_stops_being_recorded_is_named(company: pd.DataFrame, tmp_path: Path) -> None:
+    leads = company.copy()
+    gone = (leads["Status"] == "Closed Lost") & (leads["Closed on"] >= "2024-09-01")
+    leads.loc[gone, ["Status", "Closed on"]] = ["Working", ""]
+    told = found(leads, tmp_path)["label cliff"]
+    assert "Since 2024-09" in told
+    assert "recorded as lost" in told
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_outcomes_that_are_all_of_the_last_month_are_no_cliff(company: pd.DataFrame, tmp_path: Path) -> None:
+    leads = company.assign(**{"Closed on": company["Closed on"].where(company["Closed on"] == "", "2024-12-31")})
+    assert "label cliff" not in found(leads, tmp_path)
+
+
+def test_an_export_without_leads_has_nothing_odd_but_that(company: pd.DataFrame, tmp_path: Path) -> None:
+    assert found(company.head(0), tmp_path) == {"rejects": "There is no lead that can be used."}

@@ -1,0 +1,16 @@
+"""The learning curve rises where there is something to learn, and says nothing where too little could be judged."""
+
+import numpy as np
+
+from winnable.core.columns import Facts, Numbers
+from winnable.learning.readiness.learning_curve import learning_curve
+
+
+def test_the_learning_curve_rises_where_there_is_something_to_learn() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(900, 2))
+    won = random.random(900) < 1 / (1 + np.exp(1.5 - 1.5 * x[:, 0]))
+    curve = learning_curve(Facts(900, {"one": Numbers(x[:, 0]), "two": Numbers(x[:, 1])}), won, steps=3)
+    assert [point.leads for point in curve] == [180, 360, 720]
+    assert curve[-1].saved > max(0.05, curve[0].saved)
+    assert learning_curve(Facts(20, {"one": Numbers(x[:20, 0])}), won[:20]) == ()

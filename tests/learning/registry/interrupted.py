@@ -1,0 +1,96 @@
+"""A program that registers again and again and is killed at another stage each time; prints what it found after each, a line of
+JSON each.
+
+    python -m tests.learning.registry.interrupted STORE LEADS_CSV DEFINITION_TOML
+
+`kill -9` comes from within, when a function of `STAGES` is called, so that the moment is exact. Each registration runs in a fork,
+so that nothing needs to be imported twice; what comes before it, learning, writes nothing and is done once.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+from winnable.data.ingestion.crm import read_crm
+from winnable.definition.load import load_definition
+from winnable.learning.artifacts.artifact import read_artefact
+from winnable.learning.artifacts.deployed import champion_of
+from winnable.learning.registry.mlflow_registry import Registry
+from winnable.learning.registry.promotion import register
+from winnable.learning.training.train import Candidate, learn
+
+STAGES = [
+    ("tracking/client.py", "log_artifacts", 1),
+    ("tracking/client.py", "create_model_version", 1),
+    ("tracking/client.py", "set_registered_model_alias", 1),  # challenger
+    ("learning/registry/mlflow_registry.py", "promote", 1),
+    ("tracking/client.py", "set_registered_model_tag", 1),  # the alias is champion; its history follows
+    ("learning/artifacts/artifact.py", "_write_durably", 4),  # half of the served copy
+]
+"""File, function, and at which of its calls to die."""
+
+
+def numbered(candidate: Candidate, number: int) -> Candidate:
+    """A model that differs from the others by its number."""
+    spec = {**candidate.artefact.spec, "usual_bar": number / 1000}
+    return replace(candidate, artefact=replace(candidate.artefact, spec=spec))
+
+
+def in_fork(work: Callable[[], object]) -> bool:
+    """Do something in a process of its own; whether it was killed. The parent opens no database, which no fork may share."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+            sys.stdout.flush()
+        finally:
+            os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    return os.WIFSIGNALED(status)
+
+
+def killed_at(stage: tuple[str, str, int], work: Callable[[], object]) -> None:
+    """Do something, and be killed when that stage is reached."""
+    left = stage[2]
+
+    def look(frame: FrameType, event: str, _: object) -> None:
+        nonlocal left
+        code = frame.f_code
+        if code.co_name == stage[1] and code.co_filename.endswith(stage[0]):
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.settrace(look)
+    work()
+
+
+def tell(store: Path, stage: str, killed: bool) -> None:
+    """Print the served champion, as a service would find it, and whether it is what the registry holds under its number."""
+    served = champion_of(store)
+    assert served is not None
+    same = read_artefact(served.folder).fingerprint == Registry(store).artefact(served.version).fingerprint
+    print(json.dumps({"stage": stage, "killed": killed, "served": served.version, "intact": same}))
+
+
+def main(store: Path, leads: str, definition: Path) -> None:
+    agreed = load_definition(definition)
+    crm = read_crm(agreed, leads)
+    candidate = learn(agreed, crm, threads=1)
+    in_fork(lambda: register(numbered(candidate, 1), crm, store))
+    for number, stage in enumerate(STAGES, start=2):
+        work = partial(register, numbered(candidate, number), crm, store)
+        killed = in_fork(partial(killed_at, stage, work))
+        in_fork(partial(tell, store, f"{stage[1]} {stage[2]}", killed))
+    killed = in_fork(lambda: register(numbered(candidate, 999), crm, store))
+    in_fork(lambda: tell(store, "none", killed))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))

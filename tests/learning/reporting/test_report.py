@@ -1,0 +1,188 @@
+"""The report: one page to send, which tells the truth, names nobody and shows whatever was typed as text."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+import winnable
+from tests.conftest import DemoStore
+from winnable.errors import StoreError
+from winnable.learning.reporting.report import Report, report_on
+from winnable.learning.reporting.sections import percent
+from winnable.learning.training.backtest import Backtest, Period, Seen
+from winnable.learning.training.train import Judged
+
+ATTACK = "<script>alert(1)</script>"
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def report(demo_store: DemoStore) -> Report:
+    return report_on(demo_store.candidate, demo_store.crm)
+
+
+@pytest.fixture(scope="module")
+def page(report: Report) -> str:
+    return report.html("Version 1 is champion: there was no champion before it.")
+
+
+class Elements(HTMLParser):
+    """Every element that a browser would see, with its attributes, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Elements()
+    parser.feed(page)
+    return parser.found
+
+
+def test_it_answers_first_with_the_numbers_of_the_judged_leads(report: Report, page: str, demo_store: DemoStore) -> None:
+    judged = demo_store.candidate.judged
+    assert judged is not None
+    assert report.sections[0].title == "Is it any good?"
+    order = np.argsort(-judged.candidate, kind="stable")
+    fifth = len(order) // 5
+    tied = judged.candidate[order[fifth - 1]] == judged.candidate[order[fifth]]
+    share = judged.rows.won[order[:fifth]].sum() / judged.rows.won.sum()
+    told = re.search(r"puts first meets (\d+) of 100 wins", report.sections[0].says[0])
+    assert told is not None
+    assert tied or int(told[1]) == pytest.approx(100 * share, abs=1)
+    assert page.index("puts first meets") < page.index("<svg")
+    assert "Version 1 is champion: there was no champion before it." in page
+
+
+def test_it_asks_every_question_that_there_is_an_answer_to(report: Report) -> None:
+    titles = [section.title for section in report.sections]
+    assert titles == [
+        "Is it any good?",
+        "Do its promises come true?",
+        "How much work does it save?",
+        "What drives conversion?",
+        "Which sources convert?",
+        "Which segments convert?",
+        "Did it hold through time?",
+        "Are the leads of late different?",
+        "Is the history enough?",
+        "Does a column know the outcome?",
+        "What does it say of leads?",
+    ]
+    assert "Decision Reason" in str(next(section for section in report.sections if section.title.startswith("Does a column")))
+
+
+def test_no_plot_comes_without_a_sentence_and_none_has_colours_of_its_own(report: Report, page: str) -> None:
+    plots = [plot for section in report.sections for plot in section.plots]
+    assert len(plots) >= 7
+    for plot in plots:
+        assert plot.says.endswith(".")
+        assert not re.search(r"(?<![\w(])#[0-9a-fA-F]{6}", plot.svg)
+        assert "var(--ink)" in plot.svg or "var(--accent)" in plot.svg
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_it_loads_nothing_and_runs_nothing_and_is_small(page: str) -> None:
+    found = elements(page)
+    assert not {tag for tag, _ in found} & {"script", "link", "iframe", "img", "object", "embed", "base", "form"}
+    for _, attributes in found:
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            assert name not in ("href", "src", "xlink:href") or str(value).startswith("#")
+    assert "@import" not in page
+    assert len(page.encode()) < MEGABYTE
+
+
+def test_it_names_nobody(page: str, demo_store: DemoStore) -> None:
+    leads = pd.read_csv(demo_store.files.leads, dtype=str)
+    people = {*leads["Email"].dropna(), *leads["Phone"].dropna(), *(leads["First Name"] + " " + leads["Last Name"]).dropna()}
+    assert len(people) > 500
+    assert not [person for person in people if len(person.strip()) > 3 and person in page]
+
+
+def test_whatever_was_typed_is_shown_as_text(demo_store: DemoStore) -> None:
+    leads = demo_store.crm.leads.copy()
+    leads["@source"] = leads["@source"].where(leads["@source"] != "Referral", ATTACK)
+    leads["@id"] = leads["@id"].where(leads["@status"] != "New", leads["@id"] + "@y.example " + ATTACK)
+    labels = demo_store.candidate.definition.model_copy(update={"name": ATTACK, "version": "<b>"})
+    page = report_on(replace(demo_store.candidate, definition=labels), replace(demo_store.crm, leads=leads)).html(ATTACK)
+    assert "script" not in {tag for tag, _ in elements(page)}
+    assert page.count("&lt;script&gt;") > 3
+    assert "@y.example" not in page
+
+
+def test_the_companys_words_stand_in_it(report: Report, demo_store: DemoStore) -> None:
+    asked = next(section for section in report.sections if section.title == "What does it say of leads?")
+    grades = {row[3] for row in asked.tables[0].rows}
+    assert grades <= {*demo_store.candidate.definition.grades.labels.values(), "Hot", "Warm", "Cool", "Cold"}
+    assert {"for it", "against it"} < set(asked.tables[0].columns)
+    shown = next(section for section in report.sections if section.title == "Which segments convert?").tables[0].rows
+    assert {row[0] for row in shown} <= {*(card.name for card in demo_store.candidate.definition.scorecard), "no segment"}
+
+
+def test_what_changed_comes_second_and_a_backtest_takes_the_place_of_the_months(demo_store: DemoStore) -> None:
+    judged = demo_store.candidate.judged
+    assert judged is not None
+    halves = (judged.rows.as_of < np.median(judged.rows.as_of), judged.rows.as_of >= np.median(judged.rows.as_of))
+    tested = Backtest(tuple(period(judged, half) for half in halves), 90, ("The owners stand as they stand today.",))
+    report = report_on(demo_store.candidate, demo_store.crm, changed=("12 more wins.",), tested=tested)
+    assert (report.sections[1].title, report.sections[1].says) == ("What changed since the last model?", ("12 more wins.",))
+    section = next(section for section in report.sections if section.title == "Did it hold through time?")
+    assert f"saved {percent(tested.measured()['model'].skill)}" in section.says[0]
+    assert len(section.tables[0].rows) == 2
+    assert section.notes == tested.notes
+
+
+def period(judged: Judged, part: NDArray[np.bool_]) -> Period:
+    """A part of the judged leads as a period of a backtest."""
+    rows = judged.rows.take(part)
+    answers = {"model": judged.candidate[part], "rules": judged.rules[part], "base rate": np.full(int(part.sum()), judged.base)}
+    first, last = (datetime.fromtimestamp(int(end) / 1e6, UTC) for end in (rows.as_of.min(), rows.as_of.max()))
+    return Period(first, last, rows, answers, Seen(np.ones(len(rows.won)), rows.won), 10, 200, 20, "blend")
+
+
+def test_the_same_training_gives_the_same_page(report: Report, page: str, demo_store: DemoStore) -> None:
+    again = report_on(demo_store.candidate, demo_store.crm)
+    assert again.html("Version 1 is champion: there was no champion before it.") == page
+
+
+def test_without_outcomes_it_says_that_nobody_can_judge(demo_store: DemoStore) -> None:
+    unjudged = replace(demo_store.candidate, judged=None)
+    report = report_on(unjudged, demo_store.crm)
+    assert report.sections[0].says[0].startswith("Nobody can say yet")
+    assert "What drives conversion?" not in [section.title for section in report.sections]
+
+
+def test_an_export_without_dates_is_told_of_as_far_as_it_goes() -> None:
+    chance = np.random.default_rng(5)
+    sources, status = chance.choice(["Referral", "Fair"], 160), chance.choice(["Won", "Lost", "New"], 160, p=[0.3, 0.5, 0.2])
+    leads = pd.DataFrame(
+        {"Origin": sources, "Size": chance.integers(1, 90, 160), "Status": np.where(sources == "Fair", "Lost", status)}
+    )
+    columns = {"status": "Status", "source": "Origin"}
+    definition = winnable.Definition.model_validate({"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": columns})
+    report = winnable.train(winnable.read(leads, definition=definition)).report_
+    assert report is not None
+    titles = [section.title for section in report.sections]
+    assert {"Which sources convert?", "What does it say of leads?"} < set(titles)
+    assert not {"Did it hold through time?", "Are the leads of late different?", "Which segments convert?"} & set(titles)
+    assert report.sections[0].says[0].startswith("Yes, the model is better than the usual rate.")
+    assert report.sections[0].notes == (f"Judged on {(leads['Status'] != 'New').sum()} leads left out in turn (cross-fitting).",)
+
+
+def test_a_place_that_cannot_be_written_is_told(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written there"):
+        report.write(tmp_path / "file" / "report.html")
