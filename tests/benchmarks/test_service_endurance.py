@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.service.conftest import Live, serving
-from tests.service.test_champion import LEAD, wait_for
+from tests.service.scoring.test_champion import LEAD, wait_for
 from tests.service.test_robustness import BODY, PIECES, check, mutated
 from winnable.definition.load import load_definition
 from winnable.learning.artifacts.artifact import read_artefact

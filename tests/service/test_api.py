@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.service.conftest import until
-from winnable.service.schemas import Problem, ScoreResponse
+from winnable.service.routes.schemas import Problem, ScoreResponse
 
 AS_OF = "2026-07-01T00:00:00+00:00"
 
@@ -63,7 +63,7 @@ def test_a_score_says_everything(client: httpx.Client, demo_store: Any) -> None:
 def test_equals_the_batch(client: httpx.Client, demo_store: Any, tmp_path: Path) -> None:
     from winnable.data.ingestion.crm import read_crm
     from winnable.learning.scoring.batch import moments_of_scoring, score_table
-    from winnable.service.champion import ChampionFollower
+    from winnable.service.scoring.champion import ChampionFollower
 
     files = demo_store.files
     predictor = ChampionFollower(demo_store.store).current()

@@ -7,7 +7,7 @@ import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from winnable.service.schemas import Problem, ScoreResponse
+from winnable.service.routes.schemas import Problem, ScoreResponse
 
 COLUMNS = st.sampled_from(
     ["Lead ID", "Employees", "Company", "Created Date", "Budget", "Email", "Title", "Timeline", "activities", "new"]

@@ -19,7 +19,7 @@ def add(
     store: Store = Path("models"),
 ) -> None:
     """Make a key and print it, once; the store keeps its hash only."""
-    from winnable.service.keys import ROLES, add_key
+    from winnable.service.http.keys import ROLES, add_key
 
     known = {name: name for name in ROLES}
     if role not in known:
@@ -32,7 +32,7 @@ def add(
 @app.command("list", epilog="Example: winnable keys list")
 def list_keys(store: Store = Path("models")) -> None:
     """The keys of a store: names, roles and notes."""
-    from winnable.service.keys import read_keys
+    from winnable.service.http.keys import read_keys
 
     table = Table("name", "role", "added", "note", box=None)
     for key in read_keys(store):
@@ -45,7 +45,7 @@ def withdraw(
     name: Annotated[str, typer.Argument(help="As `winnable keys list` shows it.")], store: Store = Path("models")
 ) -> None:
     """Make a key useless, at once."""
-    from winnable.service.keys import withdraw_key
+    from winnable.service.http.keys import withdraw_key
 
     withdraw_key(store, name)
     out.print(f"Key {name} is withdrawn.")

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from winnable.errors import StoreError
-from winnable.service.champion import ChampionFollower
-from winnable.service.journal import Journal
-from winnable.service.keys import Keys, Role
-from winnable.service.metrics import Metrics
-from winnable.service.porter import FLUSH, Porter
-from winnable.service.recording import Recorder
-from winnable.service.scoring import Scoring
+from winnable.service.http.keys import Keys, Role
+from winnable.service.http.logs import Journal
+from winnable.service.http.metrics import Metrics
+from winnable.service.http.middleware import FLUSH, Porter
+from winnable.service.scoring.champion import ChampionFollower
+from winnable.service.scoring.endpoint import Scoring
+from winnable.service.scoring.score_log import Recorder
 
 if TYPE_CHECKING:
     from winnable.data.feedback.store.records import Label
@@ -153,7 +153,7 @@ class Service:
     def _load_others(self) -> ASGIApp:
         """The other routes. Two threads may come here at once; they make the same."""
         if self._others is None:
-            from winnable.service.routes import routes_of
+            from winnable.service.routes.app import routes_of
 
             self._others = routes_of(self)
         return self._others
@@ -180,6 +180,6 @@ def _remote() -> Any:
     """The tracking server to follow, where there is one; the code for it is loaded only then."""
     if not os.environ.get("MLFLOW_TRACKING_URI", "").startswith(("http://", "https://")):
         return None
-    from winnable.service.remote import RemoteChampion
+    from winnable.service.scoring.remote_champion import RemoteChampion
 
     return RemoteChampion.from_environment()

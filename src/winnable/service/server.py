@@ -14,17 +14,17 @@ import uvicorn
 
 from winnable.errors import StoreError
 from winnable.service.api import DEFINITION, STORE, create_app
-from winnable.service.champion import ChampionFollower
-from winnable.service.keys import Keys
-from winnable.service.porter import is_loopback
-from winnable.service.wire import WholeAnswers
+from winnable.service.http.keys import Keys
+from winnable.service.http.middleware import is_loopback
+from winnable.service.http.protocol import WholeAnswers
+from winnable.service.scoring.champion import ChampionFollower
 
 GRACE = 10  # seconds for requests under way when the service is asked to stop
 MOST_AT_ONCE = 1000  # connections and requests of a worker; more get 503
 _LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"lines": {"()": "winnable.service.journal.JsonLines"}},
+    "formatters": {"lines": {"()": "winnable.service.http.logs.JsonLines"}},
     "handlers": {"journal": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
     "loggers": {"uvicorn": {"handlers": ["journal"], "level": "WARNING", "propagate": False}},
 }

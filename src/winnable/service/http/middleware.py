@@ -1,0 +1,175 @@
+"""The porter: every request passes here first, on its way in and on its way out.
+
+In: a request id, the key and its role, without keys nobody but this machine. Out: the headers that keep browsers from doing
+harm, a line in the journal, the counts; and for whatever went wrong inside, a problem that tells nothing of the inside. Nothing
+is allowed across origins. The pages for people let everyone pass here, since they have sessions of their own. It is plain ASGI,
+which costs a request a few microseconds.
+"""
+
+import base64
+import binascii
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from winnable.service.http.keys import Keys, Role
+from winnable.service.http.logs import Journal
+from winnable.service.http.metrics import Metrics
+from winnable.service.http.problems import FAILED, ClientGone, Refusal
+
+_CONTENT = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+_SAFE_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", _CONTENT),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+PAGES = "/inbox/"  # paths of the pages for people begin so
+CLIENT_GONE = 499  # what the journal calls a request whose sender did not wait; nobody is sent it
+_PROCESS = os.urandom(8).hex().encode()  # begins the ids of this process's requests; the time ends them
+FLUSH = 0.2  # seconds that a line of the journal may wait
+
+
+class Porter:
+    """ASGI middleware. `routes` says which roles may use a path (None: anyone); any other path needs any key. `admin` may use
+    all."""
+
+    def __init__(
+        self, app: ASGIApp, keys: Keys, journal: Journal, metrics: Metrics, routes: Mapping[str, frozenset[Role] | None]
+    ) -> None:
+        self._app = app
+        self._keys = keys
+        self._journal = journal
+        self._metrics = metrics
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one request in and its answer out."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, path = time.perf_counter(), scope["path"]
+        page = path == "/" or path.startswith(PAGES)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        request_id = _request_id(headers)
+        status = 0
+
+        async def out(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*_safe(message.get("headers", ()), page=page), (b"x-request-id", request_id)]
+            await send(message)
+
+        try:
+            self._admit(scope, path, headers)
+            await self._app(scope, receive, out)
+        except Refusal as refusal:
+            await _refuse(out, refusal, headers)
+        except ClientGone:
+            status = CLIENT_GONE
+        except Exception as error:
+            kind, where = type(error).__name__, _where(error)
+            self._journal.event("failed", level="error", request_id=request_id.decode(), error=kind, where=where)
+            if status == 0:
+                await _refuse(out, Refusal(500, FAILED), headers)
+        finally:
+            self._record(scope, path, status, time.perf_counter() - start, request_id)
+
+    def _admit(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> None:
+        """Raise a `Refusal` unless this caller may ask for this path."""
+        if not self._keys.any():
+            # A page elsewhere can point its own name at this machine: the host that it asks for gives it away.
+            if not (_is_here(scope) and _names_this_machine(headers.get(b"host", b"localhost"))):
+                raise Refusal(403, "Without keys the service answers on its own machine only. `winnable keys add` makes a key.")
+            return
+        roles = self._routes.get(path, frozenset[Role]({"score", "feedback"}))
+        if roles is None or path.startswith(PAGES):
+            return
+        secret = _secret(headers.get(b"authorization", b""))
+        role = None if secret is None else self._keys.role(secret)
+        if role is None:
+            challenge = {"www-authenticate": 'Bearer realm="winnable", Basic realm="winnable", charset="UTF-8"'}
+            raise Refusal(401, "A key is needed: Authorization: Bearer KEY, or as the password of Basic.", challenge)
+        if role != "admin" and role not in roles:
+            raise Refusal(403, f"A key with the role {role} may not do this.")
+
+    def _record(self, scope: Scope, path: str, status: int, seconds: float, request_id: bytes) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = path if path in self._routes else PAGES if path.startswith(PAGES) else "other"
+        self._metrics.request(method, route, status, seconds)
+        self._journal.request(request_id.decode(), method, route, status, seconds, scope.get("winnable.leads", 0))
+
+
+@lru_cache(maxsize=64)
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address means this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@lru_cache(maxsize=64)
+def _names_this_machine(host: bytes) -> bool:
+    try:
+        return is_loopback(urlsplit(f"//{host.decode('latin-1')}").hostname or "")
+    except ValueError:
+        return False
+
+
+def _is_here(scope: Scope) -> bool:
+    client = scope.get("client")
+    return client is None or is_loopback(client[0])  # None: a Unix socket
+
+
+def _request_id(headers: Mapping[bytes, bytes]) -> bytes:
+    """The caller's own id if it is a plain word, so that it may stand in a header and in the journal as it is."""
+    given = headers.get(b"x-request-id")
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else b"%s%016x" % (_PROCESS, time.time_ns())
+
+
+def _secret(authorization: bytes) -> str | None:
+    scheme, _, given = authorization.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return given.strip().decode("latin-1")
+    if scheme.lower() == b"basic":
+        try:
+            return base64.b64decode(given, validate=True).partition(b":")[2].decode("latin-1")
+        except (binascii.Error, ValueError):
+            return None
+    return None
+
+
+def _where(error: Exception) -> str:
+    """The place in the code where an error came up; its text may hold values and is not told."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+
+
+def _safe(given: Iterable[tuple[bytes, bytes]], *, page: bool) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with those that keep it safe; a page may have stated its own instead."""
+    if not page:
+        return [*given, *_SAFE_HEADERS]
+    stated = {name for name, _ in given}
+    return [*given, *(each for each in _SAFE_HEADERS if each[0] not in stated)]
+
+
+async def _refuse(send: Send, refusal: Refusal, asked: Mapping[bytes, bytes]) -> None:
+    body, media_type = refusal.answer(asked.get(b"accept", b"").decode("latin-1"))
+    told = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
+    told += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": told})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,259 @@
+"""Reading a request: bytes in, leads out, each with its values, its activities, or what is wrong with it.
+
+What makes the whole body unusable (not JSON, not the shape that the schema says) is a `Refusal`. What is wrong with one lead is
+that lead's fault alone. Limits keep every later step short: they bound the leads, the activities of a lead and the length of a
+text. Numbers and dates are read here, so that a text that is neither is told to the caller instead of being taken as missing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, NoReturn
+
+from pydantic_core import from_json
+
+from winnable.core.values import moment, number, text
+from winnable.data.features.online import Activity
+from winnable.data.features.plan import FeaturePlan, Field
+from winnable.service.http.problems import Refusal
+
+ACTIVITIES = "activities"
+MOST_LEADS = 1000
+MOST_ACTIVITIES = 5000  # of one lead
+MOST_COLUMNS = 2000  # of one lead
+LONGEST_TEXT = 10_000  # characters
+WARNINGS = 20  # columns named in them
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request's leads as they were sent, and the moment for which they are to be scored; None is now."""
+
+    leads: list[Any]
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """One lead as the model takes it; `fault` says why it cannot be taken, then there is nothing else."""
+
+    lead_id: str
+    values: Mapping[str, object]
+    activities: Sequence[Activity]
+    fault: str | None = None
+
+
+def read_body(body: bytes) -> Asked:
+    """The request in a body. `Refusal` 400 if it is not JSON in UTF-8, 422 if it is not what the schema says."""
+    data = _json(body)
+    if type(data) is not dict:
+        raise Refusal(422, "The body is not an object with a list of leads.")
+    for name in data:
+        if name not in {"leads", "as_of"}:
+            raise Refusal(422, "The body has a member besides leads and as_of.")
+    leads = data.get("leads")
+    if type(leads) is not list or not 1 <= len(leads) <= MOST_LEADS:
+        raise Refusal(422, f"leads: expected a list of 1 to {MOST_LEADS:,} leads.")
+    as_of = data.get("as_of")
+    if as_of is None:
+        return Asked(leads, None)
+    when = read_moment(as_of)
+    if when is None:
+        raise Refusal(422, "as_of: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z.")
+    return Asked(leads, when)
+
+
+def _json(body: bytes) -> Any:
+    """The body's JSON, read quickly where it is plain, else strictly, which also says what is wrong with it."""
+    try:
+        data = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return read_json(body)
+    # Every member has a colon of its own, so if there are as many colons as members, none was lost for standing there twice.
+    leads = data.get("leads") if type(data) is dict else None
+    members = len(data) + sum(len(lead) for lead in leads if type(lead) is dict) if type(leads) is list else -1
+    return data if body.count(b":") == members else read_json(body)
+
+
+def read_json(body: bytes) -> Any:
+    """What a body of JSON says, read strictly; `Refusal` 400 if it is none, or has a member twice."""
+    try:
+        written = body.decode()
+        data = _DECODER.decode(written)
+        if "\\u" in written:
+            # Half of a surrogate pair is no character: nothing that holds one could be written into an answer.
+            json.dumps(data, ensure_ascii=False).encode()
+    except _Twice:
+        raise Refusal(400, "The body has a member twice in one object.") from None
+    except UnicodeError:
+        raise Refusal(400, "The body is not text in UTF-8.") from None
+    except (ValueError, RecursionError):
+        raise Refusal(400, "The body is not valid JSON.") from None
+    return data
+
+
+class _Twice(ValueError):
+    """A member stands twice in one object."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _Twice
+    return members
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
+
+
+class LeadReader:
+    """Reads the leads of requests for one model: `plan` says how its columns read, `known` which columns it has ever heard of."""
+
+    def __init__(self, plan: FeaturePlan, id_column: str | None, known: frozenset[str]) -> None:
+        self._id = id_column
+        self._known = known | {ACTIVITIES}
+        created = () if plan.created is None else (plan.created,)
+        self._created = None if plan.created is None else plan.created.name
+        self._typed = tuple(field for field in (*plan.fields, *created) if field.kind != "words")
+        self._numbers = tuple(field.name for field in self._typed if field.kind == "number")
+        self._others = tuple(field for field in self._typed if field.kind != "number")
+        words = [field.name for field in plan.fields if field.kind == "words"]
+        self._words = (*words, id_column) if id_column is not None and id_column not in words else tuple(words)
+
+    def lead(self, given: Any, index: int, as_of: datetime) -> Lead:
+        """A lead of a request; its id is the request's index where the model's definition names no column for it."""
+        try:
+            if type(given) is not dict:
+                raise _Fault("expected an object of columns and values")
+            if len(given) > MOST_COLUMNS:
+                raise _Fault(f"more than {MOST_COLUMNS:,} columns")
+            self._check_words(given)
+            values = self._typed_values(given)
+            if self._created is not None and isinstance(created := values.get(self._created), datetime) and created > as_of:
+                raise _Fault("the lead was created after the moment of scoring")
+            told = None if self._id is None else text(given.get(self._id))
+            return Lead(str(index) if told is None else told, values, _activities(given.get(ACTIVITIES)))
+        except _Fault as fault:
+            return Lead("", {}, (), str(fault))
+
+    def warnings(self, leads: Sequence[Any]) -> list[str]:
+        """One for each column that the model does not know."""
+        told = [lead.keys() for lead in leads if type(lead) is dict]
+        if all(names <= self._known for names in told):
+            return []
+        unknown = sorted({name for names in told for name in names - self._known})
+        said = [f"{name[:100]}: the model does not know this column; it was ignored" for name in unknown[:WARNINGS]]
+        return said + ([f"and {len(unknown) - WARNINGS:,} more unknown columns"] if len(unknown) > WARNINGS else [])
+
+    def _check_words(self, given: Mapping[str, Any]) -> None:
+        values = list(map(given.get, self._words))
+        if _TEXTS.issuperset(map(type, values)) and sum(map(len, filter(None, values))) <= LONGEST_TEXT:
+            return
+        for name in self._words:
+            value = given.get(name)
+            if type(value) is str:
+                if len(value) > LONGEST_TEXT:
+                    raise _Fault(f"{name}: longer than {LONGEST_TEXT:,} characters")
+            elif value is not None:
+                _check_scalar(name, value)
+
+    def _typed_values(self, given: dict[str, Any]) -> dict[str, object]:
+        values: dict[str, object] = given
+        for field in self._others if _plain_numbers(list(map(given.get, self._numbers))) else self._typed:
+            value = given.get(field.name)
+            if value is None:
+                continue
+            read = _number(field, value) if field.kind == "number" else _date(field, value)
+            if values is given:
+                values = dict(given)
+            values[field.name] = read
+        return values
+
+
+_TEXTS, _NUMBERS = frozenset({str, type(None)}), frozenset({float, int, type(None)})
+
+
+def _plain_numbers(values: list[Any]) -> bool:
+    """Whether all of them are numbers that can be counted with, or nothing; if in doubt, each is looked at."""
+    try:
+        return _NUMBERS.issuperset(map(type, values)) and isfinite(sum(filter(None, values), 0.0))
+    except OverflowError:
+        return False
+
+
+class _Fault(Exception):
+    """Why one lead cannot be scored, without its values."""
+
+
+def _check_scalar(name: str, value: object) -> None:
+    if isinstance(value, list | dict):
+        raise _Fault(f"{name}: expected text, a number, true, false or null, got a list or an object")
+    if isinstance(value, float) and not isfinite(value):
+        raise _Fault(f"{name}: the number is too large")
+
+
+def _number(field: Field, value: object) -> float | None:
+    _check_scalar(field.name, value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise _Fault(f"{field.name}: the number is too large") from None
+    written = text(value)
+    read = None if written is None else number(written, field.decimal)
+    if written is not None and read is None:
+        raise _Fault(f"{field.name}: expected a number")
+    return read
+
+
+def _date(field: Field, value: object) -> datetime | None:
+    _check_scalar(field.name, value)
+    written = text(value)
+    read = None if written is None else moment(written, field.day_first)
+    if written is not None and read is None:
+        raise _Fault(f"{field.name}: expected a date")
+    return read
+
+
+def _activities(given: Any) -> Sequence[Activity]:
+    if given is None:
+        return ()
+    if type(given) is not list:
+        raise _Fault(f"{ACTIVITIES}: expected a list")
+    if len(given) > MOST_ACTIVITIES:
+        raise _Fault(f"{ACTIVITIES}: more than {MOST_ACTIVITIES:,}")
+    return [_activity(each, place) for place, each in enumerate(given)]
+
+
+def _activity(given: Any, place: int) -> Activity:
+    if type(given) is not dict:
+        raise _Fault(f"{ACTIVITIES}.{place}: expected an object with kind and at")
+    kind, at, recorded = given.get("kind"), read_moment(given.get("at")), given.get("recorded")
+    known = text(kind) if type(kind) is str and len(kind) <= LONGEST_TEXT else None
+    if known is None:
+        raise _Fault(f"{ACTIVITIES}.{place}.kind: expected a text")
+    if at is None:
+        raise _Fault(f"{ACTIVITIES}.{place}.at: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z")
+    if recorded is None:
+        return Activity(known, at)
+    entered = read_moment(recorded)
+    if entered is None:
+        raise _Fault(f"{ACTIVITIES}.{place}.recorded: expected a date and time with a time zone, or null")
+    return Activity(known, at, entered)
+
+
+def read_moment(value: object) -> datetime | None:
+    """A moment by ISO 8601 with its offset from UTC; None for anything else."""
+    if type(value) is not str or not 16 <= len(value) <= 40:
+        return None
+    try:
+        when = datetime.fromisoformat(value)
+        return None if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

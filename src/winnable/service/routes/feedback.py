@@ -1,0 +1,129 @@
+"""`POST /feedback` and `GET /leads`: what sales says of leads, and the leads it is asked about.
+
+A label is answered only when it is durable. Nothing that is refused is repeated in the refusal. Who may ask is the porter's
+matter, keeping is `history.feedback`'s.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from winnable.data.feedback.store.records import Label
+from winnable.definition.schema import Definition
+from winnable.errors import DataError, LabelError, StoreError
+from winnable.service.http.problems import MEDIA_TYPE, Refusal, problem
+from winnable.service.http.request import read_json, read_moment
+from winnable.service.routes.openapi import refusal
+from winnable.service.routes.schemas import LabelIn, LabelOut, LeadsAsked, LeadsOut
+from winnable.service.scoring.endpoint import body_of
+
+if TYPE_CHECKING:
+    from winnable.service.api import Service
+
+LARGEST_LABEL = 20_000  # bytes of a body
+_KEY = re.compile(r'"?([\x21-\x7e]{1,200}?)"?')
+T = TypeVar("T")
+
+
+def add_feedback_routes(app: FastAPI, service: "Service") -> None:
+    """Give the application the two routes."""
+    refusals: dict[int | str, dict[str, Any]] = {
+        code: refusal(says)
+        for code, says in {
+            400: "The body is not JSON in UTF-8, or has a member twice",
+            409: "The label contradicts what is kept, or its key was used for another one",
+            413: "The body is too large",
+            415: "The body is not said to be JSON",
+            422: "The body is not what the schema says",
+            503: "The database of labels cannot be reached; nothing was kept",
+        }.items()
+    }
+    described = {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": LabelIn.model_json_schema()}}},
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "pattern": _KEY.pattern.join("^$")},
+                "description": "The same key with the same label gives the same answer, and adds nothing.",
+            }
+        ],
+    }
+
+    @app.post("/feedback", status_code=201, response_model=LabelOut, responses=refusals, openapi_extra=described)
+    async def feedback(request: Request) -> LabelOut:
+        """Keep a label: what somebody says of a lead, or of a score. The answer comes when it is on the disk."""
+        data = read_json(await body_of(request.scope, request.receive, LARGEST_LABEL))
+        label = _label(data, service.follower.current().definition)
+        key = _key(request.headers.get("idempotency-key"))
+        kept = await _answered(lambda: service.hear(label, key))
+        return LabelOut.of(kept)
+
+    @app.get("/leads", responses={code: refusals[code] for code in (422, 503)})
+    async def leads(asked: Annotated[LeadsAsked, Query()]) -> LeadsOut:
+        """The leads that were scored, the most probable first, a page at a time, each with its last score and what sales said."""
+        told = await _answered(
+            lambda: service.feedback().leads(
+                asked.search, asked.owner, asked.source, asked.state, asked.page, decision=asked.decision, size=asked.size
+            )
+        )
+        return LeadsOut.of(told)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        return Response(problem(422, _first(error.errors())), 422, media_type=MEDIA_TYPE.decode())
+
+
+async def _answered(work: Callable[[], T]) -> T:
+    """The result of work with the database, done in a thread; its errors as refusals."""
+    try:
+        return await asyncio.to_thread(work)
+    except DataError as error:
+        raise Refusal(422, str(error)) from None
+    except LabelError as error:
+        raise Refusal(409, f"{str(error)[0].upper()}{str(error)[1:]}") from None
+    except StoreError:
+        raise Refusal(503, "The database of labels cannot be reached; nothing was kept.", {"retry-after": "5"}) from None
+
+
+def _label(data: Any, definition: Definition) -> Label:
+    """The label in a body. `Refusal` 422 if it is none, or a lead is rejected for a reason that is not the definition's."""
+    if type(data) is not dict:
+        raise Refusal(422, "The body is not an object.")
+    try:
+        told = LabelIn.model_validate(data)
+    except ValidationError as error:
+        raise Refusal(422, _first(error.errors())) from None
+    at: datetime | None = None
+    if told.at is not None:
+        at = read_moment(told.at)
+        if at is None:
+            raise Refusal(422, "at: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z.")
+    if told.label == "rejected" and told.reason is not None and told.reason not in definition.feedback.every:
+        raise Refusal(422, f"reason: expected one of the definition's: {', '.join(definition.feedback.every)}.")
+    return Label(**{**told.model_dump(exclude={"at"}), "at": at})
+
+
+def _key(given: str | None) -> str | None:
+    if given is None:
+        return None
+    found = _KEY.fullmatch(given)
+    if found is None:
+        raise Refusal(422, "Idempotency-Key: expected 1 to 200 visible characters of ASCII, in quotes or not.")
+    return found[1]
+
+
+def _first(errors: Any) -> str:
+    """The first thing that was wrong, by the name of its member and what was expected; never what stood there."""
+    first = errors[0]
+    where = str(first["loc"][-1]) if first["loc"] else "body"
+    if first["type"] == "extra_forbidden":
+        return "There is a member or parameter that the schema does not know."
+    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}."

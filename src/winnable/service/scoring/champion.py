@@ -1,0 +1,152 @@
+"""The model that a service answers with: the store's champion, taken up without a restart when it changes.
+
+A new champion is read completely and checked before it answers anything; one that cannot be read is refused, the old one goes
+on, and `problem` says why. Where there is no champion at all, the rules of the definition answer. Where the tracking server is
+elsewhere, `remote` keeps the store's copy up to date; what is served always lies on this disk.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from winnable.definition.load import load_definition
+from winnable.errors import ArtefactError, StoreError, WinnableError
+from winnable.learning.artifacts.deployed import champion_of
+from winnable.learning.scoring.predictor import Predictor
+
+if TYPE_CHECKING:
+    from winnable.service.scoring.remote_champion import RemoteChampion
+
+LOOK_AGAIN = 1.0  # seconds between two looks at the store
+ASK_AGAIN = 5.0  # seconds between two questions to a tracking server elsewhere
+
+Tell = Callable[..., None]
+
+
+class ChampionFollower:
+    """Hands out the predictor in charge. `follow` looks after it in a thread of its own; without it, what was there at first
+    stays.
+
+    `StoreError` if there is neither a champion nor a definition to answer by, `ArtefactError` if the champion is broken and
+    there is no definition either.
+    """
+
+    def __init__(self, store: Path, definition: Path | None = None, remote: "RemoteChampion | None" = None) -> None:
+        self.store = store
+        self.definition = definition
+        self.changed_at = time.time()
+        self._remote = remote
+        self._seen: tuple[int, ...] | None = None
+        self._broken: str | None = None
+        self._unreachable: str | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._asked = 0.0
+        self._ask_remote()
+        self._predictor = self._first()
+
+    def current(self) -> Predictor:
+        """The predictor in charge now."""
+        return self._predictor
+
+    @property
+    def problem(self) -> str | None:
+        """Why the model in charge is not the one that should be, in words that name no place on this machine; None if all is
+        well."""
+        return self._broken
+
+    @property
+    def unreachable(self) -> str | None:
+        """Why nobody can tell whether there is a newer champion; None if all is well. The last known one is served."""
+        return self._unreachable
+
+    def follow(self, tell: Tell = lambda *_, **__: None) -> None:
+        """Begin to look after the champion; `tell` hears of every change, with its name and facts."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._follow, args=(tell,), name="champion", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _follow(self, tell: Tell) -> None:
+        self._predictor.warm()
+        while not self._stop.wait(LOOK_AGAIN):
+            before = (self._predictor, self._broken, self._unreachable)
+            self._ask_remote()
+            self.look()
+            if self._predictor is not before[0]:
+                found = self._predictor
+                tell("champion", version=found.version, fingerprint=found.fingerprint, mode=found.mode)
+            if self._broken is not None and self._broken != before[1]:
+                tell("champion refused", level="error", problem=self._broken)
+            if self._unreachable is not None and self._unreachable != before[2]:
+                tell("registry unreachable", level="error", problem=self._unreachable)
+
+    def _first(self) -> Predictor:
+        self._seen = self._signature()
+        try:
+            found = self._read()
+        except WinnableError as error:
+            if self.definition is None:
+                raise
+            self._broken = _said(error)
+            return Predictor.from_rules(load_definition(self.definition))
+        return found or Predictor.of_store(self.store, self.definition)
+
+    def look(self) -> None:
+        """Take up the champion if it is another one. One that was refused is tried again, since its files may still be on their
+        way."""
+        seen = self._signature()
+        if seen == self._seen and self._broken is None:
+            return
+        try:
+            found = self._read()
+            current = self._predictor
+            if found is not None and (found.version, found.fingerprint) != (current.version, current.fingerprint):
+                found.warm()
+                self._predictor, self.changed_at = found, time.time()
+            self._seen, self._broken = seen, None
+        except Exception as error:  # whatever is wrong with a new model, the old one goes on
+            self._broken = _said(error)
+
+    def _read(self) -> Predictor | None:
+        champion = champion_of(self.store)
+        if champion is None:
+            return None
+        try:
+            return Predictor.read(champion.folder, str(champion.version))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            # Whole by its digests, but not what this version of winnable writes.
+            raise ArtefactError(f"{champion.folder}: cannot be read as a model ({type(error).__name__}). Train again.") from None
+
+    def _signature(self) -> tuple[int, ...]:
+        try:
+            told = (self.store / "served" / "champion.json").stat()
+        except OSError:
+            return ()
+        return (told.st_mtime_ns, told.st_size, told.st_ino)
+
+    def _ask_remote(self) -> None:
+        if self._remote is None or time.monotonic() - self._asked < ASK_AGAIN:
+            return
+        self._asked = time.monotonic()
+        try:
+            self._remote.fetch(self.store)
+            self._unreachable = None
+        except Exception as error:  # the copy on this disk is served whatever happens elsewhere
+            self._unreachable = _said(error)
+
+
+def _said(error: Exception) -> str:
+    """What went wrong, for people who may not know where this machine keeps things."""
+    if isinstance(error, ArtefactError):
+        return "the champion's artefact is incomplete, altered or of another version; the model before it goes on."
+    if isinstance(error, StoreError):
+        return "the store or the registry cannot be read; the model before it goes on."
+    return f"the champion cannot be used ({type(error).__name__}); the model before it goes on."

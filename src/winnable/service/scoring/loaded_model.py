@@ -1,0 +1,118 @@
+"""Serving: a predictor made ready for requests, which reads their leads, scores them and writes the answer.
+
+The leads of several requests may be scored together: a model answers for eight leads in hardly more time than for one, and for
+each the same. What is the same in every answer of a model is written once. No HTTP here.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import to_json
+
+from winnable.learning.scoring.predictor import Predictor, Scores
+from winnable.learning.scoring.score_record import answer_of
+from winnable.service.http.problems import problem_of
+from winnable.service.http.request import Asked, Lead, LeadReader
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A request read for one model: all its leads in order, and the moment for which they are scored."""
+
+    leads: list[Lead]
+    as_of: datetime
+    warnings: list[str]
+
+    @property
+    def good(self) -> list[Lead]:
+        """The leads without a fault."""
+        return [lead for lead in self.leads if lead.fault is None]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The scores of a request's good leads: those of `scores` from the row `start` on, in order."""
+
+    scores: Scores
+    start: int
+
+
+class Serving:
+    """One predictor at work. It holds no state that a request changes."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        card = predictor.card
+        self.model = {
+            "version": predictor.version,
+            "fingerprint": predictor.fingerprint,
+            "mode": predictor.mode,
+            "why": predictor.why,
+            "horizon_days": card["horizon_days"],
+            "winnable_days": card["winnable_days"],
+        }
+        self._model_json = to_json(self.model)
+        self.leads_have_ids = predictor.definition.columns.id is not None
+        self._reader = LeadReader(predictor.plan, predictor.definition.columns.id, predictor.columns)
+
+    def read(self, asked: Asked, now: datetime) -> Read:
+        """The request's leads as this model takes them; `now` is the moment of scoring where the request names none."""
+        as_of = asked.as_of or now
+        leads = [self._reader.lead(given, index, as_of) for index, given in enumerate(asked.leads)]
+        return Read(leads, as_of, self._reader.warnings(asked.leads))
+
+    def score(self, requests: Sequence[Read], *, reasons: bool) -> list[Told]:
+        """Scores for all good leads of the requests, in one go."""
+        leads = [lead for request in requests for lead in request.good]
+        moments = [request.as_of for request in requests for _ in request.good]
+        facts = self.predictor.facts([lead.values for lead in leads], [lead.activities for lead in leads], moments)
+        scores = self.predictor.score(facts, [lead.lead_id for lead in leads], reasons=reasons)
+        told, start = [], 0
+        for request in requests:
+            told.append(Told(scores, start))
+            start += len(request.good)
+        return told
+
+    def answer(self, request: Read, told: Told | None, ids: Sequence[str]) -> bytes:
+        """The body of the answer; `ids` are the score ids of the good leads, without which there is nothing told."""
+        row = 0
+        scores: list[dict[str, Any] | None] = []
+        faults: list[dict[str, Any]] = []
+        for index, lead in enumerate(request.leads):
+            if lead.fault is None and told is not None:
+                scores.append(answer_of(told.scores, told.start + row, lead.lead_id, ids[row]))
+                row += 1
+            else:
+                scores.append(None)
+                faults.append({"index": index, **problem_of(422, lead.fault or "")})
+        as_of = request.as_of.isoformat().replace("+00:00", "Z")
+        rest = to_json({"as_of": as_of, "scores": scores, "errors": faults, "warnings": request.warnings})
+        return b'{"model":' + self._model_json + b"," + rest[1:]
+
+
+class ScoreIds:
+    """Identifiers of scores: UUIDs of version 7 (RFC 9562), unique everywhere, and in one process sorted by the order of
+    making."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def next(self, many: int) -> list[str]:
+        """So many new ones. The 12 bits after the time count within a millisecond; a full count borrows from the next one."""
+        with self._lock:
+            first = max(self._last + 1, time.time_ns() // 1_000_000 << 12)
+            self._last = first + many - 1
+        chance = os.urandom(8 * many)
+        return [_uuid7(first + i, chance[8 * i : 8 * i + 8]) for i in range(many)]
+
+
+def _uuid7(count: int, chance: bytes) -> str:
+    time_part, rest = f"{count:015x}", (int.from_bytes(chance, "big") & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
+    tail = f"{rest:016x}"
+    return f"{time_part[:8]}-{time_part[8:12]}-7{time_part[12:]}-{tail[:4]}-{tail[4:]}"

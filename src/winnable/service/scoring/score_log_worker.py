@@ -1,0 +1,160 @@
+"""Keeping: the process beside a server that writes the scores it gave into the store's feedback.
+
+`python -m winnable.service.scoring.score_log_worker STORE`, started by `recording`. Here and not in the server are the database and the time that
+a row costs. It reads frames from its standard input: a model, a request with its answer, or the end of a batch, which it commits
+and answers with one line of JSON on its standard output. It ends when its input does: signals are for the server, which has more
+to send when it is asked to stop.
+"""
+
+import os
+import signal
+import struct
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pydantic_core import from_json, to_json
+
+from winnable.core.values import text
+from winnable.data.features.plan import FeaturePlan
+from winnable.data.feedback.lead_names import Nameplates
+from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
+from winnable.definition.load import definition_from
+from winnable.errors import StoreError
+from winnable.learning.scoring.score_record import given_score
+from winnable.service.http.request import LeadReader, read_body, read_moment
+
+if TYPE_CHECKING:
+    from winnable.data.feedback.store.store import FeedbackStore
+
+HEAD = struct.Struct("<cI")
+"""Begins a frame: its kind, and how many bytes follow."""
+
+ANSWERED = struct.Struct("<dII")
+"""Begins a request's frame: when it was answered, in seconds since 1970, the leads that were scored, the bytes of its body. The
+answer is the rest."""
+
+MODEL, REQUEST, END = b"M", b"R", b"E"
+PARTS = 8  # into which a batch is split that the database does not take as a whole
+MOST_FORMS = 64  # different sets of columns of leads, beyond which what is known of them is forgotten
+
+
+class Model:
+    """What has to be known of a model to make rows of its answers: how it reads leads, and which columns name them."""
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        self._definition = definition_from(told["definition"], "the model's definition")
+        self._id = self._definition.columns.id
+        plan = FeaturePlan.from_json(told["plan"])
+        self._fields = [field.name for field in plan.fields]
+        self._reader = LeadReader(plan, self._id, frozenset())
+        self._plates: dict[tuple[str, ...], Nameplates] = {}
+
+    def scores(self, at: float, body: bytes, content: bytes) -> Iterator[GivenScore]:
+        """The rows of a request that was answered; leads without an id of their own have none."""
+        answer = from_json(content)
+        given_at, as_of = datetime.fromtimestamp(at, UTC), read_moment(answer["as_of"])
+        assert as_of is not None, "every answer says its moment"
+        for index, (given, told) in enumerate(zip(read_body(body).leads, answer["scores"], strict=True)):
+            if told is None or text(given.get(self._id)) is None or len(told["lead_id"]) > LONGEST_ID:
+                continue  # the answer calls it by its place in the request, which is nobody's name
+            lead = self._reader.lead(given, index, as_of)
+            past = sorted((each for each in lead.activities if each.at < as_of), key=lambda each: each.at)
+            yield given_score(
+                told,
+                mode=answer["model"]["mode"],
+                version=answer["model"]["version"],
+                as_of=as_of,
+                given_at=given_at,
+                plate=self._plates_of(tuple(given)).of(lead.values),
+                fields=self._fields,
+                values=lead.values,
+                activities=tuple({"kind": each.kind, "at": each.at} for each in past[-ACTIVITIES_KEPT:]),
+            )
+
+    def _plates_of(self, columns: tuple[str, ...]) -> Nameplates:
+        """The columns that name leads, among those of a lead; most leads have the same."""
+        if columns not in self._plates:
+            if len(self._plates) >= MOST_FORMS:
+                self._plates.clear()
+            self._plates[columns] = Nameplates.among(self._definition, columns)
+        return self._plates[columns]
+
+
+class Keeper:
+    """Keeps batches in a store. The database is opened with the first one, and anew after it refused one."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._feedback: FeedbackStore | None = None
+
+    def keep(self, scores: list[GivenScore]) -> tuple[int, str | None]:
+        """How many were kept, and why none was. Those that are kept already stay as they are.
+
+        A row that the database does not take costs the others nothing: what fails together is tried in parts. If all
+        of them fail, the database is not there.
+        """
+        problem = self._remember(scores)
+        if problem is None:
+            return len(scores), None
+        kept = self._keep_in_parts(scores)
+        return kept, None if kept else problem
+
+    def _keep_in_parts(self, scores: list[GivenScore]) -> int:
+        """How many are kept of those that are refused together: none if each part is refused, too."""
+        parts = [scores[start::PARTS] for start in range(min(PARTS, len(scores)))]
+        failed = [part for part in parts if len(parts) > 1 and self._remember(part) is not None]
+        if len(parts) == 1 or len(failed) == len(parts):
+            return 0
+        return len(scores) - sum(len(part) - self._keep_in_parts(part) for part in failed)
+
+    def _remember(self, scores: list[GivenScore]) -> str | None:
+        """Keep all of them, or none and say why."""
+        from winnable.data.feedback.store.store import FeedbackStore
+
+        try:
+            if self._feedback is None:
+                self._feedback = FeedbackStore.open(self._store)
+            self._feedback.remember(scores)
+            return None
+        except Exception as error:  # whatever fails, the server is told and tries again
+            if self._feedback is not None:
+                self._feedback.close()
+                self._feedback = None
+            return str(error) if isinstance(error, StoreError) else type(error).__name__
+
+
+def work(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
+    """Keep what comes until nothing more does."""
+    keeper = Keeper(store)
+    model: Model | None = None
+    scores: list[GivenScore] = []
+    broken = 0
+    while head := frames.read(HEAD.size):
+        kind, size = HEAD.unpack(head)
+        payload = frames.read(size)
+        if kind == MODEL:
+            model = Model(from_json(payload))
+        elif kind == REQUEST:
+            assert model is not None, "a model comes before its answers"
+            at, leads, length = ANSWERED.unpack_from(payload)
+            end = ANSWERED.size + length
+            try:
+                scores += list(model.scores(at, payload[ANSWERED.size : end], payload[end:]))
+            except Exception:  # no request may cost the others their rows
+                broken += leads
+        else:
+            kept, problem = keeper.keep(scores)
+            refused = len(scores) - kept if problem is None else 0
+            answers.write(to_json({"kept": kept, "broken": broken + refused, "problem": problem}) + b"\n")
+            answers.flush()
+            scores, broken = [], 0
+
+
+if __name__ == "__main__":
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    os.nice(10)  # whoever waits for an answer comes first
+    work(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)

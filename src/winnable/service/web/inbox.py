@@ -1,0 +1,259 @@
+"""The pages for sales: the inbox, a lead's own page, signing in and out, and what the answers do.
+
+Plain forms that redirect to a page, so that everything works without a script. Every page needs a session, every form its token.
+What the pages say is made in `lists`, `story` and `results`; how they look lies in `pages`.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from winnable.data.feedback.store.records import Label, LabelName
+from winnable.data.feedback.store.store import FeedbackStore
+from winnable.errors import DataError, LabelError, StoreError
+from winnable.learning.scoring.predictor import Predictor
+from winnable.service.http.keys import Keys
+from winnable.service.http.problems import Refusal
+from winnable.service.http.templates import asset, render
+from winnable.service.web.forms import local, read_form
+from winnable.service.web.lead_list import Asked, Values, lead_list
+from winnable.service.web.lead_page import story_view
+from winnable.service.web.lead_view import said
+from winnable.service.web.results import results
+from winnable.service.web.sessions import COOKIE, LASTS, LONGEST_NAME, Session, Sessions
+
+Answer = TypeVar("Answer")
+TOLD = "winnable_told"  # cookie: what came of the last form, shown once
+_BUTTONS: frozenset[str] = frozenset({"accepted", "won", "lost", "junk"})
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "referrer-policy": "same-origin",  # with none at all, browsers hide where a form comes from
+}
+_WRONG_KEY = "This key is not known here, or may not answer for sales. Look for a blank too many, or ask for a new one."
+
+
+class Inbox:
+    """The pages of one service. `feedback` opens its store, `current` gives the predictor in charge, `hear` keeps a label."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        keys: Keys,
+        feedback: Callable[[], FeedbackStore],
+        current: Callable[[], Predictor],
+        hear: Callable[[Label, str | None], Label],
+    ) -> None:
+        self._sessions = sessions
+        self._keys = keys
+        self._feedback = feedback
+        self._current = current
+        self._hear = hear
+        self._values = Values()
+
+    def routes(self) -> list[Route]:
+        """Where the pages are."""
+        return [
+            Route("/", self.inbox),
+            Route("/inbox/sign-in", self.sign_in, methods=["GET", "POST"]),
+            Route("/inbox/sign-out", self.sign_out, methods=["POST"]),
+            Route("/inbox/leads/{lead_id:path}", self.lead),
+            Route("/inbox/label", self.label, methods=["POST"]),
+            Route("/inbox/undo", self.undo, methods=["POST"]),
+            Route("/inbox/results", self.results),
+            Route("/inbox/inbox.{kind:str}", self.asset),
+        ]
+
+    async def inbox(self, request: Request) -> Response:
+        """The list of leads."""
+        session = self._session(request)
+        if session is None:
+            return self._to_sign_in(request)
+        asked = Asked.of(request.query_params)
+        predictor = self._current()
+        horizon = predictor.card["horizon_days"]
+        shown = await self._read(lambda store: lead_list(store, asked, predictor.definition, horizon, session.by, self._values))
+        values = {"list": shown, "reasons": predictor.definition.feedback.every, "once": secrets.token_urlsafe(9)}
+        return self._page(request, "inbox.html", session, "inbox", values)
+
+    async def lead(self, request: Request) -> Response:
+        """A lead's own page."""
+        session = self._session(request)
+        if session is None:
+            return self._to_sign_in(request)
+        lead_id, predictor = request.path_params["lead_id"], self._current()
+        story = await self._read(lambda store: store.lead(lead_id))
+        if story is None:
+            raise Refusal(404, "There is no lead with this id; it may have been erased, or was never scored.")
+        view = story_view(story, predictor.definition, predictor.card["horizon_days"], session.by)
+        values = {"story": view, "reasons": predictor.definition.feedback.every, "once": secrets.token_urlsafe(9)}
+        values["back"] = local(_path_of(request.headers.get("referer", ""), request))
+        return self._page(request, "lead.html", session, "lead", values)
+
+    async def label(self, request: Request) -> Response:
+        """Take an answer down, and go back to where it was given."""
+        session, form = await self._form(request)
+        reasons = self._current().definition.feedback.every
+        name, reason = form.get("label", ""), form.get("rejected")
+        if reason is not None:
+            name = "rejected"
+        if not (name in _BUTTONS or (name == "rejected" and (reason in reasons or (reason is None and not reasons)))):
+            raise Refusal(422, "The form does not say which answer, or gives a reason that the definition does not list.")
+        given = Label(
+            form.get("lead_id", ""),
+            cast(LabelName, name),
+            session.by,
+            reason=reason,
+            note=form.get("note"),
+            score_id=form.get("score_id"),
+            origin="inbox",
+        )
+        once = f"{session.nonce} {form.get('once', '')} {name} {reason} {given.lead_id}"
+        key = blake2b(once.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return await self._take_down(request, given, f"inbox {key}", form)
+
+    async def undo(self, request: Request) -> Response:
+        """Take one's own answer back."""
+        session, form = await self._form(request)
+        lead_id, label_id = form.get("lead_id", ""), form.get("label_id", "")
+        labels = await self._read(lambda store: store.labels(lead_id))
+        if not any(label.label_id == label_id and label.by == session.by for label in labels):
+            raise Refusal(403, "Only who gave an answer can take it back.")
+        given = Label(lead_id, "withdrawn", session.by, replaces=label_id, origin="inbox")
+        return await self._take_down(request, given, None, form)
+
+    async def sign_in(self, request: Request) -> Response:
+        """The page to sign in at, and what it sends."""
+        if request.method != "POST":
+            return self._sign_in_page(request, local(request.query_params.get("next", "/")))
+        form = await read_form(request)
+        by, to = " ".join(form.get("by", "").split())[:LONGEST_NAME], local(form.get("next", "/"))
+        if not by:
+            return self._sign_in_page(request, to, fault="Please give your name.")
+        cookie = self._open(form.get("key", "").strip(), by)
+        if cookie is None:
+            return self._sign_in_page(request, to, by, _WRONG_KEY)
+        response = RedirectResponse(to, 303, _HEADERS)
+        response.set_cookie(COOKIE, cookie, LASTS, path="/", httponly=True, samesite="lax", secure=_is_secure(request))
+        return response
+
+    async def sign_out(self, request: Request) -> Response:
+        """Forget the session in this browser."""
+        await self._form(request)
+        response = RedirectResponse("/inbox/sign-in", 303, _HEADERS)
+        response.delete_cookie(COOKIE, "/")
+        return response
+
+    async def asset(self, request: Request) -> Response:
+        """The stylesheet or the script, whose addresses change with their content."""
+        try:
+            content, media_type, _ = asset(f"inbox.{request.path_params['kind']}")
+        except KeyError:
+            raise Refusal(404, "There is nothing at this path.") from None
+        return Response(content, 200, {"cache-control": "public, max-age=31536000, immutable"}, media_type)
+
+    async def results(self, request: Request) -> Response:
+        """Does it work?"""
+        session = self._session(request)
+        if session is None:
+            return self._to_sign_in(request)
+        predictor = self._current()
+        found = await self._read(lambda store: results(store, predictor))
+        return self._page(request, "results.html", session, "results", {"results": found})
+
+    def _session(self, request: Request) -> Session | None:
+        try:
+            return self._sessions.read(request.cookies.get(COOKIE))
+        except StoreError:
+            raise _unusable() from None
+
+    def _open(self, secret: str, by: str) -> str | None:
+        try:
+            return self._sessions.open(secret, by)
+        except StoreError:
+            raise _unusable() from None
+
+    async def _form(self, request: Request) -> tuple[Session, dict[str, str]]:
+        """The fields of a form of this session. `Refusal` for any other."""
+        form = await read_form(request)
+        session = self._session(request)
+        if session is None:
+            raise Refusal(403, "Your session has ended and nothing was kept. Sign in again.")
+        if not self._sessions.holds(session, form.get("token", "")):
+            raise Refusal(403, "The form is not from a page of your session, and nothing was kept. Load the page again.")
+        return session, form
+
+    async def _read(self, ask: Callable[[FeedbackStore], Answer]) -> Answer:
+        try:
+            return await run_in_threadpool(lambda: ask(self._feedback()))
+        except StoreError:
+            raise _unusable() from None
+
+    async def _take_down(self, request: Request, given: Label, key: str | None, form: Mapping[str, str]) -> Response:
+        """Keep a label and tell what came of it on the page that is shown next."""
+        try:
+            kept = await self._read(lambda _: self._hear(given, key))
+        except (DataError, LabelError) as error:
+            told = {"words": f"Nothing was kept: {error}", "fault": "yes"}
+        else:
+            told = {"words": f"{said(kept)}: {form.get('name') or kept.lead_id}"}
+            told |= {} if kept.label == "withdrawn" else {"label_id": kept.label_id, "lead_id": kept.lead_id}
+        then = form.get("then", "")
+        place = f"#{then}" if then.startswith("lead-") and then.isascii() and then[5:].isalnum() else ""
+        response = RedirectResponse(local(form.get("back", "/")) + place, 303, _HEADERS)
+        _set_told(response, told, request)
+        return response
+
+    def _page(self, request: Request, template: str, session: Session | None, here: str, values: Mapping[str, Any]) -> Response:
+        told = dict(parse_qsl(request.cookies.get(TOLD, "")))
+        common = {
+            "session": session,
+            "token": "" if session is None else self._sessions.token(session),
+            "here": here,
+            "address": _path_of(str(request.url), request),
+            "message": {name: told.get(name, "") for name in ("words", "fault", "label_id", "lead_id")},
+        }
+        response = Response(render(template, {**common, **values}), 200, _HEADERS, "text/html; charset=utf-8")
+        if told:
+            response.delete_cookie(TOLD, "/")
+        return response
+
+    def _sign_in_page(self, request: Request, to: str, by: str = "", fault: str = "") -> Response:
+        values = {"keys": self._keys.any(), "next": to, "by": by, "fault": fault}
+        response = self._page(request, "sign-in.html", None, "sign-in", values)
+        response.status_code = 403 if fault else 200
+        return response
+
+    def _to_sign_in(self, request: Request) -> Response:
+        back = _path_of(str(request.url), request)
+        query = "" if back == "/" else f"?{urlencode({'next': back})}"
+        return RedirectResponse(f"/inbox/sign-in{query}", 303, _HEADERS)
+
+
+def _path_of(address: str, request: Request) -> str:
+    """The path and query of an address on this host; of any other, the inbox."""
+    parts = urlsplit(address)
+    if parts.netloc != request.headers.get("host"):
+        return "/"
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _is_secure(request: Request) -> bool:
+    """Whether the browser speaks TLS, here or to a proxy before us, as it says itself."""
+    return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
+
+
+def _set_told(response: Response, told: Mapping[str, str], request: Request) -> None:
+    content = urlencode({name: value[:300] for name, value in told.items()}, errors="replace")
+    response.set_cookie(TOLD, content, 60, path="/", httponly=True, samesite="lax", secure=_is_secure(request))
+
+
+def _unusable() -> Refusal:
+    return Refusal(503, "The store of answers cannot be used right now. What you sent was not kept; try again in a while.")
