@@ -118,7 +118,7 @@ def _win(horizon_days: float | None) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("winnable", "learning"),
+        loader=PackageLoader("winnable", "learning/reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
