@@ -53,7 +53,9 @@ def demo_store(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
 def skipped_in_ci(reporter: pytest.TerminalReporter) -> bool:
     """Whether CI skipped a test that was meant to run; only the histories may be absent."""
     skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
-    return bool(os.environ.get("CI")) and any(WITHOUT_DATA not in why or SHARED_DATA.is_dir() for why in skipped)
+    return bool(os.environ.get("CI")) and any(
+        WITHOUT_DATA not in why or SHARED_DATA.is_dir() for why in skipped
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

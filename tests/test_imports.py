@@ -9,7 +9,10 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "winnable"
 FLOORS = ["errors", "writing", "definition", "history", "learning", "service", "cli"]
-BESIDE = {"demo": ["definition", "errors"], "__init__": FLOORS}  # the demo company knows no floor above the definition
+BESIDE = {
+    "demo": ["definition", "errors"],
+    "__init__": FLOORS,
+}  # the demo company knows no floor above the definition
 
 
 def modules() -> list[Path]:
@@ -47,7 +50,9 @@ def test_imports_from_its_own_floor_or_below(path: Path) -> None:
 
 def test_only_the_registry_imports_mlflow() -> None:
     importers = {
-        path.relative_to(SOURCE).as_posix() for path in modules() if any(parts[0] == "mlflow" for parts in imported(path))
+        path.relative_to(SOURCE).as_posix()
+        for path in modules()
+        if any(parts[0] == "mlflow" for parts in imported(path))
     }
     assert importers == {"learning/registry/mlflow_registry.py"}
 
@@ -65,11 +70,25 @@ def test_nothing_reads_or_writes_pickles() -> None:
         }
 
 
-@pytest.mark.parametrize("module", ["winnable", "winnable.service.api", "winnable.learning.pyfunc", "winnable.service.server"])
+@pytest.mark.parametrize(
+    "module",
+    ["winnable", "winnable.service.api", "winnable.learning.pyfunc", "winnable.service.server"],
+)
 def test_serving_imports_nothing_that_trains(module: str) -> None:
     code = f"import sys, {module}; print(*(name for name in {HEAVY} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 
-HEAVY = ("mlflow", "pandas", "sklearn", "matplotlib", "lightgbm", "catboost", "scipy", "ibis", "duckdb", "pyarrow")
+HEAVY = (
+    "mlflow",
+    "pandas",
+    "sklearn",
+    "matplotlib",
+    "lightgbm",
+    "catboost",
+    "scipy",
+    "ibis",
+    "duckdb",
+    "pyarrow",
+)

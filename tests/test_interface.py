@@ -11,7 +11,7 @@ import pytest
 import winnable
 from tests.conftest import DemoStore
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = Path(__file__).resolve().parents[1] / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -25,29 +25,49 @@ def model(data: winnable.Data) -> winnable.Model:
     return winnable.train(data)
 
 
-def test_training_is_that_of_the_command_line(model: winnable.Model, demo_store: DemoStore, tmp_path: Path) -> None:
+def test_training_is_that_of_the_command_line(
+    model: winnable.Model, demo_store: DemoStore, tmp_path: Path
+) -> None:
     registered = winnable.load(demo_store.store)
     model.save(tmp_path / "saved")
     saved = winnable.load(tmp_path / "saved")
     assert registered.version == "1"
     assert model.version == saved.version == registered._predictor.fingerprint
-    assert model.measured_.loc["model", "log_loss"] == registered.card_["measured"]["model"]["log_loss"]
+    assert (
+        model.measured_.loc["model", "log_loss"]
+        == registered.card_["measured"]["model"]["log_loss"]
+    )
     assert list(saved.measured_.index) == ["model", "rules", "base rate"]
 
 
 def test_scores_are_those_of_the_command_line(demo_store: DemoStore, tmp_path: Path) -> None:
     files, output = demo_store.files, tmp_path / "scores.csv"
-    more = ["--activities", files.activities, "--history", files.history, "--store", demo_store.store, "--output", output]
+    more = [
+        "--activities",
+        files.activities,
+        "--history",
+        files.history,
+        "--store",
+        demo_store.store,
+        "--output",
+        output,
+    ]
     command = [Path(sys.executable).with_name("winnable"), "score", files.open_leads, *more]
     subprocess.run(command, check=True, capture_output=True)
-    scores = winnable.load(demo_store.store).score(files.open_leads, files.activities, files.history)
+    scores = winnable.load(demo_store.store).score(
+        files.open_leads, files.activities, files.history
+    )
     written = pd.read_csv(output, dtype={"model": str, "error": str})
     pd.testing.assert_frame_equal(scores, written, check_dtype=False, check_exact=True)
 
 
-def test_frames_are_read_like_the_files_they_come_from(model: winnable.Model, demo_store: DemoStore) -> None:
+def test_frames_are_read_like_the_files_they_come_from(
+    model: winnable.Model, demo_store: DemoStore
+) -> None:
     files = demo_store.files
-    leads, activities, history = (pd.read_csv(path) for path in (files.open_leads, files.activities, files.history))
+    leads, activities, history = (
+        pd.read_csv(path) for path in (files.open_leads, files.activities, files.history)
+    )
     by_file = model.score(files.open_leads, files.activities, files.history)
     by_frame = model.score(leads.set_index("Lead ID", drop=False), activities, history)
     assert by_frame.index.tolist() == leads["Lead ID"].tolist()
@@ -74,6 +94,8 @@ def test_what_is_public_is_there_and_in_the_readme() -> None:
         assert getattr(winnable, name).__doc__
     told = README.read_text().split("## From Python")[1].split("\n## ")[0]
     rows = [line for line in told.splitlines() if line.startswith("| `")]
-    assert set(winnable.__all__) == set(re.findall(r"`([A-Z]\w+|read|check|train|load)`", "".join(rows)))
-    with pytest.raises(AttributeError, match="it has ArtefactError, Data"):
+    assert set(winnable.__all__) == set(
+        re.findall(r"`([A-Z]\w+|read|check|train|load)`", "".join(rows))
+    )
+    with pytest.raises(AttributeError, match="it has ArtifactError, Data"):
         winnable.trian  # noqa: B018

@@ -21,7 +21,9 @@ def code_of(path: Path) -> list[nbformat.NotebookNode]:
 def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     book = nbformat.read(path, as_version=4)
-    NotebookClient(book, timeout=500, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        book, timeout=500, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     nbformat.validate(book)
 
 
@@ -29,7 +31,9 @@ def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_kept_of_it_ran_in_order_and_is_small(path: Path) -> None:
     cells = code_of(path)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    assert not [
+        output for cell in cells for output in cell.outputs if output.output_type == "error"
+    ]
     assert path.stat().st_size < LARGEST
     assert not re.search(r"/(tmp|home|work|Users)/", path.read_text())
 
@@ -37,7 +41,9 @@ def test_what_is_kept_of_it_ran_in_order_and_is_small(path: Path) -> None:
 def test_they_define_nothing_that_others_could_use() -> None:
     for path in NOTEBOOKS:
         for cell in code_of(path):
-            assert not re.search(r"^\s*(def|class) ", cell.source, flags=re.MULTILINE), f"{path.name}: {cell.source}"
+            assert not re.search(r"^\s*(def|class) ", cell.source, flags=re.MULTILINE), (
+                f"{path.name}: {cell.source}"
+            )
 
 
 def test_there_are_as_many_as_the_readme_names() -> None:

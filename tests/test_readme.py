@@ -31,9 +31,18 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"
+    }
     program = Path(sys.executable).with_name(words[0])
-    return subprocess.run([program, *words[1:]], cwd=folder, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(
+        [program, *words[1:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
 
 
 @pytest.mark.timeout(900)

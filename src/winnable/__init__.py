@@ -4,17 +4,18 @@ What stands in `__all__` is the Python interface; everything else may change bet
 first asked for (PEP 562), so that the service, which needs few of them, starts without what only training needs.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from winnable.definition.schema import Definition
-    from winnable.errors import ArtefactError, DataError, DefinitionError, StoreError, WinnableError
+    from winnable.errors import ArtifactError, DataError, DefinitionError, StoreError, WinnableError
     from winnable.interface import Data, Model, check, load, read, train
     from winnable.learning.model.classifier import LeadClassifier
 
 _HOME = {
-    "ArtefactError": "winnable.errors",
+    "ArtifactError": "winnable.errors",
     "Data": "winnable.interface",
     "DataError": "winnable.errors",
     "Definition": "winnable.definition.schema",
@@ -30,7 +31,7 @@ _HOME = {
 }
 
 __all__ = [
-    "ArtefactError",
+    "ArtifactError",
     "Data",
     "DataError",
     "Definition",
@@ -46,9 +47,21 @@ __all__ = [
 ]
 
 
+_FORMER_NAMES = {"ArtefactError": "ArtifactError"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _FORMER_NAMES:
+        warnings.warn(
+            f"winnable.{name} is now winnable.{_FORMER_NAMES[name]}",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        name = _FORMER_NAMES[name]
     if name not in _HOME:
-        raise AttributeError(f"module 'winnable' has no attribute {name!r}; it has {', '.join(__all__)}")
+        raise AttributeError(
+            f"module 'winnable' has no attribute {name!r}; it has {', '.join(__all__)}"
+        )
     return getattr(import_module(_HOME[name]), name)
 
 

@@ -8,7 +8,7 @@ Whoever calls winnable may catch the root; the children exist only where callers
     ├── DataError           the CRM data cannot be used as they stand
     ├── StoreError          the store (models, labels) cannot be read or written
     ├── LabelError          a label contradicts what the store already holds
-    └── ArtefactError       a trained model is incomplete, altered or of another version
+    └── ArtifactError       a trained model is incomplete, altered or of another version
 """
 
 
@@ -32,5 +32,5 @@ class LabelError(WinnableError):
     """A label cannot be taken: it contradicts what the store holds. Never repeats what was in it."""
 
 
-class ArtefactError(WinnableError):
+class ArtifactError(WinnableError):
     """A trained model must not be used: a file is missing, altered, or written for another version."""

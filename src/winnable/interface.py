@@ -15,18 +15,18 @@ from typing import Any
 
 import pandas as pd
 
-from winnable.data.feedback.apply_labels import hear
+from winnable.data.feedback.apply_labels import load_and_apply_labels
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.data.ingestion.sources.source import Source
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.errors import StoreError
-from winnable.learning.artifacts.artifact import DIGESTS, Artefact, read_artefact, write_artefact
+from winnable.learning.artifacts.artifact import DIGESTS, Artifact, read_artifact, write_artifact
 from winnable.learning.artifacts.deployed import champion_of
 from winnable.learning.readiness.check import Check
 from winnable.learning.readiness.check import check as check_crm
 from winnable.learning.registry.mlflow_registry import Registry
-from winnable.learning.registry.promotion import Verdict, register
+from winnable.learning.registry.promotion import Registration, register
 from winnable.learning.reporting.report import Report, report_on
 from winnable.learning.scoring.batch import moments_of_scoring, read_to_score, score_table
 from winnable.learning.scoring.predictor import Predictor
@@ -51,8 +51,14 @@ class Data:
         return self.crm.rejects
 
     def __repr__(self) -> str:
-        tables = {"leads": self.crm.leads, "activities": self.crm.activities, "changes of fields": self.crm.history}
-        sizes = ", ".join(f"{len(table):,} {name}" for name, table in tables.items() if table is not None)
+        tables = {
+            "leads": self.crm.leads,
+            "activities": self.crm.activities,
+            "changes of fields": self.crm.history,
+        }
+        sizes = ", ".join(
+            f"{len(table):,} {name}" for name, table in tables.items() if table is not None
+        )
         return f"<{self.definition.name}: {sizes}; {len(self.rejects):,} rows rejected>"
 
 
@@ -77,11 +83,17 @@ def check(data: Data, *, curve: bool = False, store: Path | str | None = None) -
 
     With a `store` the labels in it are heard.
     """
-    crm = data.crm if store is None else hear(data.definition, data.crm, Path(store)).crm
+    crm = (
+        data.crm
+        if store is None
+        else load_and_apply_labels(data.definition, data.crm, Path(store)).crm
+    )
     return check_crm(data.definition, crm, curve=curve)
 
 
-def train(data: Data, *, store: Path | str | None = None, seed: int = 0, tell: Tell = lambda _: None) -> Model:
+def train(
+    data: Data, *, store: Path | str | None = None, seed: int = 0, tell: Tell = lambda _: None
+) -> Model:
     """Learn from a history, as `winnable train`; with a `store` the labels in it are heard and the model is registered.
 
     `tell` is given a sentence at each step, such as `print`. Never fails for want of history: then the rules answer.
@@ -89,28 +101,33 @@ def train(data: Data, *, store: Path | str | None = None, seed: int = 0, tell: T
     """
     if store is None:
         candidate = learn(data.definition, data.crm, seed=seed, tell=tell)
-        return Model(candidate.artefact, found=(candidate, data.crm))
+        return Model(candidate.artifact, found=(candidate, data.crm))
     Registry(Path(store)).connect()
-    heard = hear(data.definition, data.crm, Path(store))
+    heard = load_and_apply_labels(data.definition, data.crm, Path(store))
     candidate = learn(data.definition, heard.crm, seed=seed, tell=tell, feedback=heard.to_json())
     verdict = register(candidate, heard.crm, Path(store))
-    return Model(candidate.artefact, str(verdict.version), verdict=verdict, found=(candidate, heard.crm))
+    return Model(
+        candidate.artifact, str(verdict.version), verdict=verdict, found=(candidate, heard.crm)
+    )
 
 
 def load(place: Path | str, version: int | None = None) -> Model:
     """The champion of a store, another of its versions, or a model that was written with `Model.save`.
 
-    `StoreError` if there is none, `ArtefactError` if it is incomplete or altered.
+    `StoreError` if there is none, `ArtifactError` if it is incomplete or altered.
     """
     folder = Path(place)
     if version is not None:
-        return Model(Registry(folder).artefact(version), str(version))
+        return Model(Registry(folder).artifact(version), str(version))
     if (folder / DIGESTS).exists():
-        return Model(read_artefact(folder))
+        return Model(read_artifact(folder))
     champion = champion_of(folder)
     if champion is None:
-        raise StoreError(f"{folder}: there is no champion and no saved model here. Train with store={str(folder)!r} first.")
-    return Model(read_artefact(champion.folder), str(champion.version))
+        raise StoreError(
+            f"{folder}: there is no champion and no saved model here. Train with"
+            f" store={str(folder)!r} first."
+        )
+    return Model(read_artifact(champion.folder), str(champion.version))
 
 
 class Model:
@@ -122,19 +139,21 @@ class Model:
 
     def __init__(
         self,
-        artefact: Artefact,
+        artifact: Artifact,
         version: str = "",
         *,
-        verdict: Verdict | None = None,
+        verdict: Registration | None = None,
         found: tuple[Candidate, Crm] | None = None,
     ) -> None:
-        self._artefact = artefact
-        self._predictor = Predictor(artefact, version)
+        self._artifact = artifact
+        self._predictor = Predictor(artifact, version)
         self.version = self._predictor.version
         self.card_: Mapping[str, Any] = self._predictor.card
         measured = self.card_["measured"]
         answers = [name for name in ("model", "rules", "base rate") if name in measured]
-        self.measured_ = pd.DataFrame([measured[name] for name in answers], index=pd.Index(answers, dtype="str"))
+        self.measured_ = pd.DataFrame(
+            [measured[name] for name in answers], index=pd.Index(answers, dtype="str")
+        )
         self.verdict_ = verdict
         self._found = found
 
@@ -175,13 +194,15 @@ class Model:
         cannot be scored has the reason under "error" and empty numbers. Given a frame, the scores have its index.
         """
         crm = read_to_score(self._predictor, leads, activities, history)
-        moments = moments_of_scoring(crm, as_of if isinstance(as_of, str) or as_of is None else as_of.isoformat())
+        moments = moments_of_scoring(
+            crm, as_of if isinstance(as_of, str) or as_of is None else as_of.isoformat()
+        )
         scores = score_table(self._predictor, crm, moments, reasons=reasons)
         return scores.set_axis(leads.index) if isinstance(leads, pd.DataFrame) else scores
 
     def save(self, folder: Path | str) -> None:
         """Write the model as a folder of text files for `load`; an existing folder is a `StoreError`."""
-        write_artefact(self._artefact, Path(folder))
+        write_artifact(self._artifact, Path(folder))
 
     def __repr__(self) -> str:
         return f"<model {self.version} ({self.mode}): {self.why}>"

@@ -31,17 +31,29 @@ def forty(tmp_path_factory: pytest.TempPathFactory) -> Forty:
     folder, rng, size = tmp_path_factory.mktemp("forty"), np.random.default_rng(3), 3000
     numbers, words = rng.normal(size=(size, 30)), rng.integers(0, 20, size=(size, 10))
     drive = (
-        -1 + 1.5 * numbers[:, 0] * (numbers[:, 1] > 0) + np.abs(numbers[:, 2]) - numbers[:, 3] ** 2 / 2 + 1.5 * (words[:, 0] < 5)
+        -1
+        + 1.5 * numbers[:, 0] * (numbers[:, 1] > 0)
+        + np.abs(numbers[:, 2])
+        - numbers[:, 3] ** 2 / 2
+        + 1.5 * (words[:, 0] < 5)
     )
     won = rng.random(size) < 1 / (1 + np.exp(-drive))
-    names = ["Lead ID", *(f"number {i}" for i in range(30)), *(f"word {i}" for i in range(10)), "Lead Status"]
+    names = [
+        "Lead ID",
+        *(f"number {i}" for i in range(30)),
+        *(f"word {i}" for i in range(10)),
+        "Lead Status",
+    ]
     with (folder / "leads.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(names)
         for i in range(size):
             told = [*(round(float(x), 4) for x in numbers[i]), *(f"word-{x}" for x in words[i])]
             rows.writerow([f"L{i}", *told, "Closed Won" if won[i] else "Closed Lost"])
-    agreed = '[outcome]\nwon = ["Closed Won"]\nlost = ["Closed Lost"]\n[columns]\nid = "Lead ID"\nstatus = "Lead Status"\n'
+    agreed = (
+        '[outcome]\nwon = ["Closed Won"]\nlost = ["Closed Lost"]\n[columns]\nid = "Lead ID"\nstatus'
+        ' = "Lead Status"\n'
+    )
     (folder / "definition.toml").write_text(agreed)
     train = [
         *COMMAND,
@@ -56,5 +68,11 @@ def forty(tmp_path_factory: pytest.TempPathFactory) -> Forty:
     return Forty(
         folder,
         folder / "store",
-        dict(zip(names, ["L0", *map(float, numbers[0].round(4)), *(f"word-{x}" for x in words[0])], strict=False)),
+        dict(
+            zip(
+                names,
+                ["L0", *map(float, numbers[0].round(4)), *(f"word-{x}" for x in words[0])],
+                strict=False,
+            )
+        ),
     )

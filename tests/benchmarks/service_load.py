@@ -36,7 +36,9 @@ class Asker(asyncio.Protocol):
             if not found:
                 return
             self.failed += not head.startswith(b"HTTP/1.1 200")
-            lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+            lengths = [
+                line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+            ]
             self.left, data, self.buffer = int(lengths[0].split(b":")[1]), body, b""
         self.left -= len(data)
         if self.left <= 0:
@@ -54,21 +56,38 @@ class Asker(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def load(port: int, path: str, body: bytes, connections: int, seconds: float) -> dict[str, float]:
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+async def load(
+    port: int, path: str, body: bytes, connections: int, seconds: float
+) -> dict[str, float]:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type:"
+        f" application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     times: list[float] = []
     start = time.perf_counter()
     loop = asyncio.get_running_loop()
     askers = [
-        (await loop.create_connection(lambda: Asker(head.encode() + body, start + seconds, times), "127.0.0.1", port))[1]
+        (
+            await loop.create_connection(
+                lambda: Asker(head.encode() + body, start + seconds, times), "127.0.0.1", port
+            )
+        )[1]
         for _ in range(connections)
     ]
     await asyncio.gather(*(asker.done for asker in askers))
     took, times = time.perf_counter() - start, sorted(times)
-    at = {f"p{part}": 1000 * times[min(len(times) - 1, len(times) * part // 100)] for part in (50, 99)}
+    at = {
+        f"p{part}": 1000 * times[min(len(times) - 1, len(times) * part // 100)] for part in (50, 99)
+    }
     return {"per_second": len(times) / took, **at, "failed": sum(asker.failed for asker in askers)}
 
 
 if __name__ == "__main__":
     port, path, body, connections, seconds = sys.argv[1:]
-    print(json.dumps(uvloop.run(load(int(port), path, Path(body).read_bytes(), int(connections), float(seconds)))))
+    print(
+        json.dumps(
+            uvloop.run(
+                load(int(port), path, Path(body).read_bytes(), int(connections), float(seconds))
+            )
+        )
+    )

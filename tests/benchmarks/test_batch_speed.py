@@ -11,7 +11,7 @@ import pytest
 
 from tests.benchmarks.conftest import Forty
 from tests.service.conftest import COMMAND
-from winnable.data.features.offline import facts_of
+from winnable.data.features.offline import compute_features
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.decide.scorecard import score_points
 from winnable.learning.scoring.predictor import Predictor
@@ -34,24 +34,40 @@ def export(forty: Forty, leads: int) -> Path:
 def scored(forty: Forty, leads: Path, *options: str) -> tuple[float, float]:
     """Seconds of `winnable score` from its start to its end, and its memory at most, in MB."""
     output = forty.folder / "scores.csv"
-    command = [*COMMAND, "score", str(leads), "--store", str(forty.store), "--output", str(output), "--quiet", *options]
+    command = [
+        *COMMAND,
+        "score",
+        str(leads),
+        "--store",
+        str(forty.store),
+        "--output",
+        str(output),
+        "--quiet",
+        *options,
+    ]
     start = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, used = os.wait4(process.pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert sum(1 for _ in output.open()) == sum(1 for _ in leads.open())
-    return time.perf_counter() - start, used.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+    return time.perf_counter() - start, used.ru_maxrss / (
+        1024 if sys.platform == "linux" else 1024**2
+    )
 
 
 def bare(forty: Forty, *, reasons: bool) -> float:
     """Leads a second of the experts alone, from encoded leads to log-odds and, if asked, what each column adds."""
     predictor = Predictor.of_store(forty.store)
     crm = read_crm(predictor.definition, str(export(forty, BARE)), for_training=False)
-    facts = facts_of(predictor.plan, predictor.definition, crm, np.arange(BARE), np.full(BARE, 10**15))
-    encoded = predictor.scorer._encoding.encode(facts, score_points(predictor.definition, facts).logit)
+    features = compute_features(
+        predictor.plan, predictor.definition, crm, np.arange(BARE), np.full(BARE, 10**15)
+    )
+    encoded = predictor.scorer._encoding.encode(
+        features, score_points(predictor.definition, features).logit
+    )
     start = time.perf_counter()
     for expert in predictor.scorer._experts:
-        expert.opinion(encoded, reasons=reasons)
+        expert.predict(encoded, reasons=reasons)
     return BARE / (time.perf_counter() - start)
 
 
@@ -66,7 +82,10 @@ def test_a_million_leads(forty: Forty, reasons: bool) -> None:
     (_, small), (seconds, large) = scored(forty, few, option), scored(forty, many, option)
     ratio = LEADS / seconds / rate
     growth = (large - small) * 2**20 / (many.stat().st_size - few.stat().st_size)
-    print(f"\n{option}: {LEADS / seconds:,.0f} leads a second, {ratio:.2f} of the models alone ({rate:,.0f})")
+    print(
+        f"\n{option}: {LEADS / seconds:,.0f} leads a second, {ratio:.2f} of the models alone"
+        f" ({rate:,.0f})"
+    )
     print(f"at most {large:,.0f} MB; each byte more of the export takes {growth:.1f} more")
     assert ratio >= 0.5
     assert growth <= 6

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from winnable.core.timestamps import DAY
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import learn_plan
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import fit_feature_plan
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
 
@@ -49,32 +49,57 @@ def run(activities: int) -> None:
     crm = company(activities)
     roles = {"id": "Id", "created": "Created", "status": "Status"}
     groups = {"intent": KINDS[:2], "interest": KINDS[2:4]}
-    definition = definition_from({"outcome": {"won": ["Won"]}, "columns": roles, "activities": groups}, "test")
+    definition = definition_from(
+        {"outcome": {"won": ["Won"]}, "columns": roles, "activities": groups}, "test"
+    )
     leads = len(crm.leads)
-    created = crm.leads["@created"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
+    created = (
+        crm.leads["@created"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
+    )
     began = time.perf_counter()
-    plan = learn_plan(definition, crm)
-    facts = facts_of(plan, definition, crm, np.tile(np.arange(leads), 3), np.concatenate([created + age * DAY for age in AGES]))
+    plan = fit_feature_plan(definition, crm)
+    features = compute_features(
+        plan,
+        definition,
+        crm,
+        np.tile(np.arange(leads), 3),
+        np.concatenate([created + age * DAY for age in AGES]),
+    )
     seconds = time.perf_counter() - began
-    assert facts.numbers("times any activity").sum() > 0
-    print(json.dumps({"seconds": seconds, "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}))
+    assert features.numbers("times any activity").sum() > 0
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+            }
+        )
+    )
 
 
 def measured(activities: int) -> dict[str, float]:
     command = f"from tests.benchmarks.test_features_speed import run; run({activities})"
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", command], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=root, capture_output=True, text=True, check=True
+    )
     answer: dict[str, float] = json.loads(done.stdout)
     return answer
 
 
 @pytest.mark.timeout(900)
-def test_twice_the_activities_take_no_more_than_twice_the_time(capsys: pytest.CaptureFixture[str]) -> None:
+def test_twice_the_activities_take_no_more_than_twice_the_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     sizes = (1_000_000, 2_000_000, 4_000_000)
     costs = {size: measured(size) for size in sizes}
     with capsys.disabled():
         for size, cost in costs.items():
-            print(f"\n{size:,} activities of {size // EACH:,} leads: {cost['seconds']:.1f} s, {cost['gigabytes']:.2f} GB", end="")
+            print(
+                f"\n{size:,} activities of {size // EACH:,} leads: {cost['seconds']:.1f} s,"
+                f" {cost['gigabytes']:.2f} GB",
+                end="",
+            )
     for half, whole in ((sizes[0], sizes[1]), (sizes[1], sizes[2])):
         assert costs[whole]["seconds"] < 2.3 * costs[half]["seconds"]
         assert costs[whole]["gigabytes"] < 2 * costs[half]["gigabytes"]

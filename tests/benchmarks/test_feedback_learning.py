@@ -14,17 +14,17 @@ import pandas as pd
 import pytest
 
 from winnable.core.timestamps import microseconds
-from winnable.data.features.offline import facts_of
+from winnable.data.features.offline import compute_features
 from winnable.data.features.point_in_time import as_of
-from winnable.data.features.training_rows import take_snapshots
-from winnable.data.feedback.apply_labels import weigh
+from winnable.data.features.training_rows import build_training_rows
+from winnable.data.feedback.apply_labels import apply_labels
 from winnable.data.feedback.store.records import Label
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.demo.company import write_demo
 from winnable.learning.scoring.predictor import Predictor
-from winnable.learning.training.metrics import base_rate, measure
+from winnable.learning.training.metrics import base_rate, evaluate
 from winnable.learning.training.train import learn
 
 BEGIN, END = datetime(2025, 10, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,23 +47,39 @@ def lagging(definition: Definition, then: Crm, rng: np.random.Generator) -> Crm:
     return replace(then, leads=leads, history=then.history[~(status & unknown)])  # type: ignore[index]
 
 
-def told_by_sales(definition: Definition, then: Crm, rng: np.random.Generator, wrong: float) -> list[Label]:
+def told_by_sales(
+    definition: Definition, then: Crm, rng: np.random.Generator, wrong: float
+) -> list[Label]:
     """The labels of the quarter: outcomes on their day, opinions where leads are taken up or passed back; a share of the opinions
     is replaced by chance."""
     closed = then.leads[(then.leads["@closed"] >= pd.Timestamp(BEGIN)).fillna(False)]
     said = [
-        (lead["@id"], "won" if lead["@status"] in definition.outcome.won else "lost", lead["@closed"])
+        (
+            lead["@id"],
+            "won" if lead["@status"] in definition.outcome.won else "lost",
+            lead["@closed"],
+        )
         for lead in closed.to_dict("records")
         if rng.random() < TOLD
     ]
-    moves = then.history[(then.history["@field"] == definition.columns.status) & (then.history["@at"] >= pd.Timestamp(BEGIN))]  # type: ignore[index]
+    moves = then.history[
+        (then.history["@field"] == definition.columns.status)
+        & (then.history["@at"] >= pd.Timestamp(BEGIN))
+    ]  # type: ignore[index]
     for move in moves.to_dict("records"):
         taken_up, passed_back = move["@new"] == "Accepted by Sales", move["@new"] == "New"
         if taken_up or passed_back:
             accepts = bool(rng.random() < 0.5) if rng.random() < wrong else taken_up
             said.append((move["@id"], "accepted" if accepts else "rejected", move["@at"]))
     return [
-        Label(lead, label, "Kim", at.to_pydatetime(), label_id=str(place), recorded_at=at.to_pydatetime())
+        Label(
+            lead,
+            label,
+            "Kim",
+            at.to_pydatetime(),
+            label_id=str(place),
+            recorded_at=at.to_pydatetime(),
+        )
         for place, (lead, label, at) in enumerate(said)
     ]
 
@@ -81,24 +97,40 @@ def test_hearing_sales_helps_on_later_leads_and_wrong_opinions_do_no_harm(
         rng = np.random.default_rng(seed)
         then = as_of(definition, crm, END)
         export = lagging(definition, then, rng)
-        heard = weigh(definition, export, told_by_sales(definition, then, np.random.default_rng(seed), 0.0), [])
-        wrong = weigh(definition, export, told_by_sales(definition, then, np.random.default_rng(seed), WRONG), [])
+        heard = apply_labels(
+            definition,
+            export,
+            told_by_sales(definition, then, np.random.default_rng(seed), 0.0),
+            [],
+        )
+        wrong = apply_labels(
+            definition,
+            export,
+            told_by_sales(definition, then, np.random.default_rng(seed), WRONG),
+            [],
+        )
         # Opinions are weighed and told, but are no outcomes: however many are wrong, what is learned from is the same.
         assert wrong.crm.leads.equals(heard.crm.leads)
-        rows = take_snapshots(definition, crm, latest_moment(crm).to_pydatetime())  # type: ignore[union-attr]
+        rows = build_training_rows(definition, crm, latest_moment(crm).to_pydatetime())  # type: ignore[union-attr]
         later = rows.take(rows.known & (rows.as_of >= microseconds(END)))
         seen = {}
         for name, history in {"without": export, "with": heard.crm}.items():
-            predictor = Predictor(learn(definition, history, present=END, judge=False).artefact)
-            facts = facts_of(predictor.plan, definition, crm, later.leads, later.as_of)
-            answer = predictor.score(facts, [""] * facts.size, reasons=False).probability
-            seen[name] = measure(later.won, answer, base_rate(later.won)).log_loss
+            predictor = Predictor(learn(definition, history, present=END, judge=False).artifact)
+            features = compute_features(predictor.plan, definition, crm, later.leads, later.as_of)
+            answer = predictor.score(features, [""] * features.size, reasons=False).probability
+            seen[name] = evaluate(later.won, answer, base_rate(later.won)).log_loss
         losses.append(seen)
         with capsys.disabled():
-            print(f"\nseed {seed}: {heard.merged.learned} outcomes first, {heard.rows} rows changed, {len(later.won):,} later")
+            print(
+                f"\nseed {seed}: {heard.merged.learned} outcomes first, {heard.rows} rows changed,"
+                f" {len(later.won):,} later"
+            )
             for name, said in (("right", heard.opinions), ("30 % wrong", wrong.opinions)):
                 up, back = said.accepted_won, said.rejected_won
-                print(f"  opinions {name}: won {up.hits} of {up.trials} accepted, {back.hits} of {back.trials} rejected")
+                print(
+                    f"  opinions {name}: won {up.hits} of {up.trials} accepted, {back.hits} of"
+                    f" {back.trials} rejected"
+                )
     table = pd.DataFrame(losses)
     margin = 100 * (1 - table["with"].mean() / table["without"].mean())
     with capsys.disabled():

@@ -26,19 +26,28 @@ def quickest(ask: Callable[[], object], times: int = 9) -> float:
 
 
 @pytest.mark.timeout(3000)
-def test_no_acknowledged_label_is_lost_in_five_hundred_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_acknowledged_label_is_lost_in_five_hundred_kills(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     acknowledged, kept = kill_writers(tmp_path, 500)
     with capsys.disabled():
-        print(f"\n500 killed writers: {len(acknowledged):,} labels acknowledged, {len(kept):,} kept")
+        print(
+            f"\n500 killed writers: {len(acknowledged):,} labels acknowledged, {len(kept):,} kept"
+        )
     assert set(acknowledged) <= set(kept)
     assert len(kept) == len(set(kept))
 
 
 @pytest.mark.timeout(1200)
-def test_a_hundred_thousand_leads_are_paged_as_quickly_as_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hundred_thousand_leads_are_paged_as_quickly_as_few(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The first page, one of an owner, and one far behind, against the same page of a store that fills just that page."""
     few, many = FeedbackStore.open(tmp_path / "few"), FeedbackStore.open(tmp_path / "many")
-    scores = [given(f"L-{i:06}", (i * 7919 % LEADS) / LEADS, owner=f"O{i % 20}", source=f"S{i % 9}") for i in range(LEADS)]
+    scores = [
+        given(f"L-{i:06}", (i * 7919 % LEADS) / LEADS, owner=f"O{i % 20}", source=f"S{i % 9}")
+        for i in range(LEADS)
+    ]
     few.remember([given(f"L-{i:06}", i / 100, owner="O1", source="S1") for i in range(50)])
     few.remember([given(f"L-{i:06}", i / 100, NOW - timedelta(days=8)) for i in range(50)])
     for start in range(0, LEADS, 5000):
@@ -58,5 +67,10 @@ def test_a_hundred_thousand_leads_are_paged_as_quickly_as_few(tmp_path: Path, ca
     searched = quickest(lambda: many.leads(search="l-0999"), 3) / usual
     with capsys.disabled():
         print(f"\na page of 50 leads takes {1000 * usual:.1f} ms; of {LEADS:,} leads, times that:")
-        print("\n".join(f"  {name:<24} {ratio:5.2f}" for name, ratio in {**ratios, "search in all names": searched}.items()))
+        print(
+            "\n".join(
+                f"  {name:<24} {ratio:5.2f}"
+                for name, ratio in {**ratios, "search in all names": searched}.items()
+            )
+        )
     assert max(ratios.values()) <= 3.0

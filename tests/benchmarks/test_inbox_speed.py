@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.service.conftest import serving
-from winnable.data.feedback.store.records import GivenScore, Label
+from winnable.data.feedback.store.records import Label, ScoreRecord
 from winnable.data.feedback.store.store import FeedbackStore
 
 LEADS = 100_000
@@ -19,16 +19,24 @@ MOST = 3.0  # times the empty page
 ROUNDS = 60
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
 PAGES = ("/", "/?owner=Owner+3", "/?show=accepted")
-TOLD = ("/?show=all", "/?show=all&q=berg+999")  # these look at every lead: their time is told, not held to the limit
+TOLD = (
+    "/?show=all",
+    "/?show=all&q=berg+999",
+)  # these look at every lead: their time is told, not held to the limit
 
 
 @pytest.mark.timeout(900)
-def test_a_hundred_thousand_leads(demo_store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hundred_thousand_leads(
+    demo_store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     places = [tmp_path / name for name in ("empty", "full")]
     for place in places:
         shutil.copytree(demo_store.store / "served", place / "served")
     _fill(places[1])
-    with serving(places[0], tmp_path / "log0") as empty, serving(places[1], tmp_path / "log1") as full:
+    with (
+        serving(places[0], tmp_path / "log0") as empty,
+        serving(places[1], tmp_path / "log1") as full,
+    ):
         clients = [httpx.Client(base_url=live.url, timeout=60) for live in (empty, full)]
         for client in clients:
             client.post("/inbox/sign-in", data={"by": "Kim"})
@@ -44,7 +52,10 @@ def test_a_hundred_thousand_leads(demo_store, tmp_path: Path, capsys: pytest.Cap
             ratios[page] = medians[1] / medians[0]
             full_ms, empty_ms = 1000 * medians[1], 1000 * medians[0]
             with capsys.disabled():
-                print(f"\n{page}: {full_ms:.1f} ms with {LEADS:,} leads, {empty_ms:.1f} ms empty: {ratios[page]:.2f} times")
+                print(
+                    f"\n{page}: {full_ms:.1f} ms with {LEADS:,} leads, {empty_ms:.1f} ms empty:"
+                    f" {ratios[page]:.2f} times"
+                )
         for client in clients:
             client.close()
     assert max(ratios[page] for page in PAGES) <= MOST, ratios
@@ -56,15 +67,21 @@ def _fill(store: Path) -> None:
     probability = chance.beta(1, 9, (LEADS, 2))
     for start in range(0, LEADS, 5000):
         rows = range(start, start + 5000)
-        feedback.remember([_score(row, week, float(probability[row, week])) for row in rows for week in range(2)])
-        labels = [Label(f"L-{row}", "accepted" if row % 2 else "won", "Kim") for row in rows if row % 5 == 0]
+        feedback.remember(
+            [_score(row, week, float(probability[row, week])) for row in rows for week in range(2)]
+        )
+        labels = [
+            Label(f"L-{row}", "accepted" if row % 2 else "won", "Kim")
+            for row in rows
+            if row % 5 == 0
+        ]
         feedback.add_each(labels, [None] * len(labels))
     feedback.close()
 
 
-def _score(row: int, week: int, probability: float) -> GivenScore:
+def _score(row: int, week: int, probability: float) -> ScoreRecord:
     as_of = NOW - timedelta(weeks=1 - week)
-    return GivenScore(
+    return ScoreRecord(
         score_id=f"{row}-{week}",
         lead_id=f"L-{row}",
         as_of=as_of,

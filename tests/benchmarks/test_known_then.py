@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from winnable.core.columns import Measure
+from winnable.core.columns import ActivityAggregate
 from winnable.core.timestamps import DAY, times_of
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import learn_plan
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import fit_feature_plan
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
@@ -28,8 +28,15 @@ ONE_IN = 2  # leads that are learned from, so that the test ends within minutes
 
 def definition() -> Definition:
     roles = {"id": "lead_id", "status": "status", "created": "created", "closed": "closed"}
-    outcome = {"won": ["Closed Won"], "lost": ["Closed Lost"], "horizon_days": 30, "winnable_days": 60}
-    return definition_from({"outcome": outcome, "columns": roles, "activities": {"kind": "type"}}, "BPI 2012")
+    outcome = {
+        "won": ["Closed Won"],
+        "lost": ["Closed Lost"],
+        "horizon_days": 30,
+        "winnable_days": 60,
+    }
+    return definition_from(
+        {"outcome": outcome, "columns": roles, "activities": {"kind": "type"}}, "BPI 2012"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,9 @@ def crm(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Crm:
     return read_crm(definition(), str(folder / "leads.csv"), str(folder / "activities.csv"))
 
 
-def naive(measure: Measure, story: list[tuple[pd.Timestamp, str]], when: pd.Timestamp) -> float:
+def naive(
+    measure: ActivityAggregate, story: list[tuple[pd.Timestamp, str]], when: pd.Timestamp
+) -> float:
     """One measure by walking through all that a lead ever did."""
 
     def times(since: timedelta | None, until: timedelta) -> list[tuple[pd.Timestamp, str]]:
@@ -66,32 +75,44 @@ def naive(measure: Measure, story: list[tuple[pd.Timestamp, str]], when: pd.Time
 
 def test_a_naive_count_agrees_with_every_feature_of_a_sample(crm: Crm) -> None:
     assert crm.activities is not None
-    plan = learn_plan(definition(), crm)
+    plan = fit_feature_plan(definition(), crm)
     leads = np.random.default_rng(0).choice(len(crm.leads), ORACLE_LEADS, replace=False)
     created = times_of(crm.leads["@created"])[leads]
     rows, as_of = np.tile(leads, len(AGES)), np.concatenate([created + age * DAY for age in AGES])
-    facts = facts_of(plan, definition(), crm, rows, as_of)
-    stories = {key: list(zip(each["@at"], each["@kind"], strict=True)) for key, each in crm.activities.groupby("@id")}
+    features = compute_features(plan, definition(), crm, rows, as_of)
+    stories = {
+        key: list(zip(each["@at"], each["@kind"], strict=True))
+        for key, each in crm.activities.groupby("@id")
+    }
     wrong = []
-    answers = {measure: facts.numbers(measure.name) for measure in plan.measures}
+    answers = {measure: features.numbers(measure.name) for measure in plan.aggregates}
     for position, (lead, moment) in enumerate(zip(rows, as_of, strict=True)):
-        story, when = stories.get(crm.leads["@id"].iloc[lead], []), pd.Timestamp(int(moment), unit="us", tz="UTC")
+        story, when = (
+            stories.get(crm.leads["@id"].iloc[lead], []),
+            pd.Timestamp(int(moment), unit="us", tz="UTC"),
+        )
         wrong += [
             (measure.name, lead, when)
             for measure, values in answers.items()
-            if not np.isclose(values[position], naive(measure, story, when), rtol=0, atol=1e-9, equal_nan=True)
+            if not np.isclose(
+                values[position], naive(measure, story, when), rtol=0, atol=1e-9, equal_nan=True
+            )
         ]
     assert not wrong, wrong[:3]
 
 
 @pytest.mark.timeout(1800)
-def test_the_later_the_look_the_better_the_answer(crm: Crm, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_later_the_look_the_better_the_answer(
+    crm: Crm, capsys: pytest.CaptureFixture[str]
+) -> None:
     judged = learn(definition(), crm).judged
     assert judged is not None
     ages, leads = judged.rows.age, judged.rows.leads
     looked_at = np.isin(ages, AGES)
     often, times = np.unique(leads[looked_at], return_counts=True)
-    stayed = np.isin(leads, often[times == len(AGES)])  # open for two weeks: the same leads at every look
+    stayed = np.isin(
+        leads, often[times == len(AGES)]
+    )  # open for two weeks: the same leads at every look
     skill, auc = {}, {}
     with capsys.disabled():
         print()
@@ -101,7 +122,10 @@ def test_the_later_the_look_the_better_the_answer(crm: Crm, capsys: pytest.Captu
                 won, p = judged.rows.won[rows], np.clip(judged.candidate[rows], 1e-6, 1 - 1e-6)
                 loss, base = log_loss(won, p), log_loss(won, np.full(len(won), won.mean()))
                 skill[who, age], auc[who, age] = 1 - loss / base, roc_auc_score(won, p)
-                told = f"{won.mean():.1%} won; log loss {loss:.4f}, their rate {base:.4f}, AUC {auc[who, age]:.3f}"
+                told = (
+                    f"{won.mean():.1%} won; log loss {loss:.4f}, their rate {base:.4f}, AUC"
+                    f" {auc[who, age]:.3f}"
+                )
                 print(f"day {age:2}, {len(won):,} leads {who}: {told}")
     assert auc["open then", 14] > auc["open then", 0]
     assert skill["open then", 14] > skill["open then", 0]

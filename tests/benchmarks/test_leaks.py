@@ -12,7 +12,12 @@ from winnable.definition.load import definition_from
 
 X_EDUCATION = {
     *("Tags", "Lead Quality", "Lead Profile", "Last Activity", "Last Notable Activity"),
-    *("Asymmetrique Activity Index", "Asymmetrique Profile Index", "Asymmetrique Activity Score", "Asymmetrique Profile Score"),
+    *(
+        "Asymmetrique Activity Index",
+        "Asymmetrique Profile Index",
+        "Asymmetrique Activity Score",
+        "Asymmetrique Profile Score",
+    ),
 }
 
 
@@ -30,10 +35,17 @@ def bank(data: Path) -> tuple[pd.DataFrame, set[str]]:
 def maven(data: Path) -> tuple[pd.DataFrame, set[str]]:
     """With its open deals, and without a role for the day of closing."""
     deals = pd.read_csv(data / "maven-crm/sales_pipeline.csv", dtype=str)
-    deals = deals.merge(pd.read_csv(data / "maven-crm/accounts.csv", dtype=str), how="left", on="account")
-    deals = deals.merge(pd.read_csv(data / "maven-crm/sales_teams.csv", dtype=str), how="left", on="sales_agent")
+    deals = deals.merge(
+        pd.read_csv(data / "maven-crm/accounts.csv", dtype=str), how="left", on="account"
+    )
+    deals = deals.merge(
+        pd.read_csv(data / "maven-crm/sales_teams.csv", dtype=str), how="left", on="sales_agent"
+    )
     status = deals["deal_stage"].replace({"Won": "Closed Won", "Lost": "Closed Lost"})
-    return deals.assign(status=status).drop(columns=["deal_stage", "opportunity_id"]), {"close_value", "close_date"}
+    return deals.assign(status=status).drop(columns=["deal_stage", "opportunity_id"]), {
+        "close_value",
+        "close_date",
+    }
 
 
 def maven_closed(data: Path) -> tuple[pd.DataFrame, set[str]]:
@@ -45,11 +57,15 @@ def maven_closed(data: Path) -> tuple[pd.DataFrame, set[str]]:
 
 def olist(data: Path) -> tuple[pd.DataFrame, set[str]]:
     """The leads with the columns of the deals joined, which only the won ones have."""
-    leads = pd.read_csv(data / "olist-marketing-funnel/olist_marketing_qualified_leads_dataset.csv", dtype=str)
+    leads = pd.read_csv(
+        data / "olist-marketing-funnel/olist_marketing_qualified_leads_dataset.csv", dtype=str
+    )
     deals = pd.read_csv(data / "olist-marketing-funnel/olist_closed_deals_dataset.csv", dtype=str)
     both = leads.merge(deals, how="left", on="mql_id")
     both = both[both["first_contact_date"] >= "2018"]
-    return both.assign(status=closed(both["won_date"].notna())).drop(columns="mql_id"), set(deals.columns) - {"mql_id"}
+    return both.assign(status=closed(both["won_date"].notna())).drop(columns="mql_id"), set(
+        deals.columns
+    ) - {"mql_id"}
 
 
 SETS = [x_education, bank, maven, maven_closed, olist]
@@ -67,17 +83,24 @@ def kept_out(leads: pd.DataFrame, folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("real", SETS)
-def test_every_known_leak_is_kept_out_and_at_most_one_other_column(real, shared_data: Path, tmp_path: Path) -> None:
+def test_every_known_leak_is_kept_out_and_at_most_one_other_column(
+    real, shared_data: Path, tmp_path: Path
+) -> None:
     leads, leaks = real(shared_data)
     found = kept_out(leads, tmp_path)
-    print(f"\n{real.__name__}: {len(found & leaks)} of {len(leaks)} caught, false: {sorted(found - leaks) or 'none'}")
+    print(
+        f"\n{real.__name__}: {len(found & leaks)} of {len(leaks)} caught, false:"
+        f" {sorted(found - leaks) or 'none'}"
+    )
     assert found >= leaks
     assert len(found - leaks) <= 1
 
 
 @pytest.mark.parametrize("real", SETS)
 @pytest.mark.parametrize("size", [50, 200, 1000, 5000])
-def test_nothing_is_lost_where_nothing_leaks(real, size: int, shared_data: Path, tmp_path: Path) -> None:
+def test_nothing_is_lost_where_nothing_leaks(
+    real, size: int, shared_data: Path, tmp_path: Path
+) -> None:
     leads, leaks = real(shared_data)
     clean = leads.drop(columns=list(leaks))
     for seed in range(3):

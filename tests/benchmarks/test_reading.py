@@ -22,17 +22,26 @@ TIMES_PANDAS = 2.0
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A million leads with 20 columns, ugly as exports are; about 200 MB."""
     random = np.random.default_rng(0)
-    created = pd.Timestamp("2022-01-01") + pd.to_timedelta(random.integers(0, 700 * 86_400, ROWS), unit="s")
+    created = pd.Timestamp("2022-01-01") + pd.to_timedelta(
+        random.integers(0, 700 * 86_400, ROWS), unit="s"
+    )
     closed = created + pd.to_timedelta(random.integers(86_400, 90 * 86_400, ROWS), unit="s")
     leads = {
         "Lead ID": [f"00Q{row:012d}" for row in range(ROWS)],
         "Email": [f"person{row}@example{row % 977}.com" for row in range(ROWS)],
         "Created Date": created.strftime("%Y-%m-%d %H:%M:%S"),
         "Close Date": closed.strftime("%d/%m/%Y %H:%M"),
-        "Lead Status": random.choice(["Open", "Closed Won", "Closed Lost"], ROWS, p=[0.3, 0.1, 0.6]),
+        "Lead Status": random.choice(
+            ["Open", "Closed Won", "Closed Lost"], ROWS, p=[0.3, 0.1, 0.6]
+        ),
         "Revenue": [f"${value:,.2f}" for value in random.lognormal(12, 2, ROWS)],
         "Employees": random.integers(1, 9_999, ROWS),
-        **{f"Choice {place}": random.choice(["Select", "Web", "Webinar", "Partner ", "n/a", ""], ROWS) for place in range(8)},
+        **{
+            f"Choice {place}": random.choice(
+                ["Select", "Web", "Webinar", "Partner ", "n/a", ""], ROWS
+            )
+            for place in range(8)
+        },
         **{f"Number {place}": random.normal(size=ROWS).round(6) for place in range(5)},
     }
     path = tmp_path_factory.mktemp("export") / "leads.csv"

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.columns import BoolArray, FloatArray
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import learn_plan
-from winnable.data.features.training_rows import take_snapshots
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import fit_feature_plan
+from winnable.data.features.training_rows import build_training_rows
 from winnable.data.ingestion.crm import latest_moment, read_crm
 from winnable.definition.decide.scorecard import probability_of, score_points
 from winnable.definition.load import load_definition
@@ -19,8 +19,12 @@ CARDS = Path(__file__).parent / "scorecards"
 def olist(data: Path, folder: Path) -> str:
     """Both tables as one, from 2018 on: before December 2017 no win was written down."""
     leads = pd.read_csv(data / "olist-marketing-funnel/olist_marketing_qualified_leads_dataset.csv")
-    deals = pd.read_csv(data / "olist-marketing-funnel/olist_closed_deals_dataset.csv")[["mql_id", "won_date"]]
-    leads[leads.first_contact_date >= "2018"].merge(deals, how="left", on="mql_id").to_csv(folder / "olist.csv", index=False)
+    deals = pd.read_csv(data / "olist-marketing-funnel/olist_closed_deals_dataset.csv")[
+        ["mql_id", "won_date"]
+    ]
+    leads[leads.first_contact_date >= "2018"].merge(deals, how="left", on="mql_id").to_csv(
+        folder / "olist.csv", index=False
+    )
     return str(folder / "olist.csv")
 
 
@@ -29,10 +33,10 @@ def judged(card: str, source: str) -> tuple[FloatArray, BoolArray]:
     agreed = load_definition(CARDS / card)
     crm = read_crm(agreed, source)
     latest = latest_moment(crm)
-    rows = take_snapshots(agreed, crm, None if latest is None else latest.to_pydatetime())
+    rows = build_training_rows(agreed, crm, None if latest is None else latest.to_pydatetime())
     rows = rows.take(rows.known)
-    facts = facts_of(learn_plan(agreed, crm), agreed, crm, rows.leads, rows.as_of)
-    return probability_of(score_points(agreed, facts).logit), rows.won == 1.0
+    features = compute_features(fit_feature_plan(agreed, crm), agreed, crm, rows.leads, rows.as_of)
+    return probability_of(score_points(agreed, features).logit), rows.won == 1.0
 
 
 def log_loss(probability: FloatArray | float, won: BoolArray) -> float:
@@ -42,7 +46,10 @@ def log_loss(probability: FloatArray | float, won: BoolArray) -> float:
 def test_x_education_beats_the_base_rate_with_no_training_row(shared_data: Path) -> None:
     probability, won = judged("x-education.toml", str(shared_data / "x-education/Leads.csv"))
     card, base = log_loss(probability, won), log_loss(float(won.mean()), won)
-    print(f"\nX Education: {len(won):,} leads; log loss {card:.4f}, of the base rate {base:.4f}, saved {1 - card / base:.1%}")
+    print(
+        f"\nX Education: {len(won):,} leads; log loss {card:.4f}, of the base rate {base:.4f},"
+        f" saved {1 - card / base:.1%}"
+    )
     assert card < base, "the base rate is that of these very leads, which nobody knows beforehand"
 
 
@@ -54,7 +61,14 @@ def test_olist_beats_what_is_known_beforehand(shared_data: Path, tmp_path: Path)
     less; but people who were sent by somebody are no better than others here, and those of unknown origin are the best of all.
     """
     probability, won = judged("olist.toml", olist(shared_data, tmp_path))
-    card, expected, hindsight = log_loss(probability, won), log_loss(0.10, won), log_loss(float(won.mean()), won)
-    print(f"\nOlist: {len(won):,} leads; log loss {card:.5f}, of 10 in 100 {expected:.5f}, of the base rate {hindsight:.5f}")
+    card, expected, hindsight = (
+        log_loss(probability, won),
+        log_loss(0.10, won),
+        log_loss(float(won.mean()), won),
+    )
+    print(
+        f"\nOlist: {len(won):,} leads; log loss {card:.5f}, of 10 in 100 {expected:.5f}, of the"
+        f" base rate {hindsight:.5f}"
+    )
     assert card < expected
     assert card < 1.01 * hindsight

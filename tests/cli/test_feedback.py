@@ -14,21 +14,43 @@ from winnable.data.feedback.store.store import FeedbackStore
 from winnable.demo.company import write_demo
 
 
-def test_labels_go_out_come_in_and_a_person_is_forgotten(demo_store: DemoStore, tmp_path: Path) -> None:
+def test_labels_go_out_come_in_and_a_person_is_forgotten(
+    demo_store: DemoStore, tmp_path: Path
+) -> None:
     shutil.copytree(demo_store.store / "served", tmp_path / "models" / "served")
-    scored = winnable("score", demo_store.files.open_leads, "--output", "scores.csv", "--inbox", folder=tmp_path)
+    scored = winnable(
+        "score", demo_store.files.open_leads, "--output", "scores.csv", "--inbox", folder=tmp_path
+    )
     assert scored.returncode == 0, scored.stderr
     lead = FeedbackStore.open(tmp_path / "models").leads().leads[0]
     assert lead.score is not None
-    FeedbackStore.open(tmp_path / "models").add(Label(lead.lead_id, "accepted", "Kim", score_id=lead.score.score_id))
-    FeedbackStore.open(tmp_path / "models").add(Label(lead.lead_id, "rejected", "Lee", reason="No budget"))
+    FeedbackStore.open(tmp_path / "models").add(
+        Label(lead.lead_id, "accepted", "Kim", score_id=lead.score.score_id)
+    )
+    FeedbackStore.open(tmp_path / "models").add(
+        Label(lead.lead_id, "rejected", "Lee", reason="No budget")
+    )
     assert "Kim: accepted" in winnable("feedback", "conflicts", folder=tmp_path).stdout
-    assert "2 labels written" in winnable("feedback", "export", "--output", "labels.csv", folder=tmp_path).stdout
-    assert "0 labels added, 2 were there" in winnable("feedback", "import", "labels.csv", folder=tmp_path).stdout
-    assert "2 labels added" in winnable("feedback", "import", "labels.csv", "--store", "third", folder=tmp_path).stdout
+    assert (
+        "2 labels written"
+        in winnable("feedback", "export", "--output", "labels.csv", folder=tmp_path).stdout
+    )
+    assert (
+        "0 labels added, 2 were there"
+        in winnable("feedback", "import", "labels.csv", folder=tmp_path).stdout
+    )
+    assert (
+        "2 labels added"
+        in winnable("feedback", "import", "labels.csv", "--store", "third", folder=tmp_path).stdout
+    )
     erased = winnable("feedback", "erase", "--person", lead.score.person, folder=tmp_path)
-    assert re.search(r"1 scores, 2 labels, 1 leads, 3 export rows erased", erased.stdout), erased.stdout + erased.stderr
-    assert lead.lead_id not in (tmp_path / "scores.csv").read_text() + (tmp_path / "labels.csv").read_text()
+    assert re.search(r"1 scores, 2 labels, 1 leads, 3 export rows erased", erased.stdout), (
+        erased.stdout + erased.stderr
+    )
+    assert (
+        lead.lead_id
+        not in (tmp_path / "scores.csv").read_text() + (tmp_path / "labels.csv").read_text()
+    )
     assert "Nobody disagrees" in winnable("feedback", "conflicts", folder=tmp_path).stdout
 
 
@@ -51,15 +73,29 @@ def test_wrong_input_is_told(tmp_path: Path) -> None:
 
 def test_training_hears_what_sales_said_and_says_so(tmp_path: Path) -> None:
     files = write_demo(tmp_path / "demo", leads=100, seed=7)
-    source = ("demo/leads.csv", "--activities", "demo/activities.csv", "--history", "demo/history.csv")
+    source = (
+        "demo/leads.csv",
+        "--activities",
+        "demo/activities.csv",
+        "--history",
+        "demo/history.csv",
+    )
     lead = pd.read_csv(files.open_leads).iloc[0]
-    (tmp_path / "labels.csv").write_text(f"lead_id,label,by,at\n{lead['Lead ID']},won,Kim,2026-06-01\nL-0,lost,Kim,2026-06-01\n")
+    (tmp_path / "labels.csv").write_text(
+        f"lead_id,label,by,at\n{lead['Lead ID']},won,Kim,2026-06-01\nL-0,lost,Kim,2026-06-01\n"
+    )
     winnable("feedback", "import", "labels.csv", folder=tmp_path)
     check = ("check", *source, "--definition", "demo/definition.toml", "--json")
-    deaf, hearing = (json.loads(winnable(*check, *more, folder=tmp_path).stdout) for more in (("--store", "other"), ()))
+    deaf, hearing = (
+        json.loads(winnable(*check, *more, folder=tmp_path).stdout)
+        for more in (("--store", "other"), ())
+    )
     for name, more in (("wins", 1), ("leads", 1), ("open_leads_that_teach", -1)):
         assert hearing["readiness"][name] == deaf["readiness"][name] + more
-    assert f"{hearing['readiness']['open_leads_that_teach']} open leads teach besides" in hearing["readiness"]["told"][0]
+    assert (
+        f"{hearing['readiness']['open_leads_that_teach']} open leads teach besides"
+        in hearing["readiness"]["told"][0]
+    )
     done = winnable("train", *source, "--definition", "demo/definition.toml", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 labels by sales were heard." in done.stdout

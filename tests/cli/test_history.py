@@ -27,9 +27,15 @@ closed = "closed"
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A year of leads whose source tells who is won, each over within some days; and the first half of it, as it was known."""
     folder, chance, size = tmp_path_factory.mktemp("company"), np.random.default_rng(3), 700
-    created = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.sort(chance.uniform(0, 364, size)), unit="D")
+    created = pd.Timestamp("2025-01-01") + pd.to_timedelta(
+        np.sort(chance.uniform(0, 364, size)), unit="D"
+    )
     early = created < MIDDLE
-    source = np.where(early, chance.choice(SOURCES, size, p=[0.4, 0.4, 0.2]), chance.choice(SOURCES, size, p=[0.4, 0.2, 0.4]))
+    source = np.where(
+        early,
+        chance.choice(SOURCES, size, p=[0.4, 0.4, 0.2]),
+        chance.choice(SOURCES, size, p=[0.4, 0.2, 0.4]),
+    )
     region = chance.choice(["North", "South"], size)
     referral = (source == "Referral") == early  # what referrals were worth, lists are later
     logit = -2.0 + 2.0 * referral * (source != "Fair") + 1.8 * (region == "North")
@@ -37,14 +43,21 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     closed = created + pd.to_timedelta(chance.exponential(8, size), unit="D")
     ended = closed < "2026-01-01"
     table = pd.DataFrame(
-        {"lead_id": [f"L{i}" for i in range(size)], "source": source, "region": region, "created": created.floor("s")}
+        {
+            "lead_id": [f"L{i}" for i in range(size)],
+            "source": source,
+            "region": region,
+            "created": created.floor("s"),
+        }
     )
     table["closed"] = pd.Series(closed.floor("s")).where(ended)
     table["status"] = np.where(ended, np.where(won, "Won", "Lost"), "Open")
     table.to_csv(folder / "leads.csv", index=False)
     (folder / "definition.toml").write_text(DATED)
     later = pd.to_datetime(table["closed"]) >= MIDDLE
-    first = table.assign(status=table["status"].mask(later, "Open"), closed=table["closed"].mask(later))[early]
+    first = table.assign(
+        status=table["status"].mask(later, "Open"), closed=table["closed"].mask(later)
+    )[early]
     first.to_csv(folder / "first_half.csv", index=False)
     done = winnable("train", "first_half.csv", "--backtest", folder=folder)
     assert done.returncode == 0, done.stderr
@@ -58,15 +71,25 @@ def test_it_prints_writes_and_draws_each_period(company: Path, tmp_path: Path) -
     assert "3 of 3: learning from what was known on" in done.stdout
     assert "than the previous model" in done.stdout
     table = pd.read_csv(tmp_path / "backtest.csv")
-    assert table["answer"].value_counts().to_dict() == {"model": 3, "rules": 3, "base rate": 3, "previous model": 2}
+    assert table["answer"].value_counts().to_dict() == {
+        "model": 3,
+        "rules": 3,
+        "base rate": 3,
+        "previous model": 2,
+    }
     model = table[table["answer"] == "model"]
     assert (model["start"].to_numpy() == np.sort(model["start"].to_numpy())).all()
     assert (model["skill_low"] < model["skill"]).all()
     assert (tmp_path / "backtest.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_training_that_is_asked_for_it_keeps_the_backtest_in_its_report_and_its_run(company: Path) -> None:
-    assert "Trained anew for each of" in (company / "models" / "reports" / "version-1.html").read_text()
+def test_a_training_that_is_asked_for_it_keeps_the_backtest_in_its_report_and_its_run(
+    company: Path,
+) -> None:
+    assert (
+        "Trained anew for each of"
+        in (company / "models" / "reports" / "version-1.html").read_text()
+    )
     kept = {path.name: path for path in (company / "models").rglob("backtest.*")}
     assert set(kept) == {"backtest.csv", "backtest.png"}
     run = kept["backtest.csv"].parent
@@ -85,7 +108,9 @@ def test_a_training_that_is_asked_for_it_keeps_the_backtest_in_its_report_and_it
         (("--definition", "undated.toml"), "needs to know when each lead came"),
     ],
 )
-def test_wrong_input_is_told_before_any_long_work(company: Path, words: tuple[str, ...], says: str) -> None:
+def test_wrong_input_is_told_before_any_long_work(
+    company: Path, words: tuple[str, ...], says: str
+) -> None:
     undated = [line for line in DATED.splitlines() if not line.startswith(("created", "closed"))]
     (company / "undated.toml").write_text("\n".join(undated))
     done = winnable("backtest", "leads.csv", *words, folder=company)
@@ -93,7 +118,9 @@ def test_wrong_input_is_told_before_any_long_work(company: Path, words: tuple[st
     assert says in done.stderr
 
 
-def test_a_model_whose_columns_changed_their_meaning_is_to_be_retrained(company: Path, tmp_path: Path) -> None:
+def test_a_model_whose_columns_changed_their_meaning_is_to_be_retrained(
+    company: Path, tmp_path: Path
+) -> None:
     done = winnable("reassess", "leads.csv", "--output", tmp_path / "month.html", folder=company)
     assert done.returncode == 0, done.stderr
     says = done.stdout
@@ -109,8 +136,18 @@ def test_a_model_whose_columns_changed_their_meaning_is_to_be_retrained(company:
     assert "http" not in written
 
 
-def test_a_model_that_is_too_young_is_judged_by_one_of_before(company: Path, tmp_path: Path) -> None:
-    done = winnable("reassess", "first_half.csv", "--since", "2025-04-01", "--output", tmp_path / "month.md", folder=company)
+def test_a_model_that_is_too_young_is_judged_by_one_of_before(
+    company: Path, tmp_path: Path
+) -> None:
+    done = winnable(
+        "reassess",
+        "first_half.csv",
+        "--since",
+        "2025-04-01",
+        "--output",
+        tmp_path / "month.md",
+        folder=company,
+    )
     assert done.returncode == 0, done.stderr
     assert "a model learned like version 1 from what was known on 2025-04-01" in done.stdout
     assert "Keep the model: " in done.stdout
@@ -125,7 +162,9 @@ def test_a_model_that_is_too_young_is_judged_by_one_of_before(company: Path, tmp
         (("--store", "empty"), "there is no champion here"),
     ],
 )
-def test_what_cannot_be_reassessed_is_told_at_once(company: Path, words: tuple[str, ...], says: str) -> None:
+def test_what_cannot_be_reassessed_is_told_at_once(
+    company: Path, words: tuple[str, ...], says: str
+) -> None:
     done = winnable("reassess", "leads.csv", *words, folder=company)
     assert done.returncode in (1, 2)
     assert says in done.stderr

@@ -31,7 +31,12 @@ def test_what_was_there_stays_if_the_new_one_fails(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     for path in (tmp_path / "taken", tmp_path / "none" / "page.md"):
-        with pytest.raises(StoreError, match=r"cannot be written \(.+\)\. Choose another --output\."), whole_file(path) as file:
+        with (
+            pytest.raises(
+                StoreError, match=r"cannot be written \(.+\)\. Choose another --output\."
+            ),
+            whole_file(path) as file,
+        ):
             file.write("new")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
@@ -41,7 +46,11 @@ def test_an_output_is_a_file_in_a_folder_that_is_there_and_no_input(tmp_path: Pa
     leads.touch()
     (tmp_path / "link.csv").symlink_to(leads)
     check_output(leads, ("other.csv", None, "sqlite:///crm.db#leads"))
-    for output, told in ((leads, "would be lost"), (tmp_path / "link.csv", "would be lost"), (tmp_path, "is a folder")):
+    for output, told in (
+        (leads, "would be lost"),
+        (tmp_path / "link.csv", "would be lost"),
+        (tmp_path, "is a folder"),
+    ):
         with pytest.raises(StoreError, match=told):
             check_output(output, (str(leads), None))
     with pytest.raises(StoreError, match="there is no folder none"):

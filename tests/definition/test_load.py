@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from winnable.core.columns import Measure
+from winnable.core.columns import ActivityAggregate
 from winnable.definition.load import definition_from, load_definition, nearest
 from winnable.definition.schema import Definition
 from winnable.errors import DefinitionError
@@ -52,7 +52,7 @@ def test_five_lines_are_a_whole_definition(tmp_path: Path) -> None:
     assert (definition.outcome.horizon_days, definition.outcome.winnable_days) == (90, 365)
     assert definition.outcome.expected_conversion == 0.10
     assert definition.growth_stage == "growth"
-    assert definition.measures() == ()
+    assert definition.aggregates() == ()
     assert definition.fields() == ()
 
 
@@ -72,14 +72,23 @@ def test_there_are_examples_of_every_growth_stage() -> None:
     [
         (FIVE_LINES + 'stauts = "x"', ["columns, stauts", "did you mean 'status'"]),
         (FIVE_LINES + "[gat]", ["gat", "did you mean 'gate'"]),
-        (FIVE_LINES + '[activities]\nintents = ["x"]', ["activities, intents", "did you mean 'intent'"]),
+        (
+            FIVE_LINES + '[activities]\nintents = ["x"]',
+            ["activities, intents", "did you mean 'intent'"],
+        ),
         (ruled('{ feild = "A", at_least = 1 }'), ["rule 1, when 1, feild", "did you mean 'field'"]),
         (
             FIVE_LINES + '[profile]\nunacceptable = [{ field = "A", any_off = ["B"] }]',
             ["unacceptable 1", "did you mean 'any_of'"],
         ),
-        (FIVE_LINES + '[stages]\nMQ = { label = "x" }', ["stages, MQ", "'MQL'", "did you mean 'MQL'"]),
-        (FIVE_LINES + '[bant]\nfields = { budgets = "B" }', ["bant, fields, budgets", "did you mean 'budget'"]),
+        (
+            FIVE_LINES + '[stages]\nMQ = { label = "x" }',
+            ["stages, MQ", "'MQL'", "did you mean 'MQL'"],
+        ),
+        (
+            FIVE_LINES + '[bant]\nfields = { budgets = "B" }',
+            ["bant, fields, budgets", "did you mean 'budget'"],
+        ),
         (FIVE_LINES + 'name = "Ours"', ["columns, name", "belongs to the top of the file"]),
         ('growth_stage = "sed"' + FIVE_LINES, ["growth_stage", "did you mean 'seed'"]),
         ('[columns]\nstatus = "S"', ["outcome: is missing"]),
@@ -87,13 +96,20 @@ def test_there_are_examples_of_every_growth_stage() -> None:
         ('[outcome]\nwon = []\n[columns]\nstatus = "S"', ["outcome, won", "at least 1"]),
         (FIVE_LINES + '[scorecard]\nname = "x"', ["scorecard", "[[...]]", "got a table"]),
         (
-            FIVE_LINES + RULE.replace("10", '"ten"').format(condition='{ field = "A", at_least = 1 }'),
+            FIVE_LINES
+            + RULE.replace("10", '"ten"').format(condition='{ field = "A", at_least = 1 }'),
             ["points", "a number", "'ten'"],
         ),
         (FIVE_LINES + "[gate]\nprobability = 1.5", ["gate, probability", "below 1", "1.5"]),
-        (FIVE_LINES + "[[scorecard]]\ncaps = { interest = -1 }", ["scorecard 1, caps, interest", "0.0 or more", "-1"]),
+        (
+            FIVE_LINES + "[[scorecard]]\ncaps = { interest = -1 }",
+            ["scorecard 1, caps, interest", "0.0 or more", "-1"],
+        ),
         (FIVE_LINES + "[gate]\nprobability = nan", ["gate, probability"]),
-        (FIVE_LINES + "[gate]\ncapacity_per_week = 2.5", ["gate, capacity_per_week", "a whole number", "2.5"]),
+        (
+            FIVE_LINES + "[gate]\ncapacity_per_week = 2.5",
+            ["gate, capacity_per_week", "a whole number", "2.5"],
+        ),
         (FIVE_LINES + '[gate]\nconsent = [""]', ["gate, consent 1", "not empty"]),
     ],
 )
@@ -107,28 +123,67 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, said: list[str
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[outcome]\nwon = ["W"]\nlost = ["W"]\n[columns]\nstatus = "S"', "'W' is listed under won and under lost"),
-        ('[outcome]\nwon = ["W "]\nlost = [" W"]\n[columns]\nstatus = "S"', "'W' is listed under won and under lost"),
-        (FIVE_LINES.replace("[columns]", "winnable_days = 30\n[columns]"), "winnable_days (30) is shorter"),
+        (
+            '[outcome]\nwon = ["W"]\nlost = ["W"]\n[columns]\nstatus = "S"',
+            "'W' is listed under won and under lost",
+        ),
+        (
+            '[outcome]\nwon = ["W "]\nlost = [" W"]\n[columns]\nstatus = "S"',
+            "'W' is listed under won and under lost",
+        ),
+        (
+            FIVE_LINES.replace("[columns]", "winnable_days = 30\n[columns]"),
+            "winnable_days (30) is shorter",
+        ),
         (FIVE_LINES + 'id = "Status"', "cannot be both status and id"),
         (FIVE_LINES + 'created = "D"\nclosed = "D"', "cannot be both created and closed"),
-        (FIVE_LINES + 'fixed = ["A"]\nignore = ["A"]', "'A' is listed under fixed and under ignore"),
-        (FIVE_LINES + '[activities]\nintent = ["A"]\ninterest = ["A"]', "'A' is listed under intent and under interest"),
-        (FIVE_LINES + '[stages]\nMQL = { status = "A" }\nSQL = { status = "A" }', "'A' means both SQL and MQL"),
-        (FIVE_LINES + '[stages]\nMQL = { status = "Closed Won" }', "'Closed Won' means both MQL and won"),
-        (FIVE_LINES + '[stages]\nwon = { status = "Done" }', "has the status 'Done', which [outcome] has not under won"),
+        (
+            FIVE_LINES + 'fixed = ["A"]\nignore = ["A"]',
+            "'A' is listed under fixed and under ignore",
+        ),
+        (
+            FIVE_LINES + '[activities]\nintent = ["A"]\ninterest = ["A"]',
+            "'A' is listed under intent and under interest",
+        ),
+        (
+            FIVE_LINES + '[stages]\nMQL = { status = "A" }\nSQL = { status = "A" }',
+            "'A' means both SQL and MQL",
+        ),
+        (
+            FIVE_LINES + '[stages]\nMQL = { status = "Closed Won" }',
+            "'Closed Won' means both MQL and won",
+        ),
+        (
+            FIVE_LINES + '[stages]\nwon = { status = "Done" }',
+            "has the status 'Done', which [outcome] has not under won",
+        ),
         (ruled('{ field = "A", between = [3, 1] }'), "between 3 and 1 can never be true"),
         (ruled('{ field = "A", at_least = 3, at_most = 1 }'), "at least 3 and at most 1"),
-        (ruled('{ field = "A", at_least = 3 }, { field = "A", at_most = 1 }'), "at least 3 and at most 1"),
-        (ruled('{ field = "A", any_of = "x" }, { field = "A", any_of = "y" }'), "cannot be x and y"),
-        (ruled('{ field = "A", is_missing = true, any_of = "x" }'), "cannot be missing and be something"),
-        (ruled('{ activity = "A", is_missing = true, is_present = true }'), "at least 1 and at most 0"),
+        (
+            ruled('{ field = "A", at_least = 3 }, { field = "A", at_most = 1 }'),
+            "at least 3 and at most 1",
+        ),
+        (
+            ruled('{ field = "A", any_of = "x" }, { field = "A", any_of = "y" }'),
+            "cannot be x and y",
+        ),
+        (
+            ruled('{ field = "A", is_missing = true, any_of = "x" }'),
+            "cannot be missing and be something",
+        ),
+        (
+            ruled('{ activity = "A", is_missing = true, is_present = true }'),
+            "at least 1 and at most 0",
+        ),
         (ruled('{ activity = "A", any_of = ["x"] }'), "any_of and matches ask a field"),
         (ruled('{ field = "A", activity = "B" }'), "either a field or an activity"),
         (ruled("{ at_least = 1 }"), "either a field or an activity"),
         (ruled('{ field = "A" }'), "nothing is asked of the field 'A'"),
         (ruled('{ activity = "intent" }'), "[activities] lists no kind under that"),
-        (ruled('{ field = "A", at_least = 1 }') + "half_life_days = 3", "needs something with a date"),
+        (
+            ruled('{ field = "A", at_least = 1 }') + "half_life_days = 3",
+            "needs something with a date",
+        ),
         (FIVE_LINES + '[[scorecard]]\nname = "Big"\n' * 2, "two scorecards are called 'Big'"),
         (FIVE_LINES + "[gate]\ncost_to_work = 5", "write both or none"),
         (FIVE_LINES + "[gate]\ncost_to_work = 5\ndeal_value = 4", "never pays"),
@@ -136,7 +191,9 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, said: list[str
         (FIVE_LINES + "[grades]\nhot = 1\nwarm = 2", "must fall in this order"),
         (FIVE_LINES + '[bant]\nfields = { need = "N" }\nat_least = 2', "names 1 of the four"),
         (
-            FIVE_LINES + '[profile]\nideal = [{ field = "A", at_least = 1 }]\nunacceptable = [{ field = "A", at_least = 1 }]',
+            FIVE_LINES
+            + '[profile]\nideal = [{ field = "A", at_least = 1 }]\nunacceptable = [{ field = "A",'
+            " at_least = 1 }]",
             "asked of the ideal customer and refused",
         ),
     ],
@@ -146,7 +203,9 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, said: str
 
 
 def test_the_same_rule_twice_is_refused(tmp_path: Path) -> None:
-    second = '[[scorecard.rule]]\nsays = "Another"\npoints = -10\nwhen = [{ field = "A", at_least = 1 }]'
+    second = (
+        '[[scorecard.rule]]\nsays = "Another"\npoints = -10\nwhen = [{ field = "A", at_least = 1 }]'
+    )
     message = error_of(tmp_path, ruled('{ field = "A", at_least = 1 }') + second)
     assert "the rules 'A rule' and 'Another' ask for the same thing" in message
 
@@ -208,11 +267,11 @@ points = 1
 when = [{{ activity = "any", at_least = 3 }}]
 """
     definition = read(tmp_path, text)
-    assert set(definition.measures()) == {
-        Measure("count", ("Demo", "Webinar")),
-        Measure("count", ("Demo",), 30),
-        Measure("days_since", ("Demo",)),
-        Measure("count", ()),
+    assert set(definition.aggregates()) == {
+        ActivityAggregate("count", ("Demo", "Webinar")),
+        ActivityAggregate("count", ("Demo",), 30),
+        ActivityAggregate("days_since", ("Demo",)),
+        ActivityAggregate("count", ()),
     }
     assert definition.fields() == ("Size", "Money", "Consent")
 
@@ -228,7 +287,10 @@ def test_the_nearest_word_ignores_case() -> None:
 
 
 def test_a_win_may_be_anything_in_a_column_such_as_the_date_of_winning() -> None:
-    dated = {"outcome": {"won": ["*"]}, "columns": {"created": "asked", "closed": "won_date", "status": "won_date"}}
+    dated = {
+        "outcome": {"won": ["*"]},
+        "columns": {"created": "asked", "closed": "won_date", "status": "won_date"},
+    }
     assert definition_from(dated, "test").columns.closed == "won_date"
     with pytest.raises(DefinitionError, match="no other can be listed beside it"):
         definition_from({**dated, "outcome": {"won": ["*"], "lost": ["Lost"]}}, "test")

@@ -7,24 +7,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnable.core.columns import Column, Facts, FloatArray, Numbers, Words
+from winnable.core.columns import CategoricalColumn, Column, FeatureTable, FloatArray, NumericColumn
 from winnable.definition.decide.gate import decide, grade
-from winnable.definition.decide.recalibration import refit
+from winnable.definition.decide.recalibration import recalibrate
 from winnable.definition.decide.scorecard import probability_of, score_points
 from winnable.definition.load import definition_from
 from winnable.definition.review.diff import changes
-from winnable.definition.review.lint import doubts, doubts_about_leads
+from winnable.definition.review.lint import warnings, warnings_about_leads
 from winnable.definition.review.summary import describe
 from winnable.definition.schema import Definition
 from winnable.errors import DefinitionError
 
 FIELDS = ("Size", "Title", "Email", "Phone", "Name", "Consent", "Source")
 KINDS = ("Demo", "Webinar", "any")
-WORDS = ("VP Sales", "Mickey", "yes", "no", "1,200", "a@mailinator.com", "a@b.co", "000000", "", "{chance}", "x|y", "ß", "İ")
+WORDS = (
+    "VP Sales",
+    "Mickey",
+    "yes",
+    "no",
+    "1,200",
+    "a@mailinator.com",
+    "a@b.co",
+    "000000",
+    "",
+    "{chance}",
+    "x|y",
+    "ß",
+    "İ",
+)
 
 numbers = st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0, 5.0, 100.0])
 shares = st.floats(0.0001, 0.9999)
-words = st.sampled_from(WORDS[:8]) | st.text(min_size=1, max_size=6).filter(lambda word: word.strip() != "")
+words = st.sampled_from(WORDS[:8]) | st.text(min_size=1, max_size=6).filter(
+    lambda word: word.strip() != ""
+)
 days = st.floats(0.001, 36_500)
 
 
@@ -44,17 +60,36 @@ limits = st.one_of(
     days.map(lambda limit: {"within_days": limit}),
 )
 listed = st.lists(words, min_size=1, max_size=3)
-asked_of_text = listed.map(lambda told: {"any_of": told}) | listed.map(lambda told: {"matches": told})
+asked_of_text = listed.map(lambda told: {"any_of": told}) | listed.map(
+    lambda told: {"matches": told}
+)
 known = st.sampled_from([{"is_missing": True}, {"is_present": True}])
-on_field = st.builds(lambda field, ask: {"field": field, **ask}, st.sampled_from(FIELDS), limits | asked_of_text | known)
+on_field = st.builds(
+    lambda field, ask: {"field": field, **ask},
+    st.sampled_from(FIELDS),
+    limits | asked_of_text | known,
+)
 on_activity = st.builds(
     lambda kind, ask, limit: {"activity": kind, **ask, **limit},
     st.sampled_from(KINDS),
-    st.sampled_from([{}, {"at_least": 1}, {"at_least": 3}, {"at_most": 0}, {"between": [1, 2]}, {"is_missing": True}]),
+    st.sampled_from(
+        [
+            {},
+            {"at_least": 1},
+            {"at_least": 3},
+            {"at_most": 0},
+            {"between": [1, 2]},
+            {"is_missing": True},
+        ]
+    ),
     tables(within_days=days),
 )
 conditions = st.lists(on_field | on_activity, min_size=1, max_size=2)
-fading = st.builds(lambda kind, half: {"when": [{"activity": kind}], "half_life_days": half}, st.sampled_from(KINDS), days)
+fading = st.builds(
+    lambda kind, half: {"when": [{"activity": kind}], "half_life_days": half},
+    st.sampled_from(KINDS),
+    days,
+)
 rules = st.builds(
     lambda asked, points, more: {"says": "rule", "points": points, **asked, **more},
     conditions.map(lambda when: {"when": when}) | fading,
@@ -70,7 +105,9 @@ cards = st.fixed_dictionaries(
         "points_to_double_the_odds": st.floats(1e-6, 1e6),
         "at_most": st.floats(0, 1e6),
         "at_least": st.floats(-1e6, 0),
-        "caps": st.dictionaries(st.sampled_from(["one", "two", "profile"]), st.floats(0, 100), max_size=2),
+        "caps": st.dictionaries(
+            st.sampled_from(["one", "two", "profile"]), st.floats(0, 100), max_size=2
+        ),
     },
 )
 gates = tables(
@@ -84,22 +121,36 @@ gates = tables(
 )
 definitions = st.fixed_dictionaries(
     {
-        "scorecard": st.lists(cards, max_size=3).map(lambda told: [{"name": f"card {i}", **card} for i, card in enumerate(told)]),
+        "scorecard": (
+            st.lists(cards, max_size=3).map(
+                lambda told: [{"name": f"card {i}", **card} for i, card in enumerate(told)]
+            )
+        ),
         "activities": st.just({"intent": ["Demo"], "interest": ["Webinar"]}),
     },
     optional=dict(
         growth_stage=st.sampled_from(["seed", "growth", "mature"]),
-        profile=tables(ideal=conditions, unacceptable=st.lists(st.builds(lambda when: {"when": when}, conditions), max_size=2)),
+        profile=tables(
+            ideal=conditions,
+            unacceptable=st.lists(st.builds(lambda when: {"when": when}, conditions), max_size=2),
+        ),
         bant=st.just({"fields": {"budget": "Size", "need": "Title"}, "at_least": 1}),
         gate=gates,
-        junk=tables(rule=st.lists(st.builds(lambda when: {"when": when, "says": "odd {case}"}, conditions), max_size=2)),
+        junk=tables(
+            rule=st.lists(
+                st.builds(lambda when: {"when": when, "says": "odd {case}"}, conditions), max_size=2
+            )
+        ),
     ),
 )
 
 
 def defined(data: dict[str, Any]) -> Definition | None:
     """The definition, or None where it contradicts itself, which is told as an error and never as a crash."""
-    base = {"outcome": {"won": ["W"], "lost": ["L"]}, "columns": {"status": "S", "source": "Source", "consent": "Consent"}}
+    base = {
+        "outcome": {"won": ["W"], "lost": ["L"]},
+        "columns": {"status": "S", "source": "Source", "consent": "Consent"},
+    }
     try:
         return definition_from({**base, **data}, "test")
     except DefinitionError:
@@ -107,24 +158,32 @@ def defined(data: dict[str, Any]) -> Definition | None:
 
 
 @st.composite
-def leads(draw: st.DrawFn, definition: Definition) -> Facts:
+def leads(draw: st.DrawFn, definition: Definition) -> FeatureTable:
     """Up to five leads with some of the columns, of either kind, and some of the measures."""
     size = draw(st.integers(0, 5))
     values = st.floats(allow_nan=True, allow_infinity=True) | numbers | st.just(float("nan"))
     columns: dict[str, Column] = {}
-    for name in (*FIELDS, *(measure.name for measure in definition.measures())):
+    for name in (*FIELDS, *(measure.name for measure in definition.aggregates())):
         kind = draw(st.sampled_from(["none", "numbers", "words"]))
         if kind == "numbers":
-            columns[name] = Numbers(np.asarray(draw(st.lists(values, min_size=size, max_size=size)), dtype=np.float64))
-        elif kind == "words":
-            columns[name] = Words.of(
-                draw(st.lists(st.none() | st.sampled_from(WORDS) | st.text(max_size=8), min_size=size, max_size=size))
+            columns[name] = NumericColumn(
+                np.asarray(draw(st.lists(values, min_size=size, max_size=size)), dtype=np.float64)
             )
-    return Facts(size, columns)
+        elif kind == "words":
+            columns[name] = CategoricalColumn.of(
+                draw(
+                    st.lists(
+                        st.none() | st.sampled_from(WORDS) | st.text(max_size=8),
+                        min_size=size,
+                        max_size=size,
+                    )
+                )
+            )
+    return FeatureTable(size, columns)
 
 
-def probabilities(definition: Definition, facts: Facts) -> FloatArray:
-    return probability_of(score_points(definition, facts).logit)
+def probabilities(definition: Definition, features: FeatureTable) -> FloatArray:
+    return probability_of(score_points(definition, features).logit)
 
 
 @settings(max_examples=300, deadline=None)
@@ -133,20 +192,22 @@ def test_no_definition_and_no_lead_make_it_crash_or_sure(data: st.DataObject) ->
     definition = defined(data.draw(definitions))
     if definition is None:
         return
-    facts = data.draw(leads(definition))
-    points = score_points(definition, facts)
+    features = data.draw(leads(definition))
+    points = score_points(definition, features)
     chance = probability_of(points.logit)
     assert ((chance > 0) & (chance < 1)).all()
     assert np.isfinite(points.points).all()
-    assert np.isfinite(refit(points, np.ones(facts.size)).log_odds(points)).all()
-    ids = [str(row) for row in range(facts.size)]
-    decisions = decide(definition, facts, ids, points, chance, None)
-    assert len(decisions) == len(grade(definition, chance)) == facts.size
+    assert np.isfinite(recalibrate(points, np.ones(features.size)).log_odds(points)).all()
+    ids = [str(row) for row in range(features.size)]
+    decisions = decide(definition, features, ids, points, chance, None)
+    assert len(decisions) == len(grade(definition, chance)) == features.size
     for decision in decisions:
         assert decision.action in {"pass", "nurture", "recycle", "discard"}
         assert decision.because.endswith(".")
         assert len(decision.because) > 10
-    describe(definition, (*doubts(definition), *doubts_about_leads(definition, facts))).html()
+    describe(
+        definition, (*warnings(definition), *warnings_about_leads(definition, features))
+    ).html()
     assert changes(definition, definition) == ()
     written = definition.model_dump(mode="json", exclude_defaults=True)
     assert definition_from(written, "test") == definition
@@ -158,14 +219,20 @@ def test_a_rule_with_positive_points_lowers_nobody(data: st.DataObject) -> None:
     card = data.draw(cards)
     before = defined({"scorecard": [card]})
     more = data.draw(rules)
-    after = defined({"scorecard": [{**card, "rule": [*card.get("rule", []), {**more, "points": abs(more["points"])}]}]})
+    after = defined(
+        {
+            "scorecard": [
+                {**card, "rule": [*card.get("rule", []), {**more, "points": abs(more["points"])}]}
+            ]
+        }
+    )
     if before is None or after is None:
         return
-    facts = data.draw(leads(after))
-    without, together = score_points(before, facts).points, score_points(after, facts).points
+    features = data.draw(leads(after))
+    without, together = score_points(before, features).points, score_points(after, features).points
     # Sums of a million points are rounded at the tenth digit.
     assert (together >= without - 1e-6).all()
-    assert (probabilities(after, facts) >= probabilities(before, facts) * (1 - 1e-6)).all()
+    assert (probabilities(after, features) >= probabilities(before, features) * (1 - 1e-6)).all()
 
 
 @settings(max_examples=150, deadline=None)
@@ -174,10 +241,10 @@ def test_a_lead_is_scored_alone_as_among_others(data: st.DataObject) -> None:
     definition = defined(data.draw(definitions))
     if definition is None:
         return
-    facts = data.draw(leads(definition))
-    together = score_points(definition, facts)
-    for row in range(facts.size):
-        alone = score_points(definition, facts.take(np.array([row])))
+    features = data.draw(leads(definition))
+    together = score_points(definition, features)
+    for row in range(features.size):
+        alone = score_points(definition, features.take(np.array([row])))
         assert alone.card[0] == together.card[row]
         assert alone.points[0] == together.points[row]
         assert alone.logit[0] == together.logit[row]
@@ -186,17 +253,28 @@ def test_a_lead_is_scored_alone_as_among_others(data: st.DataObject) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_lead_that_must_not_be_passed_is_not(data: st.DataObject) -> None:
-    definition = defined({**data.draw(definitions), "profile": {"unacceptable": [{"field": "Size", "at_least": 5}]}})
+    definition = defined(
+        {**data.draw(definitions), "profile": {"unacceptable": [{"field": "Size", "at_least": 5}]}}
+    )
     if definition is None:
         return
-    facts = data.draw(leads(definition))
-    size, consent = facts.numbers("Size"), facts.words("Consent")
-    ids = [str(row) for row in range(facts.size)]
+    features = data.draw(leads(definition))
+    size, consent = features.numbers("Size"), features.words("Consent")
+    ids = [str(row) for row in range(features.size)]
     decisions = decide(
-        definition, facts, ids, score_points(definition, facts), np.full(facts.size, 0.999), np.full(facts.size, 0.999)
+        definition,
+        features,
+        ids,
+        score_points(definition, features),
+        np.full(features.size, 0.999),
+        np.full(features.size, 0.999),
     )
     for row, decision in enumerate(decisions):
-        said = consent.vocabulary[consent.codes[row]].strip().lower() if consent.codes[row] >= 0 else None
+        said = (
+            consent.vocabulary[consent.codes[row]].strip().lower()
+            if consent.codes[row] >= 0
+            else None
+        )
         if size[row] >= 5 or said not in definition.gate.consent:
             assert decision.action != "pass"
 

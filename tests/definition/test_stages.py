@@ -3,7 +3,15 @@
 import pytest
 
 from winnable.definition.load import definition_from
-from winnable.definition.stages import STAGES, StageName, episodes, kind_of_move, label, moves, stage_of
+from winnable.definition.stages import (
+    STAGES,
+    StageName,
+    episodes,
+    kind_of_move,
+    label,
+    moves,
+    stage_of,
+)
 
 DEFINITION = definition_from(
     {
@@ -21,7 +29,10 @@ DEFINITION = definition_from(
 
 
 def test_a_status_means_a_stage() -> None:
-    told = [stage_of(DEFINITION, status) for status in ("New", " MQL ", "Won", "Lost", "mql", "Odd", None)]
+    told = [
+        stage_of(DEFINITION, status)
+        for status in ("New", " MQL ", "Won", "Lost", "mql", "Odd", None)
+    ]
     assert told == ["MIL", "MQL", "won", "lost", None, None, None]
 
 
@@ -45,12 +56,29 @@ def test_stages_have_the_company_s_words_or_the_field_s() -> None:
         ("won", "lost", "not allowed"),
     ],
 )
-def test_moves_are_forward_or_back_to_marketing(before: StageName, after: StageName, kind: str) -> None:
+def test_moves_are_forward_or_back_to_marketing(
+    before: StageName, after: StageName, kind: str
+) -> None:
     assert kind_of_move(before, after) == kind
 
 
 def test_moves_of_a_history() -> None:
-    told = moves(DEFINITION, ["New", "MQL", "Odd", "Accepted", "Passed back", "New", None, "Deal", "Accepted", "Lost", "New"])
+    told = moves(
+        DEFINITION,
+        [
+            "New",
+            "MQL",
+            "Odd",
+            "Accepted",
+            "Passed back",
+            "New",
+            None,
+            "Deal",
+            "Accepted",
+            "Lost",
+            "New",
+        ],
+    )
     assert [(move.position, move.kind) for move in told] == [
         (1, "forward"),
         (3, "forward"),
@@ -63,5 +91,14 @@ def test_moves_of_a_history() -> None:
 
 
 def test_a_lead_that_comes_back_is_a_new_episode() -> None:
-    assert episodes(DEFINITION, ["New", "Lost", "Lost", "New", "Odd", "Won", None, "Odd"]) == (0, 0, 0, 1, 1, 1, 1, 2)
+    assert episodes(DEFINITION, ["New", "Lost", "Lost", "New", "Odd", "Won", None, "Odd"]) == (
+        0,
+        0,
+        0,
+        1,
+        1,
+        1,
+        1,
+        2,
+    )
     assert episodes(DEFINITION, ["Accepted", "Passed back"]) == (0, 0)

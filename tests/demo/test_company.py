@@ -36,7 +36,12 @@ def export(company: DemoFiles) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def crm(company: DemoFiles) -> Crm:
     """The same company as the house reads it, with its own definition."""
-    return read_crm(load_definition(company.definition), str(company.leads), str(company.activities), str(company.history))
+    return read_crm(
+        load_definition(company.definition),
+        str(company.leads),
+        str(company.activities),
+        str(company.history),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,16 @@ def history(crm: Crm, leads: pd.DataFrame) -> pd.DataFrame:
 
 
 def contents(files: DemoFiles) -> list[bytes]:
-    return [path.read_bytes() for path in (files.leads, files.activities, files.history, files.definition, files.open_leads)]
+    return [
+        path.read_bytes()
+        for path in (
+            files.leads,
+            files.activities,
+            files.history,
+            files.definition,
+            files.open_leads,
+        )
+    ]
 
 
 def test_the_same_size_and_seed_give_the_same_bytes_and_others_do_not(tmp_path: Path) -> None:
@@ -132,7 +146,10 @@ def test_the_base_rate_falls_mildly_and_the_volume_has_seasons(tmp_path: Path) -
     created = pd.to_datetime(leads["Created Date"], format="mixed", utc=True)
     quick = pd.to_datetime(leads["Close Date"]) - created <= pd.Timedelta(90, "D")
     won = (leads["Lead Status"] == "Closed Won") & quick
-    early, late = won[created < "2025-01-01"].mean(), won[(created >= "2025-10-01") & (created < "2026-03-31")].mean()
+    early, late = (
+        won[created < "2025-01-01"].mean(),
+        won[(created >= "2025-10-01") & (created < "2026-03-31")].mean(),
+    )
     assert 0.5 < late / early < 0.95
     months = created.dt.tz_localize(None).dt.to_period("M").value_counts()
     assert months["2024-12"] < months["2024-10"] > months["2024-08"]
@@ -143,7 +160,13 @@ def test_the_base_rate_falls_mildly_and_the_volume_has_seasons(tmp_path: Path) -
 def test_nothing_is_newer_than_the_present_and_causes_come_first(
     company: DemoFiles, leads: pd.DataFrame, activities: pd.DataFrame, history: pd.DataFrame
 ) -> None:
-    newest = [leads["@created"], leads["@closed"], activities["@at"], activities["@recorded"], history["@at"]]
+    newest = [
+        leads["@created"],
+        leads["@closed"],
+        activities["@at"],
+        activities["@recorded"],
+        history["@at"],
+    ]
     assert all(column.max() < company.as_of for column in newest)
     assert leads["@created"].min() >= company.as_of - pd.Timedelta(730, "D")
     assert activities["@at"].min() >= company.as_of - pd.Timedelta(760, "D")
@@ -154,12 +177,16 @@ def test_nothing_is_newer_than_the_present_and_causes_come_first(
 
 
 def test_after_a_win_there_are_only_a_few_calls(activities: pd.DataFrame) -> None:
-    after = activities[(activities["@status"] == "Closed Won") & (activities["@at"] >= activities["@closed"])]
+    after = activities[
+        (activities["@status"] == "Closed Won") & (activities["@at"] >= activities["@closed"])
+    ]
     assert set(after["@kind"]) == {"Call"}
     assert 0 < len(after) < (activities["@status"] == "Closed Won").sum() * 0.05
 
 
-def test_the_status_history_leads_without_a_gap_to_the_status_of_today(leads: pd.DataFrame, history: pd.DataFrame) -> None:
+def test_the_status_history_leads_without_a_gap_to_the_status_of_today(
+    leads: pd.DataFrame, history: pd.DataFrame
+) -> None:
     moves = history[history["@field"] == "Lead Status"].sort_values(["@id", "@at"], kind="stable")
     old, new = moves["@old"], moves["@new"]
     same = moves["@id"] == moves["@id"].shift()
@@ -175,13 +202,17 @@ def test_the_status_history_leads_without_a_gap_to_the_status_of_today(leads: pd
 
 def test_some_are_passed_back_to_marketing_and_come_again(history: pd.DataFrame) -> None:
     moves = history[history["@field"] == "Lead Status"]
-    back = moves[(moves["@new"] == "New") & moves["@old"].isin({"Marketing Qualified", "Accepted by Sales"})]
+    back = moves[
+        (moves["@new"] == "New") & moves["@old"].isin({"Marketing Qualified", "Accepted by Sales"})
+    ]
     assert 0.03 < back["@id"].nunique() / 3000 < 0.3
     again = moves[(moves["@new"] == "Marketing Qualified")].groupby("@id").size()
     assert (again >= 2).sum() > 30
 
 
-def test_fields_change_in_the_history_and_end_as_the_export_has_them(leads: pd.DataFrame, history: pd.DataFrame) -> None:
+def test_fields_change_in_the_history_and_end_as_the_export_has_them(
+    leads: pd.DataFrame, history: pd.DataFrame
+) -> None:
     for name in ("Budget", "Timeline", "Title", "Decision Reason"):
         last = history[history["@field"] == name].groupby("@id").tail(1).set_index("@id")["@new"]
         today = leads[name].reindex(last.index)
@@ -193,7 +224,9 @@ def test_fields_change_in_the_history_and_end_as_the_export_has_them(leads: pd.D
 
 def test_every_change_starts_from_the_value_before(history: pd.DataFrame) -> None:
     changed = history.sort_values(["@id", "@field", "@at"], kind="stable")
-    same = (changed["@id"] == changed["@id"].shift()) & (changed["@field"] == changed["@field"].shift())
+    same = (changed["@id"] == changed["@id"].shift()) & (
+        changed["@field"] == changed["@field"].shift()
+    )
     assert same.sum() > 3000
     assert (changed["@old"][same] == changed["@new"].shift()[same]).all()
 
@@ -203,7 +236,9 @@ def test_bant_is_half_known(leads: pd.DataFrame) -> None:
     assert 0.3 < leads["Timeline"].notna().mean() < 0.7
 
 
-def test_the_trap_is_set_after_the_outcome_and_never_for_open_leads(leads: pd.DataFrame, history: pd.DataFrame) -> None:
+def test_the_trap_is_set_after_the_outcome_and_never_for_open_leads(
+    leads: pd.DataFrame, history: pd.DataFrame
+) -> None:
     trap = history[history["@field"] == "Decision Reason"]
     assert (trap["@at"] > trap["@closed"]).all()
     filled = leads["Decision Reason"].notna()
@@ -218,7 +253,9 @@ def test_the_trap_is_set_after_the_outcome_and_never_for_open_leads(leads: pd.Da
 def test_no_other_column_says_by_being_filled_what_became_of_the_lead(leads: pd.DataFrame) -> None:
     closed = leads[leads["@status"].isin({"Closed Won", "Closed Lost"})]
     for name in set(LEAD_COLUMNS) - {"Decision Reason", "Close Date"}:
-        assert abs(roc_auc_score(closed["@status"] == "Closed Won", closed[name].notna()) - 0.5) < 0.06, name
+        assert (
+            abs(roc_auc_score(closed["@status"] == "Closed Won", closed[name].notna()) - 0.5) < 0.06
+        ), name
 
 
 def test_careless_typing_is_there(export: pd.DataFrame) -> None:
@@ -230,13 +267,19 @@ def test_careless_typing_is_there(export: pd.DataFrame) -> None:
     assert export["Budget"].str.startswith("€").any()
     assert (export["Email"].str.isupper() & export["Email"].str.contains("@")).any()
     forms = export["Created Date"].str.replace(r"\d", "9", regex=True).value_counts(normalize=True)
-    assert set(forms.index) == {"9999-99-99T99:99:99Z", "9999-99-99 99:99:99", "9999-99-99T99:99:99+99:99"}
+    assert set(forms.index) == {
+        "9999-99-99T99:99:99Z",
+        "9999-99-99 99:99:99",
+        "9999-99-99T99:99:99+99:99",
+    }
     assert 0 < forms.drop("9999-99-99T99:99:99Z").sum() < 0.1
 
 
 def test_junk_is_there_and_is_never_won(leads: pd.DataFrame) -> None:
     assert (leads["First Name"] + " " + leads["Last Name"]).eq("Mickey Mouse").any()
-    thrown_away = leads["Email"].str.lower().str.contains("mailinator|trashmail|guerrillamail", na=False)
+    thrown_away = (
+        leads["Email"].str.lower().str.contains("mailinator|trashmail|guerrillamail", na=False)
+    )
     assert 0.01 < thrown_away.mean() < 0.06
     assert leads["Phone"].isin({"000000", "123456", "1111111111"}).any()
     junk = leads["@status"] == "Junk Lead"
@@ -247,7 +290,10 @@ def test_junk_is_there_and_is_never_won(leads: pd.DataFrame) -> None:
 def test_one_person_may_stand_there_twice(export: pd.DataFrame, leads: pd.DataFrame) -> None:
     assert export.duplicated().sum() == 6
     person = leads["@person"].str.lower()
-    copies = person[person.duplicated(keep=False) & ~person.str.contains("asdf|test|trashmail|mailinator|guerrilla")]
+    copies = person[
+        person.duplicated(keep=False)
+        & ~person.str.contains("asdf|test|trashmail|mailinator|guerrilla")
+    ]
     assert 80 <= person.loc[copies.index].duplicated().sum() <= 140
     records = leads.loc[copies.index].assign(person=copies).sort_values(["person", "@created"])
     pause = records.groupby("person")["@created"].diff().dt.days.dropna()
@@ -261,9 +307,13 @@ def test_the_unacceptable_country_is_there_and_never_won(leads: pd.DataFrame) ->
     assert not (leads["@status"][there] == "Closed Won").any()
 
 
-def test_every_kind_of_activity_is_there_and_some_are_recorded_late(activities: pd.DataFrame) -> None:
+def test_every_kind_of_activity_is_there_and_some_are_recorded_late(
+    activities: pd.DataFrame,
+) -> None:
     assert set(activities["@kind"]) == set(KIND_NAMES)
-    late = (activities["@recorded"] - activities["@at"]).dt.total_seconds().groupby(activities["@kind"]).mean() / 86_400
+    late = (activities["@recorded"] - activities["@at"]).dt.total_seconds().groupby(
+        activities["@kind"]
+    ).mean() / 86_400
     assert late["Event booth"] > 2
     assert 0 < late["Call"] < 1
     assert late["Website session"] == 0
@@ -272,7 +322,9 @@ def test_every_kind_of_activity_is_there_and_some_are_recorded_late(activities: 
 def early_counts(leads: pd.DataFrame, activities: pd.DataFrame) -> pd.DataFrame:
     """Activities of each kind that were known 14 days after the lead's creation."""
     known = activities[activities["@recorded"] < activities["@created"] + pd.Timedelta(14, "D")]
-    return known.groupby(["@id", "@kind"]).size().unstack(fill_value=0).reindex(leads.index).fillna(0)
+    return (
+        known.groupby(["@id", "@kind"]).size().unstack(fill_value=0).reindex(leads.index).fillna(0)
+    )
 
 
 def test_intent_tells_more_than_interest_and_the_providers_surge_tells_nothing(
@@ -290,7 +342,9 @@ def test_a_sensible_model_finds_the_signal_but_is_never_sure(
     company: DemoFiles, leads: pd.DataFrame, activities: pd.DataFrame
 ) -> None:
     asked = leads[leads["@created"] < company.as_of - pd.Timedelta(90, "D")].sort_values("@created")
-    won = (asked["@status"] == "Closed Won") & (asked["@closed"] - asked["@created"] <= pd.Timedelta(90, "D"))
+    won = (asked["@status"] == "Closed Won") & (
+        asked["@closed"] - asked["@created"] <= pd.Timedelta(90, "D")
+    )
     words = asked[["Title", "Industry", "Country", "Lead Source", "Timeline"]]
     attributes = pd.get_dummies(words.map(str.lower, na_action="ignore"))
     employees = pd.to_numeric(asked["Employees"].str.replace(",", ""))
@@ -299,19 +353,37 @@ def test_a_sensible_model_finds_the_signal_but_is_never_sure(
     past = len(asked) * 7 // 10
 
     def auc(features: pd.DataFrame) -> float:
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.02)).fit(features[:past].astype(float), won[:past])
-        return float(roc_auc_score(won[past:], model.predict_proba(features[past:].astype(float))[:, 1]))
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.02)).fit(
+            features[:past].astype(float), won[:past]
+        )
+        return float(
+            roc_auc_score(won[past:], model.predict_proba(features[past:].astype(float))[:, 1])
+        )
 
     assert 0.62 < auc(attributes) < 0.78
     assert auc(attributes) + 0.03 < auc(with_activities) < 0.88
 
 
-def test_large_companies_win_by_rank_and_meet_at_booths(leads: pd.DataFrame, activities: pd.DataFrame) -> None:
+def test_large_companies_win_by_rank_and_meet_at_booths(
+    leads: pd.DataFrame, activities: pd.DataFrame
+) -> None:
     employees = pd.to_numeric(leads["Employees"].str.replace(",", ""))
     large = employees >= 1000
     assert 0.08 < large.mean() < 0.25
-    booths = (activities["@kind"] == "Event booth").groupby(activities["@id"]).sum().reindex(leads.index).fillna(0)
-    pages = (activities["@kind"] == "Pricing page").groupby(activities["@id"]).sum().reindex(leads.index).fillna(0)
+    booths = (
+        (activities["@kind"] == "Event booth")
+        .groupby(activities["@id"])
+        .sum()
+        .reindex(leads.index)
+        .fillna(0)
+    )
+    pages = (
+        (activities["@kind"] == "Pricing page")
+        .groupby(activities["@id"])
+        .sum()
+        .reindex(leads.index)
+        .fillna(0)
+    )
     assert booths[large].mean() > 1.3 * booths[~large].mean()
     assert pages[large].mean() < 0.8 * pages[~large].mean()
 
@@ -323,42 +395,73 @@ def test_purchased_lists_stand_at_the_bottom_and_referrals_at_the_top(leads: pd.
     assert won["Purchased list"] < 0.05
 
 
-def test_the_definition_is_complete_and_fits_the_data(company: DemoFiles, leads: pd.DataFrame) -> None:
+def test_the_definition_is_complete_and_fits_the_data(
+    company: DemoFiles, leads: pd.DataFrame
+) -> None:
     definition = load_definition(company.definition)
     assert definition.growth_stage == "growth"
     assert [card.name for card in definition.scorecard] == ["Enterprise", "Everyone"]
     assert set(definition.fields()) <= set(LEAD_COLUMNS)
-    assert {status for stage in definition.stages.values() for status in stage.status} == set(leads["@status"])
+    assert {status for stage in definition.stages.values() for status in stage.status} == set(
+        leads["@status"]
+    )
     assert list(definition.activities.intent) == INTENT
     assert list(definition.activities.interest) == INTEREST
-    assert {kind for measure in definition.measures() for kind in measure.kinds} <= set(KIND_NAMES)
+    assert {kind for measure in definition.aggregates() for kind in measure.kinds} <= set(
+        KIND_NAMES
+    )
     assert "Decision Reason" not in definition.columns.ignore
-    sources = {value for c in definition.conditions() if c.field == "Lead Source" for value in c.any_of}
+    sources = {
+        value for c in definition.conditions() if c.field == "Lead Source" for value in c.any_of
+    }
     assert sources <= set(leads["@source"].dropna())
 
 
 def test_open_leads_are_those_of_the_export_that_are_not_closed(tmp_path: Path) -> None:
     files = write_demo(tmp_path, leads=300)
-    everyone, still_open = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (files.leads, files.open_leads))
-    expected = everyone[~everyone["Lead Status"].isin(["Closed Won", "Closed Lost", "Junk Lead"])].drop_duplicates()
+    everyone, still_open = (
+        pd.read_csv(path, dtype=str, keep_default_na=False)
+        for path in (files.leads, files.open_leads)
+    )
+    expected = everyone[
+        ~everyone["Lead Status"].isin(["Closed Won", "Closed Lost", "Junk Lead"])
+    ].drop_duplicates()
     assert len(still_open) > 10
     assert still_open.to_dict("records") == expected.to_dict("records")
 
 
-def test_a_later_export_holds_the_first_leads_as_they_stand_by_then_and_new_ones(tmp_path: Path) -> None:
-    now, later = (write_demo(tmp_path / str(months), leads=300, months=months) for months in (24, 27))
-    before, after = (pd.read_csv(files.leads, dtype=str, keep_default_na=False) for files in (now, later))
-    before, after = (table.drop_duplicates("Lead ID").set_index("Lead ID") for table in (before, after))
+def test_a_later_export_holds_the_first_leads_as_they_stand_by_then_and_new_ones(
+    tmp_path: Path,
+) -> None:
+    now, later = (
+        write_demo(tmp_path / str(months), leads=300, months=months) for months in (24, 27)
+    )
+    before, after = (
+        pd.read_csv(files.leads, dtype=str, keep_default_na=False) for files in (now, later)
+    )
+    before, after = (
+        table.drop_duplicates("Lead ID").set_index("Lead ID") for table in (before, after)
+    )
     assert after.index[: len(before)].equals(before.index)
     assert len(after) > 1.08 * len(before)
     closed = before["Close Date"] != ""
-    pd.testing.assert_frame_equal(after.loc[before.index][closed].drop(columns=FILLED_IN), before[closed].drop(columns=FILLED_IN))
+    pd.testing.assert_frame_equal(
+        after.loc[before.index][closed].drop(columns=FILLED_IN),
+        before[closed].drop(columns=FILLED_IN),
+    )
     assert (after.loc[before.index][~closed]["Close Date"] != "").mean() > 0.3
     for name in ("activities", "history"):
-        first, second = (set(getattr(files, name).read_text().splitlines()) for files in (now, later))
+        first, second = (
+            set(getattr(files, name).read_text().splitlines()) for files in (now, later)
+        )
         assert {line for line in first - second if not line.startswith("L-99990")} == set()
         assert len(second) > len(first)
     assert later.as_of.isoformat()[:10] == "2026-10-01"
 
 
-FILLED_IN = ["Title", "Budget", "Timeline", "Decision Reason"]  # may change after the close, as the field history tells
+FILLED_IN = [
+    "Title",
+    "Budget",
+    "Timeline",
+    "Decision Reason",
+]  # may change after the close, as the field history tells

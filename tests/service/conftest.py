@@ -53,12 +53,16 @@ def until(happens: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 @contextmanager
-def serving(store: Path, log: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Live]:
+def serving(
+    store: Path, log: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Live]:
     """`winnable serve` on a free port, until the block ends; then asked to stop."""
     port = free_port()
     with log.open("wb") as out:
         command = [*COMMAND, "serve", "--store", str(store), "--port", str(port), *options]
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **(environment or {})})
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, env={**os.environ, **(environment or {})}
+        )
     live = Live(f"http://127.0.0.1:{port}", process, log)
     try:
         until(lambda: _answers(live))

@@ -25,7 +25,9 @@ def leads_of(demo_store: Any, most: int = 60) -> list[dict[str, Any]]:
     with demo_store.files.activities.open() as file:
         for row in csv.DictReader(file):
             if row["Lead ID"] in did:
-                did[row["Lead ID"]].append({"kind": row["Type"], "at": row["At"], "recorded": row["Recorded At"] or None})
+                did[row["Lead ID"]].append(
+                    {"kind": row["Type"], "at": row["At"], "recorded": row["Recorded At"] or None}
+                )
     return [lead | {"activities": did[lead["Lead ID"]]} for lead in leads]
 
 
@@ -67,7 +69,9 @@ def test_equals_the_batch(client: httpx.Client, demo_store: Any, tmp_path: Path)
 
     files = demo_store.files
     predictor = ChampionFollower(demo_store.store).current()
-    crm = read_crm(predictor.definition, str(files.open_leads), str(files.activities), for_training=False)
+    crm = read_crm(
+        predictor.definition, str(files.open_leads), str(files.activities), for_training=False
+    )
     batch = score_table(predictor, crm, moments_of_scoring(crm, AS_OF[:10])).set_index("lead_id")
     told = asked(client, leads_of(demo_store, 1000))
     assert len(told["scores"]) == len(batch) > 20
@@ -92,7 +96,9 @@ def test_without_reasons(client: httpx.Client, demo_store: Any) -> None:
     body = {"leads": leads_of(demo_store, 2), "as_of": AS_OF}
     told = client.post("/score?reasons=false", json=body).json()
     assert [score["reasons"] for score in told["scores"]] == [[], []]
-    assert [s["probability"] for s in told["scores"]] == [s["probability"] for s in asked(client, body["leads"])["scores"]]
+    assert [s["probability"] for s in told["scores"]] == [
+        s["probability"] for s in asked(client, body["leads"])["scores"]
+    ]
 
 
 def test_score_ids_are_unique_and_sorted(client: httpx.Client) -> None:
@@ -116,7 +122,10 @@ def test_score_ids_are_unique_and_sorted(client: httpx.Client) -> None:
         ({"activities": [{"kind": "Call"}]}, "activities.0.at"),
         ({"activities": [{"kind": "Call", "at": "2026-06-01T12:00:00"}]}, "activities.0.at"),
         ({"activities": [{"kind": 3, "at": "2026-06-01T12:00:00Z"}]}, "activities.0.kind"),
-        ({"activities": [{"kind": "Call", "at": "2026-06-01T12:00:00Z", "recorded": 7}]}, "activities.0.recorded"),
+        (
+            {"activities": [{"kind": "Call", "at": "2026-06-01T12:00:00Z", "recorded": 7}]},
+            "activities.0.recorded",
+        ),
         ("not an object", "object"),
     ],
 )
@@ -129,13 +138,21 @@ def test_a_faulty_lead_is_its_own_fault_alone(client: httpx.Client, lead: Any, p
 
 
 def test_missing_words_are_no_fault(client: httpx.Client) -> None:
-    told = asked(client, [{"Employees": "n/a", "Company": None, "Created Date": "-", "activities": None}, {}])
+    told = asked(
+        client, [{"Employees": "n/a", "Company": None, "Created Date": "-", "activities": None}, {}]
+    )
     assert told["errors"] == []
     assert told["scores"][0]["probability"] == told["scores"][1]["probability"]
 
 
 def test_unknown_columns_are_named_and_change_nothing(client: httpx.Client) -> None:
-    told = asked(client, [{"Employees": 10, "Shoe size": 43}, {"Employees": 10, "Notes": "ignored by the definition"}])
+    told = asked(
+        client,
+        [
+            {"Employees": 10, "Shoe size": 43},
+            {"Employees": 10, "Notes": "ignored by the definition"},
+        ],
+    )
     assert told["warnings"] == ["Shoe size: the model does not know this column; it was ignored"]
     assert told["scores"][0]["probability"] == told["scores"][1]["probability"]
 
@@ -162,17 +179,25 @@ def test_unknown_columns_are_named_and_change_nothing(client: httpx.Client) -> N
         (b'{"leads": [{"Notes": "' + b"x" * 10_500_000 + b'"}]}', 413),
     ],
 )
-def test_a_body_that_cannot_be_used_is_a_problem(client: httpx.Client, body: bytes, status: int) -> None:
-    refused(client.post("/score", content=body, headers={"Content-Type": "application/json"}), status)
+def test_a_body_that_cannot_be_used_is_a_problem(
+    client: httpx.Client, body: bytes, status: int
+) -> None:
+    refused(
+        client.post("/score", content=body, headers={"Content-Type": "application/json"}), status
+    )
 
 
 def test_a_body_without_a_length_is_limited_too(client: httpx.Client) -> None:
     chunks = (b" " * 1_000_000 for _ in range(12))
-    refused(client.post("/score", content=chunks, headers={"Content-Type": "application/json"}), 413)
+    refused(
+        client.post("/score", content=chunks, headers={"Content-Type": "application/json"}), 413
+    )
 
 
 def test_other_refusals(client: httpx.Client) -> None:
-    assert "Content-Type" in refused(client.post("/score", content=b"leads=1", headers={"Content-Type": "text/plain"}), 415)
+    assert "Content-Type" in refused(
+        client.post("/score", content=b"leads=1", headers={"Content-Type": "text/plain"}), 415
+    )
     refused(client.post("/score?reasons=perhaps", json={"leads": [{}]}), 422)
     refused(client.get("/nowhere"), 404)
     answer = client.get("/score")
@@ -183,7 +208,15 @@ def test_other_refusals(client: httpx.Client) -> None:
 def test_values_are_never_told_again(client: httpx.Client, live: Any) -> None:
     secret = "mallory.quux@secret.example"
     bodies = [
-        {"leads": [{"Employees": secret, "Company": [secret], "activities": [{"kind": secret, "at": secret}]}]},
+        {
+            "leads": [
+                {
+                    "Employees": secret,
+                    "Company": [secret],
+                    "activities": [{"kind": secret, "at": secret}],
+                }
+            ]
+        },
         {"leads": secret},
         {"leads": [{}], "as_of": secret},
         {"leads": [{}], secret: 1},
@@ -210,7 +243,10 @@ def test_headers_keep_browsers_out(client: httpx.Client) -> None:
 
 
 def test_the_request_id_comes_back_if_it_is_a_plain_word(client: httpx.Client, live: Any) -> None:
-    assert client.get("/healthz", headers={"X-Request-ID": "abc-123"}).headers["x-request-id"] == "abc-123"
+    assert (
+        client.get("/healthz", headers={"X-Request-ID": "abc-123"}).headers["x-request-id"]
+        == "abc-123"
+    )
     made = client.get("/healthz", headers={"X-Request-ID": 'a "b"'}).headers["x-request-id"]
     assert len(made) == 32
     client.get("/healthz", headers={"X-Request-ID": "last"})
@@ -229,7 +265,11 @@ def test_the_model_and_the_definition(client: httpx.Client) -> None:
 def test_health_and_readiness(client: httpx.Client) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     ready = client.get("/readyz")
-    assert (ready.status_code, ready.json()["status"], ready.json()["problems"]) == (200, "ready", [])
+    assert (ready.status_code, ready.json()["status"], ready.json()["problems"]) == (
+        200,
+        "ready",
+        [],
+    )
 
 
 def test_the_description_is_of_the_live_model(client: httpx.Client) -> None:
@@ -240,7 +280,16 @@ def test_the_description_is_of_the_live_model(client: httpx.Client) -> None:
     example = document["components"]["schemas"]["ScoreRequest"]["examples"][0]
     told = client.post("/score", json=example).json()
     assert told["errors"] == told["warnings"] == []
-    described = {"/score", "/feedback", "/leads", "/model", "/definition", "/healthz", "/readyz", "/metrics"}
+    described = {
+        "/score",
+        "/feedback",
+        "/leads",
+        "/model",
+        "/definition",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
     assert described == set(document["paths"])
 
 
@@ -270,16 +319,28 @@ def test_metrics_are_prometheus_text(client: httpx.Client) -> None:
             samples[name] = float(value)
     scored = [value for name, value in samples.items() if name.startswith("winnable_scores_total")]
     assert sum(scored) >= 1
-    assert any(name.startswith('winnable_requests_total{method="POST",route="/score",status="200"') for name in samples)
+    assert any(
+        name.startswith('winnable_requests_total{method="POST",route="/score",status="200"')
+        for name in samples
+    )
     assert any(name.startswith("winnable_model_info{version=") for name in samples)
     assert any(name.startswith("winnable_model_age_seconds") for name in samples)
 
 
 def test_the_journal_is_json_lines(client: httpx.Client, live: Any) -> None:
     def written() -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in live.journal().splitlines(keepends=True) if line[:1] == "{" and line[-1:] == "\n"]
+        lines = [
+            json.loads(line)
+            for line in live.journal().splitlines(keepends=True)
+            if line[:1] == "{" and line[-1:] == "\n"
+        ]
         return [line for line in lines if line.get("request_id") == "journal-test"]
 
     client.post("/score", json={"leads": [{}, {}, {}]}, headers={"X-Request-ID": "journal-test"})
     (mine,) = until(written)
-    assert (mine["event"], mine["route"], mine["status"], mine["leads"]) == ("request", "/score", 200, 3)
+    assert (mine["event"], mine["route"], mine["status"], mine["leads"]) == (
+        "request",
+        "/score",
+        200,
+        3,
+    )

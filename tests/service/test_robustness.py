@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from winnable.service.routes.schemas import Problem, ScoreResponse
 
 COLUMNS = st.sampled_from(
-    ["Lead ID", "Employees", "Company", "Created Date", "Budget", "Email", "Title", "Timeline", "activities", "new"]
+    [
+        "Lead ID",
+        "Employees",
+        "Company",
+        "Created Date",
+        "Budget",
+        "Email",
+        "Title",
+        "Timeline",
+        "activities",
+        "new",
+    ]
 )
 LEAVES = (
     st.none()
@@ -34,12 +45,21 @@ LEAVES = (
     )
 )
 VALUES = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=5
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
 )
 TIMES = st.datetimes().map(lambda when: when.isoformat() + "Z") | LEAVES
-ACTIVITY = st.fixed_dictionaries({}, optional={"kind": st.text() | LEAVES, "at": TIMES, "recorded": TIMES}) | LEAVES
+ACTIVITY = (
+    st.fixed_dictionaries({}, optional={"kind": st.text() | LEAVES, "at": TIMES, "recorded": TIMES})
+    | LEAVES
+)
 LEAD = st.dictionaries(COLUMNS, VALUES | st.lists(ACTIVITY, max_size=4), max_size=8)
-BODY = st.fixed_dictionaries({"leads": st.lists(LEAD | LEAVES, min_size=1, max_size=4)}, optional={"as_of": TIMES})
+BODY = st.fixed_dictionaries(
+    {"leads": st.lists(LEAD | LEAVES, min_size=1, max_size=4)}, optional={"as_of": TIMES}
+)
 
 
 def mutated(body: bytes, places: list[tuple[int, bytes]]) -> bytes:
@@ -51,7 +71,19 @@ def mutated(body: bytes, places: list[tuple[int, bytes]]) -> bytes:
 
 
 PIECES = st.binary(max_size=3) | st.sampled_from(
-    [b"{", b"}", b"[", b'"', b"NaN", b"\\ud800", b"\\u0000", b"1e999", b"-", b"\xff", b'"a":1,"a":2']
+    [
+        b"{",
+        b"}",
+        b"[",
+        b'"',
+        b"NaN",
+        b"\\ud800",
+        b"\\u0000",
+        b"1e999",
+        b"-",
+        b"\xff",
+        b'"a":1,"a":2',
+    ]
 )
 
 
@@ -66,15 +98,29 @@ def check(answer: httpx.Response) -> None:
         assert Problem.model_validate_json(answer.content).status == answer.status_code
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(body=BODY)
 def test_odd_values(client: httpx.Client, body: dict[str, Any]) -> None:
-    check(client.post("/score", content=json.dumps(body).encode(), headers={"Content-Type": "application/json"}))
+    check(
+        client.post(
+            "/score",
+            content=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+    )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=BODY, places=st.lists(st.tuples(st.integers(0, 10_000), PIECES), min_size=1, max_size=4))
-def test_broken_bodies(client: httpx.Client, body: dict[str, Any], places: list[tuple[int, bytes]]) -> None:
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    body=BODY, places=st.lists(st.tuples(st.integers(0, 10_000), PIECES), min_size=1, max_size=4)
+)
+def test_broken_bodies(
+    client: httpx.Client, body: dict[str, Any], places: list[tuple[int, bytes]]
+) -> None:
     content = mutated(json.dumps(body).encode(), places)
     check(client.post("/score", content=content, headers={"Content-Type": "application/json"}))
 

@@ -18,18 +18,27 @@ def test_several_workers_and_a_graceful_end(store: Path, tmp_path: Path) -> None
         until, workers = time.monotonic() + 30, set()
         while len(workers) < 2 and time.monotonic() < until:
             text = httpx.get(f"{live.url}/metrics").text  # a new connection each time
-            workers |= {line.split('worker="')[1].split('"')[0] for line in text.splitlines() if 'worker="' in line}
+            workers |= {
+                line.split('worker="')[1].split('"')[0]
+                for line in text.splitlines()
+                if 'worker="' in line
+            }
         assert len(workers) == 2
     assert live.process.returncode == 0
 
 
 def test_requests_under_way_are_finished(store: Path, tmp_path: Path) -> None:
     content = json.dumps({"leads": [{"Employees": i} for i in range(1000)]}).encode()
-    head = f"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+    head = (
+        "POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type:"
+        f" application/json\r\nContent-Length: {len(content)}\r\n"
+    )
     with serving(store, tmp_path / "log") as live:
         with socket.create_connection(("127.0.0.1", int(live.url.rsplit(":", 1)[1]))) as connection:
             connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
-            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 100")  # it is under way, and waits for its body
+            assert connection.recv(1 << 16).startswith(
+                b"HTTP/1.1 100"
+            )  # it is under way, and waits for its body
             live.process.send_signal(signal.SIGTERM)
             connection.sendall(content)
             answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
@@ -41,7 +50,10 @@ def test_requests_under_way_are_finished(store: Path, tmp_path: Path) -> None:
 def test_a_slow_body_does_not_hold_the_others_up(live) -> None:
     port = int(live.url.rsplit(":", 1)[1])
     with socket.create_connection(("127.0.0.1", port)) as slow:
-        slow.sendall(b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        slow.sendall(
+            b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type:"
+            b" application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
         assert httpx.post(f"{live.url}/score", json={"leads": [{}]}).status_code == 200
 
 
@@ -88,7 +100,9 @@ heavy = ("mlflow", "pandas", "sklearn", "matplotlib", "lightgbm", "catboost", "s
 print(*(name for name in heavy if name in sys.modules))
 """
     environment = {"WINNABLE_STORE": str(demo_store.store), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
 
@@ -96,5 +110,7 @@ print(*(name for name in heavy if name in sys.modules))
 def test_a_served_process_is_small(live) -> None:
     httpx.post(f"{live.url}/score", json={"leads": [{"Employees": 10}]})
     status = Path(f"/proc/{live.process.pid}/status").read_text()
-    resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+    resident = int(
+        next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+    )
     assert resident < 120_000  # kB

@@ -18,11 +18,34 @@ from winnable.cli.feedback import app as feedback_commands
 from winnable.cli.history import app as history_commands
 from winnable.cli.keys import app as keys_commands
 from winnable.cli.models import app as model_commands
-from winnable.cli.options import Activities, DefinitionFile, History, Leads, Quiet, Rules, Store, read
-from winnable.cli.output import err, out, progress_bars, tell_backtest, tell_best, tell_reading, tell_scores, tell_training
+from winnable.cli.options import (
+    Activities,
+    DefinitionFile,
+    History,
+    Leads,
+    Quiet,
+    Rules,
+    Store,
+    read,
+)
+from winnable.cli.output import (
+    err,
+    out,
+    print_backtest,
+    print_best,
+    print_reading,
+    print_scores,
+    print_training,
+    progress_bars,
+)
 from winnable.errors import WinnableError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
 
 app.add_typer(definition_commands)
 app.add_typer(history_commands)
@@ -36,7 +59,11 @@ def winnable() -> None:
     """Which leads are winnable: the probability that a lead becomes Closed Won, learned from your own history."""
 
 
-@app.command(epilog="Example: winnable train leads.csv --activities activities.csv --definition definition.toml")
+@app.command(
+    epilog=(
+        "Example: winnable train leads.csv --activities activities.csv --definition definition.toml"
+    )
+)
 def train(
     leads: Leads,
     activities: Activities = None,
@@ -45,15 +72,25 @@ def train(
     store: Store = Path("models"),
     seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 0,
     report: Annotated[
-        Path | None, typer.Option(help="Where to write what was found, as one HTML page to send; in the store if not given.")
+        Path | None,
+        typer.Option(
+            help=(
+                "Where to write what was found, as one HTML page to send; in the store if not"
+                " given."
+            )
+        ),
     ] = None,
     through_time: Annotated[
-        bool, typer.Option("--backtest", help="Also `winnable backtest --quick`, for the report and the run: some minutes more.")
+        bool,
+        typer.Option(
+            "--backtest",
+            help="Also `winnable backtest --quick`, for the report and the run: some minutes more.",
+        ),
     ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Learn from the history, compare, register the model and make it champion if it deserves to be."""
-    from winnable.data.feedback.apply_labels import hear
+    from winnable.data.feedback.apply_labels import load_and_apply_labels
     from winnable.learning.registry.mlflow_registry import Registry, check_writable
     from winnable.learning.registry.promotion import register
     from winnable.learning.training.backtest import backtest as run_backtest
@@ -62,27 +99,42 @@ def train(
     out.quiet, began = quiet, time.time()
     check_writable(store)
     agreed, crm = read(definition, leads, activities, history)
-    tell_reading(crm, store / "rejects.csv")
+    print_reading(crm, store / "rejects.csv")
     Registry(store).connect()
-    heard = hear(agreed, crm, store)
+    heard = load_and_apply_labels(agreed, crm, store)
     for says in heard.told():
         out.print(says)
     with progress_bars() as progress:
         tested = (
-            run_backtest(agreed, heard.crm, seed=seed, quick=True, tell=out.print, progress=progress) if through_time else None
+            run_backtest(
+                agreed, heard.crm, seed=seed, quick=True, tell=out.print, progress=progress
+            )
+            if through_time
+            else None
         )
-        candidate = learn(agreed, heard.crm, seed=seed, tell=out.print, feedback=heard.to_json(), progress=progress)
-        verdict = register(candidate, heard.crm, store, tested=tested, began=began, progress=progress)
-    tell_training(candidate, verdict)
+        candidate = learn(
+            agreed,
+            heard.crm,
+            seed=seed,
+            tell=out.print,
+            feedback=heard.to_json(),
+            progress=progress,
+        )
+        verdict = register(
+            candidate, heard.crm, store, tested=tested, began=began, progress=progress
+        )
+    print_training(candidate, verdict)
     if tested is not None:
         out.print("")
-        tell_backtest(tested)
+        print_backtest(tested)
     page = report or store / "reports" / f"version-{verdict.version}.html"
     verdict.report.write(page, verdict.told)
     out.print(f"\nThe report is in {page}.")
 
 
-@app.command(epilog="Example: winnable score new_leads.csv --activities activities.csv --output scores.csv")
+@app.command(
+    epilog="Example: winnable score new_leads.csv --activities activities.csv --output scores.csv"
+)
 def score(
     leads: Leads,
     output: Annotated[Path, typer.Option(help="Where to write the scores, as CSV.")],
@@ -90,36 +142,53 @@ def score(
     history: History = None,
     store: Store = Path("models"),
     as_of: Annotated[
-        str | None, typer.Option(help="A date, or a column with a date a lead; the export's newest time if not given.")
+        str | None,
+        typer.Option(
+            help="A date, or a column with a date a lead; the export's newest time if not given."
+        ),
     ] = None,
     definition: Rules = None,
-    reasons: Annotated[bool, typer.Option(help="Whether to give reasons; without them it is three times as quick.")] = True,
-    inbox: Annotated[bool, typer.Option("--inbox", help="Also show the open leads in the inbox of sales.")] = False,
+    reasons: Annotated[
+        bool, typer.Option(help="Whether to give reasons; without them it is three times as quick.")
+    ] = True,
+    inbox: Annotated[
+        bool, typer.Option("--inbox", help="Also show the open leads in the inbox of sales.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Score every row of an export, in its order; a row that cannot be scored says why."""
     from winnable.core.files import check_output
-    from winnable.learning.scoring.batch import moments_of_scoring, read_to_score, score_table, write_table
+    from winnable.learning.scoring.batch import (
+        moments_of_scoring,
+        read_to_score,
+        score_table,
+        write_table,
+    )
     from winnable.learning.scoring.predictor import Predictor
 
     out.quiet = quiet
     check_output(output, (leads, activities, history))
     predictor = Predictor.of_store(store, definition)
     crm = read_to_score(predictor, leads, activities, history)
-    tell_reading(crm, output.with_suffix(".rejects.csv"))
+    print_reading(crm, output.with_suffix(".rejects.csv"))
     moments = moments_of_scoring(crm, as_of)
     with progress_bars() as progress:
         if inbox:
-            from winnable.learning.scoring.publish import score_for_sales
+            from winnable.learning.scoring.publish import score_and_publish
 
-            table = score_for_sales(predictor, crm, moments, store, output, reasons=reasons, progress=progress)
+            table = score_and_publish(
+                predictor, crm, moments, store, output, reasons=reasons, progress=progress
+            )
         else:
             table = score_table(predictor, crm, moments, reasons=reasons, progress=progress)
     write_table(table, output)
-    tell_scores(table, predictor, output)
+    print_scores(table, predictor, output)
     faults = int(table["error"].notna().sum())
     if faults:
-        err.print(f"{faults:,} of {len(table):,} rows could not be scored; the column `error` of {output} says why.")
+        err.print(
+            f"{faults:,} of {len(table):,} rows could not be scored; the column `error` of {output}"
+            " says why."
+        )
         raise typer.Exit(1)
 
 
@@ -127,22 +196,34 @@ def score(
 def serve(
     store: Store = Path("models"),
     definition: Rules = None,
-    host: Annotated[str, typer.Option(help="Without keys the service answers on this machine only.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Without keys the service answers on this machine only.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option()] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes; about one a core.")] = 1,
 ) -> None:
     """Answer requests for scores over HTTP; see /docs there."""
     from winnable.service.server import run
 
-    told = f"Serving {store} on http://{host}:{port} (leads: /, documentation: /docs). Ctrl-C stops it."
+    told = (
+        f"Serving {store} on http://{host}:{port} (leads: /, documentation: /docs). Ctrl-C"
+        " stops it."
+    )
     run(store, definition, host, port, workers, lambda: out.print(told))
 
 
 @app.command(epilog="Example: winnable demo --leads 200")
 def demo(
-    leads: Annotated[int, typer.Option(min=20, help="How many leads the company had in two years.")] = 3000,
+    leads: Annotated[
+        int, typer.Option(min=20, help="How many leads the company had in two years.")
+    ] = 3000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same company.")] = 7,
-    months: Annotated[int, typer.Option(min=24, help="How long its history is; with 27, its export of three months later.")] = 24,
+    months: Annotated[
+        int,
+        typer.Option(
+            min=24, help="How long its history is; with 27, its export of three months later."
+        ),
+    ] = 24,
     store: Store = Path("models"),
     quiet: Quiet = False,
 ) -> None:
@@ -152,13 +233,29 @@ def demo(
     out.quiet = quiet
     files = write_demo(store / "demo", leads=leads, seed=seed, months=months)
     out.print(
-        f"A company's CRM of {months} months lies in {store / 'demo'}: leads, activities, field history and its definition.\n"
+        f"A company's CRM of {months} months lies in {store / 'demo'}: leads, activities, field"
+        " history and its definition.\n"
     )
-    train(str(files.leads), str(files.activities), str(files.history), files.definition, store, quiet=quiet)
+    train(
+        str(files.leads),
+        str(files.activities),
+        str(files.history),
+        files.definition,
+        store,
+        quiet=quiet,
+    )
     out.print("")
     scores = store / "demo" / "scores.csv"
-    score(str(files.open_leads), scores, str(files.activities), str(files.history), store, inbox=True, quiet=quiet)
-    tell_best(scores)
+    score(
+        str(files.open_leads),
+        scores,
+        str(files.activities),
+        str(files.history),
+        store,
+        inbox=True,
+        quiet=quiet,
+    )
+    print_best(scores)
     out.print(f"\nServe it:  winnable serve --store {store}      (then open http://127.0.0.1:8000)")
 
 

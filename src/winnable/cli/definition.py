@@ -8,8 +8,17 @@ from typing import Annotated
 
 import typer
 
-from winnable.cli.options import Activities, DefinitionFile, History, Leads, PageFile, Quiet, Store, read_and_hear
-from winnable.cli.output import out, tell_guesses, tell_reading, tell_suggestions
+from winnable.cli.options import (
+    Activities,
+    DefinitionFile,
+    History,
+    Leads,
+    PageFile,
+    Quiet,
+    Store,
+    read_with_labels,
+)
+from winnable.cli.output import out, print_guesses, print_reading, print_suggestions
 
 app = typer.Typer()
 
@@ -19,7 +28,9 @@ def init(
     leads: Leads,
     activities: Activities = None,
     history: History = None,
-    output: Annotated[Path, typer.Option(help="Where to write the definition.")] = Path("definition.toml"),
+    output: Annotated[Path, typer.Option(help="Where to write the definition.")] = Path(
+        "definition.toml"
+    ),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -30,18 +41,24 @@ def init(
     out.quiet = quiet
     guesses = guess(leads, activities, history)
     write_draft(draft(guesses), output, force=force)
-    tell_guesses(guesses, output, leads, activities, history)
+    print_guesses(guesses, output, leads, activities, history)
 
 
 @app.command(epilog="Example: winnable describe --output definition.html")
 def describe(
-    leads: Annotated[str | None, typer.Argument(help="Hold the definition against these leads, too.")] = None,
+    leads: Annotated[
+        str | None, typer.Argument(help="Hold the definition against these leads, too.")
+    ] = None,
     activities: Activities = None,
     history: History = None,
     definition: DefinitionFile = Path("definition.toml"),
-    against: Annotated[Path | None, typer.Option(help="An older version: show what changed since.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An older version: show what changed since.")
+    ] = None,
     output: PageFile = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of definition files.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of definition files.")
+    ] = False,
 ) -> None:
     """Print the definition as a page that can be forwarded, or what changed since an older version."""
     from winnable.core.documents import write_page
@@ -68,31 +85,39 @@ def describe(
         out.print(f"Written to {output}.")
 
 
-@app.command(epilog="Example: winnable suggest leads.csv --activities activities.csv --output rules.toml")
+@app.command(
+    epilog="Example: winnable suggest leads.csv --activities activities.csv --output rules.toml"
+)
 def suggest(
     leads: Leads,
     activities: Activities = None,
     history: History = None,
     definition: DefinitionFile = Path("definition.toml"),
-    output: Annotated[Path | None, typer.Option(help="Write the rules as TOML here instead of printing them.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the rules as TOML here instead of printing them.")
+    ] = None,
     store: Store = Path("models"),
     quiet: Quiet = False,
 ) -> None:
     """Propose rules with points from what won deals looked like as leads, each with its evidence."""
-    from winnable.data.analysis.rejections import refused
+    from winnable.data.analysis.rejections import rejection_evidence
     from winnable.data.analysis.suggest import suggest as suggestions_of
-    from winnable.data.analysis.to_toml import proposal, refusal_lines, write_proposal
+    from winnable.data.analysis.to_toml import proposal, rejection_lines, write_proposal
 
     out.quiet = quiet
-    agreed, heard = read_and_hear(definition, leads, activities, history, store, output)
-    tell_reading(heard.crm)
+    agreed, heard = read_with_labels(definition, leads, activities, history, store, output)
+    print_reading(heard.crm)
     found = suggestions_of(agreed, heard.crm)
     text = proposal(agreed, found)
-    tell_suggestions(found)
+    print_suggestions(found)
     if text and output is not None:
         write_proposal(text, output)
         out.print(f"\nWritten to {output}; paste into {definition} what makes sense to both teams.")
     elif text:
-        out.print(f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n{text}")
-    for line in refusal_lines(refused(agreed, heard.crm, heard.merged.opinions, found.kept_out)):
+        out.print(
+            f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n{text}"
+        )
+    for line in rejection_lines(
+        rejection_evidence(agreed, heard.crm, heard.merged.opinions, found.kept_out)
+    ):
         out.print(line)

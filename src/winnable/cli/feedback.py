@@ -10,12 +10,18 @@ from winnable.cli.options import Store
 from winnable.cli.output import err, out
 from winnable.errors import StoreError
 
-app = typer.Typer(no_args_is_help=True, help="What sales answered: import, export, erase a person, list conflicts.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="What sales answered: import, export, erase a person, list conflicts.",
+)
 
 
-@app.command("export", epilog="Example: winnable feedback export --store models --output labels.csv")
+@app.command(
+    "export", epilog="Example: winnable feedback export --store models --output labels.csv"
+)
 def export(
-    output: Annotated[Path, typer.Option(help="Where to write the labels, as CSV.")], store: Store = Path("models")
+    output: Annotated[Path, typer.Option(help="Where to write the labels, as CSV.")],
+    store: Store = Path("models"),
 ) -> None:
     """Write every label as CSV, with the names that POST /feedback takes."""
     from winnable.data.feedback.store.csv_exchange import export_labels
@@ -26,7 +32,12 @@ def export(
 
 @app.command("import", epilog="Example: winnable feedback import labels.csv --store models")
 def import_(
-    labels: Annotated[Path, typer.Argument(help="A CSV file with the columns lead_id, label and by, and others as exported.")],
+    labels: Annotated[
+        Path,
+        typer.Argument(
+            help="A CSV file with the columns lead_id, label and by, and others as exported."
+        ),
+    ],
     store: Store = Path("models"),
 ) -> None:
     """Take in labels from a CSV file. The same file may be taken in twice; nothing is doubled."""
@@ -41,7 +52,9 @@ def import_(
         raise typer.Exit(1)
 
 
-@app.command("erase", epilog="Example: winnable feedback erase --person ines.petrov@cornewick.example")
+@app.command(
+    "erase", epilog="Example: winnable feedback erase --person ines.petrov@cornewick.example"
+)
 def erase_person(
     lead: Annotated[str | None, typer.Option(help="The id of one of their leads.")] = None,
     person: Annotated[str | None, typer.Option(help="Their e-mail address.")] = None,
@@ -53,8 +66,14 @@ def erase_person(
 
     receipt = erase(FeedbackStore.open(store), lead_id=lead, person=person)
     counts = ", ".join(f"{count:,} {name}" for name, count in receipt.counts.items())
-    out.print(f"Receipt {receipt.receipt_id}, {receipt.at:%Y-%m-%dT%H:%M:%SZ}: {counts} erased.\nSHA-256 {receipt.digest}")
-    out.print("The CRM and other copies of its exports are yours to clear, or the person comes back with the next scoring.")
+    out.print(
+        f"Receipt {receipt.receipt_id}, {receipt.at:%Y-%m-%dT%H:%M:%SZ}: {counts} erased.\nSHA-256"
+        f" {receipt.digest}"
+    )
+    out.print(
+        "The CRM and other copies of its exports are yours to clear, or the person comes back with"
+        " the next scoring."
+    )
     if receipt.unreached:
         listed = ", ".join(map(str, receipt.unreached))
         raise StoreError(f"{listed}: could not be cleared. Remove the person there by hand.")
@@ -68,6 +87,8 @@ def conflicts(store: Store = Path("models")) -> None:
     found = FeedbackStore.open(store).conflicts()
     table = Table("lead", "about", "who says what", box=None)
     for conflict in found:
-        said = "; ".join(f"{label.by}: {label.label} ({label.moment:%Y-%m-%d})" for label in conflict.labels)
+        said = "; ".join(
+            f"{label.by}: {label.label} ({label.moment:%Y-%m-%d})" for label in conflict.labels
+        )
         table.add_row(conflict.lead_id, conflict.kind, said)
     out.print(table if found else "Nobody disagrees.")

@@ -22,9 +22,16 @@ from winnable.cli.options import (
     Quiet,
     Store,
     read,
-    read_and_hear,
+    read_with_labels,
 )
-from winnable.cli.output import out, progress_bars, tell_backtest, tell_check, tell_funnel, tell_reading
+from winnable.cli.output import (
+    out,
+    print_backtest,
+    print_check,
+    print_funnel,
+    print_reading,
+    progress_bars,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,14 +40,24 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(epilog="Example: winnable check leads.csv --activities activities.csv --definition definition.toml")
+@app.command(
+    epilog=(
+        "Example: winnable check leads.csv --activities activities.csv --definition definition.toml"
+    )
+)
 def check(
     leads: Leads,
     activities: Activities = None,
     history: History = None,
     definition: DefinitionFile = Path("definition.toml"),
-    curve: Annotated[bool, typer.Option("--curve", help="Also learn from parts of the data: would more of them help?")] = False,
-    plot: Annotated[Path | None, typer.Option(help="Where to draw how far it is to enough history (PNG or SVG).")] = None,
+    curve: Annotated[
+        bool,
+        typer.Option("--curve", help="Also learn from parts of the data: would more of them help?"),
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Where to draw how far it is to enough history (PNG or SVG)."),
+    ] = None,
     as_json: Json = False,
     store: Labels = Path("models"),
 ) -> None:
@@ -48,19 +65,21 @@ def check(
     from winnable.learning.readiness.check import check as check_data
     from winnable.learning.reporting.plots import readiness_plot, save_plot
 
-    agreed, heard = read_and_hear(definition, leads, activities, history, store, plot)
+    agreed, heard = read_with_labels(definition, leads, activities, history, store, plot)
     with progress_bars() as progress:
         found = check_data(agreed, heard.crm, curve=curve, progress=progress)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
-        tell_check(heard.crm, found)
+        print_check(heard.crm, found)
     if plot is not None:
         save_plot(readiness_plot(found.readiness, found.curve), plot)
     raise typer.Exit(0 if found.readiness.ready else 3)
 
 
-@app.command(epilog="Example: winnable funnel leads.csv --history history.csv --by month --plot funnel.png")
+@app.command(
+    epilog="Example: winnable funnel leads.csv --history history.csv --by month --plot funnel.png"
+)
 def funnel(
     leads: Leads,
     activities: Activities = None,
@@ -68,7 +87,9 @@ def funnel(
     definition: DefinitionFile = Path("definition.toml"),
     by: Annotated[Literal["source", "month"], typer.Option(help="What to compare.")] = "source",
     output: Annotated[Path | None, typer.Option(help="Write the tables as one CSV.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the funnel: a .png, .svg or .pdf file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the funnel: a .png, .svg or .pdf file.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Show how many leads get from stage to stage, and what each source or month converts."""
@@ -79,22 +100,35 @@ def funnel(
 
     out.quiet = quiet
     agreed, crm = read(definition, leads, activities, history, output, plot)
-    tell_reading(crm)
+    print_reading(crm)
     report = funnel_of(agreed, crm, latest_moment(crm), by)
-    tell_funnel(report)
+    print_funnel(report)
     _keep(output, lambda: funnel_table(report), plot, lambda: funnel_plot(report))
 
 
-@app.command(epilog="Example: winnable backtest leads.csv --activities activities.csv --history history.csv --plot backtest.png")
+@app.command(
+    epilog=(
+        "Example: winnable backtest leads.csv --activities activities.csv --history history.csv"
+        " --plot backtest.png"
+    )
+)
 def backtest(
     leads: Leads,
     activities: Activities = None,
     history: History = None,
     definition: DefinitionFile = Path("definition.toml"),
-    periods: Annotated[int | None, typer.Option(min=1, help="So many periods of equal length, instead of months.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fit without symmetric trees, in a third of the time.")] = False,
-    output: Annotated[Path | None, typer.Option(help="Write every measure of every period as CSV.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw it through time: a .png, .svg or .pdf file.")] = None,
+    periods: Annotated[
+        int | None, typer.Option(min=1, help="So many periods of equal length, instead of months.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fit without symmetric trees, in a third of the time.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Write every measure of every period as CSV.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw it through time: a .png, .svg or .pdf file.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed and data give the same models.")] = 0,
     store: Labels = Path("models"),
     quiet: Quiet = False,
@@ -104,15 +138,28 @@ def backtest(
     from winnable.learning.training.backtest import backtest as run_backtest
 
     out.quiet = quiet
-    agreed, heard = read_and_hear(definition, leads, activities, history, store, output, plot)
-    tell_reading(heard.crm)
+    agreed, heard = read_with_labels(definition, leads, activities, history, store, output, plot)
+    print_reading(heard.crm)
     with progress_bars() as progress:
-        test = run_backtest(agreed, heard.crm, periods=periods, seed=seed, quick=quick, tell=out.print, progress=progress)
-    tell_backtest(test)
+        test = run_backtest(
+            agreed,
+            heard.crm,
+            periods=periods,
+            seed=seed,
+            quick=quick,
+            tell=out.print,
+            progress=progress,
+        )
+    print_backtest(test)
     _keep(output, test.table, plot, lambda: backtest_plot(test))
 
 
-@app.command(epilog="Example: winnable reassess leads.csv --activities activities.csv --history history.csv --output month.html")
+@app.command(
+    epilog=(
+        "Example: winnable reassess leads.csv --activities activities.csv --history history.csv"
+        " --output month.html"
+    )
+)
 def reassess(
     leads: Leads,
     activities: Activities = None,
@@ -121,7 +168,8 @@ def reassess(
     since: Annotated[
         datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"], help="Judge a model learned in the same way from what was known on this day, instead."
+            formats=["%Y-%m-%d"],
+            help="Judge a model learned in the same way from what was known on this day, instead.",
         ),
     ] = None,
     output: PageFile = None,
@@ -141,16 +189,27 @@ def reassess(
         check_output(output, (leads, activities, history))
     predictor = Predictor.of_store(store)
     crm = read_crm(predictor.definition, leads, activities, history)
-    tell_reading(crm)
+    print_reading(crm)
     with progress_bars() as progress:
-        found = reassess_model(crm, predictor, since=since and since.replace(tzinfo=UTC), tell=out.print, progress=progress)
+        found = reassess_model(
+            crm,
+            predictor,
+            since=since and since.replace(tzinfo=UTC),
+            tell=out.print,
+            progress=progress,
+        )
     out.print("\n" + "\n".join(summary(found)))
     if output is not None:
         write_page(page(found), output)
         out.print(f"Written to {output}.")
 
 
-def _keep(output: Path | None, table: "Callable[[], DataFrame]", plot: Path | None, figure: "Callable[[], Figure]") -> None:
+def _keep(
+    output: Path | None,
+    table: "Callable[[], DataFrame]",
+    plot: Path | None,
+    figure: "Callable[[], Figure]",
+) -> None:
     """Write the table and draw the figure where they were asked for, and say where they are."""
     if output is not None:
         from winnable.learning.scoring.batch import write_table

@@ -9,7 +9,10 @@ from rich.table import Table
 from winnable.cli.options import Store
 from winnable.cli.output import err, out
 
-app = typer.Typer(no_args_is_help=True, help="Keys for the scoring service: add, list, withdraw. It follows without a restart.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Keys for the scoring service: add, list, withdraw. It follows without a restart.",
+)
 
 
 @app.command("add", epilog="Example: winnable keys add --role score --note 'the website'")
@@ -42,7 +45,8 @@ def list_keys(store: Store = Path("models")) -> None:
 
 @app.command("withdraw", epilog="Example: winnable keys withdraw 1f2e3d4c")
 def withdraw(
-    name: Annotated[str, typer.Argument(help="As `winnable keys list` shows it.")], store: Store = Path("models")
+    name: Annotated[str, typer.Argument(help="As `winnable keys list` shows it.")],
+    store: Store = Path("models"),
 ) -> None:
     """Make a key useless, at once."""
     from winnable.service.http.keys import withdraw_key

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from winnable.cli.options import Json, Store
-from winnable.cli.output import out, tell_promotions, tell_versions
+from winnable.cli.output import out, print_promotions, print_versions
 
 app = typer.Typer()
 
@@ -17,7 +17,9 @@ app = typer.Typer()
 @app.command(epilog="Example: winnable models --history")
 def models(
     store: Store = Path("models"),
-    history: Annotated[bool, typer.Option("--history", help="Who was champion when, and why, instead.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Who was champion when, and why, instead.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List the trained versions: how good each was, and which one is in charge."""
@@ -26,12 +28,14 @@ def models(
 
     registry = Registry(store)
     if as_json:
-        found: Sequence[Version | Promotion] = registry.history() if history else registry.versions()
+        found: Sequence[Version | Promotion] = (
+            registry.history() if history else registry.versions()
+        )
         typer.echo(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
     elif history:
-        tell_promotions(registry.history(), store)
+        print_promotions(registry.history(), store)
     else:
-        tell_versions(registry.versions(), store)
+        print_versions(registry.versions(), store)
 
 
 @app.command(epilog="Example: winnable promote 3 --because 'agreed in the monthly meeting'")
@@ -44,7 +48,10 @@ def promote(
     from winnable.learning.registry.promotion import promote as put_in_charge
 
     before = put_in_charge(store, version, because)
-    out.print(f"Version {version} is champion{'' if before in (None, version) else f', instead of version {before}'}.")
+    out.print(
+        f"Version {version} is"
+        f" champion{'' if before in (None, version) else f', instead of version {before}'}."
+    )
 
 
 @app.command(epilog="Example: winnable rollback --because 'too many students passed to sales'")

@@ -9,18 +9,35 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from winnable.data.feedback.apply_labels import Heard
+    from winnable.data.feedback.apply_labels import FeedbackEffect
     from winnable.data.ingestion.crm import Crm
     from winnable.definition.schema import Definition
 
-Leads = Annotated[str, typer.Argument(help="A CSV or Parquet file, a folder of them, or a database URL with #table.")]
-Activities = Annotated[str | None, typer.Option(help="The activity log: a file, folder or database URL.")]
-History = Annotated[str | None, typer.Option(help="The field history: a file, folder or database URL.")]
+Leads = Annotated[
+    str,
+    typer.Argument(help="A CSV or Parquet file, a folder of them, or a database URL with #table."),
+]
+Activities = Annotated[
+    str | None, typer.Option(help="The activity log: a file, folder or database URL.")
+]
+History = Annotated[
+    str | None, typer.Option(help="The field history: a file, folder or database URL.")
+]
 DefinitionFile = Annotated[Path, typer.Option("--definition", help="The shared definition.")]
-Rules = Annotated[Path | None, typer.Option("--definition", help="Rules to answer by while the store has no champion.")]
+Rules = Annotated[
+    Path | None,
+    typer.Option("--definition", help="Rules to answer by while the store has no champion."),
+]
 Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
-Labels = Annotated[Path, typer.Option("--store", help="The folder of labels: what sales told there counts, where there is any.")]
-PageFile = Annotated[Path | None, typer.Option("--output", help="Write the page here: a .html or .md file.")]
+Labels = Annotated[
+    Path,
+    typer.Option(
+        "--store", help="The folder of labels: what sales told there counts, where there is any."
+    ),
+]
+PageFile = Annotated[
+    Path | None, typer.Option("--output", help="Write the page here: a .html or .md file.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Answer for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
@@ -39,11 +56,16 @@ def read(
     return agreed, read_crm(agreed, leads, activities, history)
 
 
-def read_and_hear(
-    definition: Path, leads: str, activities: str | None, history: str | None, store: Path, *outputs: Path | None
-) -> "tuple[Definition, Heard]":
+def read_with_labels(
+    definition: Path,
+    leads: str,
+    activities: str | None,
+    history: str | None,
+    store: Path,
+    *outputs: Path | None,
+) -> "tuple[Definition, FeedbackEffect]":
     """The same with what sales told in a store, if it told anything."""
-    from winnable.data.feedback.apply_labels import hear
+    from winnable.data.feedback.apply_labels import load_and_apply_labels
 
     agreed, crm = read(definition, leads, activities, history, *outputs)
-    return agreed, hear(agreed, crm, store)
+    return agreed, load_and_apply_labels(agreed, crm, store)

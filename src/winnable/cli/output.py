@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from winnable.data.ingestion.crm import Crm
     from winnable.learning.readiness.check import Check
     from winnable.learning.registry.champion_challenger import Contest
-    from winnable.learning.registry.promotion import Verdict
+    from winnable.learning.registry.promotion import Registration
     from winnable.learning.registry.records import Promotion, Version
     from winnable.learning.scoring.predictor import Predictor
     from winnable.learning.training.backtest import Backtest
-    from winnable.learning.training.metrics import Difference, Measured
+    from winnable.learning.training.metrics import Difference, Metrics
     from winnable.learning.training.train import Candidate
 
 WIDTH = None if sys.stdout.isatty() else 130  # a file or a pipe has no width of its own
@@ -40,12 +40,22 @@ out = Console(highlight=False, soft_wrap=True, width=WIDTH, markup=False, emoji=
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
-def tell_funnel(report: "Funnel") -> None:
+def print_funnel(report: "Funnel") -> None:
     """The stages with their conversion, and what each source or month converts."""
-    stages = Table("stage", "leads", "of those before", "90 % sure", box=None, title="From stage to stage", title_justify="left")
+    stages = Table(
+        "stage",
+        "leads",
+        "of those before",
+        "90 % sure",
+        box=None,
+        title="From stage to stage",
+        title_justify="left",
+    )
     for before, step in zip((None, *report.steps), report.steps, strict=False):
         share = (
-            ("", "") if before is None or not step.before else (f"{100 * step.conversion:.0f} %", _between(step.low, step.high))
+            ("", "")
+            if before is None or not step.before
+            else (f"{100 * step.conversion:.0f} %", _between(step.low, step.high))
         )
         stages.add_row(step.name, f"{step.volume:,}", *share)
     out.print(stages)
@@ -59,13 +69,28 @@ def tell_funnel(report: "Funnel") -> None:
             out.print(f"{report.moves[kind]:,} times leads {says}.")  # type: ignore[index]
     out.print("")
     worked = any(group.worked is not None for group in report.groups)
-    columns = [report.by, "leads", *(["taken up"] if worked else []), "won", "of 100", "90 % sure", "grade", ""]
+    columns = [
+        report.by,
+        "leads",
+        *(["taken up"] if worked else []),
+        "won",
+        "of 100",
+        "90 % sure",
+        "grade",
+        "",
+    ]
     groups = Table(*columns, box=None, title=f"By {report.by}", title_justify="left")
     for group in report.groups:
         known = group.leads - group.young
-        share = (f"{100 * group.conversion:.1f}", _between(group.low, group.high)) if known else ("", "too young")
+        share = (
+            (f"{100 * group.conversion:.1f}", _between(group.low, group.high))
+            if known
+            else ("", "too young")
+        )
         up = [f"{100 * (group.worked or 0) / known:.0f} %" if known else ""] if worked else []
-        groups.add_row(group.name, f"{group.leads:,}", *up, f"{group.won:,}", *share, group.grade, group.advice)
+        groups.add_row(
+            group.name, f"{group.leads:,}", *up, f"{group.won:,}", *share, group.grade, group.advice
+        )
     out.print(groups)
     for note in report.notes:
         out.print(f"Note: {note}")
@@ -75,44 +100,97 @@ def _between(low: float, high: float) -> str:
     return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
-def tell_suggestions(found: "Suggestions") -> None:
+def print_suggestions(found: "Suggestions") -> None:
     """What speaks for and against leads, which kinds of activity tell nothing, and what was not looked at."""
-    out.print(f"{found.won:,} of {found.leads:,} people were won; {found.looked_at:,} attributes and touchpoints were looked at.")
+    out.print(
+        f"{found.won:,} of {found.leads:,} people were won; {found.looked_at:,} attributes and"
+        " touchpoints were looked at."
+    )
     if not found.looked_at:
-        out.print("Nothing is proposed: that takes at least 20 people who were won, and 20 who were not.")
+        out.print(
+            "Nothing is proposed: that takes at least 20 people who were won, and 20 who were not."
+        )
     elif not found.rules:
-        out.print("Nothing is proposed: no difference between won and other leads is more than chance would show.")
+        out.print(
+            "Nothing is proposed: no difference between won and other leads is more than chance"
+            " would show."
+        )
     else:
-        table = Table("points", "when", "won with it", "without", "lift", "odds times", "sure to 95 %", box=None)
+        table = Table(
+            "points",
+            "when",
+            "won with it",
+            "without",
+            "lift",
+            "odds times",
+            "sure to 95 %",
+            box=None,
+        )
         for rule in found.rules:
-            shares = (f"{100 * rule.won / rule.leads:.1f} % of {rule.leads:,}", f"{100 * rule.won_without / rule.without:.1f} %")
+            shares = (
+                f"{100 * rule.won / rule.leads:.1f} % of {rule.leads:,}",
+                f"{100 * rule.won_without / rule.without:.1f} %",
+            )
             odds = rule.effect
-            numbers = (f"{rule.lift:.1f}", f"{odds.odds_ratio:.1f}", f"{odds.low:.1f} to {odds.high:.1f}")
+            numbers = (
+                f"{rule.lift:.1f}",
+                f"{odds.odds_ratio:.1f}",
+                f"{odds.low:.1f} to {odds.high:.1f}",
+            )
             table.add_row(f"{rule.points:+}", str(rule.condition), *shares, *numbers)
         out.print(table)
-        out.print("Confirmed on later leads." if found.confirmed else "Too few wins to confirm these on leads held back.")
-    for verdict, says in (("no use", "tell nothing"), ("cannot tell", "may tell something or nothing, there are too few to say")):
-        kinds = [f"{signal.kind} ({signal.leads:,} leads)" for signal in found.signals if signal.verdict == verdict]
+        out.print(
+            "Confirmed on later leads."
+            if found.confirmed
+            else "Too few wins to confirm these on leads held back."
+        )
+    for verdict, says in (
+        ("no use", "tell nothing"),
+        ("cannot tell", "may tell something or nothing, there are too few to say"),
+    ):
+        kinds = [
+            f"{signal.kind} ({signal.leads:,} leads)"
+            for signal in found.signals
+            if signal.verdict == verdict
+        ]
         if kinds:
             out.print(f"Kinds of activity that {says}: {', '.join(kinds)}.")
     if found.left_out:
-        out.print(f"Not looked at, because they seem to know the outcome: {', '.join(found.left_out)}.")
+        out.print(
+            f"Not looked at, because they seem to know the outcome: {', '.join(found.left_out)}."
+        )
     if found.untracked:
-        out.print(f"Nor these, because nobody can say since when they stand there: {', '.join(found.untracked)}.")
+        out.print(
+            "Nor these, because nobody can say since when they stand there:"
+            f" {', '.join(found.untracked)}."
+        )
 
 
-def tell_guesses(guesses: "Guesses", output: Path, leads: str, activities: str | None, history: str | None) -> None:
+def print_guesses(
+    guesses: "Guesses", output: Path, leads: str, activities: str | None, history: str | None
+) -> None:
     """What a first definition was guessed from, where it lies, and the command to go on with."""
-    status, vendor = guesses.outcome.status, f", an export of {guesses.vendor.name}" if guesses.vendor else ""
+    status, vendor = (
+        guesses.outcome.status,
+        f", an export of {guesses.vendor.name}" if guesses.vendor else "",
+    )
     won, lost = int(guesses.won.sum()), int(guesses.lost.sum())
-    out.print(f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by '{status.column}'.")
-    out.print(f"{output} is written, each guess with its reason. Read it, correct what is wrong, then:")
+    out.print(
+        f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by '{status.column}'."
+    )
+    out.print(
+        f"{output} is written, each guess with its reason. Read it, correct what is wrong, then:"
+    )
     given = [("--activities", activities), ("--history", history), ("--definition", str(output))]
-    more = "".join(f" {option} {value}" for option, value in given if value is not None and value != "definition.toml")
+    more = "".join(
+        f" {option} {value}"
+        for option, value in given
+        if value is not None and value != "definition.toml"
+    )
     out.print(f"  winnable train {leads}{more}")
 
 
-def tell_reading(crm: "Crm", rejects: Path | None = None) -> None:
+def print_reading(crm: "Crm", rejects: Path | None = None) -> None:
     """Notes on the data, and how many rows could not be used and why; if it is to be written, also the file that says which."""
     from winnable.data.ingestion.rejects import counted, write_rejects
 
@@ -125,7 +203,11 @@ def tell_reading(crm: "Crm", rejects: Path | None = None) -> None:
             write_rejects(crm.rejects, rejects)
         where = "" if rejects is None else f"; {rejects} says why, row by row"
         out.print(f"{counted(len(crm.rejects), 'row')} could not be used{where}:")
-        for told, count in ("of the " + crm.rejects["table"] + ": " + crm.rejects["reason"]).value_counts(sort=False).items():
+        for told, count in (
+            ("of the " + crm.rejects["table"] + ": " + crm.rejects["reason"])
+            .value_counts(sort=False)
+            .items()
+        ):
             out.print(f"  {count:>7,} {told}")
 
 
@@ -135,7 +217,13 @@ def progress_bars() -> Iterator["Progress"]:
     shown = err.is_terminal and not out.quiet
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     # Results must not land among the errors: where the two go different ways, only the bars are drawn here.
-    bars = Bars(*columns, console=err, transient=True, disable=not shown, redirect_stdout=sys.stdout.isatty())
+    bars = Bars(
+        *columns,
+        console=err,
+        transient=True,
+        disable=not shown,
+        redirect_stdout=sys.stdout.isatty(),
+    )
     tasks: dict[str, TaskID] = {}
 
     def tell(what: str, done: int, total: int) -> None:
@@ -147,10 +235,14 @@ def progress_bars() -> Iterator["Progress"]:
         yield tell
 
 
-def tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
+def print_training(candidate: "Candidate", verdict: "Registration") -> None:
     """What was learned, how good it is against the alternatives, and who is in charge."""
     for kept_out in (column for column in candidate.verdicts if column.verdict != "ok"):
-        reason = "its past is not known" if kept_out.verdict == "untracked" else "it may know the outcome"
+        reason = (
+            "its past is not known"
+            if kept_out.verdict == "untracked"
+            else "it may know the outcome"
+        )
         out.print(f"Kept out, {reason}: {kept_out.name}. {' '.join(kept_out.evidence[:1])}")
     out.print(f"\n{verdict.told}")
     out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
@@ -167,18 +259,40 @@ def tell_training(candidate: "Candidate", verdict: "Verdict") -> None:
 def _tell_contest(contest: "Contest") -> None:
     """The candidate beside the champion, the rules and the base rate, on the same leads."""
     out.print("")
-    title = f"Compared on {contest.how} ({contest.rows:,} rows, {contest.wins:,} won), from what the champion could know"
-    table = Table("", "log loss", "model is lower by", "95 % sure", title=title, title_justify="left", box=None)
+    title = (
+        f"Compared on {contest.how} ({contest.rows:,} rows, {contest.wins:,} won), from what the"
+        " champion could know"
+    )
+    table = Table(
+        "",
+        "log loss",
+        "model is lower by",
+        "95 % sure",
+        title=title,
+        title_justify="left",
+        box=None,
+    )
     table.add_row("model", f"{contest.log_loss:.4f}", "", "")
     for rival in contest.rivals:
-        sure = f"{rival.less.low:+.4f} to {rival.less.high:+.4f}"
-        table.add_row(rival.name, f"{rival.log_loss:.4f}", f"{rival.less.mean:+.4f}", sure)
+        sure = f"{rival.log_loss_reduction.low:+.4f} to {rival.log_loss_reduction.high:+.4f}"
+        table.add_row(
+            rival.name, f"{rival.log_loss:.4f}", f"{rival.log_loss_reduction.mean:+.4f}", sure
+        )
     out.print(table)
 
 
-def _measures(measured: "Mapping[str, Measured]", title: str) -> Table:
+def _measures(measured: "Mapping[str, Metrics]", title: str) -> Table:
     """The measures of several answers to the same leads."""
-    table = Table("", "log loss", "saved", "AUC", "predicted : won", title=title, title_justify="left", box=None)
+    table = Table(
+        "",
+        "log loss",
+        "saved",
+        "AUC",
+        "predicted : won",
+        title=title,
+        title_justify="left",
+        box=None,
+    )
     for name, each in measured.items():
         auc = "" if each.auc is None else f"{each.auc:.3f}"
         ratio = "" if each.predicted_to_observed is None else f"{each.predicted_to_observed:.2f}"
@@ -186,7 +300,7 @@ def _measures(measured: "Mapping[str, Measured]", title: str) -> Table:
     return table
 
 
-def tell_backtest(test: "Backtest") -> None:
+def print_backtest(test: "Backtest") -> None:
     """Period by period what the model was worth, then over all of them beside the alternatives."""
     columns = (
         "learned on",
@@ -202,7 +316,10 @@ def tell_backtest(test: "Backtest") -> None:
         "lift",
     )
     table = Table(
-        *columns, box=None, title="What a model learned on that day was worth for the leads that came next", title_justify="left"
+        *columns,
+        box=None,
+        title="What a model learned on that day was worth for the leads that came next",
+        title_justify="left",
     )
     for period in test.periods:
         measured, spread, lift = period.measured(), period.intervals, period.lift()
@@ -235,36 +352,63 @@ def _compared(other: str, less: "Difference") -> str:
     better = "better" if less.mean > 0 else "worse"
     sure = "surely so" if less.low > 0 or less.high < 0 else "which may be chance"
     loss = f"log loss {abs(less.mean):.4f} {'lower' if less.mean > 0 else 'higher'}"
-    return f"The model was {better} than the {other}: {loss} (95 % sure: {-less.high:+.4f} to {-less.low:+.4f}), {sure}."
+    return (
+        f"The model was {better} than the {other}: {loss} (95 % sure: {-less.high:+.4f} to"
+        f" {-less.low:+.4f}), {sure}."
+    )
 
 
-def tell_check(crm: "Crm", found: "Check") -> None:
+def print_check(crm: "Crm", found: "Check") -> None:
     """What is odd, which columns are kept out and why, and whether there is enough to learn from."""
     out.print("The data")
     for says in [*crm.notes, *(finding.says for finding in found.quality)] or ["Nothing odd."]:
         out.print(f"  {says}")
     odd = [column for column in found.columns if column.verdict != "ok" or column.overruled]
-    out.print(f"\nThe columns: {len(found.columns) - len(odd)} of {len(found.columns)} are above suspicion")
+    out.print(
+        f"\nThe columns: {len(found.columns) - len(odd)} of {len(found.columns)} are above"
+        " suspicion"
+    )
     for column in odd:
-        verdict = "used, because the definition says so" if column.overruled else f"{column.verdict}, kept out"
-        told = column.evidence[:1] if column.verdict == "untracked" else dict.fromkeys((column.evidence[0], column.evidence[-1]))
+        verdict = (
+            "used, because the definition says so"
+            if column.overruled
+            else f"{column.verdict}, kept out"
+        )
+        told = (
+            column.evidence[:1]
+            if column.verdict == "untracked"
+            else dict.fromkeys((column.evidence[0], column.evidence[-1]))
+        )
         out.print(f"  {column.name}: {verdict}. {' '.join(told)}")
     if any(column.verdict == "untracked" for column in odd):
-        out.print("  If an untracked one is known when a lead comes and never changed after, list it under columns.fixed.")
+        out.print(
+            "  If an untracked one is known when a lead comes and never changed after, list it"
+            " under columns.fixed."
+        )
     if any(column.verdict in ("suspect", "quarantined") for column in odd):
-        out.print("  If one of them is known before the outcome, list it under columns.fixed (suspect) or columns.trusted.")
+        out.print(
+            "  If one of them is known before the outcome, list it under columns.fixed (suspect) or"
+            " columns.trusted."
+        )
     out.print("\nThe history")
     for says in found.readiness.told:
         out.print(f"  {says}")
     for point in found.curve:
         saved = f"{100 * point.saved:+.1f} % of the base rate's log loss"
-        out.print(f"  A model learned from {point.leads:,} leads ({point.wins:,} wins) saves {saved} on others.")
+        out.print(
+            f"  A model learned from {point.leads:,} leads ({point.wins:,} wins) saves {saved} on"
+            " others."
+        )
     out.print(f"\n{'Ready' if found.readiness.ready else 'Not ready'} by the published minimum.")
 
 
-def tell_scores(table: "DataFrame", predictor: "Predictor", output: Path) -> None:
+def print_scores(table: "DataFrame", predictor: "Predictor", output: Path) -> None:
     """How many leads were scored and by whom, where the table lies, and how many fell to each decision."""
-    who = "the rules" if predictor.version == "rules" else f"model version {predictor.version} ({predictor.mode})"
+    who = (
+        "the rules"
+        if predictor.version == "rules"
+        else f"model version {predictor.version} ({predictor.mode})"
+    )
     out.print(f"{int(table['error'].isna().sum()):,} leads scored by {who}, written to {output}")
     if predictor.mode == "rules":
         out.print(f"By the rules, because {predictor.why}.")
@@ -272,7 +416,7 @@ def tell_scores(table: "DataFrame", predictor: "Predictor", output: Path) -> Non
         out.print(f"  {decision:<8} {count:>8,}")
 
 
-def tell_best(scores: Path) -> None:
+def print_best(scores: Path) -> None:
     """The best leads of a table of scores, with the reasons."""
     import pandas as pd
 
@@ -282,38 +426,67 @@ def tell_best(scores: Path) -> None:
         between = f"{100 * lead['low']:.0f} and {100 * lead['high']:.0f}"
         reasons = "; ".join(str(lead["reasons"]).split("; ")[:2])
         table.add_row(
-            str(lead["lead_id"]), f"{100 * lead['probability']:.0f}", between, str(lead["grade"]), str(lead["decision"]), reasons
+            str(lead["lead_id"]),
+            f"{100 * lead['probability']:.0f}",
+            between,
+            str(lead["grade"]),
+            str(lead["decision"]),
+            reasons,
         )
     out.print("\nThe best open leads:")
     out.print(table)
 
 
-def tell_promotions(found: "Sequence[Promotion]", store: Path) -> None:
+def print_promotions(found: "Sequence[Promotion]", store: Path) -> None:
     """Every change of a store's champion, the oldest first."""
     if not found:
         out.print(f"{store}: no model has been champion yet. `winnable train` makes the first.")
         return
     table = Table("when (UTC)", "champion", "instead of", "how", "by", "because", box=None)
     for each in found:
-        table.add_row(_minute(each.at), str(each.version), str(each.before or ""), each.kind, each.by, each.because)
+        table.add_row(
+            _minute(each.at),
+            str(each.version),
+            str(each.before or ""),
+            each.kind,
+            each.by,
+            each.because,
+        )
     out.print(table)
 
 
-def tell_versions(versions: "Sequence[Version]", store: Path) -> None:
+def print_versions(versions: "Sequence[Version]", store: Path) -> None:
     """The versions of a store, the newest first, and how good each was."""
     if not versions:
         out.print(f"{store}: no model yet. `winnable train` makes one.")
         return
-    table = Table("version", "", "made (UTC)", "data until", "mode", "leads", "wins", "log loss", "saved", "AUC", box=None)
+    table = Table(
+        "version",
+        "",
+        "made (UTC)",
+        "data until",
+        "mode",
+        "leads",
+        "wins",
+        "log loss",
+        "saved",
+        "AUC",
+        box=None,
+    )
     for each in versions:
-        facts = each.facts
-        counts = (f"{int(facts[name]):,}" if name in facts else "" for name in ("leads", "wins"))
-        saved = f"{100 * float(facts['skill']):+.1f} %" if "skill" in facts else ""
-        quality = (facts.get("log_loss", "")[:6], saved, facts.get("auc", "")[:5])
-        days = (_minute(each.made), facts.get("known_until", "")[:10])
-        table.add_row(str(each.version), each.standing, *days, facts.get("mode", ""), *counts, *quality)
+        tags = each.tags
+        counts = (f"{int(tags[name]):,}" if name in tags else "" for name in ("leads", "wins"))
+        saved = f"{100 * float(tags['skill']):+.1f} %" if "skill" in tags else ""
+        quality = (tags.get("log_loss", "")[:6], saved, tags.get("auc", "")[:5])
+        days = (_minute(each.made), tags.get("known_until", "")[:10])
+        table.add_row(
+            str(each.version), each.standing, *days, tags.get("mode", ""), *counts, *quality
+        )
     out.print(table)
-    out.print("Each was judged on the latest leads of its own day; `winnable train` compares a new one with the champion.")
+    out.print(
+        "Each was judged on the latest leads of its own day; `winnable train` compares a new one"
+        " with the champion."
+    )
 
 
 def _minute(moment: str) -> str:

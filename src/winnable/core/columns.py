@@ -1,8 +1,8 @@
 """Facts: what is known of leads, each at one moment, in the one form that rules, models and services read.
 
 A million rows of an export and a single lead in a request arrive here in the same form, so that everything above is written
-once. A column is either `Numbers` or `Words`; a word is stored once and rows point to it, which makes a test on a text column
-cost as many comparisons as there are different words, not rows. What leads did (their activities) is asked for by a `Measure`
+once. A column is either `NumericColumn` or `CategoricalColumn`; a word is stored once and rows point to it, which makes a test on a text column
+cost as many comparisons as there are different words, not rows. What leads did (their activities) is asked for by a `ActivityAggregate`
 and answered as one more column of numbers. Reading exports and computing measures is not done here but in `winnable.history`.
 """
 
@@ -19,7 +19,7 @@ BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumericColumn:
     """A column of numbers: `values` has shape (n,), float64, NaN where nothing is known."""
 
     values: FloatArray
@@ -30,7 +30,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Words:
+class CategoricalColumn:
     """A column of words: row i holds `vocabulary[codes[i]]`; codes has shape (n,), int64, -1 where nothing is known."""
 
     codes: IntArray
@@ -48,13 +48,18 @@ class Words:
         return type(self)(self.codes[rows], self.vocabulary)
 
 
-Column = Numbers | Words
+Column = NumericColumn | CategoricalColumn
 
-_ASKED = {"count": "times", "days_since": "days since", "kinds": "different kinds of", "change": "change in times"}
+_ASKED = {
+    "count": "times",
+    "days_since": "days since",
+    "kinds": "different kinds of",
+    "change": "change in times",
+}
 
 
 @dataclass(frozen=True)
-class Measure:
+class ActivityAggregate:
     """A question to the activity log of a lead, answered by one number.
 
     `kinds` are the kinds of activity that count (none given: every kind); `within_days` limits them to the days before the
@@ -71,14 +76,19 @@ class Measure:
     def name(self) -> str:
         """The name of the column that answers it, which is also how reasons call it."""
         kinds = " or ".join(self.kinds) or "any activity"
-        asked = {"count": "times", "days_since": "days since", "kinds": "different kinds of", "change": "change in times"}[
-            self.what
-        ]
-        return f"{asked} {kinds}" + ("" if self.within_days is None else f" in {self.within_days:g} days")
+        asked = {
+            "count": "times",
+            "days_since": "days since",
+            "kinds": "different kinds of",
+            "change": "change in times",
+        }[self.what]
+        return f"{asked} {kinds}" + (
+            "" if self.within_days is None else f" in {self.within_days:g} days"
+        )
 
 
 @dataclass(frozen=True)
-class Facts:
+class FeatureTable:
     """What is known of `size` leads at one moment each: columns by the CRM's own names, and measures by theirs."""
 
     size: int
@@ -87,29 +97,35 @@ class Facts:
     def numbers(self, name: str) -> FloatArray:
         """The column as numbers, shape (size,); NaN for what is missing, absent or not a number."""
         column = self.columns.get(name)
-        if isinstance(column, Numbers):
+        if isinstance(column, NumericColumn):
             return column.values
         return np.full(self.size, np.nan)
 
-    def words(self, name: str) -> Words:
+    def words(self, name: str) -> CategoricalColumn:
         """The column as words; all missing where it is absent. Numbers are written as they are read: 3, 2.5."""
         column = self.columns.get(name)
-        if isinstance(column, Words):
+        if isinstance(column, CategoricalColumn):
             return column
         if column is None:
-            return Words(np.full(self.size, -1, dtype=np.int64), ())
+            return CategoricalColumn(np.full(self.size, -1, dtype=np.int64), ())
         known, codes = np.unique(column.values, return_inverse=True)
         codes = np.where(np.isnan(column.values), -1, codes.reshape(-1))
-        return Words(codes.astype(np.int64), tuple(f"{value:.15g}" for value in known if not np.isnan(value)))
+        return CategoricalColumn(
+            codes.astype(np.int64), tuple(f"{value:.15g}" for value in known if not np.isnan(value))
+        )
 
-    def take(self, rows: IntArray) -> "Facts":
-        """The facts of the given row positions, in that order."""
-        return Facts(len(rows), {name: column.take(rows) for name, column in self.columns.items()})
+    def take(self, rows: IntArray) -> "FeatureTable":
+        """The features of the given row positions, in that order."""
+        return FeatureTable(
+            len(rows), {name: column.take(rows) for name, column in self.columns.items()}
+        )
 
-    def select(self, names: Sequence[str]) -> "Facts":
+    def select(self, names: Sequence[str]) -> "FeatureTable":
         """These columns only, in this order; those that are absent are left out."""
-        return Facts(self.size, {name: self.columns[name] for name in names if name in self.columns})
+        return FeatureTable(
+            self.size, {name: self.columns[name] for name in names if name in self.columns}
+        )
 
-    def with_columns(self, columns: Mapping[str, Column]) -> "Facts":
-        """These facts and more columns; a column of the same name is replaced."""
-        return Facts(self.size, {**self.columns, **columns})
+    def with_columns(self, columns: Mapping[str, Column]) -> "FeatureTable":
+        """These features and more columns; a column of the same name is replaced."""
+        return FeatureTable(self.size, {**self.columns, **columns})

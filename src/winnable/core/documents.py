@@ -103,7 +103,11 @@ def _markdown(block: Block) -> str:
 def _plain(words: str) -> str:
     """Words that Markdown takes as words, on one line."""
     one_line = " ".join(words.split())
-    return re.sub(r"^([#+-]|\d+[.)])(?=\s|$)", r"\\\1", re.sub(r"([\\`*|<>\[\]~]|(?<!\w)_|_(?!\w))", r"\\\1", one_line))
+    return re.sub(
+        r"^([#+-]|\d+[.)])(?=\s|$)",
+        r"\\\1",
+        re.sub(r"([\\`*|<>\[\]~]|(?<!\w)_|_(?!\w))", r"\\\1", one_line),
+    )
 
 
 def _html(block: Block) -> str:
@@ -112,11 +116,16 @@ def _html(block: Block) -> str:
     if isinstance(block, Text):
         return f"<p>{escape(block.text)}</p>"
     if isinstance(block, Bullets):
-        return "<ul>\n" + "\n".join(f"<li>{escape(point)}</li>" for point in block.points) + "\n</ul>"
+        return (
+            "<ul>\n" + "\n".join(f"<li>{escape(point)}</li>" for point in block.points) + "\n</ul>"
+        )
     marks = [' class="number"' if column in block.numbers else "" for column in block.columns]
     head = _cells("th", [f' scope="col"{mark}' for mark in marks], block.columns)
     body = "\n".join(_cells("td", marks, row) for row in block.rows)
-    return f'<div class="wide"><table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+    return (
+        "<div"
+        f' class="wide"><table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+    )
 
 
 def _cells(tag: str, marks: Sequence[str], cells: Sequence[str]) -> str:

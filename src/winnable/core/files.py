@@ -16,11 +16,21 @@ from winnable.errors import StoreError
 def check_output(output: Path, inputs: Sequence[str | None]) -> None:
     """See that a file can be written there and is none of the inputs; `StoreError` says why not."""
     if output.is_dir():
-        raise StoreError(f"{output}: is a folder. Name a file, such as {output / 'scores.csv'}, as --output.")
+        raise StoreError(
+            f"{output}: is a folder. Name a file, such as {output / 'scores.csv'}, as --output."
+        )
     if not output.absolute().parent.is_dir():
-        raise StoreError(f"{output}: there is no folder {output.absolute().parent.name}. Make it or choose another --output.")
-    if any(given is not None and output.exists() and Path(given).exists() and output.samefile(given) for given in inputs):
-        raise StoreError(f"{output}: is an input of this command and would be lost. Choose another --output.")
+        raise StoreError(
+            f"{output}: there is no folder {output.absolute().parent.name}. Make it or choose"
+            " another --output."
+        )
+    if any(
+        given is not None and output.exists() and Path(given).exists() and output.samefile(given)
+        for given in inputs
+    ):
+        raise StoreError(
+            f"{output}: is an input of this command and would be lost. Choose another --output."
+        )
 
 
 @contextmanager

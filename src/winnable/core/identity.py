@@ -14,7 +14,16 @@ _LEGAL_FORMS = re.compile(
 )
 
 
-_COMPANY = {"company", "companyname", "companyaccount", "account", "accountname", "organisation", "organization", "partnername"}
+_COMPANY = {
+    "company",
+    "companyname",
+    "companyaccount",
+    "account",
+    "accountname",
+    "organisation",
+    "organization",
+    "partnername",
+}
 
 
 def is_company(column: str) -> bool:
@@ -22,7 +31,9 @@ def is_company(column: str) -> bool:
     return re.sub(r"[^a-z0-9]", "", column.lower()) in _COMPANY
 
 
-def person_key(person: str | None, name: str | None = None, company: str | None = None) -> str | None:
+def person_key(
+    person: str | None, name: str | None = None, company: str | None = None
+) -> str | None:
     """The key of a person by `person` (an e-mail address, or any other key of the CRM), else by name and company; else None."""
     given = text(person)
     if given is not None:
@@ -48,5 +59,7 @@ def normal_email(value: str) -> str | None:
 
 def _plain(words: str | None) -> str:
     """Lower case, without accents, titles' dots and punctuation, single spaces."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", words or "") if not unicodedata.combining(c))
+    bare = "".join(
+        c for c in unicodedata.normalize("NFKD", words or "") if not unicodedata.combining(c)
+    )
     return " ".join(re.sub(r"[^\w\s]", " ", bare.casefold()).split())

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from winnable.errors import StoreError
 
-PATIENCE = 120.0
+LOCK_TIMEOUT_SECONDS = 120.0
 """Seconds to wait for another process. A training holds a store for some seconds, while it compares and registers."""
 
 
 @contextmanager
-def alone(path: Path, patience: float = PATIENCE) -> Iterator[None]:
+def locked(path: Path, patience: float = LOCK_TIMEOUT_SECONDS) -> Iterator[None]:
     """Hold a lock file, so that what stands within is done by one process at a time.
 
     `StoreError` if another one does not let go within `patience` seconds. Not to be entered twice by one thread.
@@ -28,8 +28,13 @@ def alone(path: Path, patience: float = PATIENCE) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > until:
                     file.seek(0)
-                    busy = f"process {file.read().strip() or 'unknown'} has been at work in this store for {patience:.0f} seconds"
-                    raise StoreError(f"{path.parent}: {busy}. Wait for it to end, or end it, and try again.") from None
+                    busy = (
+                        f"process {file.read().strip() or 'unknown'} has been at work in this store"
+                        f" for {patience:.0f} seconds"
+                    )
+                    raise StoreError(
+                        f"{path.parent}: {busy}. Wait for it to end, or end it, and try again."
+                    ) from None
                 time.sleep(0.05)
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -29,19 +29,30 @@ def microseconds(when: datetime) -> int:
 
 def times_of(moments: pd.Series) -> IntArray:
     """Moments as microseconds since 1970, shape (n,); a missing one is the smallest int64."""
-    times: IntArray = moments.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
+    times: IntArray = (
+        moments.dt.tz_convert("UTC")
+        .dt.tz_localize(None)
+        .to_numpy(dtype="datetime64[us]")
+        .astype(np.int64)
+    )
     return times
 
 
 def known_times(activities: pd.DataFrame) -> IntArray:
     """When each activity was known, microseconds, shape (n,): it had happened and, where the table tells when, was recorded."""
     happened = times_of(activities["@at"])
-    return np.maximum(happened, times_of(activities["@recorded"])) if "@recorded" in activities else happened
+    return (
+        np.maximum(happened, times_of(activities["@recorded"]))
+        if "@recorded" in activities
+        else happened
+    )
 
 
 def whole(times: FloatArray) -> IntArray:
     """Microseconds as integers; a missing time is the smallest int64."""
-    return np.where(np.isnan(times), 0, times).astype(np.int64) + np.where(np.isnan(times), NEVER, 0)
+    return np.where(np.isnan(times), 0, times).astype(np.int64) + np.where(
+        np.isnan(times), NEVER, 0
+    )
 
 
 def days_between(since: IntArray, until: IntArray) -> FloatArray:

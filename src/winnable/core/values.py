@@ -18,10 +18,60 @@ BLANKS = (
 
 MISSING: frozenset[str] = frozenset(
     {
-        *("", "-", "--", "---", "–", "—", ".", "?", "select", "-select-", "- select -", "--select--", "please select"),
-        *("n/a", "#n/a", "n.a.", "na", "<na>", "nan", "nat", "null", "<null>", "(null)", "none", "-none-", "--none--", "(none)"),
-        *("nil", "undefined", "not set", "(not set)", "not available", "not applicable", "not provided", "not specified"),
-        *("blank", "(blank)", "empty", "(empty)", "#value!", "#ref!", "#div/0!", "#name?", "#null!", "inf", "-inf"),
+        *(
+            "",
+            "-",
+            "--",
+            "---",
+            "–",
+            "—",
+            ".",
+            "?",
+            "select",
+            "-select-",
+            "- select -",
+            "--select--",
+            "please select",
+        ),
+        *(
+            "n/a",
+            "#n/a",
+            "n.a.",
+            "na",
+            "<na>",
+            "nan",
+            "nat",
+            "null",
+            "<null>",
+            "(null)",
+            "none",
+            "-none-",
+            "--none--",
+            "(none)",
+        ),
+        *(
+            "nil",
+            "undefined",
+            "not set",
+            "(not set)",
+            "not available",
+            "not applicable",
+            "not provided",
+            "not specified",
+        ),
+        *(
+            "blank",
+            "(blank)",
+            "empty",
+            "(empty)",
+            "#value!",
+            "#ref!",
+            "#div/0!",
+            "#name?",
+            "#null!",
+            "inf",
+            "-inf",
+        ),
     }
 )
 """What people and programs write, in lower case, where nothing is known."""
@@ -55,9 +105,13 @@ _CURRENCY = (
 def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     """At most one blank between the parts: the time to match stays short whatever is sent."""
     grouped = rf"[0-9]{{1,3}}(?:(?P<mark>[{thousands}])[0-9]{{2,3}})?(?:(?P=mark)[0-9]{{2,3}})*(?<=[0-9]{{3}})"
-    digits = rf"(?P<whole>{grouped}|[0-9]+)?(?:{decimal}(?P<part>[0-9]*))?(?P<power>[eE][+-]?[0-9]+)?"
+    digits = (
+        rf"(?P<whole>{grouped}|[0-9]+)?(?:{decimal}(?P<part>[0-9]*))?(?P<power>[eE][+-]?[0-9]+)?"
+    )
     before = rf"(?P<open>\()?\s?(?P<sign>[+−-])?\s?{_CURRENCY}?\s?(?P<sign2>[+−-])?\s?"
-    return re.compile(rf"{before}{digits}\s?%?\s?{_CURRENCY}?\s?(?P<close>\))?(?P<sign3>-)?", re.IGNORECASE)
+    return re.compile(
+        rf"{before}{digits}\s?%?\s?{_CURRENCY}?\s?(?P<close>\))?(?P<sign3>-)?", re.IGNORECASE
+    )
 
 
 _SPACES = " \xa0\u2009\u202f'’"
@@ -81,7 +135,11 @@ def number(value: str, decimal: str = ".") -> float | None:
         return None
     whole, part = found["whole"] or "", found["part"] or ""
     signs = [sign for sign in (found["sign"], found["sign2"], found["sign3"]) if sign]
-    if not whole + part or bool(found["open"]) != bool(found["close"]) or len(signs) + bool(found["open"]) > 1:
+    if (
+        not whole + part
+        or bool(found["open"]) != bool(found["close"])
+        or len(signs) + bool(found["open"]) > 1
+    ):
         return None
     size = _finite(f"{re.sub('[^0-9]', '', whole) or '0'}.{part or '0'}{found['power'] or ''}")
     return -size if size is not None and (found["open"] or (signs and signs[0] != "+")) else size
@@ -153,7 +211,9 @@ def _since_1970(found: re.Match[str]) -> datetime:
     millis = int(found["rest"] or 0)
     fraction = int((found["fraction"] or "").ljust(9, "0"))
     micros = millis * 1000 + fraction // 1_000_000 if found["rest"] else fraction // 1000
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(found["seconds"]), microseconds=micros)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+        seconds=int(found["seconds"]), microseconds=micros
+    )
 
 
 def _moment_of(part: dict[str, str | None], day_first: bool) -> datetime:
@@ -163,7 +223,14 @@ def _moment_of(part: dict[str, str | None], day_first: bool) -> datetime:
             raise ValueError
         hour = hour % 12 + (12 if (part["half"] or "").lower() == "p" else 0)
     micros = int((part.get("fraction") or "0").ljust(6, "0")[:6])
-    local = datetime(*_day_of(part, day_first), hour, int(part["minute"] or 0), int(part["second"] or 0), micros, _zone_of(part))
+    local = datetime(
+        *_day_of(part, day_first),
+        hour,
+        int(part["minute"] or 0),
+        int(part["second"] or 0),
+        micros,
+        _zone_of(part),
+    )
     return local.astimezone(UTC)
 
 
@@ -175,7 +242,11 @@ def _day_of(part: dict[str, str | None], day_first: bool) -> tuple[int, int, int
         one, two = int(part["one"] or 0), int(part["two"] or 0)
         first_is_day = one > 12 or (two <= 12 and (day_first or part["mark"] == "."))
         return (year, two, one) if first_is_day else (year, one, two)
-    month = _MONTHS.index((part["name"] or "")[:3].lower()) + 1 if part.get("name") else int(part["month"] or 0)
+    month = (
+        _MONTHS.index((part["name"] or "")[:3].lower()) + 1
+        if part.get("name")
+        else int(part["month"] or 0)
+    )
     return year, month, int(part["day"] or 0)
 
 

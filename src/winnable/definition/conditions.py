@@ -13,11 +13,18 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from winnable.core.columns import BoolArray, Facts, FloatArray, IntArray, Measure, Words
+from winnable.core.columns import (
+    ActivityAggregate,
+    BoolArray,
+    CategoricalColumn,
+    FeatureTable,
+    FloatArray,
+    IntArray,
+)
 from winnable.core.values import number
 
 
-class Part(BaseModel):
+class DefinitionPart(BaseModel):
     """Any table of the definition file: frozen, and a key that it does not know is an error."""
 
     model_config = ConfigDict(
@@ -37,12 +44,15 @@ def _listed(value: object) -> object:
 
 
 Name = Annotated[str, Field(min_length=1)]
-Listed = Annotated[tuple[Name, ...], BeforeValidator(_listed, json_schema_input_type=Name | list[Name | float | bool])]
+Listed = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_listed, json_schema_input_type=Name | list[Name | float | bool]),
+]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
-class Activities(Part):
+class Activities(DefinitionPart):
     """Which kinds of activity show intent to buy and which mere interest, and where the activity table keeps what."""
 
     intent: Listed = ()
@@ -62,15 +72,19 @@ class Activities(Part):
     def _one_or_the_other(self) -> Self:
         both = sorted(set(self.intent) & set(self.interest))
         if both:
-            raise ValueError(f"{_quoted(both)} is listed under intent and under interest; keep it in one of them")
+            raise ValueError(
+                f"{_quoted(both)} is listed under intent and under interest; keep it in one of them"
+            )
         return self
 
     def kinds(self, activity: str) -> tuple[str, ...]:
         """The kinds that a condition's `activity` means: "intent" and "interest" all listed kinds, "any" every kind."""
-        return {"intent": self.intent, "interest": self.interest, "any": ()}.get(activity, (activity,))
+        return {"intent": self.intent, "interest": self.interest, "any": ()}.get(
+            activity, (activity,)
+        )
 
 
-class Condition(Part):
+class Condition(DefinitionPart):
     """One thing that must be true of a lead: of a `field`, or of how often it did an `activity`."""
 
     field: Name | None = None
@@ -100,27 +114,45 @@ class Condition(Part):
             raise ValueError("a condition names either a field or an activity; name one of them")
         if self.between is not None and self.between[0] > self.between[1]:
             low, high = self.between
-            raise ValueError(f"between {low:g} and {high:g} can never be true; put the smaller number first")
+            raise ValueError(
+                f"between {low:g} and {high:g} can never be true; put the smaller number first"
+            )
         if self.activity is not None and (self.any_of or self.matches):
-            raise ValueError("any_of and matches ask a field; an activity is asked for its number: at_least, at_most or between")
+            raise ValueError(
+                "any_of and matches ask a field; an activity is asked for its number: at_least,"
+                " at_most or between"
+            )
         if self.field is not None and not self._asked():
             raise ValueError(
-                f"nothing is asked of the field {self.field!r}; add any_of, matches, at_least, at_most, between, is_missing, "
-                "is_present or within_days"
+                f"nothing is asked of the field {self.field!r}; add any_of, matches, at_least,"
+                " at_most, between, is_missing, is_present or within_days"
             )
         if why := impossible([self]):
             raise ValueError(why)
         return self
 
     def _asked(self) -> bool:
-        limits = (self.at_least, self.at_most, self.between, self.is_missing, self.is_present, self.within_days)
+        limits = (
+            self.at_least,
+            self.at_most,
+            self.between,
+            self.is_missing,
+            self.is_present,
+            self.within_days,
+        )
         return bool(self.any_of or self.matches) or any(limit is not None for limit in limits)
 
     @cached_property
     def range(self) -> tuple[float, float] | None:
         """The lowest and the highest number that will do, both included; None if no number is asked for."""
-        low = [limit for limit in (self.at_least, self.between and self.between[0]) if limit is not None]
-        high = [limit for limit in (self.at_most, self.between and self.between[1]) if limit is not None]
+        low = [
+            limit
+            for limit in (self.at_least, self.between and self.between[0])
+            if limit is not None
+        ]
+        high = [
+            limit for limit in (self.at_most, self.between and self.between[1]) if limit is not None
+        ]
         if self.activity is not None:
             if self.is_present or not (low or high or self.is_missing):
                 low.append(1.0)
@@ -142,38 +174,48 @@ class Condition(Part):
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        phrases = (r"\s+".join(re.escape(word) for word in phrase.split()) for phrase in self.matches)
+        phrases = (
+            r"\s+".join(re.escape(word) for word in phrase.split()) for phrase in self.matches
+        )
         return re.compile("|".join(rf"(?<!\w){phrase}(?!\w)" for phrase in phrases), re.IGNORECASE)
 
-    def measure(self, activities: Activities) -> Measure | None:
+    def aggregate(self, activities: Activities) -> ActivityAggregate | None:
         """The question to the activity log that answers this condition; None for a condition on a field."""
         if self.activity is None:
             return None
-        return Measure("count", activities.kinds(self.activity), self.within_days)
+        return ActivityAggregate("count", activities.kinds(self.activity), self.within_days)
 
-    def age(self, activities: Activities) -> Measure | str | None:
+    def age(self, activities: Activities) -> ActivityAggregate | str | None:
         """What says how many days old the matter is, for points that fade: a measure, a date field's name, or nothing."""
         if self.activity is not None and self.range is not None and self.range[0] > 0:
-            return Measure("days_since", activities.kinds(self.activity))
+            return ActivityAggregate("days_since", activities.kinds(self.activity))
         return self.field if self.within_days is not None else None
 
-    def holds(self, facts: Facts, activities: Activities) -> BoolArray:
-        """For which leads it is true, shape (facts.size,). What is unknown is never true, except of `is_missing`."""
+    def holds(self, features: FeatureTable, activities: Activities) -> BoolArray:
+        """For which leads it is true, shape (features.size,). What is unknown is never true, except of `is_missing`."""
         if self.activity is not None:
-            asked = Measure("count", activities.kinds(self.activity), self.within_days)
-            return self._of_numbers(facts.numbers(asked.name))
+            asked = ActivityAggregate("count", activities.kinds(self.activity), self.within_days)
+            return self._of_numbers(features.numbers(asked.name))
         assert self.field is not None
-        column = facts.columns.get(self.field)
+        column = features.columns.get(self.field)
         if column is None:
-            return np.full(facts.size, self.is_missing is True)
-        if isinstance(column, Words):
-            return _by_code([self._of_word(word) for word in column.vocabulary], column.codes, missing=self.is_missing is True)
+            return np.full(features.size, self.is_missing is True)
+        if isinstance(column, CategoricalColumn):
+            return _by_code(
+                [self._of_word(word) for word in column.vocabulary],
+                column.codes,
+                missing=self.is_missing is True,
+            )
         told = self._of_numbers(column.values)
         if self.any_of:
             told &= np.isin(column.values, self._numbers)
         if self.matches:
-            words = facts.words(self.field)
-            told &= _by_code([self._pattern.search(word) is not None for word in words.vocabulary], words.codes, missing=False)
+            words = features.words(self.field)
+            told &= _by_code(
+                [self._pattern.search(word) is not None for word in words.vocabulary],
+                words.codes,
+                missing=False,
+            )
         return told
 
     def _of_numbers(self, values: FloatArray) -> BoolArray:
@@ -217,24 +259,34 @@ class Condition(Part):
 
     def _activity_in_words(self) -> str:
         low, high = self.range or (1.0, np.inf)
-        named = {"intent": "anything that shows intent", "interest": "anything that shows interest", "any": "any activity"}
+        named = {
+            "intent": "anything that shows intent",
+            "interest": "anything that shows interest",
+            "any": "any activity",
+        }
         what = named.get(self.activity or "", self.activity)
         when = "" if self.within_days is None else f" in the last {_days(self.within_days)}"
         if high <= 0:
-            none = {"intent": "nothing that shows intent", "interest": "nothing that shows interest", "any": "no activity"}
+            none = {
+                "intent": "nothing that shows intent",
+                "interest": "nothing that shows interest",
+                "any": "no activity",
+            }
             return f"{none.get(self.activity or '', f'no {self.activity}')}{when}"
         if (low, high) == (1.0, np.inf):
             return f"{what}{when}"
         return f"{what} {_times_in_words(low, high)}{when}"
 
 
-def all_hold(conditions: Iterable[Condition], facts: Facts, activities: Activities) -> BoolArray:
-    """For which leads every condition is true, shape (facts.size,); no condition at all is true of every lead."""
+def all_hold(
+    conditions: Iterable[Condition], features: FeatureTable, activities: Activities
+) -> BoolArray:
+    """For which leads every condition is true, shape (features.size,); no condition at all is true of every lead."""
     held: BoolArray | None = None
     for condition in conditions:
-        true = condition.holds(facts, activities)
+        true = condition.holds(features, activities)
         held = true if held is None else held & true
-    return np.ones(facts.size, dtype=np.bool_) if held is None else held
+    return np.ones(features.size, dtype=np.bool_) if held is None else held
 
 
 def in_words(conditions: Iterable[Condition]) -> str:
@@ -248,7 +300,10 @@ def impossible(conditions: Sequence[Condition]) -> str | None:
         for other in conditions[i:]:
             if one.field is not None and other.field == one.field and (why := _clash(one, other)):
                 return f"{one.field} {why}"
-            same_activity = one.activity is not None and (other.activity, other.within_days) == (one.activity, one.within_days)
+            same_activity = one.activity is not None and (other.activity, other.within_days) == (
+                one.activity,
+                one.within_days,
+            )
             if same_activity and (why := _no_number(one, other)):
                 return f"the number of {one.activity} {why}"
     return None
@@ -258,8 +313,15 @@ def _clash(one: Condition, other: Condition) -> str | None:
     asks = [c for c in (one, other) if c.any_of or c.matches or c.range is not None or c.is_present]
     if (one.is_missing or other.is_missing) and asks:
         return "cannot be missing and be something at once; take one of the two out"
-    if one.any_of and other.any_of and not {v.casefold() for v in one.any_of} & {v.casefold() for v in other.any_of}:
-        return f"cannot be {_either(one.any_of)} and {_either(other.any_of)} at once; put all the values in one list"
+    if (
+        one.any_of
+        and other.any_of
+        and not {v.casefold() for v in one.any_of} & {v.casefold() for v in other.any_of}
+    ):
+        return (
+            f"cannot be {_either(one.any_of)} and {_either(other.any_of)} at once; put all the"
+            " values in one list"
+        )
     return _no_number(one, other)
 
 
@@ -267,7 +329,11 @@ def _no_number(one: Condition, other: Condition) -> str | None:
     if one.range is None or other.range is None:
         return None
     low, high = max(one.range[0], other.range[0]), min(one.range[1], other.range[1])
-    return f"cannot be at least {low:g} and at most {high:g} at once; correct one of the two" if low > high else None
+    return (
+        f"cannot be at least {low:g} and at most {high:g} at once; correct one of the two"
+        if low > high
+        else None
+    )
 
 
 def _by_code(answers: Sequence[bool], codes: IntArray, *, missing: bool) -> BoolArray:
@@ -291,7 +357,11 @@ def _times_in_words(low: float, high: float) -> str:
         return "exactly once" if low == 1 else f"exactly {low:.15g} times"
     if np.isinf(high):
         return f"at least {low:.15g} times"
-    return f"at most {high:.15g} times" if np.isinf(low) else f"between {low:.15g} and {high:.15g} times"
+    return (
+        f"at most {high:.15g} times"
+        if np.isinf(low)
+        else f"between {low:.15g} and {high:.15g} times"
+    )
 
 
 def _days(days: float) -> str:

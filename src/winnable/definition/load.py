@@ -24,17 +24,25 @@ def load_definition(path: Path) -> Definition:
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise DefinitionError(f"{path}: there is no such file; `winnable init` writes a definition from an export") from None
+        raise DefinitionError(
+            f"{path}: there is no such file; `winnable init` writes a definition from an export"
+        ) from None
     except OSError as error:
-        raise DefinitionError(f"{path}: cannot be read: {error.strerror}; name a definition file that can") from None
+        raise DefinitionError(
+            f"{path}: cannot be read: {error.strerror}; name a definition file that can"
+        ) from None
     except UnicodeDecodeError as error:
-        raise DefinitionError(f"{path}: byte {error.start + 1} is not UTF-8 text; save the file as UTF-8") from None
+        raise DefinitionError(
+            f"{path}: byte {error.start + 1} is not UTF-8 text; save the file as UTF-8"
+        ) from None
     try:
         return definition_from(tomllib.loads(text), str(path))
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(f"{path}: not valid TOML: {error}; correct it there") from None
     except RecursionError:
-        raise DefinitionError(f"{path}: lists are nested too deeply; conditions are a list of tables") from None
+        raise DefinitionError(
+            f"{path}: lists are nested too deeply; conditions are a list of tables"
+        ) from None
 
 
 def definition_from(data: Mapping[str, Any], origin: str) -> Definition:
@@ -44,7 +52,11 @@ def definition_from(data: Mapping[str, Any], origin: str) -> Definition:
     except ValidationError as error:
         details = error.errors(include_url=False)
         # A list whose entry is wrong is itself reported as too short; only the innermost of such errors says anything.
-        inmost = [one for one in details if not any(_inside(other["loc"], one["loc"]) for other in details)]
+        inmost = [
+            one
+            for one in details
+            if not any(_inside(other["loc"], one["loc"]) for other in details)
+        ]
         lines = dict.fromkeys(_in_words(detail) for detail in inmost)
         raise DefinitionError("\n".join(f"{origin}: {line}" for line in lines)) from None
 
@@ -91,19 +103,29 @@ def _in_words(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         key = str(loc[-1])
         if len(loc) > 1 and key in Definition.model_fields:
-            return f"{where}: {key!r} belongs to the top of the file, above the first table; move it there"
+            return (
+                f"{where}: {key!r} belongs to the top of the file, above the first table; move it"
+                " there"
+            )
         return f"{where}: there is no such key{_did_you_mean(key, _known_keys(loc[:-1]))}"
     if detail["type"] == "missing":
         return f"{where}: is missing; add it"
     if detail["type"] == "literal_error":
         # The keys of a table with set names, such as the stages, come with "[key]" as the last step, which is cut off above.
         expected = detail["ctx"]["expected"]
-        return f"{where}: expected {expected}, got {given!r}{_did_you_mean(str(given), _quoted_words(expected))}"
+        return (
+            f"{where}: expected {expected}, got"
+            f" {given!r}{_did_you_mean(str(given), _quoted_words(expected))}"
+        )
     if detail["type"] == "value_error":
         said = str(detail["ctx"]["error"])
         return f"{where}: {said}" if where else said
     expected = _EXPECTED.get(detail["type"])
-    said = detail["msg"] if expected is None else f"expected {expected.format(**detail.get('ctx', {}))}"
+    said = (
+        detail["msg"]
+        if expected is None
+        else f"expected {expected.format(**detail.get('ctx', {}))}"
+    )
     return f"{where}: {said}, got {_shown(given)}"
 
 

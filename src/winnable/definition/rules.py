@@ -9,7 +9,16 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from winnable.definition.conditions import Activities, Condition, Days, Name, Part, Share, impossible, in_words
+from winnable.definition.conditions import (
+    Activities,
+    Condition,
+    Days,
+    DefinitionPart,
+    Name,
+    Share,
+    impossible,
+    in_words,
+)
 
 Points = Annotated[float, Field(ge=-1e6, le=1e6)]
 
@@ -20,10 +29,14 @@ def _must_be_possible(conditions: Iterable[Condition]) -> None:
 
 
 def _one_condition(value: object) -> object:
-    return {"when": [value]} if isinstance(value, dict) and not {"when", "says"} & value.keys() else value
+    return (
+        {"when": [value]}
+        if isinstance(value, dict) and not {"when", "says"} & value.keys()
+        else value
+    )
 
 
-class Case(Part):
+class Case(DefinitionPart):
     """Conditions that together are one case, such as one kind of customer that is not wanted; a bare condition is a case."""
 
     says: str = ""
@@ -40,10 +53,12 @@ class Case(Part):
         return self.says or in_words(self.when)
 
 
-CaseOrCondition = Annotated[Case, BeforeValidator(_one_condition, json_schema_input_type=Case | Condition)]
+CaseOrCondition = Annotated[
+    Case, BeforeValidator(_one_condition, json_schema_input_type=Case | Condition)
+]
 
 
-class Profile(Part):
+class Profile(DefinitionPart):
     """Whom the company wants as a customer, whom it sells to there, and whom it does not want."""
 
     ideal: tuple[Condition, ...] = ()
@@ -60,11 +75,14 @@ class Profile(Part):
             _must_be_possible(conditions)
         for case in self.unacceptable:
             if self.ideal and set(case.when) <= set(self.ideal):
-                raise ValueError(f"{case} is asked of the ideal customer and refused as unacceptable; take one of the two out")
+                raise ValueError(
+                    f"{case} is asked of the ideal customer and refused as unacceptable; take one"
+                    " of the two out"
+                )
         return self
 
 
-class Rule(Part):
+class Rule(DefinitionPart):
     """Points that are added (or deducted, if negative) where all conditions are true."""
 
     says: Name
@@ -81,17 +99,24 @@ class Rule(Part):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         _must_be_possible(self.when)
-        if self.half_life_days is not None and not any(condition.age(Activities()) for condition in self.when):
-            raise ValueError("half_life_days needs something with a date: an activity, or a date field with within_days")
+        if self.half_life_days is not None and not any(
+            condition.age(Activities()) for condition in self.when
+        ):
+            raise ValueError(
+                "half_life_days needs something with a date: an activity, or a date field with"
+                " within_days"
+            )
         return self
 
     def __str__(self) -> str:
-        fades = "" if self.half_life_days is None else f", halving every {self.half_life_days:g} days"
+        fades = (
+            "" if self.half_life_days is None else f", halving every {self.half_life_days:g} days"
+        )
         counted = "" if self.group is None else f", counted as {self.group}"
         return f"{self.points:+g} where {in_words(self.when)}{fades}{counted}"
 
 
-class Scorecard(Part):
+class Scorecard(DefinitionPart):
     """Points for one segment of leads, and what conversion both teams expect of them.
 
     log-odds = logit(conversion_at_threshold) + (points - threshold) * ln 2 / points_to_double_the_odds.
@@ -120,10 +145,16 @@ class Scorecard(Part):
     def _consistent(self) -> Self:
         _must_be_possible(self.segment)
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError(f"at_least ({self.at_least:g}) is more than at_most ({self.at_most:g}); exchange them")
+            raise ValueError(
+                f"at_least ({self.at_least:g}) is more than at_most ({self.at_most:g}); exchange"
+                " them"
+            )
         asked: dict[frozenset[Condition], str] = {}
         for rule in self.rule:
             says = asked.setdefault(frozenset(rule.when), rule.says)
             if says is not rule.says:
-                raise ValueError(f"the rules {says!r} and {rule.says!r} ask for the same thing; make them one rule")
+                raise ValueError(
+                    f"the rules {says!r} and {rule.says!r} ask for the same thing; make them one"
+                    " rule"
+                )
         return self

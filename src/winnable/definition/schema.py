@@ -11,8 +11,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from winnable.core.columns import Measure
-from winnable.definition.conditions import Activities, Condition, Days, Listed, Name, Part, Share
+from winnable.core.columns import ActivityAggregate
+from winnable.definition.conditions import (
+    Activities,
+    Condition,
+    Days,
+    DefinitionPart,
+    Listed,
+    Name,
+    Share,
+)
 from winnable.definition.rules import CaseOrCondition, Points, Profile, Scorecard
 
 StageName = Literal["MAL", "MIL", "MQL", "SAL", "SQL", "opportunity", "won", "lost"]
@@ -25,7 +33,7 @@ ANYTHING = "*"
 CONSENT = ("yes", "y", "true", "1", "x", "opt-in", "opted in", "granted", "given", "subscribed")
 
 
-class Outcome(Part):
+class Outcome(DefinitionPart):
     """When a lead counts as won or lost, and within how many days that is asked."""
 
     won: Annotated[Listed, Field(min_length=1)]
@@ -43,18 +51,23 @@ class Outcome(Part):
     def _consistent(self) -> Self:
         both = sorted(set(self.won) & set(self.lost))
         if both:
-            raise ValueError(f"the status {both[0]!r} is listed under won and under lost; keep it in one of them")
+            raise ValueError(
+                f"the status {both[0]!r} is listed under won and under lost; keep it in one of them"
+            )
         if ANYTHING in self.won and (len(self.won) > 1 or self.lost):
-            raise ValueError(f"{ANYTHING!r} under won means any value at all, so no other can be listed beside it or under lost")
+            raise ValueError(
+                f"{ANYTHING!r} under won means any value at all, so no other can be listed beside"
+                " it or under lost"
+            )
         if self.winnable_days < self.horizon_days:
             raise ValueError(
-                f"winnable_days ({self.winnable_days:g}) is shorter than horizon_days ({self.horizon_days:g}); "
-                "winnable is the longer view"
+                f"winnable_days ({self.winnable_days:g}) is shorter than horizon_days"
+                f" ({self.horizon_days:g}); winnable is the longer view"
             )
         return self
 
 
-class Columns(Part):
+class Columns(DefinitionPart):
     """Which column of the CRM plays which role; only `status` is required."""
 
     id: Name | None = None
@@ -84,17 +97,25 @@ class Columns(Part):
     def _consistent(self) -> Self:
         for role in ("id", "person", "created", "source", "consent"):
             if getattr(self, role) == self.status:
-                raise ValueError(f"{self.status!r} cannot be both status and {role}; each of the two needs a column of its own")
+                raise ValueError(
+                    f"{self.status!r} cannot be both status and {role}; each of the two needs a"
+                    " column of its own"
+                )
         if self.created is not None and self.created == self.closed:
-            raise ValueError(f"{self.created!r} cannot be both created and closed; leave closed out if the CRM does not keep it")
+            raise ValueError(
+                f"{self.created!r} cannot be both created and closed; leave closed out if the CRM"
+                " does not keep it"
+            )
         for listed, columns in (("fixed", self.fixed), ("trusted", self.trusted)):
             both = sorted(set(columns) & set(self.ignore))
             if both:
-                raise ValueError(f"{both[0]!r} is listed under {listed} and under ignore; keep it in one of them")
+                raise ValueError(
+                    f"{both[0]!r} is listed under {listed} and under ignore; keep it in one of them"
+                )
         return self
 
 
-class Stage(Part):
+class Stage(DefinitionPart):
     """One of the field's stages in the company's own words."""
 
     label: Name | None = None
@@ -105,7 +126,7 @@ class Stage(Part):
     """Level of qualification, from 0 to 6."""
 
 
-class Bant(Part):
+class Bant(DefinitionPart):
     """Budget, authority, need and timeframe: where they are kept, and how many of them sales wants to know."""
 
     fields: dict[Need, Name] = Field(default_factory=dict)
@@ -119,11 +140,14 @@ class Bant(Part):
     def _consistent(self) -> Self:
         if self.at_least > len(self.fields):
             named = len(self.fields)
-            raise ValueError(f"at_least is {self.at_least}, but fields names {named} of the four; name more or ask for fewer")
+            raise ValueError(
+                f"at_least is {self.at_least}, but fields names {named} of the four; name more or"
+                " ask for fewer"
+            )
         return self
 
 
-class Gate(Part):
+class Gate(DefinitionPart):
     """Who is handed to sales. Every bar that is written must be met; none written: the policy of the growth stage."""
 
     probability: Share | None = None
@@ -150,17 +174,31 @@ class Gate(Part):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.cost_to_work is None) != (self.deal_value is None):
-            raise ValueError("cost_to_work and deal_value are only useful together; write both or none")
-        if self.cost_to_work is not None and self.deal_value is not None and self.cost_to_work >= self.deal_value:
-            raise ValueError(f"a deal worth {self.deal_value:g} never pays for {self.cost_to_work:g} of work; correct one")
-        if self.nurture_from is not None and self.discard_below is not None and self.discard_below > self.nurture_from:
             raise ValueError(
-                f"discard_below ({self.discard_below:g}) is more than nurture_from ({self.nurture_from:g}); exchange them"
+                "cost_to_work and deal_value are only useful together; write both or none"
+            )
+        if (
+            self.cost_to_work is not None
+            and self.deal_value is not None
+            and self.cost_to_work >= self.deal_value
+        ):
+            raise ValueError(
+                f"a deal worth {self.deal_value:g} never pays for {self.cost_to_work:g} of work;"
+                " correct one"
+            )
+        if (
+            self.nurture_from is not None
+            and self.discard_below is not None
+            and self.discard_below > self.nurture_from
+        ):
+            raise ValueError(
+                f"discard_below ({self.discard_below:g}) is more than nurture_from"
+                f" ({self.nurture_from:g}); exchange them"
             )
         return self
 
 
-class Grades(Part):
+class Grades(DefinitionPart):
     """Hot to cold: how the odds of being won compare with the base, and what the company calls each grade."""
 
     relative_to: Literal["base", "gate"] = "base"
@@ -177,11 +215,14 @@ class Grades(Part):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if not self.hot > self.warm > self.cool:
-            raise ValueError(f"hot ({self.hot:g}), warm ({self.warm:g}) and cool ({self.cool:g}) must fall in this order")
+            raise ValueError(
+                f"hot ({self.hot:g}), warm ({self.warm:g}) and cool ({self.cool:g}) must fall in"
+                " this order"
+            )
         return self
 
 
-class Junk(Part):
+class Junk(DefinitionPart):
     """What is no lead at all. The lists add to the ones that every definition starts from (see `junk`)."""
 
     off: bool = False
@@ -202,10 +243,16 @@ class Junk(Part):
     """More cases of junk: any one of them is enough."""
 
 
-class Feedback(Part):
+class Feedback(DefinitionPart):
     """Why sales may reject a lead, in the words that the inbox offers. A reason is an opinion; it never counts as lost."""
 
-    reasons: Listed = ("No need", "No budget", "Not the right time", "Not the right person", "Nobody answers")
+    reasons: Listed = (
+        "No need",
+        "No budget",
+        "Not the right time",
+        "Not the right person",
+        "Nobody answers",
+    )
     """Reasons that speak of this lead at this time."""
     unacceptable: Listed = ("Not a customer that we want",)
     """Reasons that speak of the kind of customer; `winnable suggest` looks for what such leads have in common."""
@@ -221,11 +268,13 @@ class Feedback(Part):
     def _consistent(self) -> Self:
         often = Counter(self.every)
         if often and often.most_common(1)[0][1] > 1:
-            raise ValueError(f"the reason {often.most_common(1)[0][0]!r} is listed twice; keep it in one place")
+            raise ValueError(
+                f"the reason {often.most_common(1)[0][0]!r} is listed twice; keep it in one place"
+            )
         return self
 
 
-class History(Part):
+class History(DefinitionPart):
     """Where the table of changed fields keeps what; found by the columns' names if not given."""
 
     lead: Name | None = None
@@ -242,7 +291,7 @@ class History(Part):
     """Column with the moment at which the change was entered, if that may be later."""
 
 
-class Definition(Part):
+class Definition(DefinitionPart):
     """The whole definition, as marketing and sales agreed on it."""
 
     name: Name = "Our qualified lead"
@@ -271,29 +320,42 @@ class Definition(Part):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for condition in self.conditions():
-            if condition.activity in {"intent", "interest"} and not self.activities.kinds(condition.activity):
+            if condition.activity in {"intent", "interest"} and not self.activities.kinds(
+                condition.activity
+            ):
                 raise ValueError(
-                    f"a condition asks for {condition.activity}, but [activities] lists no kind under that; list some there"
+                    f"a condition asks for {condition.activity}, but [activities] lists no kind"
+                    " under that; list some there"
                 )
         if self.columns.closed == self.columns.status and self.outcome.won != (ANYTHING,):
             raise ValueError(
-                f"{self.columns.status!r} cannot be both status and closed, unless won = [{ANYTHING!r}]; "
-                "each of the two needs a column of its own"
+                f"{self.columns.status!r} cannot be both status and closed, unless won ="
+                f" [{ANYTHING!r}]; each of the two needs a column of its own"
             )
         named = Counter(card.name for card in self.scorecard)
         if self.scorecard and named.most_common(1)[0][1] > 1:
-            raise ValueError(f"two scorecards are called {named.most_common(1)[0][0]!r}; give each its own name")
+            raise ValueError(
+                f"two scorecards are called {named.most_common(1)[0][0]!r}; give each its own name"
+            )
         self._check_stages()
         return self
 
     def _check_stages(self) -> None:
-        stage_of: dict[str, str] = dict.fromkeys(self.outcome.won, "won") | dict.fromkeys(self.outcome.lost, "lost")
+        stage_of: dict[str, str] = dict.fromkeys(self.outcome.won, "won") | dict.fromkeys(
+            self.outcome.lost, "lost"
+        )
         for name, stage in self.stages.items():
             for status in stage.status:
                 if name in {"won", "lost"} and stage_of.get(status) != name:
-                    raise ValueError(f"the stage {name} has the status {status!r}, which [outcome] has not under {name}; add it")
+                    raise ValueError(
+                        f"the stage {name} has the status {status!r}, which [outcome] has not under"
+                        f" {name}; add it"
+                    )
                 if stage_of.setdefault(status, name) != name:
-                    raise ValueError(f"the status {status!r} means both {name} and {stage_of[status]}; keep it in one of them")
+                    raise ValueError(
+                        f"the status {status!r} means both {name} and {stage_of[status]}; keep it"
+                        " in one of them"
+                    )
 
     def conditions(self) -> Iterator[Condition]:
         """Every condition that is written anywhere in the definition, in the order of the file."""
@@ -307,23 +369,39 @@ class Definition(Part):
             for rule in card.rule:
                 yield from rule.when
 
-    def engagement(self) -> Measure | None:
+    def engagement(self) -> ActivityAggregate | None:
         """What the growth stage asks of the activity log: a raised hand (seed), any engagement (growth), or nothing."""
         intent, interest = self.activities.intent, self.activities.interest
         kinds = {"seed": intent, "growth": intent + interest, "mature": ()}[self.growth_stage]
-        return Measure("count", kinds) if kinds else None
+        return ActivityAggregate("count", kinds) if kinds else None
 
-    def measures(self) -> tuple[Measure, ...]:
+    def aggregates(self) -> tuple[ActivityAggregate, ...]:
         """Every question to the activity log that a condition, a fading rule or the gate asks, each once."""
-        asked = [self.engagement(), *(condition.measure(self.activities) for condition in self.conditions())]
-        fading = [rule for card in self.scorecard for rule in card.rule if rule.half_life_days is not None]
-        asked += [age for rule in fading for c in rule.when if isinstance(age := c.age(self.activities), Measure)]
+        asked = [
+            self.engagement(),
+            *(condition.aggregate(self.activities) for condition in self.conditions()),
+        ]
+        fading = [
+            rule for card in self.scorecard for rule in card.rule if rule.half_life_days is not None
+        ]
+        asked += [
+            age
+            for rule in fading
+            for c in rule.when
+            if isinstance(age := c.age(self.activities), ActivityAggregate)
+        ]
         return tuple(dict.fromkeys(measure for measure in asked if measure is not None))
 
     def fields(self) -> tuple[str, ...]:
         """Every column of a lead that the definition reads: in conditions, for BANT, consent, sources and junk; each once."""
         read = [condition.field for condition in self.conditions()]
-        read += [*self.bant.fields.values(), self.columns.consent, *self.junk.name, *self.junk.email, *self.junk.phone]
+        read += [
+            *self.bant.fields.values(),
+            self.columns.consent,
+            *self.junk.name,
+            *self.junk.email,
+            *self.junk.phone,
+        ]
         if self.gate.sources:
             read.append(self.columns.source)
         return tuple(dict.fromkeys(field for field in read if field is not None))

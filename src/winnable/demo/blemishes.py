@@ -62,6 +62,12 @@ def typed_moments(seconds: IntArray, rng: np.random.Generator) -> list[str]:
     berlin = np.datetime_as_string((seconds + 7200).astype("datetime64[s]"))
     draw = rng.random(len(seconds))
     return [
-        f"{local}+02:00" if chance < 0.02 else here.replace("T", " ") if chance < 0.04 else f"{here}Z"
+        (
+            f"{local}+02:00"
+            if chance < 0.02
+            else here.replace("T", " ")
+            if chance < 0.04
+            else f"{here}Z"
+        )
         for here, local, chance in zip(utc, berlin, draw, strict=True)
     ]

@@ -36,8 +36,28 @@ from winnable.errors import DataError, StoreError
 SMALLEST = 50
 
 LEAD_COLUMNS = (
-    *("Lead ID", "First Name", "Last Name", "Email", "Phone", "Company", "Title", "Industry", "Employees", "Country"),
-    *("Lead Source", "Marketing Consent", "Created Date", "Close Date", "Lead Status", "Budget", "Timeline", "Owner"),
+    *(
+        "Lead ID",
+        "First Name",
+        "Last Name",
+        "Email",
+        "Phone",
+        "Company",
+        "Title",
+        "Industry",
+        "Employees",
+        "Country",
+    ),
+    *(
+        "Lead Source",
+        "Marketing Consent",
+        "Created Date",
+        "Close Date",
+        "Lead Status",
+        "Budget",
+        "Timeline",
+        "Owner",
+    ),
     *("Decision Reason", "Notes"),
 )
 
@@ -54,7 +74,9 @@ class DemoFiles:
     as_of: datetime
 
 
-def write_demo(folder: Path, *, leads: int = 3000, seed: int = 7, months: int = MONTHS) -> DemoFiles:
+def write_demo(
+    folder: Path, *, leads: int = 3000, seed: int = 7, months: int = MONTHS
+) -> DemoFiles:
     """Write leads.csv, activities.csv, history.csv and definition.toml into the folder, which is made where there is none.
 
     open_leads.csv holds the leads of leads.csv that are still open, as somebody would export them to have them scored.
@@ -67,9 +89,15 @@ def write_demo(folder: Path, *, leads: int = 3000, seed: int = 7, months: int = 
     Raises DataError for fewer than 50 leads or 24 months, StoreError where the folder cannot be written.
     """
     if leads < SMALLEST:
-        raise DataError(f"a demo company needs at least {SMALLEST} leads to show anything; got {leads}; ask for more")
+        raise DataError(
+            f"a demo company needs at least {SMALLEST} leads to show anything; got {leads}; ask for"
+            " more"
+        )
     if months < MONTHS:
-        raise DataError(f"the demo company's history begins with {MONTHS} months; got {months}; ask for that or more")
+        raise DataError(
+            f"the demo company's history begins with {MONTHS} months; got {months}; ask for that or"
+            " more"
+        )
     records = keep_records(leads, seed, months)
     ids = [f"L-{100_001 + row}" for row in range(len(records.created))]
     first = int((records.created < PRESENT.timestamp()).sum())
@@ -78,17 +106,27 @@ def write_demo(folder: Path, *, leads: int = 3000, seed: int = 7, months: int = 
     status = LEAD_COLUMNS.index("Lead Status")
     contents = {
         "leads.csv": _csv(LEAD_COLUMNS, rows),
-        "activities.csv": _csv(("Lead ID", "At", "Type", "Recorded At"), _activity_rows(records, ids)),
+        "activities.csv": _csv(
+            ("Lead ID", "At", "Type", "Recorded At"), _activity_rows(records, ids)
+        ),
         "history.csv": _csv(("Lead ID", "At", "Field", "Old", "New"), _history_rows(records, ids)),
         "definition.toml": files("winnable.demo").joinpath("definition.toml").read_bytes(),
-        "open_leads.csv": _csv(LEAD_COLUMNS, dict.fromkeys(row for row in rows if row[status] in STAGES)),
+        "open_leads.csv": _csv(
+            LEAD_COLUMNS, dict.fromkeys(row for row in rows if row[status] in STAGES)
+        ),
     }
     _write_all(folder, contents)
-    leads_at, activities_at, history_at, definition_at, open_at = (folder / name for name in contents)
-    return DemoFiles(leads_at, activities_at, history_at, definition_at, open_at, present_after(months))
+    leads_at, activities_at, history_at, definition_at, open_at = (
+        folder / name for name in contents
+    )
+    return DemoFiles(
+        leads_at, activities_at, history_at, definition_at, open_at, present_after(months)
+    )
 
 
-def _lead_rows(records: Records, ids: Sequence[str], which: range, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
+def _lead_rows(
+    records: Records, ids: Sequence[str], which: range, rng: np.random.Generator
+) -> Iterator[tuple[str, ...]]:
     """These rows of leads.csv in the order of creation; the export stutters: a few rows come twice."""
     chosen = slice(which.start, which.stop)
     columns = {
@@ -110,7 +148,9 @@ def _activity_rows(records: Records, ids: Sequence[str]) -> Iterator[Sequence[st
     at, recorded = _iso(records.act_at), _iso(records.act_recorded)
     rows = zip(records.act_row, at, records.act_kind, recorded, strict=True)
     yield from ((ids[row], when, KIND_NAMES[kind], later) for row, when, kind, later in rows)
-    yield from ((f"L-99990{number}", at[-1], "Website session", recorded[-1]) for number in range(3))
+    yield from (
+        (f"L-99990{number}", at[-1], "Website session", recorded[-1]) for number in range(3)
+    )
 
 
 def _history_rows(records: Records, ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -147,4 +187,7 @@ def _write_all(folder: Path, contents: dict[str, bytes]) -> None:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
         why = error.strerror or "unknown cause"
-        raise StoreError(f"cannot write the demo company to {folder}: {why}; name a folder that can be written to") from error
+        raise StoreError(
+            f"cannot write the demo company to {folder}: {why}; name a folder that can be"
+            " written to"
+        ) from error

@@ -16,7 +16,9 @@ from winnable.demo.people import People
 STAGES = ("New", "Marketing Qualified", "Accepted by Sales", "Qualified by Sales", "Opportunity")
 WON, LOST, JUNK = "Closed Won", "Closed Lost", "Junk Lead"
 STATUSES = (*STAGES, WON, LOST, JUNK)
-_OPPORTUNITY, _WON, _LOST, _JUNK = (STATUSES.index(name) for name in ("Opportunity", WON, LOST, JUNK))
+_OPPORTUNITY, _WON, _LOST, _JUNK = (
+    STATUSES.index(name) for name in ("Opportunity", WON, LOST, JUNK)
+)
 
 # Kind of activity; how often a day (log) on average; what one unit of interest and of intent adds to that; what being a large
 # company adds. The provider's topic surges depend on nothing.
@@ -96,18 +98,27 @@ def live(
     acts: list[tuple[IntArray, ...]] = []
     for age in range(1, _OLDEST + 1):
         day = first_day + age
-        rows = np.flatnonzero((status <= _OPPORTUNITY) & (day >= since // 86_400) & (day < start // 86_400 + len(market)))
+        rows = np.flatnonzero(
+            (status <= _OPPORTUNITY)
+            & (day >= since // 86_400)
+            & (day < start // 86_400 + len(market))
+        )
         if not rows.size:
             continue
         target[rows] += np.where(rng.random(rows.size) < 0.0015, 1.6, 0.0)
         resting = target[rows] - 0.9 * (1 - np.exp(-age / 60))
         intent[rows] += 0.04 * (resting - intent[rows]) + rng.normal(0, 0.14, rows.size)
         pace = market[day[rows] - start // 86_400]
-        today = _Day(rows, day[rows], status[rows], intent[rows], people.fit[rows] + luck[rows], pace)
+        today = _Day(
+            rows, day[rows], status[rows], intent[rows], people.fit[rows] + luck[rows], pace
+        )
         acts.append(_act(people, today, rng))
         reached = _step(people, today, rng)
         changed = np.flatnonzero(reached != today.status)
-        who, at = rows[changed], day[rows][changed] * 86_400 + rng.integers(8 * 3600, 18 * 3600, changed.size)
+        who, at = (
+            rows[changed],
+            day[rows][changed] * 86_400 + rng.integers(8 * 3600, 18 * 3600, changed.size),
+        )
         moves.append((who, at, status[who], reached[changed]))
         status[who] = reached[changed]
         ended = status[who] > _OPPORTUNITY
@@ -148,12 +159,19 @@ class _Day:
         return np.asarray((self.day + 3) % 7 < 5)
 
 
-def _act(people: People, today: _Day, rng: np.random.Generator) -> tuple[IntArray, IntArray, IntArray]:
+def _act(
+    people: People, today: _Day, rng: np.random.Generator
+) -> tuple[IntArray, IntArray, IntArray]:
     """The activities of one day: rows, moments and kinds."""
     _, base, by_interest, by_intent, by_size = (np.array(part) for part in zip(*KINDS, strict=True))
     large = people.enterprise[today.rows].astype(np.float64)
     interest = people.interest[today.rows]
-    logs = base + np.outer(interest, by_interest) + np.outer(today.intent, by_intent) + np.outer(large, by_size)
+    logs = (
+        base
+        + np.outer(interest, by_interest)
+        + np.outer(today.intent, by_intent)
+        + np.outer(large, by_size)
+    )
     logs[:, _CALL] += 1.6 * (today.status >= 2)  # sales calls whom it works on
     counts = rng.poisson(np.exp(np.minimum(logs, 1.0)) * np.where(today.working, 1.2, 0.4)[:, None])
     place, kind = np.nonzero(counts)
@@ -167,7 +185,11 @@ def _step(people: People, today: _Day, rng: np.random.Generator) -> IntArray:
     """Where each stands at the end of the day: on, back at marketing, lost, junk or where it was; sales rests at weekends."""
     status, fit, intent, made_up = today.status, today.fit, today.intent, people.junk[today.rows]
     slower = np.where(people.enterprise[today.rows] & (status >= 2), 0.65, 1.0)
-    pull = _ON_FIT[status] * fit + _ON_INTENT[status] * intent + np.where(status == _OPPORTUNITY, today.market, 0.0)
+    pull = (
+        _ON_FIT[status] * fit
+        + _ON_INTENT[status] * intent
+        + np.where(status == _OPPORTUNITY, today.market, 0.0)
+    )
     stuck = made_up | (people.barred[today.rows] & (status >= 2))
     on = np.where(stuck, 0.0, _ON_RATE[status] * slower * np.exp(np.clip(pull, -4, 2.5)))
     back = np.where(made_up, 0.0, _BACK_RATE[status] * np.exp(np.clip(-0.4 * fit, -2, 2)))
@@ -177,10 +199,14 @@ def _step(people: People, today: _Day, rng: np.random.Generator) -> IntArray:
     # Five working days do the work of seven.
     happens = (rng.random(today.rows.size) < 1 - np.exp(-1.4 * total)) & today.working
     which = rng.random(today.rows.size) * total
-    to = np.select([which < on, which < on + back, which < on + back + lost], [status + 1, 0, _LOST], _JUNK)
+    to = np.select(
+        [which < on, which < on + back, which < on + back + lost], [status + 1, 0, _LOST], _JUNK
+    )
     return np.where(happens, to, status).astype(np.int64)
 
 
 def _gather(parts: list[tuple[IntArray, ...]], width: int) -> tuple[IntArray, ...]:
     empty = np.zeros(0, dtype=np.int64)
-    return tuple(np.concatenate([empty, *(part[place] for part in parts)]) for place in range(width))
+    return tuple(
+        np.concatenate([empty, *(part[place] for part in parts)]) for place in range(width)
+    )

@@ -231,12 +231,21 @@ class People:
     def take(self, rows: IntArray) -> Self:
         """The people of the given row positions, in that order."""
         arrays = {name: value[rows] for name, value in vars(self).items() if name != "fields"}
-        return replace(self, fields={name: values[rows] for name, values in self.fields.items()}, **arrays)
+        return replace(
+            self, fields={name: values[rows] for name, values in self.fields.items()}, **arrays
+        )
 
     def join(self, other: Self) -> Self:
         """These people, then the others."""
-        arrays = {name: np.concatenate([value, getattr(other, name)]) for name, value in vars(self).items() if name != "fields"}
-        fields = {name: np.concatenate([values, other.fields[name]]) for name, values in self.fields.items()}
+        arrays = {
+            name: np.concatenate([value, getattr(other, name)])
+            for name, value in vars(self).items()
+            if name != "fields"
+        }
+        fields = {
+            name: np.concatenate([values, other.fields[name]])
+            for name, values in self.fields.items()
+        }
         return replace(self, fields=fields, **arrays)
 
 
@@ -250,14 +259,21 @@ def draw_people(progress: FloatArray, rng: np.random.Generator) -> People:
     interest = 0.3 * intent + rng.normal(0, 0.8, size)
     # Everyone has a plan and it goes with the intent; whether it is in the CRM is another matter.
     urgency = intent + rng.normal(0, 1.0, size)
-    timeline = _texts(TIMELINES)[np.clip(np.searchsorted(np.array([-1.2, -0.2, 0.8]), -urgency), 0, 3)]
+    timeline = _texts(TIMELINES)[
+        np.clip(np.searchsorted(np.array([-1.2, -0.2, 0.8]), -urgency), 0, 3)
+    ]
     titles = _texts([name for name, _, _ in TITLES])[title]
     budget = _texts([f"{amount:.0f}" for amount in _budgets(firm.employees, rng)])
     barred = _exactly(0.02, size, rng)
     firm.country[barred] = UNACCEPTABLE_COUNTRY[0]
-    first, last = _texts(_FIRST)[rng.integers(len(_FIRST), size=size)], _texts(_LAST)[rng.integers(len(_LAST), size=size)]
+    first, last = (
+        _texts(_FIRST)[rng.integers(len(_FIRST), size=size)],
+        _texts(_LAST)[rng.integers(len(_LAST), size=size)],
+    )
     private = rng.random(size) < 0.12
-    consent = np.where(rng.random(size) < np.array([row[4] for row in SOURCES])[source], "Yes", "No")
+    consent = np.where(
+        rng.random(size) < np.array([row[4] for row in SOURCES])[source], "Yes", "No"
+    )
     fields = {
         "First Name": first,
         "Last Name": last,
@@ -278,8 +294,25 @@ def draw_people(progress: FloatArray, rng: np.random.Generator) -> People:
     size_fit = 0.5 - 0.25 * (np.log(firm.employees) - np.log(220)) ** 2 / 2
     enterprise = firm.employees >= 1000
     # In a large company the person's rank decides more, in a small one the trade does.
-    fit = np.where(enterprise, 1.4, 0.8) * rank + firm.fit + np.clip(size_fit, -1.5, 0.5) - 0.5 * private - 0.2
-    people = People(fields, fit, intent, interest, titles, timeline, budget, enterprise, barred, np.zeros(size, dtype=np.bool_))
+    fit = (
+        np.where(enterprise, 1.4, 0.8) * rank
+        + firm.fit
+        + np.clip(size_fit, -1.5, 0.5)
+        - 0.5 * private
+        - 0.2
+    )
+    people = People(
+        fields,
+        fit,
+        intent,
+        interest,
+        titles,
+        timeline,
+        budget,
+        enterprise,
+        barred,
+        np.zeros(size, dtype=np.bool_),
+    )
     return _with_junk(people, _exactly(0.04, size, rng) & ~barred, rng)
 
 
@@ -299,7 +332,12 @@ def _firms(size: int, rng: np.random.Generator) -> _Firms:
     industry = _pick(tuple(row[1] for row in INDUSTRIES), count, rng)
     country = _pick(tuple(row[1] for row in COUNTRIES), count, rng)
     employees = np.clip(np.exp(rng.normal(np.log(180), 1.5, count)), 2, 60_000).astype(np.int64)
-    stems = [start + middle + end for start in _STEM_STARTS for middle in _STEM_MIDDLES for end in _STEM_ENDS]
+    stems = [
+        start + middle + end
+        for start in _STEM_STARTS
+        for middle in _STEM_MIDDLES
+        for end in _STEM_ENDS
+    ]
     order = rng.permutation(len(stems))
     names, domains = [], []
     for number in range(count):
@@ -334,14 +372,24 @@ def _budgets(employees: IntArray, rng: np.random.Generator) -> FloatArray:
     return np.maximum(np.round(amounts / 500) * 500, 500)
 
 
-def _addresses(first: TextArray, last: TextArray, domain: TextArray, private: BoolArray, rng: np.random.Generator) -> TextArray:
+def _addresses(
+    first: TextArray,
+    last: TextArray,
+    domain: TextArray,
+    private: BoolArray,
+    rng: np.random.Generator,
+) -> TextArray:
     # A number on every free address keeps it from being that of somebody real.
     number = rng.permutation(len(first)) + 10_000
     hosts = rng.integers(len(_FREE_MAIL), size=len(first))
     names = [f"{one}.{two}".lower() for one, two in zip(first, last, strict=True)]
     return _texts(
         [
-            f"{name}.d{number[row]}@{_FREE_MAIL[hosts[row]]}" if private[row] else f"{name}@{domain[row]}"
+            (
+                f"{name}.d{number[row]}@{_FREE_MAIL[hosts[row]]}"
+                if private[row]
+                else f"{name}@{domain[row]}"
+            )
             for row, name in enumerate(names)
         ]
     )
@@ -363,7 +411,13 @@ def _with_junk(people: People, junk: BoolArray, rng: np.random.Generator) -> Peo
     for row in np.flatnonzero(junk):
         first, last, address, phone = _JUNK[rng.integers(len(_JUNK))]
         number = rng.integers(10, 1000)
-        written = {"First Name": first, "Last Name": last, "Email": address.format(number), "Phone": phone, "Company": first}
+        written = {
+            "First Name": first,
+            "Last Name": last,
+            "Email": address.format(number),
+            "Phone": phone,
+            "Company": first,
+        }
         for name, value in written.items():
             fields[name][row] = value
     return replace(people, fields=fields, junk=junk)

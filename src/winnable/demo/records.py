@@ -45,7 +45,7 @@ _REASONS = {
 
 
 @dataclass(frozen=True)
-class Change:
+class FieldChange:
     """One line of the field history: in the record of that row, at that second since 1970."""
 
     row: int
@@ -66,7 +66,7 @@ class Records:
     created: IntArray
     closed: IntArray
     status: IntArray
-    changes: list[Change]
+    changes: list[FieldChange]
     act_row: IntArray
     act_at: IntArray
     act_recorded: IntArray
@@ -83,13 +83,19 @@ def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
     present, rng = int(present_after(months).timestamp()), np.random.default_rng([6, seed])
     log = _logged(people, created, journeys, rng)
     if months == MONTHS:
-        fields, changes = _filled_in(people, created, journeys, np.random.default_rng([5, seed]), present)
-        return Records(fields, created, journeys.closed, journeys.status, changes, *_kept([log], present))
+        fields, changes = _filled_in(
+            people, created, journeys, np.random.default_rng([5, seed]), present
+        )
+        return Records(
+            fields, created, journeys.closed, journeys.status, changes, *_kept([log], present)
+        )
 
     rng = np.random.default_rng([8, seed, months])
     since = _live(people, created, rng, present, journeys)
     journeys = _lived_on(journeys, since)
-    fields, changes = _filled_in(people, created, journeys, np.random.default_rng([5, seed]), present)
+    fields, changes = _filled_in(
+        people, created, journeys, np.random.default_rng([5, seed]), present
+    )
     acts = [(since.act_row, since.act_at, since.act_kind), *_afterwards(journeys, rng, _PRESENT)]
     logs = [log, _delayed(acts, rng)]
 
@@ -116,12 +122,17 @@ def present_after(months: int) -> datetime:
     return PRESENT if months == MONTHS else datetime(START.year + years, month + 1, 1, tzinfo=UTC)
 
 
-def _in_order(people: People, created: IntArray, journeys: Journeys) -> tuple[People, IntArray, Journeys]:
+def _in_order(
+    people: People, created: IntArray, journeys: Journeys
+) -> tuple[People, IntArray, Journeys]:
     """The same in the order of creation."""
     order = np.argsort(created, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    each = {name: getattr(journeys, name)[order] for name in ("status", "closed", "target", "intent", "luck")}
+    each = {
+        name: getattr(journeys, name)[order]
+        for name in ("status", "closed", "target", "intent", "luck")
+    }
     rows = {name: place[getattr(journeys, name)] for name in ("move_row", "act_row")}
     return people.take(order), created[order], replace(journeys, **each, **rows)
 
@@ -129,7 +140,10 @@ def _in_order(people: People, created: IntArray, journeys: Journeys) -> tuple[Pe
 def _lived_on(before: Journeys, since: Journeys) -> Journeys:
     """The state of the later, with the moves of both."""
     names = ("move_row", "move_at", "move_from", "move_to")
-    return replace(since, **{name: np.concatenate([getattr(before, name), getattr(since, name)]) for name in names})
+    return replace(
+        since,
+        **{name: np.concatenate([getattr(before, name), getattr(since, name)]) for name in names},
+    )
 
 
 def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
@@ -141,19 +155,27 @@ def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
     journeys = _live(people, created, np.random.default_rng([2, seed]))
 
     rng = np.random.default_rng([3, seed])
-    lost = np.flatnonzero((journeys.status == STATUSES.index(LOST)) & (journeys.closed < _PRESENT - 90 * _DAY))
+    lost = np.flatnonzero(
+        (journeys.status == STATUSES.index(LOST)) & (journeys.closed < _PRESENT - 90 * _DAY)
+    )
     back = np.sort(rng.permutation(lost)[:again])
     since = journeys.closed[back]
     returned = since + ((_PRESENT - since) * rng.uniform(0.15, 0.85, len(back))).astype(np.int64)
-    recycled = replace(people.take(back), intent=people.intent[back] + rng.normal(0.6, 0.8, len(back)))
+    recycled = replace(
+        people.take(back), intent=people.intent[back] + rng.normal(0.6, 0.8, len(back))
+    )
     recycled.fields["Lead Source"][:] = "Website"
 
     real = np.flatnonzero(~people.junk & (created < _PRESENT - 10 * _DAY))
     double = np.sort(rng.permutation(real)[: size - len(people) - len(back)])
     entered = created[double] + rng.integers(600, 9 * _DAY, len(double))
     # The work goes on in the first record; in the second nothing much happens.
-    copies = replace(people.take(double), intent=np.full(len(double), -2.5), fit=np.full(len(double), -2.0))
-    copies.fields["Email"] = np.array([address.title() for address in copies.fields["Email"]], dtype=np.object_)
+    copies = replace(
+        people.take(double), intent=np.full(len(double), -2.5), fit=np.full(len(double), -2.0)
+    )
+    copies.fields["Email"] = np.array(
+        [address.title() for address in copies.fields["Email"]], dtype=np.object_
+    )
 
     rng = np.random.default_rng([4, seed])
     for more, when in ((recycled, returned), (copies, entered)):
@@ -163,7 +185,11 @@ def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
 
 
 def _live(
-    people: People, created: IntArray, rng: np.random.Generator, present: int = _PRESENT, before: Journeys | None = None
+    people: People,
+    created: IntArray,
+    rng: np.random.Generator,
+    present: int = _PRESENT,
+    before: Journeys | None = None,
 ) -> Journeys:
     """Lives up to the present; those that were simulated up to the end of the two years go on from there."""
     first = int(START.timestamp())
@@ -173,14 +199,20 @@ def _live(
 
 def _join(one: Journeys, other: Journeys, offset: int) -> Journeys:
     moved = replace(other, move_row=other.move_row + offset, act_row=other.act_row + offset)
-    return Journeys(*(np.concatenate([value, getattr(moved, name)]) for name, value in vars(one).items()))
+    return Journeys(
+        *(np.concatenate([value, getattr(moved, name)]) for name, value in vars(one).items())
+    )
 
 
-def _arrivals(size: int, rng: np.random.Generator, since: int = int(START.timestamp()), until: int = _PRESENT) -> IntArray:
+def _arrivals(
+    size: int, rng: np.random.Generator, since: int = int(START.timestamp()), until: int = _PRESENT
+) -> IntArray:
     """Moments of arrival in order: growing year by year, few in summer, at Christmas and at weekends, many after the fairs."""
     day = np.arange((until - since) // _DAY)
     first = since // _DAY
-    month = (np.datetime64("1970-01-01") + (first + day)).astype("datetime64[M]").astype(np.int64) % 12 + 1
+    month = (np.datetime64("1970-01-01") + (first + day)).astype("datetime64[M]").astype(
+        np.int64
+    ) % 12 + 1
     season = np.select([np.isin(month, (7, 8, 12)), np.isin(month, (3, 10))], [0.7, 1.3], 1.0)
     weight = (0.8 + 0.4 * day / len(day)) * season * np.where((first + day + 3) % 7 < 5, 1.0, 0.25)
     days = rng.choice(day, size=size, p=weight / weight.sum())
@@ -189,44 +221,75 @@ def _arrivals(size: int, rng: np.random.Generator, since: int = int(START.timest
 
 def _filled_in(
     people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator, present: int
-) -> tuple[dict[str, TextArray], list[Change]]:
+) -> tuple[dict[str, TextArray], list[FieldChange]]:
     """The fields as they stand at the present, and every change that led there, in the order of time."""
     fields = {name: values.copy() for name, values in people.fields.items()}
-    moves = zip(journeys.move_row, journeys.move_at, journeys.move_from, journeys.move_to, strict=True)
-    changes = [Change(int(row), int(at), "Lead Status", STATUSES[old], STATUSES[new]) for row, at, old, new in moves]
+    moves = zip(
+        journeys.move_row, journeys.move_at, journeys.move_from, journeys.move_to, strict=True
+    )
+    changes = [
+        FieldChange(int(row), int(at), "Lead Status", STATUSES[old], STATUSES[new])
+        for row, at, old, new in moves
+    ]
     until = np.where(journeys.closed < 0, present, journeys.closed)
     known_since = {}
-    for name, told in (("Budget", people.budget), ("Timeline", people.timeline), ("Title", people.title)):
+    for name, told in (
+        ("Budget", people.budget),
+        ("Timeline", people.timeline),
+        ("Title", people.title),
+    ):
         at = created + (rng.exponential(25 * _DAY, len(people)) + 3600).astype(np.int64)
         due = (rng.random(len(people)) < 0.5) & (at < until) & (fields[name] == "") & ~people.junk
         changes += _write(fields[name], name, due, at, told)
         known_since[name] = np.where(due, at, created)
     # Plans are put off and people move up, before and after any outcome alike.
-    at = known_since["Timeline"] + (rng.exponential(120 * _DAY, len(people)) + 30 * _DAY).astype(np.int64)
-    put_off = (rng.random(len(people)) < 0.1) & (at < present) & (fields["Timeline"] != "") & ~people.junk
-    changes += _write(fields["Timeline"], "Timeline", put_off, at, np.full(len(people), "Next year", dtype=np.object_))
-    at = known_since["Title"] + (rng.exponential(200 * _DAY, len(people)) + 30 * _DAY).astype(np.int64)
-    promoted = (rng.random(len(people)) < 0.06) & (at < present) & (fields["Title"] != "") & ~people.junk
+    at = known_since["Timeline"] + (rng.exponential(120 * _DAY, len(people)) + 30 * _DAY).astype(
+        np.int64
+    )
+    put_off = (
+        (rng.random(len(people)) < 0.1) & (at < present) & (fields["Timeline"] != "") & ~people.junk
+    )
+    changes += _write(
+        fields["Timeline"],
+        "Timeline",
+        put_off,
+        at,
+        np.full(len(people), "Next year", dtype=np.object_),
+    )
+    at = known_since["Title"] + (rng.exponential(200 * _DAY, len(people)) + 30 * _DAY).astype(
+        np.int64
+    )
+    promoted = (
+        (rng.random(len(people)) < 0.06) & (at < present) & (fields["Title"] != "") & ~people.junk
+    )
     better = np.array([name for name, _, worth in TITLES if worth > 0.5], dtype=np.object_)
-    changes += _write(fields["Title"], "Title", promoted, at, better[rng.integers(len(better), size=len(people))])
+    changes += _write(
+        fields["Title"], "Title", promoted, at, better[rng.integers(len(better), size=len(people))]
+    )
 
     fields["Decision Reason"] = np.full(len(people), "", dtype=np.object_)
     at = journeys.closed + rng.integers(60, 3 * _DAY, len(people))
     for outcome, reasons in _REASONS.items():
-        decided = (journeys.status == STATUSES.index(outcome)) & (at < present) & (rng.random(len(people)) < 0.85)
+        decided = (
+            (journeys.status == STATUSES.index(outcome))
+            & (at < present)
+            & (rng.random(len(people)) < 0.85)
+        )
         given = np.array(reasons, dtype=np.object_)[rng.integers(len(reasons), size=len(people))]
         changes += _write(fields["Decision Reason"], "Decision Reason", decided, at, given)
     return fields, _in_time(changes)
 
 
-def _in_time(changes: list[Change]) -> list[Change]:
+def _in_time(changes: list[FieldChange]) -> list[FieldChange]:
     return sorted(changes, key=lambda change: (change.at, change.row, change.field))
 
 
-def _write(values: TextArray, name: str, due: BoolArray, at: IntArray, told: TextArray) -> list[Change]:
+def _write(
+    values: TextArray, name: str, due: BoolArray, at: IntArray, told: TextArray
+) -> list[FieldChange]:
     """Write what was told into the due rows of a column and say what changed."""
     rows = np.flatnonzero(due & (values != told))
-    changes = [Change(int(row), int(at[row]), name, values[row], told[row]) for row in rows]
+    changes = [FieldChange(int(row), int(at[row]), name, values[row], told[row]) for row in rows]
     values[rows] = told[rows]
     return changes
 
@@ -265,10 +328,14 @@ def _kept(logs: list[Log], present: int) -> Log:
     return row[kept], at[kept], recorded[kept], kind[kept]
 
 
-def _beforehand(people: People, created: IntArray, rng: np.random.Generator) -> list[tuple[IntArray, IntArray, IntArray]]:
+def _beforehand(
+    people: People, created: IntArray, rng: np.random.Generator
+) -> list[tuple[IntArray, IntArray, IntArray]]:
     """What happened before a record was made: (row, moment, kind) each."""
     source = people.fields["Lead Source"]
-    touch = np.array([KIND_NAMES.index(_FIRST_TOUCH[name]) if name in _FIRST_TOUCH else -1 for name in source])
+    touch = np.array(
+        [KIND_NAMES.index(_FIRST_TOUCH[name]) if name in _FIRST_TOUCH else -1 for name in source]
+    )
     keen = (source == "Website") & (rng.random(len(people)) < 1 / (1 + np.exp(1 - people.intent)))
     touch[keen] = KIND_NAMES.index("Demo request")
     touched = np.flatnonzero(touch >= 0)
@@ -279,7 +346,9 @@ def _beforehand(people: People, created: IntArray, rng: np.random.Generator) -> 
     return [first, (visits, created[visits] - rng.integers(3600, 30 * _DAY, len(visits)), web)]
 
 
-def _afterwards(journeys: Journeys, rng: np.random.Generator, since: int = 0) -> list[tuple[IntArray, IntArray, IntArray]]:
+def _afterwards(
+    journeys: Journeys, rng: np.random.Generator, since: int = 0
+) -> list[tuple[IntArray, IntArray, IntArray]]:
     """What happened after a record was closed, at the second `since` or later: (row, moment, kind) each."""
     after = []
     for outcome, kind, mean, days in ((WON, "Call", 0.6, 20), (LOST, "E-mail opened", 0.4, 60)):

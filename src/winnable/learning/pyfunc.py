@@ -19,7 +19,9 @@ from winnable.learning.scoring.predictor import Predictor
 if TYPE_CHECKING:
     import pandas as pd
 
-ACTIVITIES = "activities"  # an optional column: a JSON list of {"kind", "at"}, because a pyfunc takes one table
+ACTIVITIES = (  # an optional column: a JSON list of {"kind", "at"}, because a pyfunc takes one table
+    "activities"
+)
 
 
 class PyfuncModel:
@@ -40,10 +42,18 @@ class PyfuncModel:
         if as_of is None:
             raise DataError("as_of is not a date; write it as 2026-06-30 or 2026-06-30T12:00:00Z.")
         plain = frame.astype(object).where(frame.notna(), None)
-        rows = [dict(zip(plain.columns, row, strict=True)) for row in plain.itertuples(index=False, name=None)]
-        facts = self.predictor.facts(rows, [_activities(row.get(ACTIVITIES)) for row in rows], [as_of] * len(rows))
-        scores = self.predictor.score(facts, [str(i) for i in range(len(rows))], reasons=False)
-        return pd.DataFrame({"probability": scores.probability, "low": scores.low, "high": scores.high}, index=frame.index)
+        rows = [
+            dict(zip(plain.columns, row, strict=True))
+            for row in plain.itertuples(index=False, name=None)
+        ]
+        features = self.predictor.features(
+            rows, [_activities(row.get(ACTIVITIES)) for row in rows], [as_of] * len(rows)
+        )
+        scores = self.predictor.score(features, [str(i) for i in range(len(rows))], reasons=False)
+        return pd.DataFrame(
+            {"probability": scores.probability, "low": scores.low, "high": scores.high},
+            index=frame.index,
+        )
 
 
 def _activities(written: object) -> Sequence[Activity]:
@@ -51,9 +61,14 @@ def _activities(written: object) -> Sequence[Activity]:
     if not written:
         return ()
     try:
-        return [_activity(each["kind"], each["at"], each.get("recorded")) for each in json.loads(str(written))]
+        return [
+            _activity(each["kind"], each["at"], each.get("recorded"))
+            for each in json.loads(str(written))
+        ]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DataError(f'{ACTIVITIES} is not a JSON list of {{"kind": ..., "at": date}}; correct that lead.') from None
+        raise DataError(
+            f'{ACTIVITIES} is not a JSON list of {{"kind": ..., "at": date}}; correct that lead.'
+        ) from None
 
 
 def _activity(kind: str, at: str, recorded: str | None) -> Activity:
@@ -64,5 +79,5 @@ def _activity(kind: str, at: str, recorded: str | None) -> Activity:
 
 
 def _load_pyfunc(path: str) -> PyfuncModel:
-    """MLflow's entry point: `path` is the artefact folder."""
+    """MLflow's entry point: `path` is the artifact folder."""
     return PyfuncModel(Predictor.read(Path(path)))

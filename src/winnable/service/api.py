@@ -19,12 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from winnable.errors import StoreError
 from winnable.service.http.keys import Keys, Role
-from winnable.service.http.logs import Journal
+from winnable.service.http.logs import JsonLogger
 from winnable.service.http.metrics import Metrics
-from winnable.service.http.middleware import FLUSH, Porter
+from winnable.service.http.middleware import FLUSH, GatewayMiddleware
 from winnable.service.scoring.champion import ChampionFollower
-from winnable.service.scoring.endpoint import Scoring
-from winnable.service.scoring.score_log import Recorder
+from winnable.service.scoring.endpoint import ScoringEndpoint
+from winnable.service.scoring.score_log import ScoreLog
 
 if TYPE_CHECKING:
     from winnable.data.feedback.store.records import Label
@@ -56,7 +56,9 @@ def create_app(store: Path | None = None, definition: Path | None = None) -> ASG
     place = store or Path(os.environ.get(STORE, "models"))
     agreed = definition or (Path(os.environ[DEFINITION]) if DEFINITION in os.environ else None)
     service = Service(place, agreed)
-    return Porter(service, keys=service.keys, journal=service.journal, metrics=service.metrics, routes=ROUTES)
+    return GatewayMiddleware(
+        service, keys=service.keys, journal=service.journal, metrics=service.metrics, routes=ROUTES
+    )
 
 
 class Service:
@@ -64,15 +66,18 @@ class Service:
 
     def __init__(self, store: Path, definition: Path | None) -> None:
         self.store = store
-        self.journal = Journal()
+        self.journal = JsonLogger()
         self.metrics = Metrics()
         self.keys = Keys(store)
         self.follower = ChampionFollower(store, definition, _remote())
         self._opening = threading.Lock()
         self._feedback: FeedbackStore | None = None
-        self.recorder = Recorder(store, self.metrics, self.journal.event)
-        self.scoring = Scoring(self.follower.current, self.metrics, self.recorder)
-        self.direct: dict[tuple[str, str], ASGIApp] = {("POST", "/score"): self.scoring, ("GET", "/healthz"): _Alive()}
+        self.score_log = ScoreLog(store, self.metrics, self.journal.event)
+        self.scoring = ScoringEndpoint(self.follower.current, self.metrics, self.score_log)
+        self.direct: dict[tuple[str, str], ASGIApp] = {
+            ("POST", "/score"): self.scoring,
+            ("GET", "/healthz"): _Alive(),
+        }
         self._others: ASGIApp | None = None
 
     def feedback(self) -> "FeedbackStore":
@@ -90,7 +95,9 @@ class Service:
 
         store, asked_at = self.feedback(), datetime.now(UTC)
         kept = store.add(label, key)
-        if kept.recorded_at is not None and kept.recorded_at >= asked_at:  # else it was only told again
+        if (
+            kept.recorded_at is not None and kept.recorded_at >= asked_at
+        ):  # else it was only told again
             with suppress(StoreError):  # the label is on the disk, and that is what counts
                 self.metrics.heard(kept.label, answered_after(store, kept))
         return kept
@@ -116,11 +123,17 @@ class Service:
     async def _running(self) -> AsyncIterator[None]:
         """Follow the champion and write the journal while the service runs."""
         predictor = self.follower.current()
-        self.journal.event("started", version=predictor.version, mode=predictor.mode, keys=self.keys.any(), worker=os.getpid())
+        self.journal.event(
+            "started",
+            version=predictor.version,
+            mode=predictor.mode,
+            keys=self.keys.any(),
+            worker=os.getpid(),
+        )
         for problem_text in self.problems():
             self.journal.event("degraded", level="error", problem=problem_text)
         self.follower.follow(self.journal.event)
-        self.recorder.start()
+        self.score_log.start()
         tasks = [asyncio.create_task(each) for each in (self._flush(), self._later())]
         gc.collect()
         gc.freeze()  # what lives as long as the process need not be looked through again and again
@@ -128,13 +141,18 @@ class Service:
         for task in tasks:
             task.cancel()
         self.scoring.close()
-        self.recorder.close()
+        self.score_log.close()
         self.follower.close()
         self.journal.event("stopped", worker=os.getpid())
 
     def problems(self) -> list[str]:
         """What is not as it should be."""
-        found = [self.follower.problem, self.follower.unreachable, self.keys.problem, self.recorder.problem]
+        found = [
+            self.follower.problem,
+            self.follower.unreachable,
+            self.keys.problem,
+            self.score_log.problem,
+        ]
         if not os.access(self.store, os.R_OK | os.X_OK):
             found.append("the store cannot be read; the model in memory goes on")
         return [each for each in found if each is not None]
@@ -153,9 +171,9 @@ class Service:
     def _load_others(self) -> ASGIApp:
         """The other routes. Two threads may come here at once; they make the same."""
         if self._others is None:
-            from winnable.service.routes.app import routes_of
+            from winnable.service.routes.app import build_app
 
-            self._others = routes_of(self)
+            self._others = build_app(self)
         return self._others
 
 
@@ -164,7 +182,10 @@ class _Alive:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         content = b'{"status":"ok"}'
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(content)).encode()),
+        ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 

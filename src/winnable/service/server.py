@@ -16,7 +16,7 @@ from winnable.errors import StoreError
 from winnable.service.api import DEFINITION, STORE, create_app
 from winnable.service.http.keys import Keys
 from winnable.service.http.middleware import is_loopback
-from winnable.service.http.protocol import WholeAnswers
+from winnable.service.http.protocol import CoalescingHttpProtocol
 from winnable.service.scoring.champion import ChampionFollower
 
 GRACE = 10  # seconds for requests under way when the service is asked to stop
@@ -25,13 +25,24 @@ _LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"lines": {"()": "winnable.service.http.logs.JsonLines"}},
-    "handlers": {"journal": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
+    "handlers": {
+        "journal": {
+            "class": "logging.StreamHandler",
+            "formatter": "lines",
+            "stream": "ext://sys.stderr",
+        }
+    },
     "loggers": {"uvicorn": {"handlers": ["journal"], "level": "WARNING", "propagate": False}},
 }
 
 
 def run(
-    store: Path, definition: Path | None, host: str, port: int, workers: int = 1, tell: Callable[[], None] = lambda: None
+    store: Path,
+    definition: Path | None,
+    host: str,
+    port: int,
+    workers: int = 1,
+    tell: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until asked to stop by SIGTERM or SIGINT; requests under way are finished. `tell` is called when all is ready to
     start.
@@ -50,7 +61,7 @@ def run(
         "limit_concurrency": MOST_AT_ONCE,
         "timeout_graceful_shutdown": GRACE,
         "ws": "none",
-        "http": WholeAnswers,
+        "http": CoalescingHttpProtocol,
         "lifespan": "on",
     }
     if workers == 1:
@@ -69,14 +80,20 @@ def run(
 
 def _check_address(store: Path, host: str, port: int) -> None:
     if not (Keys(store).any() or is_loopback(host)):
-        raise StoreError(f"--host {host}: without keys only this machine is answered. `winnable keys add` makes a key.")
+        raise StoreError(
+            f"--host {host}: without keys only this machine is answered. `winnable keys add` makes"
+            " a key."
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise StoreError(f"--host {host} --port {port}: cannot be used ({error.strerror}). Choose another --port.") from None
+            raise StoreError(
+                f"--host {host} --port {port}: cannot be used ({error.strerror}). Choose another"
+                " --port."
+            ) from None
 
 
 def _leave(*_: object) -> None:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact, hypergeom
 
-from winnable.data.analysis.association import Counts, benjamini_hochberg, effect, joint_log_odds, prior_variance, two_sided
+from winnable.data.analysis.association import (
+    Counts,
+    benjamini_hochberg,
+    effect,
+    joint_log_odds,
+    prior_variance,
+    two_sided,
+)
 
 RNG = np.random.default_rng(3)
 
@@ -17,7 +24,9 @@ def counts(*tables: tuple[int, int, int, int]) -> Counts:
     return Counts(a + b, a, (a + c)[0], (a + b + c + d)[0])
 
 
-@pytest.mark.parametrize("table", [(8, 2, 1, 5), (0, 70, 93, 1062), (30, 10, 100, 500), (3, 3, 3, 3)])
+@pytest.mark.parametrize(
+    "table", [(8, 2, 1, 5), (0, 70, 93, 1062), (30, 10, 100, 500), (3, 3, 3, 3)]
+)
 def test_one_stratum_is_fishers_exact_test(table: tuple[int, int, int, int]) -> None:
     more, fewer = counts(table).p_values()
     square = [[table[0], table[1]], [table[2], table[3]]]
@@ -31,7 +40,9 @@ def test_several_strata_are_every_combination_added_up() -> None:
     margins = [(a + b + c + d, a + c, a + b) for a, b, c, d in tables]
     for wins in product(*(range(held + 1) for _, _, held in margins)):
         if sum(wins) >= seen:
-            more += np.prod([hypergeom.pmf(x, *margin) for x, margin in zip(wins, margins, strict=True)])
+            more += np.prod(
+                [hypergeom.pmf(x, *margin) for x, margin in zip(wins, margins, strict=True)]
+            )
     assert counts(*tables).p_values()[0][0] == pytest.approx(more, rel=1e-9)
 
 
@@ -52,7 +63,10 @@ def test_counting_rows() -> None:
 
 
 def test_the_effect_is_drawn_towards_nothing_and_less_so_with_more_leads() -> None:
-    few, many = effect(counts((4, 6, 10, 60)), 0, 0.5), effect(counts((400, 600, 1000, 6000)), 0, 0.5)
+    few, many = (
+        effect(counts((4, 6, 10, 60)), 0, 0.5),
+        effect(counts((400, 600, 1000, 6000)), 0, 0.5),
+    )
     truth = (400 / 600) / (1000 / 6000)
     assert 1 < few.odds_ratio < many.odds_ratio < truth
     assert many.odds_ratio == pytest.approx(truth, rel=0.05)
@@ -93,7 +107,9 @@ def test_benjamini_hochberg_as_published() -> None:
 def test_the_prior_is_learned_from_all() -> None:
     errors = np.full(400, 0.2)
     assert prior_variance(RNG.normal(0, 0.2, 400), errors) < 0.01
-    assert prior_variance(RNG.normal(0, np.hypot(0.2, 0.8), 400), errors) == pytest.approx(0.64, rel=0.2)
+    assert prior_variance(RNG.normal(0, np.hypot(0.2, 0.8), 400), errors) == pytest.approx(
+        0.64, rel=0.2
+    )
 
 
 def test_joint_log_odds_tell_apart_what_goes_together() -> None:
@@ -101,7 +117,9 @@ def test_joint_log_odds_tell_apart_what_goes_together() -> None:
     follower = np.where(RNG.random(6000) < 0.9, cause, ~cause)
     stratum = RNG.integers(0, 2, 6000)
     won = RNG.random(6000) < 1 / (1 + np.exp(-(-2 + 1.5 * cause + 0.5 * stratum)))
-    added, deviation, base = joint_log_odds(np.column_stack([cause, follower]).astype(float), won.astype(float), stratum, 1.0)
+    added, deviation, base = joint_log_odds(
+        np.column_stack([cause, follower]).astype(float), won.astype(float), stratum, 1.0
+    )
     assert (added[0] / deviation[0] > 5, abs(added[1] / deviation[1]) < 3) == (True, True)
     assert added[0] == pytest.approx(1.5, abs=0.25)
     assert abs(added[1]) < 0.25

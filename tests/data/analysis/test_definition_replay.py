@@ -4,14 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from winnable.data.analysis.definition_replay import doubts_about, handed_over
+from winnable.data.analysis.definition_replay import handed_over, warnings_about
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 
 
 def version(bar: float, **more: object) -> Definition:
-    card = {"threshold": 50, "rule": [{"says": "Large", "when": [{"field": "Employees", "at_least": bar}], "points": 50}]}
+    card = {
+        "threshold": 50,
+        "rule": [
+            {"says": "Large", "when": [{"field": "Employees", "at_least": bar}], "points": 50}
+        ],
+    }
     return definition_from(
         {
             "version": f"from {bar:g}",
@@ -30,9 +35,13 @@ def sources(tmp_path: Path) -> tuple[str, str]:
     rows = ["id,created,closed,status,Employees"]
     for i in range(100):
         status = "Won" if i % 10 == 0 else "Lost" if i % 10 < 9 else "New"
-        rows.append(f"{i},2024-01-{1 + i % 28:02},{'2024-02-20' if status != 'New' else ''},{status},{i}")
+        rows.append(
+            f"{i},2024-01-{1 + i % 28:02},{'2024-02-20' if status != 'New' else ''},{status},{i}"
+        )
     (tmp_path / "leads.csv").write_text("\n".join(rows) + "\n")
-    (tmp_path / "log.csv").write_text("id,at,kind\n" + "".join(f"{i},2024-01-{min(i + 5, 28):02},Demo\n" for i in range(20)))
+    (tmp_path / "log.csv").write_text(
+        "id,at,kind\n" + "".join(f"{i},2024-01-{min(i + 5, 28):02},Demo\n" for i in range(20))
+    )
     return str(tmp_path / "leads.csv"), str(tmp_path / "log.csv")
 
 
@@ -43,7 +52,13 @@ def read(agreed: Definition, sources: tuple[str, str], *, log: bool = False) -> 
 def test_each_version_passes_its_own_leads(sources: tuple[str, str]) -> None:
     loose, strict = version(10), version(90)
     told = handed_over(loose, read(loose, sources))
-    assert (told.version, told.leads, told.passed, told.known, told.won) == ("from 10", 100, 90, 81, 9)
+    assert (told.version, told.leads, told.passed, told.known, told.won) == (
+        "from 10",
+        100,
+        90,
+        81,
+        9,
+    )
     told = handed_over(strict, read(strict, sources))
     assert (told.passed, told.known, told.won) == (10, 9, 1)
 
@@ -67,7 +82,11 @@ def test_doubts_that_only_the_leads_can_raise(sources: tuple[str, str]) -> None:
     agreed = version(1000, stages={"MQL": {"status": ["Nwe"]}}, activities={"intent": ["Demos"]}, scorecard=[
         {"segment": [{"field": "Employes", "at_least": 5}]}
     ])  # fmt: skip
-    told = " ".join(doubts_about(agreed, read(agreed, sources, log=True)))
-    misspelt = ("no column 'Employes'; the nearest is 'Employees'", "no status 'Nwe'", "'Demos'; the nearest is 'Demo'")
+    told = " ".join(warnings_about(agreed, read(agreed, sources, log=True)))
+    misspelt = (
+        "no column 'Employes'; the nearest is 'Employees'",
+        "no status 'Nwe'",
+        "'Demos'; the nearest is 'Demo'",
+    )
     for words in (*misspelt, "fits none"):
         assert words in told

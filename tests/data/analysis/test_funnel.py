@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winnable.data.analysis.funnel import UNKNOWN, By, Funnel, funnel, funnel_table, source_of, wilson
+from winnable.data.analysis.funnel import (
+    UNKNOWN,
+    By,
+    Funnel,
+    funnel,
+    funnel_table,
+    source_of,
+    wilson,
+)
 from winnable.data.analysis.funnel_plot import funnel_plot
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.definition.load import definition_from
@@ -20,7 +28,13 @@ def definition(**more: object) -> Definition:
     return definition_from(
         {
             "outcome": {"won": ["Won"], "lost": ["Lost"], "horizon_days": 60},
-            "columns": {"id": "id", "created": "created", "closed": "closed", "status": "status", "source": "source"},
+            "columns": {
+                "id": "id",
+                "created": "created",
+                "closed": "closed",
+                "status": "status",
+                "source": "source",
+            },
             "stages": {
                 "MIL": {"status": ["New"]},
                 "MQL": {"status": ["Hot"], "label": "Hot enquiry"},
@@ -47,16 +61,26 @@ class Company:
             days = [created + pd.Timedelta(days=i) for i in range(len(words))]
             closed = days[-1].date() if words[-1] in {"Won", "Lost"} else ""
             self.leads.append((key, created.date(), closed, words[-1], source))
-            self.changes += [(key, days[i], "status", words[i - 1], words[i]) for i in range(1, len(words))]
+            self.changes += [
+                (key, days[i], "status", words[i - 1], words[i]) for i in range(1, len(words))
+            ]
 
     def read(self, folder: Path, agreed: Definition, *, history: bool = True) -> Crm:
         leads = pd.DataFrame(self.leads, columns=["id", "created", "closed", "status", "source"])
         leads.to_csv(folder / "leads.csv", index=False)
-        pd.DataFrame(self.changes, columns=["id", "at", "field", "old", "new"]).to_csv(folder / "history.csv", index=False)
-        return read_crm(agreed, str(folder / "leads.csv"), history=str(folder / "history.csv") if history else None)
+        pd.DataFrame(self.changes, columns=["id", "at", "field", "old", "new"]).to_csv(
+            folder / "history.csv", index=False
+        )
+        return read_crm(
+            agreed,
+            str(folder / "leads.csv"),
+            history=str(folder / "history.csv") if history else None,
+        )
 
 
-def report(company: Company, folder: Path, by: By = "source", *, history: bool = True, **more: object) -> Funnel:
+def report(
+    company: Company, folder: Path, by: By = "source", *, history: bool = True, **more: object
+) -> Funnel:
     agreed = definition(**more)
     return funnel(agreed, company.read(folder, agreed, history=history), NOW, by)
 
@@ -79,7 +103,9 @@ def test_stages_are_counted_as_they_were_reached(company: Company, tmp_path: Pat
         ("Sales accepted lead", 2, 5, 2),
         ("Closed Won", 2, 2, 2),
     ]
-    assert told.notes == ("4 leads came less than 60 days ago; they are counted, but are in no conversion.",)
+    assert told.notes == (
+        "4 leads came less than 60 days ago; they are counted, but are in no conversion.",
+    )
 
 
 def test_without_moves_no_stage_is_claimed(company: Company, tmp_path: Path) -> None:
@@ -113,7 +139,9 @@ def test_sources_are_drawn_to_each_other_and_graded(company: Company, tmp_path: 
     assert groups["Web"].advice == groups["Fair"].advice == ""
 
 
-def test_a_source_that_sales_ignores_is_not_refused_but_taken_up(company: Company, tmp_path: Path) -> None:
+def test_a_source_that_sales_ignores_is_not_refused_but_taken_up(
+    company: Company, tmp_path: Path
+) -> None:
     company.lead("Usual", "New Accepted Won", times=40)
     company.lead("Usual", "New Accepted Lost", times=360)
     company.lead("Ignored", "New Accepted Won", times=15)
@@ -131,8 +159,12 @@ def test_a_good_source_that_the_gate_leaves_out_is_named(company: Company, tmp_p
     company.lead("Web", "Won", times=20)
     company.lead("Friends", "Won", times=40)
     company.lead("Friends", "Lost", times=60)
-    told = report(company, tmp_path, history=False, growth_stage="mature", gate={"sources": ["Web"]})
-    assert next(group for group in told.groups if group.name == "Friends").advice.startswith("take up: the gate leaves it out")
+    told = report(
+        company, tmp_path, history=False, growth_stage="mature", gate={"sources": ["Web"]}
+    )
+    assert next(group for group in told.groups if group.name == "Friends").advice.startswith(
+        "take up: the gate leaves it out"
+    )
 
 
 def test_by_month(company: Company, tmp_path: Path) -> None:
@@ -140,7 +172,10 @@ def test_by_month(company: Company, tmp_path: Path) -> None:
     company.lead("Web", "Lost", day=3, times=3)
     company.lead("Web", "New", day=340, times=2)
     groups = report(company, tmp_path, "month").groups
-    assert [(group.name, group.leads, group.young) for group in groups] == [("2024-01", 4, 0), ("2024-12", 2, 2)]
+    assert [(group.name, group.leads, group.young) for group in groups] == [
+        ("2024-01", 4, 0),
+        ("2024-12", 2, 2),
+    ]
     assert groups[0].conversion == 0.25
     assert np.isnan(groups[1].conversion)
 
@@ -173,7 +208,9 @@ def test_the_plot_is_drawn(company: Company, tmp_path: Path, by: By) -> None:
     figure = funnel_plot(told)
     save_plot(figure, tmp_path / "funnel.png")
     assert (tmp_path / "funnel.png").read_bytes().startswith(b"\x89PNG")
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [step.name for step in told.steps]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        step.name for step in told.steps
+    ]
 
 
 def test_no_leads_at_all(company: Company, tmp_path: Path) -> None:
@@ -191,9 +228,17 @@ def test_wilson_is_the_published_interval() -> None:
 
 def test_x_education_sources(shared_data: Path) -> None:
     agreed = definition_from(
-        {"outcome": {"won": ["1"], "lost": ["0"]}, "columns": {"status": "Converted", "source": "Lead Source"}}, "test"
+        {
+            "outcome": {"won": ["1"], "lost": ["0"]},
+            "columns": {"status": "Converted", "source": "Lead Source"},
+        },
+        "test",
     )
     crm = read_crm(agreed, str(shared_data / "x-education" / "Leads.csv"))
     groups = {group.name: group for group in funnel(agreed, crm, latest_moment(crm)).groups}
-    assert (groups["Reference"].leads, groups["Reference"].won, groups["Reference"].grade) == (534, 490, "hot")
+    assert (groups["Reference"].leads, groups["Reference"].won, groups["Reference"].grade) == (
+        534,
+        490,
+        "hot",
+    )
     assert groups["blog"].high - groups["blog"].low > 0.3, "one lead leaves much open"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from winnable.data.analysis.rejections import refused
-from winnable.data.analysis.to_toml import refusal_lines
+from winnable.data.analysis.rejections import rejection_evidence
+from winnable.data.analysis.to_toml import rejection_lines
 from winnable.data.feedback.store.records import Label
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import load_definition
@@ -38,20 +38,24 @@ def test_what_unwanted_leads_have_in_common_is_proposed(company: tuple[Definitio
     for lead, field in zip(crm.leads["@id"][:600], industry[:600], strict=False):
         unwanted = rng.random() < (0.9 if field == "Retail" else 0.03)
         opinions[lead] = said(lead, "rejected", UNWANTED) if unwanted else said(lead, "accepted")
-    found = refused(definition, crm, opinions, ())
-    assert [(each.kind, str(each.condition)) for each in found] == [("unacceptable", "Industry is Retail")]
+    found = rejection_evidence(definition, crm, opinions, ())
+    assert [(each.kind, str(each.condition)) for each in found] == [
+        ("unacceptable", "Industry is Retail")
+    ]
     assert found[0].rejected.low > 0.5
     assert 0 < found[0].won.hits < found[0].won.trials
-    lines = list(refusal_lines(found))
+    lines = list(rejection_lines(found))
     assert lines[0] == "# For unacceptable = [...] of [profile]:"
     assert lines[1].startswith('{ field = "Industry", any_of = ["Retail"] },  # sales rejected ')
 
 
-def test_rejections_by_chance_and_for_other_reasons_propose_nothing(company: tuple[Definition, Crm]) -> None:
+def test_rejections_by_chance_and_for_other_reasons_propose_nothing(
+    company: tuple[Definition, Crm],
+) -> None:
     definition, crm = company
     rng = np.random.default_rng(2)
     labels = [("rejected", UNWANTED), ("rejected", "No budget"), ("junk", None), ("accepted", None)]
     opinions = {lead: said(lead, *labels[rng.integers(4)]) for lead in crm.leads["@id"]}
-    assert refused(definition, crm, opinions, ()) == ()
-    assert refused(definition, crm, {}, ()) == ()
-    assert list(refusal_lines(())) == []
+    assert rejection_evidence(definition, crm, opinions, ()) == ()
+    assert rejection_evidence(definition, crm, {}, ()) == ()
+    assert list(rejection_lines(())) == []

@@ -11,9 +11,9 @@ from winnable.data.analysis.suggest import Suggestions, suggest
 from winnable.data.analysis.to_toml import proposal
 from winnable.data.autodetect.draft import draft
 from winnable.data.autodetect.infer import guess
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import learn_plan
-from winnable.data.features.training_rows import take_snapshots
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import fit_feature_plan
+from winnable.data.features.training_rows import build_training_rows
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.definition.decide.scorecard import probability_of, score_points
 from winnable.definition.load import definition_from
@@ -24,7 +24,13 @@ def definition(**more: object) -> Definition:
     return definition_from(
         {
             "outcome": {"won": ["Won"], "lost": ["Lost"], "horizon_days": 60},
-            "columns": {"id": "id", "created": "created", "closed": "closed", "status": "status", "source": "Source"},
+            "columns": {
+                "id": "id",
+                "created": "created",
+                "closed": "closed",
+                "status": "status",
+                "source": "Source",
+            },
             **more,
         },
         "test",
@@ -37,14 +43,21 @@ def company(seed: int = 0, size: int = 3000, *, signal: bool = True) -> pd.DataF
     leads = pd.DataFrame(
         {
             "id": [f"L{i}" for i in range(size)],
-            "created": pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 500, size)), unit="D"),
+            "created": (
+                pd.Timestamp("2024-01-01")
+                + pd.to_timedelta(np.sort(rng.integers(0, 500, size)), unit="D")
+            ),
             "Source": rng.choice(["Friend", "Web", "Fair", "List"], size),
             "City": rng.choice(["Bonn", "Rome", "Lyon", "Oslo", "Kyiv"], size),
             "Employees": rng.integers(1, 1000, size),
             "Colour": rng.choice([f"colour {i}" for i in range(30)], size),
         }
     )
-    logit = -1.5 + signal * (1.2 * (leads.Source == "Friend") + 1.0 * (leads.Employees >= 600) - 4 * (leads.City == "Lyon"))
+    logit = -1.5 + signal * (
+        1.2 * (leads.Source == "Friend")
+        + 1.0 * (leads.Employees >= 600)
+        - 4 * (leads.City == "Lyon")
+    )
     won = rng.random(size) < 1 / (1 + np.exp(-logit))
     leads["status"] = np.where(won, "Won", "Lost")
     leads["closed"] = leads.created + pd.Timedelta(days=50)
@@ -56,7 +69,11 @@ def activities_of(leads: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     won = (leads.status == "Won").to_numpy()
     parts = []
-    kinds = (("Demo", np.where(won, 0.6, 0.2), 1), ("Mail", np.full(len(won), 0.5), 1), ("Invoice", won * 1.0, 55))
+    kinds = (
+        ("Demo", np.where(won, 0.6, 0.2), 1),
+        ("Mail", np.full(len(won), 0.5), 1),
+        ("Invoice", won * 1.0, 55),
+    )
     for kind, chance, day in kinds:
         did = rng.random(len(won)) < chance
         at = leads.created[did] + pd.to_timedelta(day + rng.random(did.sum()), unit="D")
@@ -64,11 +81,15 @@ def activities_of(leads: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
     return pd.concat(parts)
 
 
-def read(folder: Path, agreed: Definition, leads: pd.DataFrame, activities: pd.DataFrame | None = None) -> Crm:
+def read(
+    folder: Path, agreed: Definition, leads: pd.DataFrame, activities: pd.DataFrame | None = None
+) -> Crm:
     leads.to_csv(folder / "leads.csv", index=False)
     if activities is not None:
         activities.to_csv(folder / "log.csv", index=False)
-    return read_crm(agreed, str(folder / "leads.csv"), None if activities is None else str(folder / "log.csv"))
+    return read_crm(
+        agreed, str(folder / "leads.csv"), None if activities is None else str(folder / "log.csv")
+    )
 
 
 def told(found: Suggestions) -> dict[str, int]:
@@ -80,7 +101,11 @@ def test_what_was_put_there_is_found_and_nothing_else(tmp_path: Path) -> None:
     found = suggest(agreed, read(tmp_path, agreed, company()))
     rules = told(found)
     assert found.confirmed
-    assert set(rules) == {"Source is Friend", "City is Lyon", *(name for name in rules if name.startswith("Employees is"))}
+    assert set(rules) == {
+        "Source is Friend",
+        "City is Lyon",
+        *(name for name in rules if name.startswith("Employees is")),
+    }
     assert len(rules) == 3
     assert rules["Source is Friend"] == pytest.approx(1.2 * 20 / np.log(2), abs=8)
     assert rules["City is Lyon"] < -40
@@ -121,7 +146,9 @@ def test_a_signal_with_many_leads_and_no_effect_is_called_useless(tmp_path: Path
 
 def test_a_column_that_knows_the_outcome_is_left_out(tmp_path: Path) -> None:
     leads = company()
-    leads["Loss reason"] = np.where(leads.status == "Lost", np.resize(["Price", "Timing"], len(leads)), "")
+    leads["Loss reason"] = np.where(
+        leads.status == "Lost", np.resize(["Price", "Timing"], len(leads)), ""
+    )
     agreed = definition()
     found = suggest(agreed, read(tmp_path, agreed, leads))
     assert "Loss reason" in found.left_out
@@ -130,9 +157,18 @@ def test_a_column_that_knows_the_outcome_is_left_out(tmp_path: Path) -> None:
 
 def test_one_person_counts_once(tmp_path: Path) -> None:
     leads = company(size=400, signal=False)
-    again = pd.concat([leads.assign(id=leads.id + f"-{i}", Person=leads.id + "@x.example") for i in range(5)])
-    plain, agreed = definition(), definition(columns={**definition().columns.model_dump(exclude_none=True), "person": "Person"})
-    once, each = (suggest(version, read(tmp_path, version, again)).leads for version in (agreed, plain))
+    again = pd.concat(
+        [leads.assign(id=leads.id + f"-{i}", Person=leads.id + "@x.example") for i in range(5)]
+    )
+    plain, agreed = (
+        definition(),
+        definition(
+            columns={**definition().columns.model_dump(exclude_none=True), "person": "Person"}
+        ),
+    )
+    once, each = (
+        suggest(version, read(tmp_path, version, again)).leads for version in (agreed, plain)
+    )
     assert 380 < once <= 400
     assert each == 5 * once
 
@@ -153,19 +189,35 @@ def test_without_times_leads_are_held_back_by_lot(tmp_path: Path) -> None:
 
 
 def test_the_proposal_loads_and_its_probabilities_are_right(tmp_path: Path) -> None:
-    agreed = definition(scorecard=[{"name": "From past wins", "conversion_at_threshold": 0.2, "points_to_double_the_odds": 10}])
+    agreed = definition(
+        scorecard=[
+            {
+                "name": "From past wins",
+                "conversion_at_threshold": 0.2,
+                "points_to_double_the_odds": 10,
+            }
+        ]
+    )
     leads = company()
     crm = read(tmp_path, agreed, leads)
     text = proposal(agreed, suggest(agreed, crm))
     card = tomllib.loads(text)["scorecard"][0]
-    assert (card["name"], card["conversion_at_threshold"], card["points_to_double_the_odds"]) == ("From past wins (2)", 0.2, 10)
+    assert (card["name"], card["conversion_at_threshold"], card["points_to_double_the_odds"]) == (
+        "From past wins (2)",
+        0.2,
+        10,
+    )
     assert text.count("# ") >= len(card["rule"]), "every rule has its evidence"
-    pasted = definition_from({**agreed.model_dump(mode="json", exclude_defaults=True), "scorecard": [card]}, "test")
+    pasted = definition_from(
+        {**agreed.model_dump(mode="json", exclude_defaults=True), "scorecard": [card]}, "test"
+    )
     latest = latest_moment(crm)
     assert latest is not None
-    rows = take_snapshots(pasted, crm, latest.to_pydatetime())
+    rows = build_training_rows(pasted, crm, latest.to_pydatetime())
     rows = rows.take(rows.known)
-    points = score_points(pasted, facts_of(learn_plan(pasted, crm), pasted, crm, rows.leads, rows.as_of))
+    points = score_points(
+        pasted, compute_features(fit_feature_plan(pasted, crm), pasted, crm, rows.leads, rows.as_of)
+    )
     assert probability_of(points.logit).mean() == pytest.approx(rows.won.mean(), abs=0.03)
 
 
@@ -193,4 +245,6 @@ def test_x_education(shared_data: Path) -> None:
     assert rules["Lead Origin is Lead Add Form"] > 20
     assert rules["What is your current occupation is Working Professional"] > 20
     assert rules["Do Not Email is Yes"] < 0
-    assert all(rule.points * np.log(rule.effect.odds_ratio) > 0 for rule in found.rules), "points agree with their evidence"
+    assert all(rule.points * np.log(rule.effect.odds_ratio) > 0 for rule in found.rules), (
+        "points agree with their evidence"
+    )

@@ -20,7 +20,11 @@ def closed_where(status: np.ndarray, *ended: str) -> list[str]:
 
 
 SALES = cycled(
-    "Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted", "Closed - Not Converted"
+    "Open - Not Contacted",
+    "Working - Contacted",
+    "Closed - Converted",
+    "Closed - Not Converted",
+    "Closed - Not Converted",
 )
 DEALS = cycled("Qualification", "Proposal/Price Quote", "Closed Won", "Closed Lost", "Closed Lost")
 LIFE = cycled("Subscriber", "Lead", "Marketing Qualified Lead", "Sales Qualified Lead", "Customer")
@@ -184,7 +188,12 @@ EXPORTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
             "created": "Created On",
             "source": "Lead Source",
             "person": "Email",
-            "ignore": ("Status Reason", "Rating", "(Do Not Modify) Modified On", "(Do Not Modify) Row Checksum"),
+            "ignore": (
+                "Status Reason",
+                "Rating",
+                "(Do Not Modify) Modified On",
+                "(Do Not Modify) Row Checksum",
+            ),
         },
     ),
     "Dynamics 365 opportunities": (
@@ -298,7 +307,9 @@ EXPORTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
             "name": [f"Deal {i}" for i in range(ROWS)],
             "email_from": MAILS,
             "stage_id": ODOO,
-            "won_status": np.where(ODOO == "Won", "won", np.where(ODOO == "New", "lost", "pending")),
+            "won_status": np.where(
+                ODOO == "Won", "won", np.where(ODOO == "New", "lost", "pending")
+            ),
             "create_date": DATES,
             "date_closed": closed_where(ODOO, "Won", "New"),
             "source_id": SOURCES,

@@ -62,7 +62,12 @@ def test_a_german_export_of_no_vendor_is_read_by_its_names(tmp_path: Path) -> No
         "Erstellt am": [f"{1 + row % 28:02d}.03.2025" for row in rows],
     }
     roles = defined(written(tmp_path, columns)).columns
-    assert (roles.id, roles.person, roles.source, roles.created) == ("Lead-Nr", "E-Mail", "Quelle", "Erstellt am")
+    assert (roles.id, roles.person, roles.source, roles.created) == (
+        "Lead-Nr",
+        "E-Mail",
+        "Quelle",
+        "Erstellt am",
+    )
 
 
 def test_open_statuses_become_stages(tmp_path: Path) -> None:
@@ -84,14 +89,24 @@ def test_a_refusal_to_be_contacted_is_no_consent(tmp_path: Path) -> None:
     ("statuses", "won", "lost"),
     [
         (("Gewonnen", "Abgesagt", "In Verhandlung"), {"Gewonnen"}, {"Abgesagt"}),
-        (("Converted", "Not Converted", "Unqualified"), {"Converted"}, {"Not Converted", "Unqualified"}),
+        (
+            ("Converted", "Not Converted", "Unqualified"),
+            {"Converted"},
+            {"Not Converted", "Unqualified"},
+        ),
         (("Customer", "Lost customer", "New"), {"Customer"}, {"Lost customer"}),
         (("Qualified", "Disqualified", "New"), {"Qualified"}, {"Disqualified"}),
         (("closed_won", "closed_lost", "open"), {"closed_won"}, {"closed_lost"}),
-        (("Sold", "Junk Lead", "No longer interested"), {"Sold"}, {"Junk Lead", "No longer interested"}),
+        (
+            ("Sold", "Junk Lead", "No longer interested"),
+            {"Sold"},
+            {"Junk Lead", "No longer interested"},
+        ),
     ],
 )
-def test_words_of_statuses(statuses: tuple[str, ...], won: set[str], lost: set[str], tmp_path: Path) -> None:
+def test_words_of_statuses(
+    statuses: tuple[str, ...], won: set[str], lost: set[str], tmp_path: Path
+) -> None:
     agreed = defined(written(tmp_path, {"key": np.arange(ROWS), "status": cycled(*statuses)}))
     assert set(agreed.outcome.won) == won
     assert set(agreed.outcome.lost) == lost
@@ -113,14 +128,26 @@ def test_a_column_that_only_won_leads_have_is_not_learned_from(tmp_path: Path) -
 def test_a_column_that_open_leads_often_lack_is_not_learned_from(tmp_path: Path) -> None:
     status = cycled("Won", "Lost", "New", "New")
     lacking = (status == "New") & (np.arange(ROWS) % 8 > 2)
-    columns = {"key": np.arange(ROWS), "status": status, "account": np.where(lacking, "", "Acme"), "Branch": cycled("A", "B")}
+    columns = {
+        "key": np.arange(ROWS),
+        "status": status,
+        "account": np.where(lacking, "", "Acme"),
+        "Branch": cycled("A", "B"),
+    }
     assert "open ones" in guess(written(tmp_path, columns)).ignore["account"]
 
 
 def test_fields_with_a_history_are_neither_fixed_nor_ignored(tmp_path: Path) -> None:
-    columns = {"status": cycled("Won", "Lost"), "Rating": cycled("A", "B"), "Country": "DE", "Hobby": cycled("Chess", "Golf")}
+    columns = {
+        "status": cycled("Won", "Lost"),
+        "Rating": cycled("A", "B"),
+        "Country": "DE",
+        "Hobby": cycled("Chess", "Golf"),
+    }
     source = written(tmp_path, {"id": np.arange(ROWS), **columns})
-    (tmp_path / "history.csv").write_text("id,at,field,old,new\n1,2024-01-01,Rating,,A\n1,2024-01-01,Country,,DE\n")
+    (tmp_path / "history.csv").write_text(
+        "id,at,field,old,new\n1,2024-01-01,Rating,,A\n1,2024-01-01,Country,,DE\n"
+    )
     without, with_history = guess(source), guess(source, None, str(tmp_path / "history.csv"))
     assert ("Rating" in without.ignore, "Country" in without.fixed) == (True, True)
     assert ("Rating" in with_history.ignore, "Country" in with_history.fixed) == (False, False)
@@ -131,25 +158,56 @@ def test_fields_with_a_history_are_neither_fixed_nor_ignored(tmp_path: Path) -> 
 
 def test_kinds_of_activity_are_sorted_by_their_names(tmp_path: Path) -> None:
     source = written(tmp_path, {"Lead ID": np.arange(ROWS), "Status": cycled("Won", "Lost")})
-    kinds = ["Pricing page", "Demo request", "E-book", "Webinar", "Event booth", "Email Opened", "Unsubscribed", "W_Nabellen"]
-    (tmp_path / "log.csv").write_text("Lead ID,At,Type\n" + "".join(f"{i},2024-01-01,{kind}\n" for i, kind in enumerate(kinds)))
+    kinds = [
+        "Pricing page",
+        "Demo request",
+        "E-book",
+        "Webinar",
+        "Event booth",
+        "Email Opened",
+        "Unsubscribed",
+        "W_Nabellen",
+    ]
+    (tmp_path / "log.csv").write_text(
+        "Lead ID,At,Type\n" + "".join(f"{i},2024-01-01,{kind}\n" for i, kind in enumerate(kinds))
+    )
     agreed = defined(source, str(tmp_path / "log.csv"))
     assert set(agreed.activities.intent) == {"Pricing page", "Demo request"}
     assert set(agreed.activities.interest) == {"E-book", "Webinar", "Event booth", "Email Opened"}
 
 
 def test_where_nothing_tells_who_was_won_the_error_says_what_to_write(tmp_path: Path) -> None:
-    source = written(tmp_path, {"key": np.arange(ROWS), "city": cycled("Bonn", "Lyon"), "phase of moon": cycled("new", "full")})
-    with pytest.raises(DataError, match="no column tells which leads were won; nearest are") as error:
+    source = written(
+        tmp_path,
+        {
+            "key": np.arange(ROWS),
+            "city": cycled("Bonn", "Lyon"),
+            "phase of moon": cycled("new", "full"),
+        },
+    )
+    with pytest.raises(
+        DataError, match="no column tells which leads were won; nearest are"
+    ) as error:
         guess(source)
-    for words in ("'city' (Bonn, Lyon)", 'won = ["..."]', "join it to the leads on 'key'", "won_date"):
+    for words in (
+        "'city' (Bonn, Lyon)",
+        'won = ["..."]',
+        "join it to the leads on 'key'",
+        "won_date",
+    ):
         assert words in str(error.value)
 
 
 def test_words_of_an_export_cannot_break_out_of_the_file(tmp_path: Path) -> None:
     name = 'Ev"il\\ \x7f ]\n[gate]\nprobability = 0.9 #'
     source = written(
-        tmp_path, {"key": np.arange(ROWS), "status": cycled("Won", "Lost"), name: cycled("a", "b"), "Notes\r\nx": "y"}
+        tmp_path,
+        {
+            "key": np.arange(ROWS),
+            "status": cycled("Won", "Lost"),
+            name: cycled("a", "b"),
+            "Notes\r\nx": "y",
+        },
     )
     agreed = defined(source)
     assert agreed.gate.probability is None
@@ -178,20 +236,49 @@ def olist(folder: Path, joined: Path) -> str:
 
 def test_public_histories_need_no_edit(shared_data: Path, tmp_path: Path) -> None:
     maven = defined(str(shared_data / "maven-crm" / "sales_pipeline.csv"))
-    assert (maven.outcome.won, maven.outcome.lost, maven.columns.created) == (("Won",), ("Lost",), "engage_date")
+    assert (maven.outcome.won, maven.outcome.lost, maven.columns.created) == (
+        ("Won",),
+        ("Lost",),
+        "engage_date",
+    )
     assert {"close_value", "account"} <= set(maven.columns.ignore)
     education = defined(str(shared_data / "x-education" / "Leads.csv"))
-    assert (education.columns.status, education.outcome.won, education.outcome.lost) == ("Converted", ("1",), ("0",))
-    assert {"Tags", "Lead Quality", "Last Activity", "Asymmetrique Profile Score"} <= set(education.columns.ignore)
+    assert (education.columns.status, education.outcome.won, education.outcome.lost) == (
+        "Converted",
+        ("1",),
+        ("0",),
+    )
+    assert {"Tags", "Lead Quality", "Last Activity", "Asymmetrique Profile Score"} <= set(
+        education.columns.ignore
+    )
     bank = defined(str(shared_data / "bank-marketing" / "bank-additional-full.csv"))
     assert (bank.columns.status, bank.outcome.won, bank.outcome.lost) == ("y", ("yes",), ("no",))
     assert "duration" in bank.columns.ignore
-    loans = defined(str(shared_data / "bpi-2012" / "leads.csv.gz"), str(shared_data / "bpi-2012" / "activities.csv.gz"))
-    assert (loans.columns.id, loans.columns.created, loans.columns.closed) == ("lead_id", "created", "closed")
+    loans = defined(
+        str(shared_data / "bpi-2012" / "leads.csv.gz"),
+        str(shared_data / "bpi-2012" / "activities.csv.gz"),
+    )
+    assert (loans.columns.id, loans.columns.created, loans.columns.closed) == (
+        "lead_id",
+        "created",
+        "closed",
+    )
     with pytest.raises(DataError, match="'origin'"):
-        guess(str(shared_data / "olist-marketing-funnel" / "olist_marketing_qualified_leads_dataset.csv"))
+        guess(
+            str(
+                shared_data
+                / "olist-marketing-funnel"
+                / "olist_marketing_qualified_leads_dataset.csv"
+            )
+        )
     source = olist(shared_data / "olist-marketing-funnel", tmp_path / "olist.csv")
     sellers = defined(source)
-    assert (sellers.outcome.won, sellers.columns.status, sellers.columns.closed) == (("*",), "won_date", "won_date")
+    assert (sellers.outcome.won, sellers.columns.status, sellers.columns.closed) == (
+        ("*",),
+        "won_date",
+        "won_date",
+    )
     assert {"seller_id", "sdr_id", "lead_type", "business_segment"} <= set(sellers.columns.ignore)
-    assert (read_crm(sellers, source).leads["@status"] == "*").sum() == 841  # one was won before its first contact
+    assert (
+        read_crm(sellers, source).leads["@status"] == "*"
+    ).sum() == 841  # one was won before its first contact

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnable.core.columns import Facts, Measure
+from winnable.core.columns import ActivityAggregate, FeatureTable
 from winnable.core.timestamps import microseconds
-from winnable.data.features.offline import facts_of, measure_expression
-from winnable.data.features.online import Activity, facts_of_records
-from winnable.data.features.plan import AGE, FeaturePlan, Field, learn_plan
+from winnable.data.features.offline import aggregate_expression, compute_features
+from winnable.data.features.online import Activity, features_of_records
+from winnable.data.features.plan import AGE, FeaturePlan, Field, fit_feature_plan
 from winnable.data.ingestion.crm import Crm
 from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.data.leakage.names import name_clue
@@ -22,21 +22,33 @@ from winnable.definition.schema import Definition
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = ("Pricing page", "E-book", "Webinar")
 MEASURES = tuple(
-    Measure(what, kinds, days) for what in ("count", "days_since", "kinds") for kinds in ((), KINDS[:2]) for days in (None, 7)
-) + tuple(Measure("change", kinds, days) for kinds in ((), KINDS[:2]) for days in (7, 20))
+    ActivityAggregate(what, kinds, days)
+    for what in ("count", "days_since", "kinds")
+    for kinds in ((), KINDS[:2])
+    for days in (None, 7)
+) + tuple(ActivityAggregate("change", kinds, days) for kinds in ((), KINDS[:2]) for days in (7, 20))
 FIELDS = (Field("Employees", "number"), Field("Title", "words"), Field("Last visit", "moment"))
 PLAN = FeaturePlan(FIELDS, MEASURES, Field("Created", "moment", learn=False))
 
 
 def definition(**columns: object) -> Definition:
     roles = {"id": "Id", "status": "Status", "created": "Created", "closed": "Closed", **columns}
-    return definition_from({"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": roles}, "test")
+    return definition_from(
+        {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": roles}, "test"
+    )
 
 
-def crm(leads: list[dict[str, object]], activities: list[dict[str, object]], history: list[dict[str, object]]) -> Crm:
+def crm(
+    leads: list[dict[str, object]],
+    activities: list[dict[str, object]],
+    history: list[dict[str, object]],
+) -> Crm:
     """Tables as the input contract promises them."""
     table = pd.DataFrame(leads)
-    words = {name: table[name].astype("str") for name in ("Id", "Employees", "Title", "Last visit", "Created")}
+    words = {
+        name: table[name].astype("str")
+        for name in ("Id", "Employees", "Title", "Last visit", "Created")
+    }
     created = pd.to_datetime(table["Created"], utc=True).astype("datetime64[us, UTC]")
     done = pd.DataFrame(activities, columns=["@id", "@at", "@kind", "@recorded"])
     for name in ("@at", "@recorded"):
@@ -46,7 +58,9 @@ def crm(leads: list[dict[str, object]], activities: list[dict[str, object]], his
     for frame, names in ((done, ["@id", "@kind"]), (changes, ["@id", "@field", "@old", "@new"])):
         frame[names] = frame[names].astype("str")
     return Crm(
-        leads=pd.DataFrame({**words, "@id": words["Id"], "@created": created}).assign(**{"@status": "Won"}),
+        leads=pd.DataFrame({**words, "@id": words["Id"], "@created": created}).assign(
+            **{"@status": "Won"}
+        ),
         activities=done.sort_values(["@id", "@at"], kind="stable"),
         history=changes.sort_values(["@id", "@field", "@at"], kind="stable"),
         rejects=pd.DataFrame(columns=["table", "row", "id", "reason"]),
@@ -94,7 +108,10 @@ def companies(draw: st.DrawFn) -> tuple[Crm, list[int], list[datetime]]:
             "@old": draw(values[field]),
             "@new": draw(values[field]),
         }
-        if all((change["@id"], change["@field"], change["@at"]) != (c["@id"], c["@field"], c["@at"]) for c in history):
+        if all(
+            (change["@id"], change["@field"], change["@at"]) != (c["@id"], c["@field"], c["@at"])
+            for c in history
+        ):
             history.append(change)
     rows = [draw(st.integers(0, size - 1)) for _ in range(draw(st.integers(1, 5)))]
     return crm(leads, activities, history), rows, [draw(moments) for _ in rows]
@@ -112,7 +129,7 @@ def known_value(tables: Crm, lead: str, field: str, as_of: datetime) -> object:
     return min(future, key=lambda c: c[1])[3] if future else value
 
 
-def plainly(tables: Crm, lead: int, as_of: datetime) -> Facts:
+def plainly(tables: Crm, lead: int, as_of: datetime) -> FeatureTable:
     """One lead as a request would describe it, with the values that the oracle says were known."""
     assert tables.activities is not None
     row = tables.leads.iloc[lead]
@@ -124,14 +141,18 @@ def plainly(tables: Crm, lead: int, as_of: datetime) -> Facts:
         for each in tables.activities.itertuples(index=False)
         if each[0] == row["@id"]
     ]
-    return facts_of_records(PLAN, [record], [done], [as_of])
+    return features_of_records(PLAN, [record], [done], [as_of])
 
 
 @settings(max_examples=50, deadline=None)
 @given(companies())
-def test_many_rows_and_one_lead_are_rendered_alike(company: tuple[Crm, list[int], list[datetime]]) -> None:
+def test_many_rows_and_one_lead_are_rendered_alike(
+    company: tuple[Crm, list[int], list[datetime]],
+) -> None:
     tables, rows, as_of = company
-    together = facts_of(PLAN, definition(), tables, np.array(rows), np.array([microseconds(when) for when in as_of]))
+    together = compute_features(
+        PLAN, definition(), tables, np.array(rows), np.array([microseconds(when) for when in as_of])
+    )
     for position, (lead, when) in enumerate(zip(rows, as_of, strict=True)):
         alone = plainly(tables, lead, when)
         assert set(alone.columns) == set(together.columns)
@@ -152,7 +173,7 @@ def test_a_value_counts_only_if_a_change_tells_its_time_or_the_definition_calls_
     tables, agreed = company[0], definition(fixed=fixed)
     assert tables.history is not None
     told = {change[2] for change in tables.history.itertuples(index=False)}
-    learned = learn_plan(agreed, tables, left_out(assess_columns(agreed, tables))).learned
+    learned = fit_feature_plan(agreed, tables, left_out(assess_columns(agreed, tables))).learned
     for field in ("Employees", "Title", "Last visit"):
         assert not told or field in told or field in fixed or field not in learned
         if told and field not in told and field in fixed and name_clue(field) is None:
@@ -161,10 +182,14 @@ def test_a_value_counts_only_if_a_change_tells_its_time_or_the_definition_calls_
 
 @settings(max_examples=50, deadline=None)
 @given(companies())
-def test_measures_are_what_a_naive_count_says(company: tuple[Crm, list[int], list[datetime]]) -> None:
+def test_measures_are_what_a_naive_count_says(
+    company: tuple[Crm, list[int], list[datetime]],
+) -> None:
     tables, rows, as_of = company
     assert tables.activities is not None
-    facts = facts_of(PLAN, definition(), tables, np.array(rows), np.array([microseconds(when) for when in as_of]))
+    features = compute_features(
+        PLAN, definition(), tables, np.array(rows), np.array([microseconds(when) for when in as_of])
+    )
     for position, (lead, when) in enumerate(zip(rows, as_of, strict=True)):
         done = tables.activities[tables.activities["@id"] == f"L{lead}"]
         done = done[(done["@at"] < when) & (done["@recorded"] < when)]
@@ -172,70 +197,134 @@ def test_measures_are_what_a_naive_count_says(company: tuple[Crm, list[int], lis
             counted = done[done["@kind"].isin(measure.kinds)] if measure.kinds else done
             since = when - timedelta(days=measure.within_days or 0)
             if measure.what == "change":
-                before = counted[(counted["@at"] < since) & (counted["@at"] >= since - (when - since))]
+                before = counted[
+                    (counted["@at"] < since) & (counted["@at"] >= since - (when - since))
+                ]
                 expected = (counted["@at"] >= since).sum() - len(before)
-                assert facts.numbers(measure.name)[position] == expected, measure.name
+                assert features.numbers(measure.name)[position] == expected, measure.name
                 continue
             if measure.within_days is not None:
                 counted = counted[counted["@at"] >= when - timedelta(days=measure.within_days)]
             if measure.what == "days_since":
-                expected = (when - counted["@at"].max()) / timedelta(days=1) if len(counted) else np.nan
+                expected = (
+                    (when - counted["@at"].max()) / timedelta(days=1) if len(counted) else np.nan
+                )
             else:
                 expected = len(counted) if measure.what == "count" else counted["@kind"].nunique()
-            assert facts.numbers(measure.name)[position] == pytest.approx(expected, nan_ok=True), measure.name
+            assert features.numbers(measure.name)[position] == pytest.approx(
+                expected, nan_ok=True
+            ), measure.name
 
 
 def test_nothing_of_the_very_moment_or_later_counts() -> None:
     at = START + timedelta(days=5)
-    lead = {"Id": "L0", "Employees": "7", "Title": "VP", "Last visit": None, "Created": START.isoformat()}
+    lead = {
+        "Id": "L0",
+        "Employees": "7",
+        "Title": "VP",
+        "Last visit": None,
+        "Created": START.isoformat(),
+    }
     did = [{"@id": "L0", "@at": at, "@kind": "E-book", "@recorded": at}]
     changed = [{"@id": "L0", "@at": at, "@field": "Title", "@old": "Clerk", "@new": "VP"}]
     tables = crm([lead], did, changed)
     rows = np.zeros(2, dtype=np.int64)
-    facts = facts_of(PLAN, definition(), tables, rows, np.array([microseconds(at), microseconds(at) + 1]))
-    assert facts.numbers("times any activity").tolist() == [0, 1]
-    titles = facts.words("Title")
+    features = compute_features(
+        PLAN, definition(), tables, rows, np.array([microseconds(at), microseconds(at) + 1])
+    )
+    assert features.numbers("times any activity").tolist() == [0, 1]
+    titles = features.words("Title")
     assert [titles.vocabulary[code] for code in titles.codes] == ["Clerk", "VP"]
 
 
 def test_an_activity_recorded_late_counts_from_when_it_was_recorded() -> None:
-    lead = {"Id": "L0", "Employees": "7", "Title": "VP", "Last visit": None, "Created": START.isoformat()}
-    did = [{"@id": "L0", "@at": START + timedelta(days=1), "@kind": "E-book", "@recorded": START + timedelta(days=10)}]
+    lead = {
+        "Id": "L0",
+        "Employees": "7",
+        "Title": "VP",
+        "Last visit": None,
+        "Created": START.isoformat(),
+    }
+    did = [
+        {
+            "@id": "L0",
+            "@at": START + timedelta(days=1),
+            "@kind": "E-book",
+            "@recorded": START + timedelta(days=10),
+        }
+    ]
     tables = crm([lead], did, [])
     as_of = [microseconds(START + timedelta(days=days)) for days in (5, 11)]
-    facts = facts_of(PLAN, definition(), tables, np.zeros(2, dtype=np.int64), np.array(as_of))
-    assert facts.numbers("times any activity").tolist() == [0, 1]
-    assert facts.numbers("days since any activity")[1] == 10
+    features = compute_features(
+        PLAN, definition(), tables, np.zeros(2, dtype=np.int64), np.array(as_of)
+    )
+    assert features.numbers("times any activity").tolist() == [0, 1]
+    assert features.numbers("days since any activity")[1] == 10
 
 
 def test_a_field_called_fixed_keeps_its_value_whatever_the_history_says() -> None:
-    lead = {"Id": "L0", "Employees": "7", "Title": "VP", "Last visit": None, "Created": START.isoformat()}
-    changed = [{"@id": "L0", "@at": START + timedelta(days=9), "@field": "Title", "@old": "Clerk", "@new": "VP"}]
+    lead = {
+        "Id": "L0",
+        "Employees": "7",
+        "Title": "VP",
+        "Last visit": None,
+        "Created": START.isoformat(),
+    }
+    changed = [
+        {
+            "@id": "L0",
+            "@at": START + timedelta(days=9),
+            "@field": "Title",
+            "@old": "Clerk",
+            "@new": "VP",
+        }
+    ]
     as_of = np.array([microseconds(START + timedelta(days=1))])
     for fixed, expected in (((), "Clerk"), (("Title",), "VP")):
-        titles = facts_of(PLAN, definition(fixed=list(fixed)), crm([lead], [], changed), np.array([0]), as_of).words("Title")
+        titles = compute_features(
+            PLAN, definition(fixed=list(fixed)), crm([lead], [], changed), np.array([0]), as_of
+        ).words("Title")
         assert titles.vocabulary[titles.codes[0]] == expected
 
 
 def test_the_plan_reads_columns_by_what_stands_in_them_and_survives_json() -> None:
     leads = [
-        {"Id": f"L{i}", "Employees": f"{i},000", "Title": "VP", "Last visit": f"{i + 1}.3.2026", "Created": START.isoformat()}
+        {
+            "Id": f"L{i}",
+            "Employees": f"{i},000",
+            "Title": "VP",
+            "Last visit": f"{i + 1}.3.2026",
+            "Created": START.isoformat(),
+        }
         for i in range(20)
     ]
     tables = crm(leads, [{"@id": "L1", "@at": START, "@kind": "E-book", "@recorded": START}], [])
-    plan = learn_plan(definition(ignore=["Notes"]), tables)
-    assert {field.name: field.kind for field in plan.fields} == {"Employees": "number", "Title": "words", "Last visit": "moment"}
+    plan = fit_feature_plan(definition(ignore=["Notes"]), tables)
+    assert {field.name: field.kind for field in plan.fields} == {
+        "Employees": "number",
+        "Title": "words",
+        "Last visit": "moment",
+    }
     assert AGE in plan.learned
     assert "times E-book" in plan.learned
     assert FeaturePlan.from_json(plan.to_json()) == plan
 
 
 def test_what_ends_a_lead_is_never_learned() -> None:
-    leads = [{"Id": f"L{i}", "Employees": "1", "Title": "VP", "Last visit": None, "Created": START.isoformat()} for i in range(3)]
+    leads = [
+        {
+            "Id": f"L{i}",
+            "Employees": "1",
+            "Title": "VP",
+            "Last visit": None,
+            "Created": START.isoformat(),
+        }
+        for i in range(3)
+    ]
     tables = crm(leads, [], [])
     tables.leads["Status"] = pd.Series(["Won", "Lost", "Open"], dtype="str")
     tables.leads["Closed"] = pd.Series(["2026-02-01", "2026-02-01", None], dtype="str")
-    plan = learn_plan(definition(ignore=["Title"]), tables)
+    plan = fit_feature_plan(definition(ignore=["Title"]), tables)
     assert not {"Id", "Status", "Closed", "Created", "Title"} & set(plan.learned)
 
 
@@ -243,9 +332,13 @@ def test_the_question_to_the_activity_log_can_be_put_to_spark() -> None:
     import ibis
 
     rows = ibis.table({"row": "int64", "lead": "int64", "as_of": "int64"}, name="snapshots")
-    events = ibis.table({"lead": "int64", "at": "int64", "known": "int64", "kind": "string"}, name="events")
-    query = str(ibis.to_sql(measure_expression(MEASURES, rows, events), dialect="pyspark"))
+    events = ibis.table(
+        {"lead": "int64", "at": "int64", "known": "int64", "kind": "string"}, name="events"
+    )
+    query = str(ibis.to_sql(aggregate_expression(MEASURES, rows, events), dialect="pyspark"))
     assert f"AS `m{len(MEASURES) - 1}`" in query
     # A join by anything but equality would not scale there.
     assert query.count("JOIN") == 1
-    assert query.split("JOIN `events` AS")[1].split("ON")[1].split(")", maxsplit=1)[0].count("=") == 1
+    assert (
+        query.split("JOIN `events` AS")[1].split("ON")[1].split(")", maxsplit=1)[0].count("=") == 1
+    )

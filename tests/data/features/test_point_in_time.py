@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnable.data.features.point_in_time import as_of, cannot_be_undone
+from winnable.data.features.point_in_time import as_of, irreversible_columns
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
@@ -16,21 +16,38 @@ from winnable.errors import DataError
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ENDS = ("Won", "Lost")
-ROLES = {"id": "Id", "status": "Status", "created": "Created", "closed": "Closed", "source": "Source", "fixed": ["Country"]}
+ROLES = {
+    "id": "Id",
+    "status": "Status",
+    "created": "Created",
+    "closed": "Closed",
+    "source": "Source",
+    "fixed": ["Country"],
+}
 
 
 def definition(**columns: object) -> Definition:
-    return definition_from({"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {**ROLES, **columns}}, "test")
+    return definition_from(
+        {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {**ROLES, **columns}}, "test"
+    )
 
 
 def times(values: object) -> pd.Series:
     return pd.to_datetime(pd.Series(values), utc=True).astype("datetime64[us, UTC]")
 
 
-def tables(leads: list[dict[str, object]], activities: list[dict[str, object]], history: list[dict[str, object]]) -> Crm:
+def tables(
+    leads: list[dict[str, object]],
+    activities: list[dict[str, object]],
+    history: list[dict[str, object]],
+) -> Crm:
     """Tables as the input contract promises them."""
-    frame = pd.DataFrame(leads, columns=["Id", "Status", "Source", "Title", "Country", "created", "closed"])
-    words = {name: frame[name].astype("str") for name in ("Id", "Status", "Source", "Title", "Country")}
+    frame = pd.DataFrame(
+        leads, columns=["Id", "Status", "Source", "Title", "Country", "created", "closed"]
+    )
+    words = {
+        name: frame[name].astype("str") for name in ("Id", "Status", "Source", "Title", "Country")
+    }
     dates = {"@created": times(frame["created"]), "@closed": times(frame["closed"])}
     written = {
         "Created": dates["@created"].astype("str"),
@@ -46,7 +63,11 @@ def tables(leads: list[dict[str, object]], activities: list[dict[str, object]], 
     changes = changes.sort_values(["@id", "@field", "@at"], kind="stable")
     rejects = pd.DataFrame(columns=["table", "row", "id", "reason"])
     return Crm(
-        pd.DataFrame({**words, **written, **roles, **dates}), done.astype({"@id": "str", "@kind": "str"}), changes, rejects, ()
+        pd.DataFrame({**words, **written, **roles, **dates}),
+        done.astype({"@id": "str", "@kind": "str"}),
+        changes,
+        rejects,
+        (),
     )
 
 
@@ -64,17 +85,33 @@ def companies(draw: st.DrawFn) -> Crm:
         created = draw(moments)
         closed = draw(st.none() | moments) if status in ENDS else None
         leads.append(
-            {"Id": f"L{i}", "Status": status, "created": created, "closed": None if closed is None else max(created, closed)}
+            {
+                "Id": f"L{i}",
+                "Status": status,
+                "created": created,
+                "closed": None if closed is None else max(created, closed),
+            }
             | {name: draw(words) for name in ("Source", "Title", "Country")}
         )
         for field, values in (("Status", statuses), ("Source", words), ("Country", words)):
             whens = draw(st.lists(moments, max_size=3, unique=True))
             history += [
-                {"@id": f"L{i}", "@at": when, "@field": field, "@old": draw(values), "@new": draw(values)}
+                {
+                    "@id": f"L{i}",
+                    "@at": when,
+                    "@field": field,
+                    "@old": draw(values),
+                    "@new": draw(values),
+                }
                 for when in sorted(whens)
             ]
     activities = [
-        {"@id": f"L{draw(st.integers(0, size - 1))}", "@at": draw(moments), "@kind": "Call", "@recorded": draw(moments)}
+        {
+            "@id": f"L{draw(st.integers(0, size - 1))}",
+            "@at": draw(moments),
+            "@kind": "Call",
+            "@recorded": draw(moments),
+        }
         for _ in range(draw(st.integers(0, 5)))
     ]
     return tables(leads, activities, history)
@@ -87,7 +124,9 @@ def plain(value: object) -> object:
 def story(crm: Crm, lead: "pd.Series", moment: datetime) -> dict[str, object]:
     """The oracle: one lead of then, told by walking through its own changes in order of time."""
     assert crm.history is not None
-    own = sorted((c for c in crm.history.itertuples(index=False) if c[0] == lead["Id"]), key=lambda c: c[1])
+    own = sorted(
+        (c for c in crm.history.itertuples(index=False) if c[0] == lead["Id"]), key=lambda c: c[1]
+    )
 
     def told(field: str) -> tuple[object, list[tuple[object, ...]], list[tuple[object, ...]]]:
         past = [c for c in own if c[2] == field and c[1] < moment]
@@ -139,10 +178,14 @@ def test_it_agrees_with_every_leads_own_story(company: Crm, moment: datetime) ->
 
 @settings(max_examples=50, deadline=None)
 @given(companies(), moments, moments)
-def test_looking_back_twice_is_looking_back_further(company: Crm, one: datetime, other: datetime) -> None:
+def test_looking_back_twice_is_looking_back_further(
+    company: Crm, one: datetime, other: datetime
+) -> None:
     """What was known in March does not depend on whether one asks in June or in April, as far as changes are recorded."""
     early, late = min(one, other), max(one, other)
-    at_once, in_steps = (as_of(definition(), each, early) for each in (company, as_of(definition(), company, late)))
+    at_once, in_steps = (
+        as_of(definition(), each, early) for each in (company, as_of(definition(), company, late))
+    )
     columns = ["Id", "Source", "@source"]
     pd.testing.assert_frame_equal(at_once.leads[columns], in_steps.leads[columns])
     pd.testing.assert_frame_equal(at_once.activities, in_steps.activities)
@@ -150,20 +193,35 @@ def test_looking_back_twice_is_looking_back_further(company: Crm, one: datetime,
 
 
 def lead(**values: object) -> dict[str, object]:
-    return {"Id": "A", "Status": "Won", "created": START, "closed": START + timedelta(days=10), **values}
+    return {
+        "Id": "A",
+        "Status": "Won",
+        "created": START,
+        "closed": START + timedelta(days=10),
+        **values,
+    }
 
 
 def test_a_lead_that_was_lost_came_back_and_won_was_lost_in_between() -> None:
     changes = [("New", "Lost", 3), ("Lost", "New", 6), ("New", "Won", 10)]
     history = [
-        {"@id": "A", "@at": START + timedelta(days=day), "@field": "Status", "@old": old, "@new": new}
+        {
+            "@id": "A",
+            "@at": START + timedelta(days=day),
+            "@field": "Status",
+            "@old": old,
+            "@new": new,
+        }
         for old, new, day in changes
     ]
     crm = tables([lead()], [], history)
     seen = {}
     for day in (2, 5, 8, 11):
         was = as_of(definition(), crm, START + timedelta(days=day)).leads.iloc[0]
-        seen[day] = (was["@status"], None if pd.isna(was["@closed"]) else (was["@closed"] - START).days)
+        seen[day] = (
+            was["@status"],
+            None if pd.isna(was["@closed"]) else (was["@closed"] - START).days,
+        )
     assert seen == {2: ("New", None), 5: ("Lost", 3), 8: ("New", None), 11: ("Won", 10)}
 
 
@@ -180,18 +238,28 @@ def test_any_value_that_means_won_is_undone_with_its_date() -> None:
 
 def test_it_says_what_it_cannot_undo() -> None:
     crm = tables([lead(), lead(Id="B", closed=None)], [], [])
-    notes = " ".join(cannot_be_undone(definition(), crm))
+    notes = " ".join(irreversible_columns(definition(), crm))
     assert "today: Source, Title." in notes
     assert "1 won or lost leads have no closing date" in notes
     without = Crm(crm.leads.drop(columns="@closed"), None, None, crm.rejects, ())
-    assert any("every outcome counts as known" in each for each in cannot_be_undone(definition(), without))
-    assert as_of(definition(), without, START + timedelta(days=1)).leads["@status"].tolist() == ["Won", "Won"]
+    assert any(
+        "every outcome counts as known" in each
+        for each in irreversible_columns(definition(), without)
+    )
+    assert as_of(definition(), without, START + timedelta(days=1)).leads["@status"].tolist() == [
+        "Won",
+        "Won",
+    ]
 
 
 def test_without_a_creation_date_there_is_no_past() -> None:
     crm = tables([lead()], [], [])
     with pytest.raises(DataError, match="no lead has a creation date"):
-        as_of(definition(), Crm(crm.leads.drop(columns="@created"), None, None, crm.rejects, ()), START)
+        as_of(
+            definition(),
+            Crm(crm.leads.drop(columns="@created"), None, None, crm.rejects, ()),
+            START,
+        )
 
 
 def test_nothing_of_the_present_is_changed() -> None:

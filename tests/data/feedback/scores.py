@@ -2,16 +2,23 @@
 
 from datetime import UTC, datetime
 
-from winnable.data.feedback.store.records import GivenScore
+from winnable.data.feedback.store.records import ScoreRecord
 
 NOW = datetime(2026, 6, 30, 12, 0, tzinfo=UTC)
 
 
-def given(lead: str, probability: float = 0.3, as_of: datetime = NOW, **told: object) -> GivenScore:
+def given(
+    lead: str, probability: float = 0.3, as_of: datetime = NOW, **told: object
+) -> ScoreRecord:
     """The score of a lead; `told` is what differs from the usual."""
-    rest: dict[str, object] = {"person": f"{lead.lower()}@example.org", "name": f"Anna {lead}", "owner": "Kim", "source": "Web"}
+    rest: dict[str, object] = {
+        "person": f"{lead.lower()}@example.org",
+        "name": f"Anna {lead}",
+        "owner": "Kim",
+        "source": "Web",
+    }
     rest["values"] = {"Title": "Head of IT", "Employees": 40}
-    return GivenScore(
+    return ScoreRecord(
         score_id=f"{lead}-{as_of:%m%d}",
         lead_id=lead,
         as_of=as_of,

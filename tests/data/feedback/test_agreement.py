@@ -12,7 +12,9 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def said(lead: str, **opinions: bool) -> tuple[Label, ...]:
-    return tuple(Label(lead, "accepted" if yes else "rejected", by, AT) for by, yes in opinions.items())
+    return tuple(
+        Label(lead, "accepted" if yes else "rejected", by, AT) for by, yes in opinions.items()
+    )
 
 
 def test_alpha_is_krippendorffs() -> None:
@@ -28,7 +30,10 @@ def test_alpha_is_krippendorffs() -> None:
 def test_shares_have_wilsons_interval() -> None:
     """Wilson by hand for 10 of 20: centre 0.5, half width 1.96 sqrt(0.25 / 20 + 1.96² / 1600) / (1 + 1.96² / 20)."""
     share = Share.of(10, 20)
-    assert (share.low, share.high) == (pytest.approx(0.2993, abs=1e-4), pytest.approx(0.7007, abs=1e-4))
+    assert (share.low, share.high) == (
+        pytest.approx(0.2993, abs=1e-4),
+        pytest.approx(0.7007, abs=1e-4),
+    )
     assert Share.of(0, 0) == Share(0, 0, 0.0, 1.0)
 
 
@@ -48,7 +53,10 @@ def test_the_rates_of_people_are_found_with_few_outcomes_known() -> None:
 
 
 def test_opinions_are_weighed_and_people_not_named() -> None:
-    opinions = {f"L-{i}": said(f"L-{i}", Kim=i % 2 == 0, **({"Lee": True} if i < 10 else {})) for i in range(60)}
+    opinions = {
+        f"L-{i}": said(f"L-{i}", Kim=i % 2 == 0, **({"Lee": True} if i < 10 else {}))
+        for i in range(60)
+    }
     outcome = {f"L-{i}": float(i % 4 == 0) for i in range(0, 50)}
     found = agreement(opinions, outcome)
     assert (found.leads, found.several) == (60, 10)

@@ -2,10 +2,16 @@
 
 import pytest
 
-from winnable.data.feedback.lead_names import Nameplate, Nameplates
+from winnable.data.feedback.lead_names import LeadDisplay, LeadDisplayColumns
 from winnable.definition.load import definition_from
 
-LEAD = {"First Name": "Ines", "Last Name": "Petrov", "Company": "Acme", "Owner Name": "Kim", "Lead Source": "Web"}
+LEAD = {
+    "First Name": "Ines",
+    "Last Name": "Petrov",
+    "Company": "Acme",
+    "Owner Name": "Kim",
+    "Lead Source": "Web",
+}
 ACCOUNT = {"Name": "Ines Petrov", "Account Name": "Acme Inc.", "Rep": "Lee"}
 
 
@@ -15,15 +21,21 @@ ACCOUNT = {"Name": "Ines Petrov", "Account Name": "Acme Inc.", "Rep": "Lee"}
         (
             {"person": "Email", "source": "Lead Source"},
             {**LEAD, "Email": "I@x.org"},
-            Nameplate("Ines Petrov, Acme", "Kim", "Web", "i@x.org"),
+            LeadDisplay("Ines Petrov, Acme", "Kim", "Web", "i@x.org"),
         ),
-        ({}, ACCOUNT, Nameplate("Ines Petrov, Acme Inc.", None, None, "ines petrov @ acme")),
-        ({"owner": "Rep"}, {**ACCOUNT, "Owner": "Kim"}, Nameplate("Ines Petrov, Acme Inc.", "Lee", None, "ines petrov @ acme")),
-        ({"person": "Email"}, {"Size": 3}, Nameplate(None, None, None, None)),
+        ({}, ACCOUNT, LeadDisplay("Ines Petrov, Acme Inc.", None, None, "ines petrov @ acme")),
+        (
+            {"owner": "Rep"},
+            {**ACCOUNT, "Owner": "Kim"},
+            LeadDisplay("Ines Petrov, Acme Inc.", "Lee", None, "ines petrov @ acme"),
+        ),
+        ({"person": "Email"}, {"Size": 3}, LeadDisplay(None, None, None, None)),
     ],
 )
 def test_a_lead_is_named_by_the_columns_that_are_there(
-    columns: dict[str, str], lead: dict[str, object], plate: Nameplate
+    columns: dict[str, str], lead: dict[str, object], plate: LeadDisplay
 ) -> None:
-    definition = definition_from({"outcome": {"won": ["Won"]}, "columns": {"status": "Status", **columns}}, "test")
-    assert Nameplates.among(definition, lead).of(lead) == plate
+    definition = definition_from(
+        {"outcome": {"won": ["Won"]}, "columns": {"status": "Status", **columns}}, "test"
+    )
+    assert LeadDisplayColumns.among(definition, lead).of(lead) == plate

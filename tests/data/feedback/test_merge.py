@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from winnable.data.features.point_in_time import as_of
-from winnable.data.features.training_rows import outcomes, take_snapshots
+from winnable.data.features.training_rows import build_training_rows, outcomes
 from winnable.data.feedback.merge import WithFeedback, with_feedback
 from winnable.data.feedback.store.records import Label
 from winnable.data.ingestion.crm import Crm, read_crm
@@ -69,26 +69,40 @@ def test_an_outcome_closes_an_open_lead_at_its_time(crm: Crm) -> None:
 def test_before_its_time_the_lead_is_open(crm: Crm) -> None:
     found = merged(crm, ("B", "won", JAN, "Kim"))
     before = as_of(DEFINITION, found.crm, JAN - timedelta(days=1))
-    assert (lead(before, "B")["@status"], pd.isna(lead(before, "B")["@closed"])) == ("Working", True)
+    assert (lead(before, "B")["@status"], pd.isna(lead(before, "B")["@closed"])) == (
+        "Working",
+        True,
+    )
     after = as_of(DEFINITION, found.crm, JAN + timedelta(days=1))
     assert lead(after, "B")["@status"] == "Won"
-    rows = take_snapshots(DEFINITION, found.crm, datetime(2026, 4, 1, tzinfo=UTC))
+    rows = build_training_rows(DEFINITION, found.crm, datetime(2026, 4, 1, tzinfo=UTC))
     of_b = rows.take(rows.leads == 1)
     assert of_b.won.tolist() == [1.0] * len(of_b.won)
     assert of_b.age.max() < (JAN - datetime(2026, 1, 1, tzinfo=UTC)).days
 
 
 def test_the_crm_counts_where_it_knows_an_outcome_and_the_contradiction_is_told(crm: Crm) -> None:
-    found = merged(crm, ("A", "lost", JAN, "Kim"), ("C", "lost", JAN, "Kim"), ("E", "won", JAN, "Kim"), ("E", "lost", JAN, "Lee"))
+    found = merged(
+        crm,
+        ("A", "lost", JAN, "Kim"),
+        ("C", "lost", JAN, "Kim"),
+        ("E", "won", JAN, "Kim"),
+        ("E", "lost", JAN, "Lee"),
+    )
     assert dict(found.fates) == {"contradicted": 1, "agreed": 1, "closed": 1}
     assert lead(found.crm, "A").equals(lead(crm, "A"))
     assert lead(found.crm, "C").equals(lead(crm, "C"))
-    assert [(each.lead_id, each.crm, len(each.labels)) for each in found.contradictions] == [("A", "won", 1), ("E", None, 2)]
+    assert [(each.lead_id, each.crm, len(each.labels)) for each in found.contradictions] == [
+        ("A", "won", 1),
+        ("E", None, 2),
+    ]
 
 
 def test_what_the_export_cannot_know_yet_waits(crm: Crm) -> None:
     """Of other leads nobody knows what became of them in that time: taking this one alone would favour what closes quickly."""
-    found = merged(crm, ("B", "won", datetime(2026, 5, 1, tzinfo=UTC), "Kim"), ("Z", "won", JAN, "Kim"))
+    found = merged(
+        crm, ("B", "won", datetime(2026, 5, 1, tzinfo=UTC), "Kim"), ("Z", "won", JAN, "Kim")
+    )
     assert dict(found.fates) == {"later": 1, "unknown lead": 1}
     assert found.crm.leads.equals(crm.leads)
 
@@ -99,7 +113,11 @@ def test_a_lead_is_never_closed_before_it_came(crm: Crm) -> None:
 
 
 def test_opinions_and_what_was_taken_back_close_nothing(crm: Crm) -> None:
-    labels = told(("B", "won", JAN, "Kim"), ("E", "rejected", JAN, "Kim"), ("E", "accepted", JAN + timedelta(1), "Kim"))
+    labels = told(
+        ("B", "won", JAN, "Kim"),
+        ("E", "rejected", JAN, "Kim"),
+        ("E", "accepted", JAN + timedelta(1), "Kim"),
+    )
     labels.append(Label("B", "withdrawn", "Kim", JAN, replaces="0", label_id="9", recorded_at=JAN))
     found = with_feedback(DEFINITION, crm, labels)
     assert found.crm.leads.equals(crm.leads)

@@ -18,8 +18,14 @@ UTC_MICROSECONDS = "datetime64[us, UTC]"
 
 
 def definition(columns: dict[str, Any] | None = None, **more: Any) -> Definition:
-    roles = {"id": "Id", "created": "Created", "closed": "Closed", "status": "Status"} if columns is None else columns
-    return definition_from({"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": roles, **more}, "a test")
+    roles = (
+        {"id": "Id", "created": "Created", "closed": "Closed", "status": "Status"}
+        if columns is None
+        else columns
+    )
+    return definition_from(
+        {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": roles, **more}, "a test"
+    )
 
 
 @pytest.fixture
@@ -38,10 +44,19 @@ class Writer:
         path.write_text(text)
         return str(path)
 
-    def read(self, leads: str, shared: Definition | None = None, *, for_training: bool = True, **events: str) -> Crm:
+    def read(
+        self,
+        leads: str,
+        shared: Definition | None = None,
+        *,
+        for_training: bool = True,
+        **events: str,
+    ) -> Crm:
         tables = {name: self.file(name, text) for name, text in events.items()}
         source = self.file("leads", leads)
-        return read_crm(shared or definition(), source, **tables, for_training=for_training, now=NOW)  # type: ignore[arg-type]
+        return read_crm(
+            shared or definition(), source, **tables, for_training=for_training, now=NOW
+        )  # type: ignore[arg-type]
 
 
 LEADS = """Id,Created,Closed,Status,City
@@ -67,8 +82,12 @@ def test_columns_stay_as_text_and_roles_are_typed(crm: Writer) -> None:
     assert read.rejects.columns.tolist() == ["table", "row", "id", "reason"]
 
 
-def test_a_closing_date_without_a_time_of_day_is_not_before_creation_on_that_day(crm: Writer) -> None:
-    assert crm.read(LEADS).leads["@closed"].tolist()[2] == pd.Timestamp("2024-01-03 10:00", tz="UTC")
+def test_a_closing_date_without_a_time_of_day_is_not_before_creation_on_that_day(
+    crm: Writer,
+) -> None:
+    assert crm.read(LEADS).leads["@closed"].tolist()[2] == pd.Timestamp(
+        "2024-01-03 10:00", tz="UTC"
+    )
 
 
 def test_every_fault_of_a_lead_has_its_reason(crm: Writer) -> None:
@@ -103,8 +122,12 @@ def test_every_fault_of_a_lead_has_its_reason(crm: Writer) -> None:
     assert len(read.leads) + len(read.rejects) == 12
 
 
-def test_a_later_row_that_cannot_be_used_does_not_replace_an_earlier_one_that_can(crm: Writer) -> None:
-    read = crm.read("Id,Created,Closed,Status\na,2024-01-01,2024-02-01,Won\na,2030-01-01,,Open\nb,2024-01-01,2024-02-01,Lost\n")
+def test_a_later_row_that_cannot_be_used_does_not_replace_an_earlier_one_that_can(
+    crm: Writer,
+) -> None:
+    read = crm.read(
+        "Id,Created,Closed,Status\na,2024-01-01,2024-02-01,Won\na,2030-01-01,,Open\nb,2024-01-01,2024-02-01,Lost\n"
+    )
     assert read.leads["@id"].tolist() == ["a", "b"]
 
 
@@ -127,24 +150,45 @@ def test_without_an_id_column_the_row_number_is_the_id(crm: Writer) -> None:
 
 
 def test_no_leads_at_all_is_no_error(crm: Writer) -> None:
-    read = crm.read("Id,Created,Closed,Status\n", activities="lead_id,at,kind\n", history="lead_id,at,field,old,new\n")
+    read = crm.read(
+        "Id,Created,Closed,Status\n",
+        activities="lead_id,at,kind\n",
+        history="lead_id,at,field,old,new\n",
+    )
     assert len(read.leads) == 0
     assert read.leads["@created"].dtype == UTC_MICROSECONDS
     assert latest_moment(read, NOW) is None
 
 
-@pytest.mark.parametrize("role", ["id", "created", "closed", "status", "person", "source", "consent"])
-def test_a_column_that_is_not_there_is_an_error_with_the_nearest_and_all_names(crm: Writer, role: str) -> None:
-    roles = {"id": "Id", "created": "Created", "closed": "Closed", "status": "Status", role: "Citty"}
+@pytest.mark.parametrize(
+    "role", ["id", "created", "closed", "status", "person", "source", "consent"]
+)
+def test_a_column_that_is_not_there_is_an_error_with_the_nearest_and_all_names(
+    crm: Writer, role: str
+) -> None:
+    roles = {
+        "id": "Id",
+        "created": "Created",
+        "closed": "Closed",
+        "status": "Status",
+        role: "Citty",
+    }
     with pytest.raises(
-        DataError, match=r"no column 'Citty'.*nearest is 'City'. Its columns: 'Id', 'Created', 'Closed', 'Status', 'City'"
+        DataError,
+        match=(
+            r"no column 'Citty'.*nearest is 'City'. Its columns: 'Id', 'Created', 'Closed',"
+            r" 'Status', 'City'"
+        ),
     ):
         crm.read(LEADS, definition(roles))
 
 
 def test_other_columns_of_the_definition_are_only_missed_in_a_note(crm: Writer) -> None:
     shared = definition({"id": "Id", "status": "Status", "fixed": ["Cities"], "ignore": ["Memo"]})
-    assert any("'Cities', 'Memo'" in note and "nearest is 'City'" in note for note in crm.read(LEADS, shared).notes)
+    assert any(
+        "'Cities', 'Memo'" in note and "nearest is 'City'" in note
+        for note in crm.read(LEADS, shared).notes
+    )
 
 
 def test_a_role_that_two_columns_claim_and_a_reserved_name(crm: Writer) -> None:
@@ -155,8 +199,13 @@ def test_a_role_that_two_columns_claim_and_a_reserved_name(crm: Writer) -> None:
 
 
 def test_status_values_none_of_which_is_known(crm: Writer) -> None:
-    with pytest.raises(DataError, match=r"expects 'Lost', 'Won'. The most frequent values are 'closed' \(2\), 'open' \(1\)"):
-        crm.read("Id,Status\n1,closed\n2,closed\n3,open\n", definition({"id": "Id", "status": "Status"}))
+    with pytest.raises(
+        DataError,
+        match=r"expects 'Lost', 'Won'. The most frequent values are 'closed' \(2\), 'open' \(1\)",
+    ):
+        crm.read(
+            "Id,Status\n1,closed\n2,closed\n3,open\n", definition({"id": "Id", "status": "Status"})
+        )
 
 
 def test_open_leads_alone_are_no_error_if_the_definition_knows_their_stage(crm: Writer) -> None:
@@ -171,13 +220,18 @@ def test_a_status_that_differs_only_in_capitals_is_noted(crm: Writer) -> None:
 
 def test_an_unreadable_date_column_shows_forms_and_no_values(crm: Writer) -> None:
     rows = "".join(f"{i},Ann{i}@x.de,,Won\n" for i in range(9)) + "9,2024-01-01,,Won\n"
-    with pytest.raises(DataError, match=r"'Created' cannot be read as dates: 9 of 10 values failed.*like 'aaa9@a\.aa'") as caught:
+    with pytest.raises(
+        DataError,
+        match=r"'Created' cannot be read as dates: 9 of 10 values failed.*like 'aaa9@a\.aa'",
+    ) as caught:
         crm.read("Id,Created,Closed,Status\n" + rows)
     assert "Ann" not in str(caught.value)
 
 
 def test_one_column_decides_for_its_sibling_whether_days_come_first(crm: Writer) -> None:
-    read = crm.read("Id,Created,Closed,Status\n1,01/02/2024,25/03/2024,Won\n2,05/02/2024,06/03/2024,Lost\n")
+    read = crm.read(
+        "Id,Created,Closed,Status\n1,01/02/2024,25/03/2024,Won\n2,05/02/2024,06/03/2024,Lost\n"
+    )
     assert read.leads["@created"].dt.month.tolist() == [2, 2]
     assert not read.notes
 
@@ -201,33 +255,68 @@ def test_forms_and_time_zones_may_be_mixed_in_a_column(crm: Writer) -> None:
         "2024-03-12T03:00:00-05:00",
     ]
     rows = "".join(f"{place},{form},Won\n" for place, form in enumerate(forms))
-    read = crm.read("Id,Created,Status\n" + rows, definition({"id": "Id", "created": "Created", "status": "Status"}))
+    read = crm.read(
+        "Id,Created,Status\n" + rows,
+        definition({"id": "Id", "created": "Created", "status": "Status"}),
+    )
     march = pd.Timestamp("2024-03-12 08:00", tz="UTC")
-    assert read.leads["@created"].tolist() == [march, march, march, march + pd.Timedelta(days=13), march, march]
-    assert any("2 times with a time zone and 3 times without" in note and "UTC" in note for note in read.notes)
+    assert read.leads["@created"].tolist() == [
+        march,
+        march,
+        march,
+        march + pd.Timedelta(days=13),
+        march,
+        march,
+    ]
+    assert any(
+        "2 times with a time zone and 3 times without" in note and "UTC" in note
+        for note in read.notes
+    )
 
 
 def test_times_that_all_name_their_zone_or_none_of_them_are_not_noted(crm: Writer) -> None:
     for zone in ("", "Z", "+02:00"):
         rows = "".join(f"{day},2024-03-1{day}T10:00{zone},Won\n" for day in range(3))
-        read = crm.read("Id,Created,Status\n" + rows, definition({"id": "Id", "created": "Created", "status": "Status"}))
+        read = crm.read(
+            "Id,Created,Status\n" + rows,
+            definition({"id": "Id", "created": "Created", "status": "Status"}),
+        )
         assert not any("time zone" in note for note in read.notes)
 
 
-EVENTS = {"activities": "Lead ID,Timestamp,Type\na1,2024-01-05 9:00,Call\na1,2024-01-04 9:00,E-mail\na2,2024-01-04 9:00,Call\n"}
+EVENTS = {
+    "activities": (
+        "Lead ID,Timestamp,Type\na1,2024-01-05 9:00,Call\na1,2024-01-04 9:00,E-mail\na2,2024-01-04"
+        " 9:00,Call\n"
+    )
+}
 
 
 def test_activities_are_recognised_by_name_typed_and_sorted(crm: Writer) -> None:
     read = crm.read(LEADS, **EVENTS)
     assert read.activities is not None
-    assert read.activities[["@id", "@kind"]].to_numpy().tolist() == [["a1", "E-mail"], ["a1", "Call"], ["a2", "Call"]]
-    assert read.activities.dtypes.astype(str)[["@id", "@at", "@kind", "Type"]].tolist() == ["str", UTC_MICROSECONDS, "str", "str"]
+    assert read.activities[["@id", "@kind"]].to_numpy().tolist() == [
+        ["a1", "E-mail"],
+        ["a1", "Call"],
+        ["a2", "Call"],
+    ]
+    assert read.activities.dtypes.astype(str)[["@id", "@at", "@kind", "Type"]].tolist() == [
+        "str",
+        UTC_MICROSECONDS,
+        "str",
+        "str",
+    ]
     assert "@recorded" not in read.activities
 
 
 @pytest.mark.parametrize(
     "header",
-    ["Id,occurred_at,activity_type", "lead_id,Activity Date,Activity", "WhoId,Created Date,Event Name", "LeadId,date,KIND"],
+    [
+        "Id,occurred_at,activity_type",
+        "lead_id,Activity Date,Activity",
+        "WhoId,Created Date,Event Name",
+        "LeadId,date,KIND",
+    ],
 )
 def test_names_that_crms_give_to_the_columns_of_activities(crm: Writer, header: str) -> None:
     read = crm.read(LEADS, activities=f"{header}\na1,2024-01-05,Call\n")
@@ -236,8 +325,14 @@ def test_names_that_crms_give_to_the_columns_of_activities(crm: Writer, header: 
 
 
 def test_columns_of_activities_that_the_definition_names(crm: Writer) -> None:
-    shared = definition(activities={"lead": "wer", "at": "wann", "kind": "was", "recorded": "erfasst"})
-    read = crm.read(LEADS, shared, activities="wer,wann,was,erfasst,at\na1,05.01.2024 9:00,Anruf,06.01.2024 10:00,x\n")
+    shared = definition(
+        activities={"lead": "wer", "at": "wann", "kind": "was", "recorded": "erfasst"}
+    )
+    read = crm.read(
+        LEADS,
+        shared,
+        activities="wer,wann,was,erfasst,at\na1,05.01.2024 9:00,Anruf,06.01.2024 10:00,x\n",
+    )
     assert read.activities is not None
     assert read.activities["@recorded"].tolist() == [pd.Timestamp("2024-01-06 10:00", tz="UTC")]
     assert read.activities["@at"].tolist() == [pd.Timestamp("2024-01-05 9:00", tz="UTC")]
@@ -246,7 +341,13 @@ def test_columns_of_activities_that_the_definition_names(crm: Writer) -> None:
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        ("foo,at,kind", "the lead's id; name it in the definition as activities.lead. Its columns: 'foo', 'at', 'kind'"),
+        (
+            "foo,at,kind",
+            (
+                "the lead's id; name it in the definition as activities.lead. Its columns: 'foo',"
+                " 'at', 'kind'"
+            ),
+        ),
         ("lead,foo,kind", "the time"),
         ("lead,at,foo", "the kind"),
     ],
@@ -259,8 +360,10 @@ def test_a_column_that_is_not_recognised_is_named(crm: Writer, header: str, says
 def test_every_fault_of_an_activity_has_its_reason(crm: Writer) -> None:
     read = crm.read(
         LEADS,
-        activities="lead,at,kind\na1,2024-01-05,Call\n,2024-01-05,Call\na1,,Call\na1,later,Call\na1,2025-01-01,Call\nzz,2024-01-05,Call\na1,1\n"
-        "a2,2023-12-01,\na1,2024-06-01 12:00,Call\n",
+        activities=(
+            "lead,at,kind\na1,2024-01-05,Call\n,2024-01-05,Call\na1,,Call\na1,later,Call\na1,2025-01-01,Call\nzz,2024-01-05,Call\na1,1\na2,2023-12-01,\na1,2024-06-01"
+            " 12:00,Call\n"
+        ),
     )
     assert reasons(read) == {
         ("activities", 1): "it names no lead",
@@ -277,19 +380,31 @@ def test_every_fault_of_an_activity_has_its_reason(crm: Writer) -> None:
     assert "1 row without a kind" in said
 
 
-def test_what_was_recorded_in_the_future_is_rejected_and_what_is_older_than_its_lead_is_told(crm: Writer) -> None:
+def test_what_was_recorded_in_the_future_is_rejected_and_what_is_older_than_its_lead_is_told(
+    crm: Writer,
+) -> None:
     read = crm.read(
         LEADS,
-        activities="lead,at,kind,recorded\na1,2024-01-05,Call,2024-01-06\na1,2024-01-05,Call,2031-01-06\n",
-        history="lead,at,field,old,new\na1,2019-01-05,City,Rome,Oslo\na1,2024-01-09,City,Oslo,Bonn\n",
+        activities=(
+            "lead,at,kind,recorded\na1,2024-01-05,Call,2024-01-06\na1,2024-01-05,Call,2031-01-06\n"
+        ),
+        history=(
+            "lead,at,field,old,new\na1,2019-01-05,City,Rome,Oslo\na1,2024-01-09,City,Oslo,Bonn\n"
+        ),
     )
     assert reasons(read) == {("activities", 1): "it was recorded in the future"}
-    assert "history: 1 row from before the lead was created; kept, what was so before." in read.notes
+    assert (
+        "history: 1 row from before the lead was created; kept, what was so before." in read.notes
+    )
 
 
 def test_activities_of_which_none_belongs_to_a_lead(crm: Writer) -> None:
     with pytest.raises(
-        DataError, match="none of the 1 row belongs to a lead: 'lead' holds values like '99-aa', the leads' ids are like 'a9'"
+        DataError,
+        match=(
+            "none of the 1 row belongs to a lead: 'lead' holds values like '99-aa', the leads' ids"
+            " are like 'a9'"
+        ),
     ):
         crm.read(LEADS, activities="lead,at,kind\n17-xy,2024-01-05,Call\n")
 
@@ -302,11 +417,17 @@ def test_activities_need_an_id_column(crm: Writer) -> None:
 def test_history_is_recognised_typed_and_sorted(crm: Writer) -> None:
     read = crm.read(
         LEADS,
-        history="LeadId,CreatedDate,Field,OldValue,NewValue\na1,2024-01-09,Status,Open,Won\na1,2024-01-05,Status,Select,Open\na1,2024-01-06,City,,Rome\n"
-        "zz,2024-01-06,City,,Rome\na2,2024-01-06,,x,y\na2,2024-08-01,City,,Rome\n",
+        history=(
+            "LeadId,CreatedDate,Field,OldValue,NewValue\na1,2024-01-09,Status,Open,Won\na1,2024-01-05,Status,Select,Open\na1,2024-01-06,City,,Rome\n"
+            "zz,2024-01-06,City,,Rome\na2,2024-01-06,,x,y\na2,2024-08-01,City,,Rome\n"
+        ),
     )
     assert read.history is not None
-    assert read.history[["@field", "@new"]].to_numpy().tolist() == [["City", "Rome"], ["Status", "Open"], ["Status", "Won"]]
+    assert read.history[["@field", "@new"]].to_numpy().tolist() == [
+        ["City", "Rome"],
+        ["Status", "Open"],
+        ["Status", "Won"],
+    ]
     assert read.history["@old"].isna().tolist() == [True, True, False]
     assert reasons(read) == {
         ("history", 3): "no lead that can be used has this id",
@@ -317,16 +438,26 @@ def test_history_is_recognised_typed_and_sorted(crm: Writer) -> None:
 
 def test_old_values_that_are_not_kept_are_those_that_were_new_before(crm: Writer) -> None:
     read = crm.read(
-        LEADS, history="lead,at,property,value\na1,2024-01-09,City,Rome\na1,2024-01-05,City,Oslo\na2,2024-01-07,City,Bonn\n"
+        LEADS,
+        history="lead,at,property,value\na1,2024-01-09,City,Rome\na1,2024-01-05,City,Oslo\na2,2024-01-07,City,Bonn\n",
     )
     assert read.history is not None
     assert read.history["@old"].fillna("-").tolist() == ["-", "Oslo", "-"]
     assert any("no old values" in note for note in read.notes)
 
 
-def test_what_a_date_without_a_time_of_day_tells_is_known_from_the_end_of_that_day_on(crm: Writer) -> None:
-    mixed = "lead,at,kind,recorded\na1,2024-01-01,Call,\na1,2024-01-01 12:00,Call,\na1,2024-01-02 00:00,Call,2024-01-03\n"
-    read = crm.read(LEADS, activities=mixed, history="lead,at,field,old,new\na1,2024-01-05T00:00:00Z,City,Rome,Oslo\n")
+def test_what_a_date_without_a_time_of_day_tells_is_known_from_the_end_of_that_day_on(
+    crm: Writer,
+) -> None:
+    mixed = (
+        "lead,at,kind,recorded\na1,2024-01-01,Call,\na1,2024-01-01 12:00,Call,\na1,2024-01-02"
+        " 00:00,Call,2024-01-03\n"
+    )
+    read = crm.read(
+        LEADS,
+        activities=mixed,
+        history="lead,at,field,old,new\na1,2024-01-05T00:00:00Z,City,Rome,Oslo\n",
+    )
     assert read.activities is not None
     assert read.history is not None
     last = pd.Timedelta(days=1) - pd.Timedelta(microseconds=1)
@@ -335,8 +466,12 @@ def test_what_a_date_without_a_time_of_day_tells_is_known_from_the_end_of_that_d
     assert known[1] == pd.Timestamp("2024-01-01 12:00", tz="UTC")
     assert known[2] == pd.Timestamp("2024-01-03", tz="UTC") + last
     assert read.history["@at"].tolist() == [pd.Timestamp("2024-01-05", tz="UTC") + last]
-    assert "activities: 1 date without a time of day; known from the end of that day on." in read.notes
-    assert not any("before the lead was created" in note for note in read.notes)  # a1 came at 10:00 on the 1st
+    assert (
+        "activities: 1 date without a time of day; known from the end of that day on." in read.notes
+    )
+    assert not any(
+        "before the lead was created" in note for note in read.notes
+    )  # a1 came at 10:00 on the 1st
     assert any("2 rows without a time of recording" in note for note in read.notes)
 
 
@@ -344,14 +479,20 @@ def test_what_a_date_without_a_time_of_day_tells_is_known_from_the_end_of_that_d
 def test_of_two_changes_in_one_second_the_last_is_that_of_the_source_whichever_end_it_starts_from(
     crm: Writer, newest_first: bool
 ) -> None:
-    rows = ["a1,2024-01-05 9:00,City,Rome,Oslo", "a1,2024-01-06 9:00,City,Oslo,Bonn", "a1,2024-01-06 9:00,City,Bonn,Kiel"]
+    rows = [
+        "a1,2024-01-05 9:00,City,Rome,Oslo",
+        "a1,2024-01-06 9:00,City,Oslo,Bonn",
+        "a1,2024-01-06 9:00,City,Bonn,Kiel",
+    ]
     rows = rows[::-1] if newest_first else rows
     read = crm.read(LEADS, history="\n".join(["lead,at,field,old,new", *rows]) + "\n")
     assert read.history is not None
     assert read.history["@new"].tolist() == ["Oslo", "Bonn", "Kiel"]
 
 
-def test_changes_that_were_entered_late_count_from_then_and_never_undo_what_was_known(crm: Writer) -> None:
+def test_changes_that_were_entered_late_count_from_then_and_never_undo_what_was_known(
+    crm: Writer,
+) -> None:
     history = """lead,at,recorded,field,old,new
 a1,2024-01-03 9:00,2024-03-01 9:00,City,Rome,Oslo
 a2,2024-01-03 9:00,2024-03-01 9:00,City,Rome,Oslo
@@ -396,8 +537,14 @@ def test_for_scoring_a_whole_column_of_unreadable_dates_is_reported_row_by_row(c
     assert len(read.leads) == len(read.rejects) == 2
 
 
-def test_for_scoring_activities_of_other_leads_are_left_out_without_rejecting_them(crm: Writer) -> None:
-    read = crm.read("Id\na1\n", activities="lead,at,kind\na1,2024-01-05,Call\nzz,2024-01-05,Call\n", for_training=False)
+def test_for_scoring_activities_of_other_leads_are_left_out_without_rejecting_them(
+    crm: Writer,
+) -> None:
+    read = crm.read(
+        "Id\na1\n",
+        activities="lead,at,kind\na1,2024-01-05,Call\nzz,2024-01-05,Call\n",
+        for_training=False,
+    )
     assert read.activities is not None
     assert read.activities["@id"].tolist() == ["a1"]
     assert read.rejects.empty
@@ -414,15 +561,24 @@ def test_the_latest_moment_does_not_lie_in_the_future(crm: Writer) -> None:
 
 def test_the_three_tables_may_lie_in_one_database(sqlite: tuple[str, sql.Engine]) -> None:
     url, engine = sqlite
-    pd.DataFrame({"Id": [1, 2], "Created": ["2024-01-01"] * 2, "Closed": ["2024-02-01", None], "Status": ["Won", "Open"]}).to_sql(
-        "leads", engine
-    )
-    pd.DataFrame({"lead_id": [1, 2], "at": pd.to_datetime(["2024-01-02", "2024-01-03"]), "kind": ["Call"] * 2}).to_sql(
-        "activities", engine
-    )
-    pd.DataFrame({"lead_id": [1], "at": ["2024-01-02"], "field": ["Status"], "old": [None], "new": ["Won"]}).to_sql(
-        "history", engine
-    )
+    pd.DataFrame(
+        {
+            "Id": [1, 2],
+            "Created": ["2024-01-01"] * 2,
+            "Closed": ["2024-02-01", None],
+            "Status": ["Won", "Open"],
+        }
+    ).to_sql("leads", engine)
+    pd.DataFrame(
+        {
+            "lead_id": [1, 2],
+            "at": pd.to_datetime(["2024-01-02", "2024-01-03"]),
+            "kind": ["Call"] * 2,
+        }
+    ).to_sql("activities", engine)
+    pd.DataFrame(
+        {"lead_id": [1], "at": ["2024-01-02"], "field": ["Status"], "old": [None], "new": ["Won"]}
+    ).to_sql("history", engine)
     read = read_crm(definition(), url, url, url, now=NOW)
     assert read.activities is not None
     assert read.history is not None
@@ -433,11 +589,16 @@ def test_the_three_tables_may_lie_in_one_database(sqlite: tuple[str, sql.Engine]
 def test_rejects_are_written_whole_or_not_at_all(crm: Writer, tmp_path: Path) -> None:
     read = crm.read(UGLY, for_training=False)
     path = tmp_path / "out" / "rejects.csv"
-    with pytest.raises(StoreError, match=r"rejects\.csv: cannot be written .*rows that could not be used"):
+    with pytest.raises(
+        StoreError, match=r"rejects\.csv: cannot be written .*rows that could not be used"
+    ):
         write_rejects(read.rejects, path)
     path.parent.mkdir()
     write_rejects(read.rejects, path)
-    assert path.read_text().splitlines()[:2] == ["table,row,id,reason", "leads,1,a,the creation date cannot be read"]
+    assert path.read_text().splitlines()[:2] == [
+        "table,row,id,reason",
+        "leads,1,a,the creation date cannot be read",
+    ]
     assert [each.name for each in path.parent.iterdir()] == ["rejects.csv"]
     path.unlink()
     path.mkdir()
@@ -451,10 +612,21 @@ def real(won: list[str], lost: list[str], **roles: str) -> Definition:
 
 
 def test_the_loan_applications_of_bpi_2012(shared_data: Path) -> None:
-    shared = real(["Closed Won"], ["Closed Lost"], id="lead_id", created="created", closed="closed", status="status")
+    shared = real(
+        ["Closed Won"],
+        ["Closed Lost"],
+        id="lead_id",
+        created="created",
+        closed="closed",
+        status="status",
+    )
     folder = shared_data / "bpi-2012"
     read = read_crm(shared, str(folder / "leads.csv.gz"), str(folder / "activities.csv.gz"))
-    assert read.leads["@status"].value_counts().to_dict() == {"Closed Lost": 10442, "Closed Won": 2246, "Open": 399}
+    assert read.leads["@status"].value_counts().to_dict() == {
+        "Closed Lost": 10442,
+        "Closed Won": 2246,
+        "Open": 399,
+    }
     assert read.leads["@closed"].notna().sum() == 10442 + 2246
     assert read.activities is not None
     assert len(read.activities) == 262_200
@@ -464,21 +636,34 @@ def test_the_loan_applications_of_bpi_2012(shared_data: Path) -> None:
 
 
 def test_the_pipeline_of_maven(shared_data: Path) -> None:
-    shared = real(["Won"], ["Lost"], id="opportunity_id", created="engage_date", closed="close_date", status="deal_stage")
+    shared = real(
+        ["Won"],
+        ["Lost"],
+        id="opportunity_id",
+        created="engage_date",
+        closed="close_date",
+        status="deal_stage",
+    )
     read = read_crm(shared, str(shared_data / "maven-crm/sales_pipeline.csv"))
     assert len(read.leads) == 8_300
     assert read.rejects["reason"].value_counts().to_dict() == {"it has no creation date": 500}
 
 
 def test_the_phone_campaign_of_a_bank(shared_data: Path) -> None:
-    read = read_crm(real(["yes"], ["no"], status="y"), str(shared_data / "bank-marketing/bank-additional-full.csv"))
+    read = read_crm(
+        real(["yes"], ["no"], status="y"),
+        str(shared_data / "bank-marketing/bank-additional-full.csv"),
+    )
     assert len(read.leads) == 41_188
     assert (read.leads["@status"] == "yes").sum() == 4_640
     assert latest_moment(read) is None
 
 
 def test_the_leads_of_x_education(shared_data: Path) -> None:
-    read = read_crm(real(["1"], ["0"], id="Prospect ID", status="Converted"), str(shared_data / "x-education/Leads.csv"))
+    read = read_crm(
+        real(["1"], ["0"], id="Prospect ID", status="Converted"),
+        str(shared_data / "x-education/Leads.csv"),
+    )
     assert len(read.leads) == 9_240
     assert (read.leads["@status"] == "1").sum() == 3_561
 
@@ -486,13 +671,25 @@ def test_the_leads_of_x_education(shared_data: Path) -> None:
 def test_the_sellers_of_olist(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "olist-marketing-funnel"
     contacts = pd.read_csv(folder / "olist_marketing_qualified_leads_dataset.csv", dtype="str")
-    deals = pd.read_csv(folder / "olist_closed_deals_dataset.csv", dtype="str")[["mql_id", "won_date"]]
+    deals = pd.read_csv(folder / "olist_closed_deals_dataset.csv", dtype="str")[
+        ["mql_id", "won_date"]
+    ]
     leads = contacts.merge(deals, how="left")
-    leads.assign(status=leads["won_date"].notna().map({True: "Won", False: "Open"})).to_csv(tmp_path / "leads.csv", index=False)
+    leads.assign(status=leads["won_date"].notna().map({True: "Won", False: "Open"})).to_csv(
+        tmp_path / "leads.csv", index=False
+    )
     shared = real(
-        ["Won"], ["Lost"], id="mql_id", created="first_contact_date", closed="won_date", status="status", source="origin"
+        ["Won"],
+        ["Lost"],
+        id="mql_id",
+        created="first_contact_date",
+        closed="won_date",
+        status="status",
+        source="origin",
     )
     read = read_crm(shared, str(tmp_path / "leads.csv"))
     assert len(read.leads) + len(read.rejects) == 8_000
     assert (read.leads["@status"] == "Won").sum() >= 840
-    assert (read.leads["@closed"].dropna() >= read.leads["@created"][read.leads["@closed"].notna()]).all()
+    assert (
+        read.leads["@closed"].dropna() >= read.leads["@created"][read.leads["@closed"].notna()]
+    ).all()

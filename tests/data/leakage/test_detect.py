@@ -17,21 +17,34 @@ DAY = pd.Timedelta(days=1)
 
 
 def definition(dated: bool = True, **columns: object) -> Definition:
-    roles = {"id": "Lead ID", "status": "Status", **({"created": "Created", "closed": "Closed on"} if dated else {}), **columns}
+    roles = {
+        "id": "Lead ID",
+        "status": "Status",
+        **({"created": "Created", "closed": "Closed on"} if dated else {}),
+        **columns,
+    }
     outcome = {"won": ["Closed Won"], "lost": ["Closed Lost"]}
-    return definition_from({"outcome": outcome, "stages": {"MIL": {"status": ["Working"]}}, "columns": roles}, "the test")
+    return definition_from(
+        {"outcome": outcome, "stages": {"MIL": {"status": ["Working"]}}, "columns": roles},
+        "the test",
+    )
 
 
 @pytest.fixture(scope="module")
 def company() -> pd.DataFrame:
     """Leads of two years: a fifth open, a quarter of the others won; country, occupation and time on site tell some of it."""
     random = np.random.default_rng(0)
-    country, employees = random.choice(["DE", "FR", "US"], SIZE), np.round(random.lognormal(4, 1.2, SIZE))
+    country, employees = (
+        random.choice(["DE", "FR", "US"], SIZE),
+        np.round(random.lognormal(4, 1.2, SIZE)),
+    )
     occupation = random.choice(["Student", "Employed", "Unemployed"], SIZE)
     seconds = np.round(random.gamma(1.5, 300, SIZE))
     logit = -2.3 + 0.8 * (country == "DE") + 1.6 * (occupation == "Employed") + 0.002 * seconds
     won = random.random(SIZE) < 1 / (1 + np.exp(-logit))
-    created = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(random.integers(0, 700, SIZE)), unit="D")
+    created = pd.Timestamp("2024-01-01") + pd.to_timedelta(
+        np.sort(random.integers(0, 700, SIZE)), unit="D"
+    )
     closed = created + pd.to_timedelta(random.integers(3, 60, SIZE), unit="D")
     open_ = random.random(SIZE) < 0.2
     return pd.DataFrame(
@@ -48,7 +61,9 @@ def company() -> pd.DataFrame:
     )
 
 
-def read(leads: pd.DataFrame, shared: Definition, folder: Path, history: pd.DataFrame | None = None) -> Crm:
+def read(
+    leads: pd.DataFrame, shared: Definition, folder: Path, history: pd.DataFrame | None = None
+) -> Crm:
     leads.to_csv(folder / "leads.csv", index=False)
     if history is None:
         return read_crm(shared, str(folder / "leads.csv"))
@@ -59,16 +74,26 @@ def read(leads: pd.DataFrame, shared: Definition, folder: Path, history: pd.Data
 Verdicts = dict[str, ColumnVerdict]
 
 
-def verdicts(leads: pd.DataFrame, shared: Definition, folder: Path, history: pd.DataFrame | None = None) -> Verdicts:
-    return {each.name: each for each in assess_columns(shared, read(leads, shared, folder, history))}
+def verdicts(
+    leads: pd.DataFrame, shared: Definition, folder: Path, history: pd.DataFrame | None = None
+) -> Verdicts:
+    return {
+        each.name: each for each in assess_columns(shared, read(leads, shared, folder, history))
+    }
 
 
 def parts(company: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
-    return (company["Status"] == "Closed Won").to_numpy(), (company["Status"] == "Working").to_numpy(), np.random.default_rng(1)
+    return (
+        (company["Status"] == "Closed Won").to_numpy(),
+        (company["Status"] == "Working").to_numpy(),
+        np.random.default_rng(1),
+    )
 
 
 @pytest.mark.parametrize("dated", [True, False])
-def test_nothing_is_said_against_honest_columns(company: pd.DataFrame, tmp_path: Path, dated: bool) -> None:
+def test_nothing_is_said_against_honest_columns(
+    company: pd.DataFrame, tmp_path: Path, dated: bool
+) -> None:
     leads = company if dated else company.drop(columns=["Created", "Closed on"])
     assert left_out(tuple(verdicts(leads, definition(dated), tmp_path).values())) == ()
 
@@ -84,16 +109,30 @@ def test_a_strong_honest_column_is_kept(company: pd.DataFrame, tmp_path: Path) -
 # --- every cause, with names that give nothing away where the name is not the point ------------------------------------------
 
 
-def written_for_the_won(won: np.ndarray, still_open: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return np.where(won & (random.random(SIZE) < 0.9), [f"K{row:05d}" for row in random.permutation(SIZE)], "")
+def written_for_the_won(
+    won: np.ndarray, still_open: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    return np.where(
+        won & (random.random(SIZE) < 0.9), [f"K{row:05d}" for row in random.permutation(SIZE)], ""
+    )
 
 
-def written_for_the_lost(won: np.ndarray, still_open: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return np.where(~won & ~still_open & (random.random(SIZE) < 0.6), random.choice(["a", "b", "c"], SIZE), "")
+def written_for_the_lost(
+    won: np.ndarray, still_open: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    return np.where(
+        ~won & ~still_open & (random.random(SIZE) < 0.6), random.choice(["a", "b", "c"], SIZE), ""
+    )
 
 
-def written_at_the_close(won: np.ndarray, still_open: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    words = np.where(won, random.choice(["fit", "price", "trust"], SIZE), random.choice(["price", "time", "trust"], SIZE))
+def written_at_the_close(
+    won: np.ndarray, still_open: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    words = np.where(
+        won,
+        random.choice(["fit", "price", "trust"], SIZE),
+        random.choice(["price", "time", "trust"], SIZE),
+    )
     return np.where(still_open, "", words)
 
 
@@ -101,20 +140,30 @@ def a_near_copy(won: np.ndarray, still_open: np.ndarray, random: np.random.Gener
     return np.where(won ^ (random.random(SIZE) < 0.004), "7", "3")
 
 
-@pytest.mark.parametrize("leak", [written_for_the_won, written_for_the_lost, written_at_the_close, a_near_copy])
-def test_a_column_that_was_written_because_of_the_outcome_is_kept_out(company: pd.DataFrame, tmp_path: Path, leak) -> None:
+@pytest.mark.parametrize(
+    "leak", [written_for_the_won, written_for_the_lost, written_at_the_close, a_near_copy]
+)
+def test_a_column_that_was_written_because_of_the_outcome_is_kept_out(
+    company: pd.DataFrame, tmp_path: Path, leak
+) -> None:
     found = verdicts(company.assign(**{"Field 17": leak(*parts(company))}), definition(), tmp_path)
     assert [name for name, each in found.items() if each.verdict != "ok"] == ["Field 17"]
 
 
 @pytest.mark.parametrize("leak", [written_for_the_won, written_for_the_lost, a_near_copy])
-def test_so_it_is_in_an_export_without_dates_and_open_leads(company: pd.DataFrame, tmp_path: Path, leak) -> None:
-    leads = company.assign(**{"Field 17": leak(*parts(company))}).drop(columns=["Created", "Closed on"])
+def test_so_it_is_in_an_export_without_dates_and_open_leads(
+    company: pd.DataFrame, tmp_path: Path, leak
+) -> None:
+    leads = company.assign(**{"Field 17": leak(*parts(company))}).drop(
+        columns=["Created", "Closed on"]
+    )
     found = verdicts(leads[leads["Status"] != "Working"], definition(dated=False), tmp_path)
     assert [name for name, each in found.items() if each.verdict != "ok"] == ["Field 17"]
 
 
-def test_dates_that_lie_at_the_close_or_later_are_kept_out(company: pd.DataFrame, tmp_path: Path) -> None:
+def test_dates_that_lie_at_the_close_or_later_are_kept_out(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
     closed = pd.to_datetime(company["Closed on"], errors="coerce")
     late = (closed + DAY * 2).dt.strftime("%Y-%m-%d").fillna("")
     early = (pd.to_datetime(company["Created"]) - DAY * 30).dt.strftime("%Y-%m-%d")
@@ -124,33 +173,45 @@ def test_dates_that_lie_at_the_close_or_later_are_kept_out(company: pd.DataFrame
     assert found["Date B"].verdict == "ok"
 
 
-def test_a_total_that_grows_until_the_end_is_kept_out(company: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_total_that_grows_until_the_end_is_kept_out(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
     _, _, random = parts(company)
     end = pd.to_datetime(company["Closed on"], errors="coerce").fillna(pd.Timestamp("2026-01-01"))
     lived = (end - pd.to_datetime(company["Created"])).dt.days
-    found = verdicts(company.assign(**{"Number of calls": random.poisson(lived / 3)}), definition(), tmp_path)
+    found = verdicts(
+        company.assign(**{"Number of calls": random.poisson(lived / 3)}), definition(), tmp_path
+    )
     assert found["Number of calls"].verdict != "ok"
     assert "it grew until the end" in " ".join(found["Number of calls"].evidence)
 
 
-def test_what_counts_of_recorded_changes_is_when_they_were_made(company: pd.DataFrame, tmp_path: Path) -> None:
+def test_what_counts_of_recorded_changes_is_when_they_were_made(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
     won, still_open, random = parts(company)
     early = np.where(random.random(SIZE) < np.where(won, 0.8, 0.4), "500", "")
     columns = {"Field 17": written_at_the_close(won, still_open, random), "Field 18": early}
     leads = company.assign(**columns)
     closed = leads[leads["Closed on"] != ""]
-    at_close = closed[["Lead ID", "Closed on", "Field 17"]].set_axis(["Lead ID", "At", "New"], axis=1)
+    at_close = closed[["Lead ID", "Closed on", "Field 17"]].set_axis(
+        ["Lead ID", "At", "New"], axis=1
+    )
     at_close = at_close.assign(Field="Field 17", Old="")
     told = leads[early != ""]
     at = (pd.to_datetime(told["Created"]) + DAY).dt.strftime("%Y-%m-%d")
-    before = pd.DataFrame({"Lead ID": told["Lead ID"], "At": at, "Field": "Field 18", "Old": "", "New": "500"})
+    before = pd.DataFrame(
+        {"Lead ID": told["Lead ID"], "At": at, "Field": "Field 18", "Old": "", "New": "500"}
+    )
     shared = definition()
     assert verdicts(leads, shared, tmp_path)["Field 18"].verdict == "ok"
     honest = definition(fixed=["Country", "Employees", "What is your occupation", "Time on site"])
     found = verdicts(leads, honest, tmp_path, pd.concat([at_close, before]))
     assert all(found[name].verdict == "ok" for name in honest.columns.fixed)
     assert found["Field 17"].verdict != "ok"
-    assert "of its changes were made when the lead was closed" in " ".join(found["Field 17"].evidence)
+    assert "of its changes were made when the lead was closed" in " ".join(
+        found["Field 17"].evidence
+    )
     assert found["Field 18"].verdict == "ok"
     assert any("changes are recorded" in says for says in found["Field 18"].evidence)
 
@@ -160,16 +221,28 @@ def test_where_changes_are_recorded_a_column_without_any_is_kept_out_unless_it_i
 ) -> None:
     """The definition may call it fixed or trusted; where a lead came from is known when it comes."""
     leads = company.assign(Source="Fair")
-    change = {"Lead ID": ["L3"], "At": ["2025-06-01"], "Field": ["Employees"], "Old": ["7"], "New": ["9"]}
+    change = {
+        "Lead ID": ["L3"],
+        "At": ["2025-06-01"],
+        "Field": ["Employees"],
+        "Old": ["7"],
+        "New": ["9"],
+    }
     shared = definition(fixed=["Country"], trusted=["Time on site"], source="Source")
     found = verdicts(leads, shared, tmp_path, pd.DataFrame(change))
-    assert [name for name, each in found.items() if each.verdict == "untracked"] == ["What is your occupation"]
-    assert found["What is your occupation"].evidence[0] == (
-        "Changes are recorded of Employees, but none of this column: nobody can say since when its value has stood there."
+    assert [name for name, each in found.items() if each.verdict == "untracked"] == [
+        "What is your occupation"
+    ]
+    assert (
+        found["What is your occupation"].evidence[0]
+        == "Changes are recorded of Employees, but none of this column: nobody can say since when"
+        " its value has stood there."
     )
     # A history of the status alone says nothing of other columns.
     of_status = pd.DataFrame({**change, "Field": ["Status"]})
-    assert all(each.verdict == "ok" for each in verdicts(leads, shared, tmp_path, of_status).values())
+    assert all(
+        each.verdict == "ok" for each in verdicts(leads, shared, tmp_path, of_status).values()
+    )
 
 
 @pytest.mark.parametrize(
@@ -191,19 +264,30 @@ def test_a_name_and_a_strength_that_fit_together_are_enough(
     found = verdicts(leads[leads["Status"] != "Working"], definition(dated=False), tmp_path)
     assert found[name].verdict == "suspect"
     weak = leads.assign(**{"Days on market": leads[name]}).drop(columns=name)
-    assert verdicts(weak[weak["Status"] != "Working"], definition(dated=False), tmp_path)["Days on market"].verdict == "ok"
+    assert (
+        verdicts(weak[weak["Status"] != "Working"], definition(dated=False), tmp_path)[
+            "Days on market"
+        ].verdict
+        == "ok"
+    )
 
 
-def test_values_that_tell_the_end_count_where_the_name_says_nothing(company: pd.DataFrame, tmp_path: Path) -> None:
+def test_values_that_tell_the_end_count_where_the_name_says_nothing(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
     won, _, random = parts(company)
     ended = np.where(won, "Signed at the fair", random.choice(["Asked again", "Wrote back"], SIZE))
-    words = np.where(random.random(SIZE) < 0.5, ended, random.choice(["Asked again", "Wrote back"], SIZE))
+    words = np.where(
+        random.random(SIZE) < 0.5, ended, random.choice(["Asked again", "Wrote back"], SIZE)
+    )
     leads = company.assign(**{"Field 17": words})
     closed = leads[leads["Status"] != "Working"]
     found = verdicts(closed, definition(dated=False), tmp_path)["Field 17"]
     assert found.verdict != "ok"
     assert any("'Signed at the fair', with which 100 % were won" in says for says in found.evidence)
-    plain = closed.assign(**{"Field 17": closed["Field 17"].replace("Signed at the fair", "Met at the fair")})
+    plain = closed.assign(
+        **{"Field 17": closed["Field 17"].replace("Signed at the fair", "Met at the fair")}
+    )
     assert verdicts(plain, definition(dated=False), tmp_path)["Field 17"].verdict == "ok"
 
 
@@ -217,9 +301,14 @@ def test_the_evidence_tells_the_effect_on_the_skill(company: pd.DataFrame, tmp_p
 # --- the definition has the last word ----------------------------------------------------------------------------------------
 
 
-def test_fixed_clears_a_suspect_and_trusted_a_quarantined_column(company: pd.DataFrame, tmp_path: Path) -> None:
+def test_fixed_clears_a_suspect_and_trusted_a_quarantined_column(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
     won, still_open, random = parts(company)
-    columns = {"Field 17": written_for_the_won(won, still_open, random), "Lead grade": random.choice(list("AB"), SIZE)}
+    columns = {
+        "Field 17": written_for_the_won(won, still_open, random),
+        "Lead grade": random.choice(list("AB"), SIZE),
+    }
     leads = company.assign(**columns)
     plain = verdicts(leads, definition(), tmp_path)
     assert (plain["Field 17"].verdict, plain["Lead grade"].verdict) == ("quarantined", "suspect")
@@ -236,7 +325,9 @@ def test_fixed_clears_a_suspect_and_trusted_a_quarantined_column(company: pd.Dat
 
 
 @pytest.mark.parametrize("kept", ["none", "one", "open", "won", "lost", "one won", "empty columns"])
-def test_thin_data_give_verdicts_all_the_same(company: pd.DataFrame, tmp_path: Path, kept: str) -> None:
+def test_thin_data_give_verdicts_all_the_same(
+    company: pd.DataFrame, tmp_path: Path, kept: str
+) -> None:
     status = company["Status"]
     chosen = {
         "none": company.head(0),
@@ -244,7 +335,9 @@ def test_thin_data_give_verdicts_all_the_same(company: pd.DataFrame, tmp_path: P
         "open": company[status == "Working"],
         "won": company[status == "Closed Won"],
         "lost": company[status == "Closed Lost"],
-        "one won": pd.concat([company[status == "Closed Won"].head(1), company[status == "Closed Lost"].head(30)]),
+        "one won": pd.concat(
+            [company[status == "Closed Won"].head(1), company[status == "Closed Lost"].head(30)]
+        ),
         "empty columns": company.assign(Country="", Employees="", **{"Time on site": "n/a"}),
     }[kept]
     found = verdicts(chosen.assign(**{"Lost reason": ""}), definition(), tmp_path)

@@ -4,18 +4,27 @@ from typing import Any
 
 import numpy as np
 
-from winnable.core.columns import Facts, Numbers
+from winnable.core.columns import FeatureTable, NumericColumn
 from winnable.definition.load import definition_from
-from winnable.definition.review.lint import doubts, doubts_about_leads, doubts_about_names
+from winnable.definition.review.lint import warnings, warnings_about_leads, warnings_about_names
 from winnable.definition.schema import Definition
 
 RULE = {"says": "x", "points": 100, "when": [{"field": "Size", "is_present": True}]}
 
 
 def definition(*segments: list[dict[str, Any]], **more: Any) -> Definition:
-    cards = [{"name": f"card {i}", "segment": segment, "rule": [RULE]} for i, segment in enumerate(segments)]
+    cards = [
+        {"name": f"card {i}", "segment": segment, "rule": [RULE]}
+        for i, segment in enumerate(segments)
+    ]
     return definition_from(
-        {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "S"}, "scorecard": cards, **more}, "test"
+        {
+            "outcome": {"won": ["Won"], "lost": ["Lost"]},
+            "columns": {"status": "S"},
+            "scorecard": cards,
+            **more,
+        },
+        "test",
     )
 
 
@@ -27,43 +36,49 @@ BIG, SMALL, ANY_SIZE = (
 
 
 def test_cards_that_exclude_each_other_and_a_last_one_for_the_rest_raise_no_doubt() -> None:
-    assert doubts(definition(BIG, SMALL, [])) == ()
+    assert warnings(definition(BIG, SMALL, [])) == ()
 
 
 def test_cards_that_may_both_fit_and_cards_that_are_never_used() -> None:
-    assert doubts(definition(BIG, ANY_SIZE)) == (
-        "The scorecards 'card 0' and 'card 1' may both fit a lead; then 'card 0', the first, is used.",
+    assert warnings(definition(BIG, ANY_SIZE)) == (
+        (
+            "The scorecards 'card 0' and 'card 1' may both fit a lead; then 'card 0', the first, is"
+            " used."
+        ),
     )
-    assert "'card 1' is never used" in doubts(definition([], BIG))[0]
+    assert "'card 1' is never used" in warnings(definition([], BIG))[0]
 
 
 def test_a_threshold_that_no_lead_can_reach() -> None:
     card = {"threshold": 101, "rule": [RULE]}
-    assert "its rules give at most 100 of 101 points" in doubts(definition(scorecard=[card]))[0]
+    assert "its rules give at most 100 of 101 points" in warnings(definition(scorecard=[card]))[0]
 
 
 def test_a_gate_that_cannot_look_at_sources() -> None:
-    told = doubts(definition(gate={"sources": ["Referral"]}))
+    told = warnings(definition(gate={"sources": ["Referral"]}))
     assert "names no source column" in told[0]
     assert "only a mature company" in told[1]
 
 
 def test_names_that_the_data_do_not_have() -> None:
     what = definition(BIG, activities={"intent": ["Demo request"]})
-    told = doubts_about_names(what, ["size", "S"], ["Demo requests"], ["Won", "lost"])
+    told = warnings_about_names(what, ["size", "S"], ["Demo requests"], ["Won", "lost"])
     assert told == (
         "The data have no column 'Size'; the nearest is 'size'.",
         "The data have no kind of activity 'Demo request'; the nearest is 'Demo requests'.",
         "The data have no status 'Lost'; the nearest is 'lost'.",
     )
-    assert doubts_about_names(what, ["Size"]) == ()
+    assert warnings_about_names(what, ["Size"]) == ()
 
 
 def test_segments_held_against_leads() -> None:
-    facts = Facts(4, {"Size": Numbers(np.array([5.0, 50.0, np.nan, 60.0]))})
-    assert doubts_about_leads(definition(BIG, ANY_SIZE), facts) == (
+    features = FeatureTable(4, {"Size": NumericColumn(np.array([5.0, 50.0, np.nan, 60.0]))})
+    assert warnings_about_leads(definition(BIG, ANY_SIZE), features) == (
         "The scorecard 'card 0' fits none of the 4 leads.",
         "No scorecard fits 1 of 4 leads; they get the conversion that is expected of any lead.",
     )
-    assert "More than one scorecard fits 3 of 4 leads" in doubts_about_leads(definition(SMALL, ANY_SIZE), facts)[1]
-    assert doubts_about_leads(definition(SMALL, ANY_SIZE), Facts(0, {})) == ()
+    assert (
+        "More than one scorecard fits 3 of 4 leads"
+        in warnings_about_leads(definition(SMALL, ANY_SIZE), features)[1]
+    )
+    assert warnings_about_leads(definition(SMALL, ANY_SIZE), FeatureTable(0, {})) == ()

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnable.core.columns import Facts, Numbers
+from winnable.core.columns import FeatureTable, NumericColumn
 from winnable.core.documents import Bullets, Heading, Page, Table, Text
 from winnable.definition.load import definition_from, load_definition
 from winnable.definition.review.diff import Change, changes, handed_over
 from winnable.definition.review.summary import describe, describe_changes, of_100, schema
 
-MODELS = sorted((Path(__file__).resolve().parents[2] / "models").glob("*.toml"))
+MODELS = sorted((Path(__file__).resolve().parents[3] / "models").glob("*.toml"))
 SMALLEST = {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Status"}}
 VOID = {"meta"}
 
@@ -138,13 +138,18 @@ def test_the_schema_is_json_and_explains_every_key() -> None:
 
 def test_a_change_is_told_where_it_stands() -> None:
     rule = {"says": "Big", "points": 10, "when": [{"field": "Size", "at_least": 5}]}
-    old = definition_from({**SMALLEST, "version": "1", "scorecard": [{"name": "A", "rule": [rule]}]}, "old")
+    old = definition_from(
+        {**SMALLEST, "version": "1", "scorecard": [{"name": "A", "rule": [rule]}]}, "old"
+    )
     new = definition_from(
         {
             **SMALLEST,
             "version": "2",
             "gate": {"probability": 0.2},
-            "scorecard": [{"name": "B"}, {"name": "A", "rule": [{**rule, "points": 20, "half_life_days": None}]}],
+            "scorecard": [
+                {"name": "B"},
+                {"name": "A", "rule": [{**rule, "points": 20, "half_life_days": None}]},
+            ],
             "profile": {"unacceptable": [{"field": "Country", "any_of": ["X"]}]},
         },
         "new",
@@ -152,7 +157,14 @@ def test_a_change_is_told_where_it_stands() -> None:
     found = changes(old, new)
     assert Change("version", "1", "2") in found
     assert Change("gate, probability", None, "0.2") in found
-    assert Change("scorecard 'A', rule 'Big'", "+10 where Size is 5 or more", "+20 where Size is 5 or more") in found
+    assert (
+        Change(
+            "scorecard 'A', rule 'Big'",
+            "+10 where Size is 5 or more",
+            "+20 where Size is 5 or more",
+        )
+        in found
+    )
     assert Change("scorecard 'B', threshold", None, "60") in found
     assert Change("profile, unacceptable 'Country is X'", None, "Country is X") in found
     assert changes(new, new) == ()
@@ -165,9 +177,9 @@ def test_versions_are_compared_on_leads() -> None:
     base = {**SMALLEST, "gate": {"always_work_share": 0}}
     strict = definition_from({**base, "version": "2", "scorecard": [{"rule": [rule]}]}, "strict")
     loose = definition_from({**base, "version": "1"}, "loose")
-    facts = Facts(4, {"Size": Numbers(np.array([9.0, 9.0, 9.0, 1.0]))})
+    features = FeatureTable(4, {"Size": NumericColumn(np.array([9.0, 9.0, 9.0, 1.0]))})
     ids, won = ["a", "b", "c", "d"], np.array([1.0, 0.0, np.nan, 0.0])
-    handed = [handed_over(definition, facts, ids, won) for definition in (loose, strict)]
+    handed = [handed_over(definition, features, ids, won) for definition in (loose, strict)]
     assert [(each.passed, each.known, each.won) for each in handed] == [(4, 3, 1), (3, 2, 1)]
     text = describe_changes(loose, strict, handed).markdown()
     assert "| 1 | 4 | 4 | 1 of 3 | 33.3 in 100 |" in text

@@ -17,7 +17,9 @@ def history(size: int, seed: int) -> tuple[FloatArray, FloatArray, float]:
 def test_a_hopeless_expert_costs_nothing() -> None:
     truth, won, base = history(5000, 0)
     noise = np.random.default_rng(1).normal(-1, 1.5, 5000)
-    weights = fit_blend(np.column_stack([truth, noise]), base, won, np.ones(5000), np.array([0.5, 0.5]))
+    weights = fit_blend(
+        np.column_stack([truth, noise]), base, won, np.ones(5000), np.array([0.5, 0.5])
+    )
     blended = base + (np.column_stack([truth, noise]) - base) @ weights
     assert weights[1] < 0.1
     assert log_losses(blended, won).mean() < 1.003 * log_losses(truth, won).mean()
@@ -57,7 +59,15 @@ def test_the_way_to_the_base_rate_has_no_step() -> None:
     truth, won, base = history(1500, 6)
     noise = np.random.default_rng(7).normal(-1, 1, 1500)
     sizes = [
-        float(fit_blend((base + 0.3 * ((1 - dim) * truth + dim * noise + 1))[:, None], base, won, np.ones(1500), np.ones(1))[0])
+        float(
+            fit_blend(
+                (base + 0.3 * ((1 - dim) * truth + dim * noise + 1))[:, None],
+                base,
+                won,
+                np.ones(1500),
+                np.ones(1),
+            )[0]
+        )
         for dim in np.linspace(0.3, 1.0, 141)
     ]
     assert sizes[0] > 0.9
@@ -73,12 +83,16 @@ def test_an_expert_that_is_far_ahead_is_not_held_back_by_the_mixture() -> None:
     opinions = np.column_stack([sharp, others])
     weights = fit_blend(opinions, base, won, np.ones(300), np.full(3, 1 / 3))
     assert weights[0] > 0.85
-    level = fit_blend(np.column_stack([sharp, sharp, sharp]), base, won, np.ones(300), np.array([0.6, 0.3, 0.1]))
+    level = fit_blend(
+        np.column_stack([sharp, sharp, sharp]), base, won, np.ones(300), np.array([0.6, 0.3, 0.1])
+    )
     assert level[0] > level[1] > level[2] > 0
 
 
 def test_no_weight_is_negative() -> None:
     truth, won, base = history(2000, 5)
-    weights = fit_blend(np.column_stack([truth, -truth]), base, won, np.ones(2000), np.array([0.5, 0.5]))
+    weights = fit_blend(
+        np.column_stack([truth, -truth]), base, won, np.ones(2000), np.array([0.5, 0.5])
+    )
     assert (weights >= 0).all()
     assert weights[0] > 0.75

@@ -27,7 +27,10 @@ def test_overconfident_scores_are_calmed(size: int, kind: str) -> None:
     calibration = fit_calibration(2 * logit + 1, won, np.ones(size), np.arange(size) % 5)
     assert calibration["kind"] == kind
     fresh, outcome = scores(20_000, seed=1)
-    before, after = log_losses(2 * fresh + 1, outcome).mean(), log_losses(calibrate(2 * fresh + 1, calibration), outcome).mean()
+    before, after = (
+        log_losses(2 * fresh + 1, outcome).mean(),
+        log_losses(calibrate(2 * fresh + 1, calibration), outcome).mean(),
+    )
     best = log_losses(fresh, outcome).mean()
     assert after - best < 0.15 * (before - best)
 

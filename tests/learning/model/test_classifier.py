@@ -13,7 +13,9 @@ from sklearn.utils.estimator_checks import check_estimator
 from winnable import LeadClassifier
 
 NOT_APPLICABLE = {
-    "check_sample_weight_equivalence_on_dense_data": "a row given twice may be on both sides of a fold, one of weight 2 not",
+    "check_sample_weight_equivalence_on_dense_data": (
+        "a row given twice may be on both sides of a fold, one of weight 2 not"
+    ),
 }
 
 
@@ -22,12 +24,20 @@ def leads(size: int, seed: int) -> tuple[pd.DataFrame, NDArray[np.str_]]:
     chance = np.random.default_rng(seed)
     title = chance.choice(["Director", "Student", "Engineer"], size)
     employees = np.round(np.exp(chance.normal(4, 1, size)))
-    logit = -1.5 + 1.5 * (title == "Director") - 2 * (title == "Student") + 0.5 * (np.log(employees) - 4)
+    logit = (
+        -1.5
+        + 1.5 * (title == "Director")
+        - 2 * (title == "Student")
+        + 0.5 * (np.log(employees) - 4)
+    )
     frame = pd.DataFrame(
         {
             "Title": pd.Series(title, dtype="str").mask(chance.random(size) < 0.2),
             "Employees": pd.Series(employees).mask(chance.random(size) < 0.2),
-            "Asked": pd.Timestamp("2026-01-01") + pd.to_timedelta(chance.integers(0, 300, size), unit="D"),
+            "Asked": (
+                pd.Timestamp("2026-01-01")
+                + pd.to_timedelta(chance.integers(0, 300, size), unit="D")
+            ),
             "Agreed": chance.random(size) < 0.5,
         }
     )
@@ -44,13 +54,15 @@ def test_it_learns_from_text_and_missing_values_as_well_as_a_pipeline_made_for_t
     later, outcome = leads(800, 2)
     model = LeadClassifier().fit(frame, won)
     words = OneHotEncoder(handle_unknown="ignore")
-    usual = make_pipeline(FunctionTransformer(lambda table: table[["Title"]].fillna("?")), words, LogisticRegression()).fit(
-        frame, won
-    )
+    usual = make_pipeline(
+        FunctionTransformer(lambda table: table[["Title"]].fillna("?")), words, LogisticRegression()
+    ).fit(frame, won)
     assert model.classes_.tolist() == ["not won", "won"]
     assert model.feature_names_in_.tolist() == list(frame.columns)
     assert loss(model.predict_proba(later), outcome) < loss(usual.predict_proba(later), outcome)
-    assert (model.predict(later) == np.where(model.predict_proba(later)[:, 1] > 0.5, "won", "not won")).all()
+    assert (
+        model.predict(later) == np.where(model.predict_proba(later)[:, 1] > 0.5, "won", "not won")
+    ).all()
 
 
 def loss(probability: NDArray[np.float64], outcome: NDArray[np.str_]) -> float:
@@ -60,10 +72,14 @@ def loss(probability: NDArray[np.float64], outcome: NDArray[np.str_]) -> float:
 
 def test_it_works_in_pipelines_searches_and_cross_validation() -> None:
     frame, won = leads(150, 3)
-    pipeline = make_pipeline(FunctionTransformer(lambda table: table.drop(columns="Agreed")), LeadClassifier())
+    pipeline = make_pipeline(
+        FunctionTransformer(lambda table: table.drop(columns="Agreed")), LeadClassifier()
+    )
     losses = cross_val_score(pipeline, frame, won, scoring="neg_log_loss", cv=2)
     assert np.isfinite(losses).all()
-    search = GridSearchCV(LeadClassifier(), {"random_state": [0, 1]}, scoring="neg_log_loss", cv=2).fit(frame, won)
+    search = GridSearchCV(
+        LeadClassifier(), {"random_state": [0, 1]}, scoring="neg_log_loss", cv=2
+    ).fit(frame, won)
     assert search.best_estimator_.n_features_in_ == 4
 
 

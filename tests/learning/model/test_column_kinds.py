@@ -38,7 +38,14 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def definition() -> Definition:
-    return definition_from({"name": "K", "outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Status"}}, "k")
+    return definition_from(
+        {
+            "name": "K",
+            "outcome": {"won": ["Won"], "lost": ["Lost"]},
+            "columns": {"status": "Status"},
+        },
+        "k",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +55,26 @@ def candidate(definition: Definition) -> Candidate:
 
 def scored(candidate: Candidate, rows: pd.DataFrame, definition: Definition) -> pd.DataFrame:
     crm = read_crm(definition, rows.drop(columns="Status"), for_training=False)
-    return score_table(Predictor(candidate.artefact), crm, moments_of_scoring(crm, None))
+    return score_table(Predictor(candidate.artifact), crm, moments_of_scoring(crm, None))
 
 
-def test_what_cannot_tell_is_left_out_and_the_rest_is_read_by_what_it_is(candidate: Candidate) -> None:
+def test_what_cannot_tell_is_left_out_and_the_rest_is_read_by_what_it_is(
+    candidate: Candidate,
+) -> None:
     """A date among them: where leads have no time, nothing is so many days ago."""
-    encoding = candidate.artefact.spec["model"]["encoding"]
+    encoding = candidate.artifact.spec["model"]["encoding"]
     learned = {*encoding["numbers"], *(name for name, _ in encoding["words"])}
     assert learned == {"many values", "boolean", "mixed", "number"}
-    assert {field["name"]: field["kind"] for field in candidate.artefact.spec["plan"]["fields"]}["date"] == "moment"
+    assert {field["name"]: field["kind"] for field in candidate.artifact.spec["plan"]["fields"]}[
+        "date"
+    ] == "moment"
     assert "number" in encoding["numbers"]
     assert {"many values", "boolean", "mixed"} <= {name for name, _ in encoding["words"]}
 
 
-def test_other_values_gaps_order_and_columns_change_no_more_than_they_mean(candidate: Candidate, definition: Definition) -> None:
+def test_other_values_gaps_order_and_columns_change_no_more_than_they_mean(
+    candidate: Candidate, definition: Definition
+) -> None:
     rows = table()[:NEW]
     before = scored(candidate, rows, definition)
     assert before["error"].isna().all()
@@ -69,9 +82,19 @@ def test_other_values_gaps_order_and_columns_change_no_more_than_they_mean(candi
     assert apart["True"] > apart["False"] + 0.3
     turned = scored(candidate, rows[list(rows.columns[::-1])], definition)
     pd.testing.assert_series_equal(turned["probability"], before["probability"])
-    strange = rows.assign(**{"many values": "agency never seen", "mixed": "??", "number": "", "date": "soon", "boolean": ""})
+    strange = rows.assign(
+        **{
+            "many values": "agency never seen",
+            "mixed": "??",
+            "number": "",
+            "date": "soon",
+            "boolean": "",
+        }
+    )
     for changed in (strange, rows.drop(columns=["number", "boolean", "many values"])):
         after = scored(candidate, changed, definition)
         assert after["error"].isna().all()
         assert after["probability"].between(0.02, 0.98).all()
-        assert ((after["low"] <= after["probability"]) & (after["probability"] <= after["high"])).all()
+        assert (
+            (after["low"] <= after["probability"]) & (after["probability"] <= after["high"])
+        ).all()

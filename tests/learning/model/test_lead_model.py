@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnable.core.columns import Facts, FloatArray, Numbers, Words
+from winnable.core.columns import CategoricalColumn, FeatureTable, FloatArray, NumericColumn
 from winnable.learning.model.lead_model import LeadModel, assign_folds
 from winnable.learning.model.scorer import Scorer
 
 
-def leads(size: int, seed: int = 0) -> tuple[Facts, FloatArray, FloatArray]:
+def leads(size: int, seed: int = 0) -> tuple[FeatureTable, FloatArray, FloatArray]:
     """Leads with every kind of column, their outcomes, and the log-odds of a scorecard that knows a little."""
     chance = np.random.default_rng(seed)
     source = chance.choice(["web", "fair", "list", "friend"], size, p=[0.5, 0.2, 0.2, 0.1])
@@ -20,30 +20,32 @@ def leads(size: int, seed: int = 0) -> tuple[Facts, FloatArray, FloatArray]:
     signal = 0.5 * visits - 3 + 1.5 * (source == "friend") - 1.0 * (source == "list")
     won = (chance.random(size) < 1 / (1 + np.exp(-signal))).astype(float)
     gaps = np.where(chance.random(size) < 0.2, np.nan, visits)
-    facts = Facts(
+    features = FeatureTable(
         size,
         {
-            "source": Words.of(list(source)),
-            "visits": Numbers(gaps),
-            "city": Words.of([None if draw < 5 else f"city {draw}" for draw in chance.geometric(0.03, size)]),
-            "id": Words.of([f"L{i}" for i in range(size)]),
-            "constant": Words.of(["same"] * size),
-            "empty": Numbers(np.full(size, np.nan)),
-            "employees": Numbers(chance.lognormal(3, 2, size)),
+            "source": CategoricalColumn.of(list(source)),
+            "visits": NumericColumn(gaps),
+            "city": CategoricalColumn.of(
+                [None if draw < 5 else f"city {draw}" for draw in chance.geometric(0.03, size)]
+            ),
+            "id": CategoricalColumn.of([f"L{i}" for i in range(size)]),
+            "constant": CategoricalColumn.of(["same"] * size),
+            "empty": NumericColumn(np.full(size, np.nan)),
+            "employees": NumericColumn(chance.lognormal(3, 2, size)),
         },
     )
-    return facts, won, -2.0 + 0.3 * visits
+    return features, won, -2.0 + 0.3 * visits
 
 
 @pytest.fixture(scope="module")
 def learned() -> LeadModel:
-    facts, won, rules = leads(600)
-    return LeadModel(threads=1).fit(facts, won, rules)
+    features, won, rules = leads(600)
+    return LeadModel(threads=1).fit(features, won, rules)
 
 
 def test_it_learns_more_than_the_rate(learned: LeadModel) -> None:
-    facts, won, rules = leads(2000, seed=1)
-    p = learned.probability(facts, rules)
+    features, won, rules = leads(2000, seed=1)
+    p = learned.probability(features, rules)
     loss = -np.mean(won * np.log(p) + (1 - won) * np.log(1 - p))
     rate = won.mean()
     assert loss < 0.93 * -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
@@ -51,8 +53,8 @@ def test_it_learns_more_than_the_rate(learned: LeadModel) -> None:
 
 
 def test_the_quick_fit_does_without_symmetric_trees_and_is_close(learned: LeadModel) -> None:
-    facts, won, rules = leads(600)
-    quick = LeadModel(threads=1, quick=True).fit(facts, won, rules)
+    features, won, rules = leads(600)
+    quick = LeadModel(threads=1, quick=True).fit(features, won, rules)
     assert set(quick.spec_["experts"]) == {"leafwise", "ridge", "rules"}
     others, seen, given = leads(2000, seed=1)
     p, full = quick.probability(others, given), learned.probability(others, given)
@@ -61,28 +63,34 @@ def test_the_quick_fit_does_without_symmetric_trees_and_is_close(learned: LeadMo
 
 
 def test_reasons_add_up_to_the_score(learned: LeadModel) -> None:
-    facts, _, rules = leads(300, seed=2)
-    reasons = learned.explain(facts, rules)
-    np.testing.assert_allclose(reasons.base + reasons.values.sum(axis=1), learned.logit(facts, rules), atol=1e-9)
+    features, _, rules = leads(300, seed=2)
+    reasons = learned.explain(features, rules)
+    np.testing.assert_allclose(
+        reasons.base + reasons.values.sum(axis=1), learned.logit(features, rules), atol=1e-9
+    )
     assert reasons.values.shape == (300, len(reasons.names))
     assert np.abs(reasons.values[:, reasons.names.index("source")]).mean() > 0.1
 
 
 def test_a_lead_alone_gets_the_numbers_it_gets_in_a_batch(learned: LeadModel) -> None:
-    facts, _, rules = leads(60, seed=3)
-    together, reasons = learned.logit(facts, rules), learned.explain(facts, rules)
-    low, high = learned.interval(facts, rules)
+    features, _, rules = leads(60, seed=3)
+    together, reasons = learned.logit(features, rules), learned.explain(features, rules)
+    low, high = learned.interval(features, rules)
     for i in range(60):
-        row, rule = facts.take(np.array([i])), rules[i : i + 1]
+        row, rule = features.take(np.array([i])), rules[i : i + 1]
         np.testing.assert_allclose(learned.logit(row, rule)[0], together[i], atol=1e-9)
-        np.testing.assert_allclose(learned.explain(row, rule).values[0], reasons.values[i], atol=1e-9)
-        np.testing.assert_allclose(np.ravel(learned.interval(row, rule)), [low[i], high[i]], atol=1e-9)
+        np.testing.assert_allclose(
+            learned.explain(row, rule).values[0], reasons.values[i], atol=1e-9
+        )
+        np.testing.assert_allclose(
+            np.ravel(learned.interval(row, rule)), [low[i], high[i]], atol=1e-9
+        )
 
 
 def test_the_probability_lies_in_its_interval(learned: LeadModel) -> None:
-    facts, _, rules = leads(500, seed=4)
-    low, high = learned.interval(facts, rules)
-    p = learned.probability(facts, rules)
+    features, _, rules = leads(500, seed=4)
+    low, high = learned.interval(features, rules)
+    p = learned.probability(features, rules)
     assert (low <= p).all()
     assert (p <= high).all()
     assert (low > 0).all()
@@ -90,43 +98,50 @@ def test_the_probability_lies_in_its_interval(learned: LeadModel) -> None:
 
 
 def test_the_same_data_give_the_same_model_byte_for_byte() -> None:
-    facts, won, rules = leads(120, seed=5)
-    one, two = (LeadModel(seed=3, threads=threads).fit(facts, won, rules) for threads in (1, 3))
+    features, won, rules = leads(120, seed=5)
+    one, two = (LeadModel(seed=3, threads=threads).fit(features, won, rules) for threads in (1, 3))
     assert json.dumps(one.spec_) == json.dumps(two.spec_)
     assert one.boosters_ == two.boosters_
     np.testing.assert_array_equal(one.oof_, two.oof_)
 
 
 def test_the_stored_state_is_all_that_scoring_needs(learned: LeadModel) -> None:
-    facts, _, rules = leads(50, seed=6)
+    features, _, rules = leads(50, seed=6)
     again = Scorer(json.loads(json.dumps(learned.spec_)), learned.boosters_)
-    np.testing.assert_array_equal(again.logit(facts, rules), learned.logit(facts, rules))
+    np.testing.assert_array_equal(again.logit(features, rules), learned.logit(features, rules))
 
 
 @settings(max_examples=25, deadline=None)
 @given(
     size=st.integers(0, 40),
     wins=st.sampled_from(["none", "all", "some"]),
-    kinds=st.lists(st.sampled_from(["number", "empty", "constant", "infinite", "word", "no word", "id"]), max_size=4),
+    kinds=st.lists(
+        st.sampled_from(["number", "empty", "constant", "infinite", "word", "no word", "id"]),
+        max_size=4,
+    ),
     seed=st.integers(0, 5),
 )
 def test_it_never_fails(size: int, wins: str, kinds: list[str], seed: int) -> None:
     chance = np.random.default_rng(seed)
     make = {
-        "number": lambda: Numbers(chance.normal(size=size)),
-        "empty": lambda: Numbers(np.full(size, np.nan)),
-        "constant": lambda: Numbers(np.ones(size)),
-        "infinite": lambda: Numbers(chance.choice([np.inf, -np.inf, np.nan, 1.0], size)),
-        "word": lambda: Words.of(list(chance.choice(["a", "b", "c"], size))),
-        "no word": lambda: Words.of([None] * size),
-        "id": lambda: Words.of([str(i) for i in range(size)]),
+        "number": lambda: NumericColumn(chance.normal(size=size)),
+        "empty": lambda: NumericColumn(np.full(size, np.nan)),
+        "constant": lambda: NumericColumn(np.ones(size)),
+        "infinite": lambda: NumericColumn(chance.choice([np.inf, -np.inf, np.nan, 1.0], size)),
+        "word": lambda: CategoricalColumn.of(list(chance.choice(["a", "b", "c"], size))),
+        "no word": lambda: CategoricalColumn.of([None] * size),
+        "id": lambda: CategoricalColumn.of([str(i) for i in range(size)]),
     }
-    facts = Facts(size, {f"{i} {kind}": make[kind]() for i, kind in enumerate(kinds)})
-    won = {"none": np.zeros(size), "all": np.ones(size), "some": (chance.random(size) < 0.5).astype(float)}[wins]
+    features = FeatureTable(size, {f"{i} {kind}": make[kind]() for i, kind in enumerate(kinds)})
+    won = {
+        "none": np.zeros(size),
+        "all": np.ones(size),
+        "some": (chance.random(size) < 0.5).astype(float),
+    }[wins]
     rules = np.full(size, -2.0)
-    model = LeadModel(threads=1).fit(facts, won, rules)
-    low, high = model.interval(facts, rules)
-    p = model.probability(facts, rules)
+    model = LeadModel(threads=1).fit(features, won, rules)
+    low, high = model.interval(features, rules)
+    p = model.probability(features, rules)
     assert p.shape == model.oof_.shape == (size,)
     assert np.isfinite(p).all()
     assert ((low <= p) & (p <= high)).all()
@@ -135,9 +150,9 @@ def test_it_never_fails(size: int, wins: str, kinds: list[str], seed: int) -> No
 
 
 def test_without_history_the_answer_is_the_rules() -> None:
-    model = LeadModel().fit(Facts(0, {}), np.empty(0), np.empty(0))
-    facts, _, rules = leads(20)
-    np.testing.assert_allclose(model.logit(facts, rules), rules, atol=1e-12)
+    model = LeadModel().fit(FeatureTable(0, {}), np.empty(0), np.empty(0))
+    features, _, rules = leads(20)
+    np.testing.assert_allclose(model.logit(features, rules), rules, atol=1e-12)
     assert model.spec_["mode"] == "rules"
 
 
@@ -155,28 +170,35 @@ def test_a_scorecard_that_knows_is_heard_while_leads_are_few() -> None:
     chance = np.random.default_rng(1)
     rules = chance.normal(-1.5, 1.5, 160)
     won = (chance.random(160) < 1 / (1 + np.exp(-rules))).astype(float)
-    facts = Facts(160, {"noise": Numbers(chance.normal(size=160))})
-    model = LeadModel(threads=1).fit(facts, won, rules)
+    features = FeatureTable(160, {"noise": NumericColumn(chance.normal(size=160))})
+    model = LeadModel(threads=1).fit(features, won, rules)
     assert model.spec_["mode"] == "blend"
     assert "%" in model.spec_["why"]
-    assert np.corrcoef(model.logit(facts, rules), rules)[0, 1] > 0.8
+    assert np.corrcoef(model.logit(features, rules), rules)[0, 1] > 0.8
 
 
 def test_time_lets_the_answer_follow_the_rate() -> None:
     chance = np.random.default_rng(2)
     size, order = 500, np.arange(500.0)
     won = (chance.random(size) < np.linspace(0.05, 0.45, size)).astype(float)
-    facts, rules = Facts(size, {"noise": Numbers(chance.normal(size=size))}), np.full(size, -2.0)
-    timeless, following = (LeadModel(threads=1).fit(facts, won, rules, order=given) for given in (None, order))
-    assert abs(timeless.probability(facts, rules).mean() - 0.25) < 0.04
-    assert 0.27 < following.probability(facts, rules).mean() < 0.45
+    features, rules = (
+        FeatureTable(size, {"noise": NumericColumn(chance.normal(size=size))}),
+        np.full(size, -2.0),
+    )
+    timeless, following = (
+        LeadModel(threads=1).fit(features, won, rules, order=given) for given in (None, order)
+    )
+    assert abs(timeless.probability(features, rules).mean() - 0.25) < 0.04
+    assert 0.27 < following.probability(features, rules).mean() < 0.45
 
 
 def test_out_of_fold_answers_are_honest() -> None:
     chance = np.random.default_rng(3)
-    facts = Facts(200, {f"noise {i}": Numbers(chance.normal(size=200)) for i in range(10)})
+    features = FeatureTable(
+        200, {f"noise {i}": NumericColumn(chance.normal(size=200)) for i in range(10)}
+    )
     won = (chance.random(200) < 0.3).astype(float)
-    model = LeadModel(threads=1).fit(facts, won, np.full(200, -1.0))
+    model = LeadModel(threads=1).fit(features, won, np.full(200, -1.0))
     assert abs(np.corrcoef(model.oof_, won)[0, 1]) < 0.2
 
 
@@ -185,9 +207,9 @@ def test_a_scorecard_that_tells_leads_apart_decides_until_the_history_knows_its_
     rules = chance.normal(-2, 1, 200)
     won = np.zeros(200)
     won[chance.permutation(200)[:15]] = 1
-    facts = Facts(200, {"size": Numbers(chance.normal(size=200))})
-    with_card = LeadModel().fit(facts, won, rules)
+    features = FeatureTable(200, {"size": NumericColumn(chance.normal(size=200))})
+    with_card = LeadModel().fit(features, won, rules)
     assert with_card.spec_["mode"] == "rules"
     assert "at least 23 of each" in with_card.spec_["why"]
-    assert np.corrcoef(with_card.logit(facts, rules), rules)[0, 1] == pytest.approx(1)
-    assert LeadModel().fit(facts, won, np.full(200, -2.0)).spec_["mode"] != "rules"
+    assert np.corrcoef(with_card.logit(features, rules), rules)[0, 1] == pytest.approx(1)
+    assert LeadModel().fit(features, won, np.full(200, -2.0)).spec_["mode"] != "rules"

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import Facts, Numbers, Words
-from winnable.data.features.training_rows import Snapshots
+from winnable.core.columns import CategoricalColumn, FeatureTable, NumericColumn
+from winnable.data.features.training_rows import TrainingRows
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.decide.scorecard import Points
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 from winnable.learning.model.calibration import sigmoid
 from winnable.learning.model.experts.encoding import Encoded, Encoding
-from winnable.learning.model.experts.linear import alone, fit_apart, fit_linear
+from winnable.learning.model.experts.linear import fit_linear, fit_per_segment, univariate
 from winnable.learning.model.experts.predict import expert_of
 from winnable.learning.model.lead_model import LeadModel
 from winnable.learning.model.scorer import Scorer
@@ -28,11 +28,18 @@ from winnable.learning.training.train import learn
 
 def two_cards() -> Definition:
     cards = [
-        {"name": "Enterprise", "segment": [{"field": "Employees", "at_least": 1000}], "threshold": 10},
+        {
+            "name": "Enterprise",
+            "segment": [{"field": "Employees", "at_least": 1000}],
+            "threshold": 10,
+        },
         {"name": "Others", "threshold": 10},
     ]
     outcome = {"won": ["Won"], "lost": ["Lost"]}
-    return definition_from({"name": "Two", "outcome": outcome, "columns": {"status": "Status"}, "scorecard": cards}, "two cards")
+    return definition_from(
+        {"name": "Two", "outcome": outcome, "columns": {"status": "Status"}, "scorecard": cards},
+        "two cards",
+    )
 
 
 def leads(definition: Definition, folder: Path, size: int = 360) -> Crm:
@@ -46,17 +53,19 @@ def leads(definition: Definition, folder: Path, size: int = 360) -> Crm:
     return read_crm(definition, str(path))
 
 
-def test_the_segment_is_learned_from_and_the_card_says_why_one_model_answers(tmp_path: Path) -> None:
+def test_the_segment_is_learned_from_and_the_card_says_why_one_model_answers(
+    tmp_path: Path,
+) -> None:
     definition = two_cards()
     candidate = learn(definition, leads(definition, tmp_path))
-    assert SEGMENT in [name for name, _ in candidate.artefact.spec["model"]["encoding"]["words"]]
-    told = candidate.artefact.spec["card"]["segments"]
+    assert SEGMENT in [name for name, _ in candidate.artifact.spec["model"]["encoding"]["words"]]
+    told = candidate.artifact.spec["card"]["segments"]
     assert told.startswith("one model with the segment as a column, no worse")
     assert told.endswith(" % of the say")
-    predictor = Predictor(candidate.artefact)
+    predictor = Predictor(candidate.artifact)
     records = [{"Employees": "4000", "City": "Aton"}, {"Employees": "12", "City": "Aton"}]
-    facts = predictor.facts(records, [[], []], [datetime(2026, 1, 1, tzinfo=UTC)] * 2)
-    scores = predictor.score(facts, ["a", "b"])
+    features = predictor.features(records, [[], []], [datetime(2026, 1, 1, tzinfo=UTC)] * 2)
+    scores = predictor.score(features, ["a", "b"])
     assert scores.probability[0] > scores.probability[1] + 0.3
     assert any(f"{SEGMENT} is Enterprise: raises" == reason.says for reason in scores.reasons[0])
 
@@ -68,29 +77,50 @@ def test_separate_models_are_called_better_where_columns_mean_the_opposite(tmp_p
     card = (sign > 0).astype(np.int64)
     points = Points(size, card, np.zeros(size), np.full(size, -1.0), np.full(size, -1.0), ())
     no_time = np.zeros(size, dtype=np.int64)
-    rows = Snapshots(np.arange(size), no_time, won, np.zeros(size), np.arange(size), False, None, won, no_time, 0)
-    facts = Facts(size, {"team": Numbers(size_of_team), SEGMENT: Words(card, ("small", "large"))})
-    assert "separate ones are better" in compare_segments(facts, points, rows, 0)
+    rows = TrainingRows(
+        np.arange(size), no_time, won, np.zeros(size), np.arange(size), False, None, won, no_time, 0
+    )
+    features = FeatureTable(
+        size,
+        {"team": NumericColumn(size_of_team), SEGMENT: CategoricalColumn(card, ("small", "large"))},
+    )
+    assert "separate ones are better" in compare_segments(features, points, rows, 0)
     alike = replace(points, card=np.zeros(size, dtype=np.int64))
-    assert compare_segments(facts, alike, rows, 0) is None
+    assert compare_segments(features, alike, rows, 0) is None
 
 
-def test_regressions_of_their_own_get_the_say_where_columns_mean_the_opposite_and_the_reasons_add_up() -> None:
+def test_regressions_of_their_own_get_the_say_where_columns_mean_the_opposite_and_the_reasons_add_up() -> (
+    None
+):
     chance, size = np.random.default_rng(1), 1200
     sign = chance.choice([-1.0, 1.0], size)
     columns = chance.normal(0, 1, (size, 3))
-    won = (chance.random(size) < sigmoid(2 * sign * (columns @ [1.0, 0.7, -0.5]) + sign)).astype(float)
-    numbers = {f"number {place}": Numbers(column) for place, column in enumerate(columns.T)}
-    facts = Facts(size, {**numbers, SEGMENT: Words((sign > 0).astype(np.int64), ("small", "large"))})
+    won = (chance.random(size) < sigmoid(2 * sign * (columns @ [1.0, 0.7, -0.5]) + sign)).astype(
+        float
+    )
+    numbers = {f"number {place}": NumericColumn(column) for place, column in enumerate(columns.T)}
+    features = FeatureTable(
+        size,
+        {**numbers, SEGMENT: CategoricalColumn((sign > 0).astype(np.int64), ("small", "large"))},
+    )
     rules, first, later = np.full(size, -1.0), np.arange(800), np.arange(800, size)
-    model = LeadModel(threads=1).fit(facts.take(first), won[first], rules[first])
+    model = LeadModel(threads=1).fit(features.take(first), won[first], rules[first])
     weights = model.report_["weights"]
     assert weights["apart"] > 0.5 * sum(weights.values())
-    told = model.explain(facts.take(later), rules[later])
-    np.testing.assert_allclose(told.base + told.values.sum(axis=1), model.logit(facts.take(later), rules[later]), atol=1e-9)
+    told = model.explain(features.take(later), rules[later])
+    np.testing.assert_allclose(
+        told.base + told.values.sum(axis=1),
+        model.logit(features.take(later), rules[later]),
+        atol=1e-9,
+    )
     once_more = Scorer(json.loads(json.dumps(model.spec_)), model.boosters_)
-    np.testing.assert_array_equal(once_more.logit(facts.take(later), rules[later]), model.logit(facts.take(later), rules[later]))
-    alike = facts.with_columns({SEGMENT: Words(chance.integers(0, 2, size), ("small", "large"))})
+    np.testing.assert_array_equal(
+        once_more.logit(features.take(later), rules[later]),
+        model.logit(features.take(later), rules[later]),
+    )
+    alike = features.with_columns(
+        {SEGMENT: CategoricalColumn(chance.integers(0, 2, size), ("small", "large"))}
+    )
     together = (chance.random(size) < sigmoid(2 * (columns @ [1.0, 0.7, -0.5]))).astype(float)
     weights = LeadModel(threads=1).fit(alike, together, rules).report_["weights"]
     assert weights["apart"] < 0.5 * weights["ridge"]
@@ -101,10 +131,12 @@ def test_a_segment_too_small_for_a_regression_of_its_own_is_answered_by_that_of_
     numbers, codes = chance.normal(0, 1, (300, 1)), np.r_[np.full(280, 2), np.full(20, 3)][:, None]
     leads = Encoded(numbers, codes, np.full(300, -1.0))
     won, weights = (chance.random(300) < sigmoid(numbers[:, 0])).astype(float), np.ones(300)
-    assert alone(leads, won, weights, 0) == [2]
+    assert univariate(leads, won, weights, 0) == [2]
     encoding = Encoding({"numbers": ["size"], "words": [[SEGMENT, ["large", "small"]]]})
-    apart = expert_of(fit_apart(leads, won, weights, encoding.level_counts, column=0).part, "", encoding)
+    apart = expert_of(
+        fit_per_segment(leads, won, weights, encoding.level_counts, column=0).part, "", encoding
+    )
     of_all = expert_of(fit_linear(leads, won, weights, encoding.level_counts).part, "", encoding)
-    difference = apart.opinion(leads).logit - of_all.opinion(leads).logit
+    difference = apart.predict(leads).logit - of_all.predict(leads).logit
     assert not difference[280:].any()
     assert difference[:280].any()

@@ -5,13 +5,20 @@ import re
 import numpy as np
 import pytest
 
-from winnable.core.columns import Facts, FloatArray, Numbers, Words
-from winnable.learning.monitoring.drift import SURE, apart, drift, expected, rates_of, shift
+from winnable.core.columns import CategoricalColumn, FeatureTable, FloatArray, NumericColumn
+from winnable.learning.monitoring.drift import SURE, drift, expected, rates_of, separability, shift
 
 SOURCES = ("Referral", "Fair", "Paid search", "Purchased list")
 
 
-def leads(chance: np.random.Generator, size: int, *, paid: float = 0.2, staff: float = 4.0, missing: float = 0.1) -> Facts:
+def leads(
+    chance: np.random.Generator,
+    size: int,
+    *,
+    paid: float = 0.2,
+    staff: float = 4.0,
+    missing: float = 0.1,
+) -> FeatureTable:
     """Leads with a source, a size and two columns of no interest."""
     shares = np.array([0.3, 0.4, paid, 0.3 - 0.2])
     source = chance.choice(4, size, p=shares / shares.sum())
@@ -19,21 +26,21 @@ def leads(chance: np.random.Generator, size: int, *, paid: float = 0.2, staff: f
     employees[chance.random(size) < missing] = np.nan
     visits = chance.poisson(0.4, size).astype(float)
     owner = chance.choice(3, size)
-    return Facts(
+    return FeatureTable(
         size,
         {
-            "Lead Source": Words(source, SOURCES),
-            "Employees": Numbers(employees),
-            "Visits": Numbers(visits),
-            "Owner": Words(owner, ("A", "B", "C")),
+            "Lead Source": CategoricalColumn(source, SOURCES),
+            "Employees": NumericColumn(employees),
+            "Visits": NumericColumn(visits),
+            "Owner": CategoricalColumn(owner, ("A", "B", "C")),
         },
     )
 
 
-def scores(facts: Facts) -> FloatArray:
+def scores(features: FeatureTable) -> FloatArray:
     """A model of source and size."""
-    logit = np.array([-0.5, -1.5, -2.0, -4.0])[facts.words("Lead Source").codes]
-    logit = logit + 0.2 * np.nan_to_num(np.log(facts.numbers("Employees")), nan=4.0)
+    logit = np.array([-0.5, -1.5, -2.0, -4.0])[features.words("Lead Source").codes]
+    logit = logit + 0.2 * np.nan_to_num(np.log(features.numbers("Employees")), nan=4.0)
     return 1 / (1 + np.exp(-logit))
 
 
@@ -44,15 +51,20 @@ def test_where_nothing_moves_there_are_no_more_alarms_than_promised() -> None:
     for seed in range(times):
         chance = np.random.default_rng(seed)
         old, new = leads(chance, 600), leads(chance, 250)
-        won = [(chance.random(len(each)) < each).astype(float) for each in (scores(old), scores(new))]
-        shifts = [shift(name, old.columns[name], new.columns[name], len(old.columns)) for name in old.columns]
+        won = [
+            (chance.random(len(each)) < each).astype(float) for each in (scores(old), scores(new))
+        ]
+        shifts = [
+            shift(name, old.columns[name], new.columns[name], len(old.columns))
+            for name in old.columns
+        ]
         alarms["columns"] += any(each is not None and each.moved for each in shifts)
-        score = shift("score", Numbers(scores(old)), Numbers(scores(new)), 1)
+        score = shift("score", NumericColumn(scores(old)), NumericColumn(scores(new)), 1)
         alarms["score"] += score is not None and score.moved
         rates = rates_of(won[0], won[1])
         alarms["rates"] += rates is not None and rates.moved
         if seed % 4 == 0:
-            told = apart(old, new)
+            told = separability(old, new)
             alarms["apart"] += told is not None and told.moved
     # Up to so many of 200 at a rate of 5 % with 99 % probability; the classifier is asked 50 times.
     assert alarms["columns"] <= 18
@@ -66,7 +78,9 @@ def test_the_index_follows_its_distribution() -> None:
     chance = np.random.default_rng(1)
     p = []
     for _ in range(400):
-        found = shift("x", Numbers(chance.normal(size=500)), Numbers(chance.normal(size=300)), 1)
+        found = shift(
+            "x", NumericColumn(chance.normal(size=500)), NumericColumn(chance.normal(size=300)), 1
+        )
         assert found is not None
         p.append(found.p)
     assert np.mean(np.array(p) < SURE) == pytest.approx(SURE, abs=0.03)
@@ -78,17 +92,22 @@ def test_one_column_that_moves_is_named_first_with_what_moved() -> None:
     old, new = leads(chance, 800), leads(chance, 400, paid=0.7)
     found = drift(old, new, (scores(old), scores(new)))
     assert [each.name for each in found.columns if each.moved] == ["Lead Source"]
-    assert any(re.match(r"Lead Source: 'Paid search': \d+ of 100 leads before, \d+ now", says) for says in found.warnings)
-    assert found.apart is not None
-    assert found.apart.moved
-    assert found.apart.by[0] == "Lead Source"
+    assert any(
+        re.match(r"Lead Source: 'Paid search': \d+ of 100 leads before, \d+ now", says)
+        for says in found.warnings
+    )
+    assert found.separability is not None
+    assert found.separability.moved
+    assert found.separability.by[0] == "Lead Source"
     assert "most of all by Lead Source" in found.warnings[-1]
 
 
 def test_numbers_that_grow_or_are_no_longer_filled_in_are_named() -> None:
     chance = np.random.default_rng(6)
     old = leads(chance, 800)
-    grown, empty = (drift(old, new) for new in (leads(chance, 400, staff=4.8), leads(chance, 400, missing=0.5)))
+    grown, empty = (
+        drift(old, new) for new in (leads(chance, 400, staff=4.8), leads(chance, 400, missing=0.5))
+    )
     assert any(says.startswith("Employees: half of the leads above ") for says in grown.warnings)
     assert any(says.startswith("Employees: nothing: ") for says in empty.warnings)
 
@@ -97,8 +116,12 @@ def test_a_word_that_nobody_knew_before_is_named() -> None:
     chance = np.random.default_rng(7)
     old, new = leads(chance, 500), leads(chance, 300)
     codes = np.where(chance.random(300) < 0.2, 4, new.words("Lead Source").codes)
-    podcast = new.with_columns({"Lead Source": Words(codes, (*SOURCES, "Podcast"))})
-    assert drift(old, podcast).warnings[0].startswith("Lead Source: 'Podcast': 0 of 100 leads before, ")
+    podcast = new.with_columns({"Lead Source": CategoricalColumn(codes, (*SOURCES, "Podcast"))})
+    assert (
+        drift(old, podcast)
+        .warnings[0]
+        .startswith("Lead Source: 'Podcast': 0 of 100 leads before, ")
+    )
 
 
 def test_a_rate_that_moves_is_told_first() -> None:
@@ -127,7 +150,9 @@ def test_calibrated_scores_know_their_own_performance_among_other_leads() -> Non
     said = expected(p)
     assert said.low < won.sum() < said.high
     assert said.wins == pytest.approx(p.sum())
-    assert said.log_loss == pytest.approx(-np.mean(np.where(won == 1, np.log(p), np.log(1 - p))), rel=0.03)
+    assert said.log_loss == pytest.approx(
+        -np.mean(np.where(won == 1, np.log(p), np.log(1 - p))), rel=0.03
+    )
     order = np.argsort(p)
     ranks = np.empty(len(p))
     ranks[order] = np.arange(len(p))

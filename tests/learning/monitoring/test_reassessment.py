@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import FloatArray
-from winnable.learning.monitoring.reassessment import Decision, closed_test, cross_fitted
+from winnable.learning.monitoring.reassessment import UpdateDecision, closed_test, cross_fitted
 
 SIZE = 1500
 
@@ -17,10 +17,12 @@ def world(seed: int) -> tuple[FloatArray, FloatArray]:
 
 
 def outcomes(seed: int, logit: FloatArray) -> FloatArray:
-    return (np.random.default_rng(1000 + seed).random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(float)
+    return (
+        np.random.default_rng(1000 + seed).random(len(logit)) < 1 / (1 + np.exp(-logit))
+    ).astype(float)
 
 
-def chosen(seed: int, what_happened: str) -> Decision:
+def chosen(seed: int, what_happened: str) -> UpdateDecision:
     parts, logit = world(seed)
     truth = {
         "nothing": logit,
@@ -40,7 +42,7 @@ def chosen(seed: int, what_happened: str) -> Decision:
         ("a column means the opposite", "retrain"),
     ],
 )
-def test_it_chooses_what_was_done_to_the_scores(what_happened: str, right: Decision) -> None:
+def test_it_chooses_what_was_done_to_the_scores(what_happened: str, right: UpdateDecision) -> None:
     """A lesser or a greater update is chosen in about one of twenty tries, which is the level of the test."""
     decisions = [chosen(seed, what_happened) for seed in range(100)]
     assert decisions.count(right) >= 89
@@ -55,7 +57,9 @@ def test_doing_nothing_costs_what_the_right_update_saves_on_leads_that_it_has_no
     parts, logit = world(1)
     won = outcomes(1, logit - 0.8)
     answers = cross_fitted(won, logit, parts)
-    loss = {name: -np.mean(np.where(won == 1, np.log(p), np.log(1 - p))) for name, p in answers.items()}
+    loss = {
+        name: -np.mean(np.where(won == 1, np.log(p), np.log(1 - p))) for name, p in answers.items()
+    }
     assert loss["move"] < loss["keep"] - 0.02
     assert abs(loss["move"] - loss["retrain"]) < 0.01
     assert answers["keep"] == pytest.approx(1 / (1 + np.exp(-logit)))

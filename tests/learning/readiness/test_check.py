@@ -30,14 +30,22 @@ def write(size: int, folder: Path) -> str:
     random = np.random.default_rng(0)
     fit = random.normal(size=size)
     won = random.random(size) < 1 / (1 + np.exp(1.2 - 1.5 * fit))
-    columns = {"Lead ID": np.arange(size), "Status": np.where(won, "Closed Won", "Closed Lost"), "Fit": fit}
-    leads = pd.DataFrame({**columns, "Contract No": np.where(won, [f"C{row}" for row in range(size)], "")})
+    columns = {
+        "Lead ID": np.arange(size),
+        "Status": np.where(won, "Closed Won", "Closed Lost"),
+        "Fit": fit,
+    }
+    leads = pd.DataFrame(
+        {**columns, "Contract No": np.where(won, [f"C{row}" for row in range(size)], "")}
+    )
     leads.to_csv(folder / "leads.csv", index=False)
     return str(folder / "leads.csv")
 
 
 def run(*words: str, folder: Path) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["check", *words, "--definition", str(folder / "definition.toml")])
+    done = CliRunner().invoke(
+        app, ["check", *words, "--definition", str(folder / "definition.toml")]
+    )
     return done.exit_code, done.output
 
 
@@ -45,7 +53,10 @@ def test_machines_get_verdicts_and_readiness(folder: Path) -> None:
     status, output = run(write(4000, folder), "--json", folder=folder)
     answer = json.loads(output)
     assert status == 0
-    assert [(each["name"], each["verdict"]) for each in answer["columns"]] == [("Fit", "ok"), ("Contract No", "quarantined")]
+    assert [(each["name"], each["verdict"]) for each in answer["columns"]] == [
+        ("Fit", "ok"),
+        ("Contract No", "quarantined"),
+    ]
     assert all(each["evidence"] for each in answer["columns"])
     ready = answer["readiness"]
     assert ready["ready"] is True

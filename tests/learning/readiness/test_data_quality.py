@@ -39,7 +39,13 @@ def shared(**stages: object) -> Definition:
     return definition_from(
         {
             "outcome": {"won": ["Closed Won"], "lost": ["Closed Lost"]},
-            "columns": {"id": "Lead ID", "person": "Email", "created": "Created", "closed": "Closed on", "status": "Status"}
+            "columns": {
+                "id": "Lead ID",
+                "person": "Email",
+                "created": "Created",
+                "closed": "Closed on",
+                "status": "Status",
+            }
             | {"fixed": ["Country"]},
             "stages": stages,
         },
@@ -50,11 +56,15 @@ def shared(**stages: object) -> Definition:
 def found(leads: pd.DataFrame, folder: Path, agreed: Definition | None = None) -> dict[str, str]:
     leads.to_csv(folder / "leads.csv", index=False)
     agreed = agreed or shared()
-    findings: tuple[Finding, ...] = inspect_quality(agreed, read_crm(agreed, str(folder / "leads.csv")))
+    findings: tuple[Finding, ...] = inspect_quality(
+        agreed, read_crm(agreed, str(folder / "leads.csv"))
+    )
     return {finding.kind: finding.says for finding in findings}
 
 
-def test_a_company_in_order_has_only_its_latest_months_open(company: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_company_in_order_has_only_its_latest_months_open(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
     assert list(found(company, tmp_path)) == ["open"]
     early = company[pd.to_datetime(company["Created"]) < "2024-11-01"]
     assert found(early, tmp_path) == {}
@@ -72,7 +82,10 @@ def test_junk_and_duplicates_are_counted(company: pd.DataFrame, tmp_path: Path) 
 def test_rows_that_cannot_be_used_are_counted(company: pd.DataFrame, tmp_path: Path) -> None:
     leads = company.copy()
     leads.loc[:5, "Created"] = ""
-    assert found(leads, tmp_path)["rejects"] == "Could not be used: 6 leads (1.0%): it has no creation date (6)."
+    assert (
+        found(leads, tmp_path)["rejects"]
+        == "Could not be used: 6 leads (1.0%): it has no creation date (6)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,18 +104,26 @@ def test_columns_that_are_empty_constant_new_or_gone_are_named(
 
 
 def test_columns_without_a_past_are_named(company: pd.DataFrame, tmp_path: Path) -> None:
-    told = found(company.assign(Field=np.where(np.arange(SIZE) % 2, "a", "b")), tmp_path)["untracked"]
-    assert told.startswith("No field history: in 1 column today's value counts at every moment: `Field`.")
+    told = found(company.assign(Field=np.where(np.arange(SIZE) % 2, "a", "b")), tmp_path)[
+        "untracked"
+    ]
+    assert told.startswith(
+        "No field history: in 1 column today's value counts at every moment: `Field`."
+    )
 
 
-def test_a_status_that_sounds_final_but_means_nothing_is_named(company: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_status_that_sounds_final_but_means_nothing_is_named(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
     leads = company.copy()
     leads.loc[:29, "Status"] = "Disqualified"
     assert "`Disqualified`: 30" in found(leads, tmp_path)["status"]
     assert "Working" not in found(leads, tmp_path)["status"]
 
 
-def test_a_definition_that_names_its_open_stages_must_name_them_all(company: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_definition_that_names_its_open_stages_must_name_them_all(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
     leads = company.copy()
     leads.loc[:29, "Status"] = "Nurturing"
     told = found(leads, tmp_path, shared(MIL={"status": ["Working"]}))
@@ -115,7 +136,9 @@ def test_a_month_that_is_missing_is_named(company: pd.DataFrame, tmp_path: Path)
     assert "No lead was created in 2024-05, where 5" in found(leads, tmp_path)["months"]
 
 
-def test_an_outcome_that_stops_being_recorded_is_named(company: pd.DataFrame, tmp_path: Path) -> None:
+def test_an_outcome_that_stops_being_recorded_is_named(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
     leads = company.copy()
     gone = (leads["Status"] == "Closed Lost") & (leads["Closed on"] >= "2024-09-01")
     leads.loc[gone, ["Status", "Closed on"]] = ["Working", ""]
@@ -125,10 +148,16 @@ def test_an_outcome_that_stops_being_recorded_is_named(company: pd.DataFrame, tm
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_outcomes_that_are_all_of_the_last_month_are_no_cliff(company: pd.DataFrame, tmp_path: Path) -> None:
-    leads = company.assign(**{"Closed on": company["Closed on"].where(company["Closed on"] == "", "2024-12-31")})
+def test_outcomes_that_are_all_of_the_last_month_are_no_cliff(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
+    leads = company.assign(
+        **{"Closed on": company["Closed on"].where(company["Closed on"] == "", "2024-12-31")}
+    )
     assert "label cliff" not in found(leads, tmp_path)
 
 
-def test_an_export_without_leads_has_nothing_odd_but_that(company: pd.DataFrame, tmp_path: Path) -> None:
+def test_an_export_without_leads_has_nothing_odd_but_that(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
     assert found(company.head(0), tmp_path) == {"rejects": "There is no lead that can be used."}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from winnable.core.columns import Facts, Numbers
+from winnable.core.columns import FeatureTable, NumericColumn
 from winnable.learning.readiness.learning_curve import learning_curve
 
 
@@ -10,7 +10,11 @@ def test_the_learning_curve_rises_where_there_is_something_to_learn() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(900, 2))
     won = random.random(900) < 1 / (1 + np.exp(1.5 - 1.5 * x[:, 0]))
-    curve = learning_curve(Facts(900, {"one": Numbers(x[:, 0]), "two": Numbers(x[:, 1])}), won, steps=3)
+    curve = learning_curve(
+        FeatureTable(900, {"one": NumericColumn(x[:, 0]), "two": NumericColumn(x[:, 1])}),
+        won,
+        steps=3,
+    )
     assert [point.leads for point in curve] == [180, 360, 720]
     assert curve[-1].saved > max(0.05, curve[0].saved)
-    assert learning_curve(Facts(20, {"one": Numbers(x[:20, 0])}), won[:20]) == ()
+    assert learning_curve(FeatureTable(20, {"one": NumericColumn(x[:20, 0])}), won[:20]) == ()

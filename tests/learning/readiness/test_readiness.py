@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winnable.core.columns import Facts, Numbers, Words
+from winnable.core.columns import CategoricalColumn, FeatureTable, NumericColumn
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.data.leakage.detect import assess_columns
 from winnable.definition.load import definition_from
@@ -21,15 +21,23 @@ ROLES = {"id": "Lead ID", "status": "Status", "created": "Created", "closed": "C
 def test_parameters_are_counted_once_for_columns_that_repeat_each_other() -> None:
     random = np.random.default_rng(0)
     number, other = random.normal(size=400), random.normal(size=400)
-    words = Words(random.integers(0, 4, 400), ("a", "b", "c", "d"))
-    columns = {"number": Numbers(number), "again": Numbers(2 * number + 1), "other": Numbers(other), "words": words}
-    columns["constant"], columns["rare"] = Numbers(np.ones(400)), Words(np.arange(400), tuple(map(str, range(400))))
-    facts = Facts(400, columns)
-    assert candidate_parameters(facts, ["number"]) == 1
-    assert candidate_parameters(facts, ["number", "again"]) == 1
-    assert candidate_parameters(facts, ["number", "other"]) == 2
-    assert candidate_parameters(facts, ["words"]) == 3
-    assert candidate_parameters(facts, ["constant", "rare"]) == 0
+    words = CategoricalColumn(random.integers(0, 4, 400), ("a", "b", "c", "d"))
+    columns = {
+        "number": NumericColumn(number),
+        "again": NumericColumn(2 * number + 1),
+        "other": NumericColumn(other),
+        "words": words,
+    }
+    columns["constant"], columns["rare"] = (
+        NumericColumn(np.ones(400)),
+        CategoricalColumn(np.arange(400), tuple(map(str, range(400)))),
+    )
+    features = FeatureTable(400, columns)
+    assert candidate_parameters(features, ["number"]) == 1
+    assert candidate_parameters(features, ["number", "again"]) == 1
+    assert candidate_parameters(features, ["number", "other"]) == 2
+    assert candidate_parameters(features, ["words"]) == 3
+    assert candidate_parameters(features, ["constant", "rare"]) == 0
 
 
 def company(size: int, seed: int = 0, noise: int = 4) -> pd.DataFrame:
@@ -40,11 +48,25 @@ def company(size: int, seed: int = 0, noise: int = 4) -> pd.DataFrame:
     closed = created + pd.to_timedelta(random.integers(1, 20, size), unit="D")
     status = np.where(won, "Closed Won", "Closed Lost")
     ids = [f"L{row}" for row in range(size)]
-    leads = {"Lead ID": ids, "Created": created.strftime("%Y-%m-%d"), "Closed on": closed.strftime("%Y-%m-%d"), "Status": status}
-    return pd.DataFrame({**leads, "Fit": fit, "Want": want, **{f"Noise {i}": random.normal(size=size) for i in range(noise)}})
+    leads = {
+        "Lead ID": ids,
+        "Created": created.strftime("%Y-%m-%d"),
+        "Closed on": closed.strftime("%Y-%m-%d"),
+        "Status": status,
+    }
+    return pd.DataFrame(
+        {
+            **leads,
+            "Fit": fit,
+            "Want": want,
+            **{f"Noise {i}": random.normal(size=size) for i in range(noise)},
+        }
+    )
 
 
-def read(leads: pd.DataFrame, folder: Path, roles: dict[str, str] = ROLES) -> tuple[Definition, Crm]:
+def read(
+    leads: pd.DataFrame, folder: Path, roles: dict[str, str] = ROLES
+) -> tuple[Definition, Crm]:
     shared = definition_from({**SHARED, "columns": roles}, "the test")
     leads.to_csv(folder / "leads.csv", index=False)
     return shared, read_crm(shared, str(folder / "leads.csv"))
@@ -70,14 +92,20 @@ def test_the_answer_in_words_agrees_with_its_numbers(tmp_path: Path) -> None:
     told = " ".join(found.told)
     wins = int((leads["Status"] == "Closed Won").sum())
     assert f"You have {wins} wins among 300 leads" in told
-    assert f"can be relied on from {found.blend_from:,}, all {found.columns} of them from {found.needed_wins:,}." in told
+    assert (
+        f"can be relied on from {found.blend_from:,}, all {found.columns} of them from"
+        f" {found.needed_wins:,}." in told
+    )
     assert found.weeks_to_go == pytest.approx((found.needed_wins - wins) / found.pace, rel=0.2)
     assert f"you get there in {found.weeks_to_go:.0f} weeks" in told or found.weeks_to_go >= 104
     assert f"keeping the {found.half_columns} strongest would need" in told
 
 
 def test_more_columns_need_more_leads(tmp_path: Path) -> None:
-    assert readiness(company(1000, noise=20), tmp_path).needed.leads > readiness(company(1000), tmp_path).needed.leads
+    assert (
+        readiness(company(1000, noise=20), tmp_path).needed.leads
+        > readiness(company(1000), tmp_path).needed.leads
+    )
 
 
 def test_leaky_columns_are_no_candidates(tmp_path: Path) -> None:
@@ -101,9 +129,11 @@ def test_without_dates_nobody_knows_when(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kept", ["none", "one", "won", "lost"])
 def test_thin_data_are_told_all_the_same(tmp_path: Path, kept: str) -> None:
     leads = company(60)
-    chosen = {"none": leads.head(0), "one": leads.head(1), "won": leads[leads["Status"] == "Closed Won"]}.get(
-        kept, leads[leads["Status"] == "Closed Lost"]
-    )
+    chosen = {
+        "none": leads.head(0),
+        "one": leads.head(1),
+        "won": leads[leads["Status"] == "Closed Won"],
+    }.get(kept, leads[leads["Status"] == "Closed Lost"])
     found = readiness(chosen, tmp_path)
     assert not found.ready
     assert found.needed_wins > found.wins
@@ -113,6 +143,8 @@ def test_thin_data_are_told_all_the_same(tmp_path: Path, kept: str) -> None:
 def test_the_plot_shows_where_the_company_stands(tmp_path: Path) -> None:
     found = readiness(company(300), tmp_path)
     figure = readiness_plot(found)
-    assert f"{found.wins:,} wins of the {found.needed_wins:,}" in figure.axes[0].get_title(loc="left")
+    assert f"{found.wins:,} wins of the {found.needed_wins:,}" in figure.axes[0].get_title(
+        loc="left"
+    )
     figure.savefig(tmp_path / "ready.png")
     assert (tmp_path / "ready.png").stat().st_size > 5000

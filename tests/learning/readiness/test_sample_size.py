@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from winnable.learning.readiness.sample_size import cox_snell, minimum_size, most_cox_snell, strength_factor
+from winnable.learning.readiness.sample_size import (
+    cox_snell,
+    minimum_size,
+    most_cox_snell,
+    strength_factor,
+)
 
 
 def test_the_published_example_needs_662_leads_and_116_events() -> None:
@@ -22,7 +27,9 @@ def test_the_largest_r2_is_the_published_one() -> None:
 
 
 @pytest.mark.parametrize(("auc", "share"), [(0.65, 0.1), (0.77, 0.23), (0.81, 0.77), (0.88, 0.4)])
-def test_r2_from_an_auc_is_where_the_published_simulation_converges(auc: float, share: float) -> None:
+def test_r2_from_an_auc_is_where_the_published_simulation_converges(
+    auc: float, share: float
+) -> None:
     """Riley, Van Calster and Collins 2021: lost leads N(0, 1), won ones N(sqrt(2) z(AUC), 1), a logistic model of them."""
     from scipy.stats import norm
     from sklearn.linear_model import LogisticRegression
@@ -35,10 +42,16 @@ def test_r2_from_an_auc_is_where_the_published_simulation_converges(auc: float, 
     assert cox_snell(auc, share) == pytest.approx(1 - np.exp(-ratio), abs=0.004)
 
 
-@pytest.mark.parametrize(("auc", "low", "high"), [(0.65, 31, 39), (0.70, 17, 22), (0.75, 10, 14), (0.80, 6.5, 9)])
-def test_wins_for_each_parameter_hardly_depend_on_the_base_rate(auc: float, low: float, high: float) -> None:
+@pytest.mark.parametrize(
+    ("auc", "low", "high"), [(0.65, 31, 39), (0.70, 17, 22), (0.75, 10, 14), (0.80, 6.5, 9)]
+)
+def test_wins_for_each_parameter_hardly_depend_on_the_base_rate(
+    auc: float, low: float, high: float
+) -> None:
     for share in (0.05, 0.1, 0.2):
-        assert low <= minimum_size(100, share, cox_snell(auc, share)).shrinkage * share / 100 <= high
+        assert (
+            low <= minimum_size(100, share, cox_snell(auc, share)).shrinkage * share / 100 <= high
+        )
 
 
 def test_strong_models_need_more_than_the_first_criterion_says() -> None:

@@ -19,7 +19,7 @@ from types import FrameType
 
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import load_definition
-from winnable.learning.artifacts.artifact import read_artefact
+from winnable.learning.artifacts.artifact import read_artifact
 from winnable.learning.artifacts.deployed import champion_of
 from winnable.learning.registry.mlflow_registry import Registry
 from winnable.learning.registry.promotion import register
@@ -30,7 +30,11 @@ STAGES = [
     ("tracking/client.py", "create_model_version", 1),
     ("tracking/client.py", "set_registered_model_alias", 1),  # challenger
     ("learning/registry/mlflow_registry.py", "promote", 1),
-    ("tracking/client.py", "set_registered_model_tag", 1),  # the alias is champion; its history follows
+    (
+        "tracking/client.py",
+        "set_registered_model_tag",
+        1,
+    ),  # the alias is champion; its history follows
     ("learning/artifacts/artifact.py", "_write_durably", 4),  # half of the served copy
 ]
 """File, function, and at which of its calls to die."""
@@ -38,8 +42,8 @@ STAGES = [
 
 def numbered(candidate: Candidate, number: int) -> Candidate:
     """A model that differs from the others by its number."""
-    spec = {**candidate.artefact.spec, "usual_bar": number / 1000}
-    return replace(candidate, artefact=replace(candidate.artefact, spec=spec))
+    spec = {**candidate.artifact.spec, "usual_bar": number / 1000}
+    return replace(candidate, artifact=replace(candidate.artifact, spec=spec))
 
 
 def in_fork(work: Callable[[], object]) -> bool:
@@ -75,7 +79,10 @@ def tell(store: Path, stage: str, killed: bool) -> None:
     """Print the served champion, as a service would find it, and whether it is what the registry holds under its number."""
     served = champion_of(store)
     assert served is not None
-    same = read_artefact(served.folder).fingerprint == Registry(store).artefact(served.version).fingerprint
+    same = (
+        read_artifact(served.folder).fingerprint
+        == Registry(store).artifact(served.version).fingerprint
+    )
     print(json.dumps({"stage": stage, "killed": killed, "served": served.version, "intact": same}))
 
 

@@ -6,35 +6,51 @@ import pytest
 
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
-from winnable.learning.artifacts.artifact import Artefact
-from winnable.learning.registry.champion_challenger import Contest, Rival, _outcome, decide
-from winnable.learning.scoring.predictor import Predictor, rules_artefact
+from winnable.learning.artifacts.artifact import Artifact
+from winnable.learning.registry.champion_challenger import Competitor, Contest, _outcome, compare
+from winnable.learning.scoring.predictor import Predictor, scorecard_artifact
 from winnable.learning.training.metrics import Difference
 from winnable.learning.training.train import Candidate
 
-WRITTEN: dict[str, Any] = {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Status"}}
+WRITTEN: dict[str, Any] = {
+    "outcome": {"won": ["Won"], "lost": ["Lost"]},
+    "columns": {"status": "Status"},
+}
 
 
 def candidate(
-    until: str | None = "2026-06-30", wins: int = 100, mode: str = "learned", number: int = 1, **outcome: Any
+    until: str | None = "2026-06-30",
+    wins: int = 100,
+    mode: str = "learned",
+    number: int = 1,
+    **outcome: Any,
 ) -> Candidate:
     """A candidate whose data end on that day, with so many wins; `number` makes its bytes differ."""
     written = {**WRITTEN, "outcome": {**WRITTEN["outcome"], **outcome}}
     agreed = definition_from(written, "test")
-    spec = rules_artefact(agreed).spec
+    spec = scorecard_artifact(agreed).spec
     card = {**spec["card"], "known_until": until and f"{until}T00:00:00+00:00", "wins": wins}
     model = {**spec["model"], "mode": mode}
-    return Candidate(Artefact({**spec, "card": card, "model": model, "usual_bar": number / 100}, {}), agreed, None, (), {})
+    return Candidate(
+        Artifact({**spec, "card": card, "model": model, "usual_bar": number / 100}, {}),
+        agreed,
+        None,
+        (),
+        {},
+    )
 
 
 def champion(**facts: Any) -> Predictor:
-    return Predictor(candidate(**{"number": 2, **facts}).artefact, "1")
+    return Predictor(candidate(**{"number": 2, **facts}).artifact, "1")
 
 
 def contest(mean: float, margin: float, rules: float = 0.1) -> Contest:
     """The candidate's log loss is lower by `mean` than the champion's, give or take `margin`; by `rules` than the rules'."""
     rivals = (("version 1", mean, margin), ("the rules", rules, 0.01), ("the base rate", 0.1, 0.01))
-    found = tuple(Rival(name, 0.3, Difference(less, less - more, less + more, 0.5)) for name, less, more in rivals)
+    found = tuple(
+        Competitor(name, 0.3, Difference(less, less - more, less + more, 0.5))
+        for name, less, more in rivals
+    )
     return Contest("leads from 2026-01-01 on", 900, 90, 0.3 - mean, found)
 
 
@@ -55,13 +71,13 @@ def contest(mean: float, margin: float, rules: float = 0.1) -> Contest:
 def test_without_a_comparison_age_and_amount_decide(
     new: dict[str, Any], old: dict[str, Any], becomes: bool, because: str, crm: Crm
 ) -> None:
-    decision = decide(candidate(**new), crm, champion(**old))
+    decision = compare(candidate(**new), crm, champion(**old))
     assert (decision.champion, decision.contest) == (becomes, None)
     assert because in decision.because
 
 
 def test_the_first_model_is_champion(crm: Crm) -> None:
-    assert decide(candidate(), crm, None).champion
+    assert compare(candidate(), crm, None).champion
 
 
 @pytest.mark.parametrize(
@@ -69,12 +85,26 @@ def test_the_first_model_is_champion(crm: Crm) -> None:
     [
         (contest(mean=0.02, margin=0.01), "it is better", "it is better"),
         (contest(mean=-0.02, margin=0.01), "it is worse", "it is worse"),
-        (contest(mean=0.02, margin=0.03), "it is not worse for certain", "it is not better for certain"),
-        (contest(mean=-0.00001, margin=0.000005), "it is not worse for certain", "it is not better for certain"),
-        (contest(mean=0.02, margin=0.01, rules=-0.05), "it is worse than the rules", "it is worse than the rules"),
+        (
+            contest(mean=0.02, margin=0.03),
+            "it is not worse for certain",
+            "it is not better for certain",
+        ),
+        (
+            contest(mean=-0.00001, margin=0.000005),
+            "it is not worse for certain",
+            "it is not better for certain",
+        ),
+        (
+            contest(mean=0.02, margin=0.01, rules=-0.05),
+            "it is worse than the rules",
+            "it is worse than the rules",
+        ),
     ],
 )
-def test_with_a_comparison_the_better_one_stays_and_a_tie_goes_to_the_newer_data(met: Contest, old: str, young: str) -> None:
+def test_with_a_comparison_the_better_one_stays_and_a_tie_goes_to_the_newer_data(
+    met: Contest, old: str, young: str
+) -> None:
     for until, says in (("2026-03-31", old), ("2026-06-20", young)):
         becomes, because = _outcome(met, candidate(), champion(until=until))
         assert because.startswith(says)

@@ -22,22 +22,36 @@ from winnable.learning.registry.mlflow_registry import CHAMPION, MODEL, Registry
 @pytest.fixture(scope="module")
 def client(demo_store: DemoStore) -> mlflow.MlflowClient:
     uri = Registry(demo_store.store).uri
-    with pytest.MonkeyPatch.context() as environment:  # MLflow writes it there as well, where the next store would obey it
+    with (
+        pytest.MonkeyPatch.context() as environment
+    ):  # MLflow writes it there as well, where the next store would obey it
         environment.setenv("MLFLOW_TRACKING_URI", uri)
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
     return mlflow.MlflowClient(uri, uri)
 
 
-def test_the_run_tells_what_was_trained_on_what_and_how_good_it_is(client: mlflow.MlflowClient, demo_store: DemoStore) -> None:
+def test_the_run_tells_what_was_trained_on_what_and_how_good_it_is(
+    client: mlflow.MlflowClient, demo_store: DemoStore
+) -> None:
     version = client.get_model_version_by_alias(MODEL, CHAMPION)
     run = client.get_run(version.run_id)
     assert {"mode", "horizon_days", "leads", "rows", "judged_on"} <= set(run.data.params)
-    assert {"log_loss", "brier", "auc", "slope", "rules_log_loss", "base_rate_log_loss", "skill"} <= set(run.data.metrics)
+    assert {
+        "log_loss",
+        "brier",
+        "auc",
+        "slope",
+        "rules_log_loss",
+        "base_rate_log_loss",
+        "skill",
+    } <= set(run.data.metrics)
     saved = 1 - run.data.metrics["log_loss"] / run.data.metrics["base_rate_log_loss"]
     assert run.data.metrics["skill"] == pytest.approx(saved)
-    assert {"definition", "data_fingerprint", "model_fingerprint", "winnable_version"} <= set(run.data.tags)
-    names = {artefact.path for artefact in client.list_artifacts(run.info.run_id)}
+    assert {"definition", "data_fingerprint", "model_fingerprint", "winnable_version"} <= set(
+        run.data.tags
+    )
+    names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert {"reliability.png", "gain.png", "definition.json", "card.json"} <= names
 
 
@@ -53,11 +67,19 @@ def test_the_registered_model_is_a_pyfunc_of_data_only_that_gives_probabilities(
     signature = model.metadata.signature
     assert signature is not None
     assert all(not column.required for column in signature.inputs.inputs)
-    source = Path(mlflow.artifacts.download_artifacts(client.get_model_version_download_uri(MODEL, "1")))
-    assert not [path for path in source.rglob("*") if path.suffix in {".pkl", ".py", ".joblib", ".skops", ".cloudpickle"}]
+    source = Path(
+        mlflow.artifacts.download_artifacts(client.get_model_version_download_uri(MODEL, "1"))
+    )
+    assert not [
+        path
+        for path in source.rglob("*")
+        if path.suffix in {".pkl", ".py", ".joblib", ".skops", ".cloudpickle"}
+    ]
 
 
-def test_the_example_holds_no_real_person(demo_store: DemoStore, client: mlflow.MlflowClient) -> None:
+def test_the_example_holds_no_real_person(
+    demo_store: DemoStore, client: mlflow.MlflowClient
+) -> None:
     example = mlflow.pyfunc.load_model(f"models:/{MODEL}@{CHAMPION}").input_example
     assert example is not None
     leads = pd.read_csv(demo_store.files.leads, dtype=str)
@@ -66,11 +88,13 @@ def test_the_example_holds_no_real_person(demo_store: DemoStore, client: mlflow.
         assert not shown & set(leads[name].dropna())
 
 
-def test_the_served_copy_is_the_champion(client: mlflow.MlflowClient, demo_store: DemoStore) -> None:
+def test_the_served_copy_is_the_champion(
+    client: mlflow.MlflowClient, demo_store: DemoStore
+) -> None:
     champion = champion_of(demo_store.store)
     assert champion is not None
     assert champion.version == int(client.get_model_version_by_alias(MODEL, CHAMPION).version)
-    fingerprint = Registry(demo_store.store).artefact(champion.version).fingerprint
+    fingerprint = Registry(demo_store.store).artifact(champion.version).fingerprint
     assert client.get_model_version(MODEL, str(champion.version)).tags["fingerprint"] == fingerprint
 
 
@@ -78,16 +102,31 @@ def test_mlflow_serves_probabilities_over_http(demo_store: DemoStore) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{MODEL}@{CHAMPION}"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        f"models:/{MODEL}@{CHAMPION}",
+    ]
     environment = {
         **os.environ,
         "MLFLOW_TRACKING_URI": Registry(demo_store.store).uri,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    server = subprocess.Popen([*command, "--env-manager", "local", "-p", str(port)], env=environment, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [*command, "--env-manager", "local", "-p", str(port)],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         body = json.dumps(
-            {"dataframe_records": [{"Employees": 200.0, "Title": "VP Operations"}, {}], "params": {"as_of": "2026-06-30"}}
+            {
+                "dataframe_records": [{"Employees": 200.0, "Title": "VP Operations"}, {}],
+                "params": {"as_of": "2026-06-30"},
+            }
         )
         answer = _ask(f"http://127.0.0.1:{port}/invocations", body)
         assert [set(row) for row in answer["predictions"]] == [{"probability", "low", "high"}] * 2
@@ -110,11 +149,13 @@ def _ask(url: str, body: str) -> dict[str, list[dict[str, float]]]:
 
 def test_a_version_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="version 7"):
-        Registry(tmp_path / "store").artefact(7)
+        Registry(tmp_path / "store").artifact(7)
     assert Registry(tmp_path / "store").champion() is None
 
 
-def test_the_tracking_uri_of_the_environment_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tracking_uri_of_the_environment_is_obeyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/elsewhere.db")
     assert Registry(tmp_path / "store").champion() is None
     assert (tmp_path / "elsewhere.db").exists()

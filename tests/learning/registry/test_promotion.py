@@ -14,27 +14,44 @@ import mlflow
 import pytest
 
 from tests.cli.test_commands import SMALL, leads_table
-from winnable.core.locks import alone
+from winnable.core.locks import locked
 from winnable.definition.load import definition_from
-from winnable.errors import ArtefactError, StoreError
-from winnable.learning.artifacts.artifact import Artefact
+from winnable.errors import ArtifactError, StoreError
+from winnable.learning.artifacts.artifact import Artifact
 from winnable.learning.artifacts.deployed import champion_of
 from winnable.learning.registry.mlflow_registry import MODEL, Registry
 from winnable.learning.registry.promotion import promote, rollback
-from winnable.learning.registry.records import Part, Record
-from winnable.learning.scoring.predictor import rules_artefact
+from winnable.learning.registry.records import ChildRun, TrainingRun
+from winnable.learning.scoring.predictor import scorecard_artifact
 
-DEFINITION = definition_from({"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Status"}}, "test")
+DEFINITION = definition_from(
+    {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Status"}}, "test"
+)
 
 
-def record(number: int) -> Record:
+def record(number: int) -> TrainingRun:
     """A small model that differs from the others by its number."""
     import pandas as pd
 
-    spec = {**rules_artefact(DEFINITION).spec, "usual_bar": number / 100}
-    example, parts = pd.DataFrame({"Employees": [10.0]}), (Part("ridge", {"weight": "0.5"}, {"log_loss": 0.3}),)
+    spec = {**scorecard_artifact(DEFINITION).spec, "usual_bar": number / 100}
+    example, parts = (
+        pd.DataFrame({"Employees": [10.0]}),
+        (ChildRun("ridge", {"weight": "0.5"}, {"log_loss": 0.3}),),
+    )
     params, metrics, facts = {"mode": "rules"}, {"auc": 0.7}, {"mode": "rules"}
-    return Record("test", Artefact(spec, {}), params, metrics, {}, {}, {}, example, f"number {number}", facts, parts)
+    return TrainingRun(
+        "test",
+        Artifact(spec, {}),
+        params,
+        metrics,
+        {},
+        {},
+        {},
+        example,
+        f"number {number}",
+        facts,
+        parts,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +65,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(three: Path, tmp_path: Path) -> Path:
-    """A copy of it; artefacts keep their place, as MLflow wrote it down."""
+    """A copy of it; artifacts keep their place, as MLflow wrote it down."""
     return Path(shutil.copytree(three, tmp_path / "store"))
 
 
@@ -82,7 +99,11 @@ def test_versions_are_listed_with_what_their_training_wrote(store: Path) -> None
     promote(store, 2)
     versions = Registry(store).versions()
     assert [each.version for each in versions] == [3, 2, 1]
-    assert {each.version: each.standing for each in versions} == {3: "challenger", 2: "champion", 1: ""}
+    assert {each.version: each.standing for each in versions} == {
+        3: "challenger",
+        2: "champion",
+        1: "",
+    }
     assert versions[0].facts["mode"] == "rules"
 
 
@@ -106,14 +127,16 @@ def test_a_version_that_is_missing_or_broken_is_not_promoted(store: Path) -> Non
     whole = spec.read_text()
     try:
         spec.write_text(whole.replace("0.02", "0.92"))
-        with pytest.raises(ArtefactError, match=r"spec\.json"):
+        with pytest.raises(ArtifactError, match=r"spec\.json"):
             promote(store, 2)
     finally:
         spec.write_text(whole)
     assert consistent(store) == 1
 
 
-def test_what_a_killed_process_left_half_written_is_swept_when_nobody_can_be_at_it_any_more(store: Path) -> None:
+def test_what_a_killed_process_left_half_written_is_swept_when_nobody_can_be_at_it_any_more(
+    store: Path,
+) -> None:
     promote(store, 1)
     old, young = store / "served" / ".2-abc", store / "served" / ".3-def"
     for draft in (old, young):
@@ -130,7 +153,9 @@ def test_a_part_is_a_run_within_the_run(three: Path) -> None:
     client = mlflow.MlflowClient(uri, uri)
     run = client.get_run(client.get_model_version(MODEL, "1").run_id)
     assert (run.info.run_name, run.info.status) == ("number 1", "FINISHED")
-    parts = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
+    parts = client.search_runs(
+        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    )
     assert [(part.info.run_name, part.info.status) for part in parts] == [("ridge", "FINISHED")]
     assert parts[0].data.metrics == {"log_loss": 0.3}
 
@@ -139,7 +164,9 @@ def test_a_part_is_a_run_within_the_run(three: Path) -> None:
 
 
 def test_a_locked_database_is_waited_for_and_then_told(store: Path) -> None:
-    with sqlite3.connect(store / "mlflow.db", isolation_level=None, check_same_thread=False) as other:
+    with sqlite3.connect(
+        store / "mlflow.db", isolation_level=None, check_same_thread=False
+    ) as other:
         other.execute("BEGIN EXCLUSIVE")
         began = time.monotonic()
         with pytest.raises(StoreError, match="locked for 1 second"):
@@ -150,16 +177,22 @@ def test_a_locked_database_is_waited_for_and_then_told(store: Path) -> None:
 
 
 def test_a_store_at_work_is_waited_for_and_then_told(store: Path) -> None:
-    code = "import sys, time; from pathlib import Path; from winnable.learning.registry.mlflow_registry import Registry\n"
-    code += "with Registry(Path(sys.argv[1])).alone(): print('in', flush=True); time.sleep(100)"
+    code = (
+        "import sys, time; from pathlib import Path; from"
+        " winnable.learning.registry.mlflow_registry import Registry\n"
+    )
+    code += "with Registry(Path(sys.argv[1])).lock(): print('in', flush=True); time.sleep(100)"
     other = subprocess.Popen([sys.executable, "-c", code, str(store)], stdout=subprocess.PIPE)
     assert other.stdout is not None
     other.stdout.readline()
-    with pytest.raises(StoreError, match=f"process {other.pid} "), alone(store / ".lock", patience=0.2):
+    with (
+        pytest.raises(StoreError, match=f"process {other.pid} "),
+        locked(store / ".lock", patience=0.2),
+    ):
         pass
     other.kill()
     other.wait()
-    with alone(store / ".lock", patience=5):
+    with locked(store / ".lock", patience=5):
         pass
 
 
@@ -170,8 +203,8 @@ from winnable.learning.registry.promotion import promote
 from winnable.learning.registry.mlflow_registry import Registry
 store, name = Path(sys.argv[1]), int(sys.argv[2])
 registry = Registry(store)
-with registry.alone():
-    registry.settle()
+with registry.lock():
+    registry.reconcile()
     version = registry.register(record(name))
 for _ in range(2):
     promote(store, version, f"rival {name}")
@@ -192,12 +225,19 @@ def test_rivals_on_an_empty_store_leave_every_version_and_one_champion(tmp_path:
 
 
 @pytest.mark.timeout(1200)
-def test_a_training_that_is_killed_at_any_stage_leaves_a_whole_champion_and_the_next_one_works(tmp_path: Path) -> None:
-    leads_table(40).assign(status=["Closed Won"] * 2 + ["Closed Lost"] * 38).to_csv(tmp_path / "leads.csv", index=False)
+def test_a_training_that_is_killed_at_any_stage_leaves_a_whole_champion_and_the_next_one_works(
+    tmp_path: Path,
+) -> None:
+    leads_table(40).assign(status=["Closed Won"] * 2 + ["Closed Lost"] * 38).to_csv(
+        tmp_path / "leads.csv", index=False
+    )
     (tmp_path / "definition.toml").write_text(SMALL)
     words = [str(tmp_path / name) for name in ("store", "leads.csv", "definition.toml")]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.learning.registry.interrupted", *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tests.learning.registry.interrupted", *words],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     *stages, last = (json.loads(line) for line in done.stdout.splitlines())
@@ -206,7 +246,11 @@ def test_a_training_that_is_killed_at_any_stage_leaves_a_whole_champion_and_the_
     assert last["intact"]
     assert not last["killed"]
     registry = Registry(tmp_path / "store")
-    assert consistent(tmp_path / "store") == last["served"] == max(each.version for each in registry.versions())
+    assert (
+        consistent(tmp_path / "store")
+        == last["served"]
+        == max(each.version for each in registry.versions())
+    )
     client = mlflow.MlflowClient(registry.uri, registry.uri)
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
     assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}

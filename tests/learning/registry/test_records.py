@@ -9,7 +9,8 @@ def history(*steps: int) -> list[Promotion]:
     """Promotions to these versions in turn; a negative number is a roll-back to that version."""
     kinds = {True: ROLLED_BACK, False: "promoted"}
     return [
-        Promotion(f"2026-01-{day:02}", "ann", None, abs(step), "", kinds[step < 0]) for day, step in enumerate(steps, start=1)
+        Promotion(f"2026-01-{day:02}", "ann", None, abs(step), "", kinds[step < 0])
+        for day, step in enumerate(steps, start=1)
     ]
 
 

@@ -6,11 +6,13 @@ import pytest
 
 import winnable
 from tests.conftest import DemoStore
-from winnable.data.features.offline import facts_of
+from winnable.data.features.offline import compute_features
 from winnable.learning.reporting.drivers import Driver, drivers
 from winnable.learning.scoring.predictor import Predictor
 
-DEFINITION = winnable.Definition.model_validate({"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Status"}})
+DEFINITION = winnable.Definition.model_validate(
+    {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Status"}}
+)
 
 
 @pytest.fixture(scope="module")
@@ -19,18 +21,36 @@ def found() -> dict[str, Driver]:
     chance = np.random.default_rng(3)
     title = chance.choice(["Director", "Engineer", "Student"], 400)
     employees = np.round(np.exp(chance.normal(4, 1, 400)))
-    logit = -0.5 + 2.0 * (title == "Director") - 2.5 * (title == "Student") + 1.0 * (np.log(employees) - 4)
+    logit = (
+        -0.5
+        + 2.0 * (title == "Director")
+        - 2.5 * (title == "Student")
+        + 1.0 * (np.log(employees) - 4)
+    )
     won = chance.random(400) < 1 / (1 + np.exp(-logit))
-    leads = pd.DataFrame({"Title": title, "Employees": employees, "Shoe size": chance.integers(36, 47, 400)})
+    leads = pd.DataFrame(
+        {"Title": title, "Employees": employees, "Shoe size": chance.integers(36, 47, 400)}
+    )
     data = winnable.read(leads.assign(Status=np.where(won, "Won", "Lost")), definition=DEFINITION)
     predictor = winnable.train(data)._predictor
-    facts = facts_of(predictor.plan, predictor.definition, data.crm, np.arange(400), np.zeros(400, dtype=np.int64))
-    return {driver.name: driver for driver in drivers(predictor, facts)}
+    features = compute_features(
+        predictor.plan,
+        predictor.definition,
+        data.crm,
+        np.arange(400),
+        np.zeros(400, dtype=np.int64),
+    )
+    return {driver.name: driver for driver in drivers(predictor, features)}
 
 
 def test_what_decided_comes_first_and_what_did_not_comes_last(found: dict[str, Driver]) -> None:
     assert next(iter(found)) == "Title"
-    assert found["Title"].odds > 2 > found["Employees"].odds > found.get("Shoe size", Driver("", 0.0, "")).odds
+    assert (
+        found["Title"].odds
+        > 2
+        > found["Employees"].odds
+        > found.get("Shoe size", Driver("", 0.0, "")).odds
+    )
 
 
 def test_directions_are_those_of_the_leads(found: dict[str, Driver]) -> None:
@@ -39,17 +59,27 @@ def test_directions_are_those_of_the_leads(found: dict[str, Driver]) -> None:
 
 
 def test_all_questions_about_one_activity_are_one_driver(demo_store: DemoStore) -> None:
-    predictor, rows = Predictor(demo_store.candidate.artefact), demo_store.candidate.judged
+    predictor, rows = Predictor(demo_store.candidate.artifact), demo_store.candidate.judged
     assert rows is not None
-    facts = facts_of(predictor.plan, predictor.definition, demo_store.crm, rows.rows.leads, rows.rows.as_of)
-    told = drivers(predictor, facts)
+    features = compute_features(
+        predictor.plan, predictor.definition, demo_store.crm, rows.rows.leads, rows.rows.as_of
+    )
+    told = drivers(predictor, features)
     names = [driver.name for driver in told]
     assert len(set(names)) == len(names) < len(predictor.scorer.names)
     assert "Pricing page" in names
     assert not any(name.startswith(("times ", "Times ", "days since")) for name in names)
-    assert [driver.weight for driver in told] == sorted((driver.weight for driver in told), reverse=True)
+    assert [driver.weight for driver in told] == sorted(
+        (driver.weight for driver in told), reverse=True
+    )
 
 
 def test_rules_have_no_drivers() -> None:
     predictor = Predictor.from_rules(DEFINITION)
-    assert drivers(predictor, predictor.facts([{}], [()], [pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()])) == ()
+    assert (
+        drivers(
+            predictor,
+            predictor.features([{}], [()], [pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()]),
+        )
+        == ()
+    )

@@ -17,7 +17,7 @@ from winnable.errors import StoreError
 from winnable.learning.reporting.report import Report, report_on
 from winnable.learning.reporting.sections import percent
 from winnable.learning.training.backtest import Backtest, Period, Seen
-from winnable.learning.training.train import Judged
+from winnable.learning.training.train import Evaluation
 
 ATTACK = "<script>alert(1)</script>"
 MEGABYTE = 1_000_000
@@ -50,7 +50,9 @@ def elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
     return parser.found
 
 
-def test_it_answers_first_with_the_numbers_of_the_judged_leads(report: Report, page: str, demo_store: DemoStore) -> None:
+def test_it_answers_first_with_the_numbers_of_the_judged_leads(
+    report: Report, page: str, demo_store: DemoStore
+) -> None:
     judged = demo_store.candidate.judged
     assert judged is not None
     assert report.sections[0].title == "Is it any good?"
@@ -80,10 +82,14 @@ def test_it_asks_every_question_that_there_is_an_answer_to(report: Report) -> No
         "Does a column know the outcome?",
         "What does it say of leads?",
     ]
-    assert "Decision Reason" in str(next(section for section in report.sections if section.title.startswith("Does a column")))
+    assert "Decision Reason" in str(
+        next(section for section in report.sections if section.title.startswith("Does a column"))
+    )
 
 
-def test_no_plot_comes_without_a_sentence_and_none_has_colours_of_its_own(report: Report, page: str) -> None:
+def test_no_plot_comes_without_a_sentence_and_none_has_colours_of_its_own(
+    report: Report, page: str
+) -> None:
     plots = [plot for section in report.sections for plot in section.plots]
     assert len(plots) >= 7
     for plot in plots:
@@ -96,7 +102,16 @@ def test_no_plot_comes_without_a_sentence_and_none_has_colours_of_its_own(report
 
 def test_it_loads_nothing_and_runs_nothing_and_is_small(page: str) -> None:
     found = elements(page)
-    assert not {tag for tag, _ in found} & {"script", "link", "iframe", "img", "object", "embed", "base", "form"}
+    assert not {tag for tag, _ in found} & {
+        "script",
+        "link",
+        "iframe",
+        "img",
+        "object",
+        "embed",
+        "base",
+        "form",
+    }
     for _, attributes in found:
         for name, value in attributes.items():
             assert not name.startswith("on")
@@ -107,7 +122,11 @@ def test_it_loads_nothing_and_runs_nothing_and_is_small(page: str) -> None:
 
 def test_it_names_nobody(page: str, demo_store: DemoStore) -> None:
     leads = pd.read_csv(demo_store.files.leads, dtype=str)
-    people = {*leads["Email"].dropna(), *leads["Phone"].dropna(), *(leads["First Name"] + " " + leads["Last Name"]).dropna()}
+    people = {
+        *leads["Email"].dropna(),
+        *leads["Phone"].dropna(),
+        *(leads["First Name"] + " " + leads["Last Name"]).dropna(),
+    }
     assert len(people) > 500
     assert not [person for person in people if len(person.strip()) > 3 and person in page]
 
@@ -115,45 +134,90 @@ def test_it_names_nobody(page: str, demo_store: DemoStore) -> None:
 def test_whatever_was_typed_is_shown_as_text(demo_store: DemoStore) -> None:
     leads = demo_store.crm.leads.copy()
     leads["@source"] = leads["@source"].where(leads["@source"] != "Referral", ATTACK)
-    leads["@id"] = leads["@id"].where(leads["@status"] != "New", leads["@id"] + "@y.example " + ATTACK)
+    leads["@id"] = leads["@id"].where(
+        leads["@status"] != "New", leads["@id"] + "@y.example " + ATTACK
+    )
     labels = demo_store.candidate.definition.model_copy(update={"name": ATTACK, "version": "<b>"})
-    page = report_on(replace(demo_store.candidate, definition=labels), replace(demo_store.crm, leads=leads)).html(ATTACK)
+    page = report_on(
+        replace(demo_store.candidate, definition=labels), replace(demo_store.crm, leads=leads)
+    ).html(ATTACK)
     assert "script" not in {tag for tag, _ in elements(page)}
     assert page.count("&lt;script&gt;") > 3
     assert "@y.example" not in page
 
 
 def test_the_companys_words_stand_in_it(report: Report, demo_store: DemoStore) -> None:
-    asked = next(section for section in report.sections if section.title == "What does it say of leads?")
+    asked = next(
+        section for section in report.sections if section.title == "What does it say of leads?"
+    )
     grades = {row[3] for row in asked.tables[0].rows}
-    assert grades <= {*demo_store.candidate.definition.grades.labels.values(), "Hot", "Warm", "Cool", "Cold"}
+    assert grades <= {
+        *demo_store.candidate.definition.grades.labels.values(),
+        "Hot",
+        "Warm",
+        "Cool",
+        "Cold",
+    }
     assert {"for it", "against it"} < set(asked.tables[0].columns)
-    shown = next(section for section in report.sections if section.title == "Which segments convert?").tables[0].rows
-    assert {row[0] for row in shown} <= {*(card.name for card in demo_store.candidate.definition.scorecard), "no segment"}
+    shown = (
+        next(section for section in report.sections if section.title == "Which segments convert?")
+        .tables[0]
+        .rows
+    )
+    assert {row[0] for row in shown} <= {
+        *(card.name for card in demo_store.candidate.definition.scorecard),
+        "no segment",
+    }
 
 
-def test_what_changed_comes_second_and_a_backtest_takes_the_place_of_the_months(demo_store: DemoStore) -> None:
+def test_what_changed_comes_second_and_a_backtest_takes_the_place_of_the_months(
+    demo_store: DemoStore,
+) -> None:
     judged = demo_store.candidate.judged
     assert judged is not None
-    halves = (judged.rows.as_of < np.median(judged.rows.as_of), judged.rows.as_of >= np.median(judged.rows.as_of))
-    tested = Backtest(tuple(period(judged, half) for half in halves), 90, ("The owners stand as they stand today.",))
-    report = report_on(demo_store.candidate, demo_store.crm, changed=("12 more wins.",), tested=tested)
-    assert (report.sections[1].title, report.sections[1].says) == ("What changed since the last model?", ("12 more wins.",))
-    section = next(section for section in report.sections if section.title == "Did it hold through time?")
+    halves = (
+        judged.rows.as_of < np.median(judged.rows.as_of),
+        judged.rows.as_of >= np.median(judged.rows.as_of),
+    )
+    tested = Backtest(
+        tuple(period(judged, half) for half in halves),
+        90,
+        ("The owners stand as they stand today.",),
+    )
+    report = report_on(
+        demo_store.candidate, demo_store.crm, changed=("12 more wins.",), tested=tested
+    )
+    assert (report.sections[1].title, report.sections[1].says) == (
+        "What changed since the last model?",
+        ("12 more wins.",),
+    )
+    section = next(
+        section for section in report.sections if section.title == "Did it hold through time?"
+    )
     assert f"saved {percent(tested.measured()['model'].skill)}" in section.says[0]
     assert len(section.tables[0].rows) == 2
     assert section.notes == tested.notes
 
 
-def period(judged: Judged, part: NDArray[np.bool_]) -> Period:
+def period(judged: Evaluation, part: NDArray[np.bool_]) -> Period:
     """A part of the judged leads as a period of a backtest."""
     rows = judged.rows.take(part)
-    answers = {"model": judged.candidate[part], "rules": judged.rules[part], "base rate": np.full(int(part.sum()), judged.base)}
-    first, last = (datetime.fromtimestamp(int(end) / 1e6, UTC) for end in (rows.as_of.min(), rows.as_of.max()))
-    return Period(first, last, rows, answers, Seen(np.ones(len(rows.won)), rows.won), 10, 200, 20, "blend")
+    answers = {
+        "model": judged.candidate[part],
+        "rules": judged.rules[part],
+        "base rate": np.full(int(part.sum()), judged.base),
+    }
+    first, last = (
+        datetime.fromtimestamp(int(end) / 1e6, UTC) for end in (rows.as_of.min(), rows.as_of.max())
+    )
+    return Period(
+        first, last, rows, answers, Seen(np.ones(len(rows.won)), rows.won), 10, 200, 20, "blend"
+    )
 
 
-def test_the_same_training_gives_the_same_page(report: Report, page: str, demo_store: DemoStore) -> None:
+def test_the_same_training_gives_the_same_page(
+    report: Report, page: str, demo_store: DemoStore
+) -> None:
     again = report_on(demo_store.candidate, demo_store.crm)
     assert again.html("Version 1 is champion: there was no champion before it.") == page
 
@@ -167,19 +231,34 @@ def test_without_outcomes_it_says_that_nobody_can_judge(demo_store: DemoStore) -
 
 def test_an_export_without_dates_is_told_of_as_far_as_it_goes() -> None:
     chance = np.random.default_rng(5)
-    sources, status = chance.choice(["Referral", "Fair"], 160), chance.choice(["Won", "Lost", "New"], 160, p=[0.3, 0.5, 0.2])
+    sources, status = (
+        chance.choice(["Referral", "Fair"], 160),
+        chance.choice(["Won", "Lost", "New"], 160, p=[0.3, 0.5, 0.2]),
+    )
     leads = pd.DataFrame(
-        {"Origin": sources, "Size": chance.integers(1, 90, 160), "Status": np.where(sources == "Fair", "Lost", status)}
+        {
+            "Origin": sources,
+            "Size": chance.integers(1, 90, 160),
+            "Status": np.where(sources == "Fair", "Lost", status),
+        }
     )
     columns = {"status": "Status", "source": "Origin"}
-    definition = winnable.Definition.model_validate({"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": columns})
+    definition = winnable.Definition.model_validate(
+        {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": columns}
+    )
     report = winnable.train(winnable.read(leads, definition=definition)).report_
     assert report is not None
     titles = [section.title for section in report.sections]
     assert {"Which sources convert?", "What does it say of leads?"} < set(titles)
-    assert not {"Did it hold through time?", "Are the leads of late different?", "Which segments convert?"} & set(titles)
+    assert not {
+        "Did it hold through time?",
+        "Are the leads of late different?",
+        "Which segments convert?",
+    } & set(titles)
     assert report.sections[0].says[0].startswith("Yes, the model is better than the usual rate.")
-    assert report.sections[0].notes == (f"Judged on {(leads['Status'] != 'New').sum()} leads left out in turn (cross-fitting).",)
+    assert report.sections[0].notes == (
+        f"Judged on {(leads['Status'] != 'New').sum()} leads left out in turn (cross-fitting).",
+    )
 
 
 def test_a_place_that_cannot_be_written_is_told(report: Report, tmp_path: Path) -> None:

@@ -9,10 +9,16 @@ import pytest
 
 from tests.conftest import DemoStore
 from winnable.core.timestamps import NEVER, microseconds
-from winnable.data.features.offline import facts_of
+from winnable.data.features.offline import compute_features
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.errors import DataError
-from winnable.learning.scoring.batch import COLUMNS, moments_of_scoring, read_to_score, score_table, write_table
+from winnable.learning.scoring.batch import (
+    COLUMNS,
+    moments_of_scoring,
+    read_to_score,
+    score_table,
+    write_table,
+)
 from winnable.learning.scoring.predictor import Predictor
 
 
@@ -24,10 +30,18 @@ def predictor(demo_store: DemoStore) -> Predictor:
 @pytest.fixture(scope="module")
 def crm(demo_store: DemoStore, predictor: Predictor) -> Crm:
     files = demo_store.files
-    return read_crm(predictor.definition, str(files.leads), str(files.activities), str(files.history), for_training=False)
+    return read_crm(
+        predictor.definition,
+        str(files.leads),
+        str(files.activities),
+        str(files.history),
+        for_training=False,
+    )
 
 
-def test_a_lead_alone_has_the_same_score_as_in_a_batch(predictor: Predictor, crm: Crm, demo_store: DemoStore) -> None:
+def test_a_lead_alone_has_the_same_score_as_in_a_batch(
+    predictor: Predictor, crm: Crm, demo_store: DemoStore
+) -> None:
     """To 1e-9: fields by vocabulary and activities by DuckDB on one side, plain Python on the other."""
     from winnable.data.features.online import Activity
 
@@ -39,19 +53,33 @@ def test_a_lead_alone_has_the_same_score_as_in_a_batch(predictor: Predictor, crm
     moment = pd.Timestamp("2026-06-30", tz="UTC").to_pydatetime()
     for row in range(0, len(written), 7):
         mine = log[log["@id"] == written["Lead ID"][row]]
-        done = [Activity(*each) for each in zip(mine["@kind"], mine["@at"], mine["@recorded"], strict=True)]
-        facts = predictor.facts([written.iloc[row].to_dict()], [done], [moment])
-        scores = predictor.score(facts, [written["Lead ID"][row]])
+        done = [
+            Activity(*each)
+            for each in zip(mine["@kind"], mine["@at"], mine["@recorded"], strict=True)
+        ]
+        features = predictor.features([written.iloc[row].to_dict()], [done], [moment])
+        scores = predictor.score(features, [written["Lead ID"][row]])
         for name in ("probability", "low", "high", "winnable"):
-            one, many = getattr(scores, name)[0], table["probability_winnable" if name == "winnable" else name].iloc[row]
+            one, many = (
+                getattr(scores, name)[0],
+                table["probability_winnable" if name == "winnable" else name].iloc[row],
+            )
             assert one == pytest.approx(many, rel=0, abs=1e-9), (row, name)
         assert "; ".join(reason.says for reason in scores.reasons[0]) == table["reasons"].iloc[row]
 
 
-def test_rows_that_could_not_be_read_stand_in_their_place_with_the_reason(predictor: Predictor, crm: Crm) -> None:
+def test_rows_that_could_not_be_read_stand_in_their_place_with_the_reason(
+    predictor: Predictor, crm: Crm
+) -> None:
     lost = crm.leads.index[[0, 10]]
-    reason = pd.DataFrame({"table": "leads", "row": lost, "id": ["L-0", None], "reason": "it has 3 values too many"})
-    table = score_table(predictor, replace(crm, leads=crm.leads.drop(lost), rejects=reason), moments_of_scoring(crm, None)[2:])
+    reason = pd.DataFrame(
+        {"table": "leads", "row": lost, "id": ["L-0", None], "reason": "it has 3 values too many"}
+    )
+    table = score_table(
+        predictor,
+        replace(crm, leads=crm.leads.drop(lost), rejects=reason),
+        moments_of_scoring(crm, None)[2:],
+    )
     assert list(table.columns) == COLUMNS
     assert table.index.tolist() == crm.leads.index.tolist()
     assert table.index[table["error"].notna()].tolist() == [0, 10]
@@ -62,7 +90,9 @@ def test_blocks_change_no_number(predictor: Predictor, crm: Crm) -> None:
     as_of = moments_of_scoring(crm, None)
     whole = score_table(predictor, crm, as_of)
     seen: list[tuple[int, int]] = []
-    parts = score_table(predictor, crm, as_of, block=97, progress=lambda _, done, total: seen.append((done, total)))
+    parts = score_table(
+        predictor, crm, as_of, block=97, progress=lambda _, done, total: seen.append((done, total))
+    )
     assert seen[-1] == (len(crm.leads), len(crm.leads))
     assert len(seen) > 1
     for name in ("probability", "low", "high", "reasons", "as_of"):
@@ -71,7 +101,9 @@ def test_blocks_change_no_number(predictor: Predictor, crm: Crm) -> None:
 
 def test_each_lead_may_have_its_own_moment(predictor: Predictor, crm: Crm) -> None:
     days = ["2026-06-30", "2026-05-01T12:00:00Z", None] + ["2026-06-30"] * (len(crm.leads) - 3)
-    dated = replace(crm, leads=crm.leads.assign(Asked=pd.Series(days, dtype="str", index=crm.leads.index)))
+    dated = replace(
+        crm, leads=crm.leads.assign(Asked=pd.Series(days, dtype="str", index=crm.leads.index))
+    )
     as_of = moments_of_scoring(dated, "Asked")
     assert as_of[2] == NEVER
     table = score_table(predictor, dated, as_of)
@@ -91,15 +123,24 @@ def test_the_present_is_that_of_the_whole_export_and_its_newest_record_counts(
 ) -> None:
     """A quiet lead that is scored alone is as old as among all the others, and what it did last is known."""
     files = demo_store.files
-    leads, activities = pd.read_csv(files.leads, dtype=str), pd.read_csv(files.activities, dtype=str)
+    leads, activities = (
+        pd.read_csv(files.leads, dtype=str),
+        pd.read_csv(files.activities, dtype=str),
+    )
     newest = pd.Timestamp("2026-06-29T23:59:58Z")
     for lead, at in (("L-100001", "2026-06-29T23:59:57Z"), ("somebody else", newest.isoformat())):
         activities.loc[len(activities)] = {"Lead ID": lead, "At": at, "Type": "Demo request"}
     alone = read_to_score(predictor, leads[leads["Lead ID"] == "L-100001"], activities)
     assert moments_of_scoring(alone, None)[0] == microseconds(newest.to_pydatetime()) + 1_000_000
     last = read_to_score(predictor, leads[leads["Lead ID"] == "L-100001"], activities[:-1])
-    facts = facts_of(predictor.plan, predictor.definition, last, np.zeros(1, dtype=np.int64), moments_of_scoring(last, None))
-    assert facts.numbers("days since any activity")[0] < 2 / 86_400  # two seconds
+    features = compute_features(
+        predictor.plan,
+        predictor.definition,
+        last,
+        np.zeros(1, dtype=np.int64),
+        moments_of_scoring(last, None),
+    )
+    assert features.numbers("days since any activity")[0] < 2 / 86_400  # two seconds
 
 
 def test_a_table_is_written_without_row_numbers(tmp_path: Path) -> None:
@@ -107,19 +148,29 @@ def test_a_table_is_written_without_row_numbers(tmp_path: Path) -> None:
     assert (tmp_path / "scores.csv").read_bytes() == b"a\n1\n2\n"
 
 
-def test_at_any_age_a_lead_that_goes_on_stands_better_than_one_that_does_not(predictor: Predictor, demo_store: DemoStore) -> None:
+def test_at_any_age_a_lead_that_goes_on_stands_better_than_one_that_does_not(
+    predictor: Predictor, demo_store: DemoStore
+) -> None:
     """The same people on the day they came, and 7 and 30 days later: nothing happened since, or a demo was asked for."""
     from winnable.data.features.online import Activity
 
-    people = pd.read_csv(demo_store.files.open_leads, dtype=str, keep_default_na=False).to_dict("records")
+    people = pd.read_csv(demo_store.files.open_leads, dtype=str, keep_default_na=False).to_dict(
+        "records"
+    )
     came = pd.Timestamp("2026-03-02 09:00", tz="UTC")
     people = [{**person, "Created Date": came.isoformat()} for person in people]
 
     def odds(age: int, happened: tuple[int, ...]) -> float:
         now = came + pd.Timedelta(days=age, minutes=1)
-        done = [Activity("Demo request", (came + pd.Timedelta(days=day)).to_pydatetime()) for day in happened if day < age]
-        facts = predictor.facts(people, [done] * len(people), [now.to_pydatetime()] * len(people))
-        p = predictor.score(facts, [""] * len(people), reasons=False).probability
+        done = [
+            Activity("Demo request", (came + pd.Timedelta(days=day)).to_pydatetime())
+            for day in happened
+            if day < age
+        ]
+        features = predictor.features(
+            people, [done] * len(people), [now.to_pydatetime()] * len(people)
+        )
+        p = predictor.score(features, [""] * len(people), reasons=False).probability
         return float(np.log(p / (1 - p)).mean())
 
     assert odds(30, ()) < odds(0, ())
@@ -129,13 +180,19 @@ def test_at_any_age_a_lead_that_goes_on_stands_better_than_one_that_does_not(pre
 
 def test_one_curve_answers_for_every_horizon(predictor: Predictor, crm: Crm) -> None:
     as_of = moments_of_scoring(crm, "2026-06-30")
-    facts = facts_of(predictor.plan, predictor.definition, crm, np.arange(len(crm.leads)), as_of)
-    scores, outcome = predictor.score(facts, [""] * facts.size, reasons=False), predictor.definition.outcome
+    features = compute_features(
+        predictor.plan, predictor.definition, crm, np.arange(len(crm.leads)), as_of
+    )
+    scores, outcome = (
+        predictor.score(features, [""] * features.size, reasons=False),
+        predictor.definition.outcome,
+    )
     answers = [
-        predictor.within(facts, scores.probability, days) for days in (1, 30, outcome.horizon_days, 180, outcome.winnable_days)
+        predictor.within(features, scores.probability, days)
+        for days in (1, 30, outcome.horizon_days, 180, outcome.winnable_days)
     ]
     curve = np.array([answer for answer in answers if answer is not None])
-    assert curve.shape == (5, facts.size)
+    assert curve.shape == (5, features.size)
     assert (np.diff(curve, axis=0) >= -1e-12).all()
     assert curve[2] == pytest.approx(scores.probability)
     assert scores.winnable is not None

@@ -11,32 +11,50 @@ from winnable.data.ingestion.crm import read_crm
 from winnable.errors import DataError
 from winnable.learning.scoring.batch import moments_of_scoring, score_table
 from winnable.learning.scoring.predictor import Predictor
-from winnable.learning.scoring.publish import score_for_sales
+from winnable.learning.scoring.publish import score_and_publish
 
 
-def test_open_leads_come_with_their_reasons_names_and_activities_once(demo_store: DemoStore, tmp_path: Path) -> None:
+def test_open_leads_come_with_their_reasons_names_and_activities_once(
+    demo_store: DemoStore, tmp_path: Path
+) -> None:
     predictor, files = Predictor.of_store(demo_store.store), demo_store.files
-    crm = read_crm(predictor.definition, str(files.leads), str(files.activities), str(files.history), for_training=False)
+    crm = read_crm(
+        predictor.definition,
+        str(files.leads),
+        str(files.activities),
+        str(files.history),
+        for_training=False,
+    )
     as_of = moments_of_scoring(crm, None)
     for _ in range(2):
-        table = score_for_sales(predictor, crm, as_of, tmp_path, tmp_path / "scores.csv")
+        table = score_and_publish(predictor, crm, as_of, tmp_path, tmp_path / "scores.csv")
     assert table.equals(score_table(predictor, crm, as_of))
-    wanted = table[table["decision"].notna() & (table["decision"] != "closed")].drop_duplicates("lead_id").set_index("lead_id")
+    wanted = (
+        table[table["decision"].notna() & (table["decision"] != "closed")]
+        .drop_duplicates("lead_id")
+        .set_index("lead_id")
+    )
     feedback = FeedbackStore.open(tmp_path)
-    kept = {score.lead_id: score for score in feedback.given()}
+    kept = {score.lead_id: score for score in feedback.scores()}
     assert kept.keys() == set(wanted.index)
-    assert len(list(feedback.given())) == len(kept)
+    assert len(list(feedback.scores())) == len(kept)
     best = feedback.leads(size=1).leads[0].score
     assert best is not None
     row, lead = wanted.loc[best.lead_id], crm.leads[crm.leads["@id"] == best.lead_id].iloc[0]
-    assert (best.probability, best.grade, best.because) == (row["probability"], row["grade"], row["because"])
+    assert (best.probability, best.grade, best.because) == (
+        row["probability"],
+        row["grade"],
+        row["because"],
+    )
     assert "; ".join(reason["says"] for reason in best.reasons) == row["reasons"]
     assert all(isinstance(reason["log_odds"], float) for reason in best.reasons)
     assert best.name == f"{lead['First Name']} {lead['Last Name']}, {lead['Company']}"
     assert (best.owner, best.values["Title"]) == (lead["Owner"], lead["Title"])
     log = crm.activities
     assert log is not None
-    assert [each["kind"] for each in best.activities][-3:] == log[log["@id"] == best.lead_id]["@kind"].tolist()[-3:]
+    assert [each["kind"] for each in best.activities][-3:] == log[log["@id"] == best.lead_id][
+        "@kind"
+    ].tolist()[-3:]
     assert list(best.activities) == sorted(best.activities, key=lambda each: each["at"])
 
 
@@ -46,4 +64,10 @@ def test_leads_without_an_id_cannot_be_answered(demo_store: DemoStore, tmp_path:
     columns = predictor.definition.columns.model_copy(update={"id": None})
     predictor.definition = predictor.definition.model_copy(update={"columns": columns})
     with pytest.raises(DataError, match="leads with an id"):
-        score_for_sales(predictor, replace(crm), moments_of_scoring(crm, None), tmp_path, tmp_path / "scores.csv")
+        score_and_publish(
+            predictor,
+            replace(crm),
+            moments_of_scoring(crm, None),
+            tmp_path,
+            tmp_path / "scores.csv",
+        )

@@ -8,13 +8,22 @@ import pandas as pd
 import pytest
 
 from winnable.core.timestamps import microseconds, times_of
-from winnable.data.features.training_rows import take_snapshots
+from winnable.data.features.training_rows import build_training_rows
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from, load_definition
 from winnable.definition.schema import Definition
 from winnable.demo.company import DemoFiles, write_demo
 from winnable.errors import DataError
-from winnable.learning.training.backtest import BASE, MODEL, PREVIOUS, RULES, Backtest, Period, backtest, seen_by
+from winnable.learning.training.backtest import (
+    BASE,
+    MODEL,
+    PREVIOUS,
+    RULES,
+    Backtest,
+    Period,
+    backtest,
+    seen_by,
+)
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HORIZON = 30
@@ -52,7 +61,9 @@ def test_every_period_is_judged_on_people_who_first_came_in_it(tested: Backtest,
         assert not people & seen
         seen |= people
         assert period.rows.known.all()
-    assert [period.end for period in tested.periods[:-1]] == [period.start for period in tested.periods[1:]]
+    assert [period.end for period in tested.periods[:-1]] == [
+        period.start for period in tested.periods[1:]
+    ]
 
 
 def test_what_happens_after_a_period_changes_nothing_that_was_answered_in_it(
@@ -61,12 +72,18 @@ def test_what_happens_after_a_period_changes_nothing_that_was_answered_in_it(
     """Every outcome after the last cut is turned round; after its period, changes are to something else and nobody is active."""
     period = tested.periods[-1]
     later = (crm.leads["@closed"] >= period.start).to_numpy()
-    turned = crm.leads["@status"].replace({"Closed Won": "Closed Lost", "Closed Lost": "Closed Won"})
+    turned = crm.leads["@status"].replace(
+        {"Closed Won": "Closed Lost", "Closed Lost": "Closed Won"}
+    )
     leads = crm.leads.assign(**{"@status": crm.leads["@status"].mask(later, turned)})
     assert crm.activities is not None
     assert crm.history is not None
-    activities = crm.activities[(crm.activities["@at"] < period.end) & (crm.activities["@recorded"] < period.end)]
-    changes = crm.history.assign(**{"@new": crm.history["@new"].mask(crm.history["@at"] >= period.end, "something else")})
+    activities = crm.activities[
+        (crm.activities["@at"] < period.end) & (crm.activities["@recorded"] < period.end)
+    ]
+    changes = crm.history.assign(
+        **{"@new": crm.history["@new"].mask(crm.history["@at"] >= period.end, "something else")}
+    )
     other = replace(crm, leads=leads, activities=activities, history=changes)
     told: list[tuple[int, int]] = []
     (again,) = backtest(
@@ -88,10 +105,14 @@ def keys(period: Period) -> list[tuple[int, int]]:
     return list(zip(period.rows.leads.tolist(), period.rows.as_of.tolist(), strict=True))
 
 
-def test_the_previous_model_is_the_one_of_the_period_before(tested: Backtest, definition: Definition, crm: Crm) -> None:
+def test_the_previous_model_is_the_one_of_the_period_before(
+    tested: Backtest, definition: Definition, crm: Crm
+) -> None:
     first, second, _ = tested.periods
     assert PREVIOUS not in first.answers
-    (alone,) = backtest(definition, crm, periods=[first.start, second.end], threads=1, quick=True).periods
+    (alone,) = backtest(
+        definition, crm, periods=[first.start, second.end], threads=1, quick=True
+    ).periods
     said = dict(zip(keys(alone), alone.answers[MODEL], strict=True))
     assert [said[key] for key in keys(second)] == second.answers[PREVIOUS].tolist()
     assert second.answers[MODEL].tolist() != second.answers[PREVIOUS].tolist()
@@ -111,16 +132,23 @@ def test_the_table_and_the_whole_agree_with_the_answers(tested: Backtest) -> Non
     together = tested.measured()
     assert together[BASE].skill == pytest.approx(0)
     assert together[MODEL].leads == sum(len(period.rows.won) for period in tested.periods[1:])
-    assert tested.compared(RULES).mean == pytest.approx(together[RULES].log_loss - together[MODEL].log_loss)
+    assert tested.compared(RULES).mean == pytest.approx(
+        together[RULES].log_loss - together[MODEL].log_loss
+    )
 
 
 # --- outcomes that are still open --------------------------------------------------------------------------------------------
 
 
-def plain(created: list[datetime], days: np.ndarray, won: np.ndarray, present: datetime) -> tuple[Definition, Crm]:
+def plain(
+    created: list[datetime], days: np.ndarray, won: np.ndarray, present: datetime
+) -> tuple[Definition, Crm]:
     """Leads that end after so many days, as they are seen at present."""
     roles = {"id": "id", "status": "status", "created": "created", "closed": "closed"}
-    agreed = definition_from({"outcome": {"won": ["Won"], "lost": ["Lost"], "horizon_days": HORIZON}, "columns": roles}, "test")
+    agreed = definition_from(
+        {"outcome": {"won": ["Won"], "lost": ["Lost"], "horizon_days": HORIZON}, "columns": roles},
+        "test",
+    )
     closed = pd.Series(created) + pd.to_timedelta(days, unit="D")
     ended = closed <= present
     status = pd.Series(np.where(ended, np.where(won, "Won", "Lost"), "Open"), dtype="str")
@@ -130,8 +158,12 @@ def plain(created: list[datetime], days: np.ndarray, won: np.ndarray, present: d
         "@closed": closed.where(ended).astype("datetime64[us, UTC]"),
     }
     written = {name: dates[f"@{name}"].astype("str") for name in ("created", "closed")}
-    leads = pd.DataFrame({"id": ids, "@id": ids, "status": status, "@status": status, **written, **dates})
-    return agreed, Crm(leads, None, None, pd.DataFrame(columns=["table", "row", "id", "reason"]), ())
+    leads = pd.DataFrame(
+        {"id": ids, "@id": ids, "status": status, "@status": status, **written, **dates}
+    )
+    return agreed, Crm(
+        leads, None, None, pd.DataFrame(columns=["table", "row", "id", "reason"]), ()
+    )
 
 
 def test_seen_outcomes_stand_for_those_that_are_still_open() -> None:
@@ -143,7 +175,7 @@ def test_seen_outcomes_stand_for_those_that_are_still_open() -> None:
     won = chance.random(size) < sure
     days = np.where(won, chance.exponential(10, size), chance.exponential(40, size))
     agreed, crm = plain(created, days, won, present)
-    rows = take_snapshots(agreed, crm, present)
+    rows = build_training_rows(agreed, crm, present)
     assert 0.3 < rows.known.mean() < 0.5
     seen = seen_by(agreed, crm, rows, present)
     truth = (won & (days <= HORIZON))[rows.leads].astype(float)
@@ -163,7 +195,9 @@ def test_seen_outcomes_stand_for_those_that_are_still_open() -> None:
 def test_a_history_that_is_too_short_is_told() -> None:
     chance = np.random.default_rng(2)
     created = [START + timedelta(days=float(day)) for day in np.linspace(0, 40, 400)]
-    agreed, crm = plain(created, chance.exponential(5, 400), chance.random(400) < 0.4, START + timedelta(days=41))
+    agreed, crm = plain(
+        created, chance.exponential(5, 400), chance.random(400) < 0.4, START + timedelta(days=41)
+    )
     with pytest.raises(DataError, match="too short for a backtest"):
         backtest(agreed, crm)
     few = replace(crm, leads=crm.leads.iloc[:15])

@@ -13,7 +13,9 @@ SCORES = np.linspace(0.9, 0.0, 10)
 def test_gains_count_wins_from_the_best_lead_on() -> None:
     np.testing.assert_allclose(gains(WON, SCORES), [0, 1, 2, 2, 3, 3, 3, 3, 3, 3, 4])
     np.testing.assert_allclose(gains(WON, np.full(10, 0.3)), np.linspace(0, 4, 11))
-    np.testing.assert_allclose(gains(WON, np.repeat([0.6, 0.1], 5)), [0, 0.6, 1.2, 1.8, 2.4, 3, 3.2, 3.4, 3.6, 3.8, 4])
+    np.testing.assert_allclose(
+        gains(WON, np.repeat([0.6, 0.1], 5)), [0, 0.6, 1.2, 1.8, 2.4, 3, 3.2, 3.4, 3.6, 3.8, 4]
+    )
 
 
 def test_lift_is_the_rate_among_those_worked_over_the_rate_of_all() -> None:
@@ -49,7 +51,9 @@ def test_the_intervals_of_true_probabilities_hold_their_share_of_groups() -> Non
         table = reliability_table((chance.random(1000) < truth).astype(float), truth)
         assert table["leads"].sum() == 1000
         assert table["predicted"].is_monotonic_increasing
-        held.append(((table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])).mean())
+        held.append(
+            ((table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])).mean()
+        )
     assert np.mean(held) == pytest.approx(0.8, abs=0.06)
 
 

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from winnable.core.timestamps import DAY, NEVER
-from winnable.data.features.training_rows import Snapshots
-from winnable.learning.training.metrics import LEAST, base_rate, bootstrap, difference, measure, split_forward
+from winnable.data.features.training_rows import TrainingRows
+from winnable.learning.training.metrics import (
+    LEAST,
+    base_rate,
+    bootstrap,
+    difference,
+    evaluate,
+    split_forward,
+)
 
 CHANCE = np.random.default_rng(3)
 
@@ -13,7 +20,10 @@ CHANCE = np.random.default_rng(3)
 def test_true_probabilities_are_calibrated_and_the_base_rate_saves_nothing() -> None:
     truth = CHANCE.beta(1, 4, 40_000)
     won = (CHANCE.random(40_000) < truth).astype(float)
-    good, constant = measure(won, truth, won.mean()), measure(won, np.full(40_000, won.mean()), won.mean())
+    good, constant = (
+        evaluate(won, truth, won.mean()),
+        evaluate(won, np.full(40_000, won.mean()), won.mean()),
+    )
     assert good.slope == pytest.approx(1, abs=0.05)
     assert good.intercept == pytest.approx(0, abs=0.06)
     assert good.predicted_to_observed == pytest.approx(1, abs=0.03)
@@ -26,14 +36,14 @@ def test_overconfidence_has_a_slope_below_one_and_does_harm() -> None:
     truth = CHANCE.beta(2, 2, 20_000)
     won = (CHANCE.random(20_000) < truth).astype(float)
     odds = (truth / (1 - truth)) ** 3
-    measured = measure(won, odds / (1 + odds), won.mean())
+    measured = evaluate(won, odds / (1 + odds), won.mean())
     assert measured.slope == pytest.approx(1 / 3, abs=0.03)
-    assert measured.skill < measure(won, truth, won.mean()).skill
+    assert measured.skill < evaluate(won, truth, won.mean()).skill
 
 
 @pytest.mark.parametrize("outcome", [0.0, 1.0])
 def test_one_class_alone_is_judged_as_far_as_it_goes(outcome: float) -> None:
-    measured = measure(np.full(5, outcome), np.full(5, 0.3), 0.5)
+    measured = evaluate(np.full(5, outcome), np.full(5, 0.3), 0.5)
     assert measured.auc is None
     assert measured.slope is None
     assert measured.log_loss == pytest.approx(-np.log(0.3 if outcome else 0.7))
@@ -45,7 +55,7 @@ def test_the_interval_of_observed_to_expected_holds_the_truth_as_often_as_it_say
     held = 0
     for _ in range(300):
         won = (CHANCE.random(200) < 0.2).astype(float)
-        measured = measure(won, np.full(200, 0.2), 0.2)
+        measured = evaluate(won, np.full(200, 0.2), 0.2)
         assert measured.observed_to_expected == pytest.approx(1 / measured.predicted_to_observed)
         held += measured.observed_to_expected_low <= 1 <= measured.observed_to_expected_high
     assert 0.91 <= held / 300 <= 0.99
@@ -57,7 +67,7 @@ def test_rows_of_one_person_make_an_interval_wider_and_all_measures_lie_in_their
     person = np.repeat(np.arange(300), 5)
     won, truth = won[person], truth[person]
     alone, together = bootstrap(won, truth, won.mean()), bootstrap(won, truth, won.mean(), person)
-    measured = measure(won, truth, won.mean()).metrics()
+    measured = evaluate(won, truth, won.mean()).metrics()
     for name, (low, high) in together.items():
         assert low < measured[name] < high, name
         assert np.diff(alone[name]) < 0.7 * np.diff(together[name])
@@ -76,12 +86,23 @@ def test_a_better_answer_is_known_to_be_better_and_an_equal_one_is_not() -> None
     assert noisy.low < 0 < noisy.high
 
 
-def rows(size: int = 800, *, timed: bool = True) -> Snapshots:
+def rows(size: int = 800, *, timed: bool = True) -> TrainingRows:
     as_of = np.sort(CHANCE.integers(0, 700, size)) * DAY
     won = (CHANCE.random(size) < 0.3).astype(float)
     person = CHANCE.integers(0, size // 2, size)
     never = np.full(size, NEVER)
-    return Snapshots(np.arange(size), as_of, won, np.zeros(size), person, timed, 90.0, won, never, int(as_of.max()))
+    return TrainingRows(
+        np.arange(size),
+        as_of,
+        won,
+        np.zeros(size),
+        person,
+        timed,
+        90.0,
+        won,
+        never,
+        int(as_of.max()),
+    )
 
 
 def test_a_forward_split_leaves_a_gap_of_the_horizon_and_shares_no_person() -> None:

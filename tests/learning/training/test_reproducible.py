@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from winnable.definition.load import load_definition
 from winnable.data.ingestion.crm import read_crm
-from winnable.learning.artifacts.artifact import write_artefact
+from winnable.learning.artifacts.artifact import write_artifact
 from winnable.learning.training.train import learn
 folder, threads, model = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 definition = load_definition(folder / "definition.toml")
-write_artefact(learn(definition, read_crm(definition, str(folder / "leads.csv")), threads=threads).artefact, model)
+write_artifact(learn(definition, read_crm(definition, str(folder / "leads.csv")), threads=threads).artifact, model)
 """
 
 
@@ -27,6 +27,9 @@ def test_neither_threads_nor_the_order_of_hashes_change_a_byte(tmp_path: Path) -
         environment = {**os.environ, "OMP_NUM_THREADS": processors, "PYTHONHASHSEED": hashes}
         words = [sys.executable, "-c", TRAIN, str(tmp_path), str(threads), str(tmp_path / name)]
         subprocess.run(words, env=environment, check=True)
-    one, four = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "four"))
+    one, four = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("one", "four")
+    )
     assert {"spec.json", "symmetric.txt"} <= set(one)
     assert one == four

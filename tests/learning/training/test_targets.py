@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from winnable.core.timestamps import DAY, microseconds
-from winnable.data.features.training_rows import take_snapshots
+from winnable.data.features.training_rows import build_training_rows
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
-from winnable.learning.training.targets import learn_lessons
+from winnable.learning.training.targets import build_targets
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 
@@ -47,66 +47,85 @@ def company(size: int, present: float, *, seed: int = 0, rate: float = 0.3) -> C
 @pytest.mark.parametrize("present", [60.0, 150.0, 500.0])
 def test_the_rate_within_the_horizon_is_learned_from_open_leads_too(present: float) -> None:
     crm, day = company(20_000, present), START + timedelta(days=present)
-    lessons = learn_lessons(DATED, crm, take_snapshots(DATED, crm, day.to_pydatetime()))
-    from_the_future = take_snapshots(DATED, company(20_000, 2000.0), (START + timedelta(days=2000)).to_pydatetime())
+    targets = build_targets(DATED, crm, build_training_rows(DATED, crm, day.to_pydatetime()))
+    from_the_future = build_training_rows(
+        DATED, company(20_000, 2000.0), (START + timedelta(days=2000)).to_pydatetime()
+    )
     within = float(np.nanmean(from_the_future.won))
-    assert lessons.base_rate() == pytest.approx(within, abs=0.02)
+    assert targets.base_rate() == pytest.approx(within, abs=0.02)
 
 
 def test_leads_whose_horizon_has_passed_teach_as_before() -> None:
     crm = company(2000, 400.0)
-    rows = take_snapshots(DATED, crm, (START + timedelta(days=400)).to_pydatetime())
-    lessons = learn_lessons(DATED, crm, rows)
-    assert (lessons.weights[rows.known] == 1).all()
-    assert (lessons.won[rows.known] == rows.won[rows.known]).all()
-    assert lessons.teach.sum() > rows.known.sum()
+    rows = build_training_rows(DATED, crm, (START + timedelta(days=400)).to_pydatetime())
+    targets = build_targets(DATED, crm, rows)
+    assert (targets.weights[rows.known] == 1).all()
+    assert (targets.won[rows.known] == rows.won[rows.known]).all()
+    assert targets.usable.sum() > rows.known.sum()
 
 
 def test_rows_seen_at_an_earlier_moment_teach_what_an_export_of_that_moment_would() -> None:
     now = company(3000, 400.0)
     cut = START + timedelta(days=200)
-    rows = take_snapshots(DATED, now, (START + timedelta(days=400)).to_pydatetime())
-    then = learn_lessons(DATED, now, rows.seen_at(microseconds(cut.to_pydatetime())))
+    rows = build_training_rows(DATED, now, (START + timedelta(days=400)).to_pydatetime())
+    then = build_targets(DATED, now, rows.as_known_at(microseconds(cut.to_pydatetime())))
     leads = now.leads[now.leads["@created"] <= cut].copy()
     later = ~(leads["@closed"] <= cut)
     leads.loc[later, "@status"], leads.loc[later, "@closed"] = "Open", pd.NaT
     export = Crm(leads, None, None, now.rejects, ())
-    told = learn_lessons(DATED, export, take_snapshots(DATED, export, cut.to_pydatetime()))
+    told = build_targets(DATED, export, build_training_rows(DATED, export, cut.to_pydatetime()))
     size = len(told.won)
     assert then.weights[:size] == pytest.approx(told.weights)
     assert (then.won[:size] == told.won).all()
-    assert not then.teach[size:].any()
+    assert not then.usable[size:].any()
 
 
 def test_leads_watched_for_less_than_a_third_of_the_horizon_promise_nothing() -> None:
     crm = company(2000, 25.0)
-    assert not learn_lessons(DATED, crm, take_snapshots(DATED, crm, (START + timedelta(days=25)).to_pydatetime())).teach.any()
+    assert not build_targets(
+        DATED, crm, build_training_rows(DATED, crm, (START + timedelta(days=25)).to_pydatetime())
+    ).usable.any()
 
 
 def test_where_leads_end_long_before_their_horizon_the_latest_teach_as_much_as_the_old() -> None:
     chance = np.random.default_rng(3)
-    created = pd.Series(START + pd.to_timedelta(np.arange(400), unit="D")).astype("datetime64[us, UTC]")
+    created = pd.Series(START + pd.to_timedelta(np.arange(400), unit="D")).astype(
+        "datetime64[us, UTC]"
+    )
     closed = created + pd.to_timedelta(chance.uniform(0, 0.5, 400), unit="D")
     status = pd.Series(np.where(chance.random(400) < 0.3, "Won", "Lost"), dtype="str")
-    leads = pd.DataFrame({"@id": status, "@status": status, "@created": created, "@closed": closed.astype("datetime64[us, UTC]")})
+    leads = pd.DataFrame(
+        {
+            "@id": status,
+            "@status": status,
+            "@created": created,
+            "@closed": closed.astype("datetime64[us, UTC]"),
+        }
+    )
     crm = Crm(leads, None, None, pd.DataFrame(), ())
-    lessons = learn_lessons(DATED, crm, take_snapshots(DATED, crm, (START + timedelta(days=400)).to_pydatetime()))
-    assert lessons.teach.all()
-    assert lessons.settled.all()
-    assert lessons.weights.min() > 0.9
-    assert (lessons.won == (status == "Won").to_numpy()).all()
+    targets = build_targets(
+        DATED, crm, build_training_rows(DATED, crm, (START + timedelta(days=400)).to_pydatetime())
+    )
+    assert targets.usable.all()
+    assert targets.settled.all()
+    assert targets.weights.min() > 0.9
+    assert (targets.won == (status == "Won").to_numpy()).all()
 
 
 def test_without_closing_dates_the_resolved_speak_for_the_open_ones_of_their_age() -> None:
     crm = company(20_000, 60.0)
     undated = Crm(crm.leads.drop(columns="@closed"), None, None, crm.rejects, ())
-    rows = take_snapshots(definition(created="created"), undated, (START + timedelta(days=60)).to_pydatetime())
-    lessons = learn_lessons(definition(created="created"), undated, rows)
-    assert lessons.pace is None
-    assert (lessons.teach == rows.known).all()
+    rows = build_training_rows(
+        definition(created="created"), undated, (START + timedelta(days=60)).to_pydatetime()
+    )
+    targets = build_targets(definition(created="created"), undated, rows)
+    assert targets.pace is None
+    assert (targets.usable == rows.known).all()
     age = (rows.present - rows.as_of) / DAY
-    young, old = lessons.teach & (age < 5), lessons.teach & (age > 55)
-    assert lessons.weights[young].mean() > 3 * lessons.weights[old].mean()
+    young, old = targets.usable & (age < 5), targets.usable & (age > 55)
+    assert targets.weights[young].mean() > 3 * targets.weights[old].mean()
     # The young speak for all of their age, so that no age counts for much less than its share of the leads.
-    assert lessons.weights[age < 30].sum() == pytest.approx(lessons.weights[age >= 30].sum(), rel=0.2)
-    assert lessons.weights.sum() < rows.known.sum()
+    assert targets.weights[age < 30].sum() == pytest.approx(
+        targets.weights[age >= 30].sum(), rel=0.2
+    )
+    assert targets.weights.sum() < rows.known.sum()

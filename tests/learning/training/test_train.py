@@ -25,12 +25,18 @@ def crm(demo_store: DemoStore, definition: Definition) -> Crm:
     return read_crm(definition, str(files.leads), str(files.activities), str(files.history))
 
 
-HEARD: dict[str, list[float]] = {}  # how far the candidate's training had come, by the name of the work
+HEARD: dict[
+    str, list[float]
+] = {}  # how far the candidate's training had come, by the name of the work
 
 
 @pytest.fixture(scope="module")
 def candidate(definition: Definition, crm: Crm) -> Candidate:
-    return learn(definition, crm, progress=lambda what, done, total: HEARD.setdefault(what, []).append(done / total))
+    return learn(
+        definition,
+        crm,
+        progress=lambda what, done, total: HEARD.setdefault(what, []).append(done / total),
+    )
 
 
 def test_long_work_tells_how_far_it_has_come(candidate: Candidate) -> None:
@@ -52,7 +58,9 @@ def earlier(demo_store: DemoStore, definition: Definition, until: str, folder: P
     for name, path in (("activities", files.activities), ("history", files.history)):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         table[table["At"] < until].to_csv(folder / f"{name}.csv", index=False)
-    return read_crm(definition, *(str(folder / f"{name}.csv") for name in ("leads", "activities", "history")))
+    return read_crm(
+        definition, *(str(folder / f"{name}.csv") for name in ("leads", "activities", "history"))
+    )
 
 
 def test_it_is_judged_on_later_leads_of_people_it_has_not_seen(candidate: Candidate) -> None:
@@ -66,7 +74,7 @@ def test_it_is_judged_on_later_leads_of_people_it_has_not_seen(candidate: Candid
 
 def test_the_column_that_sales_fills_in_after_the_close_is_no_help(candidate: Candidate) -> None:
     assert {each.name for each in candidate.verdicts if each.verdict != "ok"} == {"Decision Reason"}
-    assert candidate.artefact.spec["card"]["left_out"] == ["Decision Reason"]
+    assert candidate.artifact.spec["card"]["left_out"] == ["Decision Reason"]
     judged = candidate.judged
     assert judged is not None
     auc = judged.measured()["model"].auc
@@ -78,25 +86,31 @@ def test_the_same_history_gives_the_same_bytes_with_any_number_of_threads(
     candidate: Candidate, definition: Definition, crm: Crm
 ) -> None:
     again = learn(definition, crm, threads=1)
-    assert again.artefact.fingerprint == candidate.artefact.fingerprint
+    assert again.artifact.fingerprint == candidate.artifact.fingerprint
 
 
-def test_the_artefact_tells_until_when_it_knows(candidate: Candidate) -> None:
-    card = candidate.artefact.spec["card"]
+def test_the_artifact_tells_until_when_it_knows(candidate: Candidate) -> None:
+    card = candidate.artifact.spec["card"]
     assert card["known_until"].startswith("2026-06-29")
     assert card["horizon_days"] == 90
     assert card["measured"]["model"]["log_loss"] > 0
 
 
 @pytest.fixture(scope="module")
-def old(demo_store: DemoStore, definition: Definition, tmp_path_factory: pytest.TempPathFactory) -> tuple[Candidate, Crm]:
+def old(
+    demo_store: DemoStore, definition: Definition, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Candidate, Crm]:
     """What was learned from the export of ten months before, and that export."""
     before = earlier(demo_store, definition, "2025-09-01", tmp_path_factory.mktemp("old"))
     return learn(definition, before), before
 
 
 def test_a_newer_model_meets_the_champion_on_leads_that_neither_has_seen(
-    definition: Definition, candidate: Candidate, crm: Crm, old: tuple[Candidate, Crm], tmp_path: Path
+    definition: Definition,
+    candidate: Candidate,
+    crm: Crm,
+    old: tuple[Candidate, Crm],
+    tmp_path: Path,
 ) -> None:
     store = tmp_path / "store"
     assert register(*old, store).champion
@@ -107,7 +121,7 @@ def test_a_newer_model_meets_the_champion_on_leads_that_neither_has_seen(
     assert [rival.name for rival in contest.rivals] == ["version 1", "the rules", "the base rate"]
     assert contest.how.startswith("leads whose outcome was open on 2025-")
     # The same way of learning from the same knowledge is no better and no worse; the champion's data are old.
-    assert contest.rivals[0].less.mean == pytest.approx(0, abs=0.02)
+    assert contest.rivals[0].log_loss_reduction.mean == pytest.approx(0, abs=0.02)
     assert second.champion == (not any(rival.surely_better for rival in contest.rivals))
     assert changes.leads.now == len(crm.leads)
     assert changes.days is not None
@@ -119,4 +133,6 @@ def test_the_fingerprint_of_the_data_changes_with_any_value(crm: Crm) -> None:
     leads = crm.leads.copy()
     leads.iloc[5, leads.columns.get_loc("Title")] = "Astronaut"
     assert fingerprint(crm) == fingerprint(crm)
-    assert fingerprint(Crm(leads, crm.activities, crm.history, crm.rejects, crm.notes)) != fingerprint(crm)
+    assert fingerprint(
+        Crm(leads, crm.activities, crm.history, crm.rejects, crm.notes)
+    ) != fingerprint(crm)

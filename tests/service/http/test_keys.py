@@ -52,14 +52,25 @@ def test_a_broken_file_is_an_error_at_the_start_and_ignored_later(tmp_path: Path
 
 def test_the_command_line_prints_a_key_once(tmp_path: Path) -> None:
     made = subprocess.run(
-        [*COMMAND, "keys", "add", "--role", "score", "--store", str(tmp_path)], capture_output=True, text=True, check=True
+        [*COMMAND, "keys", "add", "--role", "score", "--store", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert Keys(tmp_path, {}).role(made.stdout.strip()) == "score"
-    listed = subprocess.run([*COMMAND, "keys", "list", "--store", str(tmp_path)], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        [*COMMAND, "keys", "list", "--store", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert read_keys(tmp_path)[0].name in listed.stdout
     assert made.stdout.strip() not in listed.stdout
     wrong = subprocess.run(
-        [*COMMAND, "keys", "add", "--role", "boss", "--store", str(tmp_path)], check=False, capture_output=True, text=True
+        [*COMMAND, "keys", "add", "--role", "boss", "--store", str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert wrong.returncode == 2
 
@@ -79,10 +90,18 @@ def test_roles_and_rotation_without_a_restart(store: Path, tmp_path: Path) -> No
                 assert nobody.get(path).status_code == 401, path
             assert nobody.get("/healthz").status_code == nobody.get("/readyz").status_code == 200
             assert nobody.get("/model", headers={"Authorization": "Basic %%%"}).status_code == 401
-            assert nobody.get("/model", headers={"Authorization": b"Bearer \xff"}).status_code == 401
+            assert (
+                nobody.get("/model", headers={"Authorization": b"Bearer \xff"}).status_code == 401
+            )
             basic = base64.b64encode(f"me:{score_secret}".encode()).decode()
-            assert nobody.get("/docs", headers={"Authorization": f"Basic {basic}"}).status_code == 200
-        with live.client(score_secret) as mine, live.client(feedback_secret) as sales, live.client(admin_secret) as admin:
+            assert (
+                nobody.get("/docs", headers={"Authorization": f"Basic {basic}"}).status_code == 200
+            )
+        with (
+            live.client(score_secret) as mine,
+            live.client(feedback_secret) as sales,
+            live.client(admin_secret) as admin,
+        ):
             assert mine.post("/score", json=body).status_code == 200
             assert sales.post("/score", json=body).status_code == 403
             assert sales.get("/model").status_code == 200
@@ -95,14 +114,23 @@ def test_roles_and_rotation_without_a_restart(store: Path, tmp_path: Path) -> No
             for key in read_keys(store):
                 withdraw_key(store, key.name)
             # Without any key left nobody but this machine is answered, wherever the service listens.
-            until(lambda: mine.post("/score", json=body, headers={"Host": "leads.example"}).status_code == 403)
+            until(
+                lambda: (
+                    mine.post("/score", json=body, headers={"Host": "leads.example"}).status_code
+                    == 403
+                )
+            )
             assert mine.post("/score", json=body, headers={"Authorization": ""}).status_code == 200
         assert score_secret not in live.journal()
 
 
 def test_without_keys_on_this_machine_only(store: Path) -> None:
     done = subprocess.run(
-        [*COMMAND, "serve", "--store", str(store), "--host", "0.0.0.0"], check=False, capture_output=True, text=True, timeout=60
+        [*COMMAND, "serve", "--store", str(store), "--host", "0.0.0.0"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 1
     assert "winnable keys add" in done.stderr
@@ -110,7 +138,13 @@ def test_without_keys_on_this_machine_only(store: Path) -> None:
 
 def test_a_broken_file_of_keys_stops_the_start(store: Path) -> None:
     (store / "keys.json").write_text("{")
-    done = subprocess.run([*COMMAND, "serve", "--store", str(store)], check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [*COMMAND, "serve", "--store", str(store)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 1
     assert "file of keys" in done.stderr
     assert "Traceback" not in done.stderr

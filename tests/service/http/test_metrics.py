@@ -35,7 +35,9 @@ def test_few_scores_say_nothing_and_a_new_model_begins_anew() -> None:
 def test_labels_are_escaped() -> None:
     metrics = Metrics()
     metrics.scored("m", "learned", ['very "hot"\\\n'], [0.5], 2)
-    text = metrics.exposition({"version": "1", "fingerprint": "m", "mode": "learned"}, USUAL, None, 0.0, False)
+    text = metrics.exposition(
+        {"version": "1", "fingerprint": "m", "mode": "learned"}, USUAL, None, 0.0, False
+    )
     assert r'grade="very \"hot\"\\\n"' in text
     assert "winnable_faulty_leads_total{" in text
 
@@ -44,7 +46,13 @@ def test_histograms_add_up() -> None:
     metrics = Metrics()
     for seconds in (0.0005, 0.002, 0.002, 100.0):
         metrics.request("POST", "/score", 200, seconds)
-    text = metrics.exposition({"version": "1", "fingerprint": "m", "mode": "learned"}, USUAL, None, 0.0, False)
-    counts = [int(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("winnable_request_seconds_bucket")]
+    text = metrics.exposition(
+        {"version": "1", "fingerprint": "m", "mode": "learned"}, USUAL, None, 0.0, False
+    )
+    counts = [
+        int(line.rsplit(" ", 1)[1])
+        for line in text.splitlines()
+        if line.startswith("winnable_request_seconds_bucket")
+    ]
     assert counts == sorted(counts)
     assert (counts[0], counts[1], counts[-1]) == (1, 3, 4)

@@ -5,19 +5,32 @@ import json
 import numpy as np
 import pytest
 
-from winnable.service.http.problems import Refusal
+from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.request import read_body
 
 
 def test_every_number_is_read_as_python_reads_it() -> None:
     chance = np.random.default_rng(0)
-    numbers = [*chance.normal(size=2000).tolist(), *(10 ** chance.uniform(-300, 300, size=2000)).tolist(), 0.1, 5e-324, 10**30]
+    numbers = [
+        *chance.normal(size=2000).tolist(),
+        *(10 ** chance.uniform(-300, 300, size=2000)).tolist(),
+        0.1,
+        5e-324,
+        10**30,
+    ]
     body = json.dumps({"leads": [{f"n{i}": number for i, number in enumerate(numbers)}]}).encode()
     assert read_body(body).leads == json.loads(body)["leads"]
 
 
 @pytest.mark.parametrize(
-    "told", ['{"a": 1, "b": "x"}', '{"a" : "10:30"}', '{"a\\u003a": "\\":"}', '{"a": [{"b": 1}], "c": {}}', "7"]
+    "told",
+    [
+        '{"a": 1, "b": "x"}',
+        '{"a" : "10:30"}',
+        '{"a\\u003a": "\\":"}',
+        '{"a": [{"b": 1}], "c": {}}',
+        "7",
+    ],
 )
 def test_a_lead_is_read_as_it_stands(told: str) -> None:
     assert read_body(f'{{"leads": [{told}]}}'.encode()).leads == [json.loads(told)]
@@ -35,5 +48,5 @@ def test_a_lead_is_read_as_it_stands(told: str) -> None:
     ],
 )
 def test_a_member_that_stands_twice_is_refused(body: str) -> None:
-    with pytest.raises(Refusal, match="twice"):
+    with pytest.raises(HTTPProblem, match="twice"):
         read_body(body.encode())

@@ -51,21 +51,31 @@ def leads(client: httpx.Client, **asked_for: Any) -> dict[str, Any]:
 
 def test_a_given_score_is_kept_and_may_be_answered(sales: httpx.Client, demo_store: Any) -> None:
     lead = leads_of(demo_store, 1)[0]
-    score = asked(sales, [lead, {key: value for key, value in lead.items() if key != "Lead ID"}])["scores"][0]
+    score = asked(sales, [lead, {key: value for key, value in lead.items() if key != "Lead ID"}])[
+        "scores"
+    ][0]
     shown = until(lambda: leads(sales, search=lead["Lead ID"].lower())["leads"])
     assert len(shown) == 1  # the lead without an id is nobody's
     kept = {name: shown[0]["score"][name] for name in score}
     assert kept == score
     assert shown[0]["name"] == f"{lead['First Name']} {lead['Last Name']}, {lead['Company']}"
-    assert (shown[0]["owner"], shown[0]["source"], shown[0]["state"]) == (lead["Owner"], text(lead["Lead Source"]), "new")
-    label = said(sales, lead_id=lead["Lead ID"], score_id=score["score_id"], label="accepted", by="Kim")
+    assert (shown[0]["owner"], shown[0]["source"], shown[0]["state"]) == (
+        lead["Owner"],
+        text(lead["Lead Source"]),
+        "new",
+    )
+    label = said(
+        sales, lead_id=lead["Lead ID"], score_id=score["score_id"], label="accepted", by="Kim"
+    )
     assert leads(sales, state="accepted", search=lead["Lead ID"])["leads"][0]["label"] == label
     metrics = sales.get("/metrics").text
     assert 'winnable_scores_kept_total{worker="' in metrics
     assert 'winnable_scores_not_kept_total{worker="' in metrics
 
 
-def test_what_is_kept_is_what_the_model_was_told(shop: tuple[Live, Path], sales: httpx.Client, demo_store: Any) -> None:
+def test_what_is_kept_is_what_the_model_was_told(
+    shop: tuple[Live, Path], sales: httpx.Client, demo_store: Any
+) -> None:
     lead = leads_of(demo_store, 2)[1]
     asked(sales, [lead])
     until(lambda: leads(sales, search=lead["Lead ID"])["leads"])
@@ -78,9 +88,17 @@ def test_what_is_kept_is_what_the_model_was_told(shop: tuple[Live, Path], sales:
     assert kept.activities[-1]["at"] == max(each["at"] for each in lead["activities"])
 
 
-def test_a_label_is_on_the_disk_when_it_is_answered(shop: tuple[Live, Path], sales: httpx.Client) -> None:
+def test_a_label_is_on_the_disk_when_it_is_answered(
+    shop: tuple[Live, Path], sales: httpx.Client
+) -> None:
     label = said(
-        sales, lead_id="L-1", label="rejected", reason="No budget", note="asked twice", by="Kim", at="2026-03-01T12:00:00+01:00"
+        sales,
+        lead_id="L-1",
+        label="rejected",
+        reason="No budget",
+        note="asked twice",
+        by="Kim",
+        at="2026-03-01T12:00:00+01:00",
     )
     (kept,) = FeedbackStore.open(shop[1]).labels("L-1")
     assert kept.label_id == label["label_id"]
@@ -88,11 +106,17 @@ def test_a_label_is_on_the_disk_when_it_is_answered(shop: tuple[Live, Path], sal
     assert (kept.note, kept.origin) == ("asked twice", "api")
 
 
-def test_a_repeated_request_adds_nothing_and_a_reused_key_is_a_conflict(shop: tuple[Live, Path], sales: httpx.Client) -> None:
+def test_a_repeated_request_adds_nothing_and_a_reused_key_is_a_conflict(
+    shop: tuple[Live, Path], sales: httpx.Client
+) -> None:
     first = said(sales, "k-1", lead_id="L-2", label="won", by="Kim")
     assert said(sales, "k-1", lead_id="L-2", label="won", by="Kim") == first
     assert said(sales, '"k-1"', lead_id="L-2", label="won", by="Kim") == first
-    other = sales.post("/feedback", json={"lead_id": "L-2", "label": "lost", "by": "Kim"}, headers={"Idempotency-Key": "k-1"})
+    other = sales.post(
+        "/feedback",
+        json={"lead_id": "L-2", "label": "lost", "by": "Kim"},
+        headers={"Idempotency-Key": "k-1"},
+    )
     assert "key" in refused(other, 409)
     assert len(FeedbackStore.open(shop[1]).labels("L-2")) == 1
 
@@ -102,11 +126,17 @@ def test_the_time_until_sales_answers_is_counted(store: Path, tmp_path: Path) ->
         first = asked(client, [{"Lead ID": "L-1"}])["scores"][0]
         until(lambda: leads(client, search="L-1")["leads"])
         for _ in range(2):  # told again, it counts once
-            said(client, "k-1", lead_id="L-1", score_id=first["score_id"], label="accepted", by="Kim")
+            said(
+                client, "k-1", lead_id="L-1", score_id=first["score_id"], label="accepted", by="Kim"
+            )
         said(client, lead_id="L-1", label="won", by="Kim")
         said(client, lead_id="never scored", label="lost", by="Kim")
         lines = client.get("/metrics").text.splitlines()
-        told = {line.split("{")[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("winnable_feedback_lag")}
+        told = {
+            line.split("{")[0]: float(line.rsplit(" ", 1)[1])
+            for line in lines
+            if line.startswith("winnable_feedback_lag")
+        }
         assert told["winnable_feedback_lag_seconds_count"] == 2
         assert 0 < told["winnable_feedback_lag_seconds_sum"] < 60
         labels = [line for line in lines if line.startswith("winnable_labels_total{")]
@@ -130,15 +160,25 @@ def test_a_label_is_corrected_and_taken_back(sales: httpx.Client) -> None:
         ({"lead_id": "L-4", "label": "won", "by": "  "}, 422, "by"),
         ({"lead_id": 4, "label": "won", "by": "Kim"}, 422, "lead_id"),
         ({"lead_id": "L-4", "label": "won", "by": "Kim", "geheim": 1}, 422, "member"),
-        ({"lead_id": "L-4", "label": "rejected", "by": "Kim", "reason": "geheim"}, 422, "No budget"),
+        (
+            {"lead_id": "L-4", "label": "rejected", "by": "Kim", "reason": "geheim"},
+            422,
+            "No budget",
+        ),
         ({"lead_id": "L-4", "label": "won", "by": "Kim", "at": "geheim"}, 422, "at"),
-        ({"lead_id": "L-4", "label": "won", "by": "Kim", "at": "2999-01-01T00:00:00Z"}, 422, "future"),
+        (
+            {"lead_id": "L-4", "label": "won", "by": "Kim", "at": "2999-01-01T00:00:00Z"},
+            422,
+            "future",
+        ),
         ({"lead_id": "L-4", "label": "won", "by": "Kim", "note": "geheim" * 400}, 422, "note"),
         ({"lead_id": "L-4", "label": "won", "by": "Kim", "replaces": "geheim"}, 409, "replace"),
         ([], 422, "object"),
     ],
 )
-def test_what_is_no_label_is_refused_without_an_echo(sales: httpx.Client, body: Any, status: int, says: str) -> None:
+def test_what_is_no_label_is_refused_without_an_echo(
+    sales: httpx.Client, body: Any, status: int, says: str
+) -> None:
     told = refused(sales.post("/feedback", json=body), status)
     assert says in told
     assert "geheim" not in told
@@ -149,19 +189,44 @@ def test_bodies_that_are_no_json_or_too_large_are_refused(sales: httpx.Client) -
     json = {"Content-Type": "application/json"}
     refused(sales.post("/feedback", content=b"{", headers=json), 400)
     refused(sales.post("/feedback", content=b'{"by": "a", "by": "b"}', headers=json), 400)
-    refused(sales.post("/feedback", content=b"lead_id=L-4", headers={"Content-Type": "application/x-www-form-urlencoded"}), 415)
+    refused(
+        sales.post(
+            "/feedback",
+            content=b"lead_id=L-4",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        ),
+        415,
+    )
     refused(sales.post("/feedback", content=b" " * 30_000, headers=json), 413)
-    answer = sales.post("/feedback", json={"lead_id": "L-4", "label": "won", "by": "K"}, headers={"Idempotency-Key": "a b"})
+    answer = sales.post(
+        "/feedback",
+        json={"lead_id": "L-4", "label": "won", "by": "K"},
+        headers={"Idempotency-Key": "a b"},
+    )
     assert "Idempotency-Key" in refused(answer, 422)
 
 
-@pytest.mark.parametrize("asked_for", [{"page": 0}, {"page": "geheim"}, {"size": 1000}, {"state": "geheim"}, {"geheim": 1}])
-def test_questions_that_make_no_sense_are_refused(sales: httpx.Client, asked_for: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "asked_for",
+    [{"page": 0}, {"page": "geheim"}, {"size": 1000}, {"state": "geheim"}, {"geheim": 1}],
+)
+def test_questions_that_make_no_sense_are_refused(
+    sales: httpx.Client, asked_for: dict[str, Any]
+) -> None:
     assert "geheim" not in refused(sales.get("/leads", params=asked_for), 422)
 
 
 def test_sql_in_every_field_is_only_text(shop: tuple[Live, Path], sales: httpx.Client) -> None:
-    label = said(sales, SQL.replace(" ", "_"), lead_id=SQL, label="lost", by=SQL, reason=SQL, note=SQL, score_id=SQL)
+    label = said(
+        sales,
+        SQL.replace(" ", "_"),
+        lead_id=SQL,
+        label="lost",
+        by=SQL,
+        reason=SQL,
+        note=SQL,
+        score_id=SQL,
+    )
     assert [label[name] for name in ("lead_id", "by", "reason", "note", "score_id")] == [SQL] * 5
     for field in ("search", "owner", "source"):
         told = leads(sales, state="all", **{field: SQL})
@@ -184,7 +249,9 @@ def test_only_sales_may_ask_and_answer(store: Path, tmp_path: Path) -> None:
     assert "Kim" not in told
 
 
-def test_scores_are_given_when_they_cannot_be_kept_and_the_loss_is_told(store: Path, tmp_path: Path, demo_store: Any) -> None:
+def test_scores_are_given_when_they_cannot_be_kept_and_the_loss_is_told(
+    store: Path, tmp_path: Path, demo_store: Any
+) -> None:
     (store / "labels.db").mkdir()  # no database can be there
     with serving(store, tmp_path / "log") as live, live.client() as client:
         asked(client, leads_of(demo_store, 3))
@@ -195,7 +262,9 @@ def test_scores_are_given_when_they_cannot_be_kept_and_the_loss_is_told(store: P
         refused(client.post("/feedback", json={"lead_id": "L-1", "label": "won", "by": "Kim"}), 503)
 
 
-def test_scores_under_way_are_kept_when_the_service_is_asked_to_stop(store: Path, tmp_path: Path, demo_store: Any) -> None:
+def test_scores_under_way_are_kept_when_the_service_is_asked_to_stop(
+    store: Path, tmp_path: Path, demo_store: Any
+) -> None:
     with serving(store, tmp_path / "log") as live, live.client() as client:
         asked(client, leads_of(demo_store, 40))
-    assert len(list(FeedbackStore.open(store).given())) == 40
+    assert len(list(FeedbackStore.open(store).scores())) == 40

@@ -7,30 +7,35 @@ from typing import Any
 
 import pytest
 
-from winnable.service.http.problems import Refusal
+from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.request import read_body
 from winnable.service.scoring.champion import ChampionFollower
-from winnable.service.scoring.loaded_model import ScoreIds, Serving
-from winnable.service.scoring.micro_batching import Together
+from winnable.service.scoring.loaded_model import LoadedModel, ScoreIds
+from winnable.service.scoring.micro_batching import MicroBatcher
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def serving(demo_store: Any) -> Serving:
-    return Serving(ChampionFollower(demo_store.store).current())
+def serving(demo_store: Any) -> LoadedModel:
+    return LoadedModel(ChampionFollower(demo_store.store).current())
 
 
-def request(serving: Serving, *leads: dict[str, Any]) -> Any:
+def request(serving: LoadedModel, *leads: dict[str, Any]) -> Any:
     return serving.read(read_body(json.dumps({"leads": leads}).encode()), NOW)
 
 
-def test_each_gets_its_own(serving: Serving) -> None:
-    requests = [request(serving, *({"Employees": 10 * i + j, "Title": "Chief"} for j in range(1 + i % 3))) for i in range(30)]
+def test_each_gets_its_own(serving: LoadedModel) -> None:
+    requests = [
+        request(serving, *({"Employees": 10 * i + j, "Title": "Chief"} for j in range(1 + i % 3)))
+        for i in range(30)
+    ]
 
     async def ask() -> list[Any]:
-        together = Together()
-        told = await asyncio.gather(*(together.score(serving, each, reasons=i % 2 == 0) for i, each in enumerate(requests)))
+        together = MicroBatcher()
+        told = await asyncio.gather(
+            *(together.score(serving, each, reasons=i % 2 == 0) for i, each in enumerate(requests))
+        )
         together.close()
         return told
 
@@ -41,22 +46,29 @@ def test_each_gets_its_own(serving: Serving) -> None:
         alone = serving.score([each], reasons=i % 2 == 0)[0]
         for row in range(len(each.leads)):
             at = mine.start + row
-            assert mine.scores.probability[at] == pytest.approx(alone.scores.probability[row], abs=1e-12)
+            assert mine.scores.probability[at] == pytest.approx(
+                alone.scores.probability[row], abs=1e-12
+            )
             assert mine.scores.decision[at] == alone.scores.decision[row]
             reasons, own = mine.scores.reasons[at], alone.scores.reasons[row]
             assert [each.says for each in reasons] == [each.says for each in own]
             # Sums of a matrix may round otherwise in another row of another matrix.
-            assert [each.log_odds for each in reasons] == pytest.approx([each.log_odds for each in own], abs=1e-12)
+            assert [each.log_odds for each in reasons] == pytest.approx(
+                [each.log_odds for each in own], abs=1e-12
+            )
 
 
-def test_one_that_fails_fails_alone(serving: Serving) -> None:
+def test_one_that_fails_fails_alone(serving: LoadedModel) -> None:
     good, bad = request(serving, {"Employees": 10}), request(serving, {"Employees": 10})
-    object.__setattr__(bad.leads[0], "values", None)  # nothing a client could send, but something must fail
+    object.__setattr__(
+        bad.leads[0], "values", None
+    )  # nothing a client could send, but something must fail
 
     async def ask() -> list[Any]:
-        together = Together()
+        together = MicroBatcher()
         told = await asyncio.gather(
-            *(together.score(serving, each, reasons=False) for each in (good, bad, good)), return_exceptions=True
+            *(together.score(serving, each, reasons=False) for each in (good, bad, good)),
+            return_exceptions=True,
         )
         together.close()
         return told
@@ -75,12 +87,17 @@ def test_score_ids_are_uuids_of_version_7() -> None:
     assert {UUID(each).variant for each in ids} == {"specified in RFC 4122"}
 
 
-def test_the_lottery_does_not_care_how_an_id_is_sent(serving: Serving) -> None:
-    ids = [lead.lead_id for lead in request(serving, {"Lead ID": 17}, {"Lead ID": " 17 "}, {"Lead ID": 17.0}, {}).leads]
+def test_the_lottery_does_not_care_how_an_id_is_sent(serving: LoadedModel) -> None:
+    ids = [
+        lead.lead_id
+        for lead in request(
+            serving, {"Lead ID": 17}, {"Lead ID": " 17 "}, {"Lead ID": 17.0}, {}
+        ).leads
+    ]
     assert ids == ["17", "17", "17", "3"]
 
 
 def test_a_refusal_repeats_nothing() -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HTTPProblem) as refusal:
         read_body(b'{"leads": "secret"}')
     assert "secret" not in refusal.value.detail

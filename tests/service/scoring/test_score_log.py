@@ -16,13 +16,15 @@ from winnable.data.feedback.store.store import FeedbackStore
 from winnable.service.http.metrics import Metrics
 from winnable.service.http.request import read_body
 from winnable.service.scoring.champion import ChampionFollower
-from winnable.service.scoring.loaded_model import Serving
-from winnable.service.scoring.score_log import Recorder
-from winnable.service.scoring.score_log_worker import Keeper
+from winnable.service.scoring.loaded_model import LoadedModel
+from winnable.service.scoring.score_log import ScoreLog
+from winnable.service.scoring.score_log_worker import ScoreLogWriter
 
 
 def ask(client: httpx.Client, *ids: str) -> list[str]:
-    scores = client.post("/score", json={"leads": [{"Lead ID": each, "Employees": 10} for each in ids]}).json()["scores"]
+    scores = client.post(
+        "/score", json={"leads": [{"Lead ID": each, "Employees": 10} for each in ids]}
+    ).json()["scores"]
     return [each["score_id"] for each in scores]
 
 
@@ -32,12 +34,14 @@ def keepers(live: Live) -> list[int]:
 
 
 def kept(store: Path) -> set[str]:
-    return {each.score_id for each in FeedbackStore.open(store).given()}
+    return {each.score_id for each in FeedbackStore.open(store).scores()}
 
 
 def counted(client: httpx.Client, name: str) -> float:
     lines = client.get("/metrics").text.splitlines()
-    return next(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"winnable_{name}{{"))
+    return next(
+        float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"winnable_{name}{{")
+    )
 
 
 def test_a_process_that_dies_is_replaced_and_loses_nothing(store: Path, tmp_path: Path) -> None:
@@ -45,7 +49,9 @@ def test_a_process_that_dies_is_replaced_and_loses_nothing(store: Path, tmp_path
         assert keepers(live) == []  # there is nothing to keep yet
         given = ask(client, "L-1", "L-2")
         until(lambda: counted(client, "scores_kept_total") == 2)
-        os.kill(keepers(live)[0], signal.SIGSTOP)  # it takes the next scores, and does nothing with them
+        os.kill(
+            keepers(live)[0], signal.SIGSTOP
+        )  # it takes the next scores, and does nothing with them
         given += ask(client, "L-3", "L-4")
         time.sleep(1)
         os.kill(keepers(live)[0], signal.SIGKILL)
@@ -67,7 +73,9 @@ def test_it_outlives_a_signal_to_all_and_ends_with_the_server(store: Path, tmp_p
     assert not Path(f"/proc/{keeper}").exists()
 
 
-def test_what_waited_for_the_database_is_kept_when_it_comes_back(store: Path, tmp_path: Path) -> None:
+def test_what_waited_for_the_database_is_kept_when_it_comes_back(
+    store: Path, tmp_path: Path
+) -> None:
     (store / "labels.db").mkdir()  # no database can be there
     with serving(store, tmp_path / "log") as live, live.client() as client:
         given = ask(client, "L-1", "L-2")
@@ -90,18 +98,24 @@ def test_what_could_not_be_kept_at_the_end_is_told(store: Path, tmp_path: Path) 
 def test_one_request_of_which_no_rows_can_be_made_costs_the_others_nothing(store: Path) -> None:
     told: list[str] = []
     metrics = Metrics()
-    recorder = Recorder(store, metrics, lambda event, **_: told.append(event))
-    model = Serving(ChampionFollower(store).current())
+    score_log = ScoreLog(store, metrics, lambda event, **_: told.append(event))
+    model = LoadedModel(ChampionFollower(store).current())
     body = b'{"leads": [{"Lead ID": "L-1"}]}'
     read = model.read(read_body(body), datetime.now(UTC))
     content = model.answer(read, model.score([read], reasons=True)[0], ["S-1"])
-    recorder.give(model, body, content, 1)
-    recorder.give(model, body, b"{}", 3)
-    recorder.start()
-    recorder.close()
+    score_log.submit(model, body, content, 1)
+    score_log.submit(model, body, b"{}", 3)
+    score_log.start()
+    score_log.close()
     assert kept(store) == {"S-1"}
-    lines = metrics.exposition({"version": "1", "fingerprint": "m", "mode": "learned"}, [], None, 0.0, False).splitlines()
-    assert [line.rsplit(" ", 1)[1] for line in lines if line.startswith("winnable_scores_") and "kept" in line] == ["1", "3"]
+    lines = metrics.exposition(
+        {"version": "1", "fingerprint": "m", "mode": "learned"}, [], None, 0.0, False
+    ).splitlines()
+    assert [
+        line.rsplit(" ", 1)[1]
+        for line in lines
+        if line.startswith("winnable_scores_") and "kept" in line
+    ] == ["1", "3"]
     assert told == ["scores not kept"]
 
 
@@ -109,22 +123,28 @@ def test_a_row_that_the_database_does_not_take_costs_the_others_nothing(store: P
     scores = [given(f"L-{place}") for place in range(40)]
     scores[7] = replace(scores[7], owner="\ud800")  # half of a character
     scores[8] = replace(scores[8], owner="\udfff")
-    keeper = Keeper(store)
+    keeper = ScoreLogWriter(store)
     assert keeper.keep(scores) == (38, None)
     assert kept(store) == {each.score_id for each in scores if each not in scores[7:9]}
     assert keeper.keep(scores[:3]) == (3, None)
 
 
-def test_a_process_that_cannot_live_is_not_started_again_and_again(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_cannot_live_is_not_started_again_and_again(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
-    recorder = Recorder(store, Metrics(), lambda event, **more: told.append(f"{event}: {more.get('problem')}"))
-    model = Serving(ChampionFollower(store).current())
-    recorder.give(model, b"{}", b"{}", 1)
+    score_log = ScoreLog(
+        store, Metrics(), lambda event, **more: told.append(f"{event}: {more.get('problem')}")
+    )
+    model = LoadedModel(ChampionFollower(store).current())
+    score_log.submit(model, b"{}", b"{}", 1)
     monkeypatch.setenv("PYTHONHOME", str(store))  # no Python can begin there
-    recorder.start()
+    score_log.start()
     until(lambda: told)
-    assert recorder.problem == "scores that are given are not kept: the process that keeps them ended"
+    assert (
+        score_log.problem == "scores that are given are not kept: the process that keeps them ended"
+    )
     time.sleep(2)
     assert told == ["scores not kept: the process that keeps them ended"]
-    recorder.close()
+    score_log.close()
     assert told[1:] == ["scores not kept: the service stopped before they were kept"]

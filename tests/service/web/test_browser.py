@@ -14,7 +14,9 @@ from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.service.http.keys import add_key
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 LAPTOP, PHONE = {"width": 1280, "height": 800}, {"width": 375, "height": 760}
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -57,7 +59,9 @@ def inbox_labels(store: Path, by: str) -> list[Label]:
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
-def test_a_day_at_work(browser: Browser, shop: tuple[str, str, Path], script: bool, size: dict[str, int]) -> None:
+def test_a_day_at_work(
+    browser: Browser, shop: tuple[str, str, Path], script: bool, size: dict[str, int]
+) -> None:
     url, secret, store = shop
     by = f"{size['width']} {script}"
     context = browser.new_context(viewport=size, java_script_enabled=script)  # type: ignore[arg-type]
@@ -137,9 +141,14 @@ def test_by_keys_alone(browser: Browser, shop: tuple[str, str, Path]) -> None:
     assert [label for label, _ in told[3:]] == ["won", "lost", "junk"]
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", LAPTOP), ("dark", PHONE)], ids=["light laptop", "dark phone"])
+@pytest.mark.parametrize(
+    ("scheme", "size"), [("light", LAPTOP), ("dark", PHONE)], ids=["light laptop", "dark phone"]
+)
 def test_no_barriers(
-    browser: Browser, shop: tuple[str, str, Path], scheme: Literal["light", "dark"], size: dict[str, int]
+    browser: Browser,
+    shop: tuple[str, str, Path],
+    scheme: Literal["light", "dark"],
+    size: dict[str, int],
 ) -> None:
     url, secret, _ = shop
     context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
@@ -155,7 +164,14 @@ def test_no_barriers(
     page.locator(".menu button").first.click()
     assert faults(page) == []
     lead = page.locator("[data-lead] h2 a").first.get_attribute("href")
-    for path in ("/?show=rejected", f"{lead}", "/inbox/results", "/?q=nobody+at+all", "/inbox/leads/nobody", "/nothing"):
+    for path in (
+        "/?show=rejected",
+        f"{lead}",
+        "/inbox/results",
+        "/?q=nobody+at+all",
+        "/inbox/leads/nobody",
+        "/nothing",
+    ):
         page.goto(url + path)
         assert faults(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
@@ -171,5 +187,8 @@ def faults(page: Page) -> list[str]:
     page.evaluate(AXE)
     found = page.evaluate("axe.run().then(result => result.violations)")
     return [
-        f"{each['id']}: {node['html']}" for each in found if each["impact"] in {"serious", "critical"} for node in each["nodes"]
+        f"{each['id']}: {node['html']}"
+        for each in found
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
     ]

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.service.conftest import serving, until
-from winnable.data.feedback.store.records import GivenScore, Label
+from winnable.data.feedback.store.records import Label, ScoreRecord
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.service.http.keys import add_key, withdraw_key
 from winnable.service.web.sessions import COOKIE
@@ -28,7 +28,9 @@ class Person:
     """Somebody who is signed in, without a browser."""
 
     def __init__(self, url: str, by: str = "Kim", key: str = "") -> None:
-        self.client = httpx.Client(base_url=url, headers={**BROWSER, "Connection": "close"}, timeout=60)
+        self.client = httpx.Client(
+            base_url=url, headers={**BROWSER, "Connection": "close"}, timeout=60
+        )
         self.entered = self.client.post("/inbox/sign-in", data={"by": by, "key": key, "next": "/"})
 
     def page(self, path: str = "/") -> str:
@@ -74,19 +76,21 @@ def labels(store: Path) -> list[Label]:
         feedback.close()
 
 
-def remember(store: Path, score: GivenScore) -> None:
+def remember(store: Path, score: ScoreRecord) -> None:
     """One more lead in the store."""
     feedback = FeedbackStore.open(store)
     feedback.remember([score])
     feedback.close()
 
 
-def best(store: Path, **told: object) -> GivenScore:
+def best(store: Path, **told: object) -> ScoreRecord:
     """A score like those of the store that stands at the top of the list."""
     feedback = FeedbackStore.open(store)
-    like = next(score for score in feedback.given())
+    like = next(score for score in feedback.scores())
     feedback.close()
-    return replace(like, score_id="new", lead_id="new", probability=0.99, high=1.0, decision="pass", **told)  # type: ignore[arg-type]
+    return replace(
+        like, score_id="new", lead_id="new", probability=0.99, high=1.0, decision="pass", **told
+    )  # type: ignore[arg-type]
 
 
 def test_a_day_of_answers(inbox: str, added: Added) -> None:
@@ -116,7 +120,9 @@ def test_a_form_that_is_sent_twice_counts_once(inbox: str, added: Added) -> None
     kim = Person(inbox)
     form = kim.form()
     for _ in range(2):
-        assert kim.client.post("/inbox/label", data={**form, "label": "accepted"}).status_code == 303
+        assert (
+            kim.client.post("/inbox/label", data={**form, "label": "accepted"}).status_code == 303
+        )
     assert len(added()) == 1
 
 
@@ -133,7 +139,15 @@ def test_lists_filters_and_pages(inbox: str) -> None:
     lead_id = kim.form("/?show=all&page=2")["lead_id"]
     assert kim.page(f"/?show=all&q={lead_id}").count("data-lead") == 1
     assert "No lead fits" in kim.page("/?q=nobody+at+all")
-    for nonsense in ("page=-1", "page=99999999", "show=nothing", "page=%00", "q=" + "x" * 5000, "owner='%20OR%201=1--", "q=%ff"):
+    for nonsense in (
+        "page=-1",
+        "page=99999999",
+        "show=nothing",
+        "page=%00",
+        "q=" + "x" * 5000,
+        "owner='%20OR%201=1--",
+        "q=%ff",
+    ):
         assert kim.client.get(f"/?{nonsense}").status_code == 200
 
 
@@ -146,30 +160,51 @@ def test_sql_in_every_field_is_only_words(inbox: str, added: Added) -> None:
     assert kim.client.get(f"/inbox/leads/{quote(attack)}").status_code == 404
     assert kim.answers(label=attack).status_code == 422
     for field in ("lead_id", "label_id"):
-        assert kim.client.post("/inbox/undo", data={**kim.form(), "label_id": "x", field: attack}).status_code == 403
+        assert (
+            kim.client.post(
+                "/inbox/undo", data={**kim.form(), "label_id": "x", field: attack}
+            ).status_code
+            == 403
+        )
     told = dict.fromkeys(("score_id", "once", "name", "then", "back", "note"), attack)
     lead_id = kim.form("/?show=all")["lead_id"]
-    assert kim.client.post("/inbox/label", data={**kim.form("/?show=all"), **told, "label": "accepted"}).status_code == 303
+    assert (
+        kim.client.post(
+            "/inbox/label", data={**kim.form("/?show=all"), **told, "label": "accepted"}
+        ).status_code
+        == 303
+    )
     assert added() == [("accepted", attack, None)]
     assert attack in unescape(kim.page(f"/inbox/leads/{lead_id}"))
-    assert kim.page("/?show=all").split("data-lead", 1)[1].count("data-lead") == before.count("data-lead")
+    assert kim.page("/?show=all").split("data-lead", 1)[1].count("data-lead") == before.count(
+        "data-lead"
+    )
 
 
 def test_a_lead_has_a_page_of_its_own(inbox: str) -> None:
     kim = Person(inbox)
     lead_id = kim.form()["lead_id"]
-    kim.client.post("/inbox/label", data={**kim.form(), "label": "accepted", "note": "rings on Friday"})
+    kim.client.post(
+        "/inbox/label", data={**kim.form(), "label": "accepted", "note": "rings on Friday"}
+    )
     page = kim.page(f"/inbox/leads/{lead_id}")
     assert "rings on Friday" in page
     assert page.count('class="dot"') >= 2  # its scores of several weeks
     ravi = Person(inbox, "Ravi")
-    ravi.client.post("/inbox/label", data={**ravi.form(f"/inbox/leads/{lead_id}"), "rejected": "No budget"})
+    ravi.client.post(
+        "/inbox/label", data={**ravi.form(f"/inbox/leads/{lead_id}"), "rejected": "No budget"}
+    )
     assert "do not all agree" in ravi.page(f"/inbox/leads/{lead_id}")
 
 
 def test_does_it_work(inbox: str) -> None:
     page = Person(inbox).page("/inbox/results")
-    for says in ("How each grade turned out", "Month by month", "Model against rules", "drawn by lot"):
+    for says in (
+        "How each grade turned out",
+        "Month by month",
+        "Model against rules",
+        "drawn by lot",
+    ):
         assert says in page
 
 
@@ -189,7 +224,13 @@ def test_hostile_words_stay_words(worked: Path, tmp_path: Path) -> None:
         kim = Person(live.url, by=SCRIPT)
         kim.client.post("/inbox/label", data={**kim.form(), "label": "accepted", "note": SCRIPT})
         hostile = quote(SCRIPT)
-        for path in ("/", "/?show=accepted", f"/inbox/leads/{lead.lead_id}", f"/?q={hostile}&owner={hostile}", "/inbox/results"):
+        for path in (
+            "/",
+            "/?show=accepted",
+            f"/inbox/leads/{lead.lead_id}",
+            f"/?q={hostile}&owner={hostile}",
+            "/inbox/results",
+        ):
             page = kim.page(path)
             assert SCRIPT not in page
             assert page.count("<script") == 1  # the one of our own
@@ -199,9 +240,15 @@ def test_hostile_words_stay_words(worked: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"token": ""}, {"token": "x" * 43}, {"token": "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")}],
+    [
+        {"token": ""},
+        {"token": "x" * 43},
+        {"token": "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")},
+    ],
 )
-def test_a_form_without_the_right_token_is_refused(inbox: str, added: Added, change: dict[str, str]) -> None:
+def test_a_form_without_the_right_token_is_refused(
+    inbox: str, added: Added, change: dict[str, str]
+) -> None:
     kim = Person(inbox)
     forged = {**kim.form(), **change, "label": "won"}
     assert kim.client.post("/inbox/label", data=forged).status_code == 403
@@ -216,13 +263,28 @@ def test_the_token_of_another_session_is_refused(inbox: str, added: Added) -> No
 
 @pytest.mark.parametrize(
     ("header", "value"),
-    [("Origin", "https://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-site")],
+    [
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+    ],
 )
-def test_a_form_from_elsewhere_is_refused(inbox: str, added: Added, header: str, value: str) -> None:
+def test_a_form_from_elsewhere_is_refused(
+    inbox: str, added: Added, header: str, value: str
+) -> None:
     kim = Person(inbox)
     for path in ("/inbox/label", "/inbox/undo", "/inbox/sign-out"):
-        assert kim.client.post(path, data={**kim.form(), "label": "won"}, headers={header: value}).status_code == 403
-    assert kim.client.post("/inbox/sign-in", data={"by": "Eve"}, headers={header: value}).status_code == 403
+        assert (
+            kim.client.post(
+                path, data={**kim.form(), "label": "won"}, headers={header: value}
+            ).status_code
+            == 403
+        )
+    assert (
+        kim.client.post("/inbox/sign-in", data={"by": "Eve"}, headers={header: value}).status_code
+        == 403
+    )
     assert added() == []
 
 
@@ -239,7 +301,9 @@ def test_a_form_from_elsewhere_is_refused(inbox: str, added: Added, header: str,
     ],
 )
 def test_what_is_no_form_is_refused(inbox: str, content: bytes, kind: str, status: int) -> None:
-    answer = Person(inbox).client.post("/inbox/label", content=content, headers={"Content-Type": kind})
+    answer = Person(inbox).client.post(
+        "/inbox/label", content=content, headers={"Content-Type": kind}
+    )
     assert answer.status_code == status
 
 
@@ -257,7 +321,22 @@ def test_a_definition_without_reasons_lets_sales_reject_all_the_same(tmp_path: P
     store = tmp_path / "store"
     store.mkdir()
     remember(
-        store, GivenScore("s", "L", NOW, NOW, 0.5, 0.4, 0.6, None, "hot", "pass", "Nothing speaks against it.", "rules", "rules")
+        store,
+        ScoreRecord(
+            "s",
+            "L",
+            NOW,
+            NOW,
+            0.5,
+            0.4,
+            0.6,
+            None,
+            "hot",
+            "pass",
+            "Nothing speaks against it.",
+            "rules",
+            "rules",
+        ),
     )
     with serving(store, tmp_path / "log", "--definition", str(agreed)) as live:
         kim = Person(live.url)
@@ -279,24 +358,41 @@ def test_only_who_answered_takes_it_back(inbox: str, shared: Path, added: Added)
 
 def test_answers_never_lead_elsewhere(inbox: str) -> None:
     kim = Person(inbox)
-    elsewhere = ("https://evil.example/", "//evil.example", "/\\evil.example", "/inbox/../\n", "javascript:alert(1)", "/inbox/ x")
+    elsewhere = (
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "/inbox/../\n",
+        "javascript:alert(1)",
+        "/inbox/ x",
+    )
     for back in elsewhere:
-        answer = kim.client.post("/inbox/label", data={**kim.form(), "label": "accepted", "back": back, "then": "lead-<b>"})
+        answer = kim.client.post(
+            "/inbox/label",
+            data={**kim.form(), "label": "accepted", "back": back, "then": "lead-<b>"},
+        )
         assert answer.headers["location"] == "/"
         signed = kim.client.post("/inbox/sign-in", data={"by": "Kim", "next": back})
         assert signed.headers["location"] == "/"
 
 
-def test_a_session_needs_a_key_that_may_answer_and_ends_with_it(worked: Path, tmp_path: Path) -> None:
+def test_a_session_needs_a_key_that_may_answer_and_ends_with_it(
+    worked: Path, tmp_path: Path
+) -> None:
     with serving(worked, tmp_path / "log") as live:
         early = Person(live.url)
         early.page()
         _, scoring = add_key(worked, "score")
         key, secret = add_key(worked, "feedback", "sales")
-        until(lambda: early.client.get("/").status_code != 200)  # without a key a session lasts as long as there are none
+        until(
+            lambda: early.client.get("/").status_code != 200
+        )  # without a key a session lasts as long as there are none
         without = httpx.get(f"{live.url}/", headers=BROWSER)
         assert (without.status_code, without.headers["location"]) == (303, "/inbox/sign-in")
-        assert httpx.get(f"{live.url}/", headers={"Authorization": f"Bearer {secret}"}).status_code == 303
+        assert (
+            httpx.get(f"{live.url}/", headers={"Authorization": f"Bearer {secret}"}).status_code
+            == 303
+        )
         for wrong in ("", "winnable_nonsense", scoring, key.sha256):
             refused = Person(live.url, key=wrong)
             assert refused.entered.status_code == 403
@@ -310,7 +406,12 @@ def test_a_session_needs_a_key_that_may_answer_and_ends_with_it(worked: Path, tm
         assert secret not in told
         behind_tls = {"by": "Kim", "key": secret}
         origin = {"Origin": live.url.replace("http:", "https:")}
-        assert "Secure" in httpx.post(f"{live.url}/inbox/sign-in", data=behind_tls, headers=origin).headers["set-cookie"]
+        assert (
+            "Secure"
+            in httpx.post(f"{live.url}/inbox/sign-in", data=behind_tls, headers=origin).headers[
+                "set-cookie"
+            ]
+        )
 
         stolen = dict(kim.client.cookies)
         assert httpx.get(f"{live.url}/", cookies=stolen, headers=BROWSER).status_code == 200
@@ -319,11 +420,18 @@ def test_a_session_needs_a_key_that_may_answer_and_ends_with_it(worked: Path, tm
         add_key(worked, "feedback", "sales, the new one")
         with httpx.Client(base_url=live.url, cookies=stolen) as thief:
             until(lambda: thief.get("/").status_code != 200)
-        assert httpx.post(f"{live.url}/inbox/label", cookies=stolen, data={**form, "label": "won"}).status_code == 403
+        assert (
+            httpx.post(
+                f"{live.url}/inbox/label", cookies=stolen, data={**form, "label": "won"}
+            ).status_code
+            == 403
+        )
     assert labels(worked) == []
 
 
-@pytest.mark.parametrize("cookie", ["", ".", "x.y", "e30=.x", "W10=.x", "bnVsbA==.x", "é", "[" * 3000])
+@pytest.mark.parametrize(
+    "cookie", ["", ".", "x.y", "e30=.x", "W10=.x", "bnVsbA==.x", "é", "[" * 3000]
+)
 def test_a_made_up_session_is_none(inbox: str, cookie: str) -> None:
     headers = {"Cookie": f"{COOKIE}={cookie}".encode("latin-1")}
     assert httpx.get(f"{inbox}/", headers=headers).status_code == 303
@@ -351,11 +459,16 @@ def test_errors_are_pages_for_browsers_and_problems_for_programs(inbox: str) -> 
         assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
         assert "There is nothing here" in page.text
         program = kim.client.get(path, headers={"Accept": "*/*"})
-        assert (program.status_code, program.headers["content-type"]) == (404, "application/problem+json")
+        assert (program.status_code, program.headers["content-type"]) == (
+            404,
+            "application/problem+json",
+        )
     assert kim.client.get("/inbox/label").status_code == 405
 
 
-def test_a_store_that_cannot_be_read_is_told_without_its_place(worked: Path, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_read_is_told_without_its_place(
+    worked: Path, tmp_path: Path
+) -> None:
     (worked / "labels.db").write_bytes(b"no database at all" * 1000)
     for beside in ("labels.db-wal", "labels.db-shm"):
         (worked / beside).unlink(missing_ok=True)

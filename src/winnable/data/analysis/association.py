@@ -42,13 +42,17 @@ class Counts:
         Conditional on the margins the wins in each stratum are hypergeometric and their sum is the sum of these (Gart 1970,
         Biometrika 57; with one stratum this is Fisher's exact test).
         """
-        tails = [_tails(self.won_held[i], self.held[i], self.won, self.size) for i in range(len(self.held))]
+        tails = [
+            _tails(self.won_held[i], self.held[i], self.won, self.size)
+            for i in range(len(self.held))
+        ]
         both = np.asarray(tails, dtype=np.float64).reshape(-1, 2)
         return both[:, 0], both[:, 1]
 
     def log_odds_ratios(self) -> tuple[FloatArray, FloatArray]:
         """The logarithm of the odds ratio and its standard error, (k,) each: Mantel and Haenszel's estimate with the variance of
-        Robins, Breslow and Greenland (1986, Biometrics 42), half a lead added to every kind so that none is empty."""
+        Robins, Breslow and Greenland (1986, Biometrics 42), half a lead added to every kind so that none is empty.
+        """
         half = 0.5 / max(len(self.size), 1)
         a = self.won_held + half
         b = self.held - self.won_held + half
@@ -57,7 +61,9 @@ class Counts:
         n = a + b + c + d
         r, s, p, q = a * d / n, b * c / n, (a + d) / n, (b + c) / n
         sum_r, sum_s = r.sum(axis=1), s.sum(axis=1)
-        variance = (p * r).sum(axis=1) / (2 * sum_r**2) + (p * s + q * r).sum(axis=1) / (2 * sum_r * sum_s)
+        variance = (p * r).sum(axis=1) / (2 * sum_r**2) + (p * s + q * r).sum(axis=1) / (
+            2 * sum_r * sum_s
+        )
         return np.log(sum_r / sum_s), np.sqrt(variance + (q * s).sum(axis=1) / (2 * sum_s**2))
 
 
@@ -151,14 +157,20 @@ def joint_log_odds(
     return at[: held.shape[1]], deviation[: held.shape[1]], at[held.shape[1] :]
 
 
-def _tails(won_held: FloatArray, held: FloatArray, won: FloatArray, size: FloatArray) -> tuple[float, float]:
+def _tails(
+    won_held: FloatArray, held: FloatArray, won: FloatArray, size: FloatArray
+) -> tuple[float, float]:
     chances, least = _distribution(held, won, size)
     seen = int(won_held.sum()) - least
     total = chances.sum()
-    return min(1.0, float(chances[seen:].sum() / total)), min(1.0, float(chances[: seen + 1].sum() / total))
+    return min(1.0, float(chances[seen:].sum() / total)), min(
+        1.0, float(chances[: seen + 1].sum() / total)
+    )
 
 
-def _distribution(held: FloatArray, won: FloatArray, size: FloatArray, tilt: float = 0.0) -> tuple[FloatArray, int]:
+def _distribution(
+    held: FloatArray, won: FloatArray, size: FloatArray, tilt: float = 0.0
+) -> tuple[FloatArray, int]:
     """The chances of `least`, `least` + 1, ... wins among those held, over all strata, were the odds ratio exp(tilt) in each."""
     from scipy.stats import hypergeom
 

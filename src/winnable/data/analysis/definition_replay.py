@@ -12,14 +12,14 @@ import numpy as np
 
 from winnable.core.documents import Page
 from winnable.core.timestamps import DAY
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import learn_plan
-from winnable.data.features.training_rows import outcomes, take_snapshots
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import fit_feature_plan
+from winnable.data.features.training_rows import build_training_rows, outcomes
 from winnable.data.ingestion.crm import latest_moment, read_crm
-from winnable.definition.decide.gate import bar_of_capacity, decide
+from winnable.definition.decide.gate import capacity_threshold, decide
 from winnable.definition.decide.scorecard import probability_of, score_points
-from winnable.definition.review.diff import HandedOver
-from winnable.definition.review.lint import doubts_about_leads, doubts_about_names
+from winnable.definition.review.diff import HandOverChange
+from winnable.definition.review.lint import warnings_about_leads, warnings_about_names
 from winnable.definition.review.summary import describe, describe_changes
 from winnable.definition.schema import Definition
 
@@ -36,41 +36,67 @@ def page_beside_leads(
     history: Source | None = None,
 ) -> Page:
     """The definition as a page with what is doubtful beside these leads; with an `old` version what changed since, and whom each
-    of the two would have handed over. Each version reads the export by itself: columns may have other roles in it."""
+    of the two would have handed over. Each version reads the export by itself: columns may have other roles in it.
+    """
     crm = read_crm(definition, leads, activities, history)
     if old is None:
-        return describe(definition, doubts_about(definition, crm))
+        return describe(definition, warnings_about(definition, crm))
     before = handed_over(old, read_crm(old, leads, activities, history))
     return describe_changes(old, definition, (before, handed_over(definition, crm)))
 
 
-def handed_over(definition: Definition, crm: Crm) -> HandedOver:
+def handed_over(definition: Definition, crm: Crm) -> HandOverChange:
     """How many leads this version would have passed at one of the moments at which they are looked at, and how these ended.
 
     Where sales has a capacity, the bar is the one that its usual week would have meant for leads as they came in. A lead's
     outcome is known when it is won or lost.
     """
-    rows = take_snapshots(definition, crm, latest_moment(crm))
-    facts = facts_of(learn_plan(definition, crm), definition, crm, rows.leads, rows.as_of)
-    points = score_points(definition, facts)
+    rows = build_training_rows(definition, crm, latest_moment(crm))
+    features = compute_features(
+        fit_feature_plan(definition, crm), definition, crm, rows.leads, rows.as_of
+    )
+    points = score_points(definition, features)
     chance = probability_of(points.logit)
     arriving = rows.age == 0
-    weeks = float(np.ptp(rows.as_of[arriving])) / (7 * DAY) if rows.timed and arriving.any() else 0.0
-    bar = bar_of_capacity(definition, chance[arriving], weeks) if weeks >= 1 else None
+    weeks = (
+        float(np.ptp(rows.as_of[arriving])) / (7 * DAY) if rows.timed and arriving.any() else 0.0
+    )
+    bar = capacity_threshold(definition, chance[arriving], weeks) if weeks >= 1 else None
     ids = crm.leads["@id"].to_numpy()[rows.leads]
-    decisions = decide(definition, facts, [str(each) for each in ids], points, chance, None, usual_bar=bar)
-    passed = np.unique(rows.leads[np.asarray([decision.action == "pass" for decision in decisions], dtype=np.bool_)])
+    decisions = decide(
+        definition, features, [str(each) for each in ids], points, chance, None, usual_bar=bar
+    )
+    passed = np.unique(
+        rows.leads[
+            np.asarray([decision.action == "pass" for decision in decisions], dtype=np.bool_)
+        ]
+    )
     ended = outcomes(definition, crm)[passed]
     known = ended[~np.isnan(ended)]
-    return HandedOver(definition.version, len(np.unique(rows.leads)), len(passed), len(known), int(known.sum()))
+    return HandOverChange(
+        definition.version, len(np.unique(rows.leads)), len(passed), len(known), int(known.sum())
+    )
 
 
-def doubts_about(definition: Definition, crm: Crm) -> tuple[str, ...]:
+def warnings_about(definition: Definition, crm: Crm) -> tuple[str, ...]:
     """What in the definition is probably not meant, held against an export: names that it lacks, cards that fit nobody."""
-    kinds = None if crm.activities is None else [str(kind) for kind in crm.activities["@kind"].dropna().unique()]
-    statuses = [str(status) for status in crm.leads["@status"].dropna().unique()] if "@status" in crm.leads else None
+    kinds = (
+        None
+        if crm.activities is None
+        else [str(kind) for kind in crm.activities["@kind"].dropna().unique()]
+    )
+    statuses = (
+        [str(status) for status in crm.leads["@status"].dropna().unique()]
+        if "@status" in crm.leads
+        else None
+    )
     columns = [str(column) for column in crm.leads.columns if not str(column).startswith("@")]
-    rows = take_snapshots(definition, crm, latest_moment(crm))
+    rows = build_training_rows(definition, crm, latest_moment(crm))
     rows = rows.take(rows.age == 0)
-    facts = facts_of(learn_plan(definition, crm), definition, crm, rows.leads, rows.as_of)
-    return (*doubts_about_names(definition, columns, kinds, statuses), *doubts_about_leads(definition, facts))
+    features = compute_features(
+        fit_feature_plan(definition, crm), definition, crm, rows.leads, rows.as_of
+    )
+    return (
+        *warnings_about_names(definition, columns, kinds, statuses),
+        *warnings_about_leads(definition, features),
+    )

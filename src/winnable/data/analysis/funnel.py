@@ -14,7 +14,7 @@ import numpy as np
 
 from winnable.core.columns import BoolArray, FloatArray, IntArray
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
-from winnable.data.analysis.stage_history import LOST, WON, Lives, lives
+from winnable.data.analysis.stage_history import LOST, WON, StageHistory, stage_history
 from winnable.definition.decide.gate import grade
 from winnable.definition.decide.recalibration import shrink
 from winnable.definition.schema import Definition
@@ -89,22 +89,31 @@ class _Units:
     known: BoolArray
 
 
-def funnel(definition: Definition, crm: Crm, present: pd.Timestamp | None, by: By = "source") -> Funnel:
+def funnel(
+    definition: Definition, crm: Crm, present: pd.Timestamp | None, by: By = "source"
+) -> Funnel:
     """The funnel of an export whose newest record is of `present` (None: it has no times).
 
     With dates a lead's outcome counts once the horizon has passed since it came; without them, once it is won or lost.
     """
-    told = lives(definition, crm)
+    told = stage_history(definition, crm)
     units = _units(definition, crm, told, present)
     seen = bool((told.move >= 0).any())
     stages = [code for code in range(LOST) if code == WON or (seen and _named(definition, code))]
     names = ["Leads", *(label(definition, STAGES[code]) for code in stages)]
-    reached = [np.ones(len(units.lead), dtype=np.bool_), *((units.furthest >= code) for code in stages)]
-    steps = tuple(_step(names[i], reached[i], reached[max(i - 1, 0)], units.known) for i in range(len(names)))
+    reached = [
+        np.ones(len(units.lead), dtype=np.bool_),
+        *((units.furthest >= code) for code in stages),
+    ]
+    steps = tuple(
+        _step(names[i], reached[i], reached[max(i - 1, 0)], units.known) for i in range(len(names))
+    )
     worked = _worked(definition, told, units)
     keys = _months(units) if by == "month" else _sources(definition, crm, units)
     groups = _groups(definition, units, keys, reached, worked, by)
-    return Funnel(steps, groups, by, told.counted(), tuple(_notes(definition, crm, told, units, by)))
+    return Funnel(
+        steps, groups, by, told.counted(), tuple(_notes(definition, crm, told, units, by))
+    )
 
 
 def source_of(definition: Definition, crm: Crm) -> pd.Series[str]:
@@ -120,7 +129,11 @@ def source_of(definition: Definition, crm: Crm) -> pd.Series[str]:
     if crm.activities is None or "@created" not in crm.leads or own.notna().all():
         return own
     kinds = (*definition.activities.intent, *definition.activities.interest)
-    touches = crm.activities[crm.activities["@kind"].isin(kinds)] if kinds else crm.activities.dropna(subset=["@kind"])
+    touches = (
+        crm.activities[crm.activities["@kind"].isin(kinds)]
+        if kinds
+        else crm.activities.dropna(subset=["@kind"])
+    )
     created = crm.leads.drop_duplicates("@id").set_index("@id")["@created"]
     early = touches[touches["@at"] <= touches["@id"].map(created)]
     last = early.drop_duplicates("@id", keep="last").set_index("@id")["@kind"]
@@ -130,7 +143,9 @@ def source_of(definition: Definition, crm: Crm) -> pd.Series[str]:
 # --- what is counted ------------------------------------------------------------------------------------------------------------
 
 
-def _units(definition: Definition, crm: Crm, told: Lives, present: pd.Timestamp | None) -> _Units:
+def _units(
+    definition: Definition, crm: Crm, told: StageHistory, present: pd.Timestamp | None
+) -> _Units:
     size = len(crm.leads)
     episodes = np.zeros(size, dtype=np.int64)
     np.maximum.at(episodes, told.lead, told.episode)
@@ -146,7 +161,9 @@ def _units(definition: Definition, crm: Crm, told: Lives, present: pd.Timestamp 
     first = again[np.append(True, unit[again][1:] != unit[again][:-1])[: len(again)]]
     if timed and present is not None:
         created[unit[first]] = told.at[first]
-        known = (created != NEVER) & (created <= microseconds(present.to_pydatetime()) - definition.outcome.horizon_days * DAY)
+        known = (created != NEVER) & (
+            created <= microseconds(present.to_pydatetime()) - definition.outcome.horizon_days * DAY
+        )
     else:
         known = ended
     return _Units(lead, created, furthest, furthest == WON, known)
@@ -157,7 +174,7 @@ def _named(definition: Definition, code: int) -> bool:
     return stage is not None and bool(stage.status)
 
 
-def _worked(definition: Definition, told: Lives, units: _Units) -> BoolArray | None:
+def _worked(definition: Definition, told: StageHistory, units: _Units) -> BoolArray | None:
     """Which units sales took up; None where statuses before the end were never seen, so that nothing can be told."""
     sales = any(_named(definition, code) for code in range(SALES, WON))
     return np.asarray(units.furthest >= SALES) if sales and (told.move >= 0).any() else None
@@ -165,7 +182,12 @@ def _worked(definition: Definition, told: Lives, units: _Units) -> BoolArray | N
 
 def _months(units: _Units) -> list[str]:
     known = units.created != NEVER
-    months = np.where(known, units.created, 0).astype("datetime64[us]").astype("datetime64[M]").astype(str)
+    months = (
+        np.where(known, units.created, 0)
+        .astype("datetime64[us]")
+        .astype("datetime64[M]")
+        .astype(str)
+    )
     return [str(month) if dated else UNKNOWN for month, dated in zip(months, known, strict=True)]
 
 
@@ -186,7 +208,11 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
         return 0.0, 1.0
     z, share = 1.6448536269514722, hits / trials
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    half = (
+        z
+        / (1 + z * z / trials)
+        * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    )
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
@@ -194,7 +220,12 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
 
 
 def _groups(
-    definition: Definition, units: _Units, keys: Sequence[str], reached: Sequence[BoolArray], worked: BoolArray | None, by: By
+    definition: Definition,
+    units: _Units,
+    keys: Sequence[str],
+    reached: Sequence[BoolArray],
+    worked: BoolArray | None,
+    by: By,
 ) -> tuple[Group, ...]:
     names = sorted(set(keys))
     place = {name: i for i, name in enumerate(names)}
@@ -203,10 +234,16 @@ def _groups(
     def count(held: BoolArray) -> IntArray:
         return np.bincount(code[held], minlength=len(names))
 
-    leads, known, won = count(np.ones_like(units.known)), count(units.known), count(units.known & units.won)
+    leads, known, won = (
+        count(np.ones_like(units.known)),
+        count(units.known),
+        count(units.known & units.won),
+    )
     stages = [count(each) for each in reached]
     up = None if worked is None else count(units.known & worked)
-    conversion, low, high = _shrunk(definition, won, known) if by == "source" else _by_itself(won, known)
+    conversion, low, high = (
+        _shrunk(definition, won, known) if by == "source" else _by_itself(won, known)
+    )
     told = [
         Group(
             name,
@@ -223,21 +260,29 @@ def _groups(
     ]
     if by == "month":
         return tuple(told)
-    return tuple(sorted(_judged(definition, told), key=lambda group: (-group.conversion, group.name)))
+    return tuple(
+        sorted(_judged(definition, told), key=lambda group: (-group.conversion, group.name))
+    )
 
 
-def _shrunk(definition: Definition, won: IntArray, known: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _shrunk(
+    definition: Definition, won: IntArray, known: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Conversion with its 90 % interval, each source drawn towards the others (`refit.shrink`)."""
     from scipy.stats import beta
 
-    drawn = shrink(won.astype(np.float64), known.astype(np.float64), definition.outcome.expected_conversion)
+    drawn = shrink(
+        won.astype(np.float64), known.astype(np.float64), definition.outcome.expected_conversion
+    )
     low, high = beta.ppf([[(1 - LEVEL) / 2], [(1 + LEVEL) / 2]], drawn.alpha, drawn.beta)
     return drawn.conversion, low, high
 
 
 def _by_itself(won: IntArray, known: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     share = np.divide(won, known, out=np.full(len(known), np.nan), where=known > 0)
-    intervals = np.asarray([wilson(int(w), int(n)) for w, n in zip(won, known, strict=True)]).reshape(-1, 2)
+    intervals = np.asarray(
+        [wilson(int(w), int(n)) for w, n in zip(won, known, strict=True)]
+    ).reshape(-1, 2)
     return share, intervals[:, 0], intervals[:, 1]
 
 
@@ -262,7 +307,10 @@ class _Usual:
 
     @classmethod
     def of(cls, definition: Definition, groups: Sequence[Group]) -> _Usual:
-        known, won = sum(group.leads - group.young for group in groups), sum(group.won for group in groups)
+        known, won = (
+            sum(group.leads - group.young for group in groups),
+            sum(group.won for group in groups),
+        )
         worked = sum(group.worked or 0 for group in groups)
         share, per_worked = won / known if known else 0.0, won / worked if worked else 0.0
         return cls(share, worked / known if known else 0.0, per_worked, definition.grades.cool)
@@ -287,7 +335,10 @@ def _advice(definition: Definition, group: Group, usual: _Usual) -> str:
     if group.high < poor:
         return f"refuse: surely fewer than {100 * poor:.3g} of 100 are won"
     if listed and group.name not in listed and group.low > usual.conversion:
-        return f"take up: the gate leaves it out, yet surely more than the usual {100 * usual.conversion:.3g} of 100 are won"
+        return (
+            "take up: the gate leaves it out, yet surely more than the usual"
+            f" {100 * usual.conversion:.3g} of 100 are won"
+        )
     return ""
 
 
@@ -297,29 +348,47 @@ def _advice_on_worked(group: Group, worked: int, known: int, usual: _Usual) -> s
         return f"refuse: of {worked:,} that sales took up, {group.won:,} were won"
     if wilson(worked, known)[1] < usual.taken_up and low > usual.of_taken_up:
         taken = f"{100 * worked / known:.0f} of 100 (of all leads {100 * usual.taken_up:.0f})"
-        return f"take up: sales takes up {taken}, yet wins {100 * group.won / worked:.0f} of 100 of these"
+        return (
+            f"take up: sales takes up {taken}, yet wins {100 * group.won / worked:.0f} of 100 of"
+            " these"
+        )
     return ""
 
 
-def _notes(definition: Definition, crm: Crm, told: Lives, units: _Units, by: By) -> list[str]:
+def _notes(
+    definition: Definition, crm: Crm, told: StageHistory, units: _Units, by: By
+) -> list[str]:
     notes = []
     young = int((~units.known).sum())
     if young:
         timed = bool((units.created != NEVER).any())
-        why = f"came less than {definition.outcome.horizon_days:g} days ago" if timed else "are still open"
+        why = (
+            f"came less than {definition.outcome.horizon_days:g} days ago"
+            if timed
+            else "are still open"
+        )
         notes.append(f"{young:,} leads {why}; they are counted, but are in no conversion.")
     again = len(units.lead) - len(crm.leads)
     if again:
-        notes.append(f"{again:,} times a lead came back after it was won or lost; each counts as a lead of its own.")
+        notes.append(
+            f"{again:,} times a lead came back after it was won or lost; each counts as a lead of"
+            " its own."
+        )
     silent = int(((units.furthest < 0) & units.known).sum())
     if silent and (told.move < 0).all() and any(_named(definition, code) for code in range(WON)):
-        notes.append(f"No moves between stages are known, so nobody can tell how far {silent:,} leads got; --history would tell.")
+        notes.append(
+            f"No moves between stages are known, so nobody can tell how far {silent:,} leads got;"
+            " --history would tell."
+        )
     if by == "source":
         own = int(crm.leads["@source"].notna().sum()) if "@source" in crm.leads else 0
         found = int(source_of(definition, crm).notna().sum()) - own
         if found or not own:
             lacking = len(crm.leads) - own
-            notes.append(f"The CRM keeps no source of {lacking:,} leads; for {found:,} the last marketing touch was taken.")
+            notes.append(
+                f"The CRM keeps no source of {lacking:,} leads; for {found:,} the last marketing"
+                " touch was taken."
+            )
     return notes
 
 
@@ -329,13 +398,35 @@ def funnel_table(report: Funnel) -> pd.DataFrame:
 
     names = [step.name for step in report.steps]
     rows: list[dict[str, object]] = [
-        {"part": "stage", "name": step.name, "leads": step.volume, "known": step.before, "reached": step.reached}
+        {
+            "part": "stage",
+            "name": step.name,
+            "leads": step.volume,
+            "known": step.before,
+            "reached": step.reached,
+        }
         | {"conversion": step.conversion, "low": step.low, "high": step.high}
         for step in report.steps
     ]
     for group in report.groups:
-        row = {"part": report.by, "name": group.name, "leads": group.leads, "known": group.leads - group.young}
-        row |= {"reached": group.won, "conversion": group.conversion, "low": group.low, "high": group.high}
+        row = {
+            "part": report.by,
+            "name": group.name,
+            "leads": group.leads,
+            "known": group.leads - group.young,
+        }
+        row |= {
+            "reached": group.won,
+            "conversion": group.conversion,
+            "low": group.low,
+            "high": group.high,
+        }
         row |= {"worked": group.worked, "grade": group.grade, "advice": group.advice}
-        rows.append(row | {f"reached {name}": count for name, count in zip(names[1:], group.reached[1:], strict=True)})
+        rows.append(
+            row
+            | {
+                f"reached {name}": count
+                for name, count in zip(names[1:], group.reached[1:], strict=True)
+            }
+        )
     return pd.DataFrame(rows)

@@ -35,7 +35,10 @@ def funnel_plot(report: Funnel) -> Figure:
 def _drawn(report: Funnel) -> list[Group]:
     if report.by == "month":
         return [group for group in report.groups if group.name != UNKNOWN][-MOST:]
-    known = sorted((group for group in report.groups if group.leads > group.young), key=lambda group: -group.leads)[:MOST]
+    known = sorted(
+        (group for group in report.groups if group.leads > group.young),
+        key=lambda group: -group.leads,
+    )[:MOST]
     return sorted(known, key=lambda group: group.conversion)
 
 
@@ -49,9 +52,20 @@ def _stages(axes: Axes, report: Funnel) -> None:
     volumes = [step.volume for step in report.steps]
     axes.barh(places, volumes, color=INK, height=0.62)
     top = max([*volumes, 1])
-    for place, step, first in zip(places, report.steps, [True] + [False] * (len(report.steps) - 1), strict=True):
-        share = "" if first or not step.before else f"   {100 * step.conversion:.0f} % of those before"
-        axes.text(step.volume + 0.015 * top, place, f"{step.volume:,}{share}", va="center", fontsize=9, color="#333333")
+    for place, step, first in zip(
+        places, report.steps, [True] + [False] * (len(report.steps) - 1), strict=True
+    ):
+        share = (
+            "" if first or not step.before else f"   {100 * step.conversion:.0f} % of those before"
+        )
+        axes.text(
+            step.volume + 0.015 * top,
+            place,
+            f"{step.volume:,}{share}",
+            va="center",
+            fontsize=9,
+            color="#333333",
+        )
     axes.set_yticks(places, [step.name for step in report.steps])
     axes.set(xlim=(0, 1.45 * top), xticks=[])
     axes.spines["bottom"].set_visible(False)
@@ -61,26 +75,39 @@ def _stages(axes: Axes, report: Funnel) -> None:
 
 def _sources(axes: Axes, groups: list[Group], usual: float) -> None:
     places = np.arange(len(groups))
-    shares = 100 * np.asarray([[group.low, group.conversion, group.high] for group in groups]).reshape(-1, 3)
+    shares = 100 * np.asarray(
+        [[group.low, group.conversion, group.high] for group in groups]
+    ).reshape(-1, 3)
     colours = [WARM if group.advice else INK for group in groups]
     axes.hlines(places, shares[:, 0], shares[:, 2], color=colours, linewidth=1.4, alpha=0.7)
     axes.scatter(shares[:, 1], places, color=colours, s=26, zorder=3)
     axes.axvline(100 * usual, color=SOFT, linewidth=1, linestyle=":")
-    names = [f"{group.name}  ({group.leads:,}){'  ' + group.grade if group.grade else ''}" for group in groups]
+    names = [
+        f"{group.name}  ({group.leads:,}){'  ' + group.grade if group.grade else ''}"
+        for group in groups
+    ]
     axes.set_yticks(places, names, fontsize=9)
     axes.set(xlim=(0, None), ylim=(-0.7, len(groups) - 0.3), xlabel="Leads won, of 100")
     warned = "; orange: to be looked at" if any(group.advice for group in groups) else ""
-    axes.set_title(f"Conversion by source, with 90 % intervals\n(dotted: all leads{warned})", fontsize=10, loc="left")
+    axes.set_title(
+        f"Conversion by source, with 90 % intervals\n(dotted: all leads{warned})",
+        fontsize=10,
+        loc="left",
+    )
 
 
 def _months(axes: Axes, groups: list[Group], usual: float) -> None:
     old = [group for group in groups if group.leads > group.young]
     places = np.arange(len(old))
-    shares = 100 * np.asarray([[group.low, group.conversion, group.high] for group in old]).reshape(-1, 3)
+    shares = 100 * np.asarray([[group.low, group.conversion, group.high] for group in old]).reshape(
+        -1, 3
+    )
     axes.vlines(places, shares[:, 0], shares[:, 2], color=INK, linewidth=1.4, alpha=0.7)
     axes.plot(places, shares[:, 1], "o-", color=INK, linewidth=1, markersize=5)
     axes.axhline(100 * usual, color=SOFT, linewidth=1, linestyle=":")
     every = max(1, -(-len(old) // 6))
     axes.set_xticks(places[::every], [group.name for group in old][::every], fontsize=9)
     axes.set(ylim=(0, None), ylabel="Leads won, of 100", xlabel="Month of creation")
-    axes.set_title("Conversion by month, with 90 % intervals\n(dotted: all leads)", fontsize=10, loc="left")
+    axes.set_title(
+        "Conversion by month, with 90 % intervals\n(dotted: all leads)", fontsize=10, loc="left"
+    )

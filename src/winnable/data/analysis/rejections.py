@@ -15,8 +15,8 @@ import numpy as np
 from winnable.core.timestamps import times_of
 from winnable.data.analysis.association import Counts, benjamini_hochberg
 from winnable.data.analysis.suggest import FALSE_DISCOVERIES, field_conditions
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import FeaturePlan, learn_plan
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import FeaturePlan, fit_feature_plan
 from winnable.data.features.training_rows import outcomes, persons
 from winnable.data.feedback.agreement import Share
 from winnable.data.feedback.store.records import Label
@@ -35,7 +35,7 @@ HALF = 0.5
 
 
 @dataclass(frozen=True)
-class Refused:
+class RejectionEvidence:
     """A condition whose leads sales does not want: `rejected` of the answered ones, and `won` of all in the history; the share of
     false discoveries among all found as surely."""
 
@@ -46,17 +46,27 @@ class Refused:
     false_share: float
 
 
-def refused(
-    definition: Definition, crm: Crm, opinions: Mapping[str, Sequence[Label]], kept_out: Sequence[str]
-) -> tuple[Refused, ...]:
+def rejection_evidence(
+    definition: Definition,
+    crm: Crm,
+    opinions: Mapping[str, Sequence[Label]],
+    kept_out: Sequence[str],
+) -> tuple[RejectionEvidence, ...]:
     """The conditions to propose for `[profile] unacceptable` and `[junk] rule`, the most frequent first; none where nothing is
-    sure. `opinions` (by lead) is the last word of each person; columns that are `kept_out` are not looked at."""
+    sure. `opinions` (by lead) is the last word of each person; columns that are `kept_out` are not looked at.
+    """
     answered = np.flatnonzero(crm.leads["@id"].isin(list(opinions)))
     answered = answered[np.sort(np.unique(persons(crm)[answered], return_index=True)[1])]
     ids = crm.leads["@id"].iloc[answered]
     found = []
     for kind in ("junk", "unacceptable"):
-        said = np.array([any(_means(definition.feedback, label) == kind for label in opinions[lead]) for lead in ids], dtype=bool)
+        said = np.array(
+            [
+                any(_means(definition.feedback, label) == kind for label in opinions[lead])
+                for lead in ids
+            ],
+            dtype=bool,
+        )
         if LEAST <= said.sum() <= len(said) - LEAST:
             found += _look(definition, crm, answered, said, kind, kept_out)
     return tuple(found)
@@ -66,19 +76,34 @@ def _means(feedback: Feedback, label: Label) -> Kind | None:
     """What a label says of the definition, if anything."""
     if label.label == "junk" or (label.label == "rejected" and label.reason in feedback.junk):
         return "junk"
-    return "unacceptable" if label.label == "rejected" and label.reason in feedback.unacceptable else None
+    return (
+        "unacceptable"
+        if label.label == "rejected" and label.reason in feedback.unacceptable
+        else None
+    )
 
 
 def _look(
-    definition: Definition, crm: Crm, answered: IntArray, said: BoolArray, kind: Kind, kept_out: Sequence[str]
-) -> list[Refused]:
+    definition: Definition,
+    crm: Crm,
+    answered: IntArray,
+    said: BoolArray,
+    kind: Kind,
+    kept_out: Sequence[str],
+) -> list[RejectionEvidence]:
     """Attributes with which a lead is surely more often rejected so than not, and more often than without."""
-    known = learn_plan(definition, crm, kept_out)
+    known = fit_feature_plan(definition, crm, kept_out)
     plan = FeaturePlan(tuple(field for field in known.fields if field.learn))
-    when = times_of(crm.leads["@created"]) if "@created" in crm.leads else np.zeros(len(crm.leads), dtype=np.int64)
-    facts = facts_of(plan, definition, crm, np.arange(len(crm.leads)), when)
-    tried = list(field_conditions(plan, facts, crm, definition, least=LEAST))
-    held = np.array([condition.holds(facts, definition.activities) for condition in tried]).reshape(len(tried), len(crm.leads))
+    when = (
+        times_of(crm.leads["@created"])
+        if "@created" in crm.leads
+        else np.zeros(len(crm.leads), dtype=np.int64)
+    )
+    features = compute_features(plan, definition, crm, np.arange(len(crm.leads)), when)
+    tried = list(field_conditions(plan, features, crm, definition, least=LEAST))
+    held = np.array(
+        [condition.holds(features, definition.activities) for condition in tried]
+    ).reshape(len(tried), len(crm.leads))
     enough = held[:, answered].sum(axis=1) >= LEAST
     tried, held = [each for each, keep in zip(tried, enough, strict=True) if keep], held[enough]
     if not tried:
@@ -94,8 +119,9 @@ def _look(
             continue
         ended = held[place] & ~np.isnan(fate)
         won = Share.of(int(np.nansum(fate[ended])), int(ended.sum()))
-        found.append(Refused(kind, condition, rejected, won, float(false_share[place])))
+        found.append(RejectionEvidence(kind, condition, rejected, won, float(false_share[place])))
     written = [case.when for case in (*definition.profile.unacceptable, *definition.junk.rule)]
     return sorted(
-        (each for each in found if (each.condition,) not in written), key=lambda each: (-each.rejected.hits, str(each.condition))
+        (each for each in found if (each.condition,) not in written),
+        key=lambda each: (-each.rejected.hits, str(each.condition)),
     )

@@ -28,7 +28,7 @@ PRESENT = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
-class Lives:
+class StageHistory:
     """The m statuses that leads had, sorted by lead and time; all arrays have shape (m,).
 
     `lead` is the position in `crm.leads`, `at` microseconds since 1970, `stage` a position in STAGES, or -1 for a status that
@@ -58,7 +58,7 @@ class Lives:
         return {kind: int((self.move == code).sum()) for code, kind in enumerate(MOVES)}
 
 
-def lives(definition: Definition, crm: Crm) -> Lives:
+def stage_history(definition: Definition, crm: Crm) -> StageHistory:
     """Every status that the leads are known to have had.
 
     A lead of which changes are recorded had the first old value from its creation on. Of any other only the present status is
@@ -68,8 +68,14 @@ def lives(definition: Definition, crm: Crm) -> Lives:
 
     size = len(crm.leads)
     created, closed = _times(crm, "@created"), _times(crm, "@closed")
-    status = crm.leads["@status"] if "@status" in crm.leads else pd.Series([pd.NA] * size, dtype="str")
-    lead, at, words = np.arange(size), np.where(closed == NEVER, PRESENT, closed), [status.reset_index(drop=True)]
+    status = (
+        crm.leads["@status"] if "@status" in crm.leads else pd.Series([pd.NA] * size, dtype="str")
+    )
+    lead, at, words = (
+        np.arange(size),
+        np.where(closed == NEVER, PRESENT, closed),
+        [status.reset_index(drop=True)],
+    )
     order = np.full(size, 2)
     field = definition.columns.status
     changes = None if crm.history is None else crm.history[crm.history["@field"] == field]
@@ -79,7 +85,10 @@ def lives(definition: Definition, crm: Crm) -> Lives:
         owner, changes = owner[mine], changes[mine]
         first = np.flatnonzero(~pd.Series(owner).duplicated())
         when = times_of(changes["@at"])
-        start = np.minimum(np.where(created[owner[first]] == NEVER, when[first], created[owner[first]]), when[first])
+        start = np.minimum(
+            np.where(created[owner[first]] == NEVER, when[first], created[owner[first]]),
+            when[first],
+        )
         lead, at = np.concatenate([owner[first], owner, lead]), np.concatenate([start, when, at])
         words = [changes["@old"].iloc[first], changes["@new"], *words]
         order = np.concatenate([np.zeros(len(first), int), np.ones(len(owner), int), order])
@@ -98,16 +107,22 @@ def _stages(definition: Definition, words: pd.Series[str]) -> tuple[IntArray, In
 
     codes, vocabulary = pd.factorize(words)
     stages = [stage_of(definition, str(word)) for word in vocabulary]
-    positions = np.asarray([-1 if stage is None else STAGES.index(stage) for stage in stages] + [-1], dtype=np.int64)
+    positions = np.asarray(
+        [-1 if stage is None else STAGES.index(stage) for stage in stages] + [-1], dtype=np.int64
+    )
     return positions[codes], codes.astype(np.int64)
 
 
-def _told(lead: IntArray, at: IntArray, stage: IntArray, status: IntArray, order: IntArray) -> Lives:
+def _told(
+    lead: IntArray, at: IntArray, stage: IntArray, status: IntArray, order: IntArray
+) -> StageHistory:
     """The lives of sorted rows; a missing status tells nothing, nor does a present one that the changes have told already."""
-    again = (order == 2) & np.append(False, (lead[1:] == lead[:-1]) & (status[1:] == status[:-1]))[: len(lead)]
+    again = (order == 2) & np.append(False, (lead[1:] == lead[:-1]) & (status[1:] == status[:-1]))[
+        : len(lead)
+    ]
     kept = ~again & (status >= 0)
     lead, at, stage = lead[kept], at[kept], stage[kept]
-    return Lives(lead, at, stage, _episodes(lead, stage), _moves(lead, stage))
+    return StageHistory(lead, at, stage, _episodes(lead, stage), _moves(lead, stage))
 
 
 def _episodes(lead: IntArray, stage: IntArray) -> IntArray:
@@ -119,12 +134,16 @@ def _episodes(lead: IntArray, stage: IntArray) -> IntArray:
     begins = np.append(False, ended[:-1]) & ~ended & ~first
     total = np.cumsum(begins)
     starts = np.flatnonzero(first)
-    return np.asarray(total - np.repeat(total[starts], np.diff(np.append(starts, len(lead)))), dtype=np.int64)
+    return np.asarray(
+        total - np.repeat(total[starts], np.diff(np.append(starts, len(lead)))), dtype=np.int64
+    )
 
 
 def _moves(lead: IntArray, stage: IntArray) -> IntArray:
     """As `lifecycle.moves` for each lead: statuses that mean no stage are passed over."""
-    kinds = np.asarray([[MOVES.index(kind_of_move(before, after)) for after in STAGES] for before in STAGES])
+    kinds = np.asarray(
+        [[MOVES.index(kind_of_move(before, after)) for after in STAGES] for before in STAGES]
+    )
     told = np.flatnonzero(stage >= 0)
     moved: BoolArray = (lead[told][1:] == lead[told][:-1]) & (stage[told][1:] != stage[told][:-1])
     moves = np.full(len(lead), -1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, Facts, FloatArray, IntArray, Numbers
+from winnable.core.columns import BoolArray, FeatureTable, FloatArray, IntArray, NumericColumn
 from winnable.data.analysis.association import (
     Counts,
     Effect,
@@ -25,9 +25,9 @@ from winnable.data.analysis.association import (
     prior_variance,
     two_sided,
 )
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import FeaturePlan, learn_plan
-from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import FeaturePlan, fit_feature_plan
+from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
 from winnable.data.ingestion.crm import latest_moment
 from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.definition.conditions import Condition
@@ -119,7 +119,7 @@ class Suggestions:
 
 def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
     """What speaks for and against leads in this history. Proposes nothing where nothing can be shown."""
-    rows = take_snapshots(definition, crm, latest_moment(crm))
+    rows = build_training_rows(definition, crm, latest_moment(crm))
     known = _ended(definition, crm, rows.take(rows.known))
     verdicts = assess_columns(definition, crm)
     untracked = tuple(each.name for each in verdicts if each.verdict == "untracked")
@@ -132,15 +132,23 @@ def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
         return nothing
     plan = _plan(definition, crm, nothing.kept_out)
     arriving, living = known.take(_one_each(known, None)), known.take(_one_each(known, seed))
-    facts = facts_of(FeaturePlan(plan.fields), definition, crm, arriving.leads, arriving.as_of)
-    by_field = _look(definition, plan, crm, arriving, list(field_conditions(plan, facts, crm, definition)))
+    features = compute_features(
+        FeaturePlan(plan.fields), definition, crm, arriving.leads, arriving.as_of
+    )
+    by_field = _look(
+        definition, plan, crm, arriving, list(field_conditions(plan, features, crm, definition))
+    )
     by_deed = _look(definition, plan, crm, living, list(_deed_conditions(crm)))
     looked = [look for look in (by_field, by_deed) if look.conditions]
     confirmable, variance = min(won, people - won) >= ENOUGH, _spread(looked)
     chosen = _chosen(looked, confirmable=confirmable)
-    evidence = [each for i, j, share in chosen if (each := _evidence(looked[i], j, share, variance)).effect.sure]
-    facts = facts_of(plan, definition, crm, living.leads, living.as_of)
-    board = _Board(definition, facts, living.won == 1.0, by_deed.stratum, variance, double)
+    evidence = [
+        each
+        for i, j, share in chosen
+        if (each := _evidence(looked[i], j, share, variance)).effect.sure
+    ]
+    features = compute_features(plan, definition, crm, living.leads, living.as_of)
+    board = _Board(definition, features, living.won == 1.0, by_deed.stratum, variance, double)
     rules, base = board.weighed(evidence)
     return replace(
         nothing,
@@ -171,7 +179,7 @@ class _Look:
         return Counts.of(self.held[:, rows], self.won[rows], self.stratum[rows])
 
 
-def _ended(definition: Definition, crm: Crm, rows: Snapshots) -> Snapshots:
+def _ended(definition: Definition, crm: Crm, rows: TrainingRows) -> TrainingRows:
     """The rows of leads that were won or lost, by how they ended; all rows as they are where no status says lost.
 
     A lead that is still open after its horizon was not won in time, which teaches a model but does not show what speaks for it.
@@ -182,59 +190,91 @@ def _ended(definition: Definition, crm: Crm, rows: Snapshots) -> Snapshots:
     return replace(rows, won=outcome).take(~np.isnan(outcome))
 
 
-def _one_each(rows: Snapshots, seed: int | None) -> IntArray:
+def _one_each(rows: TrainingRows, seed: int | None) -> IntArray:
     """One row of each person: the first of all, or with a seed any one of them by lot. In the order of rows."""
-    order = np.lexsort((rows.as_of, rows.age)) if seed is None else np.random.default_rng(seed).permutation(len(rows.won))
+    order = (
+        np.lexsort((rows.as_of, rows.age))
+        if seed is None
+        else np.random.default_rng(seed).permutation(len(rows.won))
+    )
     first = np.unique(rows.person[order], return_index=True)[1]
     return np.sort(order[first])
 
 
 def _plan(definition: Definition, crm: Crm, leaks: Sequence[str]) -> FeaturePlan:
     """The fields that may be learned from, and for every kind of activity how often it was done ever and lately."""
-    plan = learn_plan(definition, crm, leave_out=leaks)
+    plan = fit_feature_plan(definition, crm, leave_out=leaks)
     fields = tuple(field for field in plan.fields if field.learn)
     measures = [
-        measure for condition in _deed_conditions(crm) if (measure := condition.measure(definition.activities)) is not None
+        measure
+        for condition in _deed_conditions(crm)
+        if (measure := condition.aggregate(definition.activities)) is not None
     ]
     return FeaturePlan(fields, tuple(dict.fromkeys(measures)), plan.created)
 
 
-def _look(definition: Definition, plan: FeaturePlan, crm: Crm, rows: Snapshots, conditions: Sequence[Condition]) -> _Look:
+def _look(
+    definition: Definition,
+    plan: FeaturePlan,
+    crm: Crm,
+    rows: TrainingRows,
+    conditions: Sequence[Condition],
+) -> _Look:
     """Try the conditions on the rows, and keep those that hold for some but not for all, each only once."""
-    facts = facts_of(plan, definition, crm, rows.leads, rows.as_of)
+    features = compute_features(plan, definition, crm, rows.leads, rows.as_of)
     kept: dict[bytes, tuple[Condition, BoolArray]] = {}
     for condition in conditions:
-        held = condition.holds(facts, definition.activities)
+        held = condition.holds(features, definition.activities)
         if LEAST <= int(held.sum()) <= len(held) - LEAST:
             # Of two that say the same, or the opposite, the one that comes first is kept.
-            kept.setdefault(min(np.packbits(held).tobytes(), np.packbits(~held).tobytes()), (condition, held))
-    held = np.asarray([held for _, held in kept.values()], dtype=np.bool_).reshape(len(kept), len(rows.won))
+            kept.setdefault(
+                min(np.packbits(held).tobytes(), np.packbits(~held).tobytes()), (condition, held)
+            )
+    held = np.asarray([held for _, held in kept.values()], dtype=np.bool_).reshape(
+        len(kept), len(rows.won)
+    )
     stratum = np.unique(rows.age, return_inverse=True)[1].astype(np.int64)
-    return _Look(tuple(condition for condition, _ in kept.values()), held, rows.won == 1.0, stratum, _later(rows))
+    return _Look(
+        tuple(condition for condition, _ in kept.values()),
+        held,
+        rows.won == 1.0,
+        stratum,
+        _later(rows),
+    )
 
 
-def _later(rows: Snapshots) -> BoolArray:
+def _later(rows: TrainingRows) -> BoolArray:
     """The latest three tenths of the rows; where rows have no time, three tenths by lot."""
-    order = np.argsort(rows.as_of, kind="stable") if rows.timed else np.random.default_rng(1).permutation(len(rows.won))
+    order = (
+        np.argsort(rows.as_of, kind="stable")
+        if rows.timed
+        else np.random.default_rng(1).permutation(len(rows.won))
+    )
     later = np.zeros(len(rows.won), dtype=np.bool_)
     later[order[int(0.7 * len(order)) :]] = True
     return later
 
 
 def field_conditions(
-    plan: FeaturePlan, facts: Facts, crm: Crm, definition: Definition, least: int = LEAST
+    plan: FeaturePlan, features: FeatureTable, crm: Crm, definition: Definition, least: int = LEAST
 ) -> Iterator[Condition]:
     """Words that `least` of the leads have, cuts of numbers, and missing values where these are known to have been missing at the
-    time of the `facts`."""
+    time of the `features`."""
     tracked = set() if crm.history is None else set(crm.history["@field"].unique())
     for field in plan.fields:
-        column = facts.columns[field.name]
-        if isinstance(column, Numbers):
+        column = features.columns[field.name]
+        if isinstance(column, NumericColumn):
             if field.kind == "number":
-                yield from (Condition(field=field.name, at_least=cut) for cut in _cuts(column.values))
+                yield from (
+                    Condition(field=field.name, at_least=cut) for cut in _cuts(column.values)
+                )
         else:
             times = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
-            frequent = [column.vocabulary[code] for code in np.argsort(times, kind="stable")[-WORDS:] if times[code] >= least]
+            frequent = [
+                column.vocabulary[code]
+                for code in np.argsort(times, kind="stable")[-WORDS:]
+                if times[code] >= least
+            ]
             folded = {word.casefold(): word for word in frequent}
             yield from (Condition(field=field.name, any_of=(word,)) for word in folded.values())
         if field.name in tracked or field.name in definition.columns.fixed:
@@ -279,13 +319,17 @@ def _chosen(looked: Sequence[_Look], *, confirmable: bool) -> list[tuple[int, in
         more, fewer = tails[i][0][j], tails[i][1][j]
         if confirmable and not _confirmed(looked[i], j, upwards=more < fewer):
             continue
-        standing.setdefault(_subject(looked[i].conditions[j]), (float(p[place]), (i, j, float(share[place]))))
+        standing.setdefault(
+            _subject(looked[i].conditions[j]), (float(p[place]), (i, j, float(share[place])))
+        )
     return [found for _, found in standing.values()]
 
 
 def _subject(condition: Condition) -> object:
     """Cuts of one number, and counts of one kind of activity, say nearly the same; words of one column do not."""
-    return condition.activity or (condition if condition.any_of or condition.is_missing else condition.field)
+    return condition.activity or (
+        condition if condition.any_of or condition.is_missing else condition.field
+    )
 
 
 def _confirmed(look: _Look, position: int, *, upwards: bool) -> bool:
@@ -302,7 +346,7 @@ class _Board:
     """Where rules are weighed against each other: what is known of n leads, how they ended, and their strata."""
 
     definition: Definition
-    facts: Facts
+    features: FeatureTable
     won: BoolArray
     stratum: IntArray
     variance: float
@@ -316,14 +360,23 @@ class _Board:
         """
         left = list(rules)
         while True:
-            held = np.asarray([self._held(rule) for rule in left], dtype=np.float64).reshape(len(left), len(self.won))
-            added, deviation, base = joint_log_odds(held.T, self.won.astype(np.float64), self.stratum, self.variance)
+            held = np.asarray([self._held(rule) for rule in left], dtype=np.float64).reshape(
+                len(left), len(self.won)
+            )
+            added, deviation, base = joint_log_odds(
+                held.T, self.won.astype(np.float64), self.stratum, self.variance
+            )
             points = np.round(added * self.double / log(2) / STEP).astype(int) * STEP
-            sure = [added[i] / deviation[i] * np.sign(log(rule.effect.odds_ratio)) for i, rule in enumerate(left)]
+            sure = [
+                added[i] / deviation[i] * np.sign(log(rule.effect.odds_ratio))
+                for i, rule in enumerate(left)
+            ]
             wrong = [i for i in range(len(left)) if sure[i] < ADDS or not points[i]]
             if not wrong:
                 told = [replace(rule, points=int(points[i])) for i, rule in enumerate(left)]
-                return sorted(told, key=lambda rule: (-abs(rule.points), str(rule.condition))), float(base[0])
+                return sorted(
+                    told, key=lambda rule: (-abs(rule.points), str(rule.condition))
+                ), float(base[0])
             del left[min(wrong, key=lambda i: sure[i])]
 
     def joined(self, rules: Sequence[Suggestion]) -> list[Suggestion]:
@@ -331,7 +384,9 @@ class _Board:
         together: dict[object, list[Suggestion]] = {}
         for rule in rules:
             words = rule.condition.any_of
-            together.setdefault((rule.condition.field, rule.points) if words else rule.condition, []).append(rule)
+            together.setdefault(
+                (rule.condition.field, rule.points) if words else rule.condition, []
+            ).append(rule)
         return [group[0] if len(group) == 1 else self._union(group) for group in together.values()]
 
     def _union(self, rules: Sequence[Suggestion]) -> Suggestion:
@@ -339,19 +394,30 @@ class _Board:
         condition = Condition(field=rules[0].condition.field, any_of=words)
         leads, won = sum(rule.leads for rule in rules), sum(rule.won for rule in rules)
         every, wins = rules[0].leads + rules[0].without, rules[0].won + rules[0].won_without
-        table = np.asarray([[leads]], float), np.asarray([[won]], float), np.asarray([wins], float), np.asarray([every], float)
+        table = (
+            np.asarray([[leads]], float),
+            np.asarray([[won]], float),
+            np.asarray([wins], float),
+            np.asarray([every], float),
+        )
         share = max(rule.false_share for rule in rules)
         odds = effect(Counts(*table), 0, self.variance)
-        return Suggestion(condition, rules[0].points, leads, won, every - leads, wins - won, odds, share)
+        return Suggestion(
+            condition, rules[0].points, leads, won, every - leads, wins - won, odds, share
+        )
 
     def _held(self, rule: Suggestion) -> BoolArray:
-        return rule.condition.holds(self.facts, self.definition.activities)
+        return rule.condition.holds(self.features, self.definition.activities)
 
 
 def _spread(looked: Sequence[_Look]) -> float:
     """How far the odds of all conditions that were looked at spread, as a variance of their logarithms."""
     both = [look.counts().log_odds_ratios() for look in looked]
-    return max(prior_variance(*(np.concatenate(each) for each in zip(*both, strict=True))), 0.01) if both else 0.01
+    return (
+        max(prior_variance(*(np.concatenate(each) for each in zip(*both, strict=True))), 0.01)
+        if both
+        else 0.01
+    )
 
 
 def _evidence(look: _Look, position: int, share: float, variance: float) -> Suggestion:
@@ -373,7 +439,9 @@ def _signals(look: _Look, variance: float) -> tuple[Signal, ...]:
     """What each kind of activity tells of the leads that did it ever, compared with leads of the same age."""
     told = []
     ever = [i for i, c in enumerate(look.conditions) if c.at_least == 1 and c.within_days is None]
-    counts = replace(look, conditions=tuple(look.conditions[i] for i in ever), held=look.held[ever]).counts()
+    counts = replace(
+        look, conditions=tuple(look.conditions[i] for i in ever), held=look.held[ever]
+    ).counts()
     for place, i in enumerate(ever):
         seen = effect(counts, place, variance)
         verdict: Verdict = "cannot tell"
@@ -381,5 +449,7 @@ def _signals(look: _Look, variance: float) -> tuple[Signal, ...]:
             verdict = "no use"
         elif seen.sure:
             verdict = "speaks for" if seen.odds_ratio > 1 else "speaks against"
-        told.append(Signal(str(look.conditions[i].activity), int(look.held[i].sum()), seen, verdict))
+        told.append(
+            Signal(str(look.conditions[i].activity), int(look.held[i].sum()), seen, verdict)
+        )
     return tuple(sorted(told, key=lambda signal: -signal.effect.odds_ratio))

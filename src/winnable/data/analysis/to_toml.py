@@ -10,7 +10,7 @@ from math import log
 from pathlib import Path
 
 from winnable.core.files import whole_file
-from winnable.data.analysis.rejections import Refused
+from winnable.data.analysis.rejections import RejectionEvidence
 from winnable.data.analysis.suggest import STEP, Suggestion, Suggestions
 from winnable.definition.conditions import Condition
 from winnable.definition.decide.scorecard import log_odds
@@ -31,7 +31,10 @@ def proposal(definition: Definition, found: Suggestions) -> str:
     text = "\n".join(_lines(definition, found)) + "\n"
     cards = tomllib.loads(text)["scorecard"]
     known = definition.model_dump(mode="json", exclude_defaults=True)
-    definition_from({**known, "scorecard": [*cards, *known.get("scorecard", [])]}, "the definition with the suggested card")
+    definition_from(
+        {**known, "scorecard": [*cards, *known.get("scorecard", [])]},
+        "the definition with the suggested card",
+    )
     return text
 
 
@@ -41,7 +44,7 @@ def write_proposal(text: str, path: Path) -> None:
         file.write(text)
 
 
-def refusal_lines(found: Sequence[Refused]) -> Iterator[str]:
+def rejection_lines(found: Sequence[RejectionEvidence]) -> Iterator[str]:
     """The conditions that sales' rejections propose, as lines of TOML for the list that each belongs to, with their evidence."""
     where = {"unacceptable": "unacceptable = [...] of [profile]", "junk": "rule = [...] of [junk]"}
     for kind, place in where.items():
@@ -51,12 +54,18 @@ def refusal_lines(found: Sequence[Refused]) -> Iterator[str]:
         for each in these:
             rejected, won = each.rejected, each.won
             shares = f"sales rejected {rejected.hits:,} of {rejected.trials:,} such leads"
-            yield f"{_inline(each.condition)},  # {shares}; {won.hits:,} of {won.trials:,} with an outcome were won"
+            yield (
+                f"{_inline(each.condition)},  # {shares}; {won.hits:,} of {won.trials:,} with an"
+                " outcome were won"
+            )
 
 
 def evidence(rule: Suggestion) -> str:
     """What speaks for a rule, in one line: how many with it were won and how many without, and the odds with their interval."""
-    with_it, without = f"{rule.won:,} of {rule.leads:,}", f"{rule.won_without:,} of {rule.without:,}"
+    with_it, without = (
+        f"{rule.won:,} of {rule.leads:,}",
+        f"{rule.won_without:,} of {rule.without:,}",
+    )
     shares = 100 * rule.won / rule.leads, 100 * rule.won_without / rule.without
     odds = rule.effect
     return (
@@ -67,12 +76,26 @@ def evidence(rule: Suggestion) -> str:
 
 def _lines(definition: Definition, found: Suggestions) -> Iterator[str]:
     card = definition.scorecard[0] if definition.scorecard else None
-    expected = card.conversion_at_threshold if card else float(f"{min(max(found.conversion, 0.001), 0.999):.2g}")
+    expected = (
+        card.conversion_at_threshold
+        if card
+        else float(f"{min(max(found.conversion, 0.001), 0.999):.2g}")
+    )
     threshold = round((log_odds(expected) - found.base) * found.double / log(2) / STEP) * STEP
-    held_back = "confirmed on later leads held back" if found.confirmed else "too few wins to confirm them on leads held back"
-    yield f"# Proposed by {found.won:,} wins among {found.leads:,} people: {len(found.rules)} of {found.looked_at:,} looked at,"
+    held_back = (
+        "confirmed on later leads held back"
+        if found.confirmed
+        else "too few wins to confirm them on leads held back"
+    )
+    yield (
+        f"# Proposed by {found.won:,} wins among {found.leads:,} people: {len(found.rules)} of"
+        f" {found.looked_at:,} looked at,"
+    )
     yield f"# {held_back}. In brackets: sure to 95 in 100. Take what makes sense to both teams."
-    yield "# The first card that fits a lead is used: put this one above your others, or take rules from it into them."
+    yield (
+        "# The first card that fits a lead is used: put this one above your others, or take rules"
+        " from it into them."
+    )
     yield "[[scorecard]]"
     yield f"name = {json.dumps(_free_name(definition))}"
     yield f"threshold = {threshold}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from winnable.core.columns import Facts, Words
+from winnable.core.columns import CategoricalColumn, FeatureTable
 from winnable.core.files import whole_file
 from winnable.data.autodetect.infer import Guesses, allowing
 from winnable.data.autodetect.lexicon import bant_of
@@ -44,25 +44,41 @@ def draft(guesses: Guesses) -> str:
 def write_draft(text: str, path: Path, *, force: bool = False) -> None:
     """Write the file, whole or not at all; StoreError where there is one already (unless `force`) or it cannot be written."""
     if path.exists() and not force:
-        raise StoreError(f"{path}: there is a file already; name another with --output, or replace it with --force.")
+        raise StoreError(
+            f"{path}: there is a file already; name another with --output, or replace it with"
+            " --force."
+        )
     with whole_file(path) as file:
         file.write(text)
 
 
 def _opening(guesses: Guesses) -> Iterator[str]:
     seen = f"an export of {guesses.vendor.name}" if guesses.vendor else "of no vendor that is known"
-    yield f"# A first definition, guessed from {_one_line(guesses.source)}: {len(guesses.leads):,} leads, {seen}."
-    yield "# Every line is a guess with its reason. Correct what is wrong, agree on the rest, and sign it under agreed_by."
+    yield (
+        f"# A first definition, guessed from {_one_line(guesses.source)}: {len(guesses.leads):,}"
+        f" leads, {seen}."
+    )
+    yield (
+        "# Every line is a guess with its reason. Correct what is wrong, agree on the rest, and"
+        " sign it under agreed_by."
+    )
     yield ""
     yield f"name = {_text('Qualified lead')}"
     yield 'version = "1"'
     yield "agreed_by = []                          # who agreed: marketing and sales"
-    yield 'growth_stage = "growth"                 # seed: nearly everyone is handed over; growth; mature: only the best'
+    yield (
+        'growth_stage = "growth"                 # seed: nearly everyone is handed over; growth;'
+        " mature: only the best"
+    )
     yield ""
 
 
 def _outcome(guesses: Guesses) -> Iterator[str]:
-    outcome, won, resolved = guesses.outcome, int(guesses.won.sum()), int((guesses.won | guesses.lost).sum())
+    outcome, won, resolved = (
+        guesses.outcome,
+        int(guesses.won.sum()),
+        int((guesses.won | guesses.lost).sum()),
+    )
     none = "no value says lost: a lead counts as not won when its horizon has passed"
     yield "[outcome]"
     if outcome.won == (ANYTHING,):
@@ -70,7 +86,10 @@ def _outcome(guesses: Guesses) -> Iterator[str]:
         yield f"lost = []    # {none}"
     else:
         yield f"won = {_list(outcome.won)}   # {_counts(outcome.won, outcome.counts)}"
-        yield f"lost = {_list(outcome.lost)}   # {_counts(outcome.lost, outcome.counts) if outcome.lost else none}"
+        yield (
+            f"lost = {_list(outcome.lost)}   #"
+            f" {_counts(outcome.lost, outcome.counts) if outcome.lost else none}"
+        )
         others = [value for value in outcome.counts if value not in (*outcome.won, *outcome.lost)]
         if others:
             yield f"# Still open: {_counts(others, outcome.counts)}"
@@ -79,9 +98,15 @@ def _outcome(guesses: Guesses) -> Iterator[str]:
     if 0 < won < base:
         of = "leads" if not outcome.lost else "won or lost leads"
         share = min(max(won / base, 0.001), 0.999)
-        yield f"expected_conversion = {share:.3g}   # {won:,} of {base:,} {of} in this export were won"
+        yield (
+            f"expected_conversion = {share:.3g}   # {won:,} of {base:,} {of} in this export"
+            " were won"
+        )
     else:
-        yield "expected_conversion = 0.1   # nothing in this export tells; the field's usual figure for qualified leads"
+        yield (
+            "expected_conversion = 0.1   # nothing in this export tells; the field's usual figure"
+            " for qualified leads"
+        )
     yield ""
 
 
@@ -89,7 +114,10 @@ def _horizons(guesses: Guesses) -> Iterator[str]:
     """The shortest usual horizon in which four of five wins came."""
     if not {"created", "closed"} <= guesses.roles.keys():
         return
-    created, closed = (parse_moments(guesses.leads[guesses.roles[role].column])[guesses.won] for role in ("created", "closed"))
+    created, closed = (
+        parse_moments(guesses.leads[guesses.roles[role].column])[guesses.won]
+        for role in ("created", "closed")
+    )
     days = ((closed - created).dt.total_seconds() / 86_400).dropna()
     days = days[days >= 0]
     if len(days) < 10:
@@ -113,11 +141,19 @@ def _columns(guesses: Guesses) -> Iterator[str]:
         yield f"fixed = {_list(guesses.fixed)}"
     if guesses.untracked:
         names = ", ".join(_one_line(name) for name in guesses.untracked)
-        yield f"# The field history has no change of these, so nothing is learned from them unless they are fixed: {names}"
+        yield (
+            "# The field history has no change of these, so nothing is learned from them unless"
+            f" they are fixed: {names}"
+        )
     if guesses.ignore:
-        yield "# Nothing is learned from these; take out what is known before the end and never changed by it."
+        yield (
+            "# Nothing is learned from these; take out what is known before the end and never"
+            " changed by it."
+        )
         yield "ignore = ["
-        yield from (f"  {_text(name)},   # {_one_line(why)}" for name, why in guesses.ignore.items())
+        yield from (
+            f"  {_text(name)},   # {_one_line(why)}" for name, why in guesses.ignore.items()
+        )
         yield "]"
     yield ""
 
@@ -131,7 +167,10 @@ _WITHOUT = {
 
 def _role(guesses: Guesses, role: str) -> Iterator[str]:
     if role in guesses.roles:
-        yield f"{role} = {_text(guesses.roles[role].column)}   # {_one_line(guesses.roles[role].reason)}"
+        yield (
+            f"{role} = {_text(guesses.roles[role].column)}   #"
+            f" {_one_line(guesses.roles[role].reason)}"
+        )
     elif role in _WITHOUT:
         yield f"# {role}: no column looks like it; {_WITHOUT[role]}"
 
@@ -139,7 +178,10 @@ def _role(guesses: Guesses, role: str) -> Iterator[str]:
 def _stages(guesses: Guesses) -> Iterator[str]:
     if not guesses.outcome.stages:
         return
-    yield '[stages]   # open statuses by what their words usually mean; add label = "..." for your own words'
+    yield (
+        '[stages]   # open statuses by what their words usually mean; add label = "..." for your'
+        " own words"
+    )
     for stage in ("MAL", "MIL", "MQL", "SAL", "SQL", "opportunity"):
         if stage in guesses.outcome.stages:
             yield f"{stage} = {{ status = {_list(guesses.outcome.stages[stage])} }}"
@@ -160,12 +202,19 @@ def _activities(guesses: Guesses) -> Iterator[str]:
 
 
 def _bant(guesses: Guesses) -> Iterator[str]:
-    fields = {need: name for name in reversed(guesses.leads.columns) if (need := bant_of(name)) is not None}
+    fields = {
+        need: name
+        for name in reversed(guesses.leads.columns)
+        if (need := bant_of(name)) is not None
+    }
     if len(fields) >= 2:
         inner = ", ".join(f"{need} = {_text(name)}" for need, name in sorted(fields.items()))
         yield "[bant]"
         yield f"fields = {{ {inner} }}"
-        yield f"at_least = 0   # how many of them sales wants to know before it takes a lead over, at most {len(fields)}"
+        yield (
+            "at_least = 0   # how many of them sales wants to know before it takes a lead over, at"
+            f" most {len(fields)}"
+        )
         yield ""
 
 
@@ -184,11 +233,19 @@ def _junk(guesses: Guesses) -> Iterator[str]:
     there = contact_columns(Junk(), guesses.leads.columns)
     if not there.every:
         return
-    known = {name: guesses.leads[name].astype(object).where(guesses.leads[name].notna(), None) for name in there.every}
-    columns = {name: Words.of(values.to_list()) for name, values in known.items()}
-    probe = Definition.model_validate({"outcome": {"won": ["won"]}, "columns": {"status": "status"}})
-    found = find_junk(probe, Facts(len(guesses.leads), columns))
-    yield "[junk]   # made-up names, throw-away addresses and impossible numbers are known; add your own names and domains"
+    known = {
+        name: guesses.leads[name].astype(object).where(guesses.leads[name].notna(), None)
+        for name in there.every
+    }
+    columns = {name: CategoricalColumn.of(values.to_list()) for name, values in known.items()}
+    probe = Definition.model_validate(
+        {"outcome": {"won": ["won"]}, "columns": {"status": "status"}}
+    )
+    found = find_junk(probe, FeatureTable(len(guesses.leads), columns))
+    yield (
+        "[junk]   # made-up names, throw-away addresses and impossible numbers are known; add your"
+        " own names and domains"
+    )
     for name, recognised in (("name", there.name), ("email", there.email), ("phone", there.phone)):
         if recognised:
             yield f"{name} = {_list(recognised)}"

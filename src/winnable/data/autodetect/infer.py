@@ -23,7 +23,17 @@ from winnable.data.autodetect.lexicon import (
     why_late,
     why_personal,
 )
-from winnable.data.autodetect.vendors import FIELDS, KINDS, OUTCOMES, ROLES, STATUS, WON_DATES, Vendor, bare, recognise
+from winnable.data.autodetect.vendors import (
+    FIELDS,
+    KINDS,
+    OUTCOMES,
+    ROLES,
+    STATUS,
+    WON_DATES,
+    Vendor,
+    bare,
+    recognize_vendor,
+)
 from winnable.data.ingestion.leads import listed
 from winnable.data.ingestion.parsing import parse_moments, parse_numbers
 from winnable.data.ingestion.sources.source import read_source
@@ -98,7 +108,7 @@ def guess(leads: str, activities: str | None = None, history: str | None = None)
     """
     table = read_source(leads, "leads")
     data = table.data[[name for name in table.data.columns if name not in table.doubled]]
-    vendor = recognise(list(data.columns))
+    vendor = recognize_vendor(list(data.columns))
     outcome = _outcome(table.name, data, vendor)
     log = None if activities is None else read_source(activities, "activities").data
     roles = _roles(data, vendor, outcome, log)
@@ -108,11 +118,20 @@ def guess(leads: str, activities: str | None = None, history: str | None = None)
     guesses = Guesses(table.name, data, vendor, outcome, roles, (), {}, (), kinds)
     ignore = _ignored(guesses, [name for name in data.columns if name not in taken], tracked)
     source = {roles["source"].column} if "source" in roles else set()
-    fixed = (name for name in data.columns if name in source or (name not in taken and name not in ignore and is_fixed(name)))
-    guesses = replace(guesses, fixed=tuple(name for name in fixed if name not in tracked), ignore=ignore)
+    fixed = (
+        name
+        for name in data.columns
+        if name in source or (name not in taken and name not in ignore and is_fixed(name))
+    )
+    guesses = replace(
+        guesses, fixed=tuple(name for name in fixed if name not in tracked), ignore=ignore
+    )
     settled = {*taken, *ignore, *guesses.fixed, *tracked}
     others = tuple(name for name in data.columns if name not in settled)
-    told = {outcome.status.column, *(roles[role].column for role in ("id", "person", "created", "closed") if role in roles)}
+    told = {
+        outcome.status.column,
+        *(roles[role].column for role in ("id", "person", "created", "closed") if role in roles),
+    }
     return replace(guesses, untracked=others if tracked & set(data.columns) - told else ())
 
 
@@ -122,21 +141,40 @@ def guess(leads: str, activities: str | None = None, history: str | None = None)
 def _outcome(source: str, data: pd.DataFrame, vendor: Vendor | None) -> OutcomeGuess:
     """The column that tells won from not won, looked for by the vendor's names, by the usual names, and by what columns hold."""
     by_bare = {bare(name): name for name in reversed(data.columns)}
-    named = [by_bare[name] for name in (*(vendor.status if vendor else ()), *STATUS) if name in by_bare]
+    named = [
+        by_bare[name] for name in (*(vendor.status if vendor else ()), *STATUS) if name in by_bare
+    ]
     looks: tuple[tuple[Iterable[str], Callable[[pd.Series[str]], OutcomeGuess | None]], ...] = (
         (named, lambda column: _by_words(column, vendor, "its name and its values")),
         ([by_bare[name] for name in OUTCOMES if name in by_bare], _by_truth),
         (data.columns, _by_content),
         ([by_bare[name] for name in WON_DATES if name in by_bare], _by_date),
     )
-    found = next((outcome for names, look in looks for name in names if (outcome := look(data[name])) is not None), None)
+    found = next(
+        (
+            outcome
+            for names, look in looks
+            for name in names
+            if (outcome := look(data[name])) is not None
+        ),
+        None,
+    )
     if found is not None:
         return found
     if vendor is not None and named:
         # Nothing is won or lost yet: the statuses that the vendor ships, so that the file is ready for when something is.
         counts = _counted(data[named[0]])
-        reason = f"its name in exports of {vendor.name}; no row is won yet, so these are the statuses that the vendor ships"
-        return OutcomeGuess(Guess(named[0], reason), vendor.won, vendor.lost, _stages(counts, vendor.won, vendor.lost), counts)
+        reason = (
+            f"its name in exports of {vendor.name}; no row is won yet, so these are the statuses"
+            " that the vendor ships"
+        )
+        return OutcomeGuess(
+            Guess(named[0], reason),
+            vendor.won,
+            vendor.lost,
+            _stages(counts, vendor.won, vendor.lost),
+            counts,
+        )
     raise DataError(_no_outcome(source, data))
 
 
@@ -151,7 +189,9 @@ def _by_date(column: pd.Series[str]) -> OutcomeGuess | None:
     if not 0 < column.notna().sum() < len(column) or _share_of_dates(column) < 0.9:
         return None
     reason = "no column holds a status, and by its name only leads that were won have a date here"
-    return OutcomeGuess(Guess(str(column.name), reason), (ANYTHING,), (), {}, {ANYTHING: int(column.notna().sum())})
+    return OutcomeGuess(
+        Guess(str(column.name), reason), (ANYTHING,), (), {}, {ANYTHING: int(column.notna().sum())}
+    )
 
 
 def _by_words(column: pd.Series[str], vendor: Vendor | None, reason: str) -> OutcomeGuess | None:
@@ -161,7 +201,9 @@ def _by_words(column: pd.Series[str], vendor: Vendor | None, reason: str) -> Out
     counts = _counted(column)
     meant = {value: meaning_of_status(value) for value in counts}
     if vendor is not None:
-        shipped = {value.casefold(): "won" for value in vendor.won} | {value.casefold(): "lost" for value in vendor.lost}
+        shipped = {value.casefold(): "won" for value in vendor.won} | {
+            value.casefold(): "lost" for value in vendor.lost
+        }
         meant = {value: shipped.get(value.casefold(), meaning) for value, meaning in meant.items()}  # type: ignore[misc]
     won = tuple(value for value, meaning in meant.items() if meaning == "won")
     lost = tuple(value for value, meaning in meant.items() if meaning == "lost")
@@ -170,7 +212,9 @@ def _by_words(column: pd.Series[str], vendor: Vendor | None, reason: str) -> Out
         reason += "; nothing is called won, so qualified is taken for it"
     if not won:
         return None
-    return OutcomeGuess(Guess(str(column.name), reason), won, lost, _stages(counts, won, lost), counts)
+    return OutcomeGuess(
+        Guess(str(column.name), reason), won, lost, _stages(counts, won, lost), counts
+    )
 
 
 def _by_truth(column: pd.Series[str]) -> OutcomeGuess | None:
@@ -185,7 +229,9 @@ def _by_truth(column: pd.Series[str]) -> OutcomeGuess | None:
     return OutcomeGuess(Guess(str(column.name), reason), won, lost, {}, counts)
 
 
-def _stages(counts: Iterable[str], won: Sequence[str], lost: Sequence[str]) -> dict[StageName, tuple[str, ...]]:
+def _stages(
+    counts: Iterable[str], won: Sequence[str], lost: Sequence[str]
+) -> dict[StageName, tuple[str, ...]]:
     stages: dict[StageName, tuple[str, ...]] = {}
     for value in counts:
         stage = None if value in won or value in lost else stage_of_word(value)
@@ -201,27 +247,49 @@ def _counted(column: pd.Series[str]) -> dict[str, int]:
 def _no_outcome(source: str, data: pd.DataFrame) -> str:
     """What to say where nothing tells which leads were won: the nearest columns, and the ways out."""
     keys = [name for name in data.columns if len(data) and data[name].nunique() == len(data)]
-    few = {name: list(_counted(data[name])) for name in data.columns if 2 <= data[name].nunique() <= 30 and name not in keys}
+    few = {
+        name: list(_counted(data[name]))
+        for name in data.columns
+        if 2 <= data[name].nunique() <= 30 and name not in keys
+    }
     wanted = [spaced(name).casefold() for name in few]
-    called = [near for word in ("status", "stage", "outcome", "won", "converted") if (near := nearest(word, wanted)) is not None]
+    called = [
+        near
+        for word in ("status", "stage", "outcome", "won", "converted")
+        if (near := nearest(word, wanted)) is not None
+    ]
     order = sorted(few, key=lambda name: (spaced(name).casefold() not in called, len(few[name])))
-    shown = [f"'{name}' ({', '.join(few[name][:3])}{', ...' if len(few[name]) > 3 else ''})" for name in order[:3]]
-    looked = f"nearest are {' and '.join(shown)}" if shown else f"its columns are {listed(data.columns)}"
+    shown = [
+        f"'{name}' ({', '.join(few[name][:3])}{', ...' if len(few[name]) > 3 else ''})"
+        for name in order[:3]
+    ]
+    looked = (
+        f"nearest are {' and '.join(shown)}" if shown else f"its columns are {listed(data.columns)}"
+    )
     key = f" on '{keys[0]}'" if keys else ""
     return (
-        f"{source}: no column tells which leads were won; {looked}. If one of these does, write a definition with "
-        '[outcome] won = ["..."], lost = ["..."] and [columns] status = "...". If the wins stand in a table of their own, join '
-        f"it to the leads{key} first, one row a lead, with the date of winning as 'won_date', and run this on the result."
+        f"{source}: no column tells which leads were won; {looked}. If one of these does, write a"
+        ' definition with [outcome] won = ["..."], lost = ["..."] and [columns] status = "...". If'
+        f" the wins stand in a table of their own, join it to the leads{key} first, one row a lead,"
+        " with the date of winning as 'won_date', and run this on the result."
     )
 
 
 # --- the other roles ------------------------------------------------------------------------------------------------------------
 
 
-def _roles(data: pd.DataFrame, vendor: Vendor | None, outcome: OutcomeGuess, log: pd.DataFrame | None) -> dict[str, Guess]:
+def _roles(
+    data: pd.DataFrame, vendor: Vendor | None, outcome: OutcomeGuess, log: pd.DataFrame | None
+) -> dict[str, Guess]:
     """The best column for each role, no column twice; a role that nothing fits is left out."""
     by_bare = {bare(name): name for name in reversed(data.columns)}
-    fits = {"id": _fits_id, "person": _fits_person, "created": _fits_date, "closed": _fits_date, "source": _fits_words}
+    fits = {
+        "id": _fits_id,
+        "person": _fits_person,
+        "created": _fits_date,
+        "closed": _fits_date,
+        "source": _fits_words,
+    }
     roles: dict[str, Guess] = {}
     taken = set() if outcome.won == (ANYTHING,) else {outcome.status.column}
     for role, test in (*fits.items(), ("consent", _fits_consent)):
@@ -233,7 +301,11 @@ def _roles(data: pd.DataFrame, vendor: Vendor | None, outcome: OutcomeGuess, log
             why = test(data[name])
             if role == "id" and why and log is not None and not _names_leads(data[name], log):
                 why = None
-            if why is None or (role == "closed" and "created" in roles and _before(data, name, roles["created"].column)):
+            if why is None or (
+                role == "closed"
+                and "created" in roles
+                and _before(data, name, roles["created"].column)
+            ):
                 continue
             called = f"named as in {vendor.name}" if vendor and plain in given else "its name"
             roles[role] = Guess(name, f"{called}, {why}")
@@ -248,12 +320,20 @@ def _fits_id(column: pd.Series[str]) -> str | None:
     filled, different = int(column.notna().sum()), column.nunique()
     if filled < 0.99 * len(column) or different < 0.9 * filled:
         return None
-    return "every lead has its own" if different == len(column) else f"{different:,} different ones in {len(column):,} rows"
+    return (
+        "every lead has its own"
+        if different == len(column)
+        else f"{different:,} different ones in {len(column):,} rows"
+    )
 
 
 def _fits_person(column: pd.Series[str]) -> str | None:
     filled, different = int(column.notna().sum()), column.nunique()
-    return f"{different:,} different ones in {filled:,} leads" if different > 1 or not len(column) else None
+    return (
+        f"{different:,} different ones in {filled:,} leads"
+        if different > 1 or not len(column)
+        else None
+    )
 
 
 def _fits_date(column: pd.Series[str]) -> str | None:
@@ -277,13 +357,21 @@ def _fits_consent(column: pd.Series[str]) -> str | None:
     plain = {str(value).casefold() for value in column.dropna().unique()}
     if not plain or not plain <= YES | NO or column.notna().mean() < 0.95:
         return None
-    return "it says yes or no in every row" if column.notna().all() else "it says yes or no in nearly every row"
+    return (
+        "it says yes or no in every row"
+        if column.notna().all()
+        else "it says yes or no in nearly every row"
+    )
 
 
 def allowing(column: pd.Series[str]) -> tuple[str, ...]:
     """The values of a consent column that allow contact: yes, or no where the column says who must not be contacted."""
-    refusing = any(word in bare(str(column.name)) for word in ("optout", "optedout", "donot", "unsubscribed"))
-    return tuple(value for value in _counted(column) if value.casefold() in (NO if refusing else YES))
+    refusing = any(
+        word in bare(str(column.name)) for word in ("optout", "optedout", "donot", "unsubscribed")
+    )
+    return tuple(
+        value for value in _counted(column) if value.casefold() in (NO if refusing else YES)
+    )
 
 
 def _names_leads(ids: pd.Series[str], log: pd.DataFrame) -> bool:
@@ -317,8 +405,16 @@ def _ignored(guesses: Guesses, free: Sequence[str], tracked: set[str]) -> dict[s
         own = why_personal(name) or _why_own(guesses.leads[name])
         if own is None and name not in tracked:
             changed = guesses.vendor is not None and bare(name) in late
-            own = f"{guesses.vendor.name} changes it while a lead is worked" if guesses.vendor and changed else why_late(name)
-            own = own or ("another status, which changes while a lead is worked" if _is_status(name, guesses.vendor) else None)
+            own = (
+                f"{guesses.vendor.name} changes it while a lead is worked"
+                if guesses.vendor and changed
+                else why_late(name)
+            )
+            own = own or (
+                "another status, which changes while a lead is worked"
+                if _is_status(name, guesses.vendor)
+                else None
+            )
             own = own or _why_after_the_fact(guesses.leads[name].notna(), won, resolved)
         if own:
             ignored[name] = own
@@ -330,17 +426,31 @@ def _is_status(name: str, vendor: Vendor | None) -> bool:
     return bare(name) in {*STATUS, *(vendor.status if vendor else ())} - {"state"}
 
 
-def _why_after_the_fact(filled: pd.Series[bool], won: pd.Series[bool], resolved: pd.Series[bool]) -> str | None:
+def _why_after_the_fact(
+    filled: pd.Series[bool], won: pd.Series[bool], resolved: pd.Series[bool]
+) -> str | None:
     """Whether a column is filled for hardly any lead but those won, lost or closed: it was written when the end was known."""
     size = int(filled.sum())
     for group, says in ((won, "won"), (resolved & ~won, "lost"), (resolved, "closed")):
         inside, share = int((filled & group).sum()), float(group.mean())
         # Were it filled regardless, all but a thousandth would lie in the group less than once in a million exports.
-        if size and inside >= 0.999 * size and share < 1 and size * np.log(max(share, 1e-9)) < np.log(1e-6):
+        if (
+            size
+            and inside >= 0.999 * size
+            and share < 1
+            and size * np.log(max(share, 1e-9)) < np.log(1e-6)
+        ):
             return f"it is filled for {says} leads only, so it is written at the end"
     of_open, of_closed = float(filled[~resolved].mean()), float(filled[resolved].mean())
-    if min(int((~resolved).sum()), int(resolved.sum())) >= MANY and of_closed > 0.99 and of_open < 0.8:
-        return f"closed leads have it and only {100 * of_open:.0f} of 100 open ones, so it is filled in while a lead is worked"
+    if (
+        min(int((~resolved).sum()), int(resolved.sum())) >= MANY
+        and of_closed > 0.99
+        and of_open < 0.8
+    ):
+        return (
+            f"closed leads have it and only {100 * of_open:.0f} of 100 open ones, so it is filled"
+            " in while a lead is worked"
+        )
     return None
 
 
@@ -350,7 +460,11 @@ def _why_own(column: pd.Series[str]) -> str | None:
     if different <= MANY:
         return None
     if parse_numbers(known).notna().mean() > 0.98:
-        return "a running number" if different == len(known) and (known.str.fullmatch(r"\d{4,}")).all() else None
+        return (
+            "a running number"
+            if different == len(known) and (known.str.fullmatch(r"\d{4,}")).all()
+            else None
+        )
     if different > 0.5 * len(known) and _share_of_dates(known) < 0.9:
         return "nearly every lead has its own"
     return None

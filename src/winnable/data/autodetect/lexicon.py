@@ -26,8 +26,18 @@ _WON = _pattern(
 )
 _STAGES: tuple[tuple[StageName, re.Pattern[str]], ...] = (
     ("MQL", _pattern(r"\b(mql|marketing[\s_-]*qualified\w*|engaged|hot)\b|marketingqualified")),
-    ("SAL", _pattern(r"\b(sal|(sales[\s_-]*)?accepted\w*|working|in[\s_-]*progress|connected|contacted)\b")),
-    ("SQL", _pattern(r"\b(sql|sales[\s_-]*qualified\w*|qualified|qualification|needs[\s_-]*analysis)\b|salesqualified")),
+    (
+        "SAL",
+        _pattern(
+            r"\b(sal|(sales[\s_-]*)?accepted\w*|working|in[\s_-]*progress|connected|contacted)\b"
+        ),
+    ),
+    (
+        "SQL",
+        _pattern(
+            r"\b(sql|sales[\s_-]*qualified\w*|qualified|qualification|needs[\s_-]*analysis)\b|salesqualified"
+        ),
+    ),
     (
         "opportunity",
         _pattern(
@@ -45,7 +55,9 @@ _STAGES: tuple[tuple[StageName, re.Pattern[str]], ...] = (
     ),
 )
 """The field's stages by the words that CRMs use for them, tried in this order, after those that say that nobody was reached."""
-_UNTOUCHED = _pattern(r"\b(not[\s_-]*contacted|uncontacted|attempted|pre[\s_-]*qualified|contact\s+in\s+future)\b")
+_UNTOUCHED = _pattern(
+    r"\b(not[\s_-]*contacted|uncontacted|attempted|pre[\s_-]*qualified|contact\s+in\s+future)\b"
+)
 
 _INTENT = _pattern(
     r"pric(e|ing)|demo|trial|quot(e|ation)|proposal|buy|purchase|checkout|cart|contact\s*(us|sales|form"
@@ -64,9 +76,11 @@ _CONFUSED = _pattern(r"unsubscri|bounce|opt(ed)?[\s-]*out|complaint|spam")
 _LATE = _pattern(
     r"\b(last|latest|recent|modified|updated|changed|tags?|quality|lead profile|score|scoring|grade"
     r"|rating|index|probabilit\w+|forecast"
-    r"|expected|weighted|likelihood|next step|next activity|reason|loss|lost|won|days to close|duration"
+    r"|expected|weighted|likelihood|next step|next activity|reason|loss|lost|won|days to"
+    r" close|duration"
     r"|close[d_ ]?(value|amount|by)"
-    r"|actual (value|revenue)|invoice\w*|contract\w*|signed|deal id|seller id|customer id|account id)\b"
+    r"|actual (value|revenue)|invoice\w*|contract\w*|signed|deal id|seller id|customer id|account"
+    r" id)\b"
 )
 _PERSONAL = _pattern(
     r"^((first|last|middle|full|contact|lead|person|display)?[\s_]*name|surname|salutation|phone\w*"
@@ -76,9 +90,13 @@ _PERSONAL = _pattern(
     r"|linkedin\w*|facebook\w*|url|website\w*|web[\s_]*site|e-?mail\w*|secondary[\s_]*e-?mail|vorname"
     r"|nachname|telefon\w*|strasse|plz)$"
 )
-_FREE_TEXT = _pattern(r"\b(notes?|comments?|description|remarks?|message|free text|bemerkung\w*|notiz\w*|beschreibung)\b")
+_FREE_TEXT = _pattern(
+    r"\b(notes?|comments?|description|remarks?|message|free"
+    r" text|bemerkung\w*|notiz\w*|beschreibung)\b"
+)
 _FIXED = _pattern(
-    r"\b(country|region|state|province|city|industry|sector|segment|employees|company size|size|headcount"
+    r"\b(country|region|state|province|city|industry|sector|segment|employees|company"
+    r" size|size|headcount"
     r"|annual revenue|gender|language"
     r"|lead source|source|original source\w*|origin|channel|campaign|landing page\w*|product"
     r"|specialization|occupation|referr\w+|type|team"
@@ -86,7 +104,12 @@ _FIXED = _pattern(
 )
 _BANT: tuple[tuple[Literal["budget", "authority", "need", "timeframe"], re.Pattern[str]], ...] = (
     ("budget", _pattern(r"\bbudget( amount)?\b")),
-    ("authority", _pattern(r"\b(job title|title|position|job position|role|authority|decision maker|function)\b")),
+    (
+        "authority",
+        _pattern(
+            r"\b(job title|title|position|job position|role|authority|decision maker|function)\b"
+        ),
+    ),
     ("need", _pattern(r"\b(need|pain|pain point|use case|challenge)\b")),
     ("timeframe", _pattern(r"\b(timeline|time ?frame|purchase time ?frame|timing|when to buy)\b")),
 )
@@ -134,7 +157,9 @@ def why_personal(column: str) -> str | None:
 
 def why_late(column: str) -> str | None:
     """Why a column of this name tells at the end what nobody knew before; None where its name is no reason."""
-    return "it is filled or changed while a lead is worked" if _LATE.search(spaced(column)) else None
+    return (
+        "it is filled or changed while a lead is worked" if _LATE.search(spaced(column)) else None
+    )
 
 
 def is_fixed(column: str) -> bool:

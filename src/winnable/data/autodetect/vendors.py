@@ -31,7 +31,12 @@ class Vendor:
         """How many of these bare column names it knows; 0 where none of its marks is complete."""
         if not any(mark <= set(columns) for mark in self.marks):
             return 0
-        own = {*self.status, *self.late, *self.known, *(name for names in self.roles.values() for name in names)}
+        own = {
+            *self.status,
+            *self.late,
+            *self.known,
+            *(name for names in self.roles.values() for name in names),
+        }
         return len({*columns} & (own | frozenset().union(*self.marks)))
 
 
@@ -40,7 +45,7 @@ def bare(name: str) -> str:
     return re.sub(r"[\W_]", "", name.casefold()).removeprefix("donotmodify")
 
 
-def recognise(columns: Collection[str]) -> Vendor | None:
+def recognize_vendor(columns: Collection[str]) -> Vendor | None:
     """The vendor's export that these columns (as they are named) come from; None if they look like none of them."""
     plain = {bare(column) for column in columns}
     best = max(VENDORS, key=lambda vendor: vendor.covers(plain))
@@ -61,7 +66,12 @@ def _marks(*words: str) -> tuple[frozenset[str], ...]:
 
 SALESFORCE_LEADS = Vendor(
     "Salesforce leads",
-    _marks("leadstatus leadowner createdate", "leadstatus createddate", "leadstatus companyaccount", "isconverted leadsource"),
+    _marks(
+        "leadstatus leadowner createdate",
+        "leadstatus createddate",
+        "leadstatus companyaccount",
+        "isconverted leadsource",
+    ),
     status=("leadstatus", "status"),
     won=("Closed - Converted",),
     lost=("Closed - Not Converted",),
@@ -74,22 +84,27 @@ SALESFORCE_LEADS = Vendor(
         "consent": ("hasoptedoutofemail", "emailoptout"),
     },
     late=_names(
-        "lastmodifieddate lastmodified lastmodifiedbyid lastactivity lastactivitydate lastvieweddate lastreferenceddate "
-        "systemmodstamp unreadbyowner isunreadbyowner rating convertedaccountid convertedcontactid convertedopportunityid "
-        "convertedaccount convertedcontact convertedopportunity opportunityname opportunityamount emailbounceddate "
-        "emailbouncedreason firstcalldatetime firstemaildatetime isconverted converted leadowner ownerid daysopen age"
+        "lastmodifieddate lastmodified lastmodifiedbyid lastactivity lastactivitydate"
+        " lastvieweddate lastreferenceddate systemmodstamp unreadbyowner isunreadbyowner rating"
+        " convertedaccountid convertedcontactid convertedopportunityid convertedaccount"
+        " convertedcontact convertedopportunity opportunityname opportunityamount emailbounceddate"
+        " emailbouncedreason firstcalldatetime firstemaildatetime isconverted converted leadowner"
+        " ownerid daysopen age"
     ),
     known=_names(
-        "firstname lastname name company companyaccount title phone mobilephone mobile fax street city state stateprovince "
-        "postalcode zippostalcode country industry annualrevenue numberofemployees noofemployees employees website salutation "
-        "description donotcall leadowner leadsource"
+        "firstname lastname name company companyaccount title phone mobilephone mobile fax street"
+        " city state stateprovince postalcode zippostalcode country industry annualrevenue"
+        " numberofemployees noofemployees employees website salutation description donotcall"
+        " leadowner leadsource"
     ),
 )
 """Lead reports ("Lead Status", "Company / Account", "Create Date") and the Lead object of the API and of Data Loader."""
 
 SALESFORCE_OPPORTUNITIES = Vendor(
     "Salesforce opportunities",
-    _marks("opportunityname stage closedate", "stagename closedate", "opportunityid stage closedate"),
+    _marks(
+        "opportunityname stage closedate", "stagename closedate", "opportunityid stage closedate"
+    ),
     status=("stagename", "stage"),
     won=("Closed Won",),
     lost=("Closed Lost",),
@@ -101,12 +116,16 @@ SALESFORCE_OPPORTUNITIES = Vendor(
         "source": ("leadsource",),
     },
     late=_names(
-        "probability forecastcategory forecastcategoryname expectedrevenue isclosed iswon closed won nextstep age agedays "
-        "stageduration lastmodifieddate lastmodified lastmodifiedbyid lastactivity lastactivitydate lastvieweddate "
-        "lastreferenceddate laststagechangedate laststagechangeindays lastactivityindays fiscalperiod fiscalquarter fiscalyear "
-        "fiscal hasopenactivity hasoverduetask systemmodstamp amount pushcount lossreason"
+        "probability forecastcategory forecastcategoryname expectedrevenue isclosed iswon closed"
+        " won nextstep age agedays stageduration lastmodifieddate lastmodified lastmodifiedbyid"
+        " lastactivity lastactivitydate lastvieweddate lastreferenceddate laststagechangedate"
+        " laststagechangeindays lastactivityindays fiscalperiod fiscalquarter fiscalyear fiscal"
+        " hasopenactivity hasoverduetask systemmodstamp amount pushcount lossreason"
     ),
-    known=_names("opportunityname accountname accountid type opportunityowner ownerrole ownerid campaignid name description"),
+    known=_names(
+        "opportunityname accountname accountid type opportunityowner ownerrole ownerid campaignid"
+        " name description"
+    ),
 )
 """Opportunity reports ("Opportunity Name", "Stage", "Probability (%)") and the Opportunity object of the API."""
 
@@ -121,19 +140,29 @@ HUBSPOT_CONTACTS = Vendor(
         "person": ("email",),
         "created": ("createdate", "becamealeaddate"),
         "closed": ("becameacustomerdate", "hslifecyclestagecustomerdate", "closedate"),
-        "source": ("originalsource", "originaltrafficsource", "hsanalyticssource", "latestsource", "latesttrafficsource"),
+        "source": (
+            "originalsource",
+            "originaltrafficsource",
+            "hsanalyticssource",
+            "latestsource",
+            "latesttrafficsource",
+        ),
     },
     late=_names(
-        "leadstatus hsleadstatus lastmodifieddate lastactivitydate notelastcontacted lastcontacted hslastsalesactivitytimestamp "
-        "becameamarketingqualifiedleaddate becameasalesqualifiedleaddate becameanopportunitydate becameacustomerdate closedate "
-        "becameanevangelistdate numberofassociateddeals associateddeals recentdealamount recentdealclosedate totalrevenue "
-        "firstdealcreateddate daystoclose hubspotscore hsanalyticsnumpageviews numberofpageviews numberofsessions timelastseen "
-        "likelihoodtoclose contactpriority numberofsalesactivities nextactivitydate contactowner hubspotownerid latestsource "
-        "latesttrafficsource lastpageseen numberoftimescontacted associatednote associateddealids"
+        "leadstatus hsleadstatus lastmodifieddate lastactivitydate notelastcontacted lastcontacted"
+        " hslastsalesactivitytimestamp becameamarketingqualifiedleaddate"
+        " becameasalesqualifiedleaddate becameanopportunitydate becameacustomerdate closedate"
+        " becameanevangelistdate numberofassociateddeals associateddeals recentdealamount"
+        " recentdealclosedate totalrevenue firstdealcreateddate daystoclose hubspotscore"
+        " hsanalyticsnumpageviews numberofpageviews numberofsessions timelastseen likelihoodtoclose"
+        " contactpriority numberofsalesactivities nextactivitydate contactowner hubspotownerid"
+        " latestsource latesttrafficsource lastpageseen numberoftimescontacted associatednote"
+        " associateddealids"
     ),
     known=_names(
-        "firstname lastname jobtitle phone phonenumber mobilephonenumber companyname associatedcompany city stateregion "
-        "countryregion postalcode websiteurl industry numberofemployees annualrevenue createdate originalsource leadstatus"
+        "firstname lastname jobtitle phone phonenumber mobilephonenumber companyname"
+        " associatedcompany city stateregion countryregion postalcode websiteurl industry"
+        " numberofemployees annualrevenue createdate originalsource leadstatus"
     ),
 )
 """Contact exports ("Record ID", "Lifecycle Stage", "Create Date") and contact properties by their internal names."""
@@ -149,22 +178,38 @@ HUBSPOT_DEALS = Vendor(
         "person": ("associatedcontactids", "associatedcontact"),
         "created": ("createdate", "hscreatedate"),
         "closed": ("closedate",),
-        "source": ("originalsource", "originaltrafficsource", "originalsourcetype", "hsanalyticssource", "dealsource"),
+        "source": (
+            "originalsource",
+            "originaltrafficsource",
+            "originalsourcetype",
+            "hsanalyticssource",
+            "dealsource",
+        ),
     },
     late=_names(
-        "amount amountincompanycurrency forecastamount forecastcategory forecastprobability dealprobability "
-        "hsdealstageprobability closedlostreason closedwonreason hsisclosedwon isclosedwon hsisclosed isdealclosed isclosedlost "
-        "lastmodifieddate lastactivitydate lastcontacted daystoclose nextstep nextactivitydate numberofsalesactivities "
-        "numberoftimescontacted closedamount hsclosedamount weightedamount annualcontractvalue totalcontractvalue latestsource "
-        "latesttrafficsource dealowner hubspotownerid dealscore"
+        "amount amountincompanycurrency forecastamount forecastcategory forecastprobability"
+        " dealprobability hsdealstageprobability closedlostreason closedwonreason hsisclosedwon"
+        " isclosedwon hsisclosed isdealclosed isclosedlost lastmodifieddate lastactivitydate"
+        " lastcontacted daystoclose nextstep nextactivitydate numberofsalesactivities"
+        " numberoftimescontacted closedamount hsclosedamount weightedamount annualcontractvalue"
+        " totalcontractvalue latestsource latesttrafficsource dealowner hubspotownerid dealscore"
     ),
-    known=_names("dealname pipeline dealtype dealowner priority createdate closedate amount associatedcompany recordid"),
+    known=_names(
+        "dealname pipeline dealtype dealowner priority createdate closedate amount"
+        " associatedcompany recordid"
+    ),
 )
 """Deal exports ("Record ID", "Deal Stage", "Close Date") and deal properties by their internal names."""
 
 DYNAMICS_LEADS = Vendor(
     "Dynamics 365 leads",
-    _marks("lead createdon", "leadid statecode", "leadid statuscode", "topic createdon leadsource", "statusreason leadsource"),
+    _marks(
+        "lead createdon",
+        "leadid statecode",
+        "leadid statuscode",
+        "topic createdon leadsource",
+        "statusreason leadsource",
+    ),
     status=("status", "statecode", "statusreason", "statuscode"),
     won=("Qualified",),
     lost=("Disqualified", "Lost", "Cannot Contact", "No Longer Interested", "Canceled"),
@@ -177,21 +222,29 @@ DYNAMICS_LEADS = Vendor(
         "consent": ("donotallowemails", "donotemail", "donotbulkemail", "donotallowbulkemails"),
     },
     late=_names(
-        "modifiedon rowchecksum modifiedby statusreason statuscode statecode rating leadqualitycode leadscore leadgrade "
-        "lastactivitydate lastonholdtime salesstage salesstagecode qualifyingopportunityid qualificationcomments owner ownerid "
-        "initialcommunication evaluatefit estimatedvalue estvalue estclosedate estimatedclosedate processstage pipelinephase"
+        "modifiedon rowchecksum modifiedby statusreason statuscode statecode rating leadqualitycode"
+        " leadscore leadgrade lastactivitydate lastonholdtime salesstage salesstagecode"
+        " qualifyingopportunityid qualificationcomments owner ownerid initialcommunication"
+        " evaluatefit estimatedvalue estvalue estclosedate estimatedclosedate processstage"
+        " pipelinephase"
     ),
     known=_names(
-        "firstname lastname fullname name topic subject companyname jobtitle businessphone telephone1 mobilephone industrycode "
-        "industry numberofemployees noofemployees revenue annualrevenue address1city address1country city country createdon "
-        "purchasetimeframe budgetamount decisionmaker need purchaseprocess websiteurl"
+        "firstname lastname fullname name topic subject companyname jobtitle businessphone"
+        " telephone1 mobilephone industrycode industry numberofemployees noofemployees revenue"
+        " annualrevenue address1city address1country city country createdon purchasetimeframe"
+        " budgetamount decisionmaker need purchaseprocess websiteurl"
     ),
 )
 """Excel exports of the Lead table ("(Do Not Modify) Lead", "Status Reason", "Created On") and its columns by logical name."""
 
 DYNAMICS_OPPORTUNITIES = Vendor(
     "Dynamics 365 opportunities",
-    _marks("opportunity createdon", "opportunityid statecode", "opportunityid statuscode", "potentialcustomer status createdon"),
+    _marks(
+        "opportunity createdon",
+        "opportunityid statecode",
+        "opportunityid statuscode",
+        "potentialcustomer status createdon",
+    ),
     status=("status", "statecode", "statusreason", "statuscode"),
     won=("Won",),
     lost=("Lost", "Canceled", "Out-Sold"),
@@ -203,13 +256,16 @@ DYNAMICS_OPPORTUNITIES = Vendor(
         "source": ("leadsource", "campaignid", "sourcecampaign"),
     },
     late=_names(
-        "modifiedon rowchecksum modifiedby statusreason statuscode statecode rating opportunityratingcode probability "
-        "closeprobability actualrevenue actualvalue estrevenue estimatedvalue estclosedate estimatedclosedate salesstage "
-        "stepname pipelinephase forecastcategory msdynforecastcategory lastonholdtime opportunityscore opportunitygrade owner "
-        "ownerid totalamount finaldecisiondate presentproposal developproposal completefinalproposal sendthankyounote"
+        "modifiedon rowchecksum modifiedby statusreason statuscode statecode rating"
+        " opportunityratingcode probability closeprobability actualrevenue actualvalue estrevenue"
+        " estimatedvalue estclosedate estimatedclosedate salesstage stepname pipelinephase"
+        " forecastcategory msdynforecastcategory lastonholdtime opportunityscore opportunitygrade"
+        " owner ownerid totalamount finaldecisiondate presentproposal developproposal"
+        " completefinalproposal sendthankyounote"
     ),
     known=_names(
-        "topic name potentialcustomer customerid account parentaccountid originatinglead createdon currency budgetamount need"
+        "topic name potentialcustomer customerid account parentaccountid originatinglead createdon"
+        " currency budgetamount need"
     ),
 )
 """Excel exports of the Opportunity table ("Actual Close Date", "Est. Revenue", "Status") and its columns by logical name."""
@@ -229,13 +285,15 @@ ZOHO_LEADS = Vendor(
         "consent": ("emailoptout",),
     },
     late=_names(
-        "modifiedtime modifiedby lastactivitytime rating leadowner leadownerid leadconversiontime isconverted converted "
-        "convertedaccount convertedcontact converteddeal score positivescore negativescore touchpointscore unsubscribedmode "
-        "unsubscribedtime averagetimespentminutes numberofchats daysvisited visitorscore mostrecentvisit tag"
+        "modifiedtime modifiedby lastactivitytime rating leadowner leadownerid leadconversiontime"
+        " isconverted converted convertedaccount convertedcontact converteddeal score positivescore"
+        " negativescore touchpointscore unsubscribedmode unsubscribedtime averagetimespentminutes"
+        " numberofchats daysvisited visitorscore mostrecentvisit tag"
     ),
     known=_names(
-        "company firstname lastname title phone mobile fax industry noofemployees annualrevenue website street city state "
-        "zipcode country description salutation secondaryemail skypeid twitter createdby leadsource createdtime"
+        "company firstname lastname title phone mobile fax industry noofemployees annualrevenue"
+        " website street city state zipcode country description salutation secondaryemail skypeid"
+        " twitter createdby leadsource createdtime"
     ),
 )
 """Exports of the Leads module ("Record Id", "Lead Status", "Created Time") and its API names."""
@@ -254,16 +312,26 @@ ZOHO_DEALS = Vendor(
         "source": ("leadsource", "campaignsource"),
     },
     late=_names(
-        "modifiedtime modifiedby lastactivitytime probability expectedrevenue amount nextstep reasonforloss reasonforlosss "
-        "salescycleduration overallsalesduration leadconversiontime forecastcategory dealowner stagemodifiedtime tag score"
+        "modifiedtime modifiedby lastactivitytime probability expectedrevenue amount nextstep"
+        " reasonforloss reasonforlosss salescycleduration overallsalesduration leadconversiontime"
+        " forecastcategory dealowner stagemodifiedtime tag score"
     ),
-    known=_names("dealname accountname contactname type closingdate leadsource createdby createdtime description campaignsource"),
+    known=_names(
+        "dealname accountname contactname type closingdate leadsource createdby createdtime"
+        " description campaignsource"
+    ),
 )
 """Exports of the Deals module ("Deal Name", "Stage", "Closing Date") and its API names."""
 
 ODOO_LEADS = Vendor(
     "Odoo leads",
-    _marks("stageid createdate", "stage salesteam", "stage createdon salesperson", "stage expectedclosing", "stageid emailfrom"),
+    _marks(
+        "stageid createdate",
+        "stage salesteam",
+        "stage createdon salesperson",
+        "stage expectedclosing",
+        "stageid emailfrom",
+    ),
     status=("wonstatus", "iswon", "stage", "stageid"),
     won=("Won", "won"),
     lost=("Lost", "lost"),
@@ -275,14 +343,17 @@ ODOO_LEADS = Vendor(
         "source": ("source", "sourceid", "medium", "mediumid", "campaign", "campaignid"),
     },
     late=_names(
-        "probability automatedprobability proratedrevenue expectedrevenue expectedmrr proratedmrr lostreason lostreasonid active "
-        "expectedclosing datedeadline dayclose dayopen daystoclose daystoassign assignmentdate dateopen lastaction "
-        "dateactionlast laststageupdate datelaststageupdate lastupdatedon writedate conversiondate dateconversion priority tags "
-        "tagids kanbanstate salesperson userid nextactivitydeadline activitystate emailquality phonequality iswon wonstatus"
+        "probability automatedprobability proratedrevenue expectedrevenue expectedmrr proratedmrr"
+        " lostreason lostreasonid active expectedclosing datedeadline dayclose dayopen daystoclose"
+        " daystoassign assignmentdate dateopen lastaction dateactionlast laststageupdate"
+        " datelaststageupdate lastupdatedon writedate conversiondate dateconversion priority tags"
+        " tagids kanbanstate salesperson userid nextactivitydeadline activitystate emailquality"
+        " phonequality iswon wonstatus"
     ),
     known=_names(
-        "opportunity name contactname companyname partnername customer partnerid phone mobile jobposition function website city "
-        "zip country countryid state stateid street salesteam teamid type company language campaign medium createdon"
+        "opportunity name contactname companyname partnername customer partnerid phone mobile"
+        " jobposition function website city zip country countryid state stateid street salesteam"
+        " teamid type company language campaign medium createdon"
     ),
 )
 """Exports of crm.lead, leads and opportunities in one ("Opportunity", "Stage", "Created on"), by label or technical name."""
@@ -301,46 +372,59 @@ VENDORS = (
 
 ROLES: dict[str, tuple[str, ...]] = {
     "id": _in_order(
-        "leadid prospectid opportunityid dealid recordid mqlid contactid customerid caseid externalid id leadnumber leadno "
-        "leadnr leadnummer number key"
+        "leadid prospectid opportunityid dealid recordid mqlid contactid customerid caseid"
+        " externalid id leadnumber leadno leadnr leadnummer number key"
     ),
-    "person": _in_order("email emailaddress emailaddress1 emailfrom workemail businessemail primaryemail mail personid"),
+    "person": _in_order(
+        "email emailaddress emailaddress1 emailfrom workemail businessemail primaryemail mail"
+        " personid"
+    ),
     "created": _in_order(
-        "created createddate createdate createdat createdon createdtime creationdate datecreated dateadded leaddate inquirydate "
-        "enquirydate entrydate submittedat signupdate firstcontactdate firstcontact engagedate receivedon addtime erstelltam "
-        "erstellungsdatum angelegtam"
+        "created createddate createdate createdat createdon createdtime creationdate datecreated"
+        " dateadded leaddate inquirydate enquirydate entrydate submittedat signupdate"
+        " firstcontactdate firstcontact engagedate receivedon addtime erstelltam erstellungsdatum"
+        " angelegtam"
     ),
     "closed": _in_order(
-        "closed closedate closeddate closedat closedon dateclosed actualclosedate closingdate closetime converteddate "
-        "convertedat wondate wontime conversiondate becameacustomerdate abschlussdatum geschlossenam"
+        "closed closedate closeddate closedat closedon dateclosed actualclosedate closingdate"
+        " closetime converteddate convertedat wondate wontime conversiondate becameacustomerdate"
+        " abschlussdatum geschlossenam"
     ),
     "source": _in_order(
-        "leadsource source originalsource originaltrafficsource leadorigin origin leadsourcecode sourceid channel "
-        "marketingchannel utmsource acquisitionchannel campaign medium quelle herkunft"
+        "leadsource source originalsource originaltrafficsource leadorigin origin leadsourcecode"
+        " sourceid channel marketingchannel utmsource acquisitionchannel campaign medium quelle"
+        " herkunft"
     ),
     "consent": _in_order(
-        "marketingconsent consent optin emailoptin consentgiven gdprconsent permission marketingpermission emailconsent "
-        "emailoptout hasoptedoutofemail donotemail donotallowemails optout donotcontact unsubscribed einwilligung"
+        "marketingconsent consent optin emailoptin consentgiven gdprconsent permission"
+        " marketingpermission emailconsent emailoptout hasoptedoutofemail donotemail"
+        " donotallowemails optout donotcontact unsubscribed einwilligung"
     ),
 }
 """What other CRMs call the columns of each role, the surest names first."""
 
 STATUS = _in_order(
-    "status leadstatus stage stagename dealstage opportunitystage salesstage lifecyclestage wonstatus statecode statuscode "
-    "statusreason state outcome result phase"
+    "status leadstatus stage stagename dealstage opportunitystage salesstage lifecyclestage"
+    " wonstatus statecode statuscode statusreason state outcome result phase"
 )
 """What a column is called that tells where a lead stands."""
 
 OUTCOMES = _in_order(
-    "converted isconverted hasconverted won iswon closedwon isclosedwon hsisclosedwon conversion conversionflag outcome result y "
-    "target label success deal sale sold purchased bought subscribed customer iscustomer becamecustomer"
+    "converted isconverted hasconverted won iswon closedwon isclosedwon hsisclosedwon conversion"
+    " conversionflag outcome result y target label success deal sale sold purchased bought"
+    " subscribed customer iscustomer becamecustomer"
 )
 """What a column is called that says yes or no, or 1 or 0, to a lead being won."""
 
-WON_DATES = _in_order("wondate wontime wonat wonon becameacustomerdate datewon closedwondate conversiondate converteddate")
+WON_DATES = _in_order(
+    "wondate wontime wonat wonon becameacustomerdate datewon closedwondate conversiondate"
+    " converteddate"
+)
 """What a date is called that only leads have that were won."""
 
-KINDS = _in_order("kind type activitytype activitykind eventtype eventkind activity event eventname activityname")
+KINDS = _in_order(
+    "kind type activitytype activitykind eventtype eventkind activity event eventname activityname"
+)
 """What the column of an activity log is called that holds the kind of activity."""
 
 FIELDS = _in_order("field fieldname property propertyname attribute column columnname fieldevent")

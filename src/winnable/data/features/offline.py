@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.core.columns import Column, Facts, FloatArray, IntArray, Measure, Numbers, Words
+from winnable.core.columns import (
+    ActivityAggregate,
+    CategoricalColumn,
+    Column,
+    FeatureTable,
+    FloatArray,
+    IntArray,
+    NumericColumn,
+)
 from winnable.core.timestamps import DAY, NEVER, days_before, days_between, known_times, times_of
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.definition.schema import Definition
@@ -23,19 +31,25 @@ if TYPE_CHECKING:
     from winnable.data.ingestion.crm import Crm
 
 
-def facts_of(plan: FeaturePlan, definition: Definition, crm: Crm, leads: IntArray, as_of: IntArray) -> Facts:
+def compute_features(
+    plan: FeaturePlan, definition: Definition, crm: Crm, leads: IntArray, as_of: IntArray
+) -> FeatureTable:
     """What was known of `crm.leads.iloc[leads]` strictly before `as_of` (microseconds), both of shape (n,)."""
     columns: dict[str, Column] = {}
     for field in plan.fields:
         words = words_at(definition, crm, field.name, leads, as_of)
-        columns[field.name] = words if field.kind == "words" else Numbers(_read_words(field, words, as_of))
+        columns[field.name] = (
+            words if field.kind == "words" else NumericColumn(_read_words(field, words, as_of))
+        )
     if plan.created:
-        columns[AGE] = Numbers(days_between(times_of(crm.leads["@created"])[leads], as_of))
-    columns.update(_measured(plan.measures, crm, leads, as_of))
-    return Facts(len(leads), columns)
+        columns[AGE] = NumericColumn(days_between(times_of(crm.leads["@created"])[leads], as_of))
+    columns.update(_measured(plan.aggregates, crm, leads, as_of))
+    return FeatureTable(len(leads), columns)
 
 
-def words_at(definition: Definition, crm: Crm, name: str, leads: IntArray, as_of: IntArray) -> Words:
+def words_at(
+    definition: Definition, crm: Crm, name: str, leads: IntArray, as_of: IntArray
+) -> CategoricalColumn:
     """A field as it stood strictly before `as_of`.
 
     That is the new value of the last change before it, else the old value of the next change, else the current value, which
@@ -44,10 +58,14 @@ def words_at(definition: Definition, crm: Crm, name: str, leads: IntArray, as_of
     import pandas as pd
 
     if name not in crm.leads:
-        return Words(np.full(len(leads), -1, dtype=np.int64), ())
+        return CategoricalColumn(np.full(len(leads), -1, dtype=np.int64), ())
     changes = None if crm.history is None else crm.history[crm.history["@field"] == name]
     tracked = changes is not None and len(changes) and name not in definition.columns.fixed
-    parts = [crm.leads[name], changes["@old"], changes["@new"]] if tracked and changes is not None else [crm.leads[name]]
+    parts = (
+        [crm.leads[name], changes["@old"], changes["@new"]]
+        if tracked and changes is not None
+        else [crm.leads[name]]
+    )
     codes, vocabulary = pd.factorize(pd.concat(parts, ignore_index=True), use_na_sentinel=True)
     codes, now = codes.astype(np.int64), len(crm.leads)
     values = codes[:now][leads]
@@ -55,7 +73,7 @@ def words_at(definition: Definition, crm: Crm, name: str, leads: IntArray, as_of
         before, after = change_around(crm, changes, leads, as_of)
         old, new = codes[now : now + len(changes)], codes[now + len(changes) :]
         values = np.where(before >= 0, new[before], np.where(after >= 0, old[after], values))
-    return Words(values, tuple(str(word) for word in vocabulary))
+    return CategoricalColumn(values, tuple(str(word) for word in vocabulary))
 
 
 def _keys(crm: Crm) -> tuple[IntArray, pd.Index[str]]:
@@ -69,17 +87,23 @@ def _keys(crm: Crm) -> tuple[IntArray, pd.Index[str]]:
     return codes.astype(np.int64), pd.Index(ids)
 
 
-def change_around(crm: Crm, changes: pd.DataFrame, leads: IntArray, as_of: IntArray) -> tuple[IntArray, IntArray]:
+def change_around(
+    crm: Crm, changes: pd.DataFrame, leads: IntArray, as_of: IntArray
+) -> tuple[IntArray, IntArray]:
     """For each row (lead, moment) the position in `changes`, which are of one field, of its last change strictly before the
     moment and of the first one not before; -1 where there is none. All arrays have shape (n,).
     """
     import pandas as pd
 
     key, ids = _keys(crm)
-    return _neighbours(ids.get_indexer(pd.Index(changes["@id"])), times_of(changes["@at"]), key[leads], as_of)
+    return _neighbours(
+        ids.get_indexer(pd.Index(changes["@id"])), times_of(changes["@at"]), key[leads], as_of
+    )
 
 
-def _neighbours(owner: IntArray, at: IntArray, leads: IntArray, as_of: IntArray) -> tuple[IntArray, IntArray]:
+def _neighbours(
+    owner: IntArray, at: IntArray, leads: IntArray, as_of: IntArray
+) -> tuple[IntArray, IntArray]:
     """For each row the position of its lead's last change strictly before `as_of` and of the first one not before; -1 if none.
 
     Lead and time become one sortable key, so that a binary search finds both. Changes stand sorted by their time in a lead.
@@ -96,7 +120,7 @@ def _neighbours(owner: IntArray, at: IntArray, leads: IntArray, as_of: IntArray)
     )
 
 
-def _read_words(field: Field, words: Words, as_of: IntArray) -> FloatArray:
+def _read_words(field: Field, words: CategoricalColumn, as_of: IntArray) -> FloatArray:
     """Words as numbers: each different word is read once. A date counts as days before `as_of`; a later one was not yet known."""
     import pandas as pd
 
@@ -110,10 +134,14 @@ def _read_words(field: Field, words: Words, as_of: IntArray) -> FloatArray:
     return days_before(np.append(when, NEVER)[words.codes], as_of)
 
 
-def _measured(measures: Sequence[Measure], crm: Crm, leads: IntArray, as_of: IntArray) -> dict[str, Column]:
+def _measured(
+    measures: Sequence[ActivityAggregate], crm: Crm, leads: IntArray, as_of: IntArray
+) -> dict[str, Column]:
     """Every measure for every row, by one equality join and filter on DuckDB."""
     if not measures or crm.activities is None:
-        return {measure.name: Numbers(_of_nothing(measure, len(leads))) for measure in measures}
+        return {
+            measure.name: NumericColumn(_of_nothing(measure, len(leads))) for measure in measures
+        }
     import ibis
     import pandas as pd
 
@@ -131,7 +159,9 @@ def _measured(measures: Sequence[Measure], crm: Crm, leads: IntArray, as_of: Int
     # A progress bar would be drawn among what a command prints. In a notebook without widgets there is none, nor may it be set.
     if engine.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
         engine.raw_sql("SET enable_progress_bar = false")
-    expression = measure_expression(measures, engine.create_table("snapshots", rows), engine.create_table("events", events))
+    expression = aggregate_expression(
+        measures, engine.create_table("snapshots", rows), engine.create_table("events", events)
+    )
     answer = engine.to_pyarrow(expression)
     engine.disconnect()
     answered = answer["row"].to_numpy()
@@ -139,21 +169,25 @@ def _measured(measures: Sequence[Measure], crm: Crm, leads: IntArray, as_of: Int
     for position, measure in enumerate(measures):
         values = _of_nothing(measure, len(leads))
         values[answered] = answer[f"m{position}"].to_numpy()
-        columns[measure.name] = Numbers(values)
+        columns[measure.name] = NumericColumn(values)
     return columns
 
 
-def measure_expression(measures: Sequence[Measure], rows: ibis.Table, events: ibis.Table) -> ibis.Table:
+def aggregate_expression(
+    measures: Sequence[ActivityAggregate], rows: ibis.Table, events: ibis.Table
+) -> ibis.Table:
     """One row for each of `rows` (row, lead, as_of) that has any of `events` (lead, at, known, kind) before it: row, m0, m1, ...
 
     Times are microseconds. Only an equality join and a filter, so that the same expression runs on DuckDB and on Spark.
     """
     past = rows.inner_join(events, "lead").filter(lambda both: both.known < both.as_of)
     past = past.mutate(age=past.as_of - past.at)
-    return past.group_by("row").aggregate(**{f"m{i}": _aggregate(measure, past) for i, measure in enumerate(measures)})
+    return past.group_by("row").aggregate(
+        **{f"m{i}": _aggregate(measure, past) for i, measure in enumerate(measures)}
+    )
 
 
-def _aggregate(measure: Measure, past: ibis.Table) -> ibis.Value:
+def _aggregate(measure: ActivityAggregate, past: ibis.Table) -> ibis.Value:
     """One measure as an aggregate over a row's past activities."""
     import ibis
 
@@ -173,6 +207,6 @@ def _aggregate(measure: Measure, past: ibis.Table) -> ibis.Value:
     return ibis.ifelse(counts, past.age, ibis.null("int64")).min() / DAY
 
 
-def _of_nothing(measure: Measure, size: int) -> FloatArray:
+def _of_nothing(measure: ActivityAggregate, size: int) -> FloatArray:
     """The answer where there is no activity at all: zero times, and no last time."""
     return np.full(size, np.nan if measure.what == "days_since" else 0.0)

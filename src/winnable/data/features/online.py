@@ -13,7 +13,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from winnable.core.columns import Column, Facts, FloatArray, Measure, Numbers, Words
+from winnable.core.columns import (
+    ActivityAggregate,
+    CategoricalColumn,
+    Column,
+    FeatureTable,
+    FloatArray,
+    NumericColumn,
+)
 from winnable.core.timestamps import DAY, days_before, days_between, microseconds, whole
 from winnable.core.values import text
 from winnable.data.features.plan import AGE, FeaturePlan, Field
@@ -28,13 +35,13 @@ class Activity:
     recorded: datetime | None = None
 
 
-def facts_of_records(
+def features_of_records(
     plan: FeaturePlan,
     records: Sequence[Mapping[str, object]],
     activities: Sequence[Sequence[Activity]],
     as_of: Sequence[datetime],
     words: Mapping[str, Container[object]] = MappingProxyType({}),
-) -> Facts:
+) -> FeatureTable:
     """What was known of each record (column: value) and its activities strictly before its `as_of`; all three of length n.
 
     Values may be text, numbers or booleans; a text that cannot be read as its column demands counts as missing. `words` are, by
@@ -48,21 +55,33 @@ def facts_of_records(
         if field.kind == "words":
             known = words.get(name, ())
             told = [record.get(name) for record in records]
-            columns[name] = Words.of([value if type(value) is str and value in known else text(value) for value in told])
+            columns[name] = CategoricalColumn.of(
+                [value if type(value) is str and value in known else text(value) for value in told]
+            )
         elif field.kind == "number":
-            columns[name] = Numbers(next(numbers))
+            columns[name] = NumericColumn(next(numbers))
         else:
-            columns[name] = Numbers(days_before(whole(_read_values((field,), records)[0]), moments))
+            columns[name] = NumericColumn(
+                days_before(whole(_read_values((field,), records)[0]), moments)
+            )
     if plan.created:
-        columns[AGE] = Numbers(days_between(whole(_read_values((plan.created,), records)[0]), moments))
+        columns[AGE] = NumericColumn(
+            days_between(whole(_read_values((plan.created,), records)[0]), moments)
+        )
     pasts = [_past(did, when) for did, when in zip(activities, moments.tolist(), strict=True)]
-    answers = [_measure(measure, past) if past else _NOTHING[measure.what] for measure in plan.measures for past in pasts]
-    measured = np.asarray(answers, dtype=np.float64).reshape(len(plan.measures), len(records))
-    columns.update(zip(plan.measure_names, map(Numbers, measured), strict=True))
-    return Facts(len(records), columns)
+    answers = [
+        _measure(measure, past) if past else _NOTHING[measure.what]
+        for measure in plan.aggregates
+        for past in pasts
+    ]
+    measured = np.asarray(answers, dtype=np.float64).reshape(len(plan.aggregates), len(records))
+    columns.update(zip(plan.aggregate_names, map(NumericColumn, measured), strict=True))
+    return FeatureTable(len(records), columns)
 
 
-_READY = frozenset({float, type(None)})  # types that numpy takes as numbers and NaN, as they should be
+_READY = frozenset(
+    {float, type(None)}
+)  # types that numpy takes as numbers and NaN, as they should be
 
 
 def _read_values(fields: Sequence[Field], records: Sequence[Mapping[str, object]]) -> FloatArray:
@@ -70,8 +89,12 @@ def _read_values(fields: Sequence[Field], records: Sequence[Mapping[str, object]
     names = [field.name for field in fields]
     values = [value for record in records for value in map(record.get, names)]
     if not _READY.issuperset(map(type, values)):
-        values = [_read_value(field, record.get(field.name)) for record in records for field in fields]
-    return np.ascontiguousarray(np.asarray(values, dtype=np.float64).reshape(len(records), len(fields)).T)
+        values = [
+            _read_value(field, record.get(field.name)) for record in records for field in fields
+        ]
+    return np.ascontiguousarray(
+        np.asarray(values, dtype=np.float64).reshape(len(records), len(fields)).T
+    )
 
 
 def _read_value(field: Field, value: object) -> float:
@@ -100,7 +123,7 @@ def _past(activities: Sequence[Activity], as_of: int) -> dict[str, list[int]]:
     return ages
 
 
-def _measure(measure: Measure, past: Mapping[str, list[int]]) -> float:
+def _measure(measure: ActivityAggregate, past: Mapping[str, list[int]]) -> float:
     """One measure of one lead's past."""
     kinds = [ages for kind, ages in past.items() if not measure.kinds or kind in measure.kinds]
     if measure.within_days is not None:

@@ -1,6 +1,6 @@
 """The feature plan: which columns and measures a model looks at, and how the text of each column is read.
 
-It is learned from an export (`learn_plan`), kept as JSON inside the model, and rendered twice: for a million rows in `features`,
+It is learned from an export (`fit_feature_plan`), kept as JSON inside the model, and rendered twice: for a million rows in `features`,
 for the leads of a request in `records`. Which of the columns may be trusted is decided in `leakage`.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from winnable.core.columns import Measure
+from winnable.core.columns import ActivityAggregate
 from winnable.core.timestamps import microseconds
 from winnable.core.values import moment, number
 from winnable.definition.decide.junk import contact_columns
@@ -53,14 +53,18 @@ class FeaturePlan:
     """The fields and measures of a model, in order; `created` is how the date of creation reads, where there is one."""
 
     fields: tuple[Field, ...]
-    measures: tuple[Measure, ...] = ()
+    aggregates: tuple[ActivityAggregate, ...] = ()
     created: Field | None = None
 
     @property
     def learned(self) -> tuple[str, ...]:
         """The names of the columns that models may learn from."""
         age = (AGE,) if self.created else ()
-        return (*(field.name for field in self.fields if field.learn), *(measure.name for measure in self.measures), *age)
+        return (
+            *(field.name for field in self.fields if field.learn),
+            *(measure.name for measure in self.aggregates),
+            *age,
+        )
 
     @cached_property
     def numbers(self) -> tuple[Field, ...]:
@@ -68,9 +72,9 @@ class FeaturePlan:
         return tuple(field for field in self.fields if field.kind == "number")
 
     @cached_property
-    def measure_names(self) -> tuple[str, ...]:
+    def aggregate_names(self) -> tuple[str, ...]:
         """The names of the columns that answer the measures."""
-        return tuple(measure.name for measure in self.measures)
+        return tuple(measure.name for measure in self.aggregates)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain JSON types."""
@@ -79,12 +83,17 @@ class FeaturePlan:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FeaturePlan:
         """The plan that `to_json` wrote."""
-        measures = tuple(Measure(m["what"], tuple(m["kinds"]), m["within_days"]) for m in data["measures"])
+        measures = tuple(
+            ActivityAggregate(m["what"], tuple(m["kinds"]), m["within_days"])
+            for m in data["measures"]
+        )
         created = Field(**data["created"]) if data["created"] else None
         return cls(tuple(Field(**field) for field in data["fields"]), measures, created)
 
 
-def learn_plan(definition: Definition, crm: Crm, leave_out: Sequence[str] = ()) -> FeaturePlan:
+def fit_feature_plan(
+    definition: Definition, crm: Crm, leave_out: Sequence[str] = ()
+) -> FeaturePlan:
     """Decide how each column of an export is read and what is asked of its activities.
 
     Roles other than source and consent, and contact data, say who a lead is or how it ended, so no model learns from them, nor
@@ -104,13 +113,23 @@ def learn_plan(definition: Definition, crm: Crm, leave_out: Sequence[str] = ()) 
             fields.append(_field_of(name, crm.leads[name], learn=name not in unlearned))
     if roles.created is None or "@created" not in crm.leads:
         return FeaturePlan(tuple(fields))
-    created = Field(roles.created, "moment", day_first=bool(day_order(crm.leads[roles.created]).day_first), learn=False)
+    created = Field(
+        roles.created,
+        "moment",
+        day_first=bool(day_order(crm.leads[roles.created]).day_first),
+        learn=False,
+    )
     return FeaturePlan(tuple(fields), _measures_of(definition, crm), created)
 
 
 def _field_of(name: str, values: pd.Series, learn: bool) -> Field:
     """How a column reads: as numbers if nearly all its words are numbers, as moments if nearly all are, else as words."""
-    from winnable.data.ingestion.parsing import day_order, decimal_mark, parse_moments, parse_numbers
+    from winnable.data.ingestion.parsing import (
+        day_order,
+        decimal_mark,
+        parse_moments,
+        parse_numbers,
+    )
 
     known = values.dropna()
     if known.empty:
@@ -125,19 +144,38 @@ def _field_of(name: str, values: pd.Series, learn: bool) -> Field:
     return Field(name, "words", learn=learn)
 
 
-def _measures_of(definition: Definition, crm: Crm) -> tuple[Measure, ...]:
+def _measures_of(definition: Definition, crm: Crm) -> tuple[ActivityAggregate, ...]:
     """General questions to the activity log, the same for intent and interest, one pair a frequent kind, and the rules' own."""
-    asked = definition.measures()
+    asked = definition.aggregates()
     if crm.activities is None:
         return asked
-    general = [Measure("count"), *_by_window(()), Measure("change", (), 7), Measure("days_since"), Measure("kinds")]
-    named = [tuple(kinds) for kinds in (definition.activities.intent, definition.activities.interest) if kinds]
-    frequent = [(str(kind),) for kind in crm.activities["@kind"].value_counts().index[:KINDS_MEASURED]]
-    by_kind = [Measure(what, kinds) for kinds in (*named, *frequent) for what in ("count", "days_since")]
+    general = [
+        ActivityAggregate("count"),
+        *_by_window(()),
+        ActivityAggregate("change", (), 7),
+        ActivityAggregate("days_since"),
+        ActivityAggregate("kinds"),
+    ]
+    named = [
+        tuple(kinds)
+        for kinds in (definition.activities.intent, definition.activities.interest)
+        if kinds
+    ]
+    frequent = [
+        (str(kind),) for kind in crm.activities["@kind"].value_counts().index[:KINDS_MEASURED]
+    ]
+    by_kind = [
+        ActivityAggregate(what, kinds)
+        for kinds in (*named, *frequent)
+        for what in ("count", "days_since")
+    ]
     recent = [measure for kinds in named for measure in _by_window(kinds)]
     return tuple(dict.fromkeys((*general, *by_kind, *recent, *asked)))
 
 
-def _by_window(kinds: tuple[str, ...]) -> list[Measure]:
+def _by_window(kinds: tuple[str, ...]) -> list[ActivityAggregate]:
     """How often lately, and whether more often than before."""
-    return [*(Measure("count", kinds, days) for days in (7, 30, 90)), Measure("change", kinds, 30)]
+    return [
+        *(ActivityAggregate("count", kinds, days) for days in (7, 30, 90)),
+        ActivityAggregate("change", kinds, 30),
+    ]

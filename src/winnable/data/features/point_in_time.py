@@ -2,7 +2,7 @@
 
 Leads that came later are gone, leads that ended later are open again, activities and changes that were recorded later are not
 there, and fields whose changes are recorded have their values of then. What was overwritten without a record cannot be undone;
-`cannot_be_undone` says what that is. Training rows are made in `snapshots`, from any `Crm`, past or present.
+`irreversible_columns` says what that is. Training rows are made in `snapshots`, from any `Crm`, past or present.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
     ended before and came back later is closed again, since the change that ended it. `DataError` if leads have no creation date.
     """
     if "@created" not in crm.leads:
-        raise DataError("no lead has a creation date, so nobody can say what was known when; name columns.created.")
+        raise DataError(
+            "no lead has a creation date, so nobody can say what was known when; name"
+            " columns.created."
+        )
     at = microseconds(moment)
     history = None if crm.history is None else crm.history[times_of(crm.history["@at"]) < at]
     activities = crm.activities
@@ -45,30 +48,45 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
     there = np.flatnonzero((created != NEVER) & (created < at))
     leads = _ends_undone(definition, crm, _fields_of_then(definition, crm, there, at), there, at)
     ids = set(leads["@id"])
-    kept = [table if table is None else table[table["@id"].isin(ids)] for table in (activities, history)]
+    kept = [
+        table if table is None else table[table["@id"].isin(ids)] for table in (activities, history)
+    ]
     return replace(crm, leads=leads, activities=kept[0], history=kept[1], seen=())
 
 
 def recorded_columns(definition: Definition, crm: Crm) -> frozenset[str]:
     """The columns of the leads, other than those of who a lead is and how it ended, of which the field history has a change."""
-    recorded = set() if crm.history is None else set(crm.history["@field"].dropna()) & set(crm.leads.columns)
+    recorded = (
+        set()
+        if crm.history is None
+        else set(crm.history["@field"].dropna()) & set(crm.leads.columns)
+    )
     return frozenset(str(name) for name in recorded - _told_otherwise(definition))
 
 
-def as_they_stand(definition: Definition, crm: Crm) -> tuple[str, ...]:
+def current_value_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
     """The columns that have today's value at every moment: no change is recorded and the definition does not call them fixed.
 
     Where the CRM records changes of other columns, no model learns from these (`untracked_columns`). Where it records none, or
     those of the status alone, today's values are all that there is.
     """
     columns = definition.columns
-    settled = {*columns.fixed, *columns.ignore, *_told_otherwise(definition), *recorded_columns(definition, crm)}
-    return tuple(str(name) for name in crm.leads.columns if not str(name).startswith("@") and name not in settled)
+    settled = {
+        *columns.fixed,
+        *columns.ignore,
+        *_told_otherwise(definition),
+        *recorded_columns(definition, crm),
+    }
+    return tuple(
+        str(name)
+        for name in crm.leads.columns
+        if not str(name).startswith("@") and name not in settled
+    )
 
 
-def believed_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
-    """The columns that `as_they_stand` and are learned from all the same, because the CRM records no changes of any column."""
-    return () if recorded_columns(definition, crm) else as_they_stand(definition, crm)
+def columns_assumed_static(definition: Definition, crm: Crm) -> tuple[str, ...]:
+    """The columns that `current_value_columns` and are learned from all the same, because the CRM records no changes of any column."""
+    return () if recorded_columns(definition, crm) else current_value_columns(definition, crm)
 
 
 def untracked_columns(definition: Definition, crm: Crm) -> dict[str, str]:
@@ -81,32 +99,47 @@ def untracked_columns(definition: Definition, crm: Crm) -> dict[str, str]:
     if not recorded:
         return {}
     others = f"{', '.join(recorded[:3])}{' and others' if len(recorded) > 3 else ''}"
-    why = f"Changes are recorded of {others}, but none of this column: nobody can say since when its value has stood there."
+    why = (
+        f"Changes are recorded of {others}, but none of this column: nobody can say since when its"
+        " value has stood there."
+    )
     vouched = {definition.columns.source, *definition.columns.trusted}
-    return {name: why for name in as_they_stand(definition, crm) if name not in vouched}
+    return {name: why for name in current_value_columns(definition, crm) if name not in vouched}
 
 
 def _told_otherwise(definition: Definition) -> set[str | None]:
     """The columns whose past is told by dates and by the status."""
-    return {getattr(definition.columns, role) for role in ("id", "person", "created", "closed", "status")}
+    return {
+        getattr(definition.columns, role)
+        for role in ("id", "person", "created", "closed", "status")
+    }
 
 
-def cannot_be_undone(definition: Definition, crm: Crm) -> tuple[str, ...]:
+def irreversible_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
     """In sentences, what `as_of` has to take as it stands today, whatever the moment."""
     recorded = set() if crm.history is None else set(crm.history["@field"].dropna())
-    today = as_they_stand(definition, crm)
+    today = current_value_columns(definition, crm)
     notes = []
     if today:
         named = ", ".join(today[:8]) + (f" and {len(today) - 8} more" if len(today) > 8 else "")
-        notes.append(f"No change of these is recorded, so they stand at every moment as they stand today: {named}.")
+        notes.append(
+            "No change of these is recorded, so they stand at every moment as they stand today:"
+            f" {named}."
+        )
     ended = crm.leads["@status"].isin([*definition.outcome.won, *definition.outcome.lost])
     tracked = definition.columns.status in recorded
     if "@closed" not in crm.leads:
         if not tracked:
-            notes.append("Leads have no closing date and no recorded status, so every outcome counts as known from the start.")
+            notes.append(
+                "Leads have no closing date and no recorded status, so every outcome counts as"
+                " known from the start."
+            )
     elif undated := int((ended & crm.leads["@closed"].isna()).sum()):
         since = "then what the recorded changes say, else " if tracked else ""
-        notes.append(f"{undated:,} won or lost leads have no closing date; they count as {since}ended at every moment.")
+        notes.append(
+            f"{undated:,} won or lost leads have no closing date; they count as {since}ended at"
+            " every moment."
+        )
     return tuple(notes)
 
 
@@ -121,7 +154,12 @@ def _fields_of_then(definition: Definition, crm: Crm, there: IntArray, at: int) 
     status = definition.columns.status
     role_of = {getattr(definition.columns, role): f"@{role}" for role in TEXT_ROLES}
     for name in crm.history["@field"].dropna().unique():
-        if name not in leads or str(name).startswith("@") or name in definition.columns.fixed or name == status:
+        if (
+            name not in leads
+            or str(name).startswith("@")
+            or name in definition.columns.fixed
+            or name == status
+        ):
             continue
         words = words_at(definition, crm, name, there, moments)
         values = np.array([*words.vocabulary, None], dtype=object)[words.codes]
@@ -131,7 +169,9 @@ def _fields_of_then(definition: Definition, crm: Crm, there: IntArray, at: int) 
     return leads
 
 
-def _ends_undone(definition: Definition, crm: Crm, leads: pd.DataFrame, there: IntArray, at: int) -> pd.DataFrame:
+def _ends_undone(
+    definition: Definition, crm: Crm, leads: pd.DataFrame, there: IntArray, at: int
+) -> pd.DataFrame:
     """The leads with the status of then; those that had not ended lose their closing date, in the export's own column too."""
     import pandas as pd
 

@@ -27,12 +27,24 @@ if TYPE_CHECKING:
 
     from winnable.data.ingestion.crm import Crm
 
-LANDMARKS = (0, 1, 3, 7, 14, 30, 60, 90, 180)  # days after creation at which a lead is looked at; the steps grow with age
-ROWS_AT_MOST = 1_000_000  # later landmarks are thinned to this many rows, so that memory stays bounded
+LANDMARKS = (
+    0,
+    1,
+    3,
+    7,
+    14,
+    30,
+    60,
+    90,
+    180,
+)  # days after creation at which a lead is looked at; the steps grow with age
+ROWS_AT_MOST = (
+    1_000_000  # later landmarks are thinned to this many rows, so that memory stays bounded
+)
 
 
 @dataclass(frozen=True)
-class Snapshots:
+class TrainingRows:
     """n rows (lead, moment): all arrays have shape (n,).
 
     `leads` are positions in `crm.leads`; `as_of` is in microseconds, or empty days of no meaning where `timed` is false.
@@ -57,7 +69,7 @@ class Snapshots:
         """Which rows have an outcome to learn from."""
         return ~np.isnan(self.won)
 
-    def take(self, rows: IntArray | BoolArray) -> Snapshots:
+    def take(self, rows: IntArray | BoolArray) -> TrainingRows:
         """The given rows, by position or mask."""
         return replace(
             self,
@@ -70,20 +82,22 @@ class Snapshots:
             ended=self.ended[rows],
         )
 
-    def seen_at(self, moment: int) -> Snapshots:
+    def as_known_at(self, moment: int) -> TrainingRows:
         """The same rows as somebody would have seen them at an earlier moment (microseconds): later rows have no outcome."""
         if self.horizon_days is None:
             raise ValueError("rows without a horizon have no earlier state")
         won = _won_within(self.outcome, self.ended, self.as_of, self.horizon_days, moment)
         return replace(self, won=won, present=moment)
 
-    def watched(self) -> tuple[FloatArray, FloatArray]:
+    def follow_up(self) -> tuple[FloatArray, FloatArray]:
         """The days of its horizon for which each row was watched, 0 or less for later rows; and how the lead ended in them: 1.0
         won, 0.0 lost, NaN still open. Both (n,)."""
         if self.horizon_days is None:
             raise ValueError("rows without a horizon are not watched for any time")
         days = np.minimum((self.present - self.as_of) / DAY, self.horizon_days)
-        seen = (self.ended != NEVER) & (self.ended <= np.minimum(self.as_of + int(self.horizon_days * DAY), self.present))
+        seen = (self.ended != NEVER) & (
+            self.ended <= np.minimum(self.as_of + int(self.horizon_days * DAY), self.present)
+        )
         return days, np.where(seen, self.outcome, np.nan)
 
 
@@ -94,7 +108,7 @@ def outcomes(definition: Definition, crm: Crm) -> FloatArray:
     return np.where(won, 1.0, np.where(lost, 0.0, np.nan))
 
 
-def take_snapshots(definition: Definition, crm: Crm, present: datetime | None) -> Snapshots:
+def build_training_rows(definition: Definition, crm: Crm, present: datetime | None) -> TrainingRows:
     """The training rows of an export whose newest record is of `present`.
 
     With dates of creation and closing a row is known when its horizon has passed. With creation alone, and with no dates, a row
@@ -122,8 +136,13 @@ def persons(crm: Crm) -> IntArray:
         for address, name in zip(keys, named, strict=True):
             if address and name:
                 owners.setdefault(name, set()).add(address)
-        only = {name: next(iter(addresses)) for name, addresses in owners.items() if len(addresses) == 1}
-        keys = [key or only.get(name or "", name) or f"@{row}" for row, (key, name) in enumerate(zip(keys, named, strict=True))]
+        only = {
+            name: next(iter(addresses)) for name, addresses in owners.items() if len(addresses) == 1
+        }
+        keys = [
+            key or only.get(name or "", name) or f"@{row}"
+            for row, (key, name) in enumerate(zip(keys, named, strict=True))
+        ]
     return pd.factorize(pd.Series(keys, dtype="str"))[0].astype(np.int64)
 
 
@@ -141,15 +160,19 @@ def _texts(crm: Crm, columns: list[str]) -> list[str]:
     return [" ".join(words).strip() for words in zip(*parts, strict=True)]
 
 
-def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> Snapshots:
+def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> TrainingRows:
     leads, timed = np.arange(len(crm.leads)), "@created" in crm.leads
     when = times_of(crm.leads["@created"]) if timed else np.zeros(len(leads), dtype=np.int64)
     never, present = np.full(len(leads), NEVER), int(when.max(initial=0))
-    rows = Snapshots(leads, when, outcome, np.zeros(len(leads)), person, timed, None, outcome, never, present)
+    rows = TrainingRows(
+        leads, when, outcome, np.zeros(len(leads)), person, timed, None, outcome, never, present
+    )
     return rows.take(np.argsort(when, kind="stable"))
 
 
-def _with_horizon(definition: Definition, crm: Crm, outcome: FloatArray, person: IntArray, present: int) -> Snapshots:
+def _with_horizon(
+    definition: Definition, crm: Crm, outcome: FloatArray, person: IntArray, present: int
+) -> TrainingRows:
     created, closed = times_of(crm.leads["@created"]), times_of(crm.leads["@closed"])
     horizon = definition.outcome.horizon_days
     # A lead that is won without a date of closing may have been won at any time: it teaches nothing about a horizon.
@@ -163,19 +186,25 @@ def _with_horizon(definition: Definition, crm: Crm, outcome: FloatArray, person:
         rows = np.flatnonzero((created != NEVER) & ~undated & (as_of <= present) & ~closed_already)
         known = (outcome[rows], closed[rows], as_of[rows])
         won, ages = _won_within(*known, horizon, present), np.full(len(rows), float(age))
-        parts.append(Snapshots(rows, as_of[rows], won, ages, person[rows], True, horizon, *known[:2], present))
+        parts.append(
+            TrainingRows(
+                rows, as_of[rows], won, ages, person[rows], True, horizon, *known[:2], present
+            )
+        )
     joined = _joined(parts)
     joined = joined.take(_thinned(joined))
     return joined.take(np.lexsort((joined.leads, joined.as_of)))
 
 
-def _won_within(outcome: FloatArray, ended: IntArray, as_of: IntArray, horizon: float, present: int) -> FloatArray:
+def _won_within(
+    outcome: FloatArray, ended: IntArray, as_of: IntArray, horizon: float, present: int
+) -> FloatArray:
     """1.0 or 0.0 where the whole horizon has passed at `present`, else NaN, shape (n,)."""
     until = as_of + int(horizon * DAY)
     return np.where(until <= present, ((outcome == 1.0) & (ended <= until)).astype(float), np.nan)
 
 
-def _joined(parts: list[Snapshots]) -> Snapshots:
+def _joined(parts: list[TrainingRows]) -> TrainingRows:
     return replace(
         parts[0],
         leads=np.concatenate([part.leads for part in parts]),
@@ -188,7 +217,7 @@ def _joined(parts: list[Snapshots]) -> Snapshots:
     )
 
 
-def _thinned(rows: Snapshots) -> BoolArray:
+def _thinned(rows: TrainingRows) -> BoolArray:
     """Every row at creation, and of the later ones as many as fit, the same ones each time."""
     later = rows.age > 0
     room = max(ROWS_AT_MOST - int((~later).sum()), 0)

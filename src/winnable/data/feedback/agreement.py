@@ -73,15 +73,30 @@ class Agreement:
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON types. People are not named: a model's card travels further than the labels."""
         shares = {name: asdict(getattr(self, name)) for name in ("accepted_won", "rejected_won")}
-        raters = [{name: value for name, value in asdict(rater).items() if name != "by"} for rater in self.raters]
-        return {"leads": self.leads, "several": self.several, "alpha": self.alpha, **shares, "raters": raters}
+        raters = [
+            {name: value for name, value in asdict(rater).items() if name != "by"}
+            for rater in self.raters
+        ]
+        return {
+            "leads": self.leads,
+            "several": self.several,
+            "alpha": self.alpha,
+            **shares,
+            "raters": raters,
+        }
 
 
 def agreement(opinions: Mapping[str, Sequence[Label]], outcome: Mapping[str, float]) -> Agreement:
     """What the opinions (by lead, the last word of each person) are worth; `outcome` is 1 for leads won, 0 for lost ones, and has
     no entry for open ones."""
-    ratings = [(lead, each.by, each.label == "accepted") for lead, said in opinions.items() for each in said]
-    several = [[each.label == "accepted" for each in said] for said in opinions.values() if len(said) > 1]
+    ratings = [
+        (lead, each.by, each.label == "accepted")
+        for lead, said in opinions.items()
+        for each in said
+    ]
+    several = [
+        [each.label == "accepted" for each in said] for said in opinions.values() if len(said) > 1
+    ]
     accepted = [outcome[lead] for lead, _, yes in ratings if yes and lead in outcome]
     rejected = [outcome[lead] for lead, _, yes in ratings if not yes and lead in outcome]
     return Agreement(
@@ -109,7 +124,9 @@ def krippendorff_alpha(units: Iterable[Sequence[bool]]) -> float | None:
     return 1 - (yes + no - 1) * disagreed / (2 * yes * no)
 
 
-def _raters(ratings: Sequence[tuple[str, str, bool]], outcome: Mapping[str, float]) -> tuple[Rater, ...]:
+def _raters(
+    ratings: Sequence[tuple[str, str, bool]], outcome: Mapping[str, float]
+) -> tuple[Rater, ...]:
     known = {lead: outcome[lead] for lead, _, _ in ratings if lead in outcome}
     if min(sum(known.values()), len(known) - sum(known.values())) < LEAST:
         return ()
@@ -119,11 +136,16 @@ def _raters(ratings: Sequence[tuple[str, str, bool]], outcome: Mapping[str, floa
     fate = np.array([known.get(lead, np.nan) for lead in leads])
     rates = error_rates(of.astype(np.int64), by.astype(np.int64), yes, fate)[0]
     counts = np.bincount(by)
-    told = [Rater(str(people[i]), int(counts[i]), float(rates[i, 1]), float(rates[i, 0])) for i in range(len(people))]
+    told = [
+        Rater(str(people[i]), int(counts[i]), float(rates[i, 1]), float(rates[i, 0]))
+        for i in range(len(people))
+    ]
     return tuple(sorted(told, key=lambda rater: (-rater.opinions, rater.by)))
 
 
-def error_rates(lead: IntArray, by: IntArray, accepted: FloatArray, fate: FloatArray) -> tuple[FloatArray, FloatArray]:
+def error_rates(
+    lead: IntArray, by: IntArray, accepted: FloatArray, fate: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Rates of accepting (people, 2), for leads lost and won, and the chance of being won of each lead (leads,).
 
     The m opinions are `accepted` (m,) by person `by` on `lead`, both counted from 0; `fate` (leads,) is 1, 0, or NaN for open.

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from winnable.data.features.training_rows import outcomes, take_snapshots
+from winnable.data.features.training_rows import build_training_rows, outcomes
 from winnable.data.feedback.agreement import Agreement, Share, agreement
 from winnable.data.feedback.merge import Fate, WithFeedback, with_feedback
 from winnable.data.ingestion.crm import latest_moment
-from winnable.definition.decide.gate import drawn_by_lot
+from winnable.definition.decide.gate import randomly_selected
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ByLot:
+class RandomSample:
     """Leads that sales works whatever their score: `drawn` of them below the gate, and of those with an outcome the share won.
 
     It is the only honest look below the gate: `expected` is what the scores promised of the same leads, on average.
@@ -41,7 +41,7 @@ class ByLot:
 
 
 @dataclass(frozen=True)
-class Heard:
+class FeedbackEffect:
     """A CRM with what sales told, and what it changed: `rows` training rows have another outcome, or one that was not known;
     `wins` of them are won now."""
 
@@ -50,7 +50,7 @@ class Heard:
     rows: int
     wins: int
     opinions: Agreement
-    by_lot: ByLot
+    by_lot: RandomSample
 
     @property
     def crm(self) -> Crm:
@@ -78,43 +78,66 @@ class Heard:
         return [*outcomes, *_opinions_told(self.opinions), *_lot_told(self.by_lot)]
 
 
-def hear(definition: Definition, crm: Crm, store: Path, environment: Mapping[str, str] = os.environ) -> Heard:
+def load_and_apply_labels(
+    definition: Definition, crm: Crm, store: Path, environment: Mapping[str, str] = os.environ
+) -> FeedbackEffect:
     """What the labels in a store say of this history; nothing where the store has none. `StoreError` if they cannot be read."""
     from winnable.data.feedback.store.database import DATABASE_URL, FILE
 
     if DATABASE_URL not in environment and not (store / FILE).exists():
-        return weigh(definition, crm, (), ())
+        return apply_labels(definition, crm, (), ())
     from winnable.data.feedback.store.store import FeedbackStore
 
     feedback = FeedbackStore.open(store)
     try:
-        return weigh(definition, crm, feedback.labels(), feedback.handed_over())
+        return apply_labels(definition, crm, feedback.labels(), feedback.handed_over())
     finally:
         feedback.close()
 
 
-def weigh(definition: Definition, crm: Crm, labels: Sequence[Label], handed_over: Sequence[HandedOver]) -> Heard:
+def apply_labels(
+    definition: Definition, crm: Crm, labels: Sequence[Label], handed_over: Sequence[HandedOver]
+) -> FeedbackEffect:
     """The history with these labels, and what they and the leads that were handed over tell."""
     merged = with_feedback(definition, crm, labels) if labels else WithFeedback(crm, {}, (), {})
     fate = outcomes(definition, merged.crm)
-    outcome = {lead: float(won) for lead, won in zip(merged.crm.leads["@id"], fate, strict=True) if not np.isnan(won)}
+    outcome = {
+        lead: float(won)
+        for lead, won in zip(merged.crm.leads["@id"], fate, strict=True)
+        if not np.isnan(won)
+    }
     rows, wins = _changed(definition, crm, merged.crm) if merged.learned else (0, 0)
-    return Heard(merged, len(labels), rows, wins, agreement(merged.opinions, outcome), _by_lot(handed_over, outcome))
+    return FeedbackEffect(
+        merged,
+        len(labels),
+        rows,
+        wins,
+        agreement(merged.opinions, outcome),
+        _by_lot(handed_over, outcome),
+    )
 
 
 def _changed(definition: Definition, before: Crm, after: Crm) -> tuple[int, int]:
     """How many training rows teach something else than before, and how many of these a win."""
     known = []
     for crm in (before, after):
-        rows = take_snapshots(definition, crm, latest_moment(crm))
+        rows = build_training_rows(definition, crm, latest_moment(crm))
         rows = rows.take(rows.known)
-        known.append(dict(zip(zip(rows.leads.tolist(), rows.as_of.tolist(), strict=True), rows.won.tolist(), strict=True)))
+        known.append(
+            dict(
+                zip(
+                    zip(rows.leads.tolist(), rows.as_of.tolist(), strict=True),
+                    rows.won.tolist(),
+                    strict=True,
+                )
+            )
+        )
     old, new = known
     moved = [won for row, won in new.items() if old.get(row) != won]
     return len(moved) + len(old.keys() - new.keys()), int(sum(moved))
 
 
-def _by_lot(handed_over: Sequence[HandedOver], outcome: Mapping[str, float]) -> ByLot:
+def _by_lot(handed_over: Sequence[HandedOver], outcome: Mapping[str, float]) -> RandomSample:
     """The leads that were handed over by lot alone, by the first score that says so.
 
     Where sales has a capacity, the lot may also fall on a lead that would have been among the best; it is not counted if its
@@ -122,36 +145,45 @@ def _by_lot(handed_over: Sequence[HandedOver], outcome: Mapping[str, float]) -> 
     """
     bars: dict[tuple[str, datetime], float] = {}
     for each in handed_over:
-        if not drawn_by_lot(each.because):
+        if not randomly_selected(each.because):
             week = (each.version, each.as_of)
             bars[week] = min(bars.get(week, 1.0), each.probability)
     first: dict[str, float] = {}
     for each in handed_over:
-        if drawn_by_lot(each.because) and each.probability < bars.get((each.version, each.as_of), 1.0):
+        if randomly_selected(each.because) and each.probability < bars.get(
+            (each.version, each.as_of), 1.0
+        ):
             first.setdefault(each.lead_id, each.probability)
     resolved = [lead for lead in first if lead in outcome]
     won = Share.of(int(sum(outcome[lead] for lead in resolved)), len(resolved))
-    return ByLot(len(first), won, float(np.mean([first[lead] for lead in resolved])) if resolved else None)
+    return RandomSample(
+        len(first), won, float(np.mean([first[lead] for lead in resolved])) if resolved else None
+    )
 
 
-def _outcomes_told(heard: Heard) -> list[str]:
+def _outcomes_told(heard: FeedbackEffect) -> list[str]:
     fates = heard.merged.fates
     says = [f"{heard.labels:,} labels by sales were heard."]
     if heard.merged.learned:
         says.append(
-            f"{heard.merged.learned:,} leads are won or lost by what sales told before the CRM did; "
-            f"{heard.rows:,} training rows changed, {heard.wins:,} of them won."
+            f"{heard.merged.learned:,} leads are won or lost by what sales told before the CRM did;"
+            f" {heard.rows:,} training rows changed, {heard.wins:,} of them won."
         )
     why: dict[Fate, str] = {
         "later": "is newer than the export and waits for the next one",
         "unknown lead": "is of a lead that the export has not",
         "no such status": "is lost, for which the definition has no status",
     }
-    says += [f"{fates[fate]:,} outcomes: each {reason}." for fate, reason in why.items() if fates.get(fate)]
+    says += [
+        f"{fates[fate]:,} outcomes: each {reason}."
+        for fate, reason in why.items()
+        if fates.get(fate)
+    ]
     if heard.merged.contradictions:
         says.append(
-            f"{len(heard.merged.contradictions):,} leads of which the CRM and sales, or two people, tell different outcomes; "
-            "the CRM counts where it knows one. `winnable feedback conflicts` lists them."
+            f"{len(heard.merged.contradictions):,} leads of which the CRM and sales, or two people,"
+            " tell different outcomes; the CRM counts where it knows one. `winnable feedback"
+            " conflicts` lists them."
         )
     return says
 
@@ -159,25 +191,35 @@ def _outcomes_told(heard: Heard) -> list[str]:
 def _opinions_told(opinions: Agreement) -> list[str]:
     if not opinions.leads:
         return []
-    says = [f"{opinions.leads:,} leads were accepted or rejected. That is an opinion, and never counts as won or lost."]
+    says = [
+        f"{opinions.leads:,} leads were accepted or rejected. That is an opinion, and never counts"
+        " as won or lost."
+    ]
     accepted, rejected = opinions.accepted_won, opinions.rejected_won
     if accepted.trials and rejected.trials:
-        telling = "accepting tells something" if opinions.telling else "too few or too close to say that accepting tells anything"
-        says.append(f"Of accepted leads {_share_told(accepted)} were won, of rejected ones {_share_told(rejected)}: {telling}.")
+        telling = (
+            "accepting tells something"
+            if opinions.telling
+            else "too few or too close to say that accepting tells anything"
+        )
+        says.append(
+            f"Of accepted leads {_share_told(accepted)} were won, of rejected ones"
+            f" {_share_told(rejected)}: {telling}."
+        )
     if opinions.alpha is not None:
         says.append(
-            f"Where several people answered ({opinions.several:,} leads) they agree to alpha {opinions.alpha:.2f} "
-            "(1: always, 0: no more than by chance)."
+            f"Where several people answered ({opinions.several:,} leads) they agree to alpha"
+            f" {opinions.alpha:.2f} (1: always, 0: no more than by chance)."
         )
     return says
 
 
-def _lot_told(by_lot: ByLot) -> list[str]:
+def _lot_told(by_lot: RandomSample) -> list[str]:
     if not by_lot.won.trials or by_lot.expected is None:
         return []
     return [
-        f"Of {by_lot.drawn:,} leads below the gate that were worked by lot {_share_told(by_lot.won)} were won; "
-        f"the scores said {100 * by_lot.expected:.1f} %."
+        f"Of {by_lot.drawn:,} leads below the gate that were worked by lot"
+        f" {_share_told(by_lot.won)} were won; the scores said {100 * by_lot.expected:.1f} %."
     ]
 
 

@@ -13,7 +13,16 @@ from winnable.definition.decide.junk import contact_columns
 from winnable.definition.schema import Definition
 
 _OWNER = {
-    *("owner", "ownername", "owneralias", "ownerid", "leadowner", "contactowner", "dealowner", "opportunityowner"),
+    *(
+        "owner",
+        "ownername",
+        "owneralias",
+        "ownerid",
+        "leadowner",
+        "contactowner",
+        "dealowner",
+        "opportunityowner",
+    ),
     *("hubspotowner", "hubspotownerid", "salesperson", "salesrep", "assignedto", "userid"),
 }
 
@@ -23,7 +32,7 @@ LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Nameplate:
+class LeadDisplay:
     """What one lead is called. `person` is the key of `definition.people`, for comparing."""
 
     name: str | None
@@ -33,7 +42,7 @@ class Nameplate:
 
 
 @dataclass(frozen=True)
-class Nameplates:
+class LeadDisplayColumns:
     """The columns of an export, or of a request, that name its leads."""
 
     person: str | None
@@ -43,18 +52,25 @@ class Nameplates:
     source: str | None
 
     @classmethod
-    def among(cls, definition: Definition, columns: Iterable[str]) -> "Nameplates":
+    def among(cls, definition: Definition, columns: Iterable[str]) -> "LeadDisplayColumns":
         """The columns that tell, among those that are there."""
         there, roles = tuple(columns), definition.columns
-        owner = roles.owner or next((name for name in there if re.sub(r"[^a-z0-9]", "", name.lower()) in _OWNER), None)
+        owner = roles.owner or next(
+            (name for name in there if re.sub(r"[^a-z0-9]", "", name.lower()) in _OWNER), None
+        )
         company = next((name for name in there if is_company(name)), None)
-        return cls(roles.person, contact_columns(definition.junk, there).name, company, owner, roles.source)
+        return cls(
+            roles.person, contact_columns(definition.junk, there).name, company, owner, roles.source
+        )
 
-    def of(self, lead: Mapping[str, object]) -> Nameplate:
+    def of(self, lead: Mapping[str, object]) -> LeadDisplay:
         """The nameplate of a lead, by its columns."""
-        name = " ".join(filter(None, (self._text(lead, column) for column in self.names)))[:LONGEST] or None
+        name = (
+            " ".join(filter(None, (self._text(lead, column) for column in self.names)))[:LONGEST]
+            or None
+        )
         company = self._text(lead, self.company)
-        return Nameplate(
+        return LeadDisplay(
             ", ".join(filter(None, (name, company))) or None,
             self._text(lead, self.owner),
             self._text(lead, self.source),

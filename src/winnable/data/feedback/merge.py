@@ -19,7 +19,9 @@ from winnable.data.feedback.store.records import OPINIONS, OUTCOMES, Label, last
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.definition.schema import ANYTHING, Definition
 
-Fate = Literal["agreed", "closed", "dated", "contradicted", "later", "unknown lead", "no such status"]
+Fate = Literal[
+    "agreed", "closed", "dated", "contradicted", "later", "unknown lead", "no such status"
+]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ class _Merging:
     def __init__(self, definition: Definition, crm: Crm) -> None:
         self._crm, self._definition = crm, definition
         self._row = {lead_id: row for row, lead_id in enumerate(crm.leads["@id"])}
-        self._status: list[str | None] = crm.leads["@status"].astype(object).where(crm.leads["@status"].notna(), None).to_list()
+        self._status: list[str | None] = (
+            crm.leads["@status"].astype(object).where(crm.leads["@status"].notna(), None).to_list()
+        )
         self._closed = crm.leads["@closed"].to_list() if "@closed" in crm.leads else None
         self._created = crm.leads["@created"].to_list() if "@created" in crm.leads else None
         self._present = latest_moment(crm)
@@ -117,7 +121,10 @@ class _Merging:
 
     def _at(self, row: int, label: Label) -> pd.Timestamp:
         """When the label was so; never before the lead came to be."""
-        at, created = pd.Timestamp(label.moment), None if self._created is None else self._created[row]
+        at, created = (
+            pd.Timestamp(label.moment),
+            None if self._created is None else self._created[row],
+        )
         return at if created is None or pd.isna(created) else max(at, created)
 
     def result(self) -> Crm:
@@ -127,7 +134,9 @@ class _Merging:
         if roles.status in leads and self._definition.outcome.won != (ANYTHING,):
             leads[roles.status] = leads["@status"]
         if self._closed is not None:
-            leads["@closed"] = pd.Series(self._closed, index=leads.index, dtype=self._crm.leads["@closed"].dtype)
+            leads["@closed"] = pd.Series(
+                self._closed, index=leads.index, dtype=self._crm.leads["@closed"].dtype
+            )
         return replace(self._crm, leads=leads, history=self._history())
 
     def _history(self) -> pd.DataFrame | None:
@@ -139,4 +148,6 @@ class _Merging:
         told = pd.DataFrame({"@id": ids, "@at": at, "@field": status, "@old": old, "@new": new})
         told = told.reindex(columns=history.columns).astype(history.dtypes.to_dict())
         joined = pd.concat([history, told], ignore_index=True)
-        return joined.iloc[np.lexsort((joined["@at"], joined["@field"], joined["@id"]))].reset_index(drop=True)
+        return joined.iloc[
+            np.lexsort((joined["@at"], joined["@field"], joined["@id"]))
+        ].reset_index(drop=True)

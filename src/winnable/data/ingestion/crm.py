@@ -65,11 +65,20 @@ def read_crm(
     """
     present = pd.Timestamp.now("UTC") if now is None else now
     findings = Findings()
-    lead_rows = read_leads(definition, leads, findings, present, for_training=for_training, day_first=day_first)
+    lead_rows = read_leads(
+        definition, leads, findings, present, for_training=for_training, day_first=day_first
+    )
     events = EventReader(definition, lead_rows, findings, present, for_training)
     activity_rows = None if activities is None else events.activities(activities)
     change_rows = None if history is None else events.changes(history)
-    return Crm(lead_rows, activity_rows, change_rows, findings.rejects(), tuple(findings.notes), tuple(events.seen))
+    return Crm(
+        lead_rows,
+        activity_rows,
+        change_rows,
+        findings.rejects(),
+        tuple(findings.notes),
+        tuple(events.seen),
+    )
 
 
 def latest_moment(crm: Crm, now: pd.Timestamp | None = None) -> pd.Timestamp | None:
@@ -79,7 +88,9 @@ def latest_moment(crm: Crm, now: pd.Timestamp | None = None) -> pd.Timestamp | N
         times[times <= present].max()
         for table in (crm.leads, crm.activities, crm.history)
         if table is not None
-        for times in (table[name] for name in ("@created", "@closed", "@at", "@recorded") if name in table)
+        for times in (
+            table[name] for name in ("@created", "@closed", "@at", "@recorded") if name in table
+        )
     ]
     seen = [moment for moment in crm.seen if moment <= present]
     return max((moment for moment in [*newest, *seen] if not pd.isna(moment)), default=None)

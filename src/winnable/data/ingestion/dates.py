@@ -23,7 +23,12 @@ _WITH_TIME = r":|[0-9][hTt][0-9]|^[0-9]{10,}"
 
 
 def read_dates(
-    columns: "Mapping[str, pd.Series[str]]", table: str, findings: Findings, *, strict: bool, usual: bool | None = None
+    columns: "Mapping[str, pd.Series[str]]",
+    table: str,
+    findings: Findings,
+    *,
+    strict: bool,
+    usual: bool | None = None,
 ) -> "dict[str, pd.Series[pd.Timestamp]]":
     """Each column as datetime64[us, UTC]; NaT where nothing stands or what stands is no date.
 
@@ -31,7 +36,9 @@ def read_dates(
     DataError if `strict` and a column is unreadable as a whole; the message shows the form of the values, never the values.
     """
     orders = {role: day_order(column) for role, column in columns.items()}
-    siblings = next((order.day_first for order in orders.values() if order.day_first is not None), usual)
+    siblings = next(
+        (order.day_first for order in orders.values() if order.day_first is not None), usual
+    )
     moments = {}
     for role, column in columns.items():
         order = orders[role]
@@ -39,13 +46,15 @@ def read_dates(
         moments[role] = parse_moments(column, bool(first))
         if order.either and first is None:
             findings.note(
-                f"{table}: in '{column.name}' nothing tells whether 3/4/2024 is the 3rd of April or the 4th of March; "
-                "it was read as month first. Dates as 2024-03-04 leave no doubt."
+                f"{table}: in '{column.name}' nothing tells whether 3/4/2024 is the 3rd of April or"
+                " the 4th of March; it was read as month first. Dates as 2024-03-04 leave no"
+                " doubt."
             )
         elif order.only_day and order.only_month:
             findings.note(
-                f"{table}: '{column.name}' mixes dates with the day first ({order.only_day} values) and the month first "
-                f"({order.only_month}); where both are possible, the {'day' if first else 'month'} was read first."
+                f"{table}: '{column.name}' mixes dates with the day first ({order.only_day} values)"
+                f" and the month first ({order.only_month}); where both are possible, the"
+                f" {'day' if first else 'month'} was read first."
             )
         _note_mixed_zones(column, table, findings)
         if strict:
@@ -53,7 +62,9 @@ def read_dates(
     return moments
 
 
-def ends_of_days(column: "pd.Series[str]", moments: "pd.Series[pd.Timestamp]") -> "pd.Series[pd.Timestamp]":
+def ends_of_days(
+    column: "pd.Series[str]", moments: "pd.Series[pd.Timestamp]"
+) -> "pd.Series[pd.Timestamp]":
     """By when what is dated so had surely happened: a date without a time of day, as the last microsecond of that day.
 
     Where all times of a column are midnights, they are such dates as well, however they are written.
@@ -76,15 +87,18 @@ def _note_mixed_zones(column: "pd.Series[str]", table: str, findings: Findings) 
         )
 
 
-def _refuse_unreadable(column: "pd.Series[str]", moments: "pd.Series[pd.Timestamp]", table: str) -> None:
+def _refuse_unreadable(
+    column: "pd.Series[str]", moments: "pd.Series[pd.Timestamp]", table: str
+) -> None:
     present = int(column.notna().sum())
     failed = column[column.notna() & moments.isna()]
     if len(failed) > UNREADABLE_SHARE * present:
         forms = Counter(shape(value) for value in failed.iloc[:10_000])
         shown = ", ".join(f"'{form}'" for form, _ in forms.most_common(3))
         raise DataError(
-            f"{table}: the column '{column.name}' cannot be read as dates: {len(failed)} of {present} values failed. They look "
-            f"like {shown} (9 for a digit, a for a letter); dates such as 2024-03-31, 31/03/2024 or 31 Mar 2024 were expected."
+            f"{table}: the column '{column.name}' cannot be read as dates: {len(failed)} of"
+            f" {present} values failed. They look like {shown} (9 for a digit, a for a letter);"
+            " dates such as 2024-03-31, 31/03/2024 or 31 Mar 2024 were expected."
         )
 
 

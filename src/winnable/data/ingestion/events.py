@@ -19,17 +19,32 @@ from winnable.definition.schema import Definition
 from winnable.errors import DataError
 
 _NAMES = {
-    "lead": "leadid lead leadorcontactid whoid prospectid contactid recordid parentid personid opportunityid dealid caseid",
-    "at": "at occurredat occurred happenedat timestamp eventtimestamp activitydate activitytime activitydatetime eventdate "
-    "eventtime datetime time date changedat changedate changedon modifiedat modifiedon createdat createdon createddate created",
-    "kind": "kind type activitytype activitykind eventtype eventkind activity event eventname activityname",
+    "lead": (
+        "leadid lead leadorcontactid whoid prospectid contactid recordid parentid personid"
+        " opportunityid dealid caseid"
+    ),
+    "at": (
+        "at occurredat occurred happenedat timestamp eventtimestamp activitydate activitytime"
+        " activitydatetime eventdate eventtime datetime time date changedat changedate changedon"
+        " modifiedat modifiedon createdat createdon createddate created"
+    ),
+    "kind": (
+        "kind type activitytype activitykind eventtype eventkind activity event eventname"
+        " activityname"
+    ),
     "recorded": "recorded recordedat recordedon loadedat insertedat ingestedat syncedat",
     "field": "field fieldname property propertyname attribute column columnname",
     "old": "old oldvalue from fromvalue previous previousvalue before valuebefore",
     "new": "new newvalue to tovalue after valueafter value",
 }
 """What CRMs call the columns, without blanks, capitals and punctuation, the surest names first."""
-_MEANT = {"lead": "the lead's id", "at": "the time", "kind": "the kind", "field": "the field's name", "new": "the new value"}
+_MEANT = {
+    "lead": "the lead's id",
+    "at": "the time",
+    "kind": "the kind",
+    "field": "the field's name",
+    "new": "the new value",
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +71,10 @@ class EventReader:
             events = events.assign(**{"@recorded": _known(events)})
         kindless = int(events["@kind"].isna().sum())
         if kindless:
-            self.findings.note(f"activities: {counted(kindless, 'row')} without a kind; counted under none of the kinds.")
+            self.findings.note(
+                f"activities: {counted(kindless, 'row')} without a kind; counted under none of the"
+                " kinds."
+            )
         self._note_early("activities", events, "kept, early touches")
         return _sorted(events.drop(columns="@until"), [])
 
@@ -67,38 +85,68 @@ class EventReader:
         change that was recorded after a later one of the same field never was what the CRM said, and is left out.
         """
         named = self.definition.history
-        given = {"lead": named.lead, "at": named.at, "field": named.field, "old": named.old, "new": named.new}
+        given = {
+            "lead": named.lead,
+            "at": named.at,
+            "field": named.field,
+            "old": named.old,
+            "new": named.new,
+        }
         events = self._events("history", source, {**given, "recorded": named.recorded})
         fieldless = events["@field"].isna()
-        self.findings.reject("history", events.index[fieldless], events.loc[fieldless, "@id"], "it names no field")
+        self.findings.reject(
+            "history", events.index[fieldless], events.loc[fieldless, "@id"], "it names no field"
+        )
         changes = events[~fieldless]
         self._note_early("history", changes, "kept, what was so before")
-        known = changes.assign(**{"@happened": changes["@at"], "@at": _known(changes)}).drop(columns="@until")
+        known = changes.assign(**{"@happened": changes["@at"], "@at": _known(changes)}).drop(
+            columns="@until"
+        )
         changes = _sorted(known, ["@field"])
-        overtaken = changes["@happened"] < changes.groupby(["@id", "@field"], sort=False)["@happened"].cummax()
+        overtaken = (
+            changes["@happened"]
+            < changes.groupby(["@id", "@field"], sort=False)["@happened"].cummax()
+        )
         if overtaken.any():
-            self.findings.note(f"history: {counted(int(overtaken.sum()), 'change')} recorded after a later one; left out.")
+            self.findings.note(
+                f"history: {counted(int(overtaken.sum()), 'change')} recorded after a later one;"
+                " left out."
+            )
         changes = changes[~overtaken].drop(columns="@happened")
         if "@old" not in changes:
-            self.findings.note("history: it keeps no old values; the value that was new before was taken.")
-            changes["@old"] = changes.groupby(["@id", "@field"], sort=False)["@new"].shift().astype("str")
+            self.findings.note(
+                "history: it keeps no old values; the value that was new before was taken."
+            )
+            changes["@old"] = (
+                changes.groupby(["@id", "@field"], sort=False)["@new"].shift().astype("str")
+            )
         return changes
 
     def _events(self, kind: str, source: Source, given: Mapping[str, str | None]) -> pd.DataFrame:
         """The table's usable rows, with its roles under reserved names."""
         id_column = self.definition.columns.id
         if id_column is None:
-            raise DataError(f"{kind}: the definition names no id column of the leads, so no row can be tied to a lead; name it.")
+            raise DataError(
+                f"{kind}: the definition names no id column of the leads, so no row can be tied to"
+                " a lead; name it."
+            )
         table = read_source(source, kind)
         for note in table.notes:
             self.findings.note(note)
         self.findings.reject(kind, pd.Index(list(table.broken)), None, list(table.broken.values()))
         roles = _roles(kind, given, table, id_column)
         frame = table.data
-        dated: dict[str, pd.Series[str]] = {role: frame[roles[role]] for role in ("at", "recorded") if role in roles}
+        dated: dict[str, pd.Series[str]] = {
+            role: frame[roles[role]] for role in ("at", "recorded") if role in roles
+        }
         dates = read_dates(dated, table.name, self.findings, strict=True)
         words = {role: frame[name] for role, name in roles.items() if role not in dates}
-        frame = frame.assign(**{"@id" if role == "lead" else f"@{role}": column for role, column in {**words, **dates}.items()})
+        frame = frame.assign(
+            **{
+                "@id" if role == "lead" else f"@{role}": column
+                for role, column in {**words, **dates}.items()
+            }
+        )
         known = self._known(frame["@id"])
         faults = [
             (frame["@id"].isna(), "it names no lead"),
@@ -111,49 +159,75 @@ class EventReader:
         if self.for_training:
             self._refuse_strangers(frame, known, table, roles["lead"])
             faults.append((~known, "no lead that can be used has this id"))
-        usable = self.findings.sift(kind, frame, faults)
+        usable = self.findings.keep_usable(kind, frame, faults)
         self.seen.append(frame.loc[usable, "@at"].max())
         events = frame[usable & known]
-        until = {role: ends_of_days(dated[role][events.index], events[f"@{role}"]) for role in dates}
+        until = {
+            role: ends_of_days(dated[role][events.index], events[f"@{role}"]) for role in dates
+        }
         if days := int((until["at"] != events["@at"]).sum()):
-            self.findings.note(f"{kind}: {counted(days, 'date')} without a time of day; known from the end of that day on.")
+            self.findings.note(
+                f"{kind}: {counted(days, 'date')} without a time of day; known from the end of that"
+                " day on."
+            )
         if "recorded" in until and (blank := int(until["recorded"].isna().sum())):
             self.findings.note(
-                f"{kind}: {counted(blank, 'row')} without a time of recording that can be read; known when it happened."
+                f"{kind}: {counted(blank, 'row')} without a time of recording that can be read;"
+                " known when it happened."
             )
-        return events.assign(**{"@until": until.pop("at"), **{f"@{role}": moments for role, moments in until.items()}})
+        return events.assign(
+            **{
+                "@until": until.pop("at"),
+                **{f"@{role}": moments for role, moments in until.items()},
+            }
+        )
 
     def _note_early(self, table: str, events: pd.DataFrame, kept: str) -> None:
         """Say how many rows are older than their lead."""
         if "@created" not in self.leads:
             return
-        before = int((events["@until"].to_numpy(dtype="datetime64[us]") < self._created_of(events["@id"])).sum())
+        before = int(
+            (
+                events["@until"].to_numpy(dtype="datetime64[us]") < self._created_of(events["@id"])
+            ).sum()
+        )
         if before:
-            self.findings.note(f"{table}: {counted(before, 'row')} from before the lead was created; {kept}.")
+            self.findings.note(
+                f"{table}: {counted(before, 'row')} from before the lead was created; {kept}."
+            )
 
     def _known(self, ids: "pd.Series[str]") -> "pd.Series[bool]":
         """Whether each row belongs to one of the leads. Each different id is looked up once."""
         leads = set(self.leads["@id"].dropna())
         codes, distinct = pd.factorize(ids)
-        return pd.Series(np.array([*(each in leads for each in distinct), False])[codes], index=ids.index)
+        return pd.Series(
+            np.array([*(each in leads for each in distinct), False])[codes], index=ids.index
+        )
 
     def _created_of(self, ids: "pd.Series[str]") -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
         """When the lead of each row was created; NaT where nobody knows. Each different id is looked up once."""
-        created = self.leads.dropna(subset=["@id"]).drop_duplicates("@id").set_index("@id")["@created"]
+        created = (
+            self.leads.dropna(subset=["@id"]).drop_duplicates("@id").set_index("@id")["@created"]
+        )
         codes, distinct = pd.factorize(ids)
         return created.reindex(distinct).to_numpy(dtype="datetime64[us]")[codes]
 
-    def _refuse_strangers(self, frame: pd.DataFrame, known: "pd.Series[bool]", table: TextTable, column: str) -> None:
+    def _refuse_strangers(
+        self, frame: pd.DataFrame, known: "pd.Series[bool]", table: TextTable, column: str
+    ) -> None:
         """Raise DataError if there are leads and rows, but no row belongs to a lead."""
         mine, theirs = frame["@id"].dropna(), self.leads["@id"].dropna()
         if len(mine) and len(theirs) and not known.any():
             raise DataError(
-                f"{table.name}: none of the {counted(len(frame), 'row')} belongs to a lead: '{column}' holds values like "
-                f"'{shape(mine.iloc[0])}', the leads' ids are like '{shape(theirs.iloc[0])}'. Name the right columns."
+                f"{table.name}: none of the {counted(len(frame), 'row')} belongs to a lead:"
+                f" '{column}' holds values like '{shape(mine.iloc[0])}', the leads' ids are like"
+                f" '{shape(theirs.iloc[0])}'. Name the right columns."
             )
 
 
-def _roles(kind: str, given: Mapping[str, str | None], table: TextTable, id_column: str) -> dict[str, str]:
+def _roles(
+    kind: str, given: Mapping[str, str | None], table: TextTable, id_column: str
+) -> dict[str, str]:
     """Which column plays which role: the one that the definition names, else the one with the surest of the usual names."""
     columns = list(table.data.columns)
     by_plain: dict[str, str] = {}
@@ -163,14 +237,23 @@ def _roles(kind: str, given: Mapping[str, str | None], table: TextTable, id_colu
     for role, name in given.items():
         if name is not None and name not in columns:
             where = f"which the definition names as {kind}.{role}"
-            raise DataError(f"{table.name}: there is no column '{name}', {where}; {nearest(name, columns)}")
+            raise DataError(
+                f"{table.name}: there is no column '{name}', {where}; {nearest(name, columns)}"
+            )
         usual = [_plain(id_column)] if role == "lead" else []
         usual += _NAMES[role].split()
-        free = (by_plain[each] for each in usual if each in by_plain and by_plain[each] not in roles.values())
+        free = (
+            by_plain[each]
+            for each in usual
+            if each in by_plain and by_plain[each] not in roles.values()
+        )
         found = name or next(free, None)
         if found is None and role not in ("recorded", "old"):
             mend = f"name it in the definition as {kind}.{role}"
-            raise DataError(f"{table.name}: no column is recognised as {_MEANT[role]}; {mend}. Its columns: {listed(columns)}.")
+            raise DataError(
+                f"{table.name}: no column is recognised as {_MEANT[role]}; {mend}. Its columns:"
+                f" {listed(columns)}."
+            )
         if found is not None:
             roles[role] = found
     return roles
@@ -178,7 +261,11 @@ def _roles(kind: str, given: Mapping[str, str | None], table: TextTable, id_colu
 
 def _known(events: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
     """When each row was known: it had surely happened and, where that is told, it was recorded."""
-    return events["@until"] if "@recorded" not in events else events[["@until", "@recorded"]].max(axis=1)
+    return (
+        events["@until"]
+        if "@recorded" not in events
+        else events[["@until", "@recorded"]].max(axis=1)
+    )
 
 
 def _plain(name: str) -> str:

@@ -34,14 +34,26 @@ def read_leads(
     if table.broken:
         findings.reject("leads", pd.Index(list(table.broken)), None, list(table.broken.values()))
     frame = table.data if for_training else table.data.reindex(range(table.size))
-    ids = frame[roles["id"]] if "id" in roles else pd.Series(frame.index.astype("str"), index=frame.index, dtype="str")
-    words = {f"@{role}": frame[name] for role, name in roles.items() if role not in ("id", "created", "closed")}
-    dated: dict[str, pd.Series[str]] = {role: frame[roles[role]] for role in ("created", "closed") if role in roles}
+    ids = (
+        frame[roles["id"]]
+        if "id" in roles
+        else pd.Series(frame.index.astype("str"), index=frame.index, dtype="str")
+    )
+    words = {
+        f"@{role}": frame[name]
+        for role, name in roles.items()
+        if role not in ("id", "created", "closed")
+    }
+    dated: dict[str, pd.Series[str]] = {
+        role: frame[roles[role]] for role in ("created", "closed") if role in roles
+    }
     if "@status" in words and definition.outcome.won == (ANYTHING,):
         # The column is no status but something that only won leads have, such as the date of winning.
         words["@status"] = words["@status"].mask(words["@status"].notna(), ANYTHING)
     moments = read_dates(dated, table.name, findings, strict=for_training, usual=day_first)
-    frame = frame.assign(**{"@id": ids}, **words, **{f"@{role}": moment for role, moment in moments.items()})
+    frame = frame.assign(
+        **{"@id": ids}, **words, **{f"@{role}": moment for role, moment in moments.items()}
+    )
     if not for_training:
         if "closed" in dated:  # in an open lead it is what somebody expects
             ended = (
@@ -54,22 +66,47 @@ def read_leads(
     return _checked_for_training(definition, frame, dated, findings, now)
 
 
-def _roles(definition: Definition, table: TextTable, findings: Findings, *, for_training: bool) -> dict[str, str]:
+def _roles(
+    definition: Definition, table: TextTable, findings: Findings, *, for_training: bool
+) -> dict[str, str]:
     """The role columns that the table has. What is missing is an error where it is needed, else a note."""
     columns = list(table.data.columns)
-    reserved = [name for name in columns if name.startswith("@") and name[1:] in (*ROLES, "recorded")]
+    reserved = [
+        name for name in columns if name.startswith("@") and name[1:] in (*ROLES, "recorded")
+    ]
     if reserved:
-        raise DataError(f"{table.name}: a column is called '{reserved[0]}', a name that winnable keeps for itself; rename it.")
-    named = {role: str(name) for role in ROLES if (name := getattr(definition.columns, role)) is not None}
+        raise DataError(
+            f"{table.name}: a column is called '{reserved[0]}', a name that winnable keeps for"
+            " itself; rename it."
+        )
+    named = {
+        role: str(name) for role in ROLES if (name := getattr(definition.columns, role)) is not None
+    }
     for role, name in named.items():
         if name in table.doubled:
-            raise DataError(f"{table.name}: the column '{name}' ({role}) stands more than once in the header; remove one.")
+            raise DataError(
+                f"{table.name}: the column '{name}' ({role}) stands more than once in the header;"
+                " remove one."
+            )
         if name not in columns and (for_training or role == "id"):
-            raise DataError(f"{table.name}: there is no column '{name}', the definition's {role}; {nearest(name, columns)}")
-    others = dict.fromkeys([*named.values(), *definition.columns.fixed, *definition.columns.ignore, *definition.fields()])
+            raise DataError(
+                f"{table.name}: there is no column '{name}', the definition's {role};"
+                f" {nearest(name, columns)}"
+            )
+    others = dict.fromkeys(
+        [
+            *named.values(),
+            *definition.columns.fixed,
+            *definition.columns.ignore,
+            *definition.fields(),
+        ]
+    )
     lacking = [name for name in others if name not in columns]
     if lacking:
-        findings.note(f"{table.name}: it has no {listed(lacking)}, which the definition names; {nearest(lacking[0], columns)}")
+        findings.note(
+            f"{table.name}: it has no {listed(lacking)}, which the definition names;"
+            f" {nearest(lacking[0], columns)}"
+        )
     return {role: name for role, name in named.items() if name in columns}
 
 
@@ -78,7 +115,11 @@ def nearest(name: str, columns: Iterable[str]) -> str:
     plain = {column.casefold(): column for column in columns}
     close = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.6)
     all_of_them = listed(plain.values())
-    return f"nearest is '{plain[close[0]]}'. Its columns: {all_of_them}." if close else f"its columns: {all_of_them}."
+    return (
+        f"nearest is '{plain[close[0]]}'. Its columns: {all_of_them}."
+        if close
+        else f"its columns: {all_of_them}."
+    )
 
 
 def listed(names: Iterable[str]) -> str:
@@ -86,22 +127,35 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _checked_for_scoring(frame: pd.DataFrame, dated: "Mapping[str, pd.Series[str]]", findings: Findings) -> pd.DataFrame:
+def _checked_for_scoring(
+    frame: pd.DataFrame, dated: "Mapping[str, pd.Series[str]]", findings: Findings
+) -> pd.DataFrame:
     """Every row as it is; what hinders scoring one of them is written down."""
     if "created" in dated:
         unreadable = dated["created"].notna() & frame["@created"].isna()
-        findings.reject("leads", frame.index[unreadable], frame.loc[unreadable, "@id"], "the creation date cannot be read")
+        findings.reject(
+            "leads",
+            frame.index[unreadable],
+            frame.loc[unreadable, "@id"],
+            "the creation date cannot be read",
+        )
     nameless = int(frame["@id"].isna().sum())
     if nameless:
         findings.note(f"{counted(nameless, 'lead')} without an id.")
     doubled = int(frame["@id"].dropna().duplicated(keep=False).sum())
     if doubled:
-        findings.note(f"{counted(doubled, 'row')} share their id with another row; each is scored by itself.")
+        findings.note(
+            f"{counted(doubled, 'row')} share their id with another row; each is scored by itself."
+        )
     return frame
 
 
 def _checked_for_training(
-    definition: Definition, frame: pd.DataFrame, dated: "Mapping[str, pd.Series[str]]", findings: Findings, now: pd.Timestamp
+    definition: Definition,
+    frame: pd.DataFrame,
+    dated: "Mapping[str, pd.Series[str]]",
+    findings: Findings,
+    now: pd.Timestamp,
 ) -> pd.DataFrame:
     """The rows that can be learned from."""
     _check_status(definition, frame, findings)
@@ -117,10 +171,12 @@ def _checked_for_training(
     if "closed" in dated:
         closed = _closed_when_resolved(frame, dated["closed"], resolved, findings)
         frame = frame.assign(**{"@closed": closed})
-        faults.append((closed > now + AHEAD, "it is closed, but the closing date lies in the future"))
+        faults.append(
+            (closed > now + AHEAD, "it is closed, but the closing date lies in the future")
+        )
         if "created" in dated:
             faults.append((closed < frame["@created"], "it was closed before it was created"))
-    return _last_of_each_id(frame[findings.sift("leads", frame, faults)], findings)
+    return _last_of_each_id(frame[findings.keep_usable("leads", frame, faults)], findings)
 
 
 def _closed_when_resolved(
@@ -130,13 +186,22 @@ def _closed_when_resolved(
     closed = frame["@closed"]
     expected = int((closed.notna() & ~resolved).sum())
     if expected:
-        findings.note(f"{counted(expected, 'open lead')} with a closing date; taken as what somebody expects, not what happened.")
+        findings.note(
+            f"{counted(expected, 'open lead')} with a closing date; taken as what somebody expects,"
+            " not what happened."
+        )
     undated = int((resolved & written.isna()).sum())
     if undated:
-        findings.note(f"{counted(undated, 'won or lost lead')} without a closing date; kept, though nobody knows when it was.")
+        findings.note(
+            f"{counted(undated, 'won or lost lead')} without a closing date; kept, though nobody"
+            " knows when it was."
+        )
     unreadable = int((resolved & written.notna() & closed.isna()).sum())
     if unreadable:
-        findings.note(f"{counted(unreadable, 'won or lost lead')} with an unreadable closing date; kept as if there were none.")
+        findings.note(
+            f"{counted(unreadable, 'won or lost lead')} with an unreadable closing date; kept as if"
+            " there were none."
+        )
     closed = closed.where(resolved)
     if "@created" in frame:
         created = frame["@created"]
@@ -148,19 +213,30 @@ def _closed_when_resolved(
 def _check_status(definition: Definition, frame: pd.DataFrame, findings: Findings) -> None:
     """Raise DataError if no status is one that the definition knows; note what the definition expects and nobody has."""
     status, outcome = frame["@status"], definition.outcome
-    known = {*outcome.won, *outcome.lost, *(value for stage in definition.stages.values() for value in stage.status)}
+    known = {
+        *outcome.won,
+        *outcome.lost,
+        *(value for stage in definition.stages.values() for value in stage.status),
+    }
     counts = status.value_counts()
     if len(frame) and not known.intersection(counts.index):
-        frequent = ", ".join(f"'{value}' ({times})" for value, times in counts.head(10).items()) or "none at all"
+        frequent = (
+            ", ".join(f"'{value}' ({times})" for value, times in counts.head(10).items())
+            or "none at all"
+        )
         raise DataError(
-            f"no value of the status column '{definition.columns.status}' is known to the definition, which expects "
-            f"{', '.join(map(repr, sorted(known)))}. The most frequent values are {frequent}. Correct [outcome] or the column."
+            f"no value of the status column '{definition.columns.status}' is known to the"
+            f" definition, which expects {', '.join(map(repr, sorted(known)))}. The most frequent"
+            f" values are {frequent}. Correct [outcome] or the column."
         )
     by_plain = {str(value).casefold(): value for value in counts.index}
     for value in (*outcome.won, *outcome.lost):
         twin = by_plain.get(value.casefold())
         if twin is not None and value not in counts.index:
-            findings.note(f"No lead has the status '{value}', but {counted(int(counts[twin]), 'lead')} '{twin}': is it the same?")
+            findings.note(
+                f"No lead has the status '{value}', but {counted(int(counts[twin]), 'lead')}"
+                f" '{twin}': is it the same?"
+            )
     missing = int(status.isna().sum())
     if missing:
         findings.note(f"{counted(missing, 'lead')} without a status; taken as open.")
@@ -172,7 +248,11 @@ def _last_of_each_id(frame: pd.DataFrame, findings: Findings) -> pd.DataFrame:
     if not earlier.any():
         return frame
     same = frame.duplicated(keep="last") & earlier
-    findings.reject("leads", frame.index[same], frame.loc[same, "@id"], "the same row stands again further down")
+    findings.reject(
+        "leads", frame.index[same], frame.loc[same, "@id"], "the same row stands again further down"
+    )
     replaced = earlier & ~same
-    findings.reject("leads", frame.index[replaced], frame.loc[replaced, "@id"], "a later row has the same id")
+    findings.reject(
+        "leads", frame.index[replaced], frame.loc[replaced, "@id"], "a later row has the same id"
+    )
     return frame[~earlier]

@@ -30,7 +30,8 @@ _ISO_MOMENT = (
 )
 _DAY_AND_MONTH = r"^(?P<one>[0-9]{1,2})(?P<mark>[-/.])(?P<two>[0-9]{1,2})(?P<again>[-/.])(?P<year>[0-9]{4}|[0-9]{2})"
 _USUAL_MOMENT = (
-    _DAY_AND_MONTH + r"(?:,? (?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?: ?(?P<half>[AaPp])[Mm])?)?$"
+    _DAY_AND_MONTH + r"(?:,? (?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?:"
+    r" ?(?P<half>[AaPp])[Mm])?)?$"
 )
 
 
@@ -40,8 +41,12 @@ def parse_numbers(column: "pd.Series[str]", decimal: str | None = None) -> "pd.S
     distinct, codes = _distinct(column)
     numbers = np.full(len(distinct) + 1, np.nan)
     usual = _matches(distinct, _USUAL_NUMBER[mark])
-    bare = pc.replace_substring_regex(distinct.filter(pa.array(usual)), "[$€£ ,]" if mark == "." else "[$€£ .]", "")
-    numbers[:-1][usual] = pc.cast(pc.replace_substring(bare, ",", "."), pa.float64()).to_numpy(zero_copy_only=False)
+    bare = pc.replace_substring_regex(
+        distinct.filter(pa.array(usual)), "[$€£ ,]" if mark == "." else "[$€£ .]", ""
+    )
+    numbers[:-1][usual] = pc.cast(pc.replace_substring(bare, ",", "."), pa.float64()).to_numpy(
+        zero_copy_only=False
+    )
     rest = (values.number(value, mark) for value in _words(distinct, ~usual))
     numbers[:-1][~usual] = [np.nan if value is None else value for value in rest]
     return pd.Series(numbers[codes], index=column.index, name=column.name)
@@ -58,7 +63,9 @@ def decimal_mark(column: "pd.Series[str]") -> str:
     return "," if (by_comma & ~by_point).sum() > (by_point & ~by_comma).sum() else "."
 
 
-def parse_moments(column: "pd.Series[str]", day_first: bool | None = None) -> "pd.Series[pd.Timestamp]":
+def parse_moments(
+    column: "pd.Series[str]", day_first: bool | None = None
+) -> "pd.Series[pd.Timestamp]":
     """The column as datetime64[us, UTC], NaT where nothing stands or what stands is no date.
 
     Without `day_first` the column itself decides by the values that leave only one reading; where none does, months come first.
@@ -71,8 +78,12 @@ def parse_moments(column: "pd.Series[str]", day_first: bool | None = None) -> "p
     usual, read = _day_and_month_moments(distinct, first)
     moments[:-1][usual] = read
     others = ~iso & ~usual
-    moments[:-1][others] = _plain_moments(values.moment(value, first) for value in _words(distinct, others))
-    return pd.Series(pd.DatetimeIndex(moments[codes]).tz_localize("UTC"), index=column.index, name=column.name)
+    moments[:-1][others] = _plain_moments(
+        values.moment(value, first) for value in _words(distinct, others)
+    )
+    return pd.Series(
+        pd.DatetimeIndex(moments[codes]).tz_localize("UTC"), index=column.index, name=column.name
+    )
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,9 @@ def day_order(column: "pd.Series[str]") -> DayOrder:
 
 
 def _iso_moments(written: list[str]) -> Moments:
-    read = pd.to_datetime(pd.Series(written, dtype="str"), format="ISO8601", utc=True, errors="coerce")
+    read = pd.to_datetime(
+        pd.Series(written, dtype="str"), format="ISO8601", utc=True, errors="coerce"
+    )
     return np.asarray(read.dt.tz_localize(None), dtype="datetime64[us]")
 
 
@@ -108,13 +121,20 @@ def _day_and_month_moments(distinct: pa.Array, day_first: bool) -> tuple[BoolArr
     """Which values look like 31/3/2024 2:30 PM, and these as moments; the readings of `values.moment`, without its zones."""
     fits = _matches(distinct, _USUAL_MOMENT)
     parts = pc.extract_regex(distinct.filter(pa.array(fits)), _USUAL_MOMENT)
-    one, two, year, hour, minute, second = (_whole(parts, name) for name in ("one", "two", "year", "hour", "minute", "second"))
+    one, two, year, hour, minute, second = (
+        _whole(parts, name) for name in ("one", "two", "year", "hour", "minute", "second")
+    )
     mark, half = pc.struct_field(parts, "mark"), pc.utf8_lower(pc.struct_field(parts, "half"))
     two_digits = _bools(pc.equal(pc.utf8_length(pc.struct_field(parts, "year")), 2))
     year = np.where(two_digits, year + np.where(year < 69, 2000, 1900), year)
     day_leads = (one > 12) | ((two <= 12) & (day_first | _bools(pc.equal(mark, "."))))
     day, month = np.where(day_leads, one, two), np.where(day_leads, two, one)
-    possible = _bools(pc.equal(mark, pc.struct_field(parts, "again"))) & (year >= 1) & (month >= 1) & (month <= 12)
+    possible = (
+        _bools(pc.equal(mark, pc.struct_field(parts, "again")))
+        & (year >= 1)
+        & (month >= 1)
+        & (month <= 12)
+    )
     possible &= (day >= 1) & (minute < 60) & (second < 60)
     by_half = _bools(pc.not_equal(half, ""))
     possible &= np.where(by_half, (hour >= 1) & (hour <= 12), hour < 24)
@@ -122,7 +142,9 @@ def _day_and_month_moments(distinct: pa.Array, day_first: bool) -> tuple[BoolArr
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     days = months.astype("datetime64[D]") + (day - 1)
     possible &= days.astype("datetime64[M]") == months
-    moments = days.astype("datetime64[us]") + ((hour * 60 + minute) * 60 + second).astype("timedelta64[s]")
+    moments = days.astype("datetime64[us]") + ((hour * 60 + minute) * 60 + second).astype(
+        "timedelta64[s]"
+    )
     return fits, np.where(possible, moments, np.datetime64("NaT", "us"))
 
 
@@ -149,7 +171,9 @@ def _plain_moments(moments: Iterable[datetime | None]) -> Moments:
 def _distinct(column: "pd.Series[str]") -> tuple[pa.Array, IntArray]:
     """The different values, and for each row the position of its value, -1 where nothing stands."""
     encoded = _arrow(column).dictionary_encode()
-    return encoded.dictionary, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return encoded.dictionary, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(
+        np.int64
+    )
 
 
 def _arrow(column: "pd.Series[str]") -> pa.Array:

@@ -25,7 +25,13 @@ class Findings:
         """Add a plain sentence for people."""
         self.notes.append(sentence)
 
-    def reject(self, table: str, rows: "pd.Index[int]", ids: "pd.Series[str] | None", reason: str | Sequence[str]) -> None:
+    def reject(
+        self,
+        table: str,
+        rows: "pd.Index[int]",
+        ids: "pd.Series[str] | None",
+        reason: str | Sequence[str],
+    ) -> None:
         """Record rows (their numbers in the source), their ids where there are any, and why they cannot be used."""
         if len(rows):
             known = pd.array([None] * len(rows), dtype="str") if ids is None else ids.array
@@ -35,12 +41,17 @@ class Findings:
                         "table": pd.array([table] * len(rows), dtype="str"),
                         "row": rows.to_numpy(dtype=np.int64),
                         "id": known,
-                        "reason": pd.array([reason] * len(rows) if isinstance(reason, str) else list(reason), dtype="str"),
+                        "reason": pd.array(
+                            [reason] * len(rows) if isinstance(reason, str) else list(reason),
+                            dtype="str",
+                        ),
                     }
                 )
             )
 
-    def sift(self, table: str, frame: pd.DataFrame, faults: "Sequence[tuple[pd.Series[bool], str]]") -> "pd.Series[bool]":
+    def keep_usable(
+        self, table: str, frame: pd.DataFrame, faults: "Sequence[tuple[pd.Series[bool], str]]"
+    ) -> "pd.Series[bool]":
         """Reject every row of the frame (with "@id") for the first of its faults; returns which rows have none."""
         usable = pd.Series(True, index=frame.index)
         for fault, reason in faults:
@@ -64,7 +75,9 @@ def write_rejects(rejects: pd.DataFrame, path: Path) -> None:
 
     `StoreError` if the file cannot be written there.
     """
-    with whole_file(path, "It would hold the rows that could not be used; make its folder writable.") as file:
+    with whole_file(
+        path, "It would hold the rows that could not be used; make its folder writable."
+    ) as file:
         rejects.to_csv(file, index=False, columns=list(COLUMNS), lineterminator="\n")
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from winnable.data.features.point_in_time import untracked_columns
-from winnable.data.leakage.evidence import Columns, clues_of
+from winnable.data.leakage.evidence import ColumnEvidence, clues_of
 from winnable.data.leakage.names import Clue
 from winnable.data.leakage.strength import joint_auc
 from winnable.definition.schema import Definition
@@ -47,16 +47,18 @@ def assess_columns(definition: Definition, crm: Crm) -> tuple[ColumnVerdict, ...
     Looks at no more than 20,000 leads; the same data give the same verdicts. Never fails for want of data: with no won or no lost
     lead only names and dates can speak.
     """
-    seen = Columns.of(definition, crm)
+    seen = ColumnEvidence.of(definition, crm)
     judged = {name: clues_of(seen, name) for name in seen.fields}
     sums = {name: PRIOR + sum(clue.weight for clue in clues) for name, clues in judged.items()}
     honest = [name for name, total in sums.items() if total < SUSPECT]
     untracked = untracked_columns(definition, crm)
     verdicts = (_verdict(seen, name, sums[name], judged[name], honest) for name in seen.fields)
     return tuple(
-        replace(each, verdict="untracked", evidence=(untracked[each.name], *each.evidence))
-        if each.verdict == "ok" and each.name in untracked
-        else each
+        (
+            replace(each, verdict="untracked", evidence=(untracked[each.name], *each.evidence))
+            if each.verdict == "ok" and each.name in untracked
+            else each
+        )
         for each in verdicts
     )
 
@@ -69,20 +71,31 @@ def left_out(verdicts: Sequence[ColumnVerdict]) -> tuple[str, ...]:
 # --- the verdict -------------------------------------------------------------------------------------------------------------
 
 
-def _verdict(seen: Columns, name: str, total: float, clues: list[Clue], honest: list[str]) -> ColumnVerdict:
-    evidence = tuple(_sentence(clue.says) for clue in clues if clue.weight > -1 or clue.weight <= -2)
+def _verdict(
+    seen: ColumnEvidence, name: str, total: float, clues: list[Clue], honest: list[str]
+) -> ColumnVerdict:
+    evidence = tuple(
+        _sentence(clue.says) for clue in clues if clue.weight > -1 or clue.weight <= -2
+    )
     if total < SUSPECT:
         return ColumnVerdict(name, "ok", evidence)
-    found = ColumnVerdict(name, "quarantined" if total >= QUARANTINED else "suspect", (*evidence, *_effect(seen, name, honest)))
+    found = ColumnVerdict(
+        name,
+        "quarantined" if total >= QUARANTINED else "suspect",
+        (*evidence, *_effect(seen, name, honest)),
+    )
     return _overruled(seen.definition, found)
 
 
-def _effect(seen: Columns, name: str, honest: list[str]) -> tuple[str, ...]:
+def _effect(seen: ColumnEvidence, name: str, honest: list[str]) -> tuple[str, ...]:
     """What the column does to the measured skill of a model of all columns above suspicion."""
     if name not in seen.strengths:
         return ()
     others = [seen.groups[each] for each in honest if seen.strengths[each].auc > 0.51]
-    without, with_it = (joint_auc(columns, seen.won, seen.folds) for columns in (others, [*others, seen.groups[name]]))
+    without, with_it = (
+        joint_auc(columns, seen.won, seen.folds)
+        for columns in (others, [*others, seen.groups[name]])
+    )
     if with_it < without + 0.005:
         return (f"A simple model reaches AUC {without:.2f} without it and no more with it.",)
     return (f"With it a simple model looks like AUC {with_it:.2f}; without it {without:.2f}.",)

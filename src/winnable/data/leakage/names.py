@@ -40,45 +40,57 @@ def _rule(weight: float, says: str, *words: str, unless: str = "") -> _Rule:
 
 SURE, LIKELY, FAIR, SOME = 4.0, 3.3, 2.3, 1.2
 
-_BEFORE = _words("previous prior past former existing historical history earlier before initial first original pre prev")
+_BEFORE = _words(
+    "previous prior past former existing historical history earlier before initial first original"
+    " pre prev"
+)
 """Words that put what follows before this lead's own life: a previous cancellation is known from the start."""
 
 _KNOWN_EARLY = _words(
-    "country city state region province area zip postal postcode address language industry sector segment vertical source origin "
-    "channel medium campaign utm referrer referral landing created age birth birthday gender sex marital job occupation "
-    "profession title role seniority education employee size headcount company website domain device browser platform os "
-    "timezone nationality ethnicity income year founded established model brand product category plan tier package budget "
-    "timeline timeframe need"
+    "country city state region province area zip postal postcode address language industry sector"
+    " segment vertical source origin channel medium campaign utm referrer referral landing created"
+    " age birth birthday gender sex marital job occupation profession title role seniority"
+    " education employee size headcount company website domain device browser platform os timezone"
+    " nationality ethnicity income year founded established model brand product category plan tier"
+    " package budget timeline timeframe need"
 )
 """What a form asks or a visit shows: known when the lead arrives."""
 
 _THE_LEAD = "lead deal opportunity opp prospect contact customer client account pipeline sale crm"
 _WORK = (
-    "activity engagement interaction touch touchpoint contacted modified modification updated viewed referenced login visit seen "
-    "action event call called email emailed mail sms message meeting replied reply response opened conversation notable chat "
-    "stage step note assignment assigned follow followup change changed"
+    "activity engagement interaction touch touchpoint contacted modified modification updated"
+    " viewed referenced login visit seen action event call called email emailed mail sms message"
+    " meeting replied reply response opened conversation notable chat stage step note assignment"
+    " assigned follow followup change changed"
 )
 _TRACES = (
-    "activity engagement interaction touch touchpoint call email mail sms message meeting reply response visit session view time "
-    "click open download event webinar chat change attempt follow followup task reschedule page contact"
+    "activity engagement interaction touch touchpoint call email mail sms message meeting reply"
+    " response visit session view time click open download event webinar chat change attempt follow"
+    " followup task reschedule page contact"
 )
 _OTHER_STATUS = (
-    "marital civil family employment employed housing home residency residence residential smoking smoker visa immigration "
-    "military tax student economic legal vip opt consent gdpr membership parental veteran health social checking savings credit"
+    "marital civil family employment employed housing home residency residence residential smoking"
+    " smoker visa immigration military tax student economic legal vip opt consent gdpr membership"
+    " parental veteran health social checking savings credit"
 )
-_PAPERS = "contract invoice order policy receipt payment transaction subscription purchase booking enrollment enrolment"
+_PAPERS = (
+    "contract invoice order policy receipt payment transaction subscription purchase booking"
+    " enrollment enrolment"
+)
 _OF_PAPERS = (
-    "id number no nr num code key ref reference date day time at on value amount signed start begin status state created total "
-    "price"
+    "id number no nr num code key ref reference date day time at on value amount signed start begin"
+    " status state created total price"
 )
 _ENDINGS = (
-    "signed signature paid purchased bought booked ordered activated enrolled onboarded onboarding admitted hired approved "
-    "accepted declined rejected cancelled canceled cancellation disqualified churned churn sold refunded refund delivered "
-    "shipped fulfilled commission renewed kickoff installed deactivated"
+    "signed signature paid purchased bought booked ordered activated enrolled onboarded onboarding"
+    " admitted hired approved accepted declined rejected cancelled canceled cancellation"
+    " disqualified churned churn sold refunded refund delivered shipped fulfilled commission"
+    " renewed kickoff installed deactivated"
 )
 _DECISIONS = (
-    "won win lost loss close closed decision rejection rejected reject disqualification disqualified cancellation cancel "
-    "cancelled canceled churn exit dead junk status stage unqualified decline declined denial denied for"
+    "won win lost loss close closed decision rejection rejected reject disqualification"
+    " disqualified cancellation cancel cancelled canceled churn exit dead junk status stage"
+    " unqualified decline declined denial denied for"
 )
 
 _CLOSE = "its name speaks of the close"
@@ -91,14 +103,31 @@ _PAPER = "its name speaks of a contract, an order or an invoice, which follow th
 _RULES = (
     # The end itself.
     _rule(SURE, _CLOSE, "close closed closing closure isclosed", unless="friend family"),
-    _rule(SURE, "its name says that the lead was won or lost", "won win lost loss iswon", unless="back rate ratio score window"),
-    _rule(SURE, "its name speaks of conversion", "converted conversion isconverted", unless="rate landing"),
+    _rule(
+        SURE,
+        "its name says that the lead was won or lost",
+        "won win lost loss iswon",
+        unless="back rate ratio score window",
+    ),
+    _rule(
+        SURE,
+        "its name speaks of conversion",
+        "converted conversion isconverted",
+        unless="rate landing",
+    ),
     _rule(SURE, "its name gives the reason of a decision", "reason", _DECISIONS),
-    _rule(FAIR, "its name gives a reason, and reasons are written when something is decided", "reason"),
+    _rule(
+        FAIR, "its name gives a reason, and reasons are written when something is decided", "reason"
+    ),
     _rule(LIKELY, _PAPER, _PAPERS, _OF_PAPERS),
     _rule(FAIR, _PAPER, "contract invoice", unless="type length term"),
     _rule(LIKELY, "its name tells what became of the lead", _ENDINGS),
-    _rule(LIKELY, "its name tells the result", "outcome result disposition verdict conclusion", unless="search test exam lab"),
+    _rule(
+        LIKELY,
+        "its name tells the result",
+        "outcome result disposition verdict conclusion",
+        unless="search test exam lab",
+    ),
     _rule(
         FAIR,
         "its name speaks of a proposal, which comes late in a lead's life",
@@ -118,8 +147,8 @@ _RULES = (
         LIKELY,
         _STANDING,
         "status",
-        f"{_THE_LEAD} {_PAPERS} reservation application quote proposal record process call code reason date final current "
-        "approval delivery",
+        f"{_THE_LEAD} {_PAPERS} reservation application quote proposal record process call code"
+        " reason date final current approval delivery",
         unless=_OTHER_STATUS,
     ),
     _rule(LIKELY, _STANDING, "statuscode kanban"),
@@ -144,13 +173,14 @@ _RULES = (
         LIKELY,
         "its name is a judgement of the lead, revised while sales works on it",
         _THE_LEAD,
-        "quality profile rating grade score temperature priority relevance rank tag ranking warmth potential",
+        "quality profile rating grade score temperature priority relevance rank tag ranking warmth"
+        " potential",
     ),
     _rule(
         LIKELY,
         "its name is a score that is revised with everything the lead does",
-        "activity profile engagement qualification behaviour behavior behavioral behavioural propensity interest intent hubspot "
-        "pardot marketo",
+        "activity profile engagement qualification behaviour behavior behavioral behavioural"
+        " propensity interest intent hubspot pardot marketo",
         "score index rating grade points level",
     ),
     _rule(
@@ -164,7 +194,12 @@ _RULES = (
         "expected projected weighted prorated actual",
         "revenue value amount date",
     ),
-    _rule(FAIR + 0.5, "its name is a label that people add while they work on the lead", "tag label", unless="price"),
+    _rule(
+        FAIR + 0.5,
+        "its name is a label that people add while they work on the lead",
+        "tag label",
+        unless="price",
+    ),
     _rule(
         FAIR,
         "its name is a judgement that may be revised later",
@@ -189,7 +224,9 @@ _RULES = (
         "note comment remark feedback memo transcript summary",
     ),
     # How long it took, how much there was.
-    _rule(LIKELY, "its name speaks of how fast the lead moved, which is known at the end", "velocity"),
+    _rule(
+        LIKELY, "its name speaks of how fast the lead moved, which is known at the end", "velocity"
+    ),
     _rule(
         LIKELY,
         "its name speaks of how long the sale took, which is known at the end",
@@ -202,7 +239,12 @@ _RULES = (
         "day time hour week month",
         "close won convert conversion qualify qualified decision purchase resolution",
     ),
-    _rule(LIKELY, "its name counts the days in a stage", "day time hour duration", "stage status pipeline"),
+    _rule(
+        LIKELY,
+        "its name counts the days in a stage",
+        "day time hour duration",
+        "stage status pipeline",
+    ),
     _rule(
         FAIR + 0.4,
         "its name is the length of a call, which is known when the call is over",
@@ -213,11 +255,24 @@ _RULES = (
         FAIR + 0.3,
         _LENGTH,
         "duration dur elapsed",
-        unless="page session visit product administrative informational website loan plan trip stay campaign",
+        unless=(
+            "page session visit product administrative informational website loan plan trip stay"
+            " campaign"
+        ),
     ),
     _rule(SOME, _LENGTH, "duration dur elapsed"),
-    _rule(FAIR, "its name adds up days over the lead's life", "total overall ratio cumulative", "days hours weeks months"),
-    _rule(SOME, _GROWN, "total count number num cumulative lifetime overall sum made done placed taken held", _TRACES),
+    _rule(
+        FAIR,
+        "its name adds up days over the lead's life",
+        "total overall ratio cumulative",
+        "days hours weeks months",
+    ),
+    _rule(
+        SOME,
+        _GROWN,
+        "total count number num cumulative lifetime overall sum made done placed taken held",
+        _TRACES,
+    ),
     _rule(SOME, _GROWN, "total overall cumulative", "time spent"),
     _rule(
         SOME + 0.4,
@@ -238,8 +293,14 @@ _RULES = (
     ),
 )
 
-_HELPERS = _words("system date time on at by is to in of has id lead name week hs code field custom total avg average")
-_END_WORDS = _words("won lost closed converted sold signed cancelled canceled rejected declined enrolled purchased churned")
+_HELPERS = _words(
+    "system date time on at by is to in of has id lead name week hs code field custom total avg"
+    " average"
+)
+_END_WORDS = _words(
+    "won lost closed converted sold signed cancelled canceled rejected declined enrolled purchased"
+    " churned"
+)
 _NEGATIONS = _words("non not no never yet previous prior existing")
 _KEYS = _words("id number no nr num code key ref reference uuid guid")
 
@@ -247,7 +308,11 @@ _KEYS = _words("id number no nr num code key ref reference uuid guid")
 def name_clue(name: str) -> Clue | None:
     """What the name says, or None: a positive weight for what is written late, a negative one for what is known early."""
     words = words_of(name)
-    found = [rule for rule in _RULES if not words & rule.unless and all(words & group for group in rule.words)]
+    found = [
+        rule
+        for rule in _RULES
+        if not words & rule.unless and all(words & group for group in rule.words)
+    ]
     best = max(found, key=lambda rule: rule.weight, default=None)
     if best is not None and not words & _BEFORE:
         return Clue(best.weight, best.says)
@@ -280,12 +345,18 @@ def _singular(word: str) -> str:
         return word[:-3] + "y"
     if word.endswith(("ches", "shes", "sses", "xes")):
         return word[:-2]
-    return word[:-1] if word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us", "is")) else word
+    return (
+        word[:-1]
+        if word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us", "is"))
+        else word
+    )
 
 
 @cache
 def _known_words() -> frozenset[str]:
-    return frozenset(_HELPERS.union(_KNOWN_EARLY, *(group for rule in _RULES for group in rule.words)))
+    return frozenset(
+        _HELPERS.union(_KNOWN_EARLY, *(group for rule in _RULES for group in rule.words))
+    )
 
 
 def _parted(word: str) -> Iterable[str]:
@@ -299,6 +370,8 @@ def _parted(word: str) -> Iterable[str]:
             before, part = ways[start], word[start:end]
             if before is not None and (part in known or _singular(part) in known):
                 way = [*before, part]
-                ways[end] = way if ways[end] is None or len(way) < len(ways[end] or []) else ways[end]
+                ways[end] = (
+                    way if ways[end] is None or len(way) < len(ways[end] or []) else ways[end]
+                )
     whole = ways[-1]
     return whole if whole is not None and len(whole) > 1 else [word]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, Column, FloatArray, IntArray, Numbers
+from winnable.core.columns import BoolArray, Column, FloatArray, IntArray, NumericColumn
 
 RANGES = 20
 FOLDS = 5
@@ -43,7 +43,7 @@ class Strength:
 
 def groups_of(column: Column) -> IntArray:
     """The group of each row, 0 where nothing stands; shape (n,)."""
-    if not isinstance(column, Numbers):
+    if not isinstance(column, NumericColumn):
         return column.codes + 1
     known = ~np.isnan(column.values)
     distinct = np.unique(column.values[known])
@@ -54,7 +54,9 @@ def groups_of(column: Column) -> IntArray:
         # A number that fills a range of its own (the many zeros of an amount) is kept apart from its neighbours.
         frequent = quantiles[1:][np.diff(quantiles) == 0]
         edges = np.unique(np.concatenate([quantiles[1:], np.nextafter(frequent, np.inf)]))
-    return np.where(known, 1 + np.searchsorted(edges, np.where(known, column.values, 0.0), side="right"), 0).astype(np.int64)
+    return np.where(
+        known, 1 + np.searchsorted(edges, np.where(known, column.values, 0.0), side="right"), 0
+    ).astype(np.int64)
 
 
 def folds_of(won: BoolArray) -> IntArray:
@@ -72,7 +74,14 @@ def strength_of(groups: IntArray, won: BoolArray, folds: IntArray) -> Strength:
     wins, losses = int(won.sum()), int((~won).sum())
     filled = groups > 0
     decided, purest = _decided(groups, won)
-    return Strength(auc, auc_error(auc, wins, losses), int((filled & won).sum()), int((filled & ~won).sum()), decided, purest)
+    return Strength(
+        auc,
+        auc_error(auc, wins, losses),
+        int((filled & won).sum()),
+        int((filled & ~won).sum()),
+        decided,
+        purest,
+    )
 
 
 @dataclass(frozen=True)
@@ -90,12 +99,17 @@ class _Rates:
         wins = np.bincount(places, weights=won, minlength=FOLDS * count).reshape(FOLDS, count)
         return cls(np.asarray(size, dtype=np.float64), np.asarray(wins, dtype=np.float64))
 
-    def scores(self, groups: IntArray, folds: IntArray, *, without: IntArray, nor: int | None = None) -> FloatArray:
+    def scores(
+        self, groups: IntArray, folds: IntArray, *, without: IntArray, nor: int | None = None
+    ) -> FloatArray:
         """Each lead's log-odds relative to the base rate, by its group, learned without the folds `without` (n,) and `nor`."""
         size, wins = self.size.sum(axis=0) - self.size, self.wins.sum(axis=0) - self.wins
         if nor is not None:
             own = np.arange(FOLDS) == nor
-            size, wins = size - np.where(own[:, None], 0.0, self.size[nor]), wins - np.where(own[:, None], 0.0, self.wins[nor])
+            size, wins = (
+                size - np.where(own[:, None], 0.0, self.size[nor]),
+                wins - np.where(own[:, None], 0.0, self.wins[nor]),
+            )
         base = (wins.sum(axis=1) + 1) / (size.sum(axis=1) + 2)
         rate = (wins + HELD * base[:, None]) / (size + HELD)
         return np.asarray((_logit(rate) - _logit(base)[:, None])[without, groups])
@@ -118,7 +132,9 @@ def auc_error(auc: float, wins: int, losses: int) -> float:
     return float(max(np.sqrt(max(spread, 0.0) / (wins * losses)), 0.5 / min(wins, losses)))
 
 
-def decided_groups(groups: IntArray, won: BoolArray, beyond: float = 15.0, least: int = 20) -> BoolArray:
+def decided_groups(
+    groups: IntArray, won: BoolArray, beyond: float = 15.0, least: int = 20
+) -> BoolArray:
     """Which groups decide nearly everything: odds surely `beyond` times the base odds, or surely as many times less."""
     size: FloatArray = np.asarray(np.bincount(groups), dtype=np.float64)
     wins: FloatArray = np.asarray(np.bincount(groups, weights=won), dtype=np.float64)
@@ -151,7 +167,9 @@ def fill_odds(filled_one: int, all_one: int, filled_other: int, all_other: int) 
     one, other = filled_one * all_other, filled_other * all_one
     if not one or not all_other:
         return 0.0
-    bound = float(odds_bound(np.array([float(filled_one)]), np.array([float(filled_one + filled_other)]))[0])
+    bound = float(
+        odds_bound(np.array([float(filled_one)]), np.array([float(filled_one + filled_other)]))[0]
+    )
     return bound * all_other / all_one if one > other else 0.0
 
 
@@ -165,7 +183,10 @@ def joint_auc(columns: list[IntArray], won: BoolArray, folds: IntArray, most: in
     rates = [_Rates.of(groups, won, folds) for groups in columns]
     answer = np.zeros(len(rows))
     for fold in range(FOLDS):
-        scores = [each.scores(groups, folds, without=folds, nor=fold) for each, groups in zip(rates, columns, strict=True)]
+        scores = [
+            each.scores(groups, folds, without=folds, nor=fold)
+            for each, groups in zip(rates, columns, strict=True)
+        ]
         design = np.column_stack([np.ones(len(rows)), *scores])
         own = folds == fold
         answer[own] = design[own] @ _additive(design[~own], won[~own].astype(np.float64))
@@ -180,7 +201,10 @@ def _additive(design: FloatArray, outcome: FloatArray) -> FloatArray:
     for _ in range(12):
         p = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
         curve = np.maximum(p * (1 - p), 1e-6)
-        step = np.linalg.solve((design * curve[:, None]).T @ design + np.diag(held), design.T @ (outcome - p) - held * beta)
+        step = np.linalg.solve(
+            (design * curve[:, None]).T @ design + np.diag(held),
+            design.T @ (outcome - p) - held * beta,
+        )
         beta = beta + step * min(1.0, 4.0 / max(1e-12, float(np.abs(design @ step).max())))
         if np.abs(step).max() < 1e-4:
             break

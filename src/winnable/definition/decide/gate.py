@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, Facts, FloatArray
+from winnable.core.columns import BoolArray, FeatureTable, FloatArray
 from winnable.definition.conditions import Activities, Condition, all_hold
 from winnable.definition.decide.junk import find_junk, unreachable
 from winnable.definition.decide.scorecard import Points
@@ -28,7 +28,7 @@ Action = Literal["pass", "nurture", "recycle", "discard"]
 
 
 @dataclass(frozen=True)
-class Decision:
+class GateDecision:
     """What to do with a lead: hand it to sales ("pass"), or not; and why, in one sentence."""
 
     action: Action
@@ -46,28 +46,28 @@ class _Bar:
 
 def decide(
     definition: Definition,
-    facts: Facts,
+    features: FeatureTable,
     lead_ids: Sequence[str],
     points: Points,
     probability: FloatArray,
     winnable: FloatArray | None,
     *,
     usual_bar: float | None = None,
-) -> tuple[Decision, ...]:
+) -> tuple[GateDecision, ...]:
     """The decision on each lead, in order.
 
     `probability` (n,) is that of being won within the short horizon, `winnable` (n,) within the long one, None if the definition
     promises no horizon. Where sales has a capacity, the leads given are taken as one week's and the best are passed; a caller who
-    scores leads one at a time gives the `usual_bar` instead (see `bar_of_capacity`). A NaN probability passes nothing.
+    scores leads one at a time gives the `usual_bar` instead (see `capacity_threshold`). A NaN probability passes nothing.
     """
-    verdicts = _Verdicts(facts.size)
-    for held, action, says in _refusals(definition, facts, probability):
+    verdicts = _Verdicts(features.size)
+    for held, action, says in _refusals(definition, features, probability):
         verdicts.give(held, action, says)
     free = verdicts.open()
-    known = _known_of_bant(definition, facts)
-    bars = list(_bars(definition, facts, points, probability, known))
+    known = _known_of_bant(definition, features)
+    bars = list(_bars(definition, features, points, probability, known))
     if usual_bar is not None and definition.gate.capacity_per_week is not None:
-        bars.append(_probability_bar(definition, probability, np.full(facts.size, usual_bar)))
+        bars.append(_probability_bar(definition, probability, np.full(features.size, usual_bar)))
     worthy = free.copy()
     for bar in bars:
         worthy &= bar.met
@@ -76,12 +76,24 @@ def decide(
     if definition.gate.capacity_per_week is not None and usual_bar is None:
         seats = definition.gate.capacity_per_week
         drawn &= _first(drawn, round(seats * definition.gate.always_work_share), lots)
-        seated = worthy & _first(worthy & ~drawn, seats - int(drawn.sum()), lots, -points.points, -probability)
+        seated = worthy & _first(
+            worthy & ~drawn, seats - int(drawn.sum()), lots, -points.points, -probability
+        )
         bars.append(_capacity_bar(definition, seated))
         worthy = seated
-    verdicts.give(worthy, "pass", next((bar.passed for bar in reversed(bars) if bar.passed), "Nothing speaks against it."))
+    verdicts.give(
+        worthy,
+        "pass",
+        next((bar.passed for bar in reversed(bars) if bar.passed), "Nothing speaks against it."),
+    )
     verdicts.give(drawn, "pass", _drawn_in_words(definition.gate.always_work_share))
-    _long_view(definition, verdicts, bars, probability if winnable is None else winnable, dated=winnable is not None)
+    _long_view(
+        definition,
+        verdicts,
+        bars,
+        probability if winnable is None else winnable,
+        dated=winnable is not None,
+    )
     return verdicts.told(
         chance=lambda: _of_100(probability),
         long=lambda: _of_100(probability if winnable is None else winnable),
@@ -90,7 +102,9 @@ def decide(
     )
 
 
-def bar_of_capacity(definition: Definition, probability: FloatArray, weeks: float) -> float | None:
+def capacity_threshold(
+    definition: Definition, probability: FloatArray, weeks: float
+) -> float | None:
     """The probability from which so many leads a week were as good as sales has capacity for; None if it has no capacity.
 
     `probability` (n,) are those of all leads that came in `weeks` weeks. 0 if there was capacity for all of them.
@@ -116,7 +130,9 @@ def passing_probability(definition: Definition) -> float:
     return gate.probability or definition.outcome.expected_conversion
 
 
-def grade(definition: Definition, probability: FloatArray, base: float | None = None) -> tuple[str, ...]:
+def grade(
+    definition: Definition, probability: FloatArray, base: float | None = None
+) -> tuple[str, ...]:
     """Hot, warm, cool or cold for each lead, in the company's own words; "" where the probability is NaN.
 
     The odds of being won are compared with those of the usual lead (`base`, the conversion of the history, or what the definition
@@ -132,57 +148,101 @@ def grade(definition: Definition, probability: FloatArray, base: float | None = 
     # A hair's breadth below a bar is rounding, not a colder lead.
     bars = [cut * (1 - 1e-9) for cut in (grades.cool, grades.warm, grades.hot)]
     codes = np.searchsorted(bars, ratio, side="right")
-    return tuple("" if unknown else labels[code] for code, unknown in zip(codes.tolist(), np.isnan(ratio).tolist(), strict=True))
+    return tuple(
+        "" if unknown else labels[code]
+        for code, unknown in zip(codes.tolist(), np.isnan(ratio).tolist(), strict=True)
+    )
 
 
-def _refusals(definition: Definition, facts: Facts, probability: FloatArray) -> Iterator[tuple[BoolArray, Action, str]]:
+def _refusals(
+    definition: Definition, features: FeatureTable, probability: FloatArray
+) -> Iterator[tuple[BoolArray, Action, str]]:
     """What no score can outweigh, in the order in which it is said."""
     for case in definition.profile.unacceptable:
-        held = all_hold(case.when, facts, definition.activities)
+        held = all_hold(case.when, features, definition.activities)
         yield held, "discard", f"Not a customer that we want: {_literal(str(case))}."
-    junk = find_junk(definition, facts)
+    junk = find_junk(definition, features)
     for code, says in enumerate(junk.vocabulary):
         yield junk.codes == code, "discard", f"Junk: {_literal(says)}."
     if definition.columns.consent is not None:
-        consents = _is_one_of(definition.columns.consent, definition.gate.consent, facts)
-        yield ~consents, "recycle", "There is no consent to contact this person; marketing has to obtain it first."
+        consents = _is_one_of(definition.columns.consent, definition.gate.consent, features)
+        yield (
+            ~consents,
+            "recycle",
+            "There is no consent to contact this person; marketing has to obtain it first.",
+        )
     nowhere = "There is no e-mail address and no telephone number; marketing has to find one."
-    yield unreachable(definition, facts), "recycle", nowhere
-    yield np.isnan(probability), "recycle", "It could not be scored; marketing should complete its data."
+    yield unreachable(definition, features), "recycle", nowhere
+    yield (
+        np.isnan(probability),
+        "recycle",
+        "It could not be scored; marketing should complete its data.",
+    )
 
 
-def _bars(definition: Definition, facts: Facts, points: Points, probability: FloatArray, known: FloatArray) -> Iterator[_Bar]:
+def _bars(
+    definition: Definition,
+    features: FeatureTable,
+    points: Points,
+    probability: FloatArray,
+    known: FloatArray,
+) -> Iterator[_Bar]:
     gate, stage, activities = definition.gate, definition.growth_stage, definition.activities
     if stage == "mature" and gate.sources and definition.columns.source is not None:
-        best = _is_one_of(definition.columns.source, gate.sources, facts)
+        best = _is_one_of(definition.columns.source, gate.sources, features)
         yield _Bar(best, "Its source is not one of those that convert best")
     if stage != "seed" and definition.profile.ideal:
-        yield _Bar(all_hold(definition.profile.ideal, facts, activities), "It does not fit our ideal customer")
+        yield _Bar(
+            all_hold(definition.profile.ideal, features, activities),
+            "It does not fit our ideal customer",
+        )
     if definition.bant.at_least:
         four, least = ", ".join(definition.bant.fields), definition.bant.at_least
         yield _Bar(known >= least, f"Only {{known}} of {four} known, and sales asks for {least}")
     if gate.points is not None:
         asked = f"the {gate.points:g} from which we hand over"
         reached = points.points >= gate.points
-        yield _Bar(reached, f"{{points}} points fall short of {asked}", f"{{points}} points reach {asked}.")
+        yield _Bar(
+            reached, f"{{points}} points fall short of {asked}", f"{{points}} points reach {asked}."
+        )
     if gate.probability is not None or gate.cost_to_work is not None:
-        yield _probability_bar(definition, probability, np.full(facts.size, passing_probability(definition)))
-    if gate.points is None and gate.probability is None and gate.cost_to_work is None and gate.capacity_per_week is None:
-        yield from _policy(definition, facts, points, probability)
+        yield _probability_bar(
+            definition, probability, np.full(features.size, passing_probability(definition))
+        )
+    if (
+        gate.points is None
+        and gate.probability is None
+        and gate.cost_to_work is None
+        and gate.capacity_per_week is None
+    ):
+        yield from _policy(definition, features, points, probability)
 
 
-def _policy(definition: Definition, facts: Facts, points: Points, probability: FloatArray) -> Iterator[_Bar]:
+def _policy(
+    definition: Definition, features: FeatureTable, points: Points, probability: FloatArray
+) -> Iterator[_Bar]:
     """What the growth stage asks where no bar is written. An activity log that nobody gave is not held against a lead."""
     engagement = definition.engagement()
-    done = facts.numbers(engagement.name) if engagement is not None else np.full(facts.size, np.nan)
+    done = (
+        features.numbers(engagement.name)
+        if engagement is not None
+        else np.full(features.size, np.nan)
+    )
     if definition.growth_stage == "seed":
         who = "every lead" if engagement is None else "everyone who raises a hand"
-        yield _Bar(~(done < 1), "It has not raised a hand yet", f"At our stage nearly {who} is worth a call.")
+        yield _Bar(
+            ~(done < 1),
+            "It has not raised a hand yet",
+            f"At our stage nearly {who} is worth a call.",
+        )
         return
     if engagement is not None:
         yield _Bar(~(done < 1), "It has not done anything yet that shows interest or intent")
     # Card -1, no card, takes the last.
-    bars = [*(card.conversion_at_threshold for card in definition.scorecard), definition.outcome.expected_conversion]
+    bars = [
+        *(card.conversion_at_threshold for card in definition.scorecard),
+        definition.outcome.expected_conversion,
+    ]
     yield _probability_bar(definition, probability, np.asarray(bars)[points.card])
 
 
@@ -200,58 +260,93 @@ def _capacity_bar(definition: Definition, seated: BoolArray) -> _Bar:
     soon, seats = _soon(definition), definition.gate.capacity_per_week
     return _Bar(
         seated,
-        f"{{chance}} leads like this are won{soon}, and sales has room for the best {seats} of the week only",
+        f"{{chance}} leads like this are won{soon}, and sales has room for the best {seats} of the"
+        " week only",
         f"{{chance}} leads like this are won{soon}, which is among the best {seats} of the week.",
     )
 
 
 def _soon(definition: Definition) -> str:
-    return f" within {definition.outcome.horizon_days:g} days" if definition.columns.created is not None else ""
+    return (
+        f" within {definition.outcome.horizon_days:g} days"
+        if definition.columns.created is not None
+        else ""
+    )
 
 
-def _known_of_bant(definition: Definition, facts: Facts) -> FloatArray:
-    known = np.zeros(facts.size)
+def _known_of_bant(definition: Definition, features: FeatureTable) -> FloatArray:
+    known = np.zeros(features.size)
     for column in definition.bant.fields.values():
-        known += _is_known(column, facts) & ~_is_one_of(column, definition.bant.not_known, facts)
+        known += _is_known(column, features) & ~_is_one_of(
+            column, definition.bant.not_known, features
+        )
     return known
 
 
-def _is_known(column: str, facts: Facts) -> BoolArray:
-    return _asking(column, ()).holds(facts, NO_ACTIVITIES)
+def _is_known(column: str, features: FeatureTable) -> BoolArray:
+    return _asking(column, ()).holds(features, NO_ACTIVITIES)
 
 
-def _is_one_of(column: str, values: tuple[str, ...], facts: Facts) -> BoolArray:
-    return _asking(column, values).holds(facts, NO_ACTIVITIES) if values else np.zeros(facts.size, dtype=np.bool_)
+def _is_one_of(column: str, values: tuple[str, ...], features: FeatureTable) -> BoolArray:
+    return (
+        _asking(column, values).holds(features, NO_ACTIVITIES)
+        if values
+        else np.zeros(features.size, dtype=np.bool_)
+    )
 
 
 @lru_cache(maxsize=1024)
 def _asking(column: str, values: tuple[str, ...]) -> Condition:
-    return Condition(field=column, any_of=values) if values else Condition(field=column, is_present=True)
+    return (
+        Condition(field=column, any_of=values)
+        if values
+        else Condition(field=column, is_present=True)
+    )
 
 
-def _long_view(definition: Definition, verdicts: "_Verdicts", bars: Sequence[_Bar], chance: FloatArray, *, dated: bool) -> None:
+def _long_view(
+    definition: Definition,
+    verdicts: "_Verdicts",
+    bars: Sequence[_Bar],
+    chance: FloatArray,
+    *,
+    dated: bool,
+) -> None:
     """What becomes of those that are not handed over, and why: the first bar that they missed, and their long-term chance."""
     gate, expected = definition.gate, definition.outcome.expected_conversion
     hopeless = chance < (expected / 10 if gate.discard_below is None else gate.discard_below)
     promising = chance >= (expected if gate.nurture_from is None else gate.nurture_from)
-    in_time = f"{{long}} are won within {definition.outcome.winnable_days:g} days" if dated else "{long} are won in the end"
+    in_time = (
+        f"{{long}} are won within {definition.outcome.winnable_days:g} days"
+        if dated
+        else "{long} are won in the end"
+    )
     for bar in bars:
-        verdicts.give(~bar.met & promising, "nurture", f"{bar.failed}, but {in_time}: keep in touch.")
+        verdicts.give(
+            ~bar.met & promising, "nurture", f"{bar.failed}, but {in_time}: keep in touch."
+        )
         verdicts.give(~bar.met & hopeless, "discard", f"{bar.failed}, and {in_time}.")
-        verdicts.give(~bar.met, "recycle", f"{bar.failed}; marketing may bring it back when more speaks for it.")
+        verdicts.give(
+            ~bar.met,
+            "recycle",
+            f"{bar.failed}; marketing may bring it back when more speaks for it.",
+        )
 
 
-DRAWN = "Drawn by lot: "
+RANDOMLY_SELECTED = "Drawn by lot: "
 """How the sentence begins for a lead that was handed over by lot alone."""
 
 
-def drawn_by_lot(because: str) -> bool:
+def randomly_selected(because: str) -> bool:
     """Whether a decision's sentence says that the lead was handed over by lot alone: it was below the gate."""
-    return because.startswith(DRAWN)
+    return because.startswith(RANDOMLY_SELECTED)
 
 
 def _drawn_in_words(share: float) -> str:
-    return f"{DRAWN}sales works {_share_in_words(share)} leads whatever their score, so that we keep learning."
+    return (
+        f"{RANDOMLY_SELECTED}sales works {_share_in_words(share)} leads whatever their score, so"
+        " that we keep learning."
+    )
 
 
 def _share_in_words(share: float) -> str:
@@ -273,7 +368,9 @@ def _first(rows: BoolArray, places: int, *order: FloatArray) -> BoolArray:
 
 def _lot(lead_id: str) -> float:
     """A number from 0 to 1 that the id alone decides: BLAKE2b of "winnable lottery:" and the id, 8 bytes, over 2**64."""
-    digest = blake2b(f"winnable lottery:{lead_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    digest = blake2b(
+        f"winnable lottery:{lead_id}".encode("utf-8", "surrogatepass"), digest_size=8
+    ).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
@@ -302,11 +399,13 @@ class _Verdicts:
             self._codes[new] = len(self._given)
             self._given.append((action, says))
 
-    def told(self, **numbers: Callable[[], FloatArray]) -> tuple[Decision, ...]:
+    def told(self, **numbers: Callable[[], FloatArray]) -> tuple[GateDecision, ...]:
         """The decisions with each lead's own numbers in their sentences; one object for all leads of which the same is said."""
         spoken = [[name for name in numbers if f"{{{name}}}" in says] for _, says in self._given]
-        columns = {name: numbers[name]().tolist() for name in {name for names in spoken for name in names}}
-        once: dict[tuple[float, ...], Decision] = {}
+        columns = {
+            name: numbers[name]().tolist() for name in {name for names in spoken for name in names}
+        }
+        once: dict[tuple[float, ...], GateDecision] = {}
         told = []
         for row, code in enumerate(self._codes.tolist()):
             said = (code, *[columns[name][row] for name in spoken[code]])
@@ -315,9 +414,12 @@ class _Verdicts:
             told.append(once[said])
         return tuple(told)
 
-    def _one(self, code: int, numbers: Mapping[str, float]) -> Decision:
+    def _one(self, code: int, numbers: Mapping[str, float]) -> GateDecision:
         action, says = self._given[code]
-        return Decision(action, says.format(**{name: _in_words(name, number) for name, number in numbers.items()}))
+        return GateDecision(
+            action,
+            says.format(**{name: _in_words(name, number) for name, number in numbers.items()}),
+        )
 
 
 def _in_words(name: str, number: float) -> str:

@@ -11,15 +11,38 @@ from functools import lru_cache
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, Facts, IntArray, Words
+from winnable.core.columns import BoolArray, CategoricalColumn, FeatureTable, IntArray
 from winnable.definition.conditions import all_hold
 from winnable.definition.schema import Definition, Junk
 
 FAKE_NAMES = frozenset(
     {
-        *("mickey mouse", "minnie mouse", "donald duck", "daisy duck", "daffy duck", "bugs bunny", "santa claus"),
-        *("father christmas", "homer simpson", "bart simpson", "harry potter", "darth vader", "luke skywalker"),
-        *("clark kent", "bruce wayne", "peter pan", "john doe", "jane doe", "max mustermann", "erika mustermann"),
+        *(
+            "mickey mouse",
+            "minnie mouse",
+            "donald duck",
+            "daisy duck",
+            "daffy duck",
+            "bugs bunny",
+            "santa claus",
+        ),
+        *(
+            "father christmas",
+            "homer simpson",
+            "bart simpson",
+            "harry potter",
+            "darth vader",
+            "luke skywalker",
+        ),
+        *(
+            "clark kent",
+            "bruce wayne",
+            "peter pan",
+            "john doe",
+            "jane doe",
+            "max mustermann",
+            "erika mustermann",
+        ),
         *("joe bloggs", "no name", "not telling", "your name", "me myself"),
     }
 )
@@ -27,9 +50,50 @@ FAKE_NAMES = frozenset(
 
 NONSENSE = frozenset(
     {
-        *("test", "tester", "testing", "testuser", "demo", "dummy", "fake", "sample", "example", "asdf", "asd", "asdfg"),
-        *("asdfgh", "asdfasdf", "sdf", "sdfsdf", "dsf", "fdsa", "qwe", "qwer", "qwert", "qwerty", "qwertz", "zxcv", "abc"),
-        *("abcd", "xyz", "foo", "foobar", "bar", "baz", "blah", "bla", "lorem", "ipsum", "unknown", "anonymous", "nobody"),
+        *(
+            "test",
+            "tester",
+            "testing",
+            "testuser",
+            "demo",
+            "dummy",
+            "fake",
+            "sample",
+            "example",
+            "asdf",
+            "asd",
+            "asdfg",
+        ),
+        *(
+            "asdfgh",
+            "asdfasdf",
+            "sdf",
+            "sdfsdf",
+            "dsf",
+            "fdsa",
+            "qwe",
+            "qwer",
+            "qwert",
+            "qwerty",
+            "qwertz",
+            "zxcv",
+            "abc",
+        ),
+        *(
+            "abcd",
+            "xyz",
+            "foo",
+            "foobar",
+            "bar",
+            "baz",
+            "blah",
+            "bla",
+            "lorem",
+            "ipsum",
+            "unknown",
+            "anonymous",
+            "nobody",
+        ),
         *("noname", "nope", "user", "lead"),
     }
 )
@@ -37,25 +101,98 @@ NONSENSE = frozenset(
 
 THROW_AWAY_DOMAINS = frozenset(
     {
-        *("mailinator.com", "guerrillamail.com", "guerrillamail.org", "sharklasers.com", "grr.la", "10minutemail.com"),
-        *("10minutemail.net", "tempmail.com", "temp-mail.org", "temp-mail.io", "tempmail.net", "tempmailo.com"),
-        *("tempr.email", "yopmail.com", "yopmail.fr", "trashmail.com", "trashmail.de", "trash-mail.com", "wegwerfmail.de"),
-        *("throwawaymail.com", "throwaway.email", "maildrop.cc", "mailnesia.com", "mailcatch.com", "mintemail.com"),
-        *("getnada.com", "nada.email", "dispostable.com", "discard.email", "moakt.com", "fakeinbox.com", "fakemail.net"),
-        *("fakemailgenerator.com", "mohmal.com", "emailondeck.com", "burnermail.io", "spamgourmet.com", "spam4.me"),
+        *(
+            "mailinator.com",
+            "guerrillamail.com",
+            "guerrillamail.org",
+            "sharklasers.com",
+            "grr.la",
+            "10minutemail.com",
+        ),
+        *(
+            "10minutemail.net",
+            "tempmail.com",
+            "temp-mail.org",
+            "temp-mail.io",
+            "tempmail.net",
+            "tempmailo.com",
+        ),
+        *(
+            "tempr.email",
+            "yopmail.com",
+            "yopmail.fr",
+            "trashmail.com",
+            "trashmail.de",
+            "trash-mail.com",
+            "wegwerfmail.de",
+        ),
+        *(
+            "throwawaymail.com",
+            "throwaway.email",
+            "maildrop.cc",
+            "mailnesia.com",
+            "mailcatch.com",
+            "mintemail.com",
+        ),
+        *(
+            "getnada.com",
+            "nada.email",
+            "dispostable.com",
+            "discard.email",
+            "moakt.com",
+            "fakeinbox.com",
+            "fakemail.net",
+        ),
+        *(
+            "fakemailgenerator.com",
+            "mohmal.com",
+            "emailondeck.com",
+            "burnermail.io",
+            "spamgourmet.com",
+            "spam4.me",
+        ),
         *("mytemp.email", "inboxkitten.com", "mail-temp.com"),
     }
 )
 """Domains of addresses that exist for ten minutes."""
 
 _EMAIL = {
-    *("email", "emailaddress", "emailaddress1", "mail", "leademail", "contactemail", "workemail", "businessemail", "emailfrom"),
+    *(
+        "email",
+        "emailaddress",
+        "emailaddress1",
+        "mail",
+        "leademail",
+        "contactemail",
+        "workemail",
+        "businessemail",
+        "emailfrom",
+    ),
 }
 _PHONE = {
-    *("phone", "phonenumber", "telephone", "telephonenumber", "telephone1", "tel", "mobile", "mobilephone", "mobilenumber"),
+    *(
+        "phone",
+        "phonenumber",
+        "telephone",
+        "telephonenumber",
+        "telephone1",
+        "tel",
+        "mobile",
+        "mobilephone",
+        "mobilenumber",
+    ),
     *("businessphone", "contactphone", "workphone", "cellphone"),
 }
-_NAME = {"name", "fullname", "leadname", "contactname", "personname", "firstname", "lastname", "surname"}
+_NAME = {
+    "name",
+    "fullname",
+    "leadname",
+    "contactname",
+    "personname",
+    "firstname",
+    "lastname",
+    "surname",
+}
 
 
 @dataclass(frozen=True)
@@ -82,58 +219,68 @@ def _contact_columns(
     name: tuple[str, ...], email: tuple[str, ...], phone: tuple[str, ...], there: tuple[str, ...]
 ) -> ContactColumns:
     def named_or_known(named: tuple[str, ...], known: set[str]) -> tuple[str, ...]:
-        return tuple(c for c in there if (c in named if named else re.sub(r"[^a-z0-9]", "", c.lower()) in known))
+        return tuple(
+            c
+            for c in there
+            if (c in named if named else re.sub(r"[^a-z0-9]", "", c.lower()) in known)
+        )
 
-    return ContactColumns(named_or_known(name, _NAME), named_or_known(email, _EMAIL), named_or_known(phone, _PHONE))
+    return ContactColumns(
+        named_or_known(name, _NAME), named_or_known(email, _EMAIL), named_or_known(phone, _PHONE)
+    )
 
 
-def find_junk(definition: Definition, facts: Facts) -> Words:
-    """Why each lead is junk, in a few words, as a column of facts.size rows; nothing (-1) for those that are not."""
+def find_junk(definition: Definition, features: FeatureTable) -> CategoricalColumn:
+    """Why each lead is junk, in a few words, as a column of features.size rows; nothing (-1) for those that are not."""
     junk = definition.junk
     if junk.off:
-        return Words(np.full(facts.size, -1, dtype=np.int64), ())
-    contact = contact_columns(junk, facts.columns)
-    nobody = np.zeros(facts.size, dtype=np.bool_)
+        return CategoricalColumn(np.full(features.size, -1, dtype=np.int64), ())
+    contact = contact_columns(junk, features.columns)
+    nobody = np.zeros(features.size, dtype=np.bool_)
     names = emails = phones = nobody
     if contact.name:
-        names = _made_up(facts, contact.name, *_fake(junk.names))
+        names = _made_up(features, contact.name, *_fake(junk.names))
     if contact.email:
         domains = _throw_away(junk.email_domains)
-        emails = _any(facts, contact.email, lambda word: _thrown_away(word, domains))
+        emails = _any(features, contact.email, lambda word: _thrown_away(word, domains))
     if contact.phone:
         numbers = {_digits(phone) for phone in junk.phones}
-        phones = _any(facts, contact.phone, lambda word: _impossible(word, numbers))
+        phones = _any(features, contact.phone, lambda word: _impossible(word, numbers))
     found = [
         ("the name is made up", names),
         ("the e-mail address is a throw-away one", emails),
         ("the telephone number cannot exist", phones),
     ]
-    found += [(str(case), all_hold(case.when, facts, definition.activities)) for case in junk.rule]
-    codes = np.full(facts.size, -1, dtype=np.int64)
+    found += [
+        (str(case), all_hold(case.when, features, definition.activities)) for case in junk.rule
+    ]
+    codes = np.full(features.size, -1, dtype=np.int64)
     for code, (_, held) in enumerate(found):
         if np.count_nonzero(held):
             codes[held & (codes < 0)] = code
-    return Words(codes, tuple(says for says, _ in found))
+    return CategoricalColumn(codes, tuple(says for says, _ in found))
 
 
-def unreachable(definition: Definition, facts: Facts) -> BoolArray:
+def unreachable(definition: Definition, features: FeatureTable) -> BoolArray:
     """For which leads there are columns for e-mail address or telephone number, with nothing in any of them; shape (size,)."""
-    contact = contact_columns(definition.junk, facts.columns)
+    contact = contact_columns(definition.junk, features.columns)
     ways = (*contact.email, *contact.phone)
     if definition.junk.off or not ways:
-        return np.zeros(facts.size, dtype=np.bool_)
-    return np.asarray(np.all([_codes(facts, column) < 0 for column in ways], axis=0))
+        return np.zeros(features.size, dtype=np.bool_)
+    return np.asarray(np.all([_codes(features, column) < 0 for column in ways], axis=0))
 
 
-def _codes(facts: Facts, column: str) -> IntArray:
-    return facts.words(column).codes
+def _codes(features: FeatureTable, column: str) -> IntArray:
+    return features.words(column).codes
 
 
-def _any(facts: Facts, columns: Iterable[str], test: Callable[[str], bool]) -> BoolArray:
-    held = np.zeros(facts.size, dtype=np.bool_)
+def _any(features: FeatureTable, columns: Iterable[str], test: Callable[[str], bool]) -> BoolArray:
+    held = np.zeros(features.size, dtype=np.bool_)
     for column in columns:
-        words = facts.words(column)
-        held |= np.asarray([*(test(word) for word in words.vocabulary), False], dtype=np.bool_)[words.codes]
+        words = features.words(column)
+        held |= np.asarray([*(test(word) for word in words.vocabulary), False], dtype=np.bool_)[
+            words.codes
+        ]
     return held
 
 
@@ -149,19 +296,29 @@ def _fake(more: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
     return names, frozenset(part for name in names for part in name.split())
 
 
-def _made_up(facts: Facts, columns: tuple[str, ...], names: frozenset[str], known: frozenset[str]) -> BoolArray:
+def _made_up(
+    features: FeatureTable, columns: tuple[str, ...], names: frozenset[str], known: frozenset[str]
+) -> BoolArray:
     """A name may lie in one column or in several (first and last), so the few suspects are looked at with all columns joined."""
-    told = [facts.words(column) for column in columns]
-    suspect = np.zeros(facts.size, dtype=np.bool_)
+    told = [features.words(column) for column in columns]
+    suspect = np.zeros(features.size, dtype=np.bool_)
     for words in told:
         suspect |= words.codes >= 0
     for words in told:
-        odd = [all(part in known or _no_word(part) for part in word.casefold().split()) for word in words.vocabulary]
+        odd = [
+            all(part in known or _no_word(part) for part in word.casefold().split())
+            for word in words.vocabulary
+        ]
         suspect &= np.asarray([*odd, True], dtype=np.bool_)[words.codes]
-    held = np.zeros(facts.size, dtype=np.bool_)
+    held = np.zeros(features.size, dtype=np.bool_)
     for row in np.flatnonzero(suspect):
         codes = [(words, int(words.codes[row])) for words in told]
-        parts = [part for words, code in codes if code >= 0 for part in words.vocabulary[code].casefold().split()]
+        parts = [
+            part
+            for words, code in codes
+            if code >= 0
+            for part in words.vocabulary[code].casefold().split()
+        ]
         held[row] = " ".join(parts) in names or all(_no_word(part) for part in parts)
     return held
 

@@ -24,7 +24,7 @@ SLOPE_OFF = 0.5
 
 
 @dataclass(frozen=True)
-class Refit:
+class Recalibration:
     """Points with the expectation corrected; intercept 0 and slope 1 are the definition as written."""
 
     intercept: float = 0.0
@@ -32,10 +32,16 @@ class Refit:
 
     def log_odds(self, points: Points) -> FloatArray:
         """Log-odds of being won, shape (n,): anchor + intercept + slope * (logit as written - anchor)."""
-        return np.clip(points.anchor + self.intercept + self.slope * (points.logit - points.anchor), -SUREST, SUREST)
+        return np.clip(
+            points.anchor + self.intercept + self.slope * (points.logit - points.anchor),
+            -SUREST,
+            SUREST,
+        )
 
 
-def refit(points: Points, won: FloatArray, weights: FloatArray | None = None) -> Refit:
+def recalibrate(
+    points: Points, won: FloatArray, weights: FloatArray | None = None
+) -> Recalibration:
     """The intercept and slope that agree best with outcomes and with the definition.
 
     `won` (n,) is 1 for won and 0 for not, `weights` (n,) count each lead so many times (1 if not given). The model is Cox's
@@ -66,7 +72,7 @@ def refit(points: Points, won: FloatArray, weights: FloatArray | None = None) ->
         if reached <= best or np.abs(step).max() < 1e-10:
             break
         at, best = at + step, reached
-    return Refit(float(at[0]), float(at[1]))
+    return Recalibration(float(at[0]), float(at[1]))
 
 
 @dataclass(frozen=True)
@@ -108,4 +114,7 @@ def shrink(won: Counts, leads: Counts, expected: float, trust: float = 10.0) -> 
 def _marginal(won: FloatArray, lost: FloatArray, alpha: float, beta: float) -> float:
     prior = lgamma(alpha) + lgamma(beta) - lgamma(alpha + beta)
     pairs = zip(won.tolist(), lost.tolist(), strict=True)
-    return sum(lgamma(w + alpha) + lgamma(x + beta) - lgamma(w + x + alpha + beta) - prior for w, x in pairs)
+    return sum(
+        lgamma(w + alpha) + lgamma(x + beta) - lgamma(w + x + alpha + beta) - prior
+        for w, x in pairs
+    )

@@ -11,7 +11,7 @@ from math import log
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, Facts, FloatArray, IntArray, Measure
+from winnable.core.columns import ActivityAggregate, BoolArray, FeatureTable, FloatArray, IntArray
 from winnable.definition.conditions import Activities, all_hold
 from winnable.definition.rules import Rule, Scorecard
 from winnable.definition.schema import Definition
@@ -62,10 +62,14 @@ class Points:
 
     def by_group(self, group: str) -> FloatArray:
         """The points of one group of rules, before caps, shape (n,): intent and interest are looked at apart this way."""
-        return np.asarray(sum((award.given for award in self.awarded if award.group == group), np.zeros(self.size)))
+        return np.asarray(
+            sum(
+                (award.given for award in self.awarded if award.group == group), np.zeros(self.size)
+            )
+        )
 
 
-def score_points(definition: Definition, facts: Facts) -> Points:
+def score_points(definition: Definition, features: FeatureTable) -> Points:
     """The points of all leads, each by the first scorecard whose segment fits it.
 
     The log-odds follow from two numbers that people can agree on, as in credit scoring (Siddiqi, Credit Risk Scorecards, 2006,
@@ -73,36 +77,38 @@ def score_points(definition: Definition, facts: Facts) -> Points:
 
         logit = logit(conversion_at_threshold) + (points - threshold) * ln 2 / points_to_double_the_odds
 
-    Without a card it is logit(outcome.expected_conversion). Never fails: what the facts do not tell gives no points.
+    Without a card it is logit(outcome.expected_conversion). Never fails: what the features do not tell gives no points.
     """
     cards = definition.scorecard
-    chosen = choose_cards(definition, facts)
-    points = np.zeros(facts.size)
-    anchor = np.full(facts.size, log_odds(definition.outcome.expected_conversion))
+    chosen = choose_cards(definition, features)
+    points = np.zeros(features.size)
+    anchor = np.full(features.size, log_odds(definition.outcome.expected_conversion))
     logit = anchor.copy()
     awarded: list[Award] = []
     for position, card in enumerate(cards):
         mine = chosen == position
         if not mine.any():
             continue
-        awards = _awards(position, card, mine, facts, definition.activities)
-        total = _total(card, awards, facts.size)
+        awards = _awards(position, card, mine, features, definition.activities)
+        total = _total(card, awards, features.size)
         base = log_odds(card.conversion_at_threshold)
         expected = base + (total - card.threshold) * (log(2) / card.points_to_double_the_odds)
         points = np.where(mine, total, points)
         anchor = np.where(mine, base, anchor)
         logit = np.where(mine, expected, logit)
         awarded += awards
-    return Points(facts.size, chosen, points, np.clip(logit, -SUREST, SUREST), anchor, tuple(awarded))
+    return Points(
+        features.size, chosen, points, np.clip(logit, -SUREST, SUREST), anchor, tuple(awarded)
+    )
 
 
-def choose_cards(definition: Definition, facts: Facts) -> IntArray:
+def choose_cards(definition: Definition, features: FeatureTable) -> IntArray:
     """The position of the first scorecard whose segment fits each lead, shape (n,); -1 where none does."""
-    chosen = np.full(facts.size, -1, dtype=np.int64)
+    chosen = np.full(features.size, -1, dtype=np.int64)
     for position, card in enumerate(definition.scorecard):
         free = chosen < 0
         if card.segment:
-            free &= all_hold(card.segment, facts, definition.activities)
+            free &= all_hold(card.segment, features, definition.activities)
         chosen[free] = position
     return chosen
 
@@ -116,7 +122,11 @@ def group_of(rule: Rule, activities: Activities) -> str:
         return "profile"
     if all(activity == "intent" or activity in activities.intent for activity in asked):
         return "intent"
-    return "interest" if all(activity == "interest" or activity in activities.interest for activity in asked) else "behaviour"
+    return (
+        "interest"
+        if all(activity == "interest" or activity in activities.interest for activity in asked)
+        else "behaviour"
+    )
 
 
 def log_odds(probability: float) -> float:
@@ -129,24 +139,30 @@ def probability_of(logit: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-np.clip(logit, -SUREST, SUREST))))
 
 
-def _awards(position: int, card: Scorecard, mine: BoolArray, facts: Facts, activities: Activities) -> list[Award]:
+def _awards(
+    position: int, card: Scorecard, mine: BoolArray, features: FeatureTable, activities: Activities
+) -> list[Award]:
     awards = []
     for i, rule in enumerate(card.rule):
-        held = mine & all_hold(rule.when, facts, activities)
+        held = mine & all_hold(rule.when, features, activities)
         fades = rule.half_life_days is not None and bool(held.any())
-        faded = _faded(rule, facts, activities) if fades else None
-        awards.append(Award(position, i, rule.says, group_of(rule, activities), rule.points, held, faded))
+        faded = _faded(rule, features, activities) if fades else None
+        awards.append(
+            Award(position, i, rule.says, group_of(rule, activities), rule.points, held, faded)
+        )
     return awards
 
 
-def _faded(rule: Rule, facts: Facts, activities: Activities) -> FloatArray:
+def _faded(rule: Rule, features: FeatureTable, activities: Activities) -> FloatArray:
     """What is left of the points: 2 ** (-days since the latest of what the rule asks / half-life), 1 where the day is unknown."""
     assert rule.half_life_days is not None
-    days = np.full(facts.size, np.nan)
+    days = np.full(features.size, np.nan)
     for condition in rule.when:
         age = condition.age(activities)
         if age is not None:
-            days = np.fmin(days, facts.numbers(age.name if isinstance(age, Measure) else age))
+            days = np.fmin(
+                days, features.numbers(age.name if isinstance(age, ActivityAggregate) else age)
+            )
     left: FloatArray = np.exp2(-np.fmax(days, 0.0) / rule.half_life_days)
     return left
 

@@ -1,6 +1,6 @@
 """The served copy: which version a store's champion is, and its files, for whoever answers without MLflow.
 
-`served/<version>/` are artefact folders and `served/champion.json` points to one of them. The pointer is replaced in one step
+`served/<version>/` are artifact folders and `served/champion.json` points to one of them. The pointer is replaced in one step
 after the folder it names is complete, so that a reader finds the old champion or the new one and nothing between.
 """
 
@@ -11,15 +11,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from winnable.errors import ArtefactError, StoreError
-from winnable.learning.artifacts.artifact import Artefact, read_artefact, write_artefact
+from winnable.errors import ArtifactError, StoreError
+from winnable.learning.artifacts.artifact import Artifact, read_artifact, write_artifact
 
 ABANDONED = 3600.0  # seconds after which nobody is still writing a draft
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The version in charge and where its artefact lies."""
+    """The version in charge and where its artifact lies."""
 
     version: int
     folder: Path
@@ -34,31 +34,33 @@ def champion_of(store: Path) -> Champion | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{pointer}: cannot be read ({error}). Promote a version again to write it anew.") from None
+        raise StoreError(
+            f"{pointer}: cannot be read ({error}). Promote a version again to write it anew."
+        ) from None
 
 
-def serve_version(store: Path, version: int, artefact: Artefact) -> None:
-    """Make an artefact the one that is served under this version; a broken earlier copy of it is put aside and replaced."""
+def deploy(store: Path, version: int, artifact: Artifact) -> None:
+    """Make an artifact the one that is served under this version; a broken earlier copy of it is put aside and replaced."""
     folder = store / "served" / str(version)
     if folder.exists():
         try:
-            known = read_artefact(folder).fingerprint == artefact.fingerprint
-        except ArtefactError:
+            known = read_artifact(folder).fingerprint == artifact.fingerprint
+        except ArtifactError:
             known = False
         if not known:
             folder.rename(folder.with_name(f"{folder.name}.broken-{os.urandom(4).hex()}"))
     if not folder.exists():
-        write_artefact(artefact, folder)
+        write_artifact(artifact, folder)
     pointer = store / "served" / "champion.json"
     draft = pointer.with_suffix(f".{os.getpid()}.draft")
     with draft.open("w") as file:
-        file.write(json.dumps({"version": version, "fingerprint": artefact.fingerprint}))
+        file.write(json.dumps({"version": version, "fingerprint": artifact.fingerprint}))
         file.flush()
         os.fsync(file.fileno())
     draft.replace(pointer)
 
 
-def sweep(store: Path) -> None:
+def remove_stale_drafts(store: Path) -> None:
     """Remove drafts that were left behind an hour ago or earlier, by whoever was killed while writing them."""
     for draft in (*(store / "served").glob(".*-*"), *(store / "served").glob("champion.*.draft")):
         if time.time() - draft.lstat().st_mtime > ABANDONED:

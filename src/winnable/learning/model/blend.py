@@ -31,7 +31,9 @@ CHANCE = 0.25
 """Log-likelihood that weights of at least 0, chosen on the same leads, gain where there is nothing to be gained."""
 
 
-def fit_blend(opinions: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
+def fit_blend(
+    opinions: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray
+) -> FloatArray:
     """Weights (e,) >= 0 for the experts' out-of-fold log-odds `opinions` (n, e); `prior` (e,) holds their shares before evidence.
 
     The evidence is what the experts gained in log-likelihood over the base rate, less 2 log n, as in a comparison of models by
@@ -49,28 +51,40 @@ def fit_blend(opinions: FloatArray, base: float, won: FloatArray, weights: Float
         return np.zeros_like(shares)
     expected = 1 + TIMID * float(np.sqrt(FEW / telling))
     columns = np.column_stack([nothing, steps @ shares])
-    stretch = newton(columns, won, weights, penalty=np.array([1e9, CONFIRMED]), aim=np.array([1.0, expected]))[1]
+    stretch = newton(
+        columns, won, weights, penalty=np.array([1e9, CONFIRMED]), aim=np.array([1.0, expected])
+    )[1]
     return shares * max(0.0, float(stretch)) * (1 - CHANCE / evidence)
 
 
-def _moved(steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
+def _moved(
+    steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray
+) -> FloatArray:
     """The prior after a look at the experts: the mean of the mixture and of each expert alone, by what they leave unexplained.
 
     Beforehand the mixture is as likely as all experts alone together. `TRUST` tempers the evidence (Grünwald 2012).
     """
     candidates = np.vstack([prior, np.eye(len(prior))])
-    losses = np.array([weights @ log_losses(base + steps @ candidate, won) for candidate in candidates])
+    losses = np.array(
+        [weights @ log_losses(base + steps @ candidate, won) for candidate in candidates]
+    )
     likely = np.r_[1.0, prior] * np.exp(-TRUST * (losses - losses.min()))
     return np.asarray(likely @ candidates / likely.sum(), dtype=np.float64)
 
 
-def _penalised(steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
+def _penalised(
+    steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray
+) -> FloatArray:
     """Projected Newton steps on log loss plus the prior's squared distance, measured where it matters: in the answers."""
-    held = STRENGTH * 0.2 / weights.sum() * (steps * weights[:, None]).T @ steps + 1e-6 * np.eye(len(prior))
+    held = STRENGTH * 0.2 / weights.sum() * (steps * weights[:, None]).T @ steps + 1e-6 * np.eye(
+        len(prior)
+    )
     beta = prior.copy()
 
     def loss(at: FloatArray) -> float:
-        return float(weights @ log_losses(base + steps @ at, won) + 0.5 * (at - prior) @ held @ (at - prior))
+        return float(
+            weights @ log_losses(base + steps @ at, won) + 0.5 * (at - prior) @ held @ (at - prior)
+        )
 
     now = loss(beta)
     for _ in range(100):

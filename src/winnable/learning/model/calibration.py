@@ -21,7 +21,9 @@ HELD = 5.0
 
 def sigmoid(logit: FloatArray) -> FloatArray:
     """Probabilities of log-odds, without overflow."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * np.asarray(logit, dtype=np.float64))), dtype=np.float64)
+    return np.asarray(
+        0.5 * (1.0 + np.tanh(0.5 * np.asarray(logit, dtype=np.float64))), dtype=np.float64
+    )
 
 
 def logit_of(probability: FloatArray | float) -> FloatArray:
@@ -41,7 +43,10 @@ def calibrate(logit: FloatArray, calibration: Mapping[str, Any]) -> FloatArray:
     win, loss, intercept = calibration["win"], calibration["loss"], calibration["intercept"]
     if win == loss:
         return np.asarray(intercept + win * inside, dtype=np.float64)
-    return np.asarray(intercept - win * np.logaddexp(0.0, -inside) + loss * np.logaddexp(0.0, inside), dtype=np.float64)
+    return np.asarray(
+        intercept - win * np.logaddexp(0.0, -inside) + loss * np.logaddexp(0.0, inside),
+        dtype=np.float64,
+    )
 
 
 def identity() -> dict[str, Any]:
@@ -49,7 +54,9 @@ def identity() -> dict[str, Any]:
     return {"intercept": 0.0, "win": 1.0, "loss": 1.0, "kind": "none"}
 
 
-def fit_calibration(logit: FloatArray, won: FloatArray, weights: FloatArray, folds: IntArray) -> dict[str, Any]:
+def fit_calibration(
+    logit: FloatArray, won: FloatArray, weights: FloatArray, folds: IntArray
+) -> dict[str, Any]:
     """The calibration of out-of-fold log-odds, each array of shape (n,); `identity()` unless cross-validated log loss falls.
 
     The parameters are held at "change nothing" by a penalty of `HELD`.
@@ -76,7 +83,9 @@ def settle_level(logit: FloatArray, won: FloatArray, weights: FloatArray) -> flo
     return 0.5 * _shift(logit, won, weights, HELD)
 
 
-def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray, settled: BoolArray) -> float:
+def follow_drift(
+    logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray, settled: BoolArray
+) -> float:
     """The shift of log-odds (n,) that follows the rate of late, by `order` (n,), the leads' times in days.
 
     It is told from the `settled` (n,) alone, the leads whose outcome is final; the longer ago the last of them came, the less.
@@ -93,11 +102,18 @@ def follow_drift(logit: FloatArray, won: FloatArray, weights: FloatArray, order:
 
     def shift(until: float) -> float:
         known = order <= until
-        return _shift(logit[known], won[known], weights[known] * 0.5 ** ((until - order[known]) / halving), 10.0)
+        return _shift(
+            logit[known],
+            won[known],
+            weights[known] * 0.5 ** ((until - order[known]) / halving),
+            10.0,
+        )
 
     until = float(np.quantile(order, 0.8))
     late = order > until
-    gain = weights[late] * (log_losses(logit[late], won[late]) - log_losses(logit[late] + shift(until), won[late]))
+    gain = weights[late] * (
+        log_losses(logit[late], won[late]) - log_losses(logit[late] + shift(until), won[late])
+    )
     if len(gain) == 0 or gain.sum() <= 2 * np.sqrt(len(gain)) * gain.std():
         return 0.0
     return 0.5 * shift(present)
@@ -117,7 +133,9 @@ def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray) -> 
     if kind == "platt":
         columns, aim = np.column_stack([np.ones_like(inside), inside]), np.array([0.0, 1.0])
     else:
-        columns = np.column_stack([np.ones_like(inside), -np.logaddexp(0.0, -inside), np.logaddexp(0.0, inside)])
+        columns = np.column_stack(
+            [np.ones_like(inside), -np.logaddexp(0.0, -inside), np.logaddexp(0.0, inside)]
+        )
         aim = np.array([0.0, 1.0, 1.0])
     beta = newton(columns, won, weights, penalty=np.full(len(aim), HELD), aim=aim)
     if (beta[1:] <= 0).any():
@@ -126,7 +144,14 @@ def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray) -> 
     return {"intercept": float(beta[0]), "win": win, "loss": loss, "kind": kind}
 
 
-def newton(columns: FloatArray, won: FloatArray, weights: FloatArray, *, penalty: FloatArray, aim: FloatArray) -> FloatArray:
+def newton(
+    columns: FloatArray,
+    won: FloatArray,
+    weights: FloatArray,
+    *,
+    penalty: FloatArray,
+    aim: FloatArray,
+) -> FloatArray:
     """Logistic regression on `columns` (n, p): p coefficients, held at `aim` (p,) by half of `penalty` (p,) times the square."""
     beta = aim.copy()
 

@@ -13,9 +13,14 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
-from winnable.core.columns import Column, Facts, FloatArray, Numbers, Words
+from winnable.core.columns import CategoricalColumn, Column, FeatureTable, FloatArray, NumericColumn
 from winnable.core.values import text
 from winnable.data.features.plan import SHARE_READ
 from winnable.learning.model.calibration import logit_of
@@ -38,50 +43,58 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from leads X (n, columns) and outcomes y (n,) of two classes; `ValueError` for other y, infinity or no lead."""
-        facts = self._facts(X, reset=True)
+        features = self._features(X, reset=True)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(y) != facts.size:
-            raise ValueError(f"X has {facts.size} samples, y has {len(y)}: inconsistent numbers of samples.")
+        if len(y) != features.size:
+            raise ValueError(
+                f"X has {features.size} samples, y has {len(y)}: inconsistent numbers of samples."
+            )
         if len(self.classes_) > 2:
             raise ValueError(
-                f"Only binary classification is supported, y has {len(self.classes_)} classes. Give won and not won."
+                f"Only binary classification is supported, y has {len(self.classes_)} classes. Give"
+                " won and not won."
             )
         if len(self.classes_) < 2:
             raise ValueError(
-                "y has 1 class only, so there is nothing to tell apart. Give leads that were won and some that were not."
+                "y has 1 class only, so there is nothing to tell apart. Give leads that were won"
+                " and some that were not."
             )
         won = codes.astype(np.float64)
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, won[:, None], ensure_non_negative=True)
+        weights = (
+            None
+            if sample_weight is None
+            else _check_sample_weight(sample_weight, won[:, None], ensure_non_negative=True)
+        )
         seed = int(check_random_state(self.random_state).randint(2**31))
         self.model_ = LeadModel(seed=seed, threads=self.threads)
         self._rules = float(logit_of(base_rate(won)))
-        self.model_.fit(facts, won, np.full(facts.size, self._rules), weights=weights)
+        self.model_.fit(features, won, np.full(features.size, self._rules), weights=weights)
         return self
 
     def predict_proba(self, X: Any) -> FloatArray:
         """The probability of each class, shape (n, 2), in the order of `classes_`."""
-        facts, rules = self._asked(X)
-        won = self.model_.probability(facts, rules)
+        features, rules = self._asked(X)
+        won = self.model_.probability(features, rules)
         return np.column_stack([1 - won, won])
 
     def decision_function(self, X: Any) -> FloatArray:
         """The log-odds of the second class, shape (n,)."""
-        facts, rules = self._asked(X)
-        return self.model_.logit(facts, rules)
+        features, rules = self._asked(X)
+        return self.model_.logit(features, rules)
 
     def predict(self, X: Any) -> Any:
         """The likelier class of each lead, shape (n,). For leads it is nearly always "not won": use `predict_proba`."""
         likelier = (self.decision_function(X) > 0).astype(np.int64)
         return self.classes_[likelier]
 
-    def _asked(self, X: Any) -> tuple[Facts, FloatArray]:
+    def _asked(self, X: Any) -> tuple[FeatureTable, FloatArray]:
         check_is_fitted(self)
-        facts = self._facts(X, reset=False)
-        return facts, np.full(facts.size, self._rules)
+        features = self._features(X, reset=False)
+        return features, np.full(features.size, self._rules)
 
-    def _facts(self, X: Any, *, reset: bool) -> Facts:
+    def _facts(self, X: Any, *, reset: bool) -> FeatureTable:
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, skip_check_array=True, reset=reset)
             if not len(X):
@@ -91,7 +104,9 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
             series = [pd.Series(X[:, place]) for place in range(X.shape[1])]
         names = getattr(self, "feature_names_in_", [f"x{place}" for place in range(len(series))])
-        return Facts(len(X), {str(name): _column(values) for name, values in zip(names, series, strict=True)})
+        return FeatureTable(
+            len(X), {str(name): _column(values) for name, values in zip(names, series, strict=True)}
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -105,16 +120,21 @@ def _column(values: pd.Series) -> Column:
     if values.dtype == object:
         values = values.infer_objects()
     if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
-        days = (values - pd.Timestamp(0, tz=getattr(values.dtype, "tz", None))) / pd.Timedelta(days=1)
-        return Numbers(np.asarray(days, dtype=np.float64))
+        days = (values - pd.Timestamp(0, tz=getattr(values.dtype, "tz", None))) / pd.Timedelta(
+            days=1
+        )
+        return NumericColumn(np.asarray(days, dtype=np.float64))
     if pd.api.types.is_numeric_dtype(values.dtype):
         numbers = np.full(len(values), np.nan)
         known = values.notna().to_numpy()
         numbers[known] = values.to_numpy()[known]
         check_array(numbers[:, None], ensure_all_finite="allow-nan", input_name="X")
-        return Numbers(numbers)
-    words = [None if missing else text(value) for value, missing in zip(values, values.isna(), strict=True)]
+        return NumericColumn(numbers)
+    words = [
+        None if missing else text(value)
+        for value, missing in zip(values, values.isna(), strict=True)
+    ]
     read = pd.to_numeric(pd.Series(words, dtype="str"), errors="coerce")
     if read.notna().sum() >= max(1.0, SHARE_READ * sum(word is not None for word in words)):
-        return Numbers(np.asarray(read, dtype=np.float64))
-    return Words.of(words)
+        return NumericColumn(np.asarray(read, dtype=np.float64))
+    return CategoricalColumn.of(words)

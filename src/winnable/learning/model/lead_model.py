@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import beta as beta_distribution
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from winnable.core.columns import BoolArray, Facts, FloatArray, IntArray
+from winnable.core.columns import BoolArray, FeatureTable, FloatArray, IntArray
 from winnable.core.progress import Step
 from winnable.learning.model.blend import fit_blend
 from winnable.learning.model.calibration import (
@@ -29,11 +29,23 @@ from winnable.learning.model.calibration import (
     settle_level,
     sigmoid,
 )
-from winnable.learning.model.experts.boosting import average_symmetric, fit_leafwise, fit_symmetric, indicators_of, side_by_side
+from winnable.learning.model.experts.boosting import (
+    average_catboost,
+    fit_catboost,
+    fit_lightgbm,
+    indicators_of,
+    side_by_side,
+)
 from winnable.learning.model.experts.encoding import Encoded, Encoding, learn_encoding
-from winnable.learning.model.experts.linear import Fitted, alone, fit_apart, fit_linear, fit_rules
+from winnable.learning.model.experts.linear import (
+    Fitted,
+    fit_linear,
+    fit_per_segment,
+    fit_scorecard,
+    univariate,
+)
 from winnable.learning.model.experts.predict import expert_of
-from winnable.learning.model.scorer import UNKNOWN_BAND, Answer, Contributions, Scorer
+from winnable.learning.model.scorer import UNKNOWN_BAND, Contributions, Prediction, Scorer
 from winnable.learning.model.segments import SEGMENT
 
 RATE_MARGIN = 0.4
@@ -66,7 +78,7 @@ class LeadModel:
 
     def fit(
         self,
-        facts: Facts,
+        features: FeatureTable,
         won: FloatArray,
         rules: FloatArray,
         *,
@@ -88,27 +100,29 @@ class LeadModel:
             if min(rows.wins, rows.losses) < least_outcomes(rows.rules, rows.wins, rows.losses):
                 return self._fit_rules(rows)
             final = np.ones(len(rows.won), dtype=bool) if settled is None else settled
-            return self._fit_blend(facts, rows, groups, order, final, progress)
+            return self._fit_blend(features, rows, groups, order, final, progress)
 
-    def answer(self, facts: Facts, rules: FloatArray, *, reasons: bool = False) -> Answer:
+    def answer(
+        self, features: FeatureTable, rules: FloatArray, *, reasons: bool = False
+    ) -> Prediction:
         """Probability, interval and reasons at once; see `Scorer.answer`."""
-        return self._scorer.answer(facts, rules, reasons=reasons)
+        return self._scorer.answer(features, rules, reasons=reasons)
 
-    def logit(self, facts: Facts, rules: FloatArray) -> FloatArray:
+    def logit(self, features: FeatureTable, rules: FloatArray) -> FloatArray:
         """Calibrated log-odds, shape (n,)."""
-        return self._scorer.logit(facts, rules)
+        return self._scorer.logit(features, rules)
 
-    def probability(self, facts: Facts, rules: FloatArray) -> FloatArray:
+    def probability(self, features: FeatureTable, rules: FloatArray) -> FloatArray:
         """The probability that each lead is won, shape (n,)."""
-        return self._scorer.probability(facts, rules)
+        return self._scorer.probability(features, rules)
 
-    def explain(self, facts: Facts, rules: FloatArray) -> Contributions:
+    def explain(self, features: FeatureTable, rules: FloatArray) -> Contributions:
         """What each column added to the log-odds; see `Scorer.explain`."""
-        return self._scorer.explain(facts, rules)
+        return self._scorer.explain(features, rules)
 
-    def interval(self, facts: Facts, rules: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def interval(self, features: FeatureTable, rules: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Low and high, each (n,); see `Scorer.interval`."""
-        return self._scorer.interval(facts, rules)
+        return self._scorer.interval(features, rules)
 
     def _fit_rules(self, rows: "_Rows") -> Self:
         part = _shifted_rules(rows)
@@ -117,30 +131,42 @@ class LeadModel:
         logit = part["intercept"] + rows.rules
         self._finish(
             mode="rules",
-            why=f"{wins} won and {losses} other leads: at least {least} of each are needed to learn more than their rate",
+            why=(
+                f"{wins} won and {losses} other leads: at least {least} of each are needed to learn"
+                " more than their rate"
+            ),
             encoding={"numbers": [], "words": []},
             experts={"rules": Fitted(part)},
             blend={"base": part["intercept"], "weights": {"rules": 1.0}},
             calibration=identity(),
-            interval=_bands(logit, rows.won, rows.weights) if rows.wins and rows.losses else UNKNOWN_BAND,
+            interval=(
+                _bands(logit, rows.won, rows.weights) if rows.wins and rows.losses else UNKNOWN_BAND
+            ),
         )
         self.oof_ = sigmoid(logit)
-        self.report_: dict[str, Any] = {"weights": {"rules": 1.0}, "log_loss": {}, "calibration": "none", "folds": []}
+        self.report_: dict[str, Any] = {
+            "weights": {"rules": 1.0},
+            "log_loss": {},
+            "calibration": "none",
+            "folds": [],
+        }
         return self
 
     def _fit_blend(
         self,
-        facts: Facts,
+        features: FeatureTable,
         rows: "_Rows",
         groups: IntArray | None,
         order: FloatArray | None,
         settled: BoolArray,
         progress: Step,
     ) -> Self:
-        spec = learn_encoding(facts)
+        spec = learn_encoding(features)
         encoding = Encoding(spec)
-        leads = encoding.encode(facts, rows.rules)
-        folds = assign_folds(rows.won, groups, 3 if self.quick else fold_count(leads.size), self.seed)
+        leads = encoding.encode(features, rows.rules)
+        folds = assign_folds(
+            rows.won, groups, 3 if self.quick else fold_count(leads.size), self.seed
+        )
         fits = self._experts(encoding, leads, rows)
         opinions, fitted = self._cross_fit(fits, encoding, leads, rows, folds, progress)
         base = rows.base()
@@ -150,9 +176,13 @@ class LeadModel:
         blended = base + (opinions - base) @ shares
         calibration = fit_calibration(blended, rows.won, counted, folds)
         if shares.any():  # the base rate's level is right as it is
-            calibration["intercept"] += settle_level(calibrate(blended, calibration), rows.won, rows.weights)
+            calibration["intercept"] += settle_level(
+                calibrate(blended, calibration), rows.won, rows.weights
+            )
         if order is not None:
-            moved = follow_drift(calibrate(blended, calibration), rows.won, rows.weights, order, settled)
+            moved = follow_drift(
+                calibrate(blended, calibration), rows.won, rows.weights, order, settled
+            )
             calibration["intercept"] += moved
         logit = calibrate(blended, calibration)
         named = {name: float(share) for name, share in zip(fits, shares, strict=True)}
@@ -167,22 +197,36 @@ class LeadModel:
         self.oof_ = sigmoid(logit)
         losses = {name: rows.loss(opinions[:, i]) for i, name in enumerate(fits)}
         losses |= {"base": rows.loss(np.full(leads.size, base)), "blend": rows.loss(logit)}
-        by_fold = [{name: rows.loss(opinions[:, i], folds == fold) for i, name in enumerate(fits)} for fold in np.unique(folds)]
-        self.report_ = {"weights": named, "log_loss": losses, "calibration": calibration["kind"], "folds": by_fold}
+        by_fold = [
+            {name: rows.loss(opinions[:, i], folds == fold) for i, name in enumerate(fits)}
+            for fold in np.unique(folds)
+        ]
+        self.report_ = {
+            "weights": named,
+            "log_loss": losses,
+            "calibration": calibration["kind"],
+            "folds": by_fold,
+        }
         return self
 
     def _experts(self, encoding: Encoding, leads: Encoded, rows: "_Rows") -> dict[str, Fit]:
         counts, seed, pairs = encoding.level_counts, self.seed, indicators_of(leads)
         fits: dict[str, Fit] = {
-            "symmetric": lambda leads, won, weights: fit_symmetric(leads, won, weights, counts, seed=seed, pairs=pairs),
-            "leafwise": lambda leads, won, weights: fit_leafwise(leads, won, weights, counts, seed=seed),
+            "symmetric": lambda leads, won, weights: fit_catboost(
+                leads, won, weights, counts, seed=seed, pairs=pairs
+            ),
+            "leafwise": lambda leads, won, weights: fit_lightgbm(
+                leads, won, weights, counts, seed=seed
+            ),
             "ridge": lambda leads, won, weights: fit_linear(leads, won, weights, counts),
-            "rules": fit_rules,
+            "rules": fit_scorecard,
         }
         if SEGMENT in encoding.word_names:
             column = encoding.word_names.index(SEGMENT)
-            if alone(leads, rows.won, rows.weights, column):
-                fits["apart"] = lambda leads, won, weights: fit_apart(leads, won, weights, counts, column=column)
+            if univariate(leads, rows.won, rows.weights, column):
+                fits["apart"] = lambda leads, won, weights: fit_per_segment(
+                    leads, won, weights, counts, column=column
+                )
         if np.ptp(leads.rules) < 1e-9:
             del fits["rules"]
         if self.quick:
@@ -190,7 +234,13 @@ class LeadModel:
         return fits
 
     def _cross_fit(
-        self, fits: Mapping[str, Fit], encoding: Encoding, leads: Encoded, rows: "_Rows", folds: IntArray, progress: Step
+        self,
+        fits: Mapping[str, Fit],
+        encoding: Encoding,
+        leads: Encoded,
+        rows: "_Rows",
+        folds: IntArray,
+        progress: Step,
     ) -> tuple[FloatArray, dict[str, Fitted]]:
         """Out-of-fold log-odds (n, experts), and each expert as it will answer.
 
@@ -199,16 +249,24 @@ class LeadModel:
         """
         whole = folds.max() + 1
         # Fold by fold, so that every so many jobs take the same time and the time that is left can be told.
-        jobs = [(name, fold) for fold in range(whole + 1) for name in fits if fold < whole or name != "symmetric"]
+        jobs = [
+            (name, fold)
+            for fold in range(whole + 1)
+            for name in fits
+            if fold < whole or name != "symmetric"
+        ]
 
         def work(job: tuple[str, int]) -> Fitted:
             inside = np.flatnonzero(folds != job[1])
-            fit = fits[job[0]] if np.ptp(rows.won[inside]) > 0 else fit_rules
+            fit = fits[job[0]] if np.ptp(rows.won[inside]) > 0 else fit_scorecard
             return fit(leads.take(inside), rows.won[inside], rows.weights[inside])
 
         done = {}
         progress(0, len(jobs))
-        with side_by_side() if "symmetric" in fits else nullcontext(), ThreadPoolExecutor(self.threads) as pool:
+        with (
+            side_by_side() if "symmetric" in fits else nullcontext(),
+            ThreadPoolExecutor(self.threads) as pool,
+        ):
             for job, fitted in zip(jobs, pool.map(work, jobs), strict=True):
                 done[job] = fitted
                 progress(len(done), len(jobs))
@@ -217,15 +275,25 @@ class LeadModel:
             outside = np.flatnonzero(folds == fold)
             if outside.size:
                 expert = expert_of(fitted.part, fitted.booster or "", encoding)
-                opinions[outside, list(fits).index(name)] = expert.opinion(leads.take(outside)).logit
+                opinions[outside, list(fits).index(name)] = expert.predict(
+                    leads.take(outside)
+                ).logit
         final = {name: done[name, whole] for name in fits if name != "symmetric"}
         if "symmetric" in fits:
-            final = {"symmetric": average_symmetric([done["symmetric", fold] for fold in range(whole)]), **final}
+            final = {
+                "symmetric": average_catboost([done["symmetric", fold] for fold in range(whole)]),
+                **final,
+            }
         return opinions, final
 
     def _finish(self, *, experts: dict[str, Fitted], **spec: Any) -> None:
-        self.boosters_ = {name: fitted.booster for name, fitted in experts.items() if fitted.booster is not None}
-        self.spec_: dict[str, Any] = {**spec, "experts": {name: fitted.part for name, fitted in experts.items()}}
+        self.boosters_ = {
+            name: fitted.booster for name, fitted in experts.items() if fitted.booster is not None
+        }
+        self.spec_: dict[str, Any] = {
+            **spec,
+            "experts": {name: fitted.part for name, fitted in experts.items()},
+        }
         self._scorer = Scorer(self.spec_, self.boosters_)
 
 
@@ -240,7 +308,11 @@ class _Rows:
     @classmethod
     def of(cls, won: FloatArray, rules: FloatArray, weights: FloatArray | None) -> "_Rows":
         won, rules = np.asarray(won, dtype=np.float64), np.asarray(rules, dtype=np.float64)
-        return cls(won, rules, np.ones(len(won)) if weights is None else np.asarray(weights, dtype=np.float64))
+        return cls(
+            won,
+            rules,
+            np.ones(len(won)) if weights is None else np.asarray(weights, dtype=np.float64),
+        )
 
     @property
     def wins(self) -> float:
@@ -255,7 +327,9 @@ class _Rows:
         return float(logit_of((self.wins + 1) / (self.wins + self.losses + 2)))
 
     def loss(self, logit: FloatArray, chosen: BoolArray | slice = slice(None)) -> float:
-        return float(self.weights[chosen] @ log_losses(logit, self.won)[chosen] / self.weights[chosen].sum())
+        return float(
+            self.weights[chosen] @ log_losses(logit, self.won)[chosen] / self.weights[chosen].sum()
+        )
 
 
 def rules_decide_below(share: float) -> int:
@@ -285,7 +359,9 @@ def fold_count(size: int) -> int:
 
 def _recency(order: FloatArray) -> FloatArray:
     """Later leads count more in weighing the experts: the oldest half as much as the latest."""
-    return np.asarray(0.5 ** ((order.max() - order) / max(float(np.ptp(order)), 1e-9)), dtype=np.float64)
+    return np.asarray(
+        0.5 ** ((order.max() - order) / max(float(np.ptp(order)), 1e-9)), dtype=np.float64
+    )
 
 
 def _mode(weights: Mapping[str, float], rows: "_Rows") -> dict[str, str]:
@@ -293,10 +369,18 @@ def _mode(weights: Mapping[str, float], rows: "_Rows") -> dict[str, str]:
     counts = f"{rows.wins:,.0f} won and {rows.losses:,.0f} other leads"
     total = sum(weights.values())
     if total < 0.05:
-        return {"mode": "learned", "why": f"learned from {counts}: nothing tells the won from the lost, so their rate answers"}
+        return {
+            "mode": "learned",
+            "why": (
+                f"learned from {counts}: nothing tells the won from the lost, so their rate answers"
+            ),
+        }
     if weights.get("rules", 0.0) > 0.05 * total:
         share = f"{100 * weights['rules'] / total:.0f} %"
-        return {"mode": "blend", "why": f"learned from {counts}; the definition's rules have {share} of the say"}
+        return {
+            "mode": "blend",
+            "why": f"learned from {counts}; the definition's rules have {share} of the say",
+        }
     return {"mode": "learned", "why": f"learned from {counts}"}
 
 
@@ -329,7 +413,9 @@ def _shifted_rules(rows: _Rows) -> dict[str, Any]:
     return {"kind": "rules", "intercept": low, "slope": 1.0}
 
 
-def _bands(logit: FloatArray, won: FloatArray, weights: FloatArray, coverage: float = 0.8) -> dict[str, list[float]]:
+def _bands(
+    logit: FloatArray, won: FloatArray, weights: FloatArray, coverage: float = 0.8
+) -> dict[str, list[float]]:
     """How far the conversion of leads with similar out-of-fold scores may lie from the score, in log-odds, at points along them.
 
     A Beta interval in each of up to 20 bins of scores, held at the bin's own mean score as if two leads had shown it.

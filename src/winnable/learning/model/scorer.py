@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from winnable.core.columns import Facts, FloatArray
+from winnable.core.columns import FeatureTable, FloatArray
 from winnable.learning.model.calibration import calibrate, sigmoid
 from winnable.learning.model.experts.encoding import Encoded, Encoding
-from winnable.learning.model.experts.predict import Opinion, expert_of
+from winnable.learning.model.experts.predict import ExpertPrediction, expert_of
 
 UNKNOWN_BAND = {"at": [0.0], "below": [2.0], "above": [2.0]}
 """How far a score may be off, in log-odds, where no history tells."""
@@ -36,7 +36,7 @@ class Contributions:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """All that is said of n leads: `logit`, `probability`, `low` and `high`, each (n,), and reasons where they were asked for."""
 
     logit: FloatArray
@@ -49,7 +49,7 @@ class Answer:
 class Scorer:
     """Answers for leads by a learned `spec` and its `boosters`, as `LeadModel.fit` made them.
 
-    Every method takes the facts of n leads and their rule log-odds (n,). A lead alone and within a batch gets the same numbers.
+    Every method takes the features of n leads and their rule log-odds (n,). A lead alone and within a batch gets the same numbers.
     `answer` gives everything for the price of one; the other methods are for when one thing is enough. `words` holds, by column,
     the words that were seen often enough to be told apart.
     """
@@ -65,15 +65,21 @@ class Scorer:
         blend, experts = spec["blend"], spec["experts"]
         heard = {name: float(weight) for name, weight in blend["weights"].items() if weight > 0}
         self._weights = list(heard.values())
-        self._experts = [expert_of(experts[name], boosters.get(name, ""), self._encoding) for name in heard]
+        self._experts = [
+            expert_of(experts[name], boosters.get(name, ""), self._encoding) for name in heard
+        ]
         self._offset = float(blend["base"]) * (1 - sum(self._weights))
-        self._at, self._below, self._above = (np.asarray(spec["interval"][key]) for key in ("at", "below", "above"))
+        self._at, self._below, self._above = (
+            np.asarray(spec["interval"][key]) for key in ("at", "below", "above")
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, in this process and in others, are made anew from what was learned: native handles cannot be copied."""
         return type(self), (self.spec, self._boosters)
 
-    def answer(self, facts: Facts, rules: FloatArray, *, reasons: bool = False) -> Answer:
+    def answer(
+        self, features: FeatureTable, rules: FloatArray, *, reasons: bool = False
+    ) -> Prediction:
         """Probability, interval and, if asked, reasons.
 
         The interval holds about 80 %: what became of leads with similar scores, and how far the score itself would move had other
@@ -81,46 +87,51 @@ class Scorer:
         included: a calibration of two parameters scales every part; one of three bends the sum, and every part gets its share of
         that in proportion to its size, counted from the calibrated base.
         """
-        opinions = self._opinions(self._encoding.encode(facts, rules), reasons=reasons)
-        logit = calibrate(self._blend(opinions, facts.size), self._calibration)
-        variance = sum(weight**2 * opinion.variance for weight, opinion in zip(self._weights, opinions, strict=True))
+        opinions = self._opinions(self._encoding.encode(features, rules), reasons=reasons)
+        logit = calibrate(self._blend(opinions, features.size), self._calibration)
+        variance = sum(
+            weight**2 * opinion.variance
+            for weight, opinion in zip(self._weights, opinions, strict=True)
+        )
         spread = BAND**2 * np.asarray(variance)
         low = logit - np.sqrt(np.interp(logit, self._at, self._below) ** 2 + spread)
         high = logit + np.sqrt(np.interp(logit, self._at, self._above) ** 2 + spread)
         explained = self._explained(opinions, logit) if reasons else None
         probability, low, high = sigmoid(np.array([logit, low, high]))
-        return Answer(logit, probability, low, high, explained)
+        return Prediction(logit, probability, low, high, explained)
 
-    def logit(self, facts: Facts, rules: FloatArray) -> FloatArray:
+    def logit(self, features: FeatureTable, rules: FloatArray) -> FloatArray:
         """Calibrated log-odds, shape (n,)."""
-        opinions = self._opinions(self._encoding.encode(facts, rules))
-        return calibrate(self._blend(opinions, facts.size), self._calibration)
+        opinions = self._opinions(self._encoding.encode(features, rules))
+        return calibrate(self._blend(opinions, features.size), self._calibration)
 
-    def probability(self, facts: Facts, rules: FloatArray) -> FloatArray:
+    def probability(self, features: FeatureTable, rules: FloatArray) -> FloatArray:
         """The probability that each lead is won, shape (n,)."""
-        return sigmoid(self.logit(facts, rules))
+        return sigmoid(self.logit(features, rules))
 
-    def explain(self, facts: Facts, rules: FloatArray) -> Contributions:
+    def explain(self, features: FeatureTable, rules: FloatArray) -> Contributions:
         """The reasons alone; see `answer`."""
-        opinions = self._opinions(self._encoding.encode(facts, rules), reasons=True)
-        return self._explained(opinions, calibrate(self._blend(opinions, facts.size), self._calibration))
+        opinions = self._opinions(self._encoding.encode(features, rules), reasons=True)
+        return self._explained(
+            opinions, calibrate(self._blend(opinions, features.size), self._calibration)
+        )
 
-    def interval(self, facts: Facts, rules: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def interval(self, features: FeatureTable, rules: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Low and high alone, each (n,); see `answer`."""
-        answer = self.answer(facts, rules)
+        answer = self.answer(features, rules)
         return answer.low, answer.high
 
-    def _opinions(self, leads: Encoded, *, reasons: bool = False) -> list[Opinion]:
-        return [expert.opinion(leads, reasons=reasons) for expert in self._experts]
+    def _opinions(self, leads: Encoded, *, reasons: bool = False) -> list[ExpertPrediction]:
+        return [expert.predict(leads, reasons=reasons) for expert in self._experts]
 
-    def _blend(self, opinions: list[Opinion], size: int) -> FloatArray:
+    def _blend(self, opinions: list[ExpertPrediction], size: int) -> FloatArray:
         """Log-odds before calibration, shape (n,)."""
         blended = np.full(size, self._offset)
         for weight, opinion in zip(self._weights, opinions, strict=True):
             blended += weight * opinion.logit
         return blended
 
-    def _explained(self, opinions: list[Opinion], logit: FloatArray) -> Contributions:
+    def _explained(self, opinions: list[ExpertPrediction], logit: FloatArray) -> Contributions:
         values, base = np.zeros((len(logit), len(self.names))), self._offset
         for weight, expert, opinion in zip(self._weights, self._experts, opinions, strict=True):
             if opinion.parts is not None:
@@ -128,5 +139,7 @@ class Scorer:
             base += weight * expert.base
         start = calibrate(np.array([base]), self._calibration)[0]
         moved = values.sum(axis=1)
-        values *= np.divide(logit - start, moved, out=np.ones_like(moved), where=np.abs(moved) > 1e-6)[:, None]
+        values *= np.divide(
+            logit - start, moved, out=np.ones_like(moved), where=np.abs(moved) > 1e-6
+        )[:, None]
         return Contributions(self.names, values, logit - values.sum(axis=1))

@@ -7,18 +7,20 @@ to be worth on leads left out. `segment_check` measures whether they are better,
 
 from collections.abc import Mapping
 
-from winnable.core.columns import Facts, Words
+from winnable.core.columns import CategoricalColumn, FeatureTable
 from winnable.definition.decide.scorecard import Points
 from winnable.definition.schema import Definition
 
 SEGMENT = "Scorecard's segment"
 
 
-def with_segment(definition: Definition, facts: Facts, points: Points) -> Facts:
-    """The facts, and the name of each lead's scorecard where there are several to choose from."""
+def with_segment(definition: Definition, features: FeatureTable, points: Points) -> FeatureTable:
+    """The features, and the name of each lead's scorecard where there are several to choose from."""
     if len(definition.scorecard) < 2:
-        return facts
-    return facts.with_columns({SEGMENT: Words(points.card, tuple(card.name for card in definition.scorecard))})
+        return features
+    return features.with_columns(
+        {SEGMENT: CategoricalColumn(points.card, tuple(card.name for card in definition.scorecard))}
+    )
 
 
 def say_of_segments(told: str | None, weights: Mapping[str, float]) -> str | None:

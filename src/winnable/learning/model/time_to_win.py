@@ -1,8 +1,8 @@
 """Horizons: how wins come with a lead's age, and what that makes of leads whose horizon has not passed yet.
 
-A `Pace` is learned from the whole lives of all leads, the open ones included. Two things follow from it. Leads that have been
-watched for a part of the horizon only can teach a model of the whole horizon (`watched_weights`). And one probability gives those
-for every other horizon (`Pace.stretch`), so that there is never a second one that contradicts it. No model is fitted here.
+A `WinTimeCurve` is learned from the whole lives of all leads, the open ones included. Two things follow from it. Leads that have been
+watched for a part of the horizon only can teach a model of the whole horizon (`censoring_weights`). And one probability gives those
+for every other horizon (`WinTimeCurve.rescale_horizon`), so that there is never a second one that contradicts it. No model is fitted here.
 
 Why open leads are treated so, and not in one of the usual ways: log loss on the leads of the next weeks, whole outcome, 90 days.
 Olist cut at the end of February, March and April 2018; Maven at four cuts of 2017; six cuts of simulated histories.
@@ -48,7 +48,7 @@ LEAST_SEEN = 0.05  # of the wins of a horizon that must have had the time to com
 
 
 @dataclass(frozen=True)
-class Pace:
+class WinTimeCurve:
     """The share of leads won and the share still open by age: three arrays of shape (k,), ages in days from 0 on.
 
     `observed` is the age up to which the history tells. Beyond it wins and losses go on as they did over the last doubling of
@@ -64,17 +64,25 @@ class Pace:
         """The probability that a lead that is open at `age` is won in the next `days`, by age alone; shape of the two."""
         return self._from(self._told(age), days)
 
-    def stretch(self, probability: FloatArray, age: FloatArray, horizon: float, days: float) -> FloatArray:
+    def rescale_horizon(
+        self, probability: FloatArray, age: FloatArray, horizon: float, days: float
+    ) -> FloatArray:
         """The probability of being won within `days` of leads of an `age`, each (n,), from that within the `horizon`.
 
         By proportional subdistribution hazards, 1 - P(t | x) = (1 - F(t)) ** r(x) (Fine and Gray 1999, JASA 94, 496-509), so that
         it never falls with the days. Where nothing is known to be won within the horizon, nothing is claimed for any other.
         """
         known, asked = self.within(age, horizon), self.within(age, days)
-        exponent = np.divide(np.log1p(-asked), np.log1p(-known), out=np.ones_like(known), where=known > 0)
-        return np.asarray(-np.expm1(exponent * np.log1p(-np.minimum(probability, 1 - 1e-12))), dtype=np.float64)
+        exponent = np.divide(
+            np.log1p(-asked), np.log1p(-known), out=np.ones_like(known), where=known > 0
+        )
+        return np.asarray(
+            -np.expm1(exponent * np.log1p(-np.minimum(probability, 1 - 1e-12))), dtype=np.float64
+        )
 
-    def watched(self, age: FloatArray, days: FloatArray, horizon: float) -> tuple[FloatArray, FloatArray]:
+    def observed_share(
+        self, age: FloatArray, days: FloatArray, horizon: float
+    ) -> tuple[FloatArray, FloatArray]:
         """Of leads watched from an `age` for `days` of the `horizon`: the share of the horizon's wins that have come by then, and
         the chance of those still open to be won in the rest of it; all (n,)."""
         start = self._told(age)
@@ -91,8 +99,12 @@ class Pace:
         return np.minimum(age, self.observed / 2)
 
     def _from(self, start: FloatArray, days: FloatArray | float) -> FloatArray:
-        gained = np.interp(start + days, self.ages, self.won) - np.interp(start, self.ages, self.won)
-        return np.clip(gained / np.maximum(np.interp(start, self.ages, self.open), 1e-9), 0.0, 1 - 1e-9)
+        gained = np.interp(start + days, self.ages, self.won) - np.interp(
+            start, self.ages, self.won
+        )
+        return np.clip(
+            gained / np.maximum(np.interp(start, self.ages, self.open), 1e-9), 0.0, 1 - 1e-9
+        )
 
     def to_json(self) -> dict[str, Sequence[float] | float]:
         """The pace as plain JSON types."""
@@ -106,32 +118,41 @@ class Pace:
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Self:
         """The pace that `to_json` wrote."""
-        ages, won, still_open = (np.asarray(data[name], dtype=np.float64) for name in ("ages", "won", "open"))
+        ages, won, still_open = (
+            np.asarray(data[name], dtype=np.float64) for name in ("ages", "won", "open")
+        )
         return cls(ages, won, still_open, float(str(data["observed"])))
 
 
-def learn_pace(days: FloatArray, won: BoolArray, lost: BoolArray, until: float) -> Pace:
+def fit_win_time_curve(
+    days: FloatArray, won: BoolArray, lost: BoolArray, until: float
+) -> WinTimeCurve:
     """The pace of n leads up to the age `until`, by Aalen and Johansen's estimator (1978, Scand. J. Statist. 5, 141-150).
 
     `days` (n,) is the time from creation to the end of each lead or of its observation; a lead neither won nor lost is censored.
     """
     ages = np.unique(np.r_[0.0, np.geomspace(0.02, max(until, 1.0), 160)])
     if not len(days):
-        return Pace(ages, np.zeros_like(ages), np.ones_like(ages), 0.0)
+        return WinTimeCurve(ages, np.zeros_like(ages), np.ones_like(ages), 0.0)
     order = np.argsort(days, kind="stable")
     days, won, lost = days[order], won[order], lost[order]
     observed = float(days[-min(AT_RISK, len(days))])
     times, first = np.unique(days, return_index=True)
     at_risk = len(days) - first
-    wins, losses = np.add.reduceat(won.astype(float), first), np.add.reduceat(lost.astype(float), first)
+    wins, losses = (
+        np.add.reduceat(won.astype(float), first),
+        np.add.reduceat(lost.astype(float), first),
+    )
     open_after = np.cumprod(1 - (wins + losses) / at_risk)
     share = np.cumsum(np.append(1.0, open_after[:-1]) * wins / at_risk)
     place = np.searchsorted(times, np.minimum(ages, observed), side="right")
-    told = Pace(ages, np.append(0.0, share)[place], np.append(1.0, open_after)[place], observed)
+    told = WinTimeCurve(
+        ages, np.append(0.0, share)[place], np.append(1.0, open_after)[place], observed
+    )
     return told if observed >= until or observed <= 0 else _carried_on(told)
 
 
-def _carried_on(pace: Pace) -> Pace:
+def _carried_on(pace: WinTimeCurve) -> WinTimeCurve:
     """A pace beyond its observation."""
     half, end = pace.observed / 2, pace.observed
     won, still_open = (np.interp([half, end], pace.ages, share) for share in (pace.won, pace.open))
@@ -142,10 +163,12 @@ def _carried_on(pace: Pace) -> Pace:
     ended = won_rate / end_rate * (still_open[1] - left) if end_rate > 0 else 0.0
     shares = (pace.won.copy(), pace.open.copy())
     shares[0][later], shares[1][later] = won[1] + ended, left
-    return Pace(pace.ages, *shares, pace.observed)
+    return WinTimeCurve(pace.ages, *shares, pace.observed)
 
 
-def watched_weights(pace: Pace, age: FloatArray, watched: FloatArray, ended: FloatArray, horizon: float) -> FloatArray:
+def censoring_weights(
+    pace: WinTimeCurve, age: FloatArray, watched: FloatArray, ended: FloatArray, horizon: float
+) -> FloatArray:
     """How much each row (lead at an age) teaches about its horizon, of which only `watched` days have been seen; all (n,).
 
     `ended` says how the watch ended: 1.0 won, 0.0 lost, NaN still open. A won row counts as won, any other as not won. What
@@ -158,6 +181,8 @@ def watched_weights(pace: Pace, age: FloatArray, watched: FloatArray, ended: Flo
 
     Every learner takes weights, so that all experts, the blend and the calibration learn from open leads as well.
     """
-    seen, won_later = pace.watched(age, watched, horizon)
-    weights = np.sqrt(seen) * np.where(ended == 1, 1.0, np.where(ended == 0, seen, seen * (1 - won_later)))
+    seen, won_later = pace.observed_share(age, watched, horizon)
+    weights = np.sqrt(seen) * np.where(
+        ended == 1, 1.0, np.where(ended == 0, seen, seen * (1 - won_later))
+    )
     return np.where(watched >= horizon, 1.0, np.where(seen < LEAST_SEEN, 0.0, weights))

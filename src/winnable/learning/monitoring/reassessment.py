@@ -13,13 +13,13 @@ from typing import Literal
 import numpy as np
 from scipy.stats import chi2
 
-from winnable.core.columns import Facts, FloatArray
-from winnable.core.progress import Progress, unseen
+from winnable.core.columns import FeatureTable, FloatArray
+from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import DAY, microseconds
 from winnable.core.values import moment
-from winnable.data.features.offline import facts_of
+from winnable.data.features.offline import compute_features
 from winnable.data.features.point_in_time import as_of
-from winnable.data.features.training_rows import Snapshots, take_snapshots
+from winnable.data.features.training_rows import TrainingRows, build_training_rows
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.definition.decide.scorecard import Award, Points, score_points
@@ -31,12 +31,12 @@ from winnable.learning.monitoring.drift import SURE, Drift, Expected, drift, exp
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.backtest import answer_of, came_between
 from winnable.learning.training.curves import gains
-from winnable.learning.training.metrics import LEAST, Difference, Measured, difference, measure
+from winnable.learning.training.metrics import LEAST, Difference, Metrics, difference, evaluate
 from winnable.learning.training.train import Tell, learn
 
-Decision = Literal["keep", "move", "recalibrate", "retrain", "wait"]
+UpdateDecision = Literal["keep", "move", "recalibrate", "retrain", "wait"]
 
-UPDATES: tuple[Decision, ...] = ("keep", "move", "recalibrate", "retrain")
+UPDATES: tuple[UpdateDecision, ...] = ("keep", "move", "recalibrate", "retrain")
 ENOUGH = 30  # wins, and other leads, that are asked of the leads by which a stand-in for a young model is judged
 PARTS = 5  # columns whose effect may have changed by itself, the weightiest ones
 WINS_A_PART = 10  # that each parameter of the revision takes at least
@@ -51,8 +51,8 @@ class Choice:
     `p` has the test of each update against the full revision; `intercept` and `slope` are those of the recalibration.
     """
 
-    decision: Decision
-    p: dict[Decision, float]
+    decision: UpdateDecision
+    p: dict[UpdateDecision, float]
     intercept: float
     slope: float
 
@@ -72,7 +72,7 @@ class RuleSeen:
 class DefinitionSeen:
     """The scorecard held against outcomes: its measures, whether its expectation must move, and the rules that point wrongly."""
 
-    measured: Measured
+    measured: Metrics
     choice: Choice
     contradicted: tuple[RuleSeen, ...]
 
@@ -87,8 +87,8 @@ class Judgement:
     """
 
     choice: Choice
-    measured: Measured
-    losses: dict[Decision, float]
+    measured: Metrics
+    losses: dict[UpdateDecision, float]
     cost: Difference
     places: int
     found: float
@@ -116,7 +116,7 @@ class Reassessment:
     ahead: Expected | None
 
     @property
-    def decision(self) -> Decision:
+    def decision(self) -> UpdateDecision:
         """What to do."""
         return "wait" if self.judgement is None else self.judgement.choice.decision
 
@@ -124,7 +124,10 @@ class Reassessment:
     def because(self) -> str:
         """Why."""
         if self.judgement is None:
-            return f"{self.wins} wins among {self.leads} leads whose horizon has passed are too few to judge by"
+            return (
+                f"{self.wins} wins among {self.leads} leads whose horizon has passed are too few to"
+                " judge by"
+            )
         return _because(self.judgement.choice)
 
 
@@ -135,7 +138,7 @@ def reassess(
     since: datetime | None = None,
     seed: int = 0,
     tell: Tell = lambda _: None,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> Reassessment:
     """Reassess the model in charge on today's export.
 
@@ -146,22 +149,41 @@ def reassess(
     definition = predictor.definition
     latest, known_until = latest_moment(crm), moment(str(predictor.card["known_until"] or ""))
     if "@created" not in crm.leads or latest is None:
-        raise DataError("a reassessment needs to know when each lead came; name the column with the creation date")
+        raise DataError(
+            "a reassessment needs to know when each lead came; name the column with the creation"
+            " date"
+        )
     present = latest.to_pydatetime()
-    rows = take_snapshots(definition, crm, present)
+    rows = build_training_rows(definition, crm, present)
     name, start = f"version {predictor.version}", since or known_until
-    if since is None and (start is None or not _enough(one_each(came_between(crm, rows, start, present)), LEAST)):
+    if since is None and (
+        start is None or not _enough(one_each(came_between(crm, rows, start, present)), LEAST)
+    ):
         start = _late_enough(crm, rows, start or present) or start
     if start is not None and start != known_until:
-        tell(f"{name} is too young to be judged; learning in the same way from what was known on {start:%Y-%m-%d}")
+        tell(
+            f"{name} is too young to be judged; learning in the same way from what was known on"
+            f" {start:%Y-%m-%d}"
+        )
         name = f"a model learned like {name} from what was known on {start:%Y-%m-%d}"
         then, kept_out = as_of(definition, crm, start), left_out(assess_columns(definition, crm))
-        candidate = learn(definition, then, seed=seed, present=start, leave_out=kept_out, judge=False, progress=progress)
-        predictor = Predictor(candidate.artefact)
+        candidate = learn(
+            definition,
+            then,
+            seed=seed,
+            present=start,
+            leave_out=kept_out,
+            judge=False,
+            progress=progress,
+        )
+        predictor = Predictor(candidate.artifact)
     start = start or present
     new = came_between(crm, rows, start, present)
     ripe, unripe = one_each(new), one_each(new, open_ones=True)
-    tell(f"Judging on {len(ripe.won):,} leads that came since {start:%Y-%m-%d} and whose horizon has passed")
+    tell(
+        f"Judging on {len(ripe.won):,} leads that came since {start:%Y-%m-%d} and whose horizon has"
+        " passed"
+    )
     return Reassessment(
         name=definition.name,
         model=name,
@@ -175,19 +197,25 @@ def reassess(
     )
 
 
-def _judged(crm: Crm, predictor: Predictor, ripe: Snapshots, since: datetime) -> Judgement:
+def _judged(crm: Crm, predictor: Predictor, ripe: TrainingRows, since: datetime) -> Judgement:
     definition = predictor.definition
-    facts = facts_of(predictor.plan, definition, crm, ripe.leads, ripe.as_of)
-    points = score_points(definition, facts)
-    logit, parts = predictor.scorer.logit(facts, points.logit), _weightiest(predictor, facts, points, ripe.won)
+    features = compute_features(predictor.plan, definition, crm, ripe.leads, ripe.as_of)
+    points = score_points(definition, features)
+    logit, parts = (
+        predictor.scorer.logit(features, points.logit),
+        _weightiest(predictor, features, points, ripe.won),
+    )
     choice = closed_test(ripe.won, logit, parts)
     answers = cross_fitted(ripe.won, logit, parts)
-    update: Decision = "retrain" if choice.decision == "keep" else choice.decision
+    update: UpdateDecision = "retrain" if choice.decision == "keep" else choice.decision
     places = _places(definition, ripe, since)
     return Judgement(
         choice=choice,
-        measured=measure(ripe.won, answers["keep"], float(ripe.won.mean())),
-        losses={each: float(log_losses(logit_of(answer), ripe.won).mean()) for each, answer in answers.items()},
+        measured=evaluate(ripe.won, answers["keep"], float(ripe.won.mean())),
+        losses={
+            each: float(log_losses(logit_of(answer), ripe.won).mean())
+            for each, answer in answers.items()
+        },
         cost=difference(ripe.won, answers[update], answers["keep"], ripe.person),
         places=places,
         found=float(gains(ripe.won, answers["keep"])[places]),
@@ -199,7 +227,7 @@ def _judged(crm: Crm, predictor: Predictor, ripe: Snapshots, since: datetime) ->
 # --- which leads -------------------------------------------------------------------------------------------------------------
 
 
-def one_each(rows: Snapshots, *, open_ones: bool = False) -> Snapshots:
+def one_each(rows: TrainingRows, *, open_ones: bool = False) -> TrainingRows:
     """One row of each person, at random among the moments at which they were looked at, always the same ones.
 
     Of the rows whose outcome is known or, with `open_ones`, of people who have no such row.
@@ -211,11 +239,11 @@ def one_each(rows: Snapshots, *, open_ones: bool = False) -> Snapshots:
     return pool.take(np.sort(order[first]))
 
 
-def _enough(rows: Snapshots, least: int) -> bool:
+def _enough(rows: TrainingRows, least: int) -> bool:
     return bool(min(rows.won.sum(), (1 - rows.won).sum()) >= least)
 
 
-def _late_enough(crm: Crm, rows: Snapshots, latest: datetime) -> datetime | None:
+def _late_enough(crm: Crm, rows: TrainingRows, latest: datetime) -> datetime | None:
     """The latest beginning of a month from which on enough people came to judge by, 30 wins or half of all; else None."""
     known = one_each(rows)
     least = max(LEAST, min(ENOUGH, int(min(known.won.sum(), (1 - known.won).sum())) // 2))
@@ -229,38 +257,54 @@ def _late_enough(crm: Crm, rows: Snapshots, latest: datetime) -> datetime | None
     return None
 
 
-def _compared(crm: Crm, predictor: Predictor, rows: Snapshots, new: Snapshots, since: datetime) -> Drift:
+def _compared(
+    crm: Crm, predictor: Predictor, rows: TrainingRows, new: TrainingRows, since: datetime
+) -> Drift:
     """Leads of before and of late, each person once and all at the same age, with scores; and how many were won."""
     age = AGE_COMPARED if (rows.age == AGE_COMPARED).any() else 0
     before = rows.take(~np.isin(rows.person, new.person) & (rows.as_of < microseconds(since)))
     groups = [_first_each(each.take(each.age == age)) for each in (before, new)]
-    facts = [facts_of(predictor.plan, predictor.definition, crm, each.leads, each.as_of) for each in groups]
-    scores = [predictor.scorer.probability(each, score_points(predictor.definition, each).logit) for each in facts]
-    looked_at = [each.select(predictor.plan.learned) for each in facts]
+    features = [
+        compute_features(predictor.plan, predictor.definition, crm, each.leads, each.as_of)
+        for each in groups
+    ]
+    scores = [
+        predictor.scorer.probability(each, score_points(predictor.definition, each).logit)
+        for each in features
+    ]
+    looked_at = [each.select(predictor.plan.learned) for each in features]
     arrived = [_first_each(each.take((each.age == 0) & each.known)).won for each in (before, new)]
-    return drift(looked_at[0], looked_at[1], (scores[0], scores[1]), rates_of(arrived[0], arrived[1]))
+    return drift(
+        looked_at[0], looked_at[1], (scores[0], scores[1]), rates_of(arrived[0], arrived[1])
+    )
 
 
-def _first_each(rows: Snapshots) -> Snapshots:
+def _first_each(rows: TrainingRows) -> TrainingRows:
     return rows.take(np.sort(np.unique(rows.person, return_index=True)[1]))
 
 
-def _places(definition: Definition, ripe: Snapshots, since: datetime) -> int:
+def _places(definition: Definition, ripe: TrainingRows, since: datetime) -> int:
     """How many of the judged leads sales would have worked: its capacity in the time in which they came, else a fifth."""
     capacity = definition.gate.capacity_per_week
     weeks = (int(ripe.as_of.max()) - microseconds(since)) / (7 * DAY)
-    return min(len(ripe.won), max(1, round(0.2 * len(ripe.won) if capacity is None else capacity * weeks)))
+    return min(
+        len(ripe.won), max(1, round(0.2 * len(ripe.won) if capacity is None else capacity * weeks))
+    )
 
 
 # --- the closed test ---------------------------------------------------------------------------------------------------------
 
 
-def _weightiest(predictor: Predictor, facts: Facts, points: Points, won: FloatArray) -> FloatArray:
+def _weightiest(
+    predictor: Predictor, features: FeatureTable, points: Points, won: FloatArray
+) -> FloatArray:
     """What the weightiest columns add to the log-odds (n, k), as many as the outcomes can bear."""
-    added = predictor.scorer.explain(facts, points.logit).values
+    added = predictor.scorer.explain(features, points.logit).values
     bears = int(min(won.sum(), (1 - won).sum())) // WINS_A_PART - 2
     spread = added.std(axis=0)
-    chosen = [place for place in np.argsort(-spread)[: max(0, min(PARTS, bears))] if spread[place] > 1e-6]
+    chosen = [
+        place for place in np.argsort(-spread)[: max(0, min(PARTS, bears))] if spread[place] > 1e-6
+    ]
     return added[:, chosen]
 
 
@@ -272,15 +316,28 @@ def closed_test(won: FloatArray, logit: FloatArray, parts: FloatArray) -> Choice
     against the model as it is, then with a new intercept, then with intercept and slope, each by its likelihood ratio; the
     first that it does not beat at 5 % is chosen, which keeps the chance of changing a model that is right at 5 %.
     """
-    loss = {each: float(log_losses(_updated(each, won, logit, parts)(logit, parts), won).sum()) for each in UPDATES}
+    loss = {
+        each: float(log_losses(_updated(each, won, logit, parts)(logit, parts), won).sum())
+        for each in UPDATES
+    }
     freedom = {each: 2 - place + parts.shape[1] for place, each in enumerate(UPDATES[:3])}
-    p = {each: float(chi2.sf(2 * (loss[each] - loss["retrain"]), free)) for each, free in freedom.items() if free}
-    decision: Decision = next((each for each in freedom if p.get(each, 1.0) >= SURE), "retrain")
-    intercept, slope = _coefficients(won, np.column_stack([np.ones_like(logit), logit]), np.zeros(2))
+    p = {
+        each: float(chi2.sf(2 * (loss[each] - loss["retrain"]), free))
+        for each, free in freedom.items()
+        if free
+    }
+    decision: UpdateDecision = next(
+        (each for each in freedom if p.get(each, 1.0) >= SURE), "retrain"
+    )
+    intercept, slope = _coefficients(
+        won, np.column_stack([np.ones_like(logit), logit]), np.zeros(2)
+    )
     return Choice(decision, p, float(intercept), float(slope))
 
 
-def cross_fitted(won: FloatArray, logit: FloatArray, parts: FloatArray) -> dict[Decision, FloatArray]:
+def cross_fitted(
+    won: FloatArray, logit: FloatArray, parts: FloatArray
+) -> dict[UpdateDecision, FloatArray]:
     """What each update would have said of the leads (n,), learned from the others, five times; as probabilities."""
     answers = {each: np.empty_like(logit) for each in UPDATES}
     folds = assign_folds(won, None, FOLDS, 0)
@@ -292,10 +349,17 @@ def cross_fitted(won: FloatArray, logit: FloatArray, parts: FloatArray) -> dict[
     return answers
 
 
-def _updated(update: Decision, won: FloatArray, logit: FloatArray, parts: FloatArray) -> "Update":
+def _updated(
+    update: UpdateDecision, won: FloatArray, logit: FloatArray, parts: FloatArray
+) -> "Update":
     """The update learned from these leads."""
     columns = np.column_stack([np.ones_like(logit), logit, parts])
-    held = {"keep": (1e9, 1e9), "move": (0.0, 1e9), "recalibrate": (0.0, 0.0), "retrain": (0.0, 0.0)}[update]
+    held = {
+        "keep": (1e9, 1e9),
+        "move": (0.0, 1e9),
+        "recalibrate": (0.0, 0.0),
+        "retrain": (0.0, 0.0),
+    }[update]
     others = np.full(parts.shape[1], 0.0 if update == "retrain" else 1e9)
     return Update(_coefficients(won, columns, np.concatenate([held, others])))
 
@@ -321,11 +385,16 @@ def _coefficients(won: FloatArray, columns: FloatArray, held: FloatArray) -> Flo
 def _because(choice: Choice) -> str:
     told = {each: f"p = {p:.3f}" if p >= 0.001 else "p < 0.001" for each, p in choice.p.items()}
     if choice.decision == "keep":
-        return f"a revision does not explain the latest outcomes better than the model as it is ({told['keep']})"
+        return (
+            "a revision does not explain the latest outcomes better than the model as it is"
+            f" ({told['keep']})"
+        )
     if choice.decision == "move":
         return f"the level is off ({told['keep']}), and moving it is enough ({told['move']})"
     if choice.decision == "recalibrate":
-        enough = f", and mending both is enough ({told['recalibrate']})" if "recalibrate" in told else ""
+        enough = (
+            f", and mending both is enough ({told['recalibrate']})" if "recalibrate" in told else ""
+        )
         return f"level and spread of the scores are off ({told['move']}){enough}"
     return f"no recalibration is enough to explain the latest outcomes ({told['recalibrate']})"
 
@@ -337,8 +406,12 @@ def _definition_seen(points: Points, won: FloatArray) -> DefinitionSeen:
     """The scorecard against the same outcomes; a rule is only named where chance is no explanation, all rules together."""
     answer = sigmoid(points.logit)
     choice = closed_test(won, points.logit, np.zeros((len(won), 0)))
-    seen = [found for award in points.awarded if (found := _contradicted(award, points, won, len(points.awarded)))]
-    return DefinitionSeen(measure(won, answer, float(won.mean())), choice, tuple(seen))
+    seen = [
+        found
+        for award in points.awarded
+        if (found := _contradicted(award, points, won, len(points.awarded)))
+    ]
+    return DefinitionSeen(evaluate(won, answer, float(won.mean())), choice, tuple(seen))
 
 
 def _contradicted(award: Award, points: Points, won: FloatArray, asked: int) -> RuleSeen | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from winnable.core.progress import Progress, unseen
+from winnable.core.progress import Progress, no_progress
 from winnable.data.ingestion.crm import Crm
 from winnable.data.leakage.detect import ColumnVerdict, assess_columns
 from winnable.definition.schema import Definition
@@ -32,7 +32,12 @@ class Check:
         return {
             "ready": ready.ready,
             "columns": [
-                {"name": each.name, "verdict": each.verdict, "evidence": list(each.evidence), "overruled": each.overruled}
+                {
+                    "name": each.name,
+                    "verdict": each.verdict,
+                    "evidence": list(each.evidence),
+                    "overruled": each.overruled,
+                }
                 for each in self.columns
             ],
             "readiness": {
@@ -52,12 +57,24 @@ class Check:
                 "told": list(ready.told),
             },
             "quality": [{"kind": finding.kind, "says": finding.says} for finding in self.quality],
-            "learning_curve": [{"leads": each.leads, "wins": each.wins, "saved": round(each.saved, 4)} for each in self.curve],
+            "learning_curve": [
+                {"leads": each.leads, "wins": each.wins, "saved": round(each.saved, 4)}
+                for each in self.curve
+            ],
         }
 
 
-def check(definition: Definition, crm: Crm, *, curve: bool = False, progress: Progress = unseen) -> Check:
+def check(
+    definition: Definition, crm: Crm, *, curve: bool = False, progress: Progress = no_progress
+) -> Check:
     """Look at everything; with `curve`, also learn from parts of the data, which takes up to a minute more."""
     columns = assess_columns(definition, crm)
-    points = learning_curve(*learnable(definition, crm, columns), progress=progress) if curve else ()
-    return Check(inspect_quality(definition, crm), columns, assess_readiness(definition, crm, columns), points)
+    points = (
+        learning_curve(*learnable(definition, crm, columns), progress=progress) if curve else ()
+    )
+    return Check(
+        inspect_quality(definition, crm),
+        columns,
+        assess_readiness(definition, crm, columns),
+        points,
+    )

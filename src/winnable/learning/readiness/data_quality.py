@@ -15,9 +15,9 @@ import numpy as np
 
 from winnable.core.columns import IntArray
 from winnable.core.timestamps import microseconds, times_of
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import FeaturePlan, Field, learn_plan
-from winnable.data.features.point_in_time import believed_columns
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import FeaturePlan, Field, fit_feature_plan
+from winnable.data.features.point_in_time import columns_assumed_static
 from winnable.data.features.training_rows import outcomes, persons
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.ingestion.rejects import counted
@@ -29,7 +29,17 @@ from winnable.definition.stages import stage_of
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["rejects", "junk", "duplicates", "columns", "untracked", "status", "months", "label cliff", "open"]
+Kind = Literal[
+    "rejects",
+    "junk",
+    "duplicates",
+    "columns",
+    "untracked",
+    "status",
+    "months",
+    "label cliff",
+    "open",
+]
 
 _CLIFF = 0.2  # of what was usual: below it an outcome has stopped being recorded
 _MOSTLY = 0.5
@@ -48,7 +58,12 @@ def inspect_quality(definition: Definition, crm: Crm) -> tuple[Finding, ...]:
     """Everything that is odd, in the order of a lead's life. An export without leads has nothing odd but that."""
     if not len(crm.leads):
         return (Finding("rejects", "There is no lead that can be used."),)
-    found = [*_rejects(crm), *_junk(definition, crm), *_duplicates(definition, crm), *_columns(definition, crm)]
+    found = [
+        *_rejects(crm),
+        *_junk(definition, crm),
+        *_duplicates(definition, crm),
+        *_columns(definition, crm),
+    ]
     found += _statuses(definition, crm)
     if "@created" in crm.leads:
         found += _untracked(definition, crm)
@@ -65,29 +80,46 @@ def _rejects(crm: Crm) -> list[Finding]:
     ):
         reasons = crm.rejects.loc[crm.rejects["table"] == table, "reason"].value_counts(sort=False)
         if rows is not None and len(reasons):
-            what = counted(rejected := int(reasons.sum()), word) + ("" if word == "lead" else f" of the {table}")
+            what = counted(rejected := int(reasons.sum()), word) + (
+                "" if word == "lead" else f" of the {table}"
+            )
             why = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.items())
-            found.append(Finding("rejects", f"Could not be used: {what} ({rejected / (rejected + len(rows)):.1%}): {why}."))
+            found.append(
+                Finding(
+                    "rejects",
+                    f"Could not be used: {what} ({rejected / (rejected + len(rows)):.1%}): {why}.",
+                )
+            )
     return found
 
 
 def _junk(definition: Definition, crm: Crm) -> list[Finding]:
     asked = {condition.field for case in definition.junk.rule for condition in case.when}
-    plan = learn_plan(definition, crm)
+    plan = fit_feature_plan(definition, crm)
     contact = contact_columns(definition.junk, (str(name) for name in crm.leads.columns)).every
-    fields = [field for field in plan.fields if field.name in asked] + [Field(name, "words") for name in contact]
+    fields = [field for field in plan.fields if field.name in asked] + [
+        Field(name, "words") for name in contact
+    ]
     latest = latest_moment(crm)
     now = microseconds(latest.to_pydatetime()) if latest is not None else 0
-    measures = definition.measures() if definition.junk.rule else ()
+    measures = definition.aggregates() if definition.junk.rule else ()
     rows = np.arange(len(crm.leads))
-    facts = facts_of(FeaturePlan(tuple(fields), measures), definition, crm, rows, np.full(len(rows), now))
-    why = find_junk(definition, facts)
+    features = compute_features(
+        FeaturePlan(tuple(fields), measures), definition, crm, rows, np.full(len(rows), now)
+    )
+    why = find_junk(definition, features)
     junk = int((why.codes >= 0).sum())
     if not junk:
         return []
     times = np.bincount(why.codes[why.codes >= 0], minlength=len(why.vocabulary))
-    reasons = "; ".join(f"{word}: {count:,}" for word, count in zip(why.vocabulary, times, strict=True) if count)
-    return [Finding("junk", f"Looks like junk: {counted(junk, 'lead')} ({junk / len(rows):.1%}; {reasons}).")]
+    reasons = "; ".join(
+        f"{word}: {count:,}" for word, count in zip(why.vocabulary, times, strict=True) if count
+    )
+    return [
+        Finding(
+            "junk", f"Looks like junk: {counted(junk, 'lead')} ({junk / len(rows):.1%}; {reasons})."
+        )
+    ]
 
 
 def _duplicates(definition: Definition, crm: Crm) -> list[Finding]:
@@ -97,39 +129,70 @@ def _duplicates(definition: Definition, crm: Crm) -> list[Finding]:
         return []
     spare = int(times[times > 1].sum()) - twice
     who = "1 person" if twice == 1 else f"{twice:,} people"
-    return [Finding("duplicates", f"In there more than once: {who} ({counted(spare, 'record')} too many).")]
+    return [
+        Finding(
+            "duplicates", f"In there more than once: {who} ({counted(spare, 'record')} too many)."
+        )
+    ]
 
 
 def _columns(definition: Definition, crm: Crm) -> list[Finding]:
-    names = [field.name for field in learn_plan(definition, crm).fields if field.learn]
+    names = [field.name for field in fit_feature_plan(definition, crm).fields if field.learn]
     filled = {name: crm.leads[name].notna().to_numpy() for name in names}
     empty = [name for name in names if not filled[name].any()]
     constant = [name for name in names if filled[name].all() and crm.leads[name].nunique() == 1]
     found = [
         Finding("columns", f"{counted(len(listed), 'column')} {what}: {_named(listed)}.")
-        for listed, what in ((empty, "without any value"), (constant, "with the same value everywhere"))
+        for listed, what in (
+            (empty, "without any value"),
+            (constant, "with the same value everywhere"),
+        )
         if listed
     ]
     if "@created" not in crm.leads or len(crm.leads) < 40:
         return found
     order = np.argsort(times_of(crm.leads["@created"]), kind="stable")
     early, late = order[: len(order) // 2], order[-(len(order) // 4) :]
-    new = [name for name in names if name not in empty and filled[name][early].mean() < 0.02 and filled[name][late].mean() > 0.2]
-    gone = [name for name in names if filled[name][early].mean() > 0.2 and filled[name][late].mean() < 0.02]
-    for listed, what in ((new, "new, with no value in the first half"), (gone, "no longer filled in")):
+    new = [
+        name
+        for name in names
+        if name not in empty
+        and filled[name][early].mean() < 0.02
+        and filled[name][late].mean() > 0.2
+    ]
+    gone = [
+        name
+        for name in names
+        if filled[name][early].mean() > 0.2 and filled[name][late].mean() < 0.02
+    ]
+    for listed, what in (
+        (new, "new, with no value in the first half"),
+        (gone, "no longer filled in"),
+    ):
         if listed:
-            found.append(Finding("columns", f"{counted(len(listed), 'column')} {what}: {_named(listed)}."))
+            found.append(
+                Finding("columns", f"{counted(len(listed), 'column')} {what}: {_named(listed)}.")
+            )
     return found
 
 
 def _untracked(definition: Definition, crm: Crm) -> list[Finding]:
     """Where no change of any column is recorded: what is taken as it stands today. Else `leakage` has a verdict on each."""
-    learned = {field.name for field in learn_plan(definition, crm).fields if field.learn}
-    today = [name for name in believed_columns(definition, crm) if name in learned]
+    learned = {field.name for field in fit_feature_plan(definition, crm).fields if field.learn}
+    today = [name for name in columns_assumed_static(definition, crm) if name in learned]
     if not today:
         return []
-    says = f"No field history: in {counted(len(today), 'column')} today's value counts at every moment: {_named(today)}"
-    return [Finding("untracked", f"{says}. If one of them is changed while leads are worked, list it under columns.ignore.")]
+    says = (
+        f"No field history: in {counted(len(today), 'column')} today's value counts at every"
+        f" moment: {_named(today)}"
+    )
+    return [
+        Finding(
+            "untracked",
+            f"{says}. If one of them is changed while leads are worked, list it under"
+            " columns.ignore.",
+        )
+    ]
 
 
 def _named(names: list[str]) -> str:
@@ -140,14 +203,27 @@ def _named(names: list[str]) -> str:
 def _statuses(definition: Definition, crm: Crm) -> list[Finding]:
     """Statuses that mean no stage: all of them if the definition names open stages, else only those that sound final."""
     counts = crm.leads["@status"].value_counts()
-    unknown = {str(word): int(count) for word, count in counts.items() if stage_of(definition, str(word)) is None}
-    if not any(name not in {"won", "lost"} and stage.status for name, stage in definition.stages.items()):
-        unknown = {word: count for word, count in unknown.items() if (clue := name_clue(word)) and clue.weight >= LIKELY}
+    unknown = {
+        str(word): int(count)
+        for word, count in counts.items()
+        if stage_of(definition, str(word)) is None
+    }
+    if not any(
+        name not in {"won", "lost"} and stage.status for name, stage in definition.stages.items()
+    ):
+        unknown = {
+            word: count
+            for word, count in unknown.items()
+            if (clue := name_clue(word)) and clue.weight >= LIKELY
+        }
     if not unknown:
         return []
     listed = ", ".join(f"`{word}`: {count:,}" for word, count in list(unknown.items())[:_SHOWN])
     total = sum(unknown.values())
-    says = f"Counted as open, because the definition does not know the status: {counted(total, 'lead')} ({listed})."
+    says = (
+        "Counted as open, because the definition does not know the status:"
+        f" {counted(total, 'lead')} ({listed})."
+    )
     return [Finding("status", says)]
 
 
@@ -169,7 +245,10 @@ def _months(crm: Crm) -> list[Finding]:
     missing = [_month(first + int(place)) for place in np.flatnonzero(counts == 0)]
     if usual < 5 or not missing:
         return []
-    says = f"No lead was created in {', '.join(missing[:_SHOWN])}, where {usual:.0f} a month are usual: is something missing?"
+    says = (
+        f"No lead was created in {', '.join(missing[:_SHOWN])}, where {usual:.0f} a month are"
+        " usual: is something missing?"
+    )
     return [Finding("months", says)]
 
 
@@ -195,7 +274,10 @@ def _cliffs(definition: Definition, crm: Crm) -> list[Finding]:
             quiet += 1
         if usual >= 5 and quiet >= 2 and quiet < len(counts):
             since = _month(int(months.min()) + len(counts) - quiet)
-            says = f"Since {since} hardly any lead is recorded as {word} ({usual:.0f} a month were usual): did recording stop?"
+            says = (
+                f"Since {since} hardly any lead is recorded as {word} ({usual:.0f} a month were"
+                " usual): did recording stop?"
+            )
             found.append(Finding("label cliff", says))
     return found
 
@@ -213,5 +295,8 @@ def _open_months(definition: Definition, crm: Crm) -> list[Finding]:
     if place == len(total) or place == 0:
         return []
     leads = int(still_open[months - first >= place].sum())
-    says = f"Leads created since {_month(first + place)} are mostly open still ({leads:,}): their outcomes are not known yet."
+    says = (
+        f"Leads created since {_month(first + place)} are mostly open still ({leads:,}): their"
+        " outcomes are not known yet."
+    )
     return [Finding("open", says)]

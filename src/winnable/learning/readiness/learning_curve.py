@@ -10,8 +10,8 @@ from math import ceil
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, Facts, FloatArray
-from winnable.core.progress import Progress, titled, unseen
+from winnable.core.columns import BoolArray, FeatureTable, FloatArray
+from winnable.core.progress import Progress, named_step, no_progress
 from winnable.learning.model.calibration import sigmoid
 from winnable.learning.model.experts.encoding import Encoding, learn_encoding
 from winnable.learning.model.experts.linear import fit_linear
@@ -29,18 +29,18 @@ class CurvePoint:
 
 
 def learning_curve(
-    facts: Facts,
+    features: FeatureTable,
     won: BoolArray,
     *,
     steps: int = 4,
     most: int = 2000,
     seed: int = 0,
     quick: bool = False,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> tuple[CurvePoint, ...]:
     """Learn from an eighth, a quarter, half and all of at most `most` leads, and judge each model on the same fifth left out.
 
-    `facts` of n leads, one row each, and whether they were `won`, shape (n,); a point for each of `steps` parts, smallest first.
+    `features` of n leads, one row each, and whether they were `won`, shape (n,); a point for each of `steps` parts, smallest first.
     Empty where there are too few outcomes to judge by. The rules are taken as the base rate alone. `quick`: by the ridge alone,
     which takes a second where the whole model may take a minute.
     """
@@ -54,25 +54,29 @@ def learning_curve(
         rows = rest[: len(rest) // 2**step]
         outcome, rules = won[rows].astype(np.float64), np.zeros(len(rows))
         if quick:
-            answer = _by_ridge(facts.take(rows), outcome, facts.take(judged))
+            answer = _by_ridge(features.take(rows), outcome, features.take(judged))
         else:
-            told = titled(f"Learning from {len(rows):,} leads", progress)
-            model = LeadModel(seed=seed, threads=1).fit(facts.take(rows), outcome, rules, progress=told)
-            answer = model.probability(facts.take(judged), np.zeros(len(judged)))
+            told = named_step(f"Learning from {len(rows):,} leads", progress)
+            model = LeadModel(seed=seed, threads=1).fit(
+                features.take(rows), outcome, rules, progress=told
+            )
+            answer = model.probability(features.take(judged), np.zeros(len(judged)))
         rate = (won[rest].sum() + 1) / (len(rest) + 2)
         saved = 1 - _loss(answer, won[judged]) / _loss(np.full(1, rate), won[judged])
         points.append(CurvePoint(len(rows), int(outcome.sum()), saved))
     return tuple(points)
 
 
-def _by_ridge(facts: Facts, won: FloatArray, judged: Facts) -> FloatArray:
+def _by_ridge(features: FeatureTable, won: FloatArray, judged: FeatureTable) -> FloatArray:
     """What a ridge of these leads says of the judged ones; the rate where only wins or only losses teach it."""
     if np.ptp(won) == 0:
         return np.full(judged.size, (won.sum() + 1) / (len(won) + 2))
-    encoding = Encoding(learn_encoding(facts))
-    leads = encoding.encode(facts, np.zeros(facts.size))
+    encoding = Encoding(learn_encoding(features))
+    leads = encoding.encode(features, np.zeros(features.size))
     part = fit_linear(leads, won, np.ones(len(won)), encoding.level_counts).part
-    return sigmoid(expert_of(part, "", encoding).opinion(encoding.encode(judged, np.zeros(judged.size))).logit)
+    return sigmoid(
+        expert_of(part, "", encoding).predict(encoding.encode(judged, np.zeros(judged.size))).logit
+    )
 
 
 def _loss(probability: FloatArray, won: BoolArray) -> float:

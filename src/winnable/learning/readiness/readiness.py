@@ -12,21 +12,43 @@ from math import ceil, exp
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, Column, Facts, FloatArray, IntArray, Numbers
+from winnable.core.columns import (
+    BoolArray,
+    Column,
+    FeatureTable,
+    FloatArray,
+    IntArray,
+    NumericColumn,
+)
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import learn_plan
-from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import fit_feature_plan
+from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.ingestion.rejects import counted
 from winnable.data.leakage.detect import ColumnVerdict, left_out
-from winnable.data.leakage.strength import FOLDS, auc_error, folds_of, groups_of, joint_auc, strength_of
+from winnable.data.leakage.strength import (
+    FOLDS,
+    auc_error,
+    folds_of,
+    groups_of,
+    joint_auc,
+    strength_of,
+)
 from winnable.definition.schema import Definition
 from winnable.learning.model.lead_model import rules_decide_below
-from winnable.learning.readiness.sample_size import Minimum, cox_snell, minimum_size, strength_factor
-from winnable.learning.training.targets import learn_lessons
+from winnable.learning.readiness.sample_size import (
+    Minimum,
+    cox_snell,
+    minimum_size,
+    strength_factor,
+)
+from winnable.learning.training.targets import build_targets
 
-USUAL_AUC, USUAL_ERROR = 0.75, 0.05  # what such models reach; Riley's advice where nothing is known means an AUC of about 0.74
+USUAL_AUC, USUAL_ERROR = (
+    0.75,
+    0.05,
+)  # what such models reach; Riley's advice where nothing is known means an AUC of about 0.74
 LEAST_AUC, MOST_AUC = 0.60, 0.90
 FREQUENT = 0.02  # of the leads that must share a word for it to count as a parameter of its own
 PACE_DAYS = 182
@@ -86,15 +108,31 @@ class Readiness:
         return (self._has(), self._stages(), *self._when(), *self._helps())
 
     def _has(self) -> str:
-        known = f"You have {counted(self.wins, 'win')} among {counted(self.leads, 'lead')} with a known outcome"
+        known = (
+            f"You have {counted(self.wins, 'win')} among {counted(self.leads, 'lead')} with a known"
+            " outcome"
+        )
         if not self.still_open:
             return f"{known}."
-        return f"{known}; {counted(self.still_open, 'open lead')} teach besides, for as much as their time so far tells."
+        return (
+            f"{known}; {counted(self.still_open, 'open lead')} teach besides, for as much as their"
+            " time so far tells."
+        )
 
     def _stages(self) -> str:
-        half = f"the stronger half of the columns can be relied on from {self.blend_from:,}, all {self.columns} of them"
-        relied = f"all {self.columns} columns can be relied on" if self.half_columns == self.columns else half
-        rate = f"Lean on the rules below {self.rules_below:,} wins, where not even the share won is known well"
+        half = (
+            f"the stronger half of the columns can be relied on from {self.blend_from:,}, all"
+            f" {self.columns} of them"
+        )
+        relied = (
+            f"all {self.columns} columns can be relied on"
+            if self.half_columns == self.columns
+            else half
+        )
+        rate = (
+            f"Lean on the rules below {self.rules_below:,} wins, where not even the share won is"
+            " known well"
+        )
         return f"{rate}; {relied} from {self.needed_wins:,}."
 
     def _when(self) -> tuple[str, ...]:
@@ -102,18 +140,28 @@ class Readiness:
             return ("That is enough by the published minimum.",)
         weeks = self.weeks_to_go
         if weeks is None:
-            return ("When that will be, nobody can say: no win has a date of late." if self.pace == 0 else _NO_PACE,)
+            return (
+                (
+                    "When that will be, nobody can say: no win has a date of late."
+                    if self.pace == 0
+                    else _NO_PACE
+                ),
+            )
         when = f"{weeks:.0f} weeks" if weeks < 104 else f"{weeks / 52:.0f} years"
         return (f"At the present pace ({self.pace:.1f} wins a week) you get there in {when}.",)
 
     def _helps(self) -> tuple[str, ...]:
         told = []
         if self.measured_auc is not None and self.measured_auc < 0.55:
-            told.append("These columns hardly tell won from lost leads: other data would help more than more of the same.")
+            told.append(
+                "These columns hardly tell won from lost leads: other data would help more than"
+                " more of the same."
+            )
         if not self.ready and self.needed_half.leads < 0.8 * self.needed.leads:
             told.append(
-                f"What would help most: {self.columns} columns are candidates; keeping the {self.half_columns} strongest would "
-                f"need {ceil(self.needed_half.leads * self.share):,} wins."
+                f"What would help most: {self.columns} columns are candidates; keeping the"
+                f" {self.half_columns} strongest would need"
+                f" {ceil(self.needed_half.leads * self.share):,} wins."
             )
         return tuple(told)
 
@@ -121,18 +169,20 @@ class Readiness:
 _NO_PACE = "When that will be, nobody can say: the data have no dates."
 
 
-def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict]) -> Readiness:
+def assess_readiness(
+    definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict]
+) -> Readiness:
     """Judge the history by the columns that may be learned from. Never fails for want of data."""
     outcome = outcomes(definition, crm)
     wins, leads = int((outcome == 1.0).sum()), int((~np.isnan(outcome)).sum())
     share = (wins + 1) / (leads + 2)
     rows = _rows(definition, crm)
-    facts, won = _one_each(definition, crm, verdicts, rows, 10_000)
-    names = [name for name, column in facts.columns.items() if tells(column)]
-    groups = {name: groups_of(facts.columns[name]) for name in names}
+    features, won = _one_each(definition, crm, verdicts, rows, 10_000)
+    names = [name for name, column in features.columns.items() if tells(column)]
+    groups = {name: groups_of(features.columns[name]) for name in names}
     measured, auc = _anticipated_auc(list(groups.values()), won)
     half = _stronger_half(groups, won)
-    parameters, fewer = (max(1, candidate_parameters(facts, kept)) for kept in (names, half))
+    parameters, fewer = (max(1, candidate_parameters(features, kept)) for kept in (names, half))
     r2, factor = cox_snell(auc, share), strength_factor(auc)
     return Readiness(
         leads=leads,
@@ -151,34 +201,40 @@ def assess_readiness(definition: Definition, crm: Crm, verdicts: Sequence[Column
     )
 
 
-def _rows(definition: Definition, crm: Crm) -> Snapshots:
+def _rows(definition: Definition, crm: Crm) -> TrainingRows:
     """The training rows of today."""
-    return take_snapshots(definition, crm, latest_moment(crm))
+    return build_training_rows(definition, crm, latest_moment(crm))
 
 
-def _still_open(definition: Definition, crm: Crm, rows: Snapshots) -> int:
-    """How many leads without an outcome training learns from (`lessons`)."""
-    teach = learn_lessons(definition, crm, rows).teach & np.isnan(rows.outcome)
+def _still_open(definition: Definition, crm: Crm, rows: TrainingRows) -> int:
+    """How many leads without an outcome training learns from (`targets`)."""
+    teach = build_targets(definition, crm, rows).usable & np.isnan(rows.outcome)
     return len(np.unique(rows.leads[teach]))
 
 
-def learnable(definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict], most: int = 10_000) -> tuple[Facts, BoolArray]:
-    """One training row a lead, at a random moment of its life, for no more than `most` leads: facts, and whether it was won."""
+def learnable(
+    definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict], most: int = 10_000
+) -> tuple[FeatureTable, BoolArray]:
+    """One training row a lead, at a random moment of its life, for no more than `most` leads: features, and whether it was won."""
     return _one_each(definition, crm, verdicts, _rows(definition, crm), most)
 
 
 def _one_each(
-    definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict], rows: Snapshots, most: int
-) -> tuple[Facts, BoolArray]:
+    definition: Definition,
+    crm: Crm,
+    verdicts: Sequence[ColumnVerdict],
+    rows: TrainingRows,
+    most: int,
+) -> tuple[FeatureTable, BoolArray]:
     known = np.random.default_rng(0).permutation(np.flatnonzero(rows.known))
     _, first = np.unique(rows.leads[known], return_index=True)
     chosen = rows.take(np.sort(known[np.sort(first)[:most]]))
-    plan = learn_plan(definition, crm, leave_out=left_out(verdicts))
-    facts = facts_of(plan, definition, crm, chosen.leads, chosen.as_of)
-    return facts.select(plan.learned), chosen.won == 1.0
+    plan = fit_feature_plan(definition, crm, leave_out=left_out(verdicts))
+    features = compute_features(plan, definition, crm, chosen.leads, chosen.as_of)
+    return features.select(plan.learned), chosen.won == 1.0
 
 
-def candidate_parameters(facts: Facts, names: Sequence[str]) -> int:
+def candidate_parameters(features: FeatureTable, names: Sequence[str]) -> int:
     """How many things a model of these columns would have to estimate.
 
     A number costs one, and one more if it is often missing; a column of words one for each frequent word beyond the first (rare
@@ -186,7 +242,7 @@ def candidate_parameters(facts: Facts, names: Sequence[str]) -> int:
     Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality" (EUSIPCO), the exponential of the entropy
     of the directions' shares of the variation, because models that hold their coefficients spend little on faint directions.
     """
-    columns = [column for name in names for column in _design(facts.columns[name])]
+    columns = [column for name in names for column in _design(features.columns[name])]
     if not columns:
         return 0
     design = np.column_stack(columns)
@@ -206,16 +262,21 @@ def tells(column: Column) -> bool:
 
 def _design(column: Column) -> list[FloatArray]:
     """The column as a regression would take it: each an array (n,)."""
-    if isinstance(column, Numbers):
+    if isinstance(column, NumericColumn):
         missing = np.isnan(column.values)
         known = column.values[~missing]
         filled = np.where(missing, known.mean() if len(known) else 0.0, column.values)
         often = FREQUENT <= missing.mean() <= 1 - FREQUENT if len(missing) else False
-        return [filled] * bool(len(known) and np.ptp(known) > 0) + [missing.astype(np.float64)] * bool(often)
+        return [filled] * bool(len(known) and np.ptp(known) > 0) + [
+            missing.astype(np.float64)
+        ] * bool(often)
     counts = np.bincount(column.codes + 1)
     frequent = np.flatnonzero(counts >= max(2.0, FREQUENT * len(column.codes)))
     rare = counts.sum() > counts[frequent].sum()
-    return [(column.codes + 1 == code).astype(np.float64) for code in (frequent if rare else frequent[1:])]
+    return [
+        (column.codes + 1 == code).astype(np.float64)
+        for code in (frequent if rare else frequent[1:])
+    ]
 
 
 def _stronger_half(groups: Mapping[str, IntArray], won: BoolArray) -> list[str]:
@@ -236,7 +297,10 @@ def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | N
     if columns and min(won.sum(), (~won).sum()) >= 2 * FOLDS:
         measured = joint_auc(columns, won, folds_of(won))
         weight = auc_error(measured, int(won.sum()), int((~won).sum())) ** -2
-        known, precision = (precision * known + weight * measured) / (precision + weight), precision + weight
+        known, precision = (
+            (precision * known + weight * measured) / (precision + weight),
+            precision + weight,
+        )
     return measured, float(np.clip(known - precision**-0.5, LEAST_AUC, MOST_AUC))
 
 
@@ -247,7 +311,11 @@ def _pace(definition: Definition, crm: Crm) -> float | None:
     if latest is None or role is None:
         return None
     when = times_of(crm.leads[role])[outcomes(definition, crm) == 1.0]
-    first = times_of(crm.leads["@created"]).min() if "@created" in crm.leads and len(crm.leads) else NEVER
+    first = (
+        times_of(crm.leads["@created"]).min()
+        if "@created" in crm.leads and len(crm.leads)
+        else NEVER
+    )
     now = microseconds(latest.to_pydatetime())
     days = PACE_DAYS if first == NEVER else min(PACE_DAYS, max(7.0, (now - first) / DAY))
     return float(((when != NEVER) & (when > now - days * DAY)).sum() / (days / 7))

@@ -15,7 +15,10 @@ import numpy as np
 
 SHRINKAGE = 0.9
 OPTIMISM = 0.05  # of Nagelkerke's R2
-MARGIN, RELATIVE_MARGIN = 0.05, 0.25  # of the base rate: the narrower of 5 points and a quarter of it
+MARGIN, RELATIVE_MARGIN = (
+    0.05,
+    0.25,
+)  # of the base rate: the narrower of 5 points and a quarter of it
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ class Minimum:
         return max(self.shrinkage, self.optimism, self.rate)
 
 
-def minimum_size(parameters: int, share: float, r2: float, margin: float | None = None, factor: float = 1.0) -> Minimum:
+def minimum_size(
+    parameters: int, share: float, r2: float, margin: float | None = None, factor: float = 1.0
+) -> Minimum:
     """The least number of leads for `parameters` candidate parameters, a share won of `share` and a Cox-Snell R2 of `r2`.
 
     Riley et al. 2020, figures 1 to 3. `margin` is that of the base rate, absolute (they use 0.05; by default the narrower of 0.05
@@ -70,7 +75,11 @@ def cox_snell(auc: float, share: float) -> float:
     step = x[1] - x[0]
     won, lost = share * norm.pdf(x - apart), (1 - share) * norm.pdf(x)
     p = np.clip(won / np.maximum(won + lost, 1e-300), 1e-12, 1 - 1e-12)
-    ratio = 2 * step * float(won @ (np.log(p) - np.log(share)) + lost @ (np.log(1 - p) - np.log(1 - share)))
+    ratio = (
+        2
+        * step
+        * float(won @ (np.log(p) - np.log(share)) + lost @ (np.log(1 - p) - np.log(1 - share)))
+    )
     return 1 - exp(-ratio)
 
 

@@ -1,7 +1,7 @@
 """The contest: whether a candidate replaces the champion, from the latest leads, whose outcome neither could know.
 
 The champion answers as it is. The candidate is represented by a model that learned by its definition from what the champion
-could know at its time, so that neither has an advantage; that newer data are worth something is left to the rule in `decide`,
+could know at its time, so that neither has an advantage; that newer data are worth something is left to the rule in `compare`,
 which says how old a champion may become. The rules and the base rate answer beside them; all are compared by a paired bootstrap
 of people.
 """
@@ -13,16 +13,16 @@ from datetime import datetime
 import numpy as np
 
 from winnable.core.columns import FloatArray
-from winnable.core.progress import Progress, unseen
+from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import microseconds
 from winnable.core.values import moment
-from winnable.data.features.offline import facts_of
+from winnable.data.features.offline import compute_features
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.review.diff import changes
 from winnable.definition.schema import Definition
 from winnable.learning.scoring.predictor import Predictor
-from winnable.learning.training.metrics import Difference, difference, measure
-from winnable.learning.training.train import Candidate, Judged, judge_since
+from winnable.learning.training.metrics import Difference, difference, evaluate
+from winnable.learning.training.train import Candidate, Evaluation, evaluate_since
 
 OLD = 28  # days after which a champion must be surely better than a candidate to stay
 TIE = 0.002  # of the champion's log loss: a smaller difference is none, however sure it is
@@ -30,22 +30,22 @@ MUCH_LESS = 0.5  # of the champion's wins: a candidate of fewer is taken for a p
 
 
 @dataclass(frozen=True)
-class Rival:
+class Competitor:
     """An answer that the candidate was compared with. `less`: how much lower the candidate's log loss is than this one's."""
 
     name: str
     log_loss: float
-    less: Difference
+    log_loss_reduction: Difference
 
     @property
     def surely_better(self) -> bool:
         """Whether this answer is better than the candidate, beyond chance and by more than nothing."""
-        return self.less.high < -TIE * self.log_loss
+        return self.log_loss_reduction.high < -TIE * self.log_loss
 
     @property
     def surely_worse(self) -> bool:
         """Whether it is worse."""
-        return self.less.low > TIE * self.log_loss
+        return self.log_loss_reduction.low > TIE * self.log_loss
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Contest:
     rows: int
     wins: int
     log_loss: float
-    rivals: tuple[Rival, ...]
+    rivals: tuple[Competitor, ...]
 
 
 @dataclass(frozen=True)
-class Decision:
+class Comparison:
     """Whether a candidate becomes champion, and why; `contest` is None where there was nothing to compare on."""
 
     champion: bool
@@ -68,7 +68,9 @@ class Decision:
     contest: Contest | None
 
 
-def decide(candidate: Candidate, crm: Crm, incumbent: Predictor | None, progress: Progress = unseen) -> Decision:
+def compare(
+    candidate: Candidate, crm: Crm, incumbent: Predictor | None, progress: Progress = no_progress
+) -> Comparison:
     """The rule. A candidate becomes champion if it is surely better than the champion, or if it is not surely worse and the
     champion is old: its data end four weeks earlier, or it was trained by another definition.
 
@@ -78,19 +80,30 @@ def decide(candidate: Candidate, crm: Crm, incumbent: Predictor | None, progress
     data end earlier. A champion of another outcome or horizon answers a question that nobody asks any more, and is replaced.
     """
     if incumbent is None:
-        return Decision(True, "there was no champion before it", _against_rules(candidate))
-    if candidate.artefact.fingerprint == incumbent.fingerprint:
-        return Decision(False, f"it is the same model as version {incumbent.version}, from the same data and definition", None)
+        return Comparison(True, "there was no champion before it", _against_rules(candidate))
+    if candidate.artifact.fingerprint == incumbent.fingerprint:
+        return Comparison(
+            False,
+            f"it is the same model as version {incumbent.version}, from the same data and"
+            " definition",
+            None,
+        )
     if _question(candidate.definition) != _question(incumbent.definition):
-        return Decision(True, f"what counts as won has changed since version {incumbent.version}", _against_rules(candidate))
+        return Comparison(
+            True,
+            f"what counts as won has changed since version {incumbent.version}",
+            _against_rules(candidate),
+        )
     poorer = _poorer(candidate, incumbent)
     if poorer is not None:
-        return Decision(False, poorer, None)
+        return Comparison(False, poorer, None)
     contest = _contest(candidate, crm, incumbent, progress)
-    return Decision(*_outcome(contest, candidate, incumbent), contest)
+    return Comparison(*_outcome(contest, candidate, incumbent), contest)
 
 
-def _outcome(contest: Contest | None, candidate: Candidate, incumbent: Predictor) -> tuple[bool, str]:
+def _outcome(
+    contest: Contest | None, candidate: Candidate, incumbent: Predictor
+) -> tuple[bool, str]:
     old, age = _age(candidate, incumbent)
     if contest is None:
         few = f"too few leads have ended since version {incumbent.version} to compare the two"
@@ -104,13 +117,25 @@ def _outcome(contest: Contest | None, candidate: Candidate, incumbent: Predictor
         return True, f"it is better: {told}"
     if champion.surely_better:
         return False, f"it is worse: {told}"
-    return (old, f"it is not worse for certain, and {age}: {told}" if old else f"it is not better for certain, and {age}: {told}")
+    return (
+        old,
+        (
+            f"it is not worse for certain, and {age}: {told}"
+            if old
+            else f"it is not better for certain, and {age}: {told}"
+        ),
+    )
 
 
-def _told(contest: Contest, rival: Rival) -> str:
-    if max(abs(rival.less.low), abs(rival.less.high)) <= TIE * rival.log_loss:
+def _told(contest: Contest, rival: Competitor) -> str:
+    if (
+        max(abs(rival.log_loss_reduction.low), abs(rival.log_loss_reduction.high))
+        <= TIE * rival.log_loss
+    ):
         return f"both have a log loss of {contest.log_loss:.4f} on {contest.how}"
-    low, high = (f"{-end:+.4f}" for end in (rival.less.high, rival.less.low))
+    low, high = (
+        f"{-end:+.4f}" for end in (rival.log_loss_reduction.high, rival.log_loss_reduction.low)
+    )
     losses = f"log loss {contest.log_loss:.4f} against {rival.log_loss:.4f} of {rival.name}"
     return f"{losses} on {contest.how}, a difference between {low} and {high} for sure (95 %)"
 
@@ -128,19 +153,21 @@ def _age(candidate: Candidate, incumbent: Predictor) -> tuple[bool, str]:
 
 def _poorer(candidate: Candidate, incumbent: Predictor) -> str | None:
     """What a candidate was trained on that is so much poorer that it cannot replace the champion; None if it is not."""
-    card, version = candidate.artefact.spec["card"], incumbent.version
+    card, version = candidate.artifact.spec["card"], incumbent.version
     new, old = _known_until(candidate), _known_until(incumbent)
     if candidate.mode == "rules" and incumbent.mode != "rules":
         return f"it answers by the rules only, and version {version} has learned more than them"
     if card["wins"] < MUCH_LESS * incumbent.card["wins"]:
-        return f"it has seen {card['wins']:,} wins, and version {version} {incumbent.card['wins']:,}"
+        return (
+            f"it has seen {card['wins']:,} wins, and version {version} {incumbent.card['wins']:,}"
+        )
     if new is not None and old is not None and new < old:
         return f"its data end on {new:%Y-%m-%d}, before those of version {version}"
     return None
 
 
 def _known_until(model: Candidate | Predictor) -> datetime | None:
-    card = model.card if isinstance(model, Predictor) else model.artefact.spec["card"]
+    card = model.card if isinstance(model, Predictor) else model.artifact.spec["card"]
     return moment(str(card["known_until"] or ""))
 
 
@@ -158,23 +185,39 @@ def _against_rules(candidate: Candidate) -> Contest | None:
     return None if candidate.judged is None else _compared(candidate.judged, {})
 
 
-def _contest(candidate: Candidate, crm: Crm, incumbent: Predictor, progress: Progress) -> Contest | None:
+def _contest(
+    candidate: Candidate, crm: Crm, incumbent: Predictor, progress: Progress
+) -> Contest | None:
     """The candidate against the champion, the rules and the base rate on rows whose outcome the champion could not know."""
     since = _known_until(incumbent)
-    judged = None if since is None else judge_since(candidate, crm, microseconds(since), progress=progress)
+    judged = (
+        None
+        if since is None
+        else evaluate_since(candidate, crm, microseconds(since), progress=progress)
+    )
     if judged is None:
         return None
-    facts = facts_of(incumbent.plan, incumbent.definition, crm, judged.rows.leads, judged.rows.as_of)
-    answer = incumbent.score(facts, [""] * facts.size, reasons=False).probability
+    features = compute_features(
+        incumbent.plan, incumbent.definition, crm, judged.rows.leads, judged.rows.as_of
+    )
+    answer = incumbent.score(features, [""] * features.size, reasons=False).probability
     return _compared(judged, {f"version {incumbent.version}": answer})
 
 
-def _compared(judged: Judged, champion: Mapping[str, FloatArray]) -> Contest:
+def _compared(judged: Evaluation, champion: Mapping[str, FloatArray]) -> Contest:
     rows = judged.rows
-    answers = {**champion, "the rules": judged.rules, "the base rate": np.full(len(rows.won), judged.base)}
+    answers = {
+        **champion,
+        "the rules": judged.rules,
+        "the base rate": np.full(len(rows.won), judged.base),
+    }
     rivals = tuple(
-        Rival(name, measure(rows.won, answer, judged.base).log_loss, difference(rows.won, judged.candidate, answer, rows.person))
+        Competitor(
+            name,
+            evaluate(rows.won, answer, judged.base).log_loss,
+            difference(rows.won, judged.candidate, answer, rows.person),
+        )
         for name, answer in answers.items()
     )
-    loss = measure(rows.won, judged.candidate, judged.base).log_loss
+    loss = evaluate(rows.won, judged.candidate, judged.base).log_loss
     return Contest(judged.how, len(rows.won), int(rows.won.sum()), loss, rivals)

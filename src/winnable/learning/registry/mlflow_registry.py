@@ -1,11 +1,11 @@
 """The registry: what MLflow records of a training, which version is in charge, and the copy of it that is served.
 
-The only module that imports mlflow. A store is a folder: MLflow's SQLite and artefacts (unless `MLFLOW_TRACKING_URI` puts them
+The only module that imports mlflow. A store is a folder: MLflow's SQLite and artifacts (unless `MLFLOW_TRACKING_URI` puts them
 elsewhere), and `served/`, where the champion lies as plain files for whoever answers requests without MLflow. The alias
 `champion` is the truth; the served copy follows it, and so does the history of promotions, which are tags of the registered
 model, one each and never overwritten, so that they go where the registry goes.
 
-Whoever changes something holds `Registry.alone` meanwhile. What a model is and whether it deserves to be champion is decided
+Whoever changes something holds `Registry.locked` meanwhile. What a model is and whether it deserves to be champion is decided
 elsewhere.
 """
 
@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from winnable.core.locks import PATIENCE, alone
-from winnable.errors import ArtefactError, StoreError
-from winnable.learning.artifacts.artifact import Artefact, read_artefact, write_artefact
-from winnable.learning.artifacts.deployed import champion_of, serve_version, sweep
-from winnable.learning.registry.records import Promotion, Record, Version
+from winnable.core.locks import LOCK_TIMEOUT_SECONDS, locked
+from winnable.errors import ArtifactError, StoreError
+from winnable.learning.artifacts.artifact import Artifact, read_artifact, write_artifact
+from winnable.learning.artifacts.deployed import champion_of, deploy, remove_stale_drafts
+from winnable.learning.registry.records import Promotion, TrainingRun, Version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,10 @@ TRACKING_URI = "MLFLOW_TRACKING_URI"
 PROMOTION = "promotion."  # the tags that are the history begin so, and go on with the moment
 STORE = "winnable.store"  # the tag of a run that says in which store's name it was begun
 INTERRUPTED = "its training was interrupted before this took effect"
-NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # how MLflow says that there is no such model or alias
+NOT_THERE = {
+    "RESOURCE_DOES_NOT_EXIST",
+    "INVALID_PARAMETER_VALUE",
+}  # how MLflow says that there is no such model or alias
 BUSY = {"TEMPORARILY_UNAVAILABLE"}
 
 
@@ -51,7 +54,7 @@ class Registry:
     `patience` is how many seconds another process may keep it waiting. Whatever MLflow cannot do is a `StoreError`.
     """
 
-    def __init__(self, store: Path, patience: float = PATIENCE) -> None:
+    def __init__(self, store: Path, patience: float = LOCK_TIMEOUT_SECONDS) -> None:
         self.store = store.absolute()
         self.patience = patience
         self.uri = os.environ.get(TRACKING_URI) or f"sqlite:///{self.store / 'mlflow.db'}"
@@ -61,17 +64,17 @@ class Registry:
         with self._told():
             self._client()
 
-    def alone(self) -> AbstractContextManager[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Keep every other process from changing this store meanwhile. Not to be entered twice."""
         check_writable(self.store)
-        return alone(self.store / ".lock", self.patience)
+        return locked(self.store / ".lock", self.patience)
 
     # --- what was trained ------------------------------------------------------------------------------------------------
 
-    def register(self, record: Record) -> int:
+    def register(self, record: TrainingRun) -> int:
         """Log a training with its parts and register its model as the challenger; returns the new version.
 
-        The version comes last: what is interrupted before leaves a run that `settle` closes, and no version.
+        The version comes last: what is interrupted before leaves a run that `reconcile` closes, and no version.
         """
         with self._told(), tempfile.TemporaryDirectory() as place:
             client = self._client()
@@ -80,7 +83,7 @@ class Registry:
             run = self._log_run(client, record)
             _write_files(record, Path(place) / "files")
             client.log_artifacts(run, str(Path(place) / "files"))
-            write_artefact(record.artefact, Path(place) / "winnable")
+            write_artifact(record.artifact, Path(place) / "winnable")
             with mlflow.start_run(run_id=run, nested=True):
                 info = mlflow.pyfunc.log_model(
                     name="model",
@@ -92,42 +95,56 @@ class Registry:
                 )
                 return self._new_version(client, info, record)
 
-    def _log_run(self, client: "MlflowClient", record: Record) -> str:
+    def _log_run(self, client: "MlflowClient", record: TrainingRun) -> str:
         """The run with its numbers, and its parts as runs within it; each in one transaction. Returns its id, still running."""
         experiment, name = self._experiment(client, record.experiment), {STORE: self._name()}
         began = int(1000 * (record.began or time.time()))
-        run = str(client.create_run(experiment, began, {**record.tags, **name}, record.name).info.run_id)
+        run = str(
+            client.create_run(experiment, began, {**record.tags, **name}, record.name).info.run_id
+        )
         _log(client, run, record.params, record.metrics, record.series)
         for part in record.parts:
-            within = client.create_run(experiment, began, {"mlflow.parentRunId": run, **name}, part.name).info.run_id
+            within = client.create_run(
+                experiment, began, {"mlflow.parentRunId": run, **name}, part.name
+            ).info.run_id
             _log(client, within, part.params, part.metrics, {})
             client.set_terminated(within)
         return run
 
-    def _new_version(self, client: "MlflowClient", info: Any, record: Record) -> int:
+    def _new_version(self, client: "MlflowClient", info: Any, record: TrainingRun) -> int:
         """Register a logged model, as the challenger. The client does it without the commentary that `register_model` prints."""
         from mlflow.exceptions import MlflowException
 
         with suppress(MlflowException):  # it is there already
             client.create_registered_model(MODEL)
-        tags = {**record.facts, "fingerprint": record.artefact.fingerprint}
-        version = client.create_model_version(MODEL, info.model_uri, run_id=info.run_id, model_id=info.model_id, tags=tags)
+        tags = {**record.version_tags, "fingerprint": record.artifact.fingerprint}
+        version = client.create_model_version(
+            MODEL, info.model_uri, run_id=info.run_id, model_id=info.model_id, tags=tags
+        )
         client.set_registered_model_alias(MODEL, CHALLENGER, str(version.version))
         return int(version.version)
 
-    def artefact(self, version: int) -> Artefact:
-        """The artefact of a version, fetched from wherever MLflow keeps it and checked against its digests."""
-        with self._told(f"there is no version {version} of the model {MODEL} here; `winnable models` lists them."):
+    def artifact(self, version: int) -> Artifact:
+        """The artifact of a version, fetched from wherever MLflow keeps it and checked against its digests."""
+        with self._told(
+            f"there is no version {version} of the model {MODEL} here; `winnable models` lists"
+            " them."
+        ):
             client = self._client()
             import mlflow
 
             source = client.get_model_version_download_uri(MODEL, str(version))
             with tempfile.TemporaryDirectory() as place:
-                folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=place))
+                folder = Path(
+                    mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=place)
+                )
                 found = next(folder.rglob("digests.json"), None)
                 if found is None:
-                    raise StoreError(f"{self.store}: version {version} of the model {MODEL} holds no model of ours.")
-                return read_artefact(found.parent)
+                    raise StoreError(
+                        f"{self.store}: version {version} of the model {MODEL} holds no model of"
+                        " ours."
+                    )
+                return read_artifact(found.parent)
 
     def versions(self) -> tuple[Version, ...]:
         """Every registered version, the newest first."""
@@ -147,7 +164,7 @@ class Registry:
                 standing=standing.get(str(each.version), ""),
                 run_id=each.run_id or "",
                 fingerprint=each.tags.get("fingerprint", ""),
-                facts={key: value for key, value in each.tags.items() if key != "fingerprint"},
+                tags={key: value for key, value in each.tags.items() if key != "fingerprint"},
             )
             for each in found
         ]
@@ -164,45 +181,51 @@ class Registry:
     def promote(self, version: int, because: str = "asked for", kind: str = "promoted") -> None:
         """Make a version the champion, in the registry and in the served copy, and write it into the history.
 
-        `StoreError` if there is no such version, `ArtefactError` if it is broken; the champion stands then. The alias is what
-        counts: after an interruption at any moment `settle` brings the rest in line with it.
+        `StoreError` if there is no such version, `ArtifactError` if it is broken; the champion stands then. The alias is what
+        counts: after an interruption at any moment `reconcile` brings the rest in line with it.
         """
-        artefact, before = self.artefact(version), self.champion()
+        artifact, before = self.artifact(version), self.champion()
         with self._told():
             client = self._client()
             client.set_registered_model_alias(MODEL, CHAMPION, str(version))
             if before != version:
-                self._remember(client, Promotion(_iso(time.time()), _whoever(), before, version, because, kind))
+                self._remember(
+                    client, Promotion(_iso(time.time()), _whoever(), before, version, because, kind)
+                )
             if self._model(client)[0].get(CHALLENGER) == str(version):
                 client.delete_registered_model_alias(MODEL, CHALLENGER)
-        serve_version(self.store, version, artefact)
+        deploy(self.store, version, artifact)
 
     def history(self) -> tuple[Promotion, ...]:
         """Every change of the champion, the oldest first."""
         with self._told():
             tags = self._model(self._client())[1]
-        return tuple(Promotion.from_json(tags[name]) for name in sorted(tags) if name.startswith(PROMOTION))
+        return tuple(
+            Promotion.from_json(tags[name]) for name in sorted(tags) if name.startswith(PROMOTION)
+        )
 
-    def explain(self, version: int, **facts: str) -> None:
+    def explain(self, version: int, **tags: str) -> None:
         """Add to what a version's training wrote about it."""
         with self._told():
-            for name, text in facts.items():
+            for name, text in tags.items():
                 self._client().set_model_version_tag(MODEL, str(version), name, text)
 
-    def settle(self) -> None:
+    def reconcile(self) -> None:
         """Bring in order what interrupted trainings and changes from elsewhere left behind.
 
         Runs of this store that still seem to run are closed as killed, and their models as failed; the served copy and the
-        history follow the champion alias. Call it `alone`: nothing of this store can be under way then.
+        history follow the champion alias. Call it `locked`: nothing of this store can be under way then.
         """
-        sweep(self.store)
+        remove_stale_drafts(self.store)
         with self._told():
             client = self._client()
             for run in self._unfinished(client):
                 left = client.search_model_versions(f"run_id = '{run.info.run_id}'")
                 for version in left:
                     client.set_model_version_tag(MODEL, version.version, "interrupted", INTERRUPTED)
-                for model in run.outputs.model_outputs if run.outputs is not None and not left else ():
+                for model in (
+                    run.outputs.model_outputs if run.outputs is not None and not left else ()
+                ):
                     client.finalize_logged_model(model.model_id, "FAILED")
                 client.set_terminated(run.info.run_id, "FINISHED" if left else "KILLED")
             champion, history = self.champion(), self.history()
@@ -210,26 +233,38 @@ class Registry:
                 return
             if not history or history[-1].version != champion:
                 before = history[-1].version if history else None
-                because = "found in charge: set elsewhere, or interrupted before it was written down"
-                self._remember(client, Promotion(_iso(time.time()), _whoever(), before, champion, because))
+                because = (
+                    "found in charge: set elsewhere, or interrupted before it was written down"
+                )
+                self._remember(
+                    client, Promotion(_iso(time.time()), _whoever(), before, champion, because)
+                )
         if not self._serves(champion):
-            serve_version(self.store, champion, self.artefact(champion))
+            deploy(self.store, champion, self.artifact(champion))
 
     def _unfinished(self, client: "MlflowClient") -> Iterable[Any]:
         experiments = [each.experiment_id for each in client.search_experiments()]
-        return client.search_runs(experiments, f"tags.`{STORE}` = '{self._name()}' and attributes.status = 'RUNNING'")
+        return client.search_runs(
+            experiments, f"tags.`{STORE}` = '{self._name()}' and attributes.status = 'RUNNING'"
+        )
 
     def _serves(self, champion: int) -> bool:
         """Whether the served copy is this version's; one that cannot be read is not."""
         try:
             served = champion_of(self.store)
-            return served is not None and served.version == champion and bool(read_artefact(served.folder))
-        except (StoreError, ArtefactError):
+            return (
+                served is not None
+                and served.version == champion
+                and bool(read_artifact(served.folder))
+            )
+        except (StoreError, ArtifactError):
             return False
 
     def _remember(self, client: "MlflowClient", change: Promotion) -> None:
         moment = change.at.partition("+")[0].replace(":", "-")  # MLflow takes no colons in names
-        client.set_registered_model_tag(MODEL, f"{PROMOTION}{moment}.{os.urandom(2).hex()}", change.to_json())
+        client.set_registered_model_tag(
+            MODEL, f"{PROMOTION}{moment}.{os.urandom(2).hex()}", change.to_json()
+        )
 
     def _model(self, client: "MlflowClient") -> tuple[dict[str, str], dict[str, str]]:
         """Aliases and tags of the registered model; empty while there is none."""
@@ -249,7 +284,7 @@ class Registry:
         """A client of the tracking server, with the store set up. Only one process at a time may create MLflow's tables."""
         check_writable(self.store)
         _quiet()
-        with alone(self.store / ".setup.lock", self.patience):
+        with locked(self.store / ".setup.lock", self.patience):
             import mlflow
 
             with _environment_kept(TRACKING_URI):
@@ -274,28 +309,45 @@ class Registry:
             code = error.error_code if isinstance(error, MlflowException) else ""
             if absent is not None and code in NOT_THERE:
                 raise StoreError(f"{self.store}: {absent}") from None
-            raise self._does_not_answer(error, busy=code in BUSY or "locked" in str(error)) from None
+            raise self._does_not_answer(
+                error, busy=code in BUSY or "locked" in str(error)
+            ) from None
 
     def _does_not_answer(self, error: Exception, *, busy: bool) -> StoreError:
         """The error for a store that is there but does not work; of an address only the host is told, it may hold a password."""
         parts = urlsplit(self.uri)
-        where = parts.path.removeprefix("/") if parts.scheme.startswith("sqlite") else f"{parts.scheme}://{parts.hostname}"
+        where = (
+            parts.path.removeprefix("/")
+            if parts.scheme.startswith("sqlite")
+            else f"{parts.scheme}://{parts.hostname}"
+        )
         if busy:
-            return StoreError(f"{where}: another process keeps MLflow's database locked. Wait for it to end and try again.")
+            return StoreError(
+                f"{where}: another process keeps MLflow's database locked. Wait for it to end and"
+                " try again."
+            )
         change = f"Mend it, or change {TRACKING_URI} or --store."
         cause = error.__cause__ or error  # MLflow wraps what the database says
-        told = str(getattr(cause, "orig", None) or "").splitlines()  # without the statement and its values
-        what = ": ".join([getattr(error, "error_code", type(error).__name__), type(cause).__name__, *told[:1]])
+        told = str(
+            getattr(cause, "orig", None) or ""
+        ).splitlines()  # without the statement and its values
+        what = ": ".join(
+            [getattr(error, "error_code", type(error).__name__), type(cause).__name__, *told[:1]]
+        )
         return StoreError(f"{where}: MLflow cannot use this store ({what}). {change}")
 
     def _experiment(self, client: "MlflowClient", name: str) -> str:
-        """The experiment of that name; where the store is local, its artefacts lie in the store."""
-        with alone(self.store / ".setup.lock", self.patience):
+        """The experiment of that name; where the store is local, its artifacts lie in the store."""
+        with locked(self.store / ".setup.lock", self.patience):
             found = client.get_experiment_by_name(name)
             if found is not None:
                 return str(found.experiment_id)
             local = self.uri.startswith("sqlite:///")
-            return str(client.create_experiment(name, (self.store / "artefacts").as_uri() if local else None))
+            return str(
+                client.create_experiment(
+                    name, (self.store / "artefacts").as_uri() if local else None
+                )
+            )
 
     def _name(self) -> str:
         """A name of this store that it keeps when it is moved, so that several stores can share a tracking server."""
@@ -316,7 +368,9 @@ def _wait_for_database(uri: str, patience: float) -> None:
             database.execute("ROLLBACK")
         except sqlite3.DatabaseError as error:
             if "locked" in str(error):  # whatever else is wrong, MLflow will say
-                told = f"another process has kept MLflow's database locked for {patience:.0f} seconds"
+                told = (
+                    f"another process has kept MLflow's database locked for {patience:.0f} seconds"
+                )
                 raise StoreError(f"{place}: {told}. Wait for it to end and try again.") from None
 
 
@@ -332,11 +386,13 @@ def _log(
 
     now = int(1000 * time.time())
     numbers = [Metric(name, value, now, 0) for name, value in metrics.items()]
-    numbers += [Metric(name, value, now, step) for name, values in series.items() for step, value in values]
+    numbers += [
+        Metric(name, value, now, step) for name, values in series.items() for step, value in values
+    ]
     client.log_batch(run, numbers, [Param(name, value) for name, value in params.items()])
 
 
-def _write_files(record: Record, folder: Path) -> None:
+def _write_files(record: TrainingRun, folder: Path) -> None:
     folder.mkdir()
     for name, text in record.texts.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -365,7 +421,9 @@ def _signature(example: "pd.DataFrame") -> "ModelSignature":
     def kind(values: pd.Series) -> DataType:
         return DataType.double if pd.api.types.is_numeric_dtype(values) else DataType.string
 
-    inputs = Schema([ColSpec(kind(example[name]), str(name), required=False) for name in example.columns])
+    inputs = Schema(
+        [ColSpec(kind(example[name]), str(name), required=False) for name in example.columns]
+    )
     outputs = Schema([ColSpec(DataType.double, name) for name in ("probability", "low", "high")])
     return ModelSignature(inputs, outputs, ParamSchema([ParamSpec("as_of", DataType.string, "")]))
 
@@ -391,7 +449,9 @@ def check_writable(store: Path) -> None:
         store.mkdir(parents=True, exist_ok=True)
         (store / ".setup.lock").touch()
     except OSError as error:
-        raise StoreError(f"{store}: the store cannot be written ({error.strerror}). Choose another --store.") from None
+        raise StoreError(
+            f"{store}: the store cannot be written ({error.strerror}). Choose another --store."
+        ) from None
 
 
 def _quiet() -> None:

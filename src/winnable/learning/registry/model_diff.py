@@ -1,6 +1,6 @@
 """What changed since the last model: data, columns, experts, measures and definition, as values and in sentences.
 
-Both models tell it themselves, so that it can be said of any two artefacts. Which of them is better is `contest`'s question.
+Both models tell it themselves, so that it can be said of any two artifacts. Which of them is better is `contest`'s question.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from winnable.data.features.plan import FeaturePlan
 from winnable.definition.load import definition_from
 from winnable.definition.review.diff import Change
 from winnable.definition.review.diff import changes as changes_of
-from winnable.learning.artifacts.artifact import Artefact
+from winnable.learning.artifacts.artifact import Artifact
 
 SEEN_SHARE = 0.01  # of the say: a smaller shift between experts is not told
 MEASURES = ("log_loss", "skill", "auc")
@@ -28,7 +28,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Changes:
+class ModelDiff:
     """What is different in a new model, compared with version `since`.
 
     `until`: the newest record of each model's data, None without dates. `columns_in` and `columns_out`: what is learned from now
@@ -51,16 +51,25 @@ class Changes:
     definition: tuple[Change, ...]
 
     @classmethod
-    def between(cls, old: Artefact, new: Artefact, since: str) -> Self:
+    def between(cls, old: Artifact, new: Artifact, since: str) -> Self:
         """What changed from the one to the other; `since` is the version of the older."""
         cards = (old.spec["card"], new.spec["card"])
-        learned, left_out = (_columns(old), _columns(new)), [card.get("left_out", []) for card in cards]
+        learned, left_out = (
+            (_columns(old), _columns(new)),
+            [card.get("left_out", []) for card in cards],
+        )
         judged = [card["measured"].get("model", {}) for card in cards]
-        shares = [_shares(artefact) for artefact in (old, new)]
-        agreed = [definition_from(artefact.spec["definition"], "the model's definition") for artefact in (old, new)]
+        shares = [_shares(artifact) for artifact in (old, new)]
+        agreed = [
+            definition_from(artifact.spec["definition"], "the model's definition")
+            for artifact in (old, new)
+        ]
         return cls(
             since=since,
-            until=(moment(str(cards[0]["known_until"] or "")), moment(str(cards[1]["known_until"] or ""))),
+            until=(
+                moment(str(cards[0]["known_until"] or "")),
+                moment(str(cards[1]["known_until"] or "")),
+            ),
             leads=Pair(cards[0]["leads"], cards[1]["leads"]),
             wins=Pair(cards[0]["wins"], cards[1]["wins"]),
             mode=(str(old.spec["model"]["mode"]), str(new.spec["model"]["mode"])),
@@ -68,9 +77,14 @@ class Changes:
             columns_out=_only(learned[0], learned[1]),
             kept_out=_only(left_out[1], left_out[0]),
             cleared=_only(left_out[0], left_out[1]),
-            shares={name: Pair(shares[0].get(name, 0.0), shares[1].get(name, 0.0)) for name in {**shares[1], **shares[0]}},
+            shares={
+                name: Pair(shares[0].get(name, 0.0), shares[1].get(name, 0.0))
+                for name in {**shares[1], **shares[0]}
+            },
             measured={
-                name: Pair(judged[0].get(name), judged[1].get(name)) for name in MEASURES if any(name in each for each in judged)
+                name: Pair(judged[0].get(name), judged[1].get(name))
+                for name in MEASURES
+                if any(name in each for each in judged)
             },
             definition=changes_of(*agreed),
         )
@@ -84,12 +98,26 @@ class Changes:
     @property
     def told(self) -> tuple[str, ...]:
         """Everything that changed, in sentences; what stayed the same is not told."""
-        return tuple(filter(None, (self._data(), self._columns(), self._experts(), self._measures(), self._definition())))
+        return tuple(
+            filter(
+                None,
+                (
+                    self._data(),
+                    self._columns(),
+                    self._experts(),
+                    self._measures(),
+                    self._definition(),
+                ),
+            )
+        )
 
     def _data(self) -> str:
         told = [f"{_moved(self.leads, 'leads')}, {_moved(self.wins, 'wins')}"]
         if self.days:
-            told.append(f"data until {self.until[1]:%Y-%m-%d}, {abs(self.days):,} days {'later' if self.days > 0 else 'earlier'}")
+            told.append(
+                f"data until {self.until[1]:%Y-%m-%d}, {abs(self.days):,} days"
+                f" {'later' if self.days > 0 else 'earlier'}"
+            )
         return f"{'; '.join(told)}."
 
     def _columns(self) -> str:
@@ -106,17 +134,35 @@ class Changes:
         return f"Columns {'; '.join(told)}." if told else ""
 
     def _experts(self) -> str:
-        mode = f"Answers by {self.mode[1]}, before by {self.mode[0]}. " if self.mode[0] != self.mode[1] else ""
-        moved = {name: each for name, each in self.shares.items() if abs((each.now or 0) - (each.before or 0)) >= SEEN_SHARE}
-        told = [f"{name} {100 * (each.before or 0):.0f} → {100 * (each.now or 0):.0f} %" for name, each in moved.items()]
+        mode = (
+            f"Answers by {self.mode[1]}, before by {self.mode[0]}. "
+            if self.mode[0] != self.mode[1]
+            else ""
+        )
+        moved = {
+            name: each
+            for name, each in self.shares.items()
+            if abs((each.now or 0) - (each.before or 0)) >= SEEN_SHARE
+        }
+        told = [
+            f"{name} {100 * (each.before or 0):.0f} → {100 * (each.now or 0):.0f} %"
+            for name, each in moved.items()
+        ]
         return f"{mode}{'Share of the say: ' + ', '.join(told) + '.' if told else ''}".strip()
 
     def _measures(self) -> str:
-        words = {"log_loss": ("log loss", "{:.4f}", 1), "skill": ("saved", "{:+.1f} %", 100), "auc": ("AUC", "{:.3f}", 1)}
+        words = {
+            "log_loss": ("log loss", "{:.4f}", 1),
+            "skill": ("saved", "{:+.1f} %", 100),
+            "auc": ("AUC", "{:.3f}", 1),
+        }
         told = []
         for name, pair in self.measured.items():
             says, form, times = words[name]
-            before, now = ("–" if each is None else form.format(times * each) for each in (pair.before, pair.now))
+            before, now = (
+                "–" if each is None else form.format(times * each)
+                for each in (pair.before, pair.now)
+            )
             told.append(f"{says} {before} → {now}")
         return f"Each judged on the latest leads of its own day: {', '.join(told)}." if told else ""
 
@@ -128,14 +174,14 @@ class Changes:
         return f"The definition changed: {'; '.join(places[:3])}{more}."
 
 
-def _columns(artefact: Artefact) -> list[str]:
-    plan = FeaturePlan.from_json(artefact.spec["plan"])
-    return list(plan.learned) if artefact.spec["model"]["mode"] != "rules" else []
+def _columns(artifact: Artifact) -> list[str]:
+    plan = FeaturePlan.from_json(artifact.spec["plan"])
+    return list(plan.learned) if artifact.spec["model"]["mode"] != "rules" else []
 
 
-def _shares(artefact: Artefact) -> dict[str, float]:
+def _shares(artifact: Artifact) -> dict[str, float]:
     """Each expert's share of the say, 0 to 1; all 0 where none of them has any."""
-    weights = artefact.spec["model"]["blend"]["weights"]
+    weights = artifact.spec["model"]["blend"]["weights"]
     total = sum(weights.values()) or 1.0
     return {name: float(weight) / total for name, weight in weights.items()}
 

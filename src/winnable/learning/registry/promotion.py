@@ -7,15 +7,15 @@ champion `contest`'s, what is kept of it `recording`'s.
 from dataclasses import dataclass
 from pathlib import Path
 
-from winnable.core.progress import Progress, unseen
+from winnable.core.progress import Progress, no_progress
 from winnable.data.ingestion.crm import Crm
-from winnable.errors import ArtefactError, StoreError
-from winnable.learning.artifacts.artifact import Artefact
-from winnable.learning.registry.champion_challenger import Contest, decide
+from winnable.errors import ArtifactError, StoreError
+from winnable.learning.artifacts.artifact import Artifact
+from winnable.learning.registry.champion_challenger import Contest, compare
 from winnable.learning.registry.mlflow_registry import Registry
-from winnable.learning.registry.model_diff import Changes
+from winnable.learning.registry.model_diff import ModelDiff
 from winnable.learning.registry.records import ROLLED_BACK, earlier_champion
-from winnable.learning.registry.run_contents import find, record_of
+from winnable.learning.registry.run_contents import build_run, find
 from winnable.learning.reporting.report import Report
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.backtest import Backtest
@@ -23,7 +23,7 @@ from winnable.learning.training.train import Candidate
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Registration:
     """What became of a candidate: its version, whether it is champion, and why.
 
     `contest`: how it compares with the champion, the rules and the base rate; `changes`: what is different since the champion
@@ -34,13 +34,16 @@ class Verdict:
     champion: bool
     because: str
     contest: Contest | None
-    changes: Changes | None
+    changes: ModelDiff | None
     report: Report
 
     @property
     def told(self) -> str:
         """All of it in a sentence."""
-        return f"Version {self.version} is {'champion' if self.champion else 'challenger'}: {self.because}."
+        return (
+            f"Version {self.version} is {'champion' if self.champion else 'challenger'}:"
+            f" {self.because}."
+        )
 
 
 def register(
@@ -50,38 +53,42 @@ def register(
     *,
     tested: Backtest | None = None,
     began: float | None = None,
-    progress: Progress = unseen,
-) -> Verdict:
-    """Record a candidate in the store's MLflow and make it champion if it deserves to be; the rule is `contest.decide`.
+    progress: Progress = no_progress,
+) -> Registration:
+    """Record a candidate in the store's MLflow and make it champion if it deserves to be; the rule is `contest.compare`.
 
     Each is compared with the champion that it replaces, also where several trainings end at once. `tested` is a backtest for the
     record and the report; `began` is when the training did, in seconds since 1970.
     """
     registry = Registry(store)
-    with registry.alone():
-        registry.settle()
+    with registry.lock():
+        registry.reconcile()
     while True:
         champion = registry.champion()
         before = _readable(registry, champion)
         incumbent = None if before is None else Predictor(before, str(champion))
-        decision = decide(candidate, crm, incumbent, progress)
-        changes = None if before is None else Changes.between(before, candidate.artefact, str(champion))
+        decision = compare(candidate, crm, incumbent, progress)
+        changes = (
+            None if before is None else ModelDiff.between(before, candidate.artifact, str(champion))
+        )
         found = find(candidate, crm, decision, changes, tested)
-        record = record_of(candidate, crm, found, began)
-        with registry.alone():
+        record = build_run(candidate, crm, found, began)
+        with registry.lock():
             if registry.champion() != champion:
                 continue  # another training was quicker: compare with its model
             version = registry.register(record)
             if decision.champion:
                 registry.promote(version, decision.because)
-        return Verdict(version, decision.champion, decision.because, decision.contest, changes, found.report)
+        return Registration(
+            version, decision.champion, decision.because, decision.contest, changes, found.report
+        )
 
 
 def promote(store: Path, version: int, because: str = "asked for") -> int | None:
     """Put a version in charge because somebody asks for it; returns the version that was. `StoreError` if there is none such."""
     registry = Registry(store)
-    with registry.alone():
-        registry.settle()
+    with registry.lock():
+        registry.reconcile()
         before = registry.champion()
         registry.promote(version, because)
     return before
@@ -90,19 +97,22 @@ def promote(store: Path, version: int, because: str = "asked for") -> int | None
 def rollback(store: Path, because: str = "asked for") -> tuple[int | None, int]:
     """Put the champion before the present one in charge again; returns both versions. `StoreError` if there was none."""
     registry = Registry(store)
-    with registry.alone():
-        registry.settle()
+    with registry.lock():
+        registry.reconcile()
         before = registry.champion()
         version = earlier_champion(registry.history())
         if version is None:
-            raise StoreError(f"{store}: there was no champion before the present one. `winnable models` lists what is there.")
+            raise StoreError(
+                f"{store}: there was no champion before the present one. `winnable models` lists"
+                " what is there."
+            )
         registry.promote(version, because, ROLLED_BACK)
     return before, version
 
 
-def _readable(registry: Registry, version: int | None) -> Artefact | None:
-    """The champion's artefact; one that cannot be read any more defends nothing."""
+def _readable(registry: Registry, version: int | None) -> Artifact | None:
+    """The champion's artifact; one that cannot be read any more defends nothing."""
     try:
-        return None if version is None else registry.artefact(version)
-    except ArtefactError:
+        return None if version is None else registry.artifact(version)
+    except ArtifactError:
         return None

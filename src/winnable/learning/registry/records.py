@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from winnable.learning.artifacts.artifact import Artefact
+from winnable.learning.artifacts.artifact import Artifact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ ROLLED_BACK = "rolled back"
 
 
 @dataclass(frozen=True)
-class Part:
+class ChildRun:
     """A piece of a training with measures of its own, such as an expert or a fold: a run within the run."""
 
     name: str
@@ -27,16 +27,16 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Record:
+class TrainingRun:
     """What one training leaves behind: everything that MLflow keeps of it.
 
     `name` is the run's; `experiment` groups the trainings of one definition. `series` are metrics with a value at each of several
-    steps. `texts` and `figures` are by file name. `facts` are what a list of versions shows. `example` is a table of a few leads
+    steps. `texts` and `figures` are by file name. `version_tags` are what a list of versions shows. `example` is a table of a few leads
     as the model takes them. `began` is when the training did, in seconds since 1970; None: now.
     """
 
     experiment: str
-    artefact: Artefact
+    artifact: Artifact
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
@@ -44,8 +44,8 @@ class Record:
     figures: Mapping[str, "Figure"]
     example: "pd.DataFrame"
     name: str | None = None
-    facts: Mapping[str, str] = field(default_factory=dict)
-    parts: tuple[Part, ...] = ()
+    version_tags: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[ChildRun, ...] = ()
     series: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
     began: float | None = None
 
@@ -54,7 +54,7 @@ class Record:
 class Version:
     """A registered model: its number, when it was made (ISO 8601, UTC), its standing and what its training wrote about it.
 
-    `standing` is "champion", "challenger" or "". `facts` are texts by name, see `promotion`.
+    `standing` is "champion", "challenger" or "". `tags` are texts by name, see `promotion`.
     """
 
     version: int
@@ -62,7 +62,7 @@ class Version:
     standing: str
     run_id: str
     fingerprint: str
-    facts: Mapping[str, str]
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,22 @@ import pandas as pd
 from winnable.core.columns import IntArray
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.data.analysis.funnel import Group, funnel, wilson
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import AGE, learn_plan
-from winnable.data.features.training_rows import outcomes, persons, take_snapshots
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import AGE, fit_feature_plan
+from winnable.data.features.training_rows import build_training_rows, outcomes, persons
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.definition.decide.scorecard import choose_cards
 from winnable.definition.schema import Definition
 from winnable.learning.monitoring.drift import drift
 from winnable.learning.reporting.drivers import drivers
-from winnable.learning.reporting.sections import SHOWN, Plot, Section, Table, shares_plot, weights_plot
+from winnable.learning.reporting.sections import (
+    SHOWN,
+    ReportPlot,
+    ReportTable,
+    Section,
+    shares_plot,
+    weights_plot,
+)
 from winnable.learning.scoring.batch import moments_of_scoring, score_table
 from winnable.learning.scoring.explanations import Reason
 from winnable.learning.scoring.predictor import Predictor
@@ -43,24 +50,43 @@ def what_drives(candidate: Candidate, crm: Crm) -> Section | None:
     judged = candidate.judged
     if judged is None or candidate.mode == "rules":
         return None
-    predictor = Predictor(candidate.artefact)
+    predictor = Predictor(candidate.artifact)
     chosen = np.sort(np.random.default_rng(0).permutation(len(judged.rows.won))[:SAMPLE])
     rows = judged.rows.take(chosen)
-    found = drivers(predictor, facts_of(predictor.plan, predictor.definition, crm, rows.leads, rows.as_of))
+    found = drivers(
+        predictor,
+        compute_features(predictor.plan, predictor.definition, crm, rows.leads, rows.as_of),
+    )
     if not found:
         return None
     total, shown = sum(driver.weight for driver in found), found[:SHOWN]
     strongest = 100 * sum(driver.weight for driver in found[:3]) / total
     says = (
-        f"Most is told by {_and([driver.name for driver in found[:3]])}: together {strongest:.0f} % of what moves the scores of "
-        f"{len(found)} things that are known.",
+        (
+            f"Most is told by {_and([driver.name for driver in found[:3]])}: together"
+            f" {strongest:.0f} % of what moves the scores of {len(found)} things that are known."
+        ),
     )
-    most = f"{shown[0].name} multiplies or divides the odds of a typical lead by {shown[0].odds:.2f}"
+    most = (
+        f"{shown[0].name} multiplies or divides the odds of a typical lead by {shown[0].odds:.2f}"
+    )
     see = f"The longer the bar, the more it moves scores: {most}."
-    plot = Plot.of(weights_plot([driver.name for driver in shown], np.array([driver.odds for driver in shown])), see)
+    plot = ReportPlot.of(
+        weights_plot(
+            [driver.name for driver in shown], np.array([driver.odds for driver in shown])
+        ),
+        see,
+    )
     rows_shown = tuple((driver.name, f"{driver.odds:.2f}", driver.direction) for driver in shown)
-    table = Table(("what is known", "odds, times or divided by", "which way"), rows_shown, ("odds, times or divided by",))
-    note = "This describes the model and proves no cause: what won deals have in common need not be what won them."
+    table = ReportTable(
+        ("what is known", "odds, times or divided by", "which way"),
+        rows_shown,
+        ("odds, times or divided by",),
+    )
+    note = (
+        "This describes the model and proves no cause: what won deals have in common need not be"
+        " what won them."
+    )
     return Section("What drives conversion?", says, (plot,), (table,), (note,))
 
 
@@ -76,13 +102,18 @@ def sources(definition: Definition, crm: Crm) -> Section | None:
     size = sum(group.leads - group.young for group in known)
     usual = sum(group.won for group in known) / size
     best, worst = known[0], known[-1]
-    see = f"{best.name} converts best ({_between(best)} of 100), {worst.name} worst ({_between(worst)})."
+    see = (
+        f"{best.name} converts best ({_between(best)} of 100), {worst.name} worst"
+        f" ({_between(worst)})."
+    )
     if best.low <= worst.high:
         see = "So far no source surely converts better than another."
     see += f" {BARS}, the line is the usual lead ({100 * usual:.1f} of 100)."
     shown = known if len(known) <= SHOWN else [*known[: SHOWN - 1], worst]
-    share, low, high = (np.array([getattr(group, end) for group in shown]) for end in ("conversion", "low", "high"))
-    plot = Plot.of(shares_plot([group.name for group in shown], share, low, high, usual), see)
+    share, low, high = (
+        np.array([getattr(group, end) for group in shown]) for end in ("conversion", "low", "high")
+    )
+    plot = ReportPlot.of(shares_plot([group.name for group in shown], share, low, high, usual), see)
     columns = ("source", "leads", "won", "of 100", "90 % sure", "grade")
     rows = tuple(
         (
@@ -98,7 +129,13 @@ def sources(definition: Definition, crm: Crm) -> Section | None:
     more = f"{len(known) - SHOWN} more sources in `winnable funnel`." if len(known) > SHOWN else ""
     notes = tuple(note for note in (*told.notes, more) if note)
     advice = tuple(f"{group.name}: {group.advice}." for group in known if group.advice)
-    return Section("Which sources convert?", advice, (plot,), (Table(columns, rows, columns[1:4]),), notes)
+    return Section(
+        "Which sources convert?",
+        advice,
+        (plot,),
+        (ReportTable(columns, rows, columns[1:4]),),
+        notes,
+    )
 
 
 def _between(group: Group) -> str:
@@ -108,17 +145,29 @@ def _between(group: Group) -> str:
 def segments(definition: Definition, crm: Crm) -> Section | None:
     """Conversion by the definition's segments, on arrival and within the horizon; None where it makes no difference of leads."""
     cards = definition.scorecard
-    rows = take_snapshots(definition, crm, latest_moment(crm))
+    rows = build_training_rows(definition, crm, latest_moment(crm))
     rows = rows.take(rows.known & (rows.age == 0))
     if len(cards) < 2 or not len(rows.won):
         return None
-    card = choose_cards(definition, facts_of(learn_plan(definition, crm), definition, crm, rows.leads, rows.as_of))
-    parts = [(name, card == place) for place, name in enumerate(_card_names(definition))] + [("no segment", card < 0)]
-    told = [(name, int(held.sum()), int(rows.won[held].sum())) for name, held in parts if held.any()]
+    card = choose_cards(
+        definition,
+        compute_features(
+            fit_feature_plan(definition, crm), definition, crm, rows.leads, rows.as_of
+        ),
+    )
+    parts = [(name, card == place) for place, name in enumerate(_card_names(definition))] + [
+        ("no segment", card < 0)
+    ]
+    told = [
+        (name, int(held.sum()), int(rows.won[held].sum())) for name, held in parts if held.any()
+    ]
     ends = np.array([wilson(wins, size) for _, size, wins in told])
     share = np.array([wins / size for _, size, wins in told])
     usual = float(rows.won.mean())
-    better, worse = ([told[i][0] for i in np.flatnonzero(sure)] for sure in (ends[:, 0] > usual, ends[:, 1] < usual))
+    better, worse = (
+        [told[i][0] for i in np.flatnonzero(sure)]
+        for sure in (ends[:, 0] > usual, ends[:, 1] < usual)
+    )
     sure = [
         f"Surely won {how} often than the usual lead: {_and(which)}."
         for which, how in ((better, "more"), (worse, "less"))
@@ -126,17 +175,30 @@ def segments(definition: Definition, crm: Crm) -> Section | None:
     ]
     see = " ".join(sure or ["So far no segment surely converts better than another."])
     see += f" {BARS}, the line is the usual lead ({100 * usual:.1f} of 100)."
-    plot = Plot.of(shares_plot([name for name, _, _ in told], share, ends[:, 0], ends[:, 1], usual), see)
+    plot = ReportPlot.of(
+        shares_plot([name for name, _, _ in told], share, ends[:, 0], ends[:, 1], usual), see
+    )
     columns = ("segment", "leads", "won", "of 100", "90 % sure")
     table = tuple(
-        (name, f"{size:,}", f"{wins:,}", f"{100 * wins / size:.1f}", f"{100 * low:.0f} to {100 * high:.0f}")
+        (
+            name,
+            f"{size:,}",
+            f"{wins:,}",
+            f"{100 * wins / size:.1f}",
+            f"{100 * low:.0f} to {100 * high:.0f}",
+        )
         for (name, size, wins), (low, high) in zip(told, ends, strict=True)
     )
-    return Section("Which segments convert?", (), (plot,), (Table(columns, table, columns[1:4]),))
+    return Section(
+        "Which segments convert?", (), (plot,), (ReportTable(columns, table, columns[1:4]),)
+    )
 
 
 def _card_names(definition: Definition) -> list[str]:
-    return [card.name or f"scorecard {place}" for place, card in enumerate(definition.scorecard, start=1)]
+    return [
+        card.name or f"scorecard {place}"
+        for place, card in enumerate(definition.scorecard, start=1)
+    ]
 
 
 # --- are leads of late different? --------------------------------------------------------------------------------------------
@@ -147,20 +209,26 @@ def of_late(candidate: Candidate, crm: Crm) -> Section | None:
     latest = latest_moment(crm)
     if latest is None or "@created" not in crm.leads:
         return None
-    predictor, now = Predictor(candidate.artefact), microseconds(latest.to_pydatetime())
+    predictor, now = Predictor(candidate.artifact), microseconds(latest.to_pydatetime())
     created, person = times_of(crm.leads["@created"]), persons(crm)
     there = np.flatnonzero(created != NEVER)
     order = there[np.argsort(created[there], kind="stable")]
     first = order[np.sort(np.unique(person[order], return_index=True)[1])]
-    facts = facts_of(predictor.plan, predictor.definition, crm, first, created[first])
+    features = compute_features(predictor.plan, predictor.definition, crm, first, created[first])
     recent = created[first] > now - LATE_DAYS * DAY
     parts = [np.flatnonzero(rows) for rows in (~recent, recent)]
-    before, late = (facts.take(rows).select([name for name in predictor.plan.learned if name != AGE]) for rows in parts)
-    scores = [predictor.probability(facts.take(rows)) for rows in parts]
+    before, late = (
+        features.take(rows).select([name for name in predictor.plan.learned if name != AGE])
+        for rows in parts
+    )
+    scores = [predictor.probability(features.take(rows)) for rows in parts]
     found = drift(before, late, (scores[0], scores[1]))
     if found.score is None:
         return None
-    says = f"{found.new:,} leads of the last {LATE_DAYS} days, as they came in, beside {found.old:,} before them."
+    says = (
+        f"{found.new:,} leads of the last {LATE_DAYS} days, as they came in, beside {found.old:,}"
+        " before them."
+    )
     calm = "Nothing about them is more different than chance explains."
     title = "Are the leads of late different?"
     return Section(title, (says, *(found.warnings[:SHOWN] or (calm,))))
@@ -175,19 +243,25 @@ def examples(candidate: Candidate, crm: Crm) -> Section | None:
     if not len(still_open):
         return None
     if "@created" in crm.leads:
-        still_open = still_open[np.argsort(times_of(crm.leads["@created"])[still_open], kind="stable")]
-    predictor = Predictor(candidate.artefact)
+        still_open = still_open[
+            np.argsort(times_of(crm.leads["@created"])[still_open], kind="stable")
+        ]
+    predictor = Predictor(candidate.artifact)
     newest = _only(crm, still_open[-OPEN_LEADS:])
     moment = moments_of_scoring(crm, None)[0]
     scores = score_table(predictor, newest, np.full(len(newest.leads), moment), reasons=False)
-    scores = scores[scores["error"].isna()].sort_values("probability", ascending=False, kind="stable")
+    scores = scores[scores["error"].isna()].sort_values(
+        "probability", ascending=False, kind="stable"
+    )
     best = list(scores.index[:3])
     others = [rows.index[0] for _, rows in scores.drop(index=best).groupby("decision", sort=False)]
     chosen = scores.loc[[*best, *others]].sort_values("probability", ascending=False, kind="stable")
     positions = [newest.leads.index.get_loc(row) for row in chosen.index]
     leads = np.array(positions, dtype=np.int64)
-    facts = facts_of(predictor.plan, predictor.definition, newest, leads, np.full(len(leads), moment))
-    reasons = predictor.score(facts, chosen["lead_id"].tolist()).reasons
+    features = compute_features(
+        predictor.plan, predictor.definition, newest, leads, np.full(len(leads), moment)
+    )
+    reasons = predictor.score(features, chosen["lead_id"].tolist()).reasons
     rows = tuple(
         (
             _unnamed(lead["lead_id"], int(place)),
@@ -202,22 +276,33 @@ def examples(candidate: Candidate, crm: Crm) -> Section | None:
     )
     columns = ("lead", "of 100", "between", "grade", "decision", "because", "for it", "against it")
     says = "The three best of the open leads, as they stand, and the best of each other decision."
-    return Section("What does it say of leads?", (says,), tables=(Table(columns, rows, columns[1:2]),))
+    return Section(
+        "What does it say of leads?", (says,), tables=(ReportTable(columns, rows, columns[1:2]),)
+    )
 
 
 def _only(crm: Crm, positions: IntArray) -> Crm:
     """The CRM with these leads only."""
     leads: pd.DataFrame = crm.leads.iloc[positions]
-    tables = (None if table is None else table[table["@id"].isin(set(leads["@id"]))] for table in (crm.activities, crm.history))
+    tables = (
+        None if table is None else table[table["@id"].isin(set(leads["@id"]))]
+        for table in (crm.activities, crm.history)
+    )
     activities, history = tables
-    return replace(crm, leads=leads, activities=activities, history=history, rejects=crm.rejects.iloc[:0])
+    return replace(
+        crm, leads=leads, activities=activities, history=history, rejects=crm.rejects.iloc[:0]
+    )
 
 
 def _for_and_against(reasons: Sequence[Reason]) -> tuple[str, str]:
     """What raises a score and what lowers it; of points only those that were given or taken tell which."""
     said: tuple[list[str], list[str]] = ([], [])
     for reason in reasons:
-        up = " -" not in reason.says.rpartition(":")[2] if reason.log_odds is None else reason.log_odds > 0
+        up = (
+            " -" not in reason.says.rpartition(":")[2]
+            if reason.log_odds is None
+            else reason.log_odds > 0
+        )
         said[0 if up else 1].append(reason.says.removesuffix(": raises").removesuffix(": lowers"))
     return "; ".join(said[0]), "; ".join(said[1])
 

@@ -18,7 +18,13 @@ from winnable.data.ingestion.crm import Crm
 from winnable.errors import StoreError
 from winnable.learning.readiness.learning_curve import CurvePoint
 from winnable.learning.readiness.readiness import Readiness, assess_readiness
-from winnable.learning.reporting.lead_sections import examples, of_late, segments, sources, what_drives
+from winnable.learning.reporting.lead_sections import (
+    examples,
+    of_late,
+    segments,
+    sources,
+    what_drives,
+)
 from winnable.learning.reporting.model_sections import (
     answer,
     history_enough,
@@ -35,10 +41,10 @@ from winnable.learning.training.train import Candidate
 
 @dataclass(frozen=True)
 class Report:
-    """What a training found. `facts` are names and values for the head of the page, `standing` who is in charge and why."""
+    """What a training found. `features` are names and values for the head of the page, `standing` who is in charge and why."""
 
     title: str
-    facts: tuple[tuple[str, str], ...]
+    features: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
 
     def html(self, standing: str = "") -> str:
@@ -51,13 +57,19 @@ class Report:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.html(standing), encoding="utf-8")
         except OSError as error:
-            raise StoreError(f"{path}: the report cannot be written there ({error.strerror}). Choose another --report.") from None
+            raise StoreError(
+                f"{path}: the report cannot be written there ({error.strerror}). Choose another"
+                " --report."
+            ) from None
 
     def _repr_html_(self) -> str:
         """How notebooks show it: in a frame of its own, so that its style and theirs stay apart."""
         from html import escape
 
-        return f'<iframe srcdoc="{escape(self.html())}" style="width: 100%; height: 40em; border: 0"></iframe>'
+        return (
+            f'<iframe srcdoc="{escape(self.html())}" style="width: 100%; height: 40em; border:'
+            ' 0"></iframe>'
+        )
 
 
 def report_on(
@@ -74,16 +86,20 @@ def report_on(
     `readiness` and `curve` are of the same data; readiness is assessed if not given. `changed` says in sentences what differs
     from the last model, `tested` is a backtest.
     """
-    ready = assess_readiness(candidate.definition, crm, candidate.verdicts) if readiness is None else readiness
-    agreed, card = candidate.definition, candidate.artefact.spec["card"]
+    ready = (
+        assess_readiness(candidate.definition, crm, candidate.verdicts)
+        if readiness is None
+        else readiness
+    )
+    agreed, card = candidate.definition, candidate.artifact.spec["card"]
     signed = f" (agreed by {', '.join(agreed.agreed_by)})" if agreed.agreed_by else ""
-    facts = (
+    features = (
         ("Definition", f"{agreed.name} {agreed.version}{signed}"),
         ("Data until", str(card["known_until"] or "no dates")[:10]),
         ("Learned from", f"{card['leads']:,} leads, {card['wins']:,} of them won"),
         ("A win is", _win(card["horizon_days"])),
         ("Answers by", f"{candidate.mode}, {candidate.why}"),
-        ("Model", candidate.artefact.fingerprint),
+        ("Model", candidate.artifact.fingerprint),
     )
     asked = (
         answer(candidate),
@@ -100,7 +116,11 @@ def report_on(
         leaks(candidate),
         examples(candidate, crm),
     )
-    return Report(f"Which leads are winnable? {agreed.name}", facts, tuple(section for section in asked if section is not None))
+    return Report(
+        f"Which leads are winnable? {agreed.name}",
+        features,
+        tuple(section for section in asked if section is not None),
+    )
 
 
 def what_sales_said(candidate: Candidate) -> Section | None:
@@ -111,7 +131,9 @@ def what_sales_said(candidate: Candidate) -> Section | None:
 
 def _win(horizon_days: float | None) -> str:
     return (
-        "Closed Won, sooner or later" if horizon_days is None else f"Closed Won within {horizon_days:g} days of being looked at"
+        "Closed Won, sooner or later"
+        if horizon_days is None
+        else f"Closed Won within {horizon_days:g} days of being looked at"
     )
 
 

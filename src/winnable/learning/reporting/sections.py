@@ -33,7 +33,7 @@ ON_PAGE = {
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """Rows of text under columns of text; those named in `numbers` are set to the right."""
 
     columns: tuple[str, ...]
@@ -42,14 +42,14 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Plot:
+class ReportPlot:
     """A plot as inline SVG, and the sentence that says what to see."""
 
     svg: str
     says: str
 
     @classmethod
-    def of(cls, figure: Figure, says: str) -> "Plot":
+    def of(cls, figure: Figure, says: str) -> "ReportPlot":
         """The figure, inlined."""
         return cls(inline_svg(figure, says), says)
 
@@ -60,8 +60,8 @@ class Section:
 
     title: str
     says: tuple[str, ...] = ()
-    plots: tuple[Plot, ...] = ()
-    tables: tuple[Table, ...] = ()
+    plots: tuple[ReportPlot, ...] = ()
+    tables: tuple[ReportTable, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -84,23 +84,37 @@ def inline_svg(figure: Figure, label: str) -> str:
         axes.set_title("", loc="left")
     written = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            written, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
     svg = written.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r'(<svg[^>]*?) width="([^"]*)"', r'\1 style="max-width: \2"', re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg))
+    svg = re.sub(
+        r'(<svg[^>]*?) width="([^"]*)"',
+        r'\1 style="max-width: \2"',
+        re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg),
+    )
     svg = re.sub(r"font: (?:\w+ )*?([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     for drawn, on_page in ON_PAGE.items():
         svg = svg.replace(drawn, on_page)
-    asked_for = set(re.findall(r"#([\w-]+)", svg))  # other ids would stand on the page once for each plot
+    asked_for = set(
+        re.findall(r"#([\w-]+)", svg)
+    )  # other ids would stand on the page once for each plot
     svg = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in asked_for else "", svg)
-    return svg.replace("<svg ", f'<svg role="img" preserveAspectRatio="xMinYMin" aria-label="{_attribute(label)}" ', 1)
+    return svg.replace(
+        "<svg ",
+        f'<svg role="img" preserveAspectRatio="xMinYMin" aria-label="{_attribute(label)}" ',
+        1,
+    )
 
 
 def _attribute(words: str) -> str:
     return words.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
-def shares_plot(names: Sequence[str], share: FloatArray, low: FloatArray, high: FloatArray, usual: float) -> Figure:
+def shares_plot(
+    names: Sequence[str], share: FloatArray, low: FloatArray, high: FloatArray, usual: float
+) -> Figure:
     """Shares from 0 to 1 with their intervals, one below the other, beside the usual share as a line; arrays of shape (k,)."""
     figure = Figure(figsize=(7.2, 0.7 + 0.28 * len(names)), layout="constrained")
     axes = figure.subplots()
@@ -125,14 +139,18 @@ def weights_plot(names: Sequence[str], odds: FloatArray) -> Figure:
     return _bare(figure)
 
 
-def through_time_plot(periods: Sequence[str], promised: FloatArray, won: FloatArray, low: FloatArray, high: FloatArray) -> Figure:
+def through_time_plot(
+    periods: Sequence[str], promised: FloatArray, won: FloatArray, low: FloatArray, high: FloatArray
+) -> Figure:
     """What was promised and what came true, period by period, with the interval of what came true; shares of shape (k,)."""
     figure = Figure(figsize=(7.2, 2.9), layout="constrained")
     axes = figure.subplots()
     at = np.arange(len(periods))
     axes.vlines(at, 100 * low, 100 * high, color=INK, linewidth=1.5, alpha=0.6)
     axes.plot(at, 100 * won, "o", color=INK, label="won")
-    axes.plot(at, 100 * promised, "_", color="#c0392b", markersize=18, markeredgewidth=2, label="promised")
+    axes.plot(
+        at, 100 * promised, "_", color="#c0392b", markersize=18, markeredgewidth=2, label="promised"
+    )
     axes.set_xticks(at, periods)
     axes.set(ylabel="Of 100 leads", xlim=(-0.6, len(periods) - 0.4))
     axes.set_ylim(bottom=0)

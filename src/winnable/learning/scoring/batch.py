@@ -11,26 +11,43 @@ import pandas as pd
 
 from winnable.core.columns import BoolArray, IntArray
 from winnable.core.files import whole_file
-from winnable.core.progress import Progress, unseen
+from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import NEVER, times_of
-from winnable.data.features.offline import facts_of
+from winnable.data.features.offline import compute_features
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.data.ingestion.parsing import parse_moments
 from winnable.data.ingestion.sources.source import Source
 from winnable.errors import DataError
 from winnable.learning.scoring.predictor import Predictor, Scores
 
-COLUMNS = ["lead_id", "probability", "low", "high", "probability_winnable", "grade", "decision", "because", "reasons"]
+COLUMNS = [
+    "lead_id",
+    "probability",
+    "low",
+    "high",
+    "probability_winnable",
+    "grade",
+    "decision",
+    "because",
+    "reasons",
+]
 COLUMNS += ["mode", "model", "as_of", "error"]
 CLOSED = "It is closed already; the score says what was known at the time, not what happened."
 Keep = Callable[[IntArray, IntArray, Scores], None]
 BLOCK = 50_000  # rows scored together, so that memory does not grow with the export
 
 
-def read_to_score(predictor: Predictor, leads: Source, activities: Source | None = None, history: Source | None = None) -> Crm:
+def read_to_score(
+    predictor: Predictor,
+    leads: Source,
+    activities: Source | None = None,
+    history: Source | None = None,
+) -> Crm:
     """The leads of an export that is to be scored, read as the model's own export was; every row stays, in order."""
     day_first = None if predictor.plan.created is None else predictor.plan.created.day_first
-    return read_crm(predictor.definition, leads, activities, history, for_training=False, day_first=day_first)
+    return read_crm(
+        predictor.definition, leads, activities, history, for_training=False, day_first=day_first
+    )
 
 
 def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
@@ -46,10 +63,15 @@ def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
     if asked is not None:
         moment = parse_moments(pd.Series([asked], dtype="str"))
         if moment.isna().any():
-            raise DataError(f"--as-of {asked}: neither a date such as 2026-06-30 nor a column of the leads. Give one of the two.")
+            raise DataError(
+                f"--as-of {asked}: neither a date such as 2026-06-30 nor a column of the leads."
+                " Give one of the two."
+            )
         return np.repeat(times_of(moment), size)
     latest = latest_moment(crm)
-    present = pd.Timestamp.now("UTC") if latest is None else latest.floor("s") + pd.Timedelta(seconds=1)
+    present = (
+        pd.Timestamp.now("UTC") if latest is None else latest.floor("s") + pd.Timedelta(seconds=1)
+    )
     return np.repeat(times_of(pd.Series([present])), size)
 
 
@@ -61,7 +83,7 @@ def score_table(
     reasons: bool = True,
     block: int = BLOCK,
     keep: Keep | None = None,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> pd.DataFrame:
     """The scores of all leads as a table, a row a lead, in order; a lead that cannot be scored has an error text and empty
     numbers.
@@ -75,15 +97,23 @@ def score_table(
     blocks = [_unread(crm)]
     for start in range(0, len(crm.leads), block):
         rows = np.arange(start, min(start + block, len(crm.leads)))
-        blocks.append(_score_block(predictor, crm, rows, as_of[rows], faults.iloc[rows], reasons, keep))
+        blocks.append(
+            _score_block(predictor, crm, rows, as_of[rows], faults.iloc[rows], reasons, keep)
+        )
         progress("Scoring", int(rows[-1]) + 1, len(crm.leads))
     filled = [part for part in blocks if len(part)]
-    return pd.concat(filled).sort_index().reindex(columns=COLUMNS) if filled else pd.DataFrame(columns=COLUMNS)
+    return (
+        pd.concat(filled).sort_index().reindex(columns=COLUMNS)
+        if filled
+        else pd.DataFrame(columns=COLUMNS)
+    )
 
 
 def _unread(crm: Crm) -> pd.DataFrame:
     """The rows of the source that are no leads at all, with the reason, indexed by their number like the leads."""
-    told = crm.rejects[(crm.rejects["table"] == "leads") & ~crm.rejects["row"].isin(crm.leads.index)].set_index("row")
+    told = crm.rejects[
+        (crm.rejects["table"] == "leads") & ~crm.rejects["row"].isin(crm.leads.index)
+    ].set_index("row")
     return pd.DataFrame({"lead_id": told["id"], "error": told["reason"]})
 
 
@@ -99,12 +129,23 @@ def _score_block(
     """The scores of some rows. Leads that are closed already get theirs, but take nobody's place with sales."""
     ended = _ended(predictor, crm, rows, as_of)
     scored = [
-        _score_rows(predictor, crm, rows[chosen], as_of[chosen], faults[chosen], reasons, keep if chosen is not ended else None)
+        _score_rows(
+            predictor,
+            crm,
+            rows[chosen],
+            as_of[chosen],
+            faults[chosen],
+            reasons,
+            keep if chosen is not ended else None,
+        )
         for chosen in (~ended, ended)
         if chosen.any()
     ]
     table = pd.concat(scored).sort_index()
-    table.loc[ended & table["error"].isna().to_numpy(), ["decision", "because"]] = ["closed", CLOSED]
+    table.loc[ended & table["error"].isna().to_numpy(), ["decision", "because"]] = [
+        "closed",
+        CLOSED,
+    ]
     return table
 
 
@@ -128,8 +169,10 @@ def _score_rows(
 ) -> pd.DataFrame:
     ids = crm.leads["@id"].iloc[rows].fillna("").tolist()
     good: BoolArray = faults.isna().to_numpy()
-    facts = facts_of(predictor.plan, predictor.definition, crm, rows, np.where(good, as_of, 0))
-    scores = predictor.score(facts, ids, reasons=reasons, one_week=len(crm.leads) <= BLOCK)
+    features = compute_features(
+        predictor.plan, predictor.definition, crm, rows, np.where(good, as_of, 0)
+    )
+    scores = predictor.score(features, ids, reasons=reasons, one_week=len(crm.leads) <= BLOCK)
     if keep is not None:
         keep(rows[good], as_of[good], scores.take(np.flatnonzero(good)))
     empty = np.full(len(rows), np.nan)
@@ -146,7 +189,11 @@ def _score_rows(
             "reasons": ["; ".join(reason.says for reason in told) for told in scores.reasons],
             "mode": scores.mode,
             "model": predictor.version,
-            "as_of": pd.to_datetime(np.where(good, as_of, 0), unit="us", utc=True).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "as_of": (
+                pd.to_datetime(np.where(good, as_of, 0), unit="us", utc=True).strftime(
+                    "%Y-%m-%dT%H:%M:%SZ"
+                )
+            ),
         },
         index=crm.leads.index[rows],
     )
@@ -157,9 +204,15 @@ def _score_rows(
 def _faults(crm: Crm, as_of: IntArray) -> "pd.Series[str]":
     """Why a lead cannot be scored, missing where it can."""
     faults = pd.Series(pd.NA, index=crm.leads.index, dtype="str")
-    told = crm.rejects[crm.rejects["table"] == "leads"].drop_duplicates("row").set_index("row")["reason"]
+    told = (
+        crm.rejects[crm.rejects["table"] == "leads"]
+        .drop_duplicates("row")
+        .set_index("row")["reason"]
+    )
     faults.update(told.astype("str"))
-    faults[(as_of == NEVER) & faults.isna().to_numpy()] = "the column of --as-of has no date for this lead"
+    faults[(as_of == NEVER) & faults.isna().to_numpy()] = (
+        "the column of --as-of has no date for this lead"
+    )
     if "@created" in crm.leads:
         late = (times_of(crm.leads["@created"]) > as_of) & faults.isna().to_numpy()
         faults[late] = "the lead was created after the moment of scoring"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from winnable.core.columns import Facts, Measure, Words
+from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable
 from winnable.data.features.plan import AGE, FeaturePlan
 from winnable.definition.conditions import Activities
 from winnable.definition.decide.scorecard import Points
@@ -31,12 +31,16 @@ class Reason:
 def groups_of(activities: Activities) -> dict[tuple[str, ...], str]:
     """What people call the groups of kinds that the definition makes, by their kinds."""
     intent, interest = activities.intent, activities.interest
-    return {intent: "sign of intent", interest: "sign of interest", intent + interest: "sign of intent or interest"}
+    return {
+        intent: "sign of intent",
+        interest: "sign of interest",
+        intent + interest: "sign of intent or interest",
+    }
 
 
-def reasons_learned(
+def model_reasons(
     plan: FeaturePlan,
-    facts: Facts,
+    features: FeatureTable,
     parts: Contributions,
     groups: Mapping[tuple[str, ...], str],
     words: Mapping[str, Container[str]],
@@ -46,22 +50,31 @@ def reasons_learned(
     `groups` are called as `groups_of` names them. `words` are those that the model tells apart, by column: of any other it only
     knows that it is rare, and the reason says so.
     """
-    measures = zip(plan.measure_names, plan.measures, strict=True)
+    measures = zip(plan.aggregate_names, plan.aggregates, strict=True)
     said = {name: (measure, kinds_in_words(measure.kinds, groups)) for name, measure in measures}
-    raising, lowering = (np.argsort(side, axis=1, kind="stable")[:, :SHOWN] for side in (-parts.values, parts.values))
+    raising, lowering = (
+        np.argsort(side, axis=1, kind="stable")[:, :SHOWN] for side in (-parts.values, parts.values)
+    )
     order = np.concatenate([raising, lowering], axis=1)
     sign = np.repeat([1, -1], [raising.shape[1], lowering.shape[1]])
     strength = np.take_along_axis(parts.values, order, axis=1)
     strength[strength * sign <= WORTH_SAYING] = 0
     return tuple(
-        tuple(_reason(parts.names[i], said, facts, words, row, value) for i, value in zip(*each, strict=True) if value)
+        tuple(
+            _reason(parts.names[i], said, features, words, row, value)
+            for i, value in zip(*each, strict=True)
+            if value
+        )
         for row, each in enumerate(zip(order.tolist(), strength.tolist(), strict=True))
     )
 
 
-def reasons_of_rules(points: Points) -> tuple[tuple[Reason, ...], ...]:
+def scorecard_reasons(points: Points) -> tuple[tuple[Reason, ...], ...]:
     """For each lead the rules that gave or took points, the largest first."""
-    return tuple(tuple(_award(says, given) for says, given in points.reasons(row)[: 2 * SHOWN]) for row in range(points.size))
+    return tuple(
+        tuple(_award(says, given) for says, given in points.reasons(row)[: 2 * SHOWN])
+        for row in range(points.size)
+    )
 
 
 def _award(says: str, points: float) -> Reason:
@@ -70,45 +83,61 @@ def _award(says: str, points: float) -> Reason:
 
 def _reason(
     name: str,
-    said: Mapping[str, tuple[Measure, str]],
-    facts: Facts,
+    said: Mapping[str, tuple[ActivityAggregate, str]],
+    features: FeatureTable,
     words: Mapping[str, Container[str]],
     row: int,
     log_odds: float,
 ) -> Reason:
     measured = name in said
-    what = _measured(*said[name], float(facts.numbers(name)[row])) if measured else _field(name, facts, words.get(name), row)
+    what = (
+        _measured(*said[name], float(features.numbers(name)[row]))
+        if measured
+        else _field(name, features, words.get(name), row)
+    )
     return Reason(name, f"{what}: {'raises' if log_odds > 0 else 'lowers'}", log_odds)
 
 
-def _field(name: str, facts: Facts, known: Container[str] | None, row: int) -> str:
+def _field(name: str, features: FeatureTable, known: Container[str] | None, row: int) -> str:
     if name == AGE:
-        return f"{facts.numbers(name)[row]:.0f} days old"
+        return f"{features.numbers(name)[row]:.0f} days old"
     if name == RULES:
         return "The points of our definition"
-    column = facts.columns.get(name)
+    column = features.columns.get(name)
     if column is None:
         return name
-    if isinstance(column, Words):
+    if isinstance(column, CategoricalColumn):
         if column.codes[row] < 0:
             return f"{name} is not known"
         word = column.vocabulary[column.codes[row]]
-        return f"{name} is {word}" if known is None or word in known else f"{name} is {word}, one of the rare ones"
+        return (
+            f"{name} is {word}"
+            if known is None or word in known
+            else f"{name} is {word}, one of the rare ones"
+        )
     value = column.values[row]
     return f"{name} is not known" if np.isnan(value) else f"{name} is {value:.15g}"
 
 
-def _measured(measure: Measure, kinds: str, value: float) -> str:
+def _measured(measure: ActivityAggregate, kinds: str, value: float) -> str:
     within = "" if measure.within_days is None else f" in {measure.within_days:g} days"
     if measure.what == "days_since":
         return f"No {kinds} yet" if np.isnan(value) else f"Last {kinds} {value:.0f} days ago"
     if measure.what == "kinds":
         return f"{value:.0f} different kinds of activity{within}"
     if measure.what == "change":
-        often = "as often" if value == 0 else f"{abs(value):.0f} times {'more' if value > 0 else 'less'}"
+        often = (
+            "as often"
+            if value == 0
+            else f"{abs(value):.0f} times {'more' if value > 0 else 'less'}"
+        )
         before = f"{'as' if value == 0 else 'than'} in the {measure.within_days:g} before"
         return f"{kinds[0].upper()}{kinds[1:]} {often}{within} {before}"
-    return f"No {kinds}{within or ' yet'}" if value == 0 else f"{kinds[0].upper()}{kinds[1:]} {value:.0f} times{within}"
+    return (
+        f"No {kinds}{within or ' yet'}"
+        if value == 0
+        else f"{kinds[0].upper()}{kinds[1:]} {value:.0f} times{within}"
+    )
 
 
 def kinds_in_words(kinds: tuple[str, ...], groups: Mapping[tuple[str, ...], str]) -> str:
@@ -117,4 +146,8 @@ def kinds_in_words(kinds: tuple[str, ...], groups: Mapping[tuple[str, ...], str]
         return "activity"
     if kinds in groups:
         return groups[kinds]
-    return " or ".join(kinds) if len(kinds) <= 3 else f"{', '.join(kinds[:2])} or {len(kinds) - 2} other kinds"
+    return (
+        " or ".join(kinds)
+        if len(kinds) <= 3
+        else f"{', '.join(kinds[:2])} or {len(kinds) - 2} other kinds"
+    )

@@ -1,6 +1,6 @@
-"""The predictor: facts of leads in, scores out; the one way from a model to a number, in batch and in the service alike.
+"""The predictor: features of leads in, scores out; the one way from a model to a number, in batch and in the service alike.
 
-It is made from an artefact, or from a definition alone, in which case the rules answer. It holds no state but the model's and
+It is made from an artifact, or from a definition alone, in which case the rules answer. It holds no state but the model's and
 needs neither pandas nor the libraries that trained it. Training it is `training`'s work, finding the one in charge `registry`'s.
 """
 
@@ -13,21 +13,26 @@ from typing import Any, Self
 
 import numpy as np
 
-from winnable.core.columns import Facts, FloatArray, IntArray
-from winnable.data.features.online import Activity, facts_of_records
+from winnable.core.columns import FeatureTable, FloatArray, IntArray
+from winnable.data.features.online import Activity, features_of_records
 from winnable.data.features.plan import AGE, FeaturePlan, Field
-from winnable.definition.decide.gate import Decision, decide, grade
+from winnable.definition.decide.gate import GateDecision, decide, grade
 from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.load import definition_from, load_definition
 from winnable.definition.schema import Definition
 from winnable.errors import StoreError
-from winnable.learning.artifacts.artifact import FORMAT, Artefact, read_artefact
+from winnable.learning.artifacts.artifact import FORMAT, Artifact, read_artifact
 from winnable.learning.artifacts.deployed import champion_of
 from winnable.learning.model.calibration import identity
-from winnable.learning.model.scorer import UNKNOWN_BAND, Answer, Contributions, Scorer
+from winnable.learning.model.scorer import UNKNOWN_BAND, Contributions, Prediction, Scorer
 from winnable.learning.model.segments import with_segment
-from winnable.learning.model.time_to_win import Pace
-from winnable.learning.scoring.explanations import Reason, groups_of, reasons_learned, reasons_of_rules
+from winnable.learning.model.time_to_win import WinTimeCurve
+from winnable.learning.scoring.explanations import (
+    Reason,
+    groups_of,
+    model_reasons,
+    scorecard_reasons,
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Scores:
     high: FloatArray
     winnable: FloatArray | None
     grade: tuple[str, ...]
-    decision: tuple[Decision, ...]
+    decision: tuple[GateDecision, ...]
     reasons: tuple[tuple[Reason, ...], ...]
     mode: str
     why: str
@@ -69,71 +74,95 @@ class Predictor:
     `definition` and `plan` say what it looks at, `scorer` what it learned, `columns` what it knows.
     """
 
-    def __init__(self, artefact: Artefact, version: str = "") -> None:
-        spec = artefact.spec
+    def __init__(self, artifact: Artifact, version: str = "") -> None:
+        spec = artifact.spec
         self.definition: Definition = definition_from(spec["definition"], "the model's definition")
         self.plan = FeaturePlan.from_json(spec["plan"])
         self._groups = groups_of(self.definition.activities)
-        self.scorer = Scorer(spec["model"], artefact.boosters)
+        self.scorer = Scorer(spec["model"], artifact.boosters)
         self.mode: str = spec["model"]["mode"]
         self.why: str = spec["model"]["why"]
-        self.pace = None if spec["pace"] is None else Pace.from_json(spec["pace"])
+        self.pace = None if spec["pace"] is None else WinTimeCurve.from_json(spec["pace"])
         self.usual_bar: float | None = spec["usual_bar"]
-        self.fingerprint = artefact.fingerprint
+        self.fingerprint = artifact.fingerprint
         self.version = version or self.fingerprint
         self.card: Mapping[str, Any] = spec["card"]
         roles = self.definition.columns
         self.columns: frozenset[str] = frozenset(
             {field.name for field in self.plan.fields}
-            | {name for name in (roles.id, roles.person, roles.created, roles.closed, roles.status, *roles.ignore) if name}
+            | {
+                name
+                for name in (
+                    roles.id,
+                    roles.person,
+                    roles.created,
+                    roles.closed,
+                    roles.status,
+                    *roles.ignore,
+                )
+                if name
+            }
         )
 
     @classmethod
     def read(cls, folder: Path, version: str = "") -> Self:
-        """The predictor of an artefact folder; `ArtefactError` if the folder is incomplete or altered."""
-        return cls(read_artefact(folder), version)
+        """The predictor of an artifact folder; `ArtifactError` if the folder is incomplete or altered."""
+        return cls(read_artifact(folder), version)
 
     @classmethod
     def of_store(cls, store: Path, definition: Path | None = None) -> Self:
         """The predictor of a store's champion, or of the rules in a definition file while there is none.
 
-        `StoreError` if there is neither, `ArtefactError` if the champion's copy is incomplete or altered.
+        `StoreError` if there is neither, `ArtifactError` if the champion's copy is incomplete or altered.
         """
         champion = champion_of(store)
         if champion is not None:
             return cls.read(champion.folder, str(champion.version))
         if definition is None:
             raise StoreError(
-                f"{store}: there is no champion here and no definition to answer by. Train first or name a --definition."
+                f"{store}: there is no champion here and no definition to answer by. Train first or"
+                " name a --definition."
             )
         return cls.from_rules(load_definition(definition))
 
     @classmethod
     def from_rules(cls, definition: Definition) -> Self:
         """The predictor of a definition without any history: the rules answer and say so."""
-        return cls(rules_artefact(definition), "rules")
+        return cls(scorecard_artifact(definition), "rules")
 
-    def facts(
-        self, records: Sequence[Mapping[str, object]], activities: Sequence[Sequence[Activity]], as_of: Sequence[datetime]
-    ) -> Facts:
-        """The facts of the leads of a request, by the model's own plan."""
-        return facts_of_records(self.plan, records, activities, as_of, self.scorer.words)
+    def features(
+        self,
+        records: Sequence[Mapping[str, object]],
+        activities: Sequence[Sequence[Activity]],
+        as_of: Sequence[datetime],
+    ) -> FeatureTable:
+        """The features of the leads of a request, by the model's own plan."""
+        return features_of_records(self.plan, records, activities, as_of, self.scorer.words)
 
     def warm(self) -> None:
         """Prepare what the first lead with reasons would have to wait for, by scoring one of which nothing is known."""
-        self.score(Facts(1, {}), [""])
+        self.score(FeatureTable(1, {}), [""])
 
-    def score(self, facts: Facts, lead_ids: Sequence[str], *, reasons: bool = True, one_week: bool = False) -> Scores:
-        """Scores for facts of n leads; `lead_ids` (n) only choose the random slice that is always worked.
+    def score(
+        self,
+        features: FeatureTable,
+        lead_ids: Sequence[str],
+        *,
+        reasons: bool = True,
+        one_week: bool = False,
+    ) -> Scores:
+        """Scores for features of n leads; `lead_ids` (n) only choose the random slice that is always worked.
 
         Where sales has a capacity, `one_week` says that these leads compete with each other for the places of a week; otherwise
         each is held against the bar that the capacity usually means.
         """
-        points = score_points(self.definition, facts)
-        facts = with_segment(self.definition, facts, points)
-        answer = self.scorer.answer(facts, points.logit, reasons=reasons and self.mode != "rules")
+        points = score_points(self.definition, features)
+        features = with_segment(self.definition, features, points)
+        answer = self.scorer.answer(
+            features, points.logit, reasons=reasons and self.mode != "rules"
+        )
         probability = answer.probability
-        winnable = self.within(facts, probability, self.definition.outcome.winnable_days)
+        winnable = self.within(features, probability, self.definition.outcome.winnable_days)
         return Scores(
             probability=probability,
             low=answer.low,
@@ -141,42 +170,56 @@ class Predictor:
             winnable=winnable,
             grade=grade(self.definition, probability, float(self.card["base_rate"])),
             decision=decide(
-                self.definition, facts, lead_ids, points, probability, winnable, usual_bar=None if one_week else self.usual_bar
+                self.definition,
+                features,
+                lead_ids,
+                points,
+                probability,
+                winnable,
+                usual_bar=None if one_week else self.usual_bar,
             ),
-            reasons=self._reasons(facts, points, answer) if reasons else ((),) * facts.size,
+            reasons=self._reasons(features, points, answer) if reasons else ((),) * features.size,
             mode=self.mode,
             why=self.why,
         )
 
-    def within(self, facts: Facts, probability: FloatArray, days: float) -> FloatArray | None:
-        """The probability of being won within any number of `days`, from the score's `probability` (n,) of the same facts.
+    def within(
+        self, features: FeatureTable, probability: FloatArray, days: float
+    ) -> FloatArray | None:
+        """The probability of being won within any number of `days`, from the score's `probability` (n,) of the same features.
 
         It never falls with the days. None where the history has no dates and promises no horizon. A lead without a date of
         creation is taken as new.
         """
         if self.pace is None:
             return None
-        age = np.maximum(np.nan_to_num(facts.numbers(AGE), nan=0.0), 0.0)
-        return self.pace.stretch(probability, age, self.definition.outcome.horizon_days, days)
+        age = np.maximum(np.nan_to_num(features.numbers(AGE), nan=0.0), 0.0)
+        return self.pace.rescale_horizon(
+            probability, age, self.definition.outcome.horizon_days, days
+        )
 
-    def probability(self, facts: Facts) -> FloatArray:
+    def probability(self, features: FeatureTable) -> FloatArray:
         """The probability of Closed Won within the horizon alone, shape (n,)."""
-        points = score_points(self.definition, facts)
-        return self.scorer.probability(with_segment(self.definition, facts, points), points.logit)
+        points = score_points(self.definition, features)
+        return self.scorer.probability(
+            with_segment(self.definition, features, points), points.logit
+        )
 
-    def explain(self, facts: Facts) -> tuple[Facts, Contributions]:
+    def explain(self, features: FeatureTable) -> tuple[FeatureTable, Contributions]:
         """All that the model looks at, and what each of it added to the log-odds."""
-        points = score_points(self.definition, facts)
-        seen = with_segment(self.definition, facts, points)
+        points = score_points(self.definition, features)
+        seen = with_segment(self.definition, features, points)
         return seen, self.scorer.explain(seen, points.logit)
 
-    def _reasons(self, facts: Facts, points: Points, answer: Answer) -> tuple[tuple[Reason, ...], ...]:
+    def _reasons(
+        self, features: FeatureTable, points: Points, answer: Prediction
+    ) -> tuple[tuple[Reason, ...], ...]:
         if answer.reasons is None:
-            return reasons_of_rules(points)
-        return reasons_learned(self.plan, facts, answer.reasons, self._groups, self.scorer.words)
+            return scorecard_reasons(points)
+        return model_reasons(self.plan, features, answer.reasons, self._groups, self.scorer.words)
 
 
-def rules_spec() -> dict[str, Any]:
+def scorecard_spec() -> dict[str, Any]:
     """The learned part of a model that has learned nothing: the rules' own log-odds."""
     return {
         "mode": "rules",
@@ -189,13 +232,31 @@ def rules_spec() -> dict[str, Any]:
     }
 
 
-def rules_artefact(definition: Definition) -> Artefact:
-    """The artefact of a company without any history: nothing is learned, and what the rules look at is all that is read."""
-    dates = {condition.field for condition in definition.conditions() if condition.within_days is not None}
-    fields = tuple(Field(name, "moment" if name in dates else "words", learn=False) for name in definition.fields())
+def scorecard_artifact(definition: Definition) -> Artifact:
+    """The artifact of a company without any history: nothing is learned, and what the rules look at is all that is read."""
+    dates = {
+        condition.field
+        for condition in definition.conditions()
+        if condition.within_days is not None
+    }
+    fields = tuple(
+        Field(name, "moment" if name in dates else "words", learn=False)
+        for name in definition.fields()
+    )
     created = definition.columns.created
-    plan = FeaturePlan(fields, definition.measures(), None if created is None else Field(created, "moment", learn=False))
-    card: dict[str, Any] = {"horizon_days": None, "winnable_days": None, "leads": 0, "wins": 0, "rows": 0, "known_until": None}
+    plan = FeaturePlan(
+        fields,
+        definition.aggregates(),
+        None if created is None else Field(created, "moment", learn=False),
+    )
+    card: dict[str, Any] = {
+        "horizon_days": None,
+        "winnable_days": None,
+        "leads": 0,
+        "wins": 0,
+        "rows": 0,
+        "known_until": None,
+    }
     card |= {
         "base_rate": definition.outcome.expected_conversion,
         "judged_on": None,
@@ -203,5 +264,8 @@ def rules_artefact(definition: Definition) -> Artefact:
         "winnable": metadata.version("winnable"),
     }
     written = definition.model_dump(mode="json", exclude_defaults=True)
-    learned = {"model": rules_spec(), "pace": None, "usual_bar": None}
-    return Artefact({"format": FORMAT, "definition": written, "plan": plan.to_json(), "card": card, **learned}, {})
+    learned = {"model": scorecard_spec(), "pace": None, "usual_bar": None}
+    return Artifact(
+        {"format": FORMAT, "definition": written, "plan": plan.to_json(), "card": card, **learned},
+        {},
+    )

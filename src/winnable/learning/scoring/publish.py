@@ -14,24 +14,24 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.columns import IntArray
-from winnable.core.progress import Progress, unseen
+from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import known_times, times_of
 from winnable.core.values import text
-from winnable.data.feedback.lead_names import Nameplates
-from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
+from winnable.data.feedback.lead_names import LeadDisplayColumns
+from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, ScoreRecord
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.data.ingestion.crm import Crm
 from winnable.errors import DataError
 from winnable.learning.scoring.batch import score_table
 from winnable.learning.scoring.predictor import Predictor, Scores
-from winnable.learning.scoring.score_record import answer_of, given_score
+from winnable.learning.scoring.score_record import to_response, to_score_record
 
 _BATCH = 500  # scores in one commit
 Activities = tuple[dict[str, Any], ...]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def score_for_sales(
+def score_and_publish(
     predictor: Predictor,
     crm: Crm,
     as_of: IntArray,
@@ -39,7 +39,7 @@ def score_for_sales(
     output: Path,
     *,
     reasons: bool = True,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> pd.DataFrame:
     """The table of `batch.score_table`, with the scores of open leads kept for sales in the store's feedback.
 
@@ -47,30 +47,35 @@ def score_for_sales(
     definition names no column for a lead's id: nobody could answer a lead without one.
     """
     if predictor.definition.columns.id is None:
-        raise DataError("the inbox needs leads with an id; name its column under columns.id of the definition and train again.")
+        raise DataError(
+            "the inbox needs leads with an id; name its column under columns.id of the definition"
+            " and train again."
+        )
     feedback = FeedbackStore.open(store)
     try:
         feedback.exported(output)
-        keep = Inbox(predictor, crm, feedback).keep
+        keep = InboxPublisher(predictor, crm, feedback).keep
         return score_table(predictor, crm, as_of, reasons=reasons, keep=keep, progress=progress)
     finally:
         feedback.close()
 
 
-class Inbox:
+class InboxPublisher:
     """Keeps the scores of one export's leads as they are given, a block at a time."""
 
     def __init__(self, predictor: Predictor, crm: Crm, feedback: FeedbackStore) -> None:
         self._predictor = predictor
         self._crm = crm
         self._feedback = feedback
-        self._plates = Nameplates.among(predictor.definition, [name for name in crm.leads.columns if not name.startswith("@")])
+        self._plates = LeadDisplayColumns.among(
+            predictor.definition, [name for name in crm.leads.columns if not name.startswith("@")]
+        )
         self._done: dict[datetime, set[str]] = {}
         self._now = datetime.now(UTC)
 
     def keep(self, rows: IntArray, as_of: IntArray, scores: Scores) -> None:
         """Keep the `scores` (n) of the leads at these positions, given for these moments in microseconds since 1970."""
-        batch: list[GivenScore] = []
+        batch: list[ScoreRecord] = []
         for each in self._given(rows, as_of, scores):
             batch.append(each)
             if len(batch) == _BATCH:
@@ -78,7 +83,7 @@ class Inbox:
                 batch = []
         self._feedback.remember(batch)
 
-    def _given(self, rows: IntArray, as_of: IntArray, scores: Scores) -> Iterator[GivenScore]:
+    def _given(self, rows: IntArray, as_of: IntArray, scores: Scores) -> Iterator[ScoreRecord]:
         leads = self._crm.leads.iloc[rows].astype(object)
         leads = leads.where(leads.notna(), None)
         activities = self._activities(leads["@id"].to_list(), as_of)
@@ -86,17 +91,25 @@ class Inbox:
             lead_id, moment = text(lead["@id"]), _EPOCH + timedelta(microseconds=int(as_of[place]))
             if lead_id is None or len(lead_id) > LONGEST_ID:
                 continue
-            done = self._done.setdefault(moment, self._feedback.already_scored(self._predictor.version, moment))
+            done = self._done.setdefault(
+                moment, self._feedback.already_scored(self._predictor.version, moment)
+            )
             if lead_id in done:
                 continue
             done.add(lead_id)
             yield self._score(lead_id, moment, lead, activities[place], scores, place)
 
     def _score(
-        self, lead_id: str, moment: datetime, lead: dict[Any, Any], activities: Activities, scores: Scores, place: int
-    ) -> GivenScore:
-        return given_score(
-            answer_of(scores, place, lead_id, str(uuid.uuid4())),
+        self,
+        lead_id: str,
+        moment: datetime,
+        lead: dict[Any, Any],
+        activities: Activities,
+        scores: Scores,
+        place: int,
+    ) -> ScoreRecord:
+        return to_score_record(
+            to_response(scores, place, lead_id, str(uuid.uuid4())),
             mode=scores.mode,
             version=self._predictor.version,
             as_of=moment,
@@ -113,7 +126,9 @@ class Inbox:
         if table is None:
             return [()] * len(ids)
         table = table[table["@id"].isin(set(ids))]
-        order = {lead_id: group for lead_id, group in table.groupby("@id", sort=False).indices.items()}
+        order = {
+            lead_id: group for lead_id, group in table.groupby("@id", sort=False).indices.items()
+        }
         at, kinds = times_of(table["@at"]), table["@kind"].to_list()
         known = known_times(table)
         written = np.datetime_as_string(at.astype("datetime64[us]"), unit="s")

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from winnable.data.feedback.lead_names import Nameplate
-from winnable.data.feedback.store.records import GivenScore
+from winnable.data.feedback.lead_names import LeadDisplay
+from winnable.data.feedback.store.records import ScoreRecord
 
 if TYPE_CHECKING:
     from winnable.learning.scoring.predictor import Scores
 
 
-def answer_of(scores: "Scores", place: int, lead_id: str, score_id: str) -> dict[str, Any]:
+def to_response(scores: "Scores", place: int, lead_id: str, score_id: str) -> dict[str, Any]:
     """What is told of the lead at `place` among the `scores`."""
     decision = scores.decision[place]
     return {
@@ -27,24 +27,26 @@ def answer_of(scores: "Scores", place: int, lead_id: str, score_id: str) -> dict
         "grade": scores.grade[place],
         "decision": decision.action,
         "because": decision.because,
-        "reasons": [{"says": each.says, "log_odds": each.log_odds} for each in scores.reasons[place]],
+        "reasons": [
+            {"says": each.says, "log_odds": each.log_odds} for each in scores.reasons[place]
+        ],
     }
 
 
-def given_score(
+def to_score_record(
     answer: Mapping[str, Any],
     *,
     mode: str,
     version: str,
     as_of: datetime,
     given_at: datetime,
-    plate: Nameplate,
+    plate: LeadDisplay,
     fields: Iterable[str],
     values: Mapping[str, Any],
     activities: tuple[dict[str, Any], ...],
-) -> GivenScore:
-    """The score of an `answer_of` a lead; of the lead's `values`, the `fields` that the model looks at, where they are there."""
-    return GivenScore(
+) -> ScoreRecord:
+    """The score of an `to_response` a lead; of the lead's `values`, the `fields` that the model looks at, where they are there."""
+    return ScoreRecord(
         **{**answer, "reasons": tuple(answer["reasons"])},
         as_of=as_of,
         given_at=given_at,

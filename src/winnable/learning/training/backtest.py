@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from winnable.core.columns import FloatArray, IntArray
-from winnable.core.progress import Progress, unseen
+from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
-from winnable.data.features.offline import facts_of
-from winnable.data.features.point_in_time import as_of, cannot_be_undone
-from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
+from winnable.data.features.offline import compute_features
+from winnable.data.features.point_in_time import as_of, irreversible_columns
+from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.definition.decide.scorecard import score_points
@@ -31,7 +31,14 @@ from winnable.errors import DataError
 from winnable.learning.model.calibration import sigmoid
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.curves import gains
-from winnable.learning.training.metrics import LEAST, Difference, Measured, bootstrap, difference, measure
+from winnable.learning.training.metrics import (
+    LEAST,
+    Difference,
+    Metrics,
+    bootstrap,
+    difference,
+    evaluate,
+)
 from winnable.learning.training.train import Tell, learn
 
 if TYPE_CHECKING:
@@ -68,7 +75,7 @@ class Period:
 
     start: datetime
     end: datetime
-    rows: Snapshots
+    rows: TrainingRows
     answers: Mapping[str, FloatArray]
     seen: Seen
     places: int
@@ -91,18 +98,23 @@ class Period:
         """How many of them were won within the horizon of some moment at which they were looked at."""
         return len(np.unique(self.rows.leads[self.rows.won == 1.0]))
 
-    def measured(self) -> dict[str, Measured]:
+    def measured(self) -> dict[str, Metrics]:
         """Each answer, judged on the rows whose whole horizon has passed."""
         mature = self.rows.known
         base = float(self.answers[BASE][0])
-        return {name: measure(self.rows.won[mature], each[mature], base) for name, each in self.answers.items()}
+        return {
+            name: evaluate(self.rows.won[mature], each[mature], base)
+            for name, each in self.answers.items()
+        }
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the model's measures, from people drawn again."""
         mature = self.rows.known
         base = float(self.answers[BASE][0])
-        return bootstrap(self.rows.won[mature], self.answers[MODEL][mature], base, self.rows.person[mature])
+        return bootstrap(
+            self.rows.won[mature], self.answers[MODEL][mature], base, self.rows.person[mature]
+        )
 
     def brier(self) -> dict[str, float]:
         """The Brier score of each answer over all rows, open ones too.
@@ -111,7 +123,10 @@ class Period:
         Sauerbrei and Schumacher 1999, Statistics in Medicine 18, 2529-2545). Losing is a competing end: an outcome, no censoring.
         """
         seen = self.seen
-        return {name: float(seen.weight @ (each - seen.won) ** 2 / len(seen.won)) for name, each in self.answers.items()}
+        return {
+            name: float(seen.weight @ (each - seen.won) ** 2 / len(seen.won))
+            for name, each in self.answers.items()
+        }
 
     def lift(self) -> dict[str, float]:
         """How many times the usual share of wins each answer finds among the leads that sales would have worked, on arrival."""
@@ -121,7 +136,10 @@ class Period:
         if not won.sum() or not 0 < places <= len(won):
             return {}
         by_chance = float(won.sum()) * places / len(won)
-        return {name: float(gains(won, each[new])[places]) / by_chance for name, each in self.answers.items()}
+        return {
+            name: float(gains(won, each[new])[places]) / by_chance
+            for name, each in self.answers.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -132,21 +150,26 @@ class Backtest:
     horizon_days: float | None
     notes: tuple[str, ...]
 
-    def measured(self) -> dict[str, Measured]:
+    def measured(self) -> dict[str, Metrics]:
         """Each answer over the periods that all answers have; what is saved is held against the base rate as it was known."""
-        rows, answers, _ = self._together()
-        measured = {name: measure(rows, each, float(rows.mean())) for name, each in answers.items()}
+        rows, answers, _ = self._batcher()
+        measured = {
+            name: evaluate(rows, each, float(rows.mean())) for name, each in answers.items()
+        }
         constant = measured[BASE].log_loss
-        return {name: replace(each, skill=1 - each.log_loss / constant) for name, each in measured.items()}
+        return {
+            name: replace(each, skill=1 - each.log_loss / constant)
+            for name, each in measured.items()
+        }
 
     @property
     def others(self) -> tuple[str, ...]:
         """What the model can be compared with."""
-        return tuple(name for name in self._together()[1] if name != MODEL)
+        return tuple(name for name in self._batcher()[1] if name != MODEL)
 
     def compared(self, other: str) -> Difference:
         """How much lower the model's log loss is than another answer's, with its interval."""
-        won, answers, person = self._together()
+        won, answers, person = self._batcher()
         return difference(won, answers[MODEL], answers[other], person)
 
     def table(self) -> pd.DataFrame:
@@ -158,23 +181,47 @@ class Backtest:
             brier, lift = period.brier(), period.lift()
             for name, each in period.measured().items():
                 spread = period.intervals if name == MODEL else {}
-                ends = {f"{key}_{end}": pair[i] for key, pair in spread.items() for i, end in enumerate(("low", "high"))}
-                counted = {"learned_from": period.leads, "wins_learned": period.wins, "mode": period.mode}
-                mature = {"mature": float(period.rows.known.mean()), "brier_ipcw": brier[name], "lift": lift.get(name)}
-                when = {"start": f"{period.start:%Y-%m-%d}", "end": f"{period.end:%Y-%m-%d}", "answer": name}
+                ends = {
+                    f"{key}_{end}": pair[i]
+                    for key, pair in spread.items()
+                    for i, end in enumerate(("low", "high"))
+                }
+                counted = {
+                    "learned_from": period.leads,
+                    "wins_learned": period.wins,
+                    "mode": period.mode,
+                }
+                mature = {
+                    "mature": float(period.rows.known.mean()),
+                    "brier_ipcw": brier[name],
+                    "lift": lift.get(name),
+                }
+                when = {
+                    "start": f"{period.start:%Y-%m-%d}",
+                    "end": f"{period.end:%Y-%m-%d}",
+                    "answer": name,
+                }
                 rows.append({**when, **counted, **each.metrics(), **ends, **mature})
         return pd.DataFrame(rows)
 
-    def _together(self) -> tuple[FloatArray, dict[str, FloatArray], IntArray]:
+    def _batcher(self) -> tuple[FloatArray, dict[str, FloatArray], IntArray]:
         """Outcomes, answers and persons of all mature rows, of the periods that have a previous model if any has."""
-        chosen = [period for period in self.periods if PREVIOUS in period.answers] or list(self.periods)
+        chosen = [period for period in self.periods if PREVIOUS in period.answers] or list(
+            self.periods
+        )
         mature = [period.rows.known for period in chosen]
         joined = {
-            name: np.concatenate([period.answers[name][known] for period, known in zip(chosen, mature, strict=True)])
+            name: np.concatenate(
+                [period.answers[name][known] for period, known in zip(chosen, mature, strict=True)]
+            )
             for name in chosen[0].answers
         }
         rows = [period.rows.take(known) for period, known in zip(chosen, mature, strict=True)]
-        return np.concatenate([each.won for each in rows]), joined, np.concatenate([each.person for each in rows])
+        return (
+            np.concatenate([each.won for each in rows]),
+            joined,
+            np.concatenate([each.person for each in rows]),
+        )
 
 
 def backtest(
@@ -186,7 +233,7 @@ def backtest(
     threads: int = 2,
     quick: bool = False,
     tell: Tell = lambda _: None,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> Backtest:
     """Learn at each of several cuts and judge on the leads that came until the next.
 
@@ -196,11 +243,18 @@ def backtest(
     """
     latest = latest_moment(crm)
     if "@created" not in crm.leads or latest is None:
-        raise DataError("a backtest needs to know when each lead came; name the column with the creation date as columns.created")
+        raise DataError(
+            "a backtest needs to know when each lead came; name the column with the creation date"
+            " as columns.created"
+        )
     present = latest.to_pydatetime()
-    rows = take_snapshots(definition, crm, present)
+    rows = build_training_rows(definition, crm, present)
     ever_left_out = left_out(assess_columns(definition, crm))
-    cuts = _cuts(rows, present, periods) if periods is None or isinstance(periods, int) else list(periods)
+    cuts = (
+        _cuts(rows, present, periods)
+        if periods is None or isinstance(periods, int)
+        else list(periods)
+    )
     done: list[Period] = []
     previous: Predictor | None = None
     for number, (start, end) in enumerate(pairwise(cuts), start=1):
@@ -208,21 +262,29 @@ def backtest(
         progress("Going through the past", number - 1, len(cuts) - 1)
         past = as_of(definition, crm, start)
         candidate = learn(
-            *(definition, past), seed=seed, threads=threads, present=start, leave_out=ever_left_out, judge=False, quick=quick
+            *(definition, past),
+            seed=seed,
+            threads=threads,
+            present=start,
+            leave_out=ever_left_out,
+            judge=False,
+            quick=quick,
         )
-        predictor = Predictor(candidate.artefact)
+        predictor = Predictor(candidate.artifact)
         chosen = came_between(crm, rows, start, end)
         if chosen.known.any():
-            done.append(_period(definition, crm, chosen, (start, end, present), predictor, previous))
+            done.append(
+                _period(definition, crm, chosen, (start, end, present), predictor, previous)
+            )
         previous = predictor
         progress("Going through the past", number, len(cuts) - 1)
-    return Backtest(tuple(done), rows.horizon_days, cannot_be_undone(definition, crm))
+    return Backtest(tuple(done), rows.horizon_days, irreversible_columns(definition, crm))
 
 
 def _period(
     definition: Definition,
     crm: Crm,
-    rows: Snapshots,
+    rows: TrainingRows,
     moments: tuple[datetime, datetime, datetime],
     predictor: Predictor,
     previous: Predictor | None,
@@ -231,24 +293,28 @@ def _period(
     answers = {MODEL: answer_of(predictor, crm, rows)}
     if previous is not None:
         answers[PREVIOUS] = answer_of(previous, crm, rows)
-    facts = facts_of(predictor.plan, definition, crm, rows.leads, rows.as_of)
-    answers[RULES] = sigmoid(score_points(definition, facts).logit)
+    features = compute_features(predictor.plan, definition, crm, rows.leads, rows.as_of)
+    answers[RULES] = sigmoid(score_points(definition, features).logit)
     card = predictor.card
     answers[BASE] = np.full(len(rows.won), float(card["base_rate"]))
     arrived, capacity = int((rows.age == 0).sum()), definition.gate.capacity_per_week
     weeks = (end - start).total_seconds() / (7 * 86_400)
-    places = round(USUAL_SHARE * arrived) if capacity is None else min(arrived, round(capacity * weeks))
+    places = (
+        round(USUAL_SHARE * arrived) if capacity is None else min(arrived, round(capacity * weeks))
+    )
     seen = seen_by(definition, crm, rows, present)
-    return Period(start, end, rows, answers, seen, places, card["leads"], card["wins"], predictor.mode)
+    return Period(
+        start, end, rows, answers, seen, places, card["leads"], card["wins"], predictor.mode
+    )
 
 
-def answer_of(predictor: Predictor, crm: Crm, rows: Snapshots) -> FloatArray:
+def answer_of(predictor: Predictor, crm: Crm, rows: TrainingRows) -> FloatArray:
     """What a model says of each row, by what was known then: probabilities (n,)."""
-    facts = facts_of(predictor.plan, predictor.definition, crm, rows.leads, rows.as_of)
-    return predictor.probability(facts)
+    features = compute_features(predictor.plan, predictor.definition, crm, rows.leads, rows.as_of)
+    return predictor.probability(features)
 
 
-def seen_by(definition: Definition, crm: Crm, rows: Snapshots, present: datetime) -> Seen:
+def seen_by(definition: Definition, crm: Crm, rows: TrainingRows, present: datetime) -> Seen:
     """The outcomes that are known today, and the weights that let them stand for the others.
 
     The only censoring is that today comes too early, so that the time until then is known for every row, and its distribution
@@ -258,7 +324,10 @@ def seen_by(definition: Definition, crm: Crm, rows: Snapshots, present: datetime
         return Seen(rows.known / max(float(rows.known.mean()), 1e-9), np.nan_to_num(rows.won))
     horizon = int(rows.horizon_days * DAY)
     followed = microseconds(present) - rows.as_of
-    closed, outcome = times_of(crm.leads["@closed"])[rows.leads], outcomes(definition, crm)[rows.leads]
+    closed, outcome = (
+        times_of(crm.leads["@closed"])[rows.leads],
+        outcomes(definition, crm)[rows.leads],
+    )
     ended = ~np.isnan(outcome) & (closed != NEVER)
     until = np.where(ended, closed - rows.as_of, horizon + 1)
     needed = np.minimum(until, horizon)
@@ -268,7 +337,7 @@ def seen_by(definition: Definition, crm: Crm, rows: Snapshots, present: datetime
     return Seen(weight, ((outcome == 1.0) & (until <= horizon)).astype(np.float64))
 
 
-def came_between(crm: Crm, rows: Snapshots, start: datetime, end: datetime) -> Snapshots:
+def came_between(crm: Crm, rows: TrainingRows, start: datetime, end: datetime) -> TrainingRows:
     """The rows of people who first came from `start` until before `end`, at the moments in that time."""
     created = times_of(crm.leads["@created"])[rows.leads]
     first = np.full(int(rows.person.max(initial=-1)) + 1, np.iinfo(np.int64).max)
@@ -277,26 +346,30 @@ def came_between(crm: Crm, rows: Snapshots, start: datetime, end: datetime) -> S
     return rows.take((first[rows.person] >= begin) & (rows.as_of >= begin) & (rows.as_of < stop))
 
 
-def _cuts(rows: Snapshots, present: datetime, periods: int | None) -> list[datetime]:
+def _cuts(rows: TrainingRows, present: datetime, periods: int | None) -> list[datetime]:
     """The moments between periods, one more than there are of them."""
     horizon = int((rows.horizon_days or 0) * DAY)
     new = rows.take((rows.age == 0) & rows.known)
     both = [np.sort(new.as_of[new.won == outcome]) for outcome in (1.0, 0.0)]
     if min(map(len, both)) <= LEAST:
         raise DataError(
-            f"a backtest needs more than {LEAST} won and {LEAST} other leads whose whole horizon has passed; "
-            f"here are {len(both[0])} and {len(both[1])}. Come back later, or give an older export as well."
+            f"a backtest needs more than {LEAST} won and {LEAST} other leads whose whole horizon"
+            f" has passed; here are {len(both[0])} and {len(both[1])}. Come back later, or give an"
+            " older export as well."
         )
     first = max(int(each[LEAST - 1]) for each in both) + horizon + 1
     last = microseconds(present) - horizon
     if first >= last:
         raise DataError(
-            f"the history is too short for a backtest: what was known on {_at(first):%Y-%m-%d} is the first to learn from, and "
-            f"leads that came after {_at(last):%Y-%m-%d} have no outcome yet."
+            f"the history is too short for a backtest: what was known on {_at(first):%Y-%m-%d} is"
+            f" the first to learn from, and leads that came after {_at(last):%Y-%m-%d} have no"
+            " outcome yet."
         )
     if periods is not None:
         return [_at(int(each)) for each in np.linspace(first, last, periods + 1)]
-    options = [cuts for months in MONTHS if len(cuts := list(_of_months(rows, first, present, months))) > 1]
+    options = [
+        cuts for months in MONTHS if len(cuts := list(_of_months(rows, first, present, months))) > 1
+    ]
     if not options:
         return [_at(first), _at(last)]
     wins = [np.histogram(both[0], [microseconds(cut) for cut in cuts])[0] for cuts in options]
@@ -304,7 +377,9 @@ def _cuts(rows: Snapshots, present: datetime, periods: int | None) -> list[datet
     return (enough or options[-1:])[0][-MOST_PERIODS - 1 :]
 
 
-def _of_months(rows: Snapshots, first: int, present: datetime, months: int) -> Iterator[datetime]:
+def _of_months(
+    rows: TrainingRows, first: int, present: datetime, months: int
+) -> Iterator[datetime]:
     """Cuts at the beginning of months, back from the last period of which enough is known."""
     horizon = int((rows.horizon_days or 0) * DAY)
     cuts = [datetime(present.year, present.month, 1, tzinfo=UTC)]

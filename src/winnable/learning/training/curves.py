@@ -16,18 +16,33 @@ BINS = 10
 THRESHOLDS = 50
 
 
-def reliability_table(won: FloatArray, probability: FloatArray, *, bins: int = BINS, coverage: float = 0.8) -> pd.DataFrame:
+def reliability_table(
+    won: FloatArray, probability: FloatArray, *, bins: int = BINS, coverage: float = 0.8
+) -> pd.DataFrame:
     """What was promised and what came true, in up to `bins` groups of leads with similar probabilities and equal size.
 
     Columns: leads, wins, predicted (the mean probability), observed, and low and high, the Beta interval of the observed rate by
     Jeffreys' prior (Brown, Cai and DasGupta 2001).
     """
-    groups = [group for group in np.array_split(np.argsort(probability, kind="stable"), bins) if len(group)]
+    groups = [
+        group
+        for group in np.array_split(np.argsort(probability, kind="stable"), bins)
+        if len(group)
+    ]
     leads = np.array([len(group) for group in groups])
     wins = np.array([won[group].sum() for group in groups])
-    low, high = beta.ppf([[(1 - coverage) / 2], [(1 + coverage) / 2]], wins + 0.5, leads - wins + 0.5)
+    low, high = beta.ppf(
+        [[(1 - coverage) / 2], [(1 + coverage) / 2]], wins + 0.5, leads - wins + 0.5
+    )
     predicted = [probability[group].mean() for group in groups]
-    columns = {"leads": leads, "wins": wins, "predicted": predicted, "observed": wins / leads, "low": low, "high": high}
+    columns = {
+        "leads": leads,
+        "wins": wins,
+        "predicted": predicted,
+        "observed": wins / leads,
+        "low": low,
+        "high": high,
+    }
     return pd.DataFrame(columns)
 
 
@@ -48,10 +63,14 @@ def lift_table(won: FloatArray, probability: FloatArray, *, parts: int = BINS) -
     wins = gains(won, probability)[leads]
     rate, share = wins / leads, max(float(won.mean()), 1e-12)
     columns = {"worked": leads / len(won), "leads": leads, "wins": wins, "rate": rate}
-    return pd.DataFrame({**columns, "lift": rate / share, "gain": wins / max(float(won.sum()), 1e-12)})
+    return pd.DataFrame(
+        {**columns, "lift": rate / share, "gain": wins / max(float(won.sum()), 1e-12)}
+    )
 
 
-def net_benefit(won: FloatArray, answers: Mapping[str, FloatArray], thresholds: FloatArray | None = None) -> pd.DataFrame:
+def net_benefit(
+    won: FloatArray, answers: Mapping[str, FloatArray], thresholds: FloatArray | None = None
+) -> pd.DataFrame:
     """Net benefit a lead of handing over those above a threshold (Vickers and Elkin 2006), a row a threshold.
 
     Wins among the leads handed over, less the others weighed by the odds of the threshold: who hands over from 10 % on says that
@@ -63,11 +82,15 @@ def net_benefit(won: FloatArray, answers: Mapping[str, FloatArray], thresholds: 
         thresholds = np.linspace(0, top, THRESHOLDS + 1)[1:]
     odds, rate = thresholds / (1 - thresholds), float(won.mean())
     columns = {name: _benefit(won, answer, thresholds, odds) for name, answer in answers.items()}
-    table = pd.DataFrame({**columns, "all": rate - (1 - rate) * odds, "none": np.zeros(len(thresholds))})
+    table = pd.DataFrame(
+        {**columns, "all": rate - (1 - rate) * odds, "none": np.zeros(len(thresholds))}
+    )
     return table.set_index(pd.Index(thresholds, name="threshold"))
 
 
-def _benefit(won: FloatArray, probability: FloatArray, thresholds: FloatArray, odds: FloatArray) -> FloatArray:
+def _benefit(
+    won: FloatArray, probability: FloatArray, thresholds: FloatArray, odds: FloatArray
+) -> FloatArray:
     order = np.argsort(probability, kind="stable")
     below = np.searchsorted(probability[order], thresholds, side="left")
     above = np.append(0.0, np.cumsum(won[order][::-1]))[::-1]

@@ -14,7 +14,7 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from winnable.core.columns import BoolArray, FloatArray, IntArray
 from winnable.core.timestamps import DAY
-from winnable.data.features.training_rows import Snapshots
+from winnable.data.features.training_rows import TrainingRows
 from winnable.learning.model.calibration import log_losses, logit_of
 
 LATER_SHARE = 0.25  # of the rows, the latest, on which a model of the others is judged
@@ -24,7 +24,7 @@ TAIL = 0.025  # left out of an interval on either side: it holds 95 %
 
 
 @dataclass(frozen=True)
-class Measured:
+class Metrics:
     """How good n probabilities were. `skill` is the share of the base rate's log loss that they save; below 0 they do harm.
 
     `predicted_to_observed` is the ratio of the mean probability to the rate won; `observed_to_expected` is its inverse, with the
@@ -47,10 +47,12 @@ class Measured:
 
     def metrics(self, prefix: str = "") -> dict[str, float]:
         """The measures that could be taken, by name."""
-        return {prefix + name: float(value) for name, value in asdict(self).items() if value is not None}
+        return {
+            prefix + name: float(value) for name, value in asdict(self).items() if value is not None
+        }
 
 
-def measure(won: FloatArray, probability: FloatArray, base: float) -> Measured:
+def evaluate(won: FloatArray, probability: FloatArray, base: float) -> Metrics:
     """Judge probabilities (n,) by outcomes (n,) of 0 and 1, n > 0, against the constant `base`."""
     probability = np.clip(probability, 1e-6, 1 - 1e-6)
     loss = float(log_loss(won, probability, labels=[0, 1]))
@@ -59,7 +61,7 @@ def measure(won: FloatArray, probability: FloatArray, base: float) -> Measured:
     intercept, slope = _recalibration(won, probability) if both else (None, None)
     ratio = float(won.mean() / probability.mean()) if won.sum() else None
     margin = float(np.exp(1.96 * np.sqrt((1 - won.mean()) / won.sum()))) if won.sum() else 1.0
-    return Measured(
+    return Metrics(
         leads=len(won),
         wins=int(won.sum()),
         log_loss=loss,
@@ -85,9 +87,14 @@ def _recalibration(won: FloatArray, probability: FloatArray) -> tuple[float | No
 
 
 def bootstrap(
-    won: FloatArray, probability: FloatArray, base: float, person: IntArray | None = None, *, seed: int = 0
+    won: FloatArray,
+    probability: FloatArray,
+    base: float,
+    person: IntArray | None = None,
+    *,
+    seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of measures by their names in `Measured`, from people drawn again with replacement (Efron 1979).
+    """95 % intervals of measures by their names in `Metrics`, from people drawn again with replacement (Efron 1979).
 
     `person` (n,) numbers the people: the rows of one are drawn together. A measure that some draw cannot tell, because it holds
     only wins or only losses, is left out.
@@ -96,22 +103,29 @@ def bootstrap(
     constant = log_losses(np.full(len(won), logit_of(np.clip(base, 1e-6, 1 - 1e-6))), won)
     loss = log_losses(logit_of(probability), won)
     squares = (probability - won) ** 2
-    drawn: dict[str, list[float]] = {name: [] for name in ("log_loss", "skill", "brier", "observed_to_expected", "auc")}
+    drawn: dict[str, list[float]] = {
+        name: [] for name in ("log_loss", "skill", "brier", "observed_to_expected", "auc")
+    }
     for weights in _redrawn(len(won), person, seed):
         wins = float(weights @ won)
         drawn["log_loss"].append(float(weights @ loss / weights.sum()))
         drawn["skill"].append(1 - float((weights @ loss) / (weights @ constant)))
         drawn["brier"].append(float(weights @ squares / weights.sum()))
-        drawn["observed_to_expected"].append(wins / float(weights @ probability) if wins else np.nan)
+        drawn["observed_to_expected"].append(
+            wins / float(weights @ probability) if wins else np.nan
+        )
         both = 0 < wins < weights.sum()
-        drawn["auc"].append(float(roc_auc_score(won, probability, sample_weight=weights)) if both else np.nan)
+        drawn["auc"].append(
+            float(roc_auc_score(won, probability, sample_weight=weights)) if both else np.nan
+        )
     return {name: _interval(values) for name, values in drawn.items() if not np.isnan(values).any()}
 
 
 @dataclass(frozen=True)
 class Difference:
     """How much lower the log loss of one answer is than another's on the same leads: the mean, its 95 % interval, and the share
-    of the resampled sets of people in which it is lower at all. Above 0 the first answer is better."""
+    of the resampled sets of people in which it is lower at all. Above 0 the first answer is better.
+    """
 
     mean: float
     low: float
@@ -120,7 +134,12 @@ class Difference:
 
 
 def difference(
-    won: FloatArray, one: FloatArray, other: FloatArray, person: IntArray | None = None, *, seed: int = 0
+    won: FloatArray,
+    one: FloatArray,
+    other: FloatArray,
+    person: IntArray | None = None,
+    *,
+    seed: int = 0,
 ) -> Difference:
     """Compare two answers, probabilities (n,), by a paired bootstrap of people: both are judged on the same draws."""
     losses = [log_losses(logit_of(np.clip(answer, 1e-6, 1 - 1e-6)), won) for answer in (one, other)]
@@ -156,7 +175,7 @@ class Split:
     cut: str
 
 
-def split_forward(rows: Snapshots) -> Split | None:
+def split_forward(rows: TrainingRows) -> Split | None:
     """Cut known rows in time, with a gap of the horizon; None where there is no time or too little on either side to judge by.
 
     A person who stands among the later rows is left out of the earlier ones.

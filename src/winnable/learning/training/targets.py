@@ -1,7 +1,7 @@
 """Lessons: what each training row teaches, its outcome and its weight, as far as it is known at the moment of the rows.
 
 A lead whose horizon has passed teaches that it was won or not. One that has been watched for a part of it teaches as much as
-that part tells (`horizons.watched_weights`). Where nobody knows when leads were closed there is no horizon, and the resolved
+that part tells (`horizons.censoring_weights`). Where nobody knows when leads were closed there is no horizon, and the resolved
 leads teach for those of their age that are not. No row is made and no model fitted here.
 """
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from winnable.core.columns import BoolArray, FloatArray
 from winnable.core.timestamps import DAY, NEVER, times_of
-from winnable.data.features.training_rows import LANDMARKS, Snapshots, outcomes
+from winnable.data.features.training_rows import LANDMARKS, TrainingRows, outcomes
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.schema import Definition
-from winnable.learning.model.time_to_win import Pace, learn_pace, watched_weights
+from winnable.learning.model.time_to_win import WinTimeCurve, censoring_weights, fit_win_time_curve
 
 LEAST_WATCHED = 1 / 3
 """Of the horizon for which the oldest leads must have been watched before anything is said of the whole of it."""
@@ -31,26 +31,28 @@ HEAVIEST = 20.0
 
 
 @dataclass(frozen=True)
-class Lessons:
+class Targets:
     """What n rows teach: `won` (n,) 1 or 0, of no meaning where `weights` (n,) is 0; `settled` (n,) says where that is final;
     `pace` where there is a horizon."""
 
     won: FloatArray
     weights: FloatArray
     settled: BoolArray
-    pace: Pace | None
+    pace: WinTimeCurve | None
 
     @property
-    def teach(self) -> BoolArray:
+    def usable(self) -> BoolArray:
         """Which rows teach anything."""
         return self.weights > 0
 
     def take(self, rows: BoolArray) -> Self:
-        """The lessons of the given rows."""
-        return replace(self, won=self.won[rows], weights=self.weights[rows], settled=self.settled[rows])
+        """The targets of the given rows."""
+        return replace(
+            self, won=self.won[rows], weights=self.weights[rows], settled=self.settled[rows]
+        )
 
     def without(self, rows: BoolArray) -> Self:
-        """The same lessons, of which the given rows teach nothing."""
+        """The same targets, of which the given rows teach nothing."""
         return replace(self, weights=np.where(rows, 0.0, self.weights))
 
     def base_rate(self) -> float:
@@ -58,21 +60,26 @@ class Lessons:
         return float((self.weights @ self.won + 1) / (self.weights.sum() + 2))
 
 
-def learn_lessons(definition: Definition, crm: Crm, rows: Snapshots) -> Lessons:
+def build_targets(definition: Definition, crm: Crm, rows: TrainingRows) -> Targets:
     """What the rows teach at their `present`; the pace is that of all leads of the export, as it was known then."""
     if rows.horizon_days is None:
         won = np.where(rows.known, rows.won, 0.0)
-        return Lessons(won, _resolved_weights(rows) if rows.timed else rows.known.astype(float), rows.known, None)
+        return Targets(
+            won,
+            _resolved_weights(rows) if rows.timed else rows.known.astype(float),
+            rows.known,
+            None,
+        )
     pace, horizon = _pace_of(definition, crm, rows.present), rows.horizon_days
-    watched, ended = rows.watched()
+    watched, ended = rows.follow_up()
     won = np.where(rows.known, rows.won == 1, ended == 1).astype(float)
-    weights = watched_weights(pace, rows.age, watched, ended, horizon)
+    weights = censoring_weights(pace, rows.age, watched, ended, horizon)
     enough = pace.observed >= LEAST_WATCHED * horizon or pace.open_at(pace.observed) < LEAST_OPEN
-    settled = rows.known | (pace.watched(rows.age, watched, horizon)[0] >= SETTLED)
-    return Lessons(won, weights if enough else rows.known.astype(float), settled, pace)
+    settled = rows.known | (pace.observed_share(rows.age, watched, horizon)[0] >= SETTLED)
+    return Targets(won, weights if enough else rows.known.astype(float), settled, pace)
 
 
-def _pace_of(definition: Definition, crm: Crm, present: int) -> Pace:
+def _pace_of(definition: Definition, crm: Crm, present: int) -> WinTimeCurve:
     """How the leads of an export were won with age, as far as it was known at `present` (microseconds)."""
     created, closed = times_of(crm.leads["@created"]), times_of(crm.leads["@closed"])
     outcome = outcomes(definition, crm)
@@ -81,10 +88,12 @@ def _pace_of(definition: Definition, crm: Crm, present: int) -> Pace:
     # A lead that is won without a date of closing may have been won at any time: it tells nothing of the pace.
     usable = (created != NEVER) & (days >= 0) & ~((outcome == 1.0) & (closed == NEVER))
     until = definition.outcome.winnable_days + LANDMARKS[-1]
-    return learn_pace(days[usable], (ended & (outcome == 1.0))[usable], (ended & (outcome == 0.0))[usable], until)
+    return fit_win_time_curve(
+        days[usable], (ended & (outcome == 1.0))[usable], (ended & (outcome == 0.0))[usable], until
+    )
 
 
-def _resolved_weights(rows: Snapshots) -> FloatArray:
+def _resolved_weights(rows: TrainingRows) -> FloatArray:
     """Weights of resolved leads, by the inverse of the share resolved among leads of their age, 0 for the others; shape (n,).
 
     The share is taken to grow with age (isotonic regression). All weights together count as many leads as their unevenness leaves

@@ -1,8 +1,8 @@
 """Training: from a CRM's history to a candidate model and an honest comparison of it.
 
-The way is always the same: rows in time, facts, rules, a model of what was known before the later rows judged on these, then the
+The way is always the same: rows in time, features, rules, a model of what was known before the later rows judged on these, then the
 model of all rows. Where nothing can be learned the candidate answers by the rules, and its comparison says what could be judged.
-What a row teaches whose outcome is not known yet is decided in `lessons`, what is fitted and how it is blended in `model`,
+What a row teaches whose outcome is not known yet is decided in `targets`, what is fitted and how it is blended in `model`,
 whether the candidate becomes champion in `promotion`.
 """
 
@@ -14,47 +14,53 @@ from typing import Any
 
 import numpy as np
 
-from winnable.core.columns import Facts, FloatArray
-from winnable.core.progress import Progress, titled, unseen
+from winnable.core.columns import FeatureTable, FloatArray
+from winnable.core.progress import Progress, named_step, no_progress
 from winnable.core.timestamps import DAY, NEVER
 from winnable.core.values import moment
-from winnable.data.features.offline import facts_of
-from winnable.data.features.plan import FeaturePlan, learn_plan
-from winnable.data.features.point_in_time import believed_columns
-from winnable.data.features.training_rows import Snapshots, outcomes, take_snapshots
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import FeaturePlan, fit_feature_plan
+from winnable.data.features.point_in_time import columns_assumed_static
+from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.leakage.detect import ColumnVerdict, assess_columns, left_out
-from winnable.definition.decide.gate import bar_of_capacity
+from winnable.definition.decide.gate import capacity_threshold
 from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.schema import Definition
-from winnable.learning.artifacts.artifact import FORMAT, Artefact
+from winnable.learning.artifacts.artifact import FORMAT, Artifact
 from winnable.learning.model.calibration import sigmoid
 from winnable.learning.model.lead_model import LeadModel
 from winnable.learning.model.segments import say_of_segments, with_segment
-from winnable.learning.training.metrics import Measured, measure, split_forward, tells_enough
+from winnable.learning.training.metrics import Metrics, evaluate, split_forward, tells_enough
 from winnable.learning.training.segment_check import compare_segments
-from winnable.learning.training.targets import Lessons, learn_lessons
+from winnable.learning.training.targets import Targets, build_targets
 
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluation:
     """The leads on which a candidate was judged, n rows, and what each answer said of them.
 
     `how` says in words which leads they are. `base` is the constant that the base rate would answer.
     """
 
-    rows: Snapshots
+    rows: TrainingRows
     candidate: FloatArray
     rules: FloatArray
     base: float
     how: str
 
-    def measured(self) -> dict[str, Measured]:
+    def measured(self) -> dict[str, Metrics]:
         """The measures of the model, the rules and the base rate on these leads."""
-        answers = {"model": self.candidate, "rules": self.rules, "base rate": np.full(len(self.rules), self.base)}
-        return {name: measure(self.rows.won, answer, self.base) for name, answer in answers.items()}
+        answers = {
+            "model": self.candidate,
+            "rules": self.rules,
+            "base rate": np.full(len(self.rules), self.base),
+        }
+        return {
+            name: evaluate(self.rows.won, answer, self.base) for name, answer in answers.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -64,21 +70,21 @@ class Candidate:
     `judged` is None where there was no lead with a known outcome. `verdicts` say which columns were kept out, and why.
     """
 
-    artefact: Artefact
+    artifact: Artifact
     definition: Definition
-    judged: Judged | None
+    judged: Evaluation | None
     verdicts: tuple[ColumnVerdict, ...]
     report: dict[str, Any]
 
     @property
     def mode(self) -> str:
         """Who answers: "rules", "blend" or "learned"."""
-        return str(self.artefact.spec["model"]["mode"])
+        return str(self.artifact.spec["model"]["mode"])
 
     @property
     def why(self) -> str:
         """Why it is that mode."""
-        return str(self.artefact.spec["model"]["why"])
+        return str(self.artifact.spec["model"]["why"])
 
 
 def learn(
@@ -93,7 +99,7 @@ def learn(
     judge: bool = True,
     quick: bool = False,
     feedback: Mapping[str, Any] | None = None,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> Candidate:
     """Learn a candidate from a CRM's history. Never fails for want of history: then the rules answer.
 
@@ -106,69 +112,89 @@ def learn(
     if present is None:
         latest = latest_moment(crm)
         present = None if latest is None else latest.to_pydatetime()
-    rows = take_snapshots(definition, crm, present)
-    lessons = learn_lessons(definition, crm, rows)
-    rows, lessons = rows.take(lessons.teach), lessons.take(lessons.teach)
+    rows = build_training_rows(definition, crm, present)
+    targets = build_targets(definition, crm, rows)
+    rows, targets = rows.take(targets.usable), targets.take(targets.usable)
     verdicts = assess_columns(definition, crm)
     kept_out = tuple(dict.fromkeys((*left_out(verdicts), *leave_out)))
-    plan = learn_plan(definition, crm, kept_out)
-    tell(f"{len(crm.leads):,} leads give {len(lessons.won):,} training rows, {int(lessons.won.sum()):,} of them won")
+    plan = fit_feature_plan(definition, crm, kept_out)
+    tell(
+        f"{len(crm.leads):,} leads give {len(targets.won):,} training rows,"
+        f" {int(targets.won.sum()):,} of them won"
+    )
     if partly := int((~rows.known).sum()):
-        tell(f"{partly:,} of these have been watched for a part of the horizon only, and count for as much as that shows")
+        tell(
+            f"{partly:,} of these have been watched for a part of the horizon only, and count for"
+            " as much as that shows"
+        )
     fit = _Fit.of(plan, definition, crm, rows, seed, threads, progress, quick)
-    judged, cross_fitted = _judge(fit, lessons, definition, crm, tell) if judge else (None, None)
+    judged, cross_fitted = _judge(fit, targets, definition, crm, tell) if judge else (None, None)
     tell("Learning from all of them")
-    model = cross_fitted if cross_fitted is not None else fit.on(lessons, "Learning from all")
-    artefact = Artefact(
+    model = cross_fitted if cross_fitted is not None else fit.on(targets, "Learning from all")
+    artifact = Artifact(
         spec={
             "format": FORMAT,
             "definition": definition.model_dump(mode="json", exclude_defaults=True),
             "plan": plan.to_json(),
             "model": model.spec_,
-            "pace": None if lessons.pace is None else lessons.pace.to_json(),
+            "pace": None if targets.pace is None else targets.pace.to_json(),
             "usual_bar": None if judged is None else _usual_bar(definition, judged),
             "card": {
-                **_card(definition, crm, lessons, rows, present, judged),
+                **_card(definition, crm, targets, rows, present, judged),
                 "left_out": list(kept_out),
-                "as_they_stand": [name for name in believed_columns(definition, crm) if name in plan.learned],
-                "segments": say_of_segments(compare_segments(fit.facts, fit.points, rows, seed), model.report_["weights"]),
+                "as_they_stand": [
+                    name for name in columns_assumed_static(definition, crm) if name in plan.learned
+                ],
+                "segments": say_of_segments(
+                    compare_segments(fit.features, fit.points, rows, seed), model.report_["weights"]
+                ),
                 **heard,
             },
         },
         boosters=model.boosters_,
     )
-    return Candidate(artefact, definition, judged, verdicts, {**model.report_, **heard})
+    return Candidate(artifact, definition, judged, verdicts, {**model.report_, **heard})
 
 
-def judge_since(
-    candidate: Candidate, crm: Crm, since: int, *, seed: int = 0, threads: int = 2, progress: Progress = unseen
-) -> Judged | None:
+def evaluate_since(
+    candidate: Candidate,
+    crm: Crm,
+    since: int,
+    *,
+    seed: int = 0,
+    threads: int = 2,
+    progress: Progress = no_progress,
+) -> Evaluation | None:
     """Judge what a candidate's definition teaches from what was known at `since` (microseconds), on leads whose outcome nobody
     knew then and everybody knows now. None where the history has no dates, or where either side tells too little to judge by.
     """
-    definition, spec = candidate.definition, candidate.artefact.spec
-    rows = take_snapshots(definition, crm, moment(str(spec["card"]["known_until"] or "")))
+    definition, spec = candidate.definition, candidate.artifact.spec
+    rows = build_training_rows(definition, crm, moment(str(spec["card"]["known_until"] or "")))
     if rows.horizon_days is None:
         return None
-    then = rows.seen_at(since)
+    then = rows.as_known_at(since)
     told = (rows.as_of < since) & (then.known | ((rows.ended != NEVER) & (rows.ended <= since)))
     later = np.flatnonzero(rows.known & ~told & ~np.isin(rows.person, rows.person[told]))
-    lessons = learn_lessons(definition, crm, then).without(rows.as_of >= since)
-    if not tells_enough(rows.won[later]) or not tells_enough(lessons.won[lessons.teach]):
+    targets = build_targets(definition, crm, then).without(rows.as_of >= since)
+    if not tells_enough(rows.won[later]) or not tells_enough(targets.won[targets.usable]):
         return None
-    fit = _Fit.of(FeaturePlan.from_json(spec["plan"]), definition, crm, rows, seed, threads, progress)
-    answer = fit.on(lessons, "Comparing with the champion").probability(fit.facts.take(later), fit.rules[later])
+    fit = _Fit.of(
+        FeaturePlan.from_json(spec["plan"]), definition, crm, rows, seed, threads, progress
+    )
+    answer = fit.on(targets, "Comparing with the champion").probability(
+        fit.features.take(later), fit.rules[later]
+    )
     how = f"leads whose outcome was open on {np.datetime64(since, 'us').astype('datetime64[D]')}"
-    return Judged(rows.take(later), answer, sigmoid(fit.rules[later]), lessons.base_rate(), how)
+    return Evaluation(rows.take(later), answer, sigmoid(fit.rules[later]), targets.base_rate(), how)
 
 
 @dataclass(frozen=True)
 class _Fit:
     """Everything a model is fitted on, so that a part and the whole are fitted alike."""
 
-    facts: Facts
+    features: FeatureTable
     points: Points
-    rows: Snapshots
+    rows: TrainingRows
     seed: int
     threads: int
     quick: bool
@@ -185,34 +211,53 @@ class _Fit:
         plan: FeaturePlan,
         definition: Definition,
         crm: Crm,
-        rows: Snapshots,
+        rows: TrainingRows,
         seed: int,
         threads: int,
         progress: Progress,
         quick: bool = False,
     ) -> "_Fit":
         """What is known of these rows, in the columns that may be learned from, and what the rules say."""
-        facts = facts_of(plan, definition, crm, rows.leads, rows.as_of)
-        points = score_points(definition, facts)
-        return cls(with_segment(definition, facts.select(plan.learned), points), points, rows, seed, threads, quick, progress)
+        features = compute_features(plan, definition, crm, rows.leads, rows.as_of)
+        points = score_points(definition, features)
+        return cls(
+            with_segment(definition, features.select(plan.learned), points),
+            points,
+            rows,
+            seed,
+            threads,
+            quick,
+            progress,
+        )
 
-    def on(self, lessons: Lessons, doing: str) -> LeadModel:
+    def on(self, targets: Targets, doing: str) -> LeadModel:
         """A model of what the rows teach.
 
         The rows of one lead at several ages resemble each other: all rows together weigh as much as there are leads, so that what
         is held against chance is held against the number of leads.
         """
-        where, rows = np.flatnonzero(lessons.teach), self.rows.take(lessons.teach)
-        weights = lessons.weights[where] * len(np.unique(rows.leads)) / max(len(where), 1)
+        where, rows = np.flatnonzero(targets.usable), self.rows.take(targets.usable)
+        weights = targets.weights[where] * len(np.unique(rows.leads)) / max(len(where), 1)
         order = rows.as_of / DAY if rows.timed else None
         model = LeadModel(seed=self.seed, threads=self.threads, quick=self.quick)
-        facts, won, rules = self.facts.take(where), lessons.won[where], self.rules[where]
-        settled = lessons.settled[where]
-        told = titled(doing, self.progress)
-        return model.fit(facts, won, rules, weights=weights, groups=rows.person, order=order, settled=settled, progress=told)
+        features, won, rules = self.features.take(where), targets.won[where], self.rules[where]
+        settled = targets.settled[where]
+        told = named_step(doing, self.progress)
+        return model.fit(
+            features,
+            won,
+            rules,
+            weights=weights,
+            groups=rows.person,
+            order=order,
+            settled=settled,
+            progress=told,
+        )
 
 
-def _judge(fit: _Fit, lessons: Lessons, definition: Definition, crm: Crm, tell: Tell) -> tuple[Judged | None, LeadModel | None]:
+def _judge(
+    fit: _Fit, targets: Targets, definition: Definition, crm: Crm, tell: Tell
+) -> tuple[Evaluation | None, LeadModel | None]:
     """Judge on later leads where there is time, else on leads left out in turn.
 
     The model of all rows comes along in that case. What the judged one learns from is what was known at the cut: leads that were
@@ -224,18 +269,36 @@ def _judge(fit: _Fit, lessons: Lessons, definition: Definition, crm: Crm, tell: 
         return None, None
     split = split_forward(rows)
     if split is None:
-        model = fit.on(lessons, "Learning from all")
+        model = fit.on(targets, "Learning from all")
         how = "leads left out in turn (cross-fitting)"
-        return Judged(rows, model.oof_[fit.rows.known], rules, lessons.base_rate(), how), model
-    then = lessons if rows.horizon_days is None else learn_lessons(definition, crm, fit.rows.seen_at(split.at))
+        return Evaluation(rows, model.oof_[fit.rows.known], rules, targets.base_rate(), how), model
+    then = (
+        targets
+        if rows.horizon_days is None
+        else build_targets(definition, crm, fit.rows.as_known_at(split.at))
+    )
     apart = np.isin(fit.rows.person, rows.person[split.later]) | (fit.rows.as_of >= split.at)
     then, later = then.without(apart), known[split.later]
-    tell(f"Judging on the {len(later):,} rows from {split.cut} on, learned from {int(then.teach.sum()):,} earlier ones")
-    answer = fit.on(then, "Learning from the earlier").probability(fit.facts.take(later), fit.rules[later])
-    return Judged(rows.take(split.later), answer, rules[split.later], then.base_rate(), f"leads from {split.cut} on"), None
+    tell(
+        f"Judging on the {len(later):,} rows from {split.cut} on, learned from"
+        f" {int(then.usable.sum()):,} earlier ones"
+    )
+    answer = fit.on(then, "Learning from the earlier").probability(
+        fit.features.take(later), fit.rules[later]
+    )
+    return (
+        Evaluation(
+            rows.take(split.later),
+            answer,
+            rules[split.later],
+            then.base_rate(),
+            f"leads from {split.cut} on",
+        ),
+        None,
+    )
 
 
-def _usual_bar(definition: Definition, judged: Judged) -> float | None:
+def _usual_bar(definition: Definition, judged: Evaluation) -> float | None:
     """The probability that the capacity of sales means.
 
     From the leads that came in the judged weeks, as they looked on arrival.
@@ -244,11 +307,16 @@ def _usual_bar(definition: Definition, judged: Judged) -> float | None:
         return None
     new = judged.rows.age == 0
     weeks = float(np.ptp(judged.rows.as_of[new])) / (7 * DAY) if new.any() else 0.0
-    return bar_of_capacity(definition, judged.candidate[new], weeks) if weeks >= 1 else None
+    return capacity_threshold(definition, judged.candidate[new], weeks) if weeks >= 1 else None
 
 
 def _card(
-    definition: Definition, crm: Crm, lessons: Lessons, rows: Snapshots, present: Any, judged: Judged | None
+    definition: Definition,
+    crm: Crm,
+    targets: Targets,
+    rows: TrainingRows,
+    present: Any,
+    judged: Evaluation | None,
 ) -> dict[str, Any]:
     """What a person asks of a model first: on what it was trained, until when, and how good it was."""
     measured = {} if judged is None else judged.measured()
@@ -257,9 +325,13 @@ def _card(
         "winnable_days": definition.outcome.winnable_days if rows.horizon_days else None,
         "leads": len(crm.leads),
         "wins": int((outcomes(definition, crm) == 1.0).sum()),
-        "rows": len(lessons.won),
+        "rows": len(targets.won),
         "known_until": None if present is None else present.isoformat(),
-        "base_rate": lessons.base_rate() if 0 < lessons.won.sum() < len(lessons.won) else definition.outcome.expected_conversion,
+        "base_rate": (
+            targets.base_rate()
+            if 0 < targets.won.sum() < len(targets.won)
+            else definition.outcome.expected_conversion
+        ),
         "judged_on": None if judged is None else judged.how,
         "measured": {name: each.metrics() for name, each in measured.items()},
         "winnable": metadata.version("winnable"),

@@ -99,7 +99,9 @@ def read_keys(store: Path) -> tuple[Key, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError):
-        raise StoreError(f"{_file(store)}: cannot be read as a file of keys. Correct it, or remove it.") from None
+        raise StoreError(
+            f"{_file(store)}: cannot be read as a file of keys. Correct it, or remove it."
+        ) from None
 
 
 def add_key(store: Path, role: Role, note: str = "") -> tuple[Key, str]:
@@ -117,7 +119,9 @@ def withdraw_key(store: Path, name: str) -> None:
     keys = read_keys(store)
     left = tuple(key for key in keys if key.name != name)
     if len(left) == len(keys):
-        raise StoreError(f"{_file(store)}: there is no key named {name}. `winnable keys list` shows the names.")
+        raise StoreError(
+            f"{_file(store)}: there is no key named {name}. `winnable keys list` shows the names."
+        )
     _write(store, left)
 
 
@@ -129,11 +133,14 @@ def _key(name: str, role: str, sha256: str, added: str = "", note: str = "") -> 
 
 def _from_environment(given: str) -> tuple[Key, ...]:
     try:
-        return tuple(_key(f"environment-{i}", *each.split(":")) for i, each in enumerate(given.split(), 1))
+        return tuple(
+            _key(f"environment-{i}", *each.split(":")) for i, each in enumerate(given.split(), 1)
+        )
     except (TypeError, ValueError):
         roles = ", ".join(ROLES)
         raise StoreError(
-            f"{ENVIRONMENT}: expected role:sha256 separated by spaces; roles are {roles}, a hash has 64 hexadecimal digits."
+            f"{ENVIRONMENT}: expected role:sha256 separated by spaces; roles are {roles}, a hash"
+            " has 64 hexadecimal digits."
         ) from None
 
 
@@ -165,4 +172,6 @@ def _write(store: Path, keys: tuple[Key, ...]) -> None:
         draft.replace(_file(store))
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise StoreError(f"{_file(store)}: cannot be written ({error.strerror}). Choose another --store.") from None
+        raise StoreError(
+            f"{_file(store)}: cannot be written ({error.strerror}). Choose another --store."
+        ) from None

@@ -15,7 +15,7 @@ from typing import TextIO
 BUNCH = 512  # lines held back at most
 
 
-class Journal:
+class JsonLogger:
     """Writes lines to a stream. Safe to use from several threads."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -28,7 +28,9 @@ class Journal:
         self._lines.append(line_of(event, level, facts))
         self.flush()
 
-    def request(self, request_id: str, method: str, route: str, status: int, seconds: float, leads: int) -> None:
+    def request(
+        self, request_id: str, method: str, route: str, status: int, seconds: float, leads: int
+    ) -> None:
         """Take a request into the bunch. Every text is one of our own words, or was checked to need no escapes."""
         self._lines.append(
             f'{{"at":"{_now()}","level":"info","event":"request","request_id":"{request_id}","method":"{method}","route":"{route}",'
@@ -49,7 +51,12 @@ class Journal:
 
 def line_of(event: str, level: str, facts: dict[str, object]) -> str:
     """One line of the journal."""
-    return json.dumps({"at": _now(), "level": level, "event": event, **facts}, ensure_ascii=False, default=str) + "\n"
+    return (
+        json.dumps(
+            {"at": _now(), "level": level, "event": event, **facts}, ensure_ascii=False, default=str
+        )
+        + "\n"
+    )
 
 
 def _now() -> str:
@@ -62,7 +69,7 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """Writes the records of other libraries' loggers as such lines. Tracebacks are cut to the kind of the error: its text may
     hold values."""
 

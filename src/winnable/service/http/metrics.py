@@ -48,7 +48,14 @@ class Metrics:
             self._seconds[route] = _Histogram(SECONDS)
         self._seconds[route].add(seconds)
 
-    def scored(self, model: str, mode: str, grades: Sequence[str], probabilities: Sequence[float], faults: int) -> None:
+    def scored(
+        self,
+        model: str,
+        mode: str,
+        grades: Sequence[str],
+        probabilities: Sequence[float],
+        faults: int,
+    ) -> None:
         """Leads were scored by the model of this fingerprint, and so many could not be."""
         if model != self._of:
             self._of = model
@@ -74,34 +81,89 @@ class Metrics:
             self._lag.add(after)
 
     def exposition(
-        self, model: Mapping[str, Any], usual: Sequence[float], known_until: datetime | None, changed_at: float, problem: bool
+        self,
+        model: Mapping[str, Any],
+        usual: Sequence[float],
+        known_until: datetime | None,
+        changed_at: float,
+        problem: bool,
     ) -> str:
         """All of it as text. `model` describes the one in charge, `usual` are scores (log-odds) typical of its training, each
-        for an equal share of the leads, `known_until` is when its history ends, `changed_at` when it took charge."""
+        for an equal share of the leads, `known_until` is when its history ends, `changed_at` when it took charge.
+        """
         lines = [
-            *_counted("winnable_requests_total", "Requests answered.", ("method", "route", "status"), self._requests),
+            *_counted(
+                "winnable_requests_total",
+                "Requests answered.",
+                ("method", "route", "status"),
+                self._requests,
+            ),
             *_family(_SECONDS, "histogram", "Time to answer a request."),
-            *(line for route, each in sorted(self._seconds.items()) for line in each.lines(_SECONDS, (("route", route),))),
-            *_counted("winnable_scores_total", "Leads scored.", ("model", "mode", "grade"), self._scores),
-            *_gauge("winnable_faulty_leads_total", "Leads that could not be scored.", self._faults, kind="counter"),
-            *_gauge("winnable_scores_kept_total", "Scores kept in the database of labels.", self._kept, kind="counter"),
-            *_gauge("winnable_scores_not_kept_total", "Scores given but not kept.", self._not_kept, kind="counter"),
+            *(
+                line
+                for route, each in sorted(self._seconds.items())
+                for line in each.lines(_SECONDS, (("route", route),))
+            ),
+            *_counted(
+                "winnable_scores_total", "Leads scored.", ("model", "mode", "grade"), self._scores
+            ),
+            *_gauge(
+                "winnable_faulty_leads_total",
+                "Leads that could not be scored.",
+                self._faults,
+                kind="counter",
+            ),
+            *_gauge(
+                "winnable_scores_kept_total",
+                "Scores kept in the database of labels.",
+                self._kept,
+                kind="counter",
+            ),
+            *_gauge(
+                "winnable_scores_not_kept_total",
+                "Scores given but not kept.",
+                self._not_kept,
+                kind="counter",
+            ),
             *_family("winnable_score_probability", "histogram", "Probabilities given."),
             *self._probability.lines("winnable_score_probability", ()),
             *_counted("winnable_labels_total", "Labels taken down.", ("label",), self._labels),
-            *_family("winnable_feedback_lag_seconds", "histogram", "Time from a score until a label answers it."),
+            *_family(
+                "winnable_feedback_lag_seconds",
+                "histogram",
+                "Time from a score until a label answers it.",
+            ),
             *self._lag.lines("winnable_feedback_lag_seconds", ()),
             *_family("winnable_model_info", "gauge", "The model in charge."),
-            _line("winnable_model_info", tuple((name, str(model[name])) for name in ("version", "fingerprint", "mode")), 1),
-            *_gauge("winnable_model_in_charge_seconds", "Time since the model in charge was taken up.", time.time() - changed_at),
-            *_gauge("winnable_model_problem", "1 while something is not as it should be; /readyz says what.", int(problem)),
+            _line(
+                "winnable_model_info",
+                tuple((name, str(model[name])) for name in ("version", "fingerprint", "mode")),
+                1,
+            ),
+            *_gauge(
+                "winnable_model_in_charge_seconds",
+                "Time since the model in charge was taken up.",
+                time.time() - changed_at,
+            ),
+            *_gauge(
+                "winnable_model_problem",
+                "1 while something is not as it should be; /readyz says what.",
+                int(problem),
+            ),
         ]
         if known_until is not None:
             age = time.time() - known_until.timestamp()
-            lines += _gauge("winnable_model_age_seconds", "Time since the end of the history that the model learned from.", age)
+            lines += _gauge(
+                "winnable_model_age_seconds",
+                "Time since the end of the history that the model learned from.",
+                age,
+            )
         drift = self.drift(usual)
         if drift is not None:
-            says = f"Population stability index of the last {RECENT:,} probabilities against the training; above 0.25 is much."
+            says = (
+                f"Population stability index of the last {RECENT:,} probabilities against the"
+                " training; above 0.25 is much."
+            )
             lines += _gauge("winnable_score_drift_psi", says, drift)
         return "\n".join(lines) + "\n"
 
@@ -114,7 +176,9 @@ class Metrics:
         bars = [(low + high) / 2 for low, high in pairwise(usual)]
         counts = Counter(bisect_left(bars, log(p / (1 - p))) for p in self._recent)
         expected = 1 / len(usual)
-        shares = [(counts[i] + 0.5) / (len(self._recent) + 0.5 * len(usual)) for i in range(len(usual))]
+        shares = [
+            (counts[i] + 0.5) / (len(self._recent) + 0.5 * len(usual)) for i in range(len(usual))
+        ]
         return sum((share - expected) * log(share / expected) for share in shares)
 
 
@@ -136,10 +200,16 @@ class _Histogram:
         yield _line(f"{name}_count", labels, sum(self._counts))
 
 
-def _counted(name: str, says: str, labels: tuple[str, ...], counts: Mapping[tuple[Any, ...], int]) -> Iterator[str]:
+def _counted(
+    name: str, says: str, labels: tuple[str, ...], counts: Mapping[tuple[Any, ...], int]
+) -> Iterator[str]:
     yield from _family(name, "counter", says)
     for key, count in sorted(counts.items()):
-        yield _line(name, tuple((label, str(value)) for label, value in zip(labels, key, strict=True)), count)
+        yield _line(
+            name,
+            tuple((label, str(value)) for label, value in zip(labels, key, strict=True)),
+            count,
+        )
 
 
 def _gauge(name: str, says: str, value: float, kind: str = "gauge") -> list[str]:
@@ -151,7 +221,9 @@ def _family(name: str, kind: str, says: str) -> Iterable[str]:
 
 
 def _line(name: str, labels: Labels, value: float) -> str:
-    told = ",".join(f'{label}="{_escaped(text)}"' for label, text in (*labels, ("worker", str(os.getpid()))))
+    told = ",".join(
+        f'{label}="{_escaped(text)}"' for label, text in (*labels, ("worker", str(os.getpid())))
+    )
     return f"{name}{{{told}}} {value!r}"
 
 

@@ -19,11 +19,14 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from winnable.service.http.keys import Keys, Role
-from winnable.service.http.logs import Journal
+from winnable.service.http.logs import JsonLogger
 from winnable.service.http.metrics import Metrics
-from winnable.service.http.problems import FAILED, ClientGone, Refusal
+from winnable.service.http.problems import FAILED, ClientGone, HTTPProblem
 
-_CONTENT = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+_CONTENT = (
+    b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none';"
+    b" form-action 'self'"
+)
 _SAFE_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -36,16 +39,23 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PAGES = "/inbox/"  # paths of the pages for people begin so
 CLIENT_GONE = 499  # what the journal calls a request whose sender did not wait; nobody is sent it
-_PROCESS = os.urandom(8).hex().encode()  # begins the ids of this process's requests; the time ends them
+_PROCESS = (
+    os.urandom(8).hex().encode()
+)  # begins the ids of this process's requests; the time ends them
 FLUSH = 0.2  # seconds that a line of the journal may wait
 
 
-class Porter:
+class GatewayMiddleware:
     """ASGI middleware. `routes` says which roles may use a path (None: anyone); any other path needs any key. `admin` may use
     all."""
 
     def __init__(
-        self, app: ASGIApp, keys: Keys, journal: Journal, metrics: Metrics, routes: Mapping[str, frozenset[Role] | None]
+        self,
+        app: ASGIApp,
+        keys: Keys,
+        journal: JsonLogger,
+        metrics: Metrics,
+        routes: Mapping[str, frozenset[Role] | None],
     ) -> None:
         self._app = app
         self._keys = keys
@@ -68,30 +78,39 @@ class Porter:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*_safe(message.get("headers", ()), page=page), (b"x-request-id", request_id)]
+                message["headers"] = [
+                    *_safe(message.get("headers", ()), page=page),
+                    (b"x-request-id", request_id),
+                ]
             await send(message)
 
         try:
             self._admit(scope, path, headers)
             await self._app(scope, receive, out)
-        except Refusal as refusal:
+        except HTTPProblem as refusal:
             await _refuse(out, refusal, headers)
         except ClientGone:
             status = CLIENT_GONE
         except Exception as error:
             kind, where = type(error).__name__, _where(error)
-            self._journal.event("failed", level="error", request_id=request_id.decode(), error=kind, where=where)
+            self._journal.event(
+                "failed", level="error", request_id=request_id.decode(), error=kind, where=where
+            )
             if status == 0:
-                await _refuse(out, Refusal(500, FAILED), headers)
+                await _refuse(out, HTTPProblem(500, FAILED), headers)
         finally:
             self._record(scope, path, status, time.perf_counter() - start, request_id)
 
     def _admit(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> None:
-        """Raise a `Refusal` unless this caller may ask for this path."""
+        """Raise a `HTTPProblem` unless this caller may ask for this path."""
         if not self._keys.any():
             # A page elsewhere can point its own name at this machine: the host that it asks for gives it away.
             if not (_is_here(scope) and _names_this_machine(headers.get(b"host", b"localhost"))):
-                raise Refusal(403, "Without keys the service answers on its own machine only. `winnable keys add` makes a key.")
+                raise HTTPProblem(
+                    403,
+                    "Without keys the service answers on its own machine only. `winnable keys add`"
+                    " makes a key.",
+                )
             return
         roles = self._routes.get(path, frozenset[Role]({"score", "feedback"}))
         if roles is None or path.startswith(PAGES):
@@ -99,16 +118,28 @@ class Porter:
         secret = _secret(headers.get(b"authorization", b""))
         role = None if secret is None else self._keys.role(secret)
         if role is None:
-            challenge = {"www-authenticate": 'Bearer realm="winnable", Basic realm="winnable", charset="UTF-8"'}
-            raise Refusal(401, "A key is needed: Authorization: Bearer KEY, or as the password of Basic.", challenge)
+            challenge = {
+                "www-authenticate": (
+                    'Bearer realm="winnable", Basic realm="winnable", charset="UTF-8"'
+                )
+            }
+            raise HTTPProblem(
+                401,
+                "A key is needed: Authorization: Bearer KEY, or as the password of Basic.",
+                challenge,
+            )
         if role != "admin" and role not in roles:
-            raise Refusal(403, f"A key with the role {role} may not do this.")
+            raise HTTPProblem(403, f"A key with the role {role} may not do this.")
 
-    def _record(self, scope: Scope, path: str, status: int, seconds: float, request_id: bytes) -> None:
+    def _record(
+        self, scope: Scope, path: str, status: int, seconds: float, request_id: bytes
+    ) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = path if path in self._routes else PAGES if path.startswith(PAGES) else "other"
         self._metrics.request(method, route, status, seconds)
-        self._journal.request(request_id.decode(), method, route, status, seconds, scope.get("winnable.leads", 0))
+        self._journal.request(
+            request_id.decode(), method, route, status, seconds, scope.get("winnable.leads", 0)
+        )
 
 
 @lru_cache(maxsize=64)
@@ -136,7 +167,11 @@ def _is_here(scope: Scope) -> bool:
 def _request_id(headers: Mapping[bytes, bytes]) -> bytes:
     """The caller's own id if it is a plain word, so that it may stand in a header and in the journal as it is."""
     given = headers.get(b"x-request-id")
-    return given if given is not None and _REQUEST_ID.fullmatch(given) else b"%s%016x" % (_PROCESS, time.time_ns())
+    return (
+        given
+        if given is not None and _REQUEST_ID.fullmatch(given)
+        else b"%s%016x" % (_PROCESS, time.time_ns())
+    )
 
 
 def _secret(authorization: bytes) -> str | None:
@@ -167,7 +202,7 @@ def _safe(given: Iterable[tuple[bytes, bytes]], *, page: bool) -> list[tuple[byt
     return [*given, *(each for each in _SAFE_HEADERS if each[0] not in stated)]
 
 
-async def _refuse(send: Send, refusal: Refusal, asked: Mapping[bytes, bytes]) -> None:
+async def _refuse(send: Send, refusal: HTTPProblem, asked: Mapping[bytes, bytes]) -> None:
     body, media_type = refusal.answer(asked.get(b"accept", b"").decode("latin-1"))
     told = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
     told += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]

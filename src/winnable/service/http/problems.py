@@ -13,7 +13,7 @@ MEDIA_TYPE = b"application/problem+json"
 FAILED = "The service failed. Its journal has more under the request id."
 
 
-class Refusal(Exception):
+class HTTPProblem(Exception):
     """A request that is not answered: `status` (HTTP), `detail` for whoever sent it, and headers that belong to the answer."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -37,7 +37,12 @@ class ClientGone(Exception):
 
 def problem_of(status: int, detail: str) -> dict[str, object]:
     """The members of RFC 9457; the title is the standard phrase of the status."""
-    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
 
 
 def problem(status: int, detail: str) -> bytes:

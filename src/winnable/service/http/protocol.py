@@ -10,7 +10,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
-class WholeAnswers(HttpToolsProtocol):
+class CoalescingHttpProtocol(HttpToolsProtocol):
     """The protocol of one connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -1,6 +1,6 @@
 """Reading a request: bytes in, leads out, each with its values, its activities, or what is wrong with it.
 
-What makes the whole body unusable (not JSON, not the shape that the schema says) is a `Refusal`. What is wrong with one lead is
+What makes the whole body unusable (not JSON, not the shape that the schema says) is a `HTTPProblem`. What is wrong with one lead is
 that lead's fault alone. Limits keep every later step short: they bound the leads, the activities of a lead and the length of a
 text. Numbers and dates are read here, so that a text that is neither is told to the caller instead of being taken as missing.
 """
@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from winnable.core.values import moment, number, text
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
-from winnable.service.http.problems import Refusal
+from winnable.service.http.problems import HTTPProblem
 
 ACTIVITIES = "activities"
 MOST_LEADS = 1000
@@ -28,7 +28,7 @@ WARNINGS = 20  # columns named in them
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ScoreRequest:
     """A request's leads as they were sent, and the moment for which they are to be scored; None is now."""
 
     leads: list[Any]
@@ -36,7 +36,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class RequestLead:
     """One lead as the model takes it; `fault` says why it cannot be taken, then there is nothing else."""
 
     lead_id: str
@@ -45,24 +45,26 @@ class Lead:
     fault: str | None = None
 
 
-def read_body(body: bytes) -> Asked:
-    """The request in a body. `Refusal` 400 if it is not JSON in UTF-8, 422 if it is not what the schema says."""
+def read_body(body: bytes) -> ScoreRequest:
+    """The request in a body. `HTTPProblem` 400 if it is not JSON in UTF-8, 422 if it is not what the schema says."""
     data = _json(body)
     if type(data) is not dict:
-        raise Refusal(422, "The body is not an object with a list of leads.")
+        raise HTTPProblem(422, "The body is not an object with a list of leads.")
     for name in data:
         if name not in {"leads", "as_of"}:
-            raise Refusal(422, "The body has a member besides leads and as_of.")
+            raise HTTPProblem(422, "The body has a member besides leads and as_of.")
     leads = data.get("leads")
     if type(leads) is not list or not 1 <= len(leads) <= MOST_LEADS:
-        raise Refusal(422, f"leads: expected a list of 1 to {MOST_LEADS:,} leads.")
+        raise HTTPProblem(422, f"leads: expected a list of 1 to {MOST_LEADS:,} leads.")
     as_of = data.get("as_of")
     if as_of is None:
-        return Asked(leads, None)
+        return ScoreRequest(leads, None)
     when = read_moment(as_of)
     if when is None:
-        raise Refusal(422, "as_of: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z.")
-    return Asked(leads, when)
+        raise HTTPProblem(
+            422, "as_of: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z."
+        )
+    return ScoreRequest(leads, when)
 
 
 def _json(body: bytes) -> Any:
@@ -73,12 +75,16 @@ def _json(body: bytes) -> Any:
         return read_json(body)
     # Every member has a colon of its own, so if there are as many colons as members, none was lost for standing there twice.
     leads = data.get("leads") if type(data) is dict else None
-    members = len(data) + sum(len(lead) for lead in leads if type(lead) is dict) if type(leads) is list else -1
+    members = (
+        len(data) + sum(len(lead) for lead in leads if type(lead) is dict)
+        if type(leads) is list
+        else -1
+    )
     return data if body.count(b":") == members else read_json(body)
 
 
 def read_json(body: bytes) -> Any:
-    """What a body of JSON says, read strictly; `Refusal` 400 if it is none, or has a member twice."""
+    """What a body of JSON says, read strictly; `HTTPProblem` 400 if it is none, or has a member twice."""
     try:
         written = body.decode()
         data = _DECODER.decode(written)
@@ -86,11 +92,11 @@ def read_json(body: bytes) -> Any:
             # Half of a surrogate pair is no character: nothing that holds one could be written into an answer.
             json.dumps(data, ensure_ascii=False).encode()
     except _Twice:
-        raise Refusal(400, "The body has a member twice in one object.") from None
+        raise HTTPProblem(400, "The body has a member twice in one object.") from None
     except UnicodeError:
-        raise Refusal(400, "The body is not text in UTF-8.") from None
+        raise HTTPProblem(400, "The body is not text in UTF-8.") from None
     except (ValueError, RecursionError):
-        raise Refusal(400, "The body is not valid JSON.") from None
+        raise HTTPProblem(400, "The body is not valid JSON.") from None
     return data
 
 
@@ -124,9 +130,13 @@ class LeadReader:
         self._numbers = tuple(field.name for field in self._typed if field.kind == "number")
         self._others = tuple(field for field in self._typed if field.kind != "number")
         words = [field.name for field in plan.fields if field.kind == "words"]
-        self._words = (*words, id_column) if id_column is not None and id_column not in words else tuple(words)
+        self._words = (
+            (*words, id_column)
+            if id_column is not None and id_column not in words
+            else tuple(words)
+        )
 
-    def lead(self, given: Any, index: int, as_of: datetime) -> Lead:
+    def lead(self, given: Any, index: int, as_of: datetime) -> RequestLead:
         """A lead of a request; its id is the request's index where the model's definition names no column for it."""
         try:
             if type(given) is not dict:
@@ -135,12 +145,18 @@ class LeadReader:
                 raise _Fault(f"more than {MOST_COLUMNS:,} columns")
             self._check_words(given)
             values = self._typed_values(given)
-            if self._created is not None and isinstance(created := values.get(self._created), datetime) and created > as_of:
+            if (
+                self._created is not None
+                and isinstance(created := values.get(self._created), datetime)
+                and created > as_of
+            ):
                 raise _Fault("the lead was created after the moment of scoring")
             told = None if self._id is None else text(given.get(self._id))
-            return Lead(str(index) if told is None else told, values, _activities(given.get(ACTIVITIES)))
+            return RequestLead(
+                str(index) if told is None else told, values, _activities(given.get(ACTIVITIES))
+            )
         except _Fault as fault:
-            return Lead("", {}, (), str(fault))
+            return RequestLead("", {}, (), str(fault))
 
     def warnings(self, leads: Sequence[Any]) -> list[str]:
         """One for each column that the model does not know."""
@@ -148,12 +164,22 @@ class LeadReader:
         if all(names <= self._known for names in told):
             return []
         unknown = sorted({name for names in told for name in names - self._known})
-        said = [f"{name[:100]}: the model does not know this column; it was ignored" for name in unknown[:WARNINGS]]
-        return said + ([f"and {len(unknown) - WARNINGS:,} more unknown columns"] if len(unknown) > WARNINGS else [])
+        said = [
+            f"{name[:100]}: the model does not know this column; it was ignored"
+            for name in unknown[:WARNINGS]
+        ]
+        return said + (
+            [f"and {len(unknown) - WARNINGS:,} more unknown columns"]
+            if len(unknown) > WARNINGS
+            else []
+        )
 
     def _check_words(self, given: Mapping[str, Any]) -> None:
         values = list(map(given.get, self._words))
-        if _TEXTS.issuperset(map(type, values)) and sum(map(len, filter(None, values))) <= LONGEST_TEXT:
+        if (
+            _TEXTS.issuperset(map(type, values))
+            and sum(map(len, filter(None, values))) <= LONGEST_TEXT
+        ):
             return
         for name in self._words:
             value = given.get(name)
@@ -165,7 +191,9 @@ class LeadReader:
 
     def _typed_values(self, given: dict[str, Any]) -> dict[str, object]:
         values: dict[str, object] = given
-        for field in self._others if _plain_numbers(list(map(given.get, self._numbers))) else self._typed:
+        for field in (
+            self._others if _plain_numbers(list(map(given.get, self._numbers))) else self._typed
+        ):
             value = given.get(field.name)
             if value is None:
                 continue
@@ -193,7 +221,9 @@ class _Fault(Exception):
 
 def _check_scalar(name: str, value: object) -> None:
     if isinstance(value, list | dict):
-        raise _Fault(f"{name}: expected text, a number, true, false or null, got a list or an object")
+        raise _Fault(
+            f"{name}: expected text, a number, true, false or null, got a list or an object"
+        )
     if isinstance(value, float) and not isfinite(value):
         raise _Fault(f"{name}: the number is too large")
 
@@ -239,12 +269,17 @@ def _activity(given: Any, place: int) -> Activity:
     if known is None:
         raise _Fault(f"{ACTIVITIES}.{place}.kind: expected a text")
     if at is None:
-        raise _Fault(f"{ACTIVITIES}.{place}.at: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z")
+        raise _Fault(
+            f"{ACTIVITIES}.{place}.at: expected a date and time with a time zone, such as"
+            " 2026-06-30T12:00:00Z"
+        )
     if recorded is None:
         return Activity(known, at)
     entered = read_moment(recorded)
     if entered is None:
-        raise _Fault(f"{ACTIVITIES}.{place}.recorded: expected a date and time with a time zone, or null")
+        raise _Fault(
+            f"{ACTIVITIES}.{place}.recorded: expected a date and time with a time zone, or null"
+        )
     return Activity(known, at, entered)
 
 

@@ -45,9 +45,9 @@ class Pages:
         await self._router(scope, receive, send)
 
     def _made(self) -> Router:
-        from winnable.service.web.inbox import Inbox
+        from winnable.service.web.inbox import InboxPages
 
-        return Router(Inbox(*self._parts).routes(), redirect_slashes=False)
+        return Router(InboxPages(*self._parts).routes(), redirect_slashes=False)
 
 
 def render(template: str, values: Mapping[str, Any]) -> bytes:
@@ -57,11 +57,15 @@ def render(template: str, values: Mapping[str, Any]) -> bytes:
 
 def error_page(status: int, detail: str) -> bytes:
     """What a browser is shown when a request cannot be answered: one file that loads nothing."""
-    title = {404: "There is nothing here", 403: "This is not for everyone", 500: "Something went wrong"}.get(
-        status, HTTPStatus(status).phrase
-    )
+    title = {
+        404: "There is nothing here",
+        403: "This is not for everyone",
+        500: "Something went wrong",
+    }.get(status, HTTPStatus(status).phrase)
     style = asset("inbox.css")[0].decode()
-    return render("error.html", {"title": title, "detail": detail, "status": status, "style": style})
+    return render(
+        "error.html", {"title": title, "detail": detail, "status": status, "style": style}
+    )
 
 
 @cache

@@ -17,10 +17,10 @@ from pydantic import ValidationError
 from winnable.data.feedback.store.records import Label
 from winnable.definition.schema import Definition
 from winnable.errors import DataError, LabelError, StoreError
-from winnable.service.http.problems import MEDIA_TYPE, Refusal, problem
+from winnable.service.http.problems import MEDIA_TYPE, HTTPProblem, problem
 from winnable.service.http.request import read_json, read_moment
 from winnable.service.routes.openapi import refusal
-from winnable.service.routes.schemas import LabelIn, LabelOut, LeadsAsked, LeadsOut
+from winnable.service.routes.schemas import LabelIn, LabelOut, LeadListQuery, LeadsOut
 from winnable.service.scoring.endpoint import body_of
 
 if TYPE_CHECKING:
@@ -45,19 +45,30 @@ def add_feedback_routes(app: FastAPI, service: "Service") -> None:
         }.items()
     }
     described = {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": LabelIn.model_json_schema()}}},
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": LabelIn.model_json_schema()}},
+        },
         "parameters": [
             {
                 "name": "Idempotency-Key",
                 "in": "header",
                 "required": False,
                 "schema": {"type": "string", "pattern": _KEY.pattern.join("^$")},
-                "description": "The same key with the same label gives the same answer, and adds nothing.",
+                "description": (
+                    "The same key with the same label gives the same answer, and adds nothing."
+                ),
             }
         ],
     }
 
-    @app.post("/feedback", status_code=201, response_model=LabelOut, responses=refusals, openapi_extra=described)
+    @app.post(
+        "/feedback",
+        status_code=201,
+        response_model=LabelOut,
+        responses=refusals,
+        openapi_extra=described,
+    )
     async def feedback(request: Request) -> LabelOut:
         """Keep a label: what somebody says of a lead, or of a score. The answer comes when it is on the disk."""
         data = read_json(await body_of(request.scope, request.receive, LARGEST_LABEL))
@@ -67,11 +78,17 @@ def add_feedback_routes(app: FastAPI, service: "Service") -> None:
         return LabelOut.of(kept)
 
     @app.get("/leads", responses={code: refusals[code] for code in (422, 503)})
-    async def leads(asked: Annotated[LeadsAsked, Query()]) -> LeadsOut:
+    async def leads(asked: Annotated[LeadListQuery, Query()]) -> LeadsOut:
         """The leads that were scored, the most probable first, a page at a time, each with its last score and what sales said."""
         told = await _answered(
             lambda: service.feedback().leads(
-                asked.search, asked.owner, asked.source, asked.state, asked.page, decision=asked.decision, size=asked.size
+                asked.search,
+                asked.owner,
+                asked.source,
+                asked.state,
+                asked.page,
+                decision=asked.decision,
+                size=asked.size,
             )
         )
         return LeadsOut.of(told)
@@ -86,28 +103,39 @@ async def _answered(work: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(work)
     except DataError as error:
-        raise Refusal(422, str(error)) from None
+        raise HTTPProblem(422, str(error)) from None
     except LabelError as error:
-        raise Refusal(409, f"{str(error)[0].upper()}{str(error)[1:]}") from None
+        raise HTTPProblem(409, f"{str(error)[0].upper()}{str(error)[1:]}") from None
     except StoreError:
-        raise Refusal(503, "The database of labels cannot be reached; nothing was kept.", {"retry-after": "5"}) from None
+        raise HTTPProblem(
+            503, "The database of labels cannot be reached; nothing was kept.", {"retry-after": "5"}
+        ) from None
 
 
 def _label(data: Any, definition: Definition) -> Label:
-    """The label in a body. `Refusal` 422 if it is none, or a lead is rejected for a reason that is not the definition's."""
+    """The label in a body. `HTTPProblem` 422 if it is none, or a lead is rejected for a reason that is not the definition's."""
     if type(data) is not dict:
-        raise Refusal(422, "The body is not an object.")
+        raise HTTPProblem(422, "The body is not an object.")
     try:
         told = LabelIn.model_validate(data)
     except ValidationError as error:
-        raise Refusal(422, _first(error.errors())) from None
+        raise HTTPProblem(422, _first(error.errors())) from None
     at: datetime | None = None
     if told.at is not None:
         at = read_moment(told.at)
         if at is None:
-            raise Refusal(422, "at: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z.")
-    if told.label == "rejected" and told.reason is not None and told.reason not in definition.feedback.every:
-        raise Refusal(422, f"reason: expected one of the definition's: {', '.join(definition.feedback.every)}.")
+            raise HTTPProblem(
+                422, "at: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z."
+            )
+    if (
+        told.label == "rejected"
+        and told.reason is not None
+        and told.reason not in definition.feedback.every
+    ):
+        raise HTTPProblem(
+            422,
+            f"reason: expected one of the definition's: {', '.join(definition.feedback.every)}.",
+        )
     return Label(**{**told.model_dump(exclude={"at"}), "at": at})
 
 
@@ -116,7 +144,9 @@ def _key(given: str | None) -> str | None:
         return None
     found = _KEY.fullmatch(given)
     if found is None:
-        raise Refusal(422, "Idempotency-Key: expected 1 to 200 visible characters of ASCII, in quotes or not.")
+        raise HTTPProblem(
+            422, "Idempotency-Key: expected 1 to 200 visible characters of ASCII, in quotes or not."
+        )
     return found[1]
 
 

@@ -11,13 +11,15 @@ from winnable.data.features.plan import Field
 from winnable.definition.schema import Definition
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.request import ACTIVITIES, LONGEST_TEXT, MOST_ACTIVITIES, MOST_LEADS
-from winnable.service.routes.schemas import Health, Problem, ScoreResponse
+from winnable.service.routes.schemas import HealthOut, Problem, ScoreResponse
 
 _REFS = "#/components/schemas/{model}"
 _REFUSALS = {
     "400": "The body is not JSON in UTF-8, or has a member twice in one object",
     "401": "The key is missing or unknown",
-    "403": "The key's role may not do this, or there are no keys and the caller is not on this machine",
+    "403": (
+        "The key's role may not do this, or there are no keys and the caller is not on this machine"
+    ),
     "408": "The body did not arrive in time",
     "413": "The body is too large",
     "415": "The body is not said to be JSON",
@@ -30,13 +32,26 @@ def describe_scoring(document: dict[str, Any], predictor: Predictor) -> dict[str
     parts = document.setdefault("components", {}).setdefault("schemas", {})
     answer = ScoreResponse.model_json_schema(ref_template=_REFS)
     parts |= answer.pop("$defs") | {"ScoreResponse": answer}
-    parts |= {schema.__name__: schema.model_json_schema(ref_template=_REFS) for schema in (Problem, Health)}
-    parts |= {"Lead": lead_schema(predictor), "Activity": _activity(predictor.definition), "ScoreRequest": _request(predictor)}
+    parts |= {
+        schema.__name__: schema.model_json_schema(ref_template=_REFS)
+        for schema in (Problem, HealthOut)
+    }
+    parts |= {
+        "Lead": lead_schema(predictor),
+        "Activity": _activity(predictor.definition),
+        "ScoreRequest": _request(predictor),
+    }
     document["components"]["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": "A key made by `winnable keys add`, where there are any."}
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key made by `winnable keys add`, where there are any.",
+        }
     }
     document["security"] = [{"key": []}, {}]
-    document["paths"] = {"/score": {"post": _score()}} | document["paths"] | {"/healthz": {"get": _alive()}}
+    document["paths"] = (
+        {"/score": {"post": _score()}} | document["paths"] | {"/healthz": {"get": _alive()}}
+    )
     label = document["paths"]["/feedback"]["post"]["requestBody"]["content"]["application/json"]
     label["schema"] = label["schema"] | _rejected(predictor.definition)
     for path in document["paths"].values():
@@ -51,14 +66,28 @@ def lead_schema(predictor: Predictor) -> dict[str, Any]:
     roles, plan = predictor.definition.columns, predictor.plan
     fields = {field.name: _column(field) for field in plan.fields}
     if roles.id is not None:
-        fields = {roles.id: {"description": "The lead's id, given back with its score.", **_scalar("string", "integer")}} | fields
+        fields = {
+            roles.id: {
+                "description": "The lead's id, given back with its score.",
+                **_scalar("string", "integer"),
+            }
+        } | fields
     if plan.created is not None:
-        fields[plan.created.name] = _column(plan.created) | {"description": "When the lead was created."}
-    activities = {"type": ["array", "null"], "items": {"$ref": _REFS.format(model="Activity")}, "maxItems": MOST_ACTIVITIES}
+        fields[plan.created.name] = _column(plan.created) | {
+            "description": "When the lead was created."
+        }
+    activities = {
+        "type": ["array", "null"],
+        "items": {"$ref": _REFS.format(model="Activity")},
+        "maxItems": MOST_ACTIVITIES,
+    }
     return {
         "type": "object",
         "title": "Lead",
-        "description": "A lead by the CRM's own columns; absent or null is missing, unlisted ones are ignored with a warning.",
+        "description": (
+            "A lead by the CRM's own columns; absent or null is missing, unlisted ones are ignored"
+            " with a warning."
+        ),
         "properties": {**fields, ACTIVITIES: activities},
         "additionalProperties": True,
         "examples": [typical_lead(predictor)],
@@ -67,7 +96,11 @@ def lead_schema(predictor: Predictor) -> dict[str, Any]:
 
 def typical_lead(predictor: Predictor) -> dict[str, Any]:
     """A lead that might come to this model, and is nobody's."""
-    roles, plan, known = predictor.definition.columns, predictor.plan, _words_of(predictor.definition)
+    roles, plan, known = (
+        predictor.definition.columns,
+        predictor.plan,
+        _words_of(predictor.definition),
+    )
     lead: dict[str, Any] = {roles.id: "L-1"} if roles.id is not None else {}
     usual = _usual_numbers(predictor)
     for field in plan.fields:
@@ -77,7 +110,7 @@ def typical_lead(predictor: Predictor) -> dict[str, Any]:
             lead[field.name] = known[field.name]
     if plan.created is not None:
         lead[plan.created.name] = "2026-01-05T09:00:00Z"
-    kinds = [kind for measure in plan.measures for kind in measure.kinds]
+    kinds = [kind for measure in plan.aggregates for kind in measure.kinds]
     if kinds:
         lead[ACTIVITIES] = [{"kind": kinds[0], "at": "2026-01-12T14:30:00Z"}]
     return lead
@@ -85,9 +118,13 @@ def typical_lead(predictor: Predictor) -> dict[str, Any]:
 
 def _column(field: Field) -> dict[str, Any]:
     if field.kind == "number":
-        return _scalar("number", "string") | {"description": "A number, or a text that reads as one."}
+        return _scalar("number", "string") | {
+            "description": "A number, or a text that reads as one."
+        }
     if field.kind == "moment":
-        return _scalar("string") | {"description": "A date, with or without a time; without a zone it is UTC."}
+        return _scalar("string") | {
+            "description": "A date, with or without a time; without a zone it is UTC."
+        }
     return _scalar("string", "number", "boolean")
 
 
@@ -100,12 +137,23 @@ def _activity(definition: Definition) -> dict[str, Any]:
     return {
         "type": "object",
         "title": "Activity",
-        "description": "One thing that the lead did. It counts if it was known before the moment of scoring.",
+        "description": (
+            "One thing that the lead did. It counts if it was known before the moment of scoring."
+        ),
         "required": ["kind", "at"],
         "properties": {
-            "kind": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "examples": kinds[:3]},
+            "kind": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": LONGEST_TEXT,
+                "examples": kinds[:3],
+            },
             "at": {"type": "string", "format": "date-time"},
-            "recorded": {"type": ["string", "null"], "format": "date-time", "description": "When the CRM learned of it."},
+            "recorded": {
+                "type": ["string", "null"],
+                "format": "date-time",
+                "description": "When the CRM learned of it.",
+            },
         },
     }
 
@@ -122,7 +170,12 @@ def _request(predictor: Predictor) -> dict[str, Any]:
         "required": ["leads"],
         "additionalProperties": False,
         "properties": {
-            "leads": {"type": "array", "items": {"anyOf": [lead, anything_else]}, "minItems": 1, "maxItems": MOST_LEADS},
+            "leads": {
+                "type": "array",
+                "items": {"anyOf": [lead, anything_else]},
+                "minItems": 1,
+                "maxItems": MOST_LEADS,
+            },
             "as_of": {
                 "type": ["string", "null"],
                 "format": "date-time",
@@ -143,8 +196,13 @@ def _rejected(definition: Definition) -> dict[str, Any]:
 
 
 def _alive() -> dict[str, Any]:
-    answered = {"200": {"description": "It lives", "content": _content("Health")}}
-    return {"description": "Whether the process lives.", "operationId": "healthz", "security": [], "responses": answered}
+    answered = {"200": {"description": "It lives", "content": _content("HealthOut")}}
+    return {
+        "description": "Whether the process lives.",
+        "operationId": "healthz",
+        "security": [],
+        "responses": answered,
+    }
 
 
 def _content(schema: str) -> dict[str, Any]:
@@ -159,7 +217,12 @@ def _score() -> dict[str, Any]:
         "schema": {"type": "string", "enum": ["true", "false"], "default": "true"},
         "description": "Whether to give reasons; without them the answer is quicker.",
     }
-    answered = {"200": {"description": "A score, or an error, for each lead", "content": _content("ScoreResponse")}}
+    answered = {
+        "200": {
+            "description": "A score, or an error, for each lead",
+            "content": _content("ScoreResponse"),
+        }
+    }
     return {
         "summary": f"Score one to {MOST_LEADS:,} leads",
         "operationId": "score",
@@ -171,14 +234,22 @@ def _score() -> dict[str, Any]:
 
 def refusal(says: str) -> dict[str, Any]:
     """The response of a request that is not answered: a problem, by its own media type."""
-    return {"description": says, "content": {"application/problem+json": {"schema": {"$ref": _REFS.format(model="Problem")}}}}
+    return {
+        "description": says,
+        "content": {
+            "application/problem+json": {"schema": {"$ref": _REFS.format(model="Problem")}}
+        },
+    }
 
 
 def _words_of(definition: Definition) -> Mapping[str, str]:
     """For each column the first word that speaks for a lead by the definition: of the ideal profile, or worth points."""
     rules = [rule for card in definition.scorecard for rule in card.rule if rule.points > 0]
     words: dict[str, str] = {}
-    for condition in (*definition.profile.ideal, *(condition for rule in rules for condition in rule.when)):
+    for condition in (
+        *definition.profile.ideal,
+        *(condition for rule in rules for condition in rule.when),
+    ):
         asked = condition.any_of or condition.matches
         if condition.field is not None and asked:
             words.setdefault(condition.field, asked[0])
@@ -191,4 +262,6 @@ def _usual_numbers(predictor: Predictor) -> dict[str, float]:
     """The mean of each number in training, as the ridge keeps it; nothing where there is no ridge."""
     spec = predictor.scorer.spec
     ridge = next((part for part in spec["experts"].values() if part["kind"] == "linear"), None)
-    return {} if ridge is None else dict(zip(spec["encoding"]["numbers"], ridge["mean"], strict=False))
+    return (
+        {} if ridge is None else dict(zip(spec["encoding"]["numbers"], ridge["mean"], strict=False))
+    )

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from winnable.data.feedback.store.records import LONGEST_ID, LONGEST_NAME, LONGEST_NOTE, Label, LabelName, Origin, State
+from winnable.data.feedback.store.records import (
+    LONGEST_ID,
+    LONGEST_NAME,
+    LONGEST_NOTE,
+    Label,
+    LabelName,
+    Origin,
+    State,
+)
 
 if TYPE_CHECKING:
     from winnable.data.feedback.store.store import LeadPage, LeadRow
@@ -91,13 +99,13 @@ class ModelCard(ModelOut):
     card: dict[str, Any]
 
 
-class Health(BaseModel):
+class HealthOut(BaseModel):
     """The process lives."""
 
     status: Literal["ok"]
 
 
-class Readiness(BaseModel):
+class ReadinessOut(BaseModel):
     """Whether the service is as it should be; `problems` says what is not. Scores are given all the same."""
 
     status: Literal["ready", "degraded"]
@@ -124,7 +132,9 @@ class LabelIn(BaseModel):
     score_id: Id | None = None
     reason: Annotated[str, Field(max_length=LONGEST_NAME)] | None = None
     note: Annotated[str, Field(max_length=LONGEST_NOTE)] | None = None
-    at: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})] | None = None
+    at: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})] | None = (
+        None
+    )
     replaces: Id | None = None
 
 
@@ -149,7 +159,7 @@ class LabelOut(BaseModel):
         return cls.model_validate(label, from_attributes=True)
 
 
-class LeadsAsked(BaseModel):
+class LeadListQuery(BaseModel):
     """Which leads are asked for. `search` is part of a name or an id; "open" leads are new or accepted."""
 
     model_config = ConfigDict(extra="forbid")
@@ -216,4 +226,6 @@ class LeadsOut(BaseModel):
     def of(cls, page: "LeadPage") -> Self:
         """The schema of a page."""
         leads = [LeadOut.of(lead) for lead in page.leads]
-        return cls(leads=leads, page=page.page, more=page.more, total=page.total, uncounted=page.uncounted)
+        return cls(
+            leads=leads, page=page.page, more=page.more, total=page.total, uncounted=page.uncounted
+        )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winnable.definition.load import load_definition
-from winnable.errors import ArtefactError, StoreError, WinnableError
+from winnable.errors import ArtifactError, StoreError, WinnableError
 from winnable.learning.artifacts.deployed import champion_of
 from winnable.learning.scoring.predictor import Predictor
 
@@ -29,11 +29,13 @@ class ChampionFollower:
     """Hands out the predictor in charge. `follow` looks after it in a thread of its own; without it, what was there at first
     stays.
 
-    `StoreError` if there is neither a champion nor a definition to answer by, `ArtefactError` if the champion is broken and
+    `StoreError` if there is neither a champion nor a definition to answer by, `ArtifactError` if the champion is broken and
     there is no definition either.
     """
 
-    def __init__(self, store: Path, definition: Path | None = None, remote: "RemoteChampion | None" = None) -> None:
+    def __init__(
+        self, store: Path, definition: Path | None = None, remote: "RemoteChampion | None" = None
+    ) -> None:
         self.store = store
         self.definition = definition
         self.changed_at = time.time()
@@ -63,9 +65,11 @@ class ChampionFollower:
         return self._unreachable
 
     def follow(self, tell: Tell = lambda *_, **__: None) -> None:
-        """Begin to look after the champion; `tell` hears of every change, with its name and facts."""
+        """Begin to look after the champion; `tell` hears of every change, with its name and features."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._follow, args=(tell,), name="champion", daemon=True)
+            self._thread = threading.Thread(
+                target=self._follow, args=(tell,), name="champion", daemon=True
+            )
             self._thread.start()
 
     def close(self) -> None:
@@ -82,7 +86,12 @@ class ChampionFollower:
             self.look()
             if self._predictor is not before[0]:
                 found = self._predictor
-                tell("champion", version=found.version, fingerprint=found.fingerprint, mode=found.mode)
+                tell(
+                    "champion",
+                    version=found.version,
+                    fingerprint=found.fingerprint,
+                    mode=found.mode,
+                )
             if self._broken is not None and self._broken != before[1]:
                 tell("champion refused", level="error", problem=self._broken)
             if self._unreachable is not None and self._unreachable != before[2]:
@@ -108,7 +117,10 @@ class ChampionFollower:
         try:
             found = self._read()
             current = self._predictor
-            if found is not None and (found.version, found.fingerprint) != (current.version, current.fingerprint):
+            if found is not None and (found.version, found.fingerprint) != (
+                current.version,
+                current.fingerprint,
+            ):
                 found.warm()
                 self._predictor, self.changed_at = found, time.time()
             self._seen, self._broken = seen, None
@@ -123,7 +135,10 @@ class ChampionFollower:
             return Predictor.read(champion.folder, str(champion.version))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             # Whole by its digests, but not what this version of winnable writes.
-            raise ArtefactError(f"{champion.folder}: cannot be read as a model ({type(error).__name__}). Train again.") from None
+            raise ArtifactError(
+                f"{champion.folder}: cannot be read as a model ({type(error).__name__}). Train"
+                " again."
+            ) from None
 
     def _signature(self) -> tuple[int, ...]:
         try:
@@ -145,8 +160,11 @@ class ChampionFollower:
 
 def _said(error: Exception) -> str:
     """What went wrong, for people who may not know where this machine keeps things."""
-    if isinstance(error, ArtefactError):
-        return "the champion's artefact is incomplete, altered or of another version; the model before it goes on."
+    if isinstance(error, ArtifactError):
+        return (
+            "the champion's artifact is incomplete, altered or of another version; the model before"
+            " it goes on."
+        )
     if isinstance(error, StoreError):
         return "the store or the registry cannot be read; the model before it goes on."
     return f"the champion cannot be used ({type(error).__name__}); the model before it goes on."

@@ -15,34 +15,34 @@ from typing import Any
 from pydantic_core import to_json
 
 from winnable.learning.scoring.predictor import Predictor, Scores
-from winnable.learning.scoring.score_record import answer_of
+from winnable.learning.scoring.score_record import to_response
 from winnable.service.http.problems import problem_of
-from winnable.service.http.request import Asked, Lead, LeadReader
+from winnable.service.http.request import LeadReader, RequestLead, ScoreRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ParsedRequest:
     """A request read for one model: all its leads in order, and the moment for which they are scored."""
 
-    leads: list[Lead]
+    leads: list[RequestLead]
     as_of: datetime
     warnings: list[str]
 
     @property
-    def good(self) -> list[Lead]:
+    def good(self) -> list[RequestLead]:
         """The leads without a fault."""
         return [lead for lead in self.leads if lead.fault is None]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ScoredRequest:
     """The scores of a request's good leads: those of `scores` from the row `start` on, in order."""
 
     scores: Scores
     start: int
 
 
-class Serving:
+class LoadedModel:
     """One predictor at work. It holds no state that a request changes."""
 
     def __init__(self, predictor: Predictor) -> None:
@@ -58,40 +58,48 @@ class Serving:
         }
         self._model_json = to_json(self.model)
         self.leads_have_ids = predictor.definition.columns.id is not None
-        self._reader = LeadReader(predictor.plan, predictor.definition.columns.id, predictor.columns)
+        self._reader = LeadReader(
+            predictor.plan, predictor.definition.columns.id, predictor.columns
+        )
 
-    def read(self, asked: Asked, now: datetime) -> Read:
+    def read(self, asked: ScoreRequest, now: datetime) -> ParsedRequest:
         """The request's leads as this model takes them; `now` is the moment of scoring where the request names none."""
         as_of = asked.as_of or now
         leads = [self._reader.lead(given, index, as_of) for index, given in enumerate(asked.leads)]
-        return Read(leads, as_of, self._reader.warnings(asked.leads))
+        return ParsedRequest(leads, as_of, self._reader.warnings(asked.leads))
 
-    def score(self, requests: Sequence[Read], *, reasons: bool) -> list[Told]:
+    def score(self, requests: Sequence[ParsedRequest], *, reasons: bool) -> list[ScoredRequest]:
         """Scores for all good leads of the requests, in one go."""
         leads = [lead for request in requests for lead in request.good]
         moments = [request.as_of for request in requests for _ in request.good]
-        facts = self.predictor.facts([lead.values for lead in leads], [lead.activities for lead in leads], moments)
-        scores = self.predictor.score(facts, [lead.lead_id for lead in leads], reasons=reasons)
+        features = self.predictor.features(
+            [lead.values for lead in leads], [lead.activities for lead in leads], moments
+        )
+        scores = self.predictor.score(features, [lead.lead_id for lead in leads], reasons=reasons)
         told, start = [], 0
         for request in requests:
-            told.append(Told(scores, start))
+            told.append(ScoredRequest(scores, start))
             start += len(request.good)
         return told
 
-    def answer(self, request: Read, told: Told | None, ids: Sequence[str]) -> bytes:
+    def answer(
+        self, request: ParsedRequest, told: ScoredRequest | None, ids: Sequence[str]
+    ) -> bytes:
         """The body of the answer; `ids` are the score ids of the good leads, without which there is nothing told."""
         row = 0
         scores: list[dict[str, Any] | None] = []
         faults: list[dict[str, Any]] = []
         for index, lead in enumerate(request.leads):
             if lead.fault is None and told is not None:
-                scores.append(answer_of(told.scores, told.start + row, lead.lead_id, ids[row]))
+                scores.append(to_response(told.scores, told.start + row, lead.lead_id, ids[row]))
                 row += 1
             else:
                 scores.append(None)
                 faults.append({"index": index, **problem_of(422, lead.fault or "")})
         as_of = request.as_of.isoformat().replace("+00:00", "Z")
-        rest = to_json({"as_of": as_of, "scores": scores, "errors": faults, "warnings": request.warnings})
+        rest = to_json(
+            {"as_of": as_of, "scores": scores, "errors": faults, "warnings": request.warnings}
+        )
         return b'{"model":' + self._model_json + b"," + rest[1:]
 
 
@@ -113,6 +121,9 @@ class ScoreIds:
 
 
 def _uuid7(count: int, chance: bytes) -> str:
-    time_part, rest = f"{count:015x}", (int.from_bytes(chance, "big") & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
+    time_part, rest = (
+        f"{count:015x}",
+        (int.from_bytes(chance, "big") & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000,
+    )
     tail = f"{rest:016x}"
     return f"{time_part[:8]}-{time_part[8:12]}-7{time_part[12:]}-{tail[:4]}-{tail[4:]}"

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from winnable.service.scoring.loaded_model import Read, Serving, Told
+from winnable.service.scoring.loaded_model import LoadedModel, ParsedRequest, ScoredRequest
 
 T = TypeVar("T")
 PATIENCE = 0.001  # seconds, about what scoring a group takes, to wait for as many requests as came together of late
@@ -21,13 +21,13 @@ MOST = 64  # leads that a group holds, so that its first request does not wait l
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    serving: Serving
-    request: Read
+    serving: LoadedModel
+    request: ParsedRequest
     reasons: bool
-    told: "asyncio.Future[Told]"
+    told: "asyncio.Future[ScoredRequest]"
 
 
-class Together:
+class MicroBatcher:
     """Scores requests of one event loop; each is answered wholly by the model that it was read for."""
 
     def __init__(self) -> None:
@@ -35,16 +35,18 @@ class Together:
         self._usual = 1  # requests that come together, as of late; one for whoever is alone, and does not wait
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="large-request")
 
-    async def score(self, serving: Serving, request: Read, *, reasons: bool) -> Told:
+    async def score(
+        self, serving: LoadedModel, request: ParsedRequest, *, reasons: bool
+    ) -> ScoredRequest:
         """The scores of a small request, which has a lead without a fault."""
         loop = asyncio.get_running_loop()
-        told: asyncio.Future[Told] = loop.create_future()
+        told: asyncio.Future[ScoredRequest] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._gather, loop, time.perf_counter() + PATIENCE)
         self._waiting.append(_Waiting(serving, request, reasons, told))
         return await told
 
-    async def aside(self, work: Callable[[], T]) -> T:
+    async def run_in_thread(self, work: Callable[[], T]) -> T:
         """The result of some longer work, done in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 

@@ -1,7 +1,7 @@
 """The champion of a tracking server elsewhere: followed by MLflow's REST API, without MLflow, and copied to this store.
 
-Asked are the alias, then, if it names another version than the copy, the place of its artefact and the files. What arrives is
-checked against its digests before it becomes the served copy. Artefacts that MLflow's server hands out itself (`mlflow-
+Asked are the alias, then, if it names another version than the copy, the place of its artifact and the files. What arrives is
+checked against its digests before it becomes the served copy. Artifacts that MLflow's server hands out itself (`mlflow-
 artifacts:`, its default) and those on this machine's own disk can be fetched so; for other places, promote on this machine with
 `winnable promote`.
 """
@@ -19,10 +19,13 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from winnable.errors import StoreError
-from winnable.learning.artifacts.artifact import DIGESTS, Artefact, read_artefact
-from winnable.learning.artifacts.deployed import champion_of, serve_version
+from winnable.learning.artifacts.artifact import DIGESTS, Artifact, read_artifact
+from winnable.learning.artifacts.deployed import champion_of, deploy
 
-MODEL, CHAMPION = "winnable", "champion"  # as `registry` calls them, which is not imported here since it imports mlflow
+MODEL, CHAMPION = (
+    "winnable",
+    "champion",
+)  # as `registry` calls them, which is not imported here since it imports mlflow
 PATIENCE = 10.0  # seconds for one answer
 LARGEST = 500_000_000  # bytes of one file
 
@@ -39,14 +42,17 @@ class RemoteChampion:
         self._headers = _sign_in(environment)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "RemoteChampion | None":
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ
+    ) -> "RemoteChampion | None":
         """The server that `MLFLOW_TRACKING_URI` names; None if that is no server."""
         uri = environment.get("MLFLOW_TRACKING_URI", "")
         return cls(uri, environment) if urlsplit(uri).scheme in {"http", "https"} else None
 
     def fetch(self, store: Path) -> None:
-        """Make the store's served copy that of the alias. `StoreError` if the server cannot be asked, `ArtefactError` if what
-        it sent is broken; the copy stays as it was then. Without a champion there, nothing changes."""
+        """Make the store's served copy that of the alias. `StoreError` if the server cannot be asked, `ArtifactError` if what
+        it sent is broken; the copy stays as it was then. Without a champion there, nothing changes.
+        """
         named = self._champion()
         if named is None or _is_served(store, named):
             return
@@ -54,32 +60,41 @@ class RemoteChampion:
         with (store / ".fetch.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # one of several workers fetches for all of them
             if not _is_served(store, named):
-                serve_version(store, named[0], self._artefact(named[0]))
+                deploy(store, named[0], self._artifact(named[0]))
 
     def _champion(self) -> tuple[int, str | None] | None:
         """The version that the alias names, and its fingerprint."""
         try:
-            told = self._json(f"{_API}registered-models/alias?{urlencode({'name': MODEL, 'alias': CHAMPION})}")["model_version"]
+            told = self._json(
+                f"{_API}registered-models/alias?{urlencode({'name': MODEL, 'alias': CHAMPION})}"
+            )["model_version"]
             tags = {tag["key"]: tag["value"] for tag in told.get("tags", [])}
             return int(told["version"]), tags.get("fingerprint")
         except _Absent:
             return None
         except (KeyError, TypeError, ValueError):
-            raise StoreError("The tracking server's answer is not that of an MLflow registry.") from None
+            raise StoreError(
+                "The tracking server's answer is not that of an MLflow registry."
+            ) from None
 
-    def _artefact(self, version: int) -> Artefact:
+    def _artifact(self, version: int) -> Artifact:
         asked = urlencode({"name": MODEL, "version": version})
-        parts = urlsplit(self._json(f"{_API}model-versions/get-download-uri?{asked}")["artifact_uri"])
+        parts = urlsplit(
+            self._json(f"{_API}model-versions/get-download-uri?{asked}")["artifact_uri"]
+        )
         if parts.scheme in {"", "file"}:
-            return _artefact_below(Path(parts.path))
+            return _artifact_below(Path(parts.path))
         if parts.scheme != "mlflow-artifacts":
-            raise StoreError(f"Artefacts at {parts.scheme}: cannot be fetched by the service. Promote it on this machine.")
+            raise StoreError(
+                f"Artifacts at {parts.scheme}: cannot be fetched by the service. Promote it on this"
+                " machine."
+            )
         with tempfile.TemporaryDirectory() as folder:
             self._download(PurePosixPath(parts.path.lstrip("/")) / "data", Path(folder))
-            return _artefact_below(Path(folder))
+            return _artifact_below(Path(folder))
 
     def _download(self, path: PurePosixPath, to: Path) -> None:
-        """All files below a path of the server's artefacts; the names come from elsewhere, so that only plain ones are taken."""
+        """All files below a path of the server's artifacts; the names come from elsewhere, so that only plain ones are taken."""
         for entry in self._json(f"{_FILES}?{urlencode({'path': str(path)})}").get("files", []):
             name = PurePosixPath(entry["path"]).name
             if name in {"", ".", ".."}:
@@ -106,7 +121,7 @@ class RemoteChampion:
         except OSError:
             raise StoreError("The tracking server does not answer.") from None
         if len(content) > LARGEST:
-            raise StoreError("A file of the artefact is too large to be one of ours.")
+            raise StoreError("A file of the artifact is too large to be one of ours.")
         return content
 
 
@@ -126,16 +141,21 @@ def _is_served(store: Path, named: tuple[int, str | None]) -> bool:
     return named[1] is None or served == named[1]
 
 
-def _artefact_below(folder: Path) -> Artefact:
+def _artifact_below(folder: Path) -> Artifact:
     found = next(folder.rglob(DIGESTS), None)
     if found is None:
         raise StoreError("The registered champion holds no model of ours.")
-    return read_artefact(found.parent)
+    return read_artifact(found.parent)
 
 
 def _sign_in(environment: Mapping[str, str]) -> dict[str, str]:
-    user, password = environment.get("MLFLOW_TRACKING_USERNAME"), environment.get("MLFLOW_TRACKING_PASSWORD")
+    user, password = (
+        environment.get("MLFLOW_TRACKING_USERNAME"),
+        environment.get("MLFLOW_TRACKING_PASSWORD"),
+    )
     if user and password:
-        return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+        return {
+            "Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        }
     token = environment.get("MLFLOW_TRACKING_TOKEN")
     return {"Authorization": f"Bearer {token}"} if token else {}

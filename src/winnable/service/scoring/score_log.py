@@ -20,7 +20,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from winnable.service.http.metrics import Metrics
-from winnable.service.scoring.loaded_model import Serving
+from winnable.service.scoring.loaded_model import LoadedModel
 from winnable.service.scoring.score_log_worker import ANSWERED, END, HEAD, MODEL, REQUEST
 
 MOST_WAITING = 16_000_000  # bytes of requests and answers that wait to be kept; more are dropped
@@ -36,7 +36,7 @@ PATIENCE = 10.0  # seconds for the last scores when the service stops
 class _Given:
     """A request with good leads, and its answer: all that rows of the store are made of."""
 
-    serving: Serving
+    serving: LoadedModel
     at: float
     body: bytes
     content: bytes
@@ -47,7 +47,7 @@ class _Given:
         return len(self.body) + len(self.content)
 
 
-class Recorder:
+class ScoreLog:
     """Keeps scores in the background. `tell` hears when keeping fails and when it works again."""
 
     def __init__(self, store: Path, metrics: Metrics, tell: Callable[..., None]) -> None:
@@ -60,13 +60,13 @@ class Recorder:
         self._deaths = 0  # how often the other process died of it
         self._came, self._went = 0, 0  # bytes; each is counted by one thread alone
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="score_log", daemon=True)
 
     def start(self) -> None:
         """Begin to keep what is given."""
         self._thread.start()
 
-    def give(self, serving: Serving, body: bytes, content: bytes, leads: int) -> None:
+    def submit(self, serving: LoadedModel, body: bytes, content: bytes, leads: int) -> None:
         """Take over a request of which so many leads were scored, and its answer. Never waits and never fails."""
         if not serving.leads_have_ids:
             return
@@ -95,7 +95,12 @@ class Recorder:
         left = sum(each.leads for each in (*self._batch, *self._waiting))
         if left:
             self._metrics.not_kept(left)
-            self._tell("scores not kept", level="error", problem="the service stopped before they were kept", scores=left)
+            self._tell(
+                "scores not kept",
+                level="error",
+                problem="the service stopped before they were kept",
+                scores=left,
+            )
 
     def _kept_some(self) -> bool:
         """Keep what has waited longest; False if there is nothing, or it has to wait."""
@@ -105,7 +110,9 @@ class Recorder:
             self._batch.append(self._waiting.popleft())
         if not self._batch:
             return False
-        told = self._keeper.ask(self._batch) or self._keeper.ask(self._batch)  # a process that died is started anew, once
+        told = self._keeper.ask(self._batch) or self._keeper.ask(
+            self._batch
+        )  # a process that died is started anew, once
         self._deaths = self._deaths + 1 if told is None else 0
         problem = "the process that keeps them ended" if told is None else told["problem"]
         if problem is not None and self._deaths < MOST_DEATHS:
@@ -123,7 +130,12 @@ class Recorder:
             self._tell("scores kept again")
         if told["broken"]:
             self._metrics.not_kept(told["broken"])
-            self._tell("scores not kept", level="error", problem="no rows could be made of some", scores=told["broken"])
+            self._tell(
+                "scores not kept",
+                level="error",
+                problem="no rows could be made of some",
+                scores=told["broken"],
+            )
         return True
 
     def _lose(self, leads: int, why: str) -> None:
@@ -140,9 +152,15 @@ class _Keeper:
     """The process that keeps scores, started with the first batch. One batch at a time."""
 
     def __init__(self, store: Path) -> None:
-        self._command = [sys.executable, "-P", "-m", "winnable.service.scoring.score_log_worker", str(store)]
+        self._command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "winnable.service.scoring.score_log_worker",
+            str(store),
+        ]
         self._process: subprocess.Popen[bytes] | None = None
-        self._known: Serving | None = None
+        self._known: LoadedModel | None = None
         self._ended = False
         self._changing = threading.Lock()  # no process may be started while the last one is ended
 
@@ -178,7 +196,10 @@ class _Keeper:
                 raise OSError
             if self._process is None:
                 self._process = subprocess.Popen(
-                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
                 )
             return self._process
 
@@ -189,11 +210,15 @@ class _Keeper:
                 self._known = each.serving
                 predictor = each.serving.predictor
                 told = {
-                    "definition": predictor.definition.model_dump(mode="json", exclude_defaults=True),
+                    "definition": predictor.definition.model_dump(
+                        mode="json", exclude_defaults=True
+                    ),
                     "plan": predictor.plan.to_json(),
                 }
                 parts += _frame(MODEL, to_json(told))
-            parts += _frame(REQUEST, ANSWERED.pack(each.at, each.leads, len(each.body)), each.body, each.content)
+            parts += _frame(
+                REQUEST, ANSWERED.pack(each.at, each.leads, len(each.body)), each.body, each.content
+            )
         return b"".join([*parts, *_frame(END)])
 
 

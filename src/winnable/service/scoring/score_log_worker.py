@@ -19,11 +19,11 @@ from pydantic_core import from_json, to_json
 
 from winnable.core.values import text
 from winnable.data.features.plan import FeaturePlan
-from winnable.data.feedback.lead_names import Nameplates
-from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, GivenScore
+from winnable.data.feedback.lead_names import LeadDisplayColumns
+from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, ScoreRecord
 from winnable.definition.load import definition_from
 from winnable.errors import StoreError
-from winnable.learning.scoring.score_record import given_score
+from winnable.learning.scoring.score_record import to_score_record
 from winnable.service.http.request import LeadReader, read_body, read_moment
 
 if TYPE_CHECKING:
@@ -38,10 +38,12 @@ answer is the rest."""
 
 MODEL, REQUEST, END = b"M", b"R", b"E"
 PARTS = 8  # into which a batch is split that the database does not take as a whole
-MOST_FORMS = 64  # different sets of columns of leads, beyond which what is known of them is forgotten
+MOST_FORMS = (
+    64  # different sets of columns of leads, beyond which what is known of them is forgotten
+)
 
 
-class Model:
+class ScoredModel:
     """What has to be known of a model to make rows of its answers: how it reads leads, and which columns name them."""
 
     def __init__(self, told: Mapping[str, Any]) -> None:
@@ -50,19 +52,27 @@ class Model:
         plan = FeaturePlan.from_json(told["plan"])
         self._fields = [field.name for field in plan.fields]
         self._reader = LeadReader(plan, self._id, frozenset())
-        self._plates: dict[tuple[str, ...], Nameplates] = {}
+        self._plates: dict[tuple[str, ...], LeadDisplayColumns] = {}
 
-    def scores(self, at: float, body: bytes, content: bytes) -> Iterator[GivenScore]:
+    def scores(self, at: float, body: bytes, content: bytes) -> Iterator[ScoreRecord]:
         """The rows of a request that was answered; leads without an id of their own have none."""
         answer = from_json(content)
         given_at, as_of = datetime.fromtimestamp(at, UTC), read_moment(answer["as_of"])
         assert as_of is not None, "every answer says its moment"
-        for index, (given, told) in enumerate(zip(read_body(body).leads, answer["scores"], strict=True)):
-            if told is None or text(given.get(self._id)) is None or len(told["lead_id"]) > LONGEST_ID:
+        for index, (given, told) in enumerate(
+            zip(read_body(body).leads, answer["scores"], strict=True)
+        ):
+            if (
+                told is None
+                or text(given.get(self._id)) is None
+                or len(told["lead_id"]) > LONGEST_ID
+            ):
                 continue  # the answer calls it by its place in the request, which is nobody's name
             lead = self._reader.lead(given, index, as_of)
-            past = sorted((each for each in lead.activities if each.at < as_of), key=lambda each: each.at)
-            yield given_score(
+            past = sorted(
+                (each for each in lead.activities if each.at < as_of), key=lambda each: each.at
+            )
+            yield to_score_record(
                 told,
                 mode=answer["model"]["mode"],
                 version=answer["model"]["version"],
@@ -71,26 +81,28 @@ class Model:
                 plate=self._plates_of(tuple(given)).of(lead.values),
                 fields=self._fields,
                 values=lead.values,
-                activities=tuple({"kind": each.kind, "at": each.at} for each in past[-ACTIVITIES_KEPT:]),
+                activities=tuple(
+                    {"kind": each.kind, "at": each.at} for each in past[-ACTIVITIES_KEPT:]
+                ),
             )
 
-    def _plates_of(self, columns: tuple[str, ...]) -> Nameplates:
+    def _plates_of(self, columns: tuple[str, ...]) -> LeadDisplayColumns:
         """The columns that name leads, among those of a lead; most leads have the same."""
         if columns not in self._plates:
             if len(self._plates) >= MOST_FORMS:
                 self._plates.clear()
-            self._plates[columns] = Nameplates.among(self._definition, columns)
+            self._plates[columns] = LeadDisplayColumns.among(self._definition, columns)
         return self._plates[columns]
 
 
-class Keeper:
+class ScoreLogWriter:
     """Keeps batches in a store. The database is opened with the first one, and anew after it refused one."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
         self._feedback: FeedbackStore | None = None
 
-    def keep(self, scores: list[GivenScore]) -> tuple[int, str | None]:
+    def keep(self, scores: list[ScoreRecord]) -> tuple[int, str | None]:
         """How many were kept, and why none was. Those that are kept already stay as they are.
 
         A row that the database does not take costs the others nothing: what fails together is tried in parts. If all
@@ -102,7 +114,7 @@ class Keeper:
         kept = self._keep_in_parts(scores)
         return kept, None if kept else problem
 
-    def _keep_in_parts(self, scores: list[GivenScore]) -> int:
+    def _keep_in_parts(self, scores: list[ScoreRecord]) -> int:
         """How many are kept of those that are refused together: none if each part is refused, too."""
         parts = [scores[start::PARTS] for start in range(min(PARTS, len(scores)))]
         failed = [part for part in parts if len(parts) > 1 and self._remember(part) is not None]
@@ -110,7 +122,7 @@ class Keeper:
             return 0
         return len(scores) - sum(len(part) - self._keep_in_parts(part) for part in failed)
 
-    def _remember(self, scores: list[GivenScore]) -> str | None:
+    def _remember(self, scores: list[ScoreRecord]) -> str | None:
         """Keep all of them, or none and say why."""
         from winnable.data.feedback.store.store import FeedbackStore
 
@@ -126,17 +138,17 @@ class Keeper:
             return str(error) if isinstance(error, StoreError) else type(error).__name__
 
 
-def work(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
+def run(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
     """Keep what comes until nothing more does."""
-    keeper = Keeper(store)
-    model: Model | None = None
-    scores: list[GivenScore] = []
+    keeper = ScoreLogWriter(store)
+    model: ScoredModel | None = None
+    scores: list[ScoreRecord] = []
     broken = 0
     while head := frames.read(HEAD.size):
         kind, size = HEAD.unpack(head)
         payload = frames.read(size)
         if kind == MODEL:
-            model = Model(from_json(payload))
+            model = ScoredModel(from_json(payload))
         elif kind == REQUEST:
             assert model is not None, "a model comes before its answers"
             at, leads, length = ANSWERED.unpack_from(payload)
@@ -148,7 +160,9 @@ def work(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
         else:
             kept, problem = keeper.keep(scores)
             refused = len(scores) - kept if problem is None else 0
-            answers.write(to_json({"kept": kept, "broken": broken + refused, "problem": problem}) + b"\n")
+            answers.write(
+                to_json({"kept": kept, "broken": broken + refused, "problem": problem}) + b"\n"
+            )
             answers.flush()
             scores, broken = [], 0
 
@@ -157,4 +171,4 @@ if __name__ == "__main__":
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     os.nice(10)  # whoever waits for an answer comes first
-    work(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)
+    run(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from winnable.data.feedback.store.records import GivenScore
+from winnable.data.feedback.store.records import ScoreRecord
 from winnable.service.web.lead_view import day, of_100
 
 
@@ -24,7 +24,7 @@ class Chart:
     says: str
 
 
-def chart(scores: Sequence[GivenScore]) -> Chart | None:
+def chart(scores: Sequence[ScoreRecord]) -> Chart | None:
     """The drawing of a lead's scores, oldest first; None for fewer than two."""
     if len(scores) < 2:
         return None
@@ -32,7 +32,9 @@ def chart(scores: Sequence[GivenScore]) -> Chart | None:
     times = [each.as_of.timestamp() for each in scores]
     span = max(times[-1] - times[0], 1.0)
     highest = min(1.0, max(0.1, *(each.high for each in scores)))
-    step = next(each for each in (0.02, 0.05, 0.1, 0.2, 0.25) if highest / each <= 5 or each == 0.25)
+    step = next(
+        each for each in (0.02, 0.05, 0.1, 0.2, 0.25) if highest / each <= 5 or each == 0.25
+    )
     ceiling = step * -(-highest // step)
 
     def x(time: float) -> float:
@@ -44,20 +46,28 @@ def chart(scores: Sequence[GivenScore]) -> Chart | None:
     curve = [(x(time), y(each.probability)) for time, each in zip(times, scores, strict=True)]
     upper = [(x(time), y(each.high)) for time, each in zip(times, scores, strict=True)]
     lower = [(x(time), y(each.low)) for time, each in zip(times, scores, strict=True)]
-    dots = [(*place, f"{day(each.as_of)}: {of_100(each.probability)} of 100") for place, each in zip(curve, scores, strict=True)]
+    dots = [
+        (*place, f"{day(each.as_of)}: {of_100(each.probability)} of 100")
+        for place, each in zip(curve, scores, strict=True)
+    ]
     first, last = scores[0], scores[-1]
     return Chart(
         width=width,
         height=height,
         left=left,
         right=right,
-        lines=tuple((y(step * i), f"{100 * step * i:.0f}") for i in range(round(ceiling / step) + 1)),
+        lines=tuple(
+            (y(step * i), f"{100 * step * i:.0f}") for i in range(round(ceiling / step) + 1)
+        ),
         curve=_points(curve),
         band=_points(upper + lower[::-1]),
         dots=tuple(dots),
         begins=day(first.as_of),
         ends=day(last.as_of),
-        says=f"From {of_100(first.probability)} of 100 on {day(first.as_of)} to {of_100(last.probability)} on {day(last.as_of)}.",
+        says=(
+            f"From {of_100(first.probability)} of 100 on {day(first.as_of)} to"
+            f" {of_100(last.probability)} on {day(last.as_of)}."
+        ),
     )
 
 

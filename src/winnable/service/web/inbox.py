@@ -20,11 +20,11 @@ from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, LabelError, StoreError
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.keys import Keys
-from winnable.service.http.problems import Refusal
+from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.templates import asset, render
 from winnable.service.web.forms import local, read_form
-from winnable.service.web.lead_list import Asked, Values, lead_list
-from winnable.service.web.lead_page import story_view
+from winnable.service.web.lead_list import LeadListQuery, Values, lead_list
+from winnable.service.web.lead_page import lead_detail
 from winnable.service.web.lead_view import said
 from winnable.service.web.results import results
 from winnable.service.web.sessions import COOKIE, LASTS, LONGEST_NAME, Session, Sessions
@@ -33,14 +33,19 @@ Answer = TypeVar("Answer")
 TOLD = "winnable_told"  # cookie: what came of the last form, shown once
 _BUTTONS: frozenset[str] = frozenset({"accepted", "won", "lost", "junk"})
 _HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
     "referrer-policy": "same-origin",  # with none at all, browsers hide where a form comes from
 }
-_WRONG_KEY = "This key is not known here, or may not answer for sales. Look for a blank too many, or ask for a new one."
+_WRONG_KEY = (
+    "This key is not known here, or may not answer for sales. Look for a blank too many, or ask for"
+    " a new one."
+)
 
 
-class Inbox:
+class InboxPages:
     """The pages of one service. `feedback` opens its store, `current` gives the predictor in charge, `hear` keeps a label."""
 
     def __init__(
@@ -76,11 +81,19 @@ class Inbox:
         session = self._session(request)
         if session is None:
             return self._to_sign_in(request)
-        asked = Asked.of(request.query_params)
+        asked = LeadListQuery.of(request.query_params)
         predictor = self._current()
         horizon = predictor.card["horizon_days"]
-        shown = await self._read(lambda store: lead_list(store, asked, predictor.definition, horizon, session.by, self._values))
-        values = {"list": shown, "reasons": predictor.definition.feedback.every, "once": secrets.token_urlsafe(9)}
+        shown = await self._read(
+            lambda store: lead_list(
+                store, asked, predictor.definition, horizon, session.by, self._values
+            )
+        )
+        values = {
+            "list": shown,
+            "reasons": predictor.definition.feedback.every,
+            "once": secrets.token_urlsafe(9),
+        }
         return self._page(request, "inbox.html", session, "inbox", values)
 
     async def lead(self, request: Request) -> Response:
@@ -91,9 +104,15 @@ class Inbox:
         lead_id, predictor = request.path_params["lead_id"], self._current()
         story = await self._read(lambda store: store.lead(lead_id))
         if story is None:
-            raise Refusal(404, "There is no lead with this id; it may have been erased, or was never scored.")
-        view = story_view(story, predictor.definition, predictor.card["horizon_days"], session.by)
-        values = {"story": view, "reasons": predictor.definition.feedback.every, "once": secrets.token_urlsafe(9)}
+            raise HTTPProblem(
+                404, "There is no lead with this id; it may have been erased, or was never scored."
+            )
+        view = lead_detail(story, predictor.definition, predictor.card["horizon_days"], session.by)
+        values = {
+            "story": view,
+            "reasons": predictor.definition.feedback.every,
+            "once": secrets.token_urlsafe(9),
+        }
         values["back"] = local(_path_of(request.headers.get("referer", ""), request))
         return self._page(request, "lead.html", session, "lead", values)
 
@@ -104,8 +123,15 @@ class Inbox:
         name, reason = form.get("label", ""), form.get("rejected")
         if reason is not None:
             name = "rejected"
-        if not (name in _BUTTONS or (name == "rejected" and (reason in reasons or (reason is None and not reasons)))):
-            raise Refusal(422, "The form does not say which answer, or gives a reason that the definition does not list.")
+        if not (
+            name in _BUTTONS
+            or (name == "rejected" and (reason in reasons or (reason is None and not reasons)))
+        ):
+            raise HTTPProblem(
+                422,
+                "The form does not say which answer, or gives a reason that the definition does not"
+                " list.",
+            )
         given = Label(
             form.get("lead_id", ""),
             cast(LabelName, name),
@@ -125,7 +151,7 @@ class Inbox:
         lead_id, label_id = form.get("lead_id", ""), form.get("label_id", "")
         labels = await self._read(lambda store: store.labels(lead_id))
         if not any(label.label_id == label_id and label.by == session.by for label in labels):
-            raise Refusal(403, "Only who gave an answer can take it back.")
+            raise HTTPProblem(403, "Only who gave an answer can take it back.")
         given = Label(lead_id, "withdrawn", session.by, replaces=label_id, origin="inbox")
         return await self._take_down(request, given, None, form)
 
@@ -141,7 +167,15 @@ class Inbox:
         if cookie is None:
             return self._sign_in_page(request, to, by, _WRONG_KEY)
         response = RedirectResponse(to, 303, _HEADERS)
-        response.set_cookie(COOKIE, cookie, LASTS, path="/", httponly=True, samesite="lax", secure=_is_secure(request))
+        response.set_cookie(
+            COOKIE,
+            cookie,
+            LASTS,
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=_is_secure(request),
+        )
         return response
 
     async def sign_out(self, request: Request) -> Response:
@@ -156,8 +190,10 @@ class Inbox:
         try:
             content, media_type, _ = asset(f"inbox.{request.path_params['kind']}")
         except KeyError:
-            raise Refusal(404, "There is nothing at this path.") from None
-        return Response(content, 200, {"cache-control": "public, max-age=31536000, immutable"}, media_type)
+            raise HTTPProblem(404, "There is nothing at this path.") from None
+        return Response(
+            content, 200, {"cache-control": "public, max-age=31536000, immutable"}, media_type
+        )
 
     async def results(self, request: Request) -> Response:
         """Does it work?"""
@@ -181,13 +217,17 @@ class Inbox:
             raise _unusable() from None
 
     async def _form(self, request: Request) -> tuple[Session, dict[str, str]]:
-        """The fields of a form of this session. `Refusal` for any other."""
+        """The fields of a form of this session. `HTTPProblem` for any other."""
         form = await read_form(request)
         session = self._session(request)
         if session is None:
-            raise Refusal(403, "Your session has ended and nothing was kept. Sign in again.")
+            raise HTTPProblem(403, "Your session has ended and nothing was kept. Sign in again.")
         if not self._sessions.holds(session, form.get("token", "")):
-            raise Refusal(403, "The form is not from a page of your session, and nothing was kept. Load the page again.")
+            raise HTTPProblem(
+                403,
+                "The form is not from a page of your session, and nothing was kept. Load the page"
+                " again.",
+            )
         return session, form
 
     async def _read(self, ask: Callable[[FeedbackStore], Answer]) -> Answer:
@@ -196,7 +236,9 @@ class Inbox:
         except StoreError:
             raise _unusable() from None
 
-    async def _take_down(self, request: Request, given: Label, key: str | None, form: Mapping[str, str]) -> Response:
+    async def _take_down(
+        self, request: Request, given: Label, key: str | None, form: Mapping[str, str]
+    ) -> Response:
         """Keep a label and tell what came of it on the page that is shown next."""
         try:
             kept = await self._read(lambda _: self._hear(given, key))
@@ -204,23 +246,40 @@ class Inbox:
             told = {"words": f"Nothing was kept: {error}", "fault": "yes"}
         else:
             told = {"words": f"{said(kept)}: {form.get('name') or kept.lead_id}"}
-            told |= {} if kept.label == "withdrawn" else {"label_id": kept.label_id, "lead_id": kept.lead_id}
+            told |= (
+                {}
+                if kept.label == "withdrawn"
+                else {"label_id": kept.label_id, "lead_id": kept.lead_id}
+            )
         then = form.get("then", "")
-        place = f"#{then}" if then.startswith("lead-") and then.isascii() and then[5:].isalnum() else ""
+        place = (
+            f"#{then}" if then.startswith("lead-") and then.isascii() and then[5:].isalnum() else ""
+        )
         response = RedirectResponse(local(form.get("back", "/")) + place, 303, _HEADERS)
         _set_told(response, told, request)
         return response
 
-    def _page(self, request: Request, template: str, session: Session | None, here: str, values: Mapping[str, Any]) -> Response:
+    def _page(
+        self,
+        request: Request,
+        template: str,
+        session: Session | None,
+        here: str,
+        values: Mapping[str, Any],
+    ) -> Response:
         told = dict(parse_qsl(request.cookies.get(TOLD, "")))
         common = {
             "session": session,
             "token": "" if session is None else self._sessions.token(session),
             "here": here,
             "address": _path_of(str(request.url), request),
-            "message": {name: told.get(name, "") for name in ("words", "fault", "label_id", "lead_id")},
+            "message": {
+                name: told.get(name, "") for name in ("words", "fault", "label_id", "lead_id")
+            },
         }
-        response = Response(render(template, {**common, **values}), 200, _HEADERS, "text/html; charset=utf-8")
+        response = Response(
+            render(template, {**common, **values}), 200, _HEADERS, "text/html; charset=utf-8"
+        )
         if told:
             response.delete_cookie(TOLD, "/")
         return response
@@ -252,8 +311,14 @@ def _is_secure(request: Request) -> bool:
 
 def _set_told(response: Response, told: Mapping[str, str], request: Request) -> None:
     content = urlencode({name: value[:300] for name, value in told.items()}, errors="replace")
-    response.set_cookie(TOLD, content, 60, path="/", httponly=True, samesite="lax", secure=_is_secure(request))
+    response.set_cookie(
+        TOLD, content, 60, path="/", httponly=True, samesite="lax", secure=_is_secure(request)
+    )
 
 
-def _unusable() -> Refusal:
-    return Refusal(503, "The store of answers cannot be used right now. What you sent was not kept; try again in a while.")
+def _unusable() -> HTTPProblem:
+    return HTTPProblem(
+        503,
+        "The store of answers cannot be used right now. What you sent was not kept; try again in a"
+        " while.",
+    )

@@ -26,7 +26,7 @@ _TITLES: Mapping[Show, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class LeadListQuery:
     """What a reader wants to see; everything is checked here, so that nothing else can reach the store."""
 
     show: Show = "today"
@@ -36,12 +36,19 @@ class Asked:
     page: int = 1
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> "Asked":
+    def of(cls, query: Mapping[str, str]) -> "LeadListQuery":
         """What the query of an address asks for; what it cannot mean is left out."""
         show: Show = next((each for each in _TITLES if each == query.get("show")), "today")
-        words = {name: query.get(name, "").replace("\x00", "").strip()[:LONGEST_SEARCH] for name in ("q", "owner", "source")}
+        words = {
+            name: query.get(name, "").replace("\x00", "").strip()[:LONGEST_SEARCH]
+            for name in ("q", "owner", "source")
+        }
         given = query.get("page", "1")
-        page = min(max(int(given), 1), DEEPEST) if given.isascii() and given.isdigit() and len(given) < 9 else 1
+        page = (
+            min(max(int(given), 1), DEEPEST)
+            if given.isascii() and given.isdigit() and len(given) < 9
+            else 1
+        )
         return cls(show, words["q"], words["owner"], words["source"], page)
 
     @property
@@ -63,9 +70,9 @@ class Asked:
         return bool(self.search or self.owner or self.source)
 
     @property
-    def unfiltered(self) -> "Asked":
+    def unfiltered(self) -> "LeadListQuery":
         """The same list without filters."""
-        return Asked(self.show)
+        return LeadListQuery(self.show)
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ class Empty:
 class LeadList:
     """The list as the page shows it."""
 
-    asked: Asked
+    asked: LeadListQuery
     title: str
     says: str
     tabs: tuple[tuple[str, str, bool], ...]
@@ -121,7 +128,12 @@ class Values:
 
 
 def lead_list(
-    store: FeedbackStore, asked: Asked, definition: Definition, horizon_days: float | None, by: str, values: Values
+    store: FeedbackStore,
+    asked: LeadListQuery,
+    definition: Definition,
+    horizon_days: float | None,
+    by: str,
+    values: Values,
 ) -> LeadList:
     """What the store has for what was asked, as `by` sees it. `StoreError` if it cannot be read."""
     state: StateAsked = "new" if asked.show == "today" else asked.show
@@ -135,29 +147,48 @@ def lead_list(
         size=SIZE,
     )
     following = ([row.lead_id for row in found.leads] + [""])[1:]
-    leads = [lead_view(row, definition, horizon_days, by, after) for row, after in zip(found.leads, following, strict=True)]
+    leads = [
+        lead_view(row, definition, horizon_days, by, after)
+        for row, after in zip(found.leads, following, strict=True)
+    ]
     first = (found.page - 1) * SIZE + 1
     return LeadList(
         asked=asked,
         title=_TITLES[asked.show][1],
         says=_says(asked, found),
-        tabs=tuple((replace(asked, show=show, page=1).address, name, show == asked.show) for show, (name, _) in _TITLES.items()),
+        tabs=tuple(
+            (replace(asked, show=show, page=1).address, name, show == asked.show)
+            for show, (name, _) in _TITLES.items()
+        ),
         choices=_choices(values.of(store), asked),
         leads=tuple(leads),
         first=first,
         place=f"{first:,} to {first + len(leads) - 1:,} of {_total(found)}",
         earlier=replace(asked, page=found.page - 1).address if found.page > 1 else "",
-        later=replace(asked, page=found.page + 1).address if found.more and found.page < DEEPEST else "",
+        later=(
+            replace(asked, page=found.page + 1).address
+            if found.more and found.page < DEEPEST
+            else ""
+        ),
         empty=_empty(asked),
     )
 
 
-def _choices(values: tuple[list[str], list[str]], asked: Asked) -> tuple[Choice, ...]:
+def _choices(values: tuple[list[str], list[str]], asked: LeadListQuery) -> tuple[Choice, ...]:
     """The filters that have something to choose from, or are set."""
     owners, sources = values
-    told = (("owner", "Owner", "Everyone", owners, asked.owner), ("source", "Source", "Every source", sources, asked.source))
+    told = (
+        ("owner", "Owner", "Everyone", owners, asked.owner),
+        ("source", "Source", "Every source", sources, asked.source),
+    )
     return tuple(
-        Choice(name, label, everything, (*options, *((chosen,) if chosen and chosen not in options else ())), chosen)
+        Choice(
+            name,
+            label,
+            everything,
+            (*options, *((chosen,) if chosen and chosen not in options else ())),
+            chosen,
+        )
         for name, label, everything, options, chosen in told
         if options or chosen
     )
@@ -167,22 +198,35 @@ def _total(found: LeadPage) -> str:
     return f"more than {found.total:,}" if found.uncounted else f"{found.total:,}"
 
 
-def _says(asked: Asked, found: LeadPage) -> str:
+def _says(asked: LeadListQuery, found: LeadPage) -> str:
     one = found.total == 1
     if asked.show == "today":
-        return f"{_total(found)} {'lead waits' if one else 'leads wait'} for an answer, the most likely first."
+        return (
+            f"{_total(found)} {'lead waits' if one else 'leads wait'} for an answer, the most"
+            " likely first."
+        )
     return f"{_total(found)} {'lead' if one else 'leads'}, the most likely first."
 
 
-def _empty(asked: Asked) -> Empty:
+def _empty(asked: LeadListQuery) -> Empty:
     if asked.filtered:
         return Empty(
-            "No lead fits", "Try fewer words, or another owner or source.", asked.unfiltered.address, "Show all of this list"
+            "No lead fits",
+            "Try fewer words, or another owner or source.",
+            asked.unfiltered.address,
+            "Show all of this list",
         )
     if asked.show == "today":
-        all_leads = Asked("all").address
-        says = "Every lead that was handed over has its answer. New ones appear here as soon as they are scored."
+        all_leads = LeadListQuery("all").address
+        says = (
+            "Every lead that was handed over has its answer. New ones appear here as soon as they"
+            " are scored."
+        )
         return Empty("Nothing is waiting", says, all_leads, "Look at all leads")
     if asked.show == "all":
-        return Empty("No leads yet", "Leads appear here as soon as they are scored, by `winnable score` or through POST /score.")
+        return Empty(
+            "No leads yet",
+            "Leads appear here as soon as they are scored, by `winnable score` or through POST"
+            " /score.",
+        )
     return Empty("None yet", "Leads that get this answer are listed here.", "/", "To today’s leads")

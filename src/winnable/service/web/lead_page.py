@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from winnable.core.values import moment
-from winnable.data.feedback.store.records import GivenScore, Label, conflicts_of, live
-from winnable.data.feedback.store.store import LeadStory
+from winnable.data.feedback.store.records import Label, ScoreRecord, conflicts_of, live
+from winnable.data.feedback.store.store import LeadHistory
 from winnable.definition.schema import Definition
 from winnable.service.web.chart import Chart, chart
 from winnable.service.web.lead_view import DECISIONS, LeadView, day, lead_view, of_100, said, when
@@ -21,7 +21,7 @@ _MOST = 50  # scores, and activities, that are shown
 
 
 @dataclass(frozen=True)
-class Shown:
+class HistoryLine:
     """One line of what happened: what, and when, by whom, with which note."""
 
     what: str
@@ -41,7 +41,7 @@ class ScoreLine:
 
 
 @dataclass(frozen=True)
-class StoryView:
+class LeadDetail:
     """Everything that a lead's own page shows."""
 
     lead: LeadView
@@ -49,39 +49,57 @@ class StoryView:
     conflict: str
     chart: Chart | None
     scores: tuple[ScoreLine, ...]
-    labels: tuple[Shown, ...]
-    activities: tuple[Shown, ...]
+    labels: tuple[HistoryLine, ...]
+    activities: tuple[HistoryLine, ...]
     known: tuple[tuple[str, str], ...]
 
 
-def story_view(story: LeadStory, definition: Definition, horizon_days: float | None, by: str) -> StoryView:
+def lead_detail(
+    story: LeadHistory, definition: Definition, horizon_days: float | None, by: str
+) -> LeadDetail:
     """The page of a lead for whoever is signed in as `by`."""
     last = story.lead.score
     standing = {label.label_id for label in live(story.labels)}
-    return StoryView(
+    return LeadDetail(
         lead=lead_view(story.lead, definition, horizon_days, by),
-        answered_by="" if last is None else f"By model version {last.version}, from {_MODES.get(last.mode, last.mode)}.",
+        answered_by=(
+            ""
+            if last is None
+            else f"By model version {last.version}, from {_MODES.get(last.mode, last.mode)}."
+        ),
         conflict=_conflict(story),
         chart=chart(story.scores[-_MOST:]),
         scores=tuple(_line(score) for score in story.scores[: -_MOST - 1 : -1]),
-        labels=tuple(_shown(label, standing) for label in reversed(story.labels) if label.label != "withdrawn"),
+        labels=tuple(
+            _shown(label, standing)
+            for label in reversed(story.labels)
+            if label.label != "withdrawn"
+        ),
         activities=() if last is None else tuple(_activities(last.activities)),
-        known=() if last is None else tuple((name, _value(value)) for name, value in last.values.items() if value is not None),
+        known=(
+            ()
+            if last is None
+            else tuple(
+                (name, _value(value)) for name, value in last.values.items() if value is not None
+            )
+        ),
     )
 
 
-def _line(score: GivenScore) -> ScoreLine:
+def _line(score: ScoreRecord) -> ScoreLine:
     interval = f"{of_100(score.low)} to {of_100(score.high)}"
     decision = DECISIONS.get(score.decision, score.decision)
     return ScoreLine(day(score.as_of), of_100(score.probability), interval, decision, score.version)
 
 
-def _shown(label: Label, standing: Iterable[str]) -> Shown:
+def _shown(label: Label, standing: Iterable[str]) -> HistoryLine:
     note = f": “{label.note}”" if label.note else ""
-    return Shown(said(label), f"{label.by}, {when(label.moment)}{note}", label.label_id not in standing)
+    return HistoryLine(
+        said(label), f"{label.by}, {when(label.moment)}{note}", label.label_id not in standing
+    )
 
 
-def _conflict(story: LeadStory) -> str:
+def _conflict(story: LeadHistory) -> str:
     """Whether people disagree on this lead, in a sentence; "" if they do not."""
     found = next(conflicts_of(story.lead.lead_id, story.labels), None)
     if found is None:
@@ -90,11 +108,13 @@ def _conflict(story: LeadStory) -> str:
     return f"You do not all agree on this lead ({told}). Every answer is kept; talk to each other."
 
 
-def _activities(known: Sequence[Mapping[str, Any]]) -> Iterator[Shown]:
+def _activities(known: Sequence[Mapping[str, Any]]) -> Iterator[HistoryLine]:
     for each in reversed(known[-_MOST:]):
         at = each.get("at")
         told = at if isinstance(at, datetime) else moment(str(at or ""))
-        yield Shown(str(each.get("kind", "")), when(told.replace(tzinfo=told.tzinfo or UTC)) if told else "")
+        yield HistoryLine(
+            str(each.get("kind", "")), when(told.replace(tzinfo=told.tzinfo or UTC)) if told else ""
+        )
 
 
 def _value(value: object) -> str:

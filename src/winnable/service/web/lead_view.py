@@ -10,11 +10,18 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 
-from winnable.data.feedback.store.records import GivenScore, Label
+from winnable.data.feedback.store.records import Label, ScoreRecord
 from winnable.data.feedback.store.store import LeadRow
 from winnable.definition.schema import Definition
 
-SAID = {"accepted": "Accepted", "rejected": "Rejected", "won": "Won", "lost": "Lost", "junk": "Junk", "withdrawn": "Taken back"}
+SAID = {
+    "accepted": "Accepted",
+    "rejected": "Rejected",
+    "won": "Won",
+    "lost": "Lost",
+    "junk": "Junk",
+    "withdrawn": "Taken back",
+}
 DECISIONS = {
     "pass": "hand over",
     "nurture": "keep in touch",
@@ -22,7 +29,13 @@ DECISIONS = {
     "discard": "let go",
     "closed": "closed",
 }
-_WORDS = ((0.85, "very likely"), (0.5, "likely"), (0.25, "possible"), (0.1, "unlikely"), (0.0, "very unlikely"))
+_WORDS = (
+    (0.85, "very likely"),
+    (0.5, "likely"),
+    (0.25, "possible"),
+    (0.1, "unlikely"),
+    (0.0, "very unlikely"),
+)
 _ABOUT = {
     *("company", "account", "accountname", "organization", "organisation", "companyname", "firm"),
     *("title", "jobtitle", "position", "role", "function"),
@@ -76,7 +89,9 @@ class LeadView:
         return self.lowers[:_SHOWN]
 
 
-def lead_view(row: LeadRow, definition: Definition, horizon_days: float | None, by: str, following: str = "") -> LeadView:
+def lead_view(
+    row: LeadRow, definition: Definition, horizon_days: float | None, by: str, following: str = ""
+) -> LeadView:
     """A row of the store for whoever is signed in as `by`; `following` is the id of the next lead on the page."""
     score = row.score
     reasons = () if score is None else score.reasons
@@ -126,23 +141,33 @@ def in_a_word(probability: float) -> str:
     return next(word for least, word in _WORDS if probability >= least)
 
 
-def between(score: GivenScore, horizon_days: float | None) -> str:
+def between(score: ScoreRecord, horizon_days: float | None) -> str:
     """The interval in plain words."""
     soon = "" if horizon_days is None else f" within {horizon_days:g} days"
     return f"{of_100(score.low)} to {of_100(score.high)} of 100 leads like this are won{soon}"
 
 
-def about(score: GivenScore, lead_id: str) -> tuple[str, ...]:
+def about(score: ScoreRecord, lead_id: str) -> tuple[str, ...]:
     """Who the lead is, in a few words: title and company where the model was told them, source, owner, id."""
-    told = [str(value) for name, value in score.values.items() if value is not None and _plain(name) in _ABOUT]
-    told += [score.source or "", (score.owner and f"with {score.owner}") or "", lead_id if score.name else ""]
+    told = [
+        str(value)
+        for name, value in score.values.items()
+        if value is not None and _plain(name) in _ABOUT
+    ]
+    told += [
+        score.source or "",
+        (score.owner and f"with {score.owner}") or "",
+        lead_id if score.name else "",
+    ]
     name = (score.name or "").casefold()
     return tuple(dict.fromkeys(each for each in told if each and each.casefold() not in name))
 
 
 def tone(definition: Definition, grade: str) -> str:
     """Hot, warm, cool or cold for a grade in the company's own words."""
-    named = {definition.grades.labels.get(name, name): name for name in ("hot", "warm", "cool", "cold")}
+    named = {
+        definition.grades.labels.get(name, name): name for name in ("hot", "warm", "cool", "cold")
+    }
     return named.get(grade, "cold")
 
 
@@ -167,7 +192,11 @@ def _answer(label: Label | None, by: str) -> Answer | None:
     if label is None:
         return None
     who = "you" if label.by == by else label.by
-    return Answer(f"{said(label)}. By {who}, {when(label.moment)}", label.lead_id, label.label_id if label.by == by else None)
+    return Answer(
+        f"{said(label)}. By {who}, {when(label.moment)}",
+        label.lead_id,
+        label.label_id if label.by == by else None,
+    )
 
 
 def _trend(row: LeadRow) -> tuple[str, str]:

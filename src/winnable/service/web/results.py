@@ -15,7 +15,14 @@ from winnable.core.columns import FloatArray
 from winnable.core.values import moment
 from winnable.data.analysis.funnel import wilson
 from winnable.data.features.online import Activity
-from winnable.data.feedback.store.outcomes import Cohort, Decided, Lot, cohorts, decided, lot
+from winnable.data.feedback.store.outcomes import (
+    Cohort,
+    Decided,
+    RandomSampleOutcomes,
+    cohorts,
+    decided,
+    random_sample_outcomes,
+)
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.definition.decide.scorecard import score_points
 from winnable.learning.scoring.predictor import Predictor
@@ -29,7 +36,7 @@ _GRADES = ("hot", "warm", "cool", "cold")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DecidedOutcome:
     """Some leads and what became of them: `of_100` of those with an outcome were won, `said_of_100` was promised for all."""
 
     leads: int
@@ -46,7 +53,7 @@ class GradeLine:
 
     grade: str
     tone: str
-    outcome: Outcome
+    outcome: DecidedOutcome
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class MonthLine:
     """A month: one outcome a grade, in the order of the grades; None where there was no such lead."""
 
     month: str
-    outcomes: tuple[Outcome | None, ...]
+    outcomes: tuple[DecidedOutcome | None, ...]
 
 
 @dataclass(frozen=True)
@@ -72,13 +79,13 @@ class Results:
     """Everything that the page shows."""
 
     leads: int
-    total: Outcome
+    total: DecidedOutcome
     grades: tuple[GradeLine, ...]
     months: tuple[MonthLine, ...]
     compared: int
     compared_won: int
     reached: tuple[Reached, ...]
-    lot: Outcome
+    random_sample_outcomes: DecidedOutcome
     judged: tuple[tuple[str, str, str, str], ...]
     judged_on: str
     feedback: tuple[str, ...]
@@ -99,12 +106,16 @@ def results(store: FeedbackStore, predictor: Predictor) -> Results:
     return Results(
         leads=sum(each.leads for each in found),
         total=_outcome(found),
-        grades=tuple(GradeLine(name, tone(predictor.definition, name), _outcome(some)) for name, some in lines if some),
+        grades=tuple(
+            GradeLine(name, tone(predictor.definition, name), _outcome(some))
+            for name, some in lines
+            if some
+        ),
         months=tuple(_month(month, lines) for month in reversed(months)),
         compared=len(outcomes),
         compared_won=sum(each.won for each in outcomes),
         reached=_reached(outcomes, _rules(predictor, outcomes)) if enough else (),
-        lot=_outcome([lot(store)]),
+        random_sample_outcomes=_outcome([random_sample_outcomes(store)]),
         judged=_judged(card["measured"]),
         judged_on=str(card["judged_on"] or ""),
         feedback=tuple(_feedback(card.get("feedback"))),
@@ -113,11 +124,11 @@ def results(store: FeedbackStore, predictor: Predictor) -> Results:
     )
 
 
-def _outcome(some: Sequence[Cohort | Lot]) -> Outcome:
+def _outcome(some: Sequence[Cohort | RandomSampleOutcomes]) -> DecidedOutcome:
     leads, won = sum(each.leads for each in some), sum(each.won for each in some)
     known = won + sum(each.lost for each in some)
     low, high = wilson(won, known)
-    return Outcome(
+    return DecidedOutcome(
         leads=leads,
         won=won,
         known=known,
@@ -136,8 +147,10 @@ def _month(month: str, lines: Sequence[tuple[str, Sequence[Cohort]]]) -> MonthLi
 def _rules(predictor: Predictor, leads: Sequence[Decided]) -> FloatArray:
     """The points of the definition for leads as they were at their first score, as log-odds, shape (n,)."""
     activities = [[_activity(each) for each in lead.activities] for lead in leads]
-    facts = predictor.facts([lead.values for lead in leads], activities, [lead.as_of for lead in leads])
-    return score_points(predictor.definition, facts).logit
+    features = predictor.features(
+        [lead.values for lead in leads], activities, [lead.as_of for lead in leads]
+    )
+    return score_points(predictor.definition, features).logit
 
 
 def _activity(kept: Mapping[str, Any]) -> Activity:
@@ -156,7 +169,12 @@ def _reached(leads: Sequence[Decided], rules: FloatArray) -> tuple[Reached, ...]
     for share in _SHARES:
         best = max(1, round(share * len(leads)))
         told.append(
-            Reached(f"{100 * share:g} %", int(by_model[:best].sum()), int(by_rules[:best].sum()), float(won.mean() * best))
+            Reached(
+                f"{100 * share:g} %",
+                int(by_model[:best].sum()),
+                int(by_rules[:best].sum()),
+                float(won.mean() * best),
+            )
         )
     return tuple(told)
 
@@ -170,16 +188,24 @@ def _feedback(heard: Mapping[str, Any] | None) -> Iterator[str]:
         changed = f"{heard['rows_changed']:,} training rows, {heard['rows_won']:,} of them won"
         yield f"Leads that you marked as won or lost before the CRM said so changed {changed}."
     if heard["contradictions"]:
-        yield f"{heard['contradictions']:,} leads have contradicting outcomes; the CRM counts where it knows one."
+        yield (
+            f"{heard['contradictions']:,} leads have contradicting outcomes; the CRM counts where"
+            " it knows one."
+        )
     accepted, rejected = (heard["opinions"][name] for name in ("accepted_won", "rejected_won"))
     if accepted["trials"] and rejected["trials"]:
         told = [f"{each['hits']:,} of {each['trials']:,}" for each in (accepted, rejected)]
-        yield f"Of leads that you accepted {told[0]} were won, of those that you rejected {told[1]}."
+        yield (
+            f"Of leads that you accepted {told[0]} were won, of those that you rejected {told[1]}."
+        )
     by_lot = heard["by_lot"]
     if by_lot["won"]["trials"]:
         won = by_lot["won"]
         between = f"{100 * won['low']:.0f} to {100 * won['high']:.0f} of 100"
-        yield f"Of leads below the gate that were worked by lot {won['hits']:,} of {won['trials']:,} were won: {between}."
+        yield (
+            f"Of leads below the gate that were worked by lot {won['hits']:,} of {won['trials']:,}"
+            f" were won: {between}."
+        )
 
 
 def _judged(measured: Mapping[str, Mapping[str, float]]) -> tuple[tuple[str, str, str, str], ...]:
@@ -191,6 +217,11 @@ def _judged(measured: Mapping[str, Mapping[str, float]]) -> tuple[tuple[str, str
             auc = "–" if each.get("auc") is None else f"{100 * each['auc']:.0f} of 100"
             ratio = each.get("predicted_to_observed")
             told.append(
-                (label, f"{round(100 * each['skill']) or 0} %".replace("-", "−"), auc, "–" if ratio is None else f"{ratio:.2f}")
+                (
+                    label,
+                    f"{round(100 * each['skill']) or 0} %".replace("-", "−"),
+                    auc,
+                    "–" if ratio is None else f"{ratio:.2f}",
+                )
             )
     return tuple(told)

@@ -61,7 +61,10 @@ class Sessions:
             expected = self._written(session).encode()
         except (ValueError, TypeError, RecursionError):
             return None
-        if not hmac.compare_digest(expected, f"{content}.{signature}".encode()) or session.until < time.time():
+        if (
+            not hmac.compare_digest(expected, f"{content}.{signature}".encode())
+            or session.until < time.time()
+        ):
             return None
         if not session.key:
             return None if self._keys.any() else session
@@ -74,11 +77,15 @@ class Sessions:
 
     def holds(self, session: Session, token: str) -> bool:
         """Whether a form came from a page of this session."""
-        return hmac.compare_digest(self.token(session).encode(), token.encode("utf-8", "surrogatepass"))
+        return hmac.compare_digest(
+            self.token(session).encode(), token.encode("utf-8", "surrogatepass")
+        )
 
     def _written(self, session: Session) -> str:
         key = self._keys.named(session.key)
-        told = json.dumps({"key": session.key, "by": session.by, "nonce": session.nonce, "until": session.until})
+        told = json.dumps(
+            {"key": session.key, "by": session.by, "nonce": session.nonce, "until": session.until}
+        )
         content = urlsafe_b64encode(told.encode()).decode()
         of_key = "" if key is None else key.sha256
         return f"{content}.{_signed(self._secret(), f'session {content} {of_key}')}"
@@ -90,7 +97,13 @@ class Sessions:
 
 
 def _signed(secret: bytes, words: str) -> str:
-    return urlsafe_b64encode(hmac.digest(secret, words.encode("utf-8", "surrogatepass"), hashlib.sha256)).decode().rstrip("=")
+    return (
+        urlsafe_b64encode(
+            hmac.digest(secret, words.encode("utf-8", "surrogatepass"), hashlib.sha256)
+        )
+        .decode()
+        .rstrip("=")
+    )
 
 
 def _read_or_make(path: Path) -> bytes:
@@ -98,7 +111,9 @@ def _read_or_make(path: Path) -> bytes:
     draft = path.with_name(f".session.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         if not path.exists():
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with os.fdopen(
+                os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+            ) as file:
                 file.write(secrets.token_bytes(32))
             try:
                 os.link(draft, path)  # fails if another worker was quicker; then theirs counts
@@ -108,7 +123,12 @@ def _read_or_make(path: Path) -> bytes:
                 draft.unlink()
         kept = path.read_bytes()
     except OSError as error:
-        raise StoreError(f"{path}: the secret that signs sessions cannot be kept ({error.strerror}).") from None
+        raise StoreError(
+            f"{path}: the secret that signs sessions cannot be kept ({error.strerror})."
+        ) from None
     if len(kept) < 32:
-        raise StoreError(f"{path}: holds no secret that could sign sessions. Remove it; everyone has to sign in again.")
+        raise StoreError(
+            f"{path}: holds no secret that could sign sessions. Remove it; everyone has to sign in"
+            " again."
+        )
     return kept

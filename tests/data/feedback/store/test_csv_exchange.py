@@ -24,7 +24,9 @@ def test_every_text_comes_back_and_none_is_a_formula(text: str) -> None:
 
 def test_what_goes_out_comes_in_unchanged_and_once(tmp_path: Path) -> None:
     feedback, other = FeedbackStore.open(tmp_path / "a"), FeedbackStore.open(tmp_path / "b")
-    wrong = feedback.add(Label("L-1", "rejected", "Kim", reason="No budget", note='said "no",\nthen hung up'))
+    wrong = feedback.add(
+        Label("L-1", "rejected", "Kim", reason="No budget", note='said "no",\nthen hung up')
+    )
     feedback.add(Label("L-1", "accepted", "Kim", replaces=wrong.label_id))
     for attack in ATTACKS[:4]:
         feedback.add(Label(attack, "won", attack, note=attack))
@@ -35,8 +37,11 @@ def test_what_goes_out_comes_in_unchanged_and_once(tmp_path: Path) -> None:
     assert not [text for row in rows for text in row if text.startswith(("=", "+", "-", "@", "\t"))]
     assert import_labels(other, tmp_path / "labels.csv").added == 6
     origin = {"api": "import"}
-    assert [(each.lead_id, each.note, each.at, each.replaces, each.label_id) for each in other.labels()] == [
-        (each.lead_id, each.note, each.at, each.replaces, each.label_id) for each in feedback.labels()
+    assert [
+        (each.lead_id, each.note, each.at, each.replaces, each.label_id) for each in other.labels()
+    ] == [
+        (each.lead_id, each.note, each.at, each.replaces, each.label_id)
+        for each in feedback.labels()
     ]
     assert {each.origin for each in other.labels()} == {origin["api"]}
     again = import_labels(other, tmp_path / "labels.csv")
@@ -52,13 +57,20 @@ def test_labels_written_by_hand_are_taken_in_once_and_faulty_rows_are_told(tmp_p
     assert (told.added, [row for row, _ in told.rejects]) == (2, [2, 3, 4, 5])
     assert [says.split(":")[0] for _, says in told.rejects[:3]] == ["label", "by", "at"]
     assert import_labels(feedback, file).known == 2
-    assert [(each.lead_id, each.label) for each in feedback.labels()] == [("L-1", "won"), ("L-6", "lost")]
+    assert [(each.lead_id, each.label) for each in feedback.labels()] == [
+        ("L-1", "won"),
+        ("L-6", "lost"),
+    ]
     assert {row.lead_id for row in feedback.leads(state="all").leads} == {"L-1", "L-6"}
 
 
 def test_a_file_that_holds_no_labels_is_refused(tmp_path: Path) -> None:
     feedback, file = FeedbackStore.open(tmp_path), tmp_path / "leads.csv"
-    for content, says in (("Lead ID,Name\n1,2\n", "lead_id"), ("lead_id,label,by,Status\n", "'Status'"), ("", "lead_id")):
+    for content, says in (
+        ("Lead ID,Name\n1,2\n", "lead_id"),
+        ("lead_id,label,by,Status\n", "'Status'"),
+        ("", "lead_id"),
+    ):
         file.write_text(content)
         with pytest.raises(DataError, match=says):
             import_labels(feedback, file)

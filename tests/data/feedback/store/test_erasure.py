@@ -18,12 +18,19 @@ SECRET = "ines.petrov@cornewick.example"
 
 def fill(feedback: FeedbackStore) -> None:
     feedback.remember([given(f"L-{i}") for i in range(1, 4)])
-    feedback.remember([given(lead, person=SECRET, name="Ines Petrov", values={"Email": SECRET}) for lead in ("=L-8", "L-9")])
+    feedback.remember(
+        [
+            given(lead, person=SECRET, name="Ines Petrov", values={"Email": SECRET})
+            for lead in ("=L-8", "L-9")
+        ]
+    )
     for lead in ("L-1", "=L-8", "L-9", "L-10"):
         feedback.add(Label(lead, "accepted", "Kim", note=f"about {lead}"))
 
 
-def test_a_person_is_forgotten_with_all_records_and_exports(feedback: FeedbackStore, tmp_path: Path) -> None:
+def test_a_person_is_forgotten_with_all_records_and_exports(
+    feedback: FeedbackStore, tmp_path: Path
+) -> None:
     fill(feedback)
     export_labels(feedback, tmp_path / "labels.csv")
     (tmp_path / "odd.csv").write_text("no id here\n1\n")
@@ -34,23 +41,39 @@ def test_a_person_is_forgotten_with_all_records_and_exports(feedback: FeedbackSt
     assert receipt.unreached == (tmp_path / "odd.csv",)
     assert len(receipt.digest) == 64
     assert {each.lead_id for each in feedback.labels()} == {"L-1", "L-10"}
-    assert {row.lead_id for row in feedback.leads(state="all").leads} == {"L-1", "L-2", "L-3", "L-10"}
+    assert {row.lead_id for row in feedback.leads(state="all").leads} == {
+        "L-1",
+        "L-2",
+        "L-3",
+        "L-10",
+    }
     assert feedback.lead("L-9") is None
     written = (tmp_path / "labels.csv").read_text()
     assert "L-9" not in written
     assert "L-10" in written
     (kept,) = receipts(feedback)
-    assert (kept.receipt_id, kept.counts, kept.digest) == (receipt.receipt_id, receipt.counts, receipt.digest)
+    assert (kept.receipt_id, kept.counts, kept.digest) == (
+        receipt.receipt_id,
+        receipt.counts,
+        receipt.digest,
+    )
     assert abs((datetime.now(UTC) - kept.at).total_seconds()) < 60
     told = json.dumps([kept.counts, kept.digest, kept.receipt_id])
     assert "L-" not in told
     assert "petrov" not in told
 
 
-def test_a_lead_leads_to_its_person_and_a_second_time_there_is_nothing_left(feedback: FeedbackStore) -> None:
+def test_a_lead_leads_to_its_person_and_a_second_time_there_is_nothing_left(
+    feedback: FeedbackStore,
+) -> None:
     fill(feedback)
     assert erase(feedback, lead_id="L-9").counts["scores"] == 2
-    assert erase(feedback, lead_id="L-10").counts == {"scores": 0, "labels": 1, "leads": 1, "export rows": 0}
+    assert erase(feedback, lead_id="L-10").counts == {
+        "scores": 0,
+        "labels": 1,
+        "leads": 1,
+        "export rows": 0,
+    }
     for again in ({"lead_id": "L-9"}, {"person": SECRET}, {}, {"lead_id": "L-1", "person": SECRET}):
         with pytest.raises(DataError):
             erase(feedback, **again)
@@ -62,4 +85,8 @@ def test_nothing_of_a_person_is_left_in_the_files_of_sqlite(tmp_path: Path) -> N
     fill(feedback)
     assert any(SECRET.encode() in file.read_bytes() for file in tmp_path.glob("labels.db*"))
     erase(feedback, person=SECRET)
-    assert not any(word in file.read_bytes() for file in tmp_path.glob("labels.db*") for word in (b"petrov", b"Petrov", b"L-9"))
+    assert not any(
+        word in file.read_bytes()
+        for file in tmp_path.glob("labels.db*")
+        for word in (b"petrov", b"Petrov", b"L-9")
+    )

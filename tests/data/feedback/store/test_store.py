@@ -18,12 +18,19 @@ def test_what_was_kept_is_read_back_as_it_was(feedback: FeedbackStore) -> None:
     scores = [given("L-1"), given("L-1", 0.5, NOW + timedelta(days=9)), given("L-2", 0.9)]
     feedback.remember(scores)
     feedback.remember(scores)
-    label = feedback.add(Label("L-1", "rejected", " Kim ", NOW, "No budget", "asked twice", "L-1-0630"))
+    label = feedback.add(
+        Label("L-1", "rejected", " Kim ", NOW, "No budget", "asked twice", "L-1-0630")
+    )
     assert (label.by, label.at, label.label_id != "") == ("Kim", NOW, True)
     story = feedback.lead("L-1")
     assert story is not None
     assert (story.scores, story.labels) == (tuple(scores[:2]), (label,))
-    assert (story.lead.state, story.lead.score, story.lead.week_ago, story.lead.label) == ("rejected", scores[1], 0.3, label)
+    assert (story.lead.state, story.lead.score, story.lead.week_ago, story.lead.label) == (
+        "rejected",
+        scores[1],
+        0.3,
+        label,
+    )
     assert feedback.lead("L-3") is None
     assert feedback.already_scored("3", NOW) == {"L-1", "L-2"}
 
@@ -34,7 +41,9 @@ def test_a_late_old_score_does_not_hide_a_newer_one(feedback: FeedbackStore) -> 
     assert [row.score and row.score.probability for row in feedback.leads().leads] == [0.5]
 
 
-def test_the_same_key_gives_the_same_label_and_another_content_is_a_conflict(feedback: FeedbackStore) -> None:
+def test_the_same_key_gives_the_same_label_and_another_content_is_a_conflict(
+    feedback: FeedbackStore,
+) -> None:
     first = feedback.add(Label("L-1", "accepted", "Kim"), "key 1")
     assert feedback.add(Label("L-1", "accepted", "Kim"), "key 1") == first
     with pytest.raises(LabelError, match="key"):
@@ -76,12 +85,16 @@ def test_labels_that_contradict_the_store_are_refused(feedback: FeedbackStore) -
     assert feedback.labels() == [other]
 
 
-def test_an_outcome_counts_before_an_opinion_and_conflicts_are_listed(feedback: FeedbackStore) -> None:
+def test_an_outcome_counts_before_an_opinion_and_conflicts_are_listed(
+    feedback: FeedbackStore,
+) -> None:
     feedback.add(Label("L-1", "won", "Kim", NOW))
     feedback.add(Label("L-1", "rejected", "Lee", NOW + timedelta(days=1)))
     feedback.add(Label("L-1", "accepted", "Kim", NOW + timedelta(days=2)))
     feedback.add(Label("L-2", "rejected", "Kim", NOW))
-    feedback.add(Label("L-2", "accepted", "Kim", NOW + timedelta(days=1)))  # changed their mind: no conflict
+    feedback.add(
+        Label("L-2", "accepted", "Kim", NOW + timedelta(days=1))
+    )  # changed their mind: no conflict
     feedback.add(Label("L-3", "won", "Kim", NOW))
     feedback.add(Label("L-3", "lost", "Lee", NOW))
     assert {row.lead_id: row.state for row in feedback.leads(state="all").leads} == {
@@ -89,18 +102,25 @@ def test_an_outcome_counts_before_an_opinion_and_conflicts_are_listed(feedback: 
         "L-2": "accepted",
         "L-3": "lost",
     }
-    found = [(each.lead_id, each.kind, [label.by for label in each.labels]) for each in feedback.conflicts()]
+    found = [
+        (each.lead_id, each.kind, [label.by for label in each.labels])
+        for each in feedback.conflicts()
+    ]
     assert found == [("L-1", "opinions", ["Lee", "Kim"]), ("L-3", "outcomes", ["Kim", "Lee"])]
 
 
 def test_leads_are_paged_searched_and_filtered(feedback: FeedbackStore) -> None:
-    feedback.remember([given(f"L-{i}", i / 100, owner=f"O{i % 3}", source=f"S{i % 2}") for i in range(60)])
+    feedback.remember(
+        [given(f"L-{i}", i / 100, owner=f"O{i % 3}", source=f"S{i % 2}") for i in range(60)]
+    )
     feedback.add(Label("L-59", "rejected", "Kim"))
     feedback.add(Label("L-58", "accepted", "Kim"))
     first, second = feedback.leads(), feedback.leads(page=2)
     assert [row.lead_id for row in first.leads[:2]] == ["L-58", "L-57"]
     assert (first.more, first.total, len(second.leads), second.more) == (True, 59, 9, False)
-    assert [row.lead_id for row in feedback.leads(search="ANNA l-5", owner="O1", source="S1").leads] == ["L-55"]
+    assert [
+        row.lead_id for row in feedback.leads(search="ANNA l-5", owner="O1", source="S1").leads
+    ] == ["L-55"]
     assert [row.lead_id for row in feedback.leads(state="rejected").leads] == ["L-59"]
     assert feedback.leads(search="%").leads == ()
     assert feedback.leads(decision="nurture").leads == ()
@@ -109,7 +129,10 @@ def test_leads_are_paged_searched_and_filtered(feedback: FeedbackStore) -> None:
 
 def test_the_database_itself_refuses_to_alter_a_label(feedback: FeedbackStore) -> None:
     feedback.add(Label("L-1", "won", "Kim"))
-    with pytest.raises(sql.exc.DBAPIError, match="append only"), feedback.engine.begin() as connection:
+    with (
+        pytest.raises(sql.exc.DBAPIError, match="append only"),
+        feedback.engine.begin() as connection,
+    ):
         connection.execute(sql.text("UPDATE labels SET label = 'lost'"))
 
 
@@ -123,7 +146,10 @@ FeedbackStore.open(Path(sys.argv[1])).add(Label(sys.argv[2], "accepted", "Kim"))
 
 
 def test_many_processes_may_be_the_first(label_place: Path) -> None:
-    started = [subprocess.Popen([sys.executable, "-c", OPENING, str(label_place), f"L-{i}"]) for i in range(4)]
+    started = [
+        subprocess.Popen([sys.executable, "-c", OPENING, str(label_place), f"L-{i}"])
+        for i in range(4)
+    ]
     assert [process.wait(60) for process in started] == [0] * 4
     assert len(FeedbackStore.open(label_place).labels()) == 4
 
@@ -137,7 +163,9 @@ def test_the_revision_that_the_tables_are_is_the_newest_migration(feedback: Feed
 
     with feedback.engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
-    if feedback.engine.dialect.name == "sqlite":  # whose expressions in an index cannot be read back
+    if (
+        feedback.engine.dialect.name == "sqlite"
+    ):  # whose expressions in an index cannot be read back
         differences = [each for each in differences if "index" not in each[0]]
     assert differences == []
 
@@ -150,8 +178,12 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         FeedbackStore.open(tmp_path)
 
 
-def test_a_database_that_cannot_be_used_is_told_without_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WINNABLE_DATABASE_URL", "postgresql://user:geheim@127.0.0.1:1/none?connect_timeout=1")
+def test_a_database_that_cannot_be_used_is_told_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "WINNABLE_DATABASE_URL", "postgresql://user:geheim@127.0.0.1:1/none?connect_timeout=1"
+    )
     with pytest.raises(StoreError) as told:
         FeedbackStore.open(tmp_path)
     assert "geheim" not in str(told.value)
@@ -201,11 +233,18 @@ for start in range(0, times, 2):
 def kill_writers(place: Path, times: int) -> tuple[list[str], list[str]]:
     """Kill so many processes, two of which add labels at once, at any moment; returns the names that were acknowledged and those
     in the store afterwards."""
-    done = subprocess.run([sys.executable, "-c", KILLING, str(place), str(times)], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLING, str(place), str(times)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     return done.stdout.split(), [label.lead_id for label in FeedbackStore.open(place).labels()]
 
 
-def test_no_acknowledged_label_is_lost_and_none_doubled_when_writers_are_killed(label_place: Path) -> None:
+def test_no_acknowledged_label_is_lost_and_none_doubled_when_writers_are_killed(
+    label_place: Path,
+) -> None:
     acknowledged, kept = kill_writers(label_place, 30)
     assert len(acknowledged) >= 30
     assert set(acknowledged) <= set(kept)

@@ -37,13 +37,20 @@ def read(path: Path, content: bytes | str) -> TextTable:
 
 
 def rows_of(table: TextTable) -> list[tuple[str | None, ...]]:
-    return [tuple(None if pd.isna(value) else value for value in row) for row in table.data.itertuples(index=False, name=None)]
+    return [
+        tuple(None if pd.isna(value) else value for value in row)
+        for row in table.data.itertuples(index=False, name=None)
+    ]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_every_encoding_separator_and_line_end(tmp_path: Path, encoding: str, separator: str, newline: str) -> None:
+def test_every_encoding_separator_and_line_end(
+    tmp_path: Path, encoding: str, separator: str, newline: str
+) -> None:
     table = read(tmp_path / "leads.csv", written(separator).replace("\n", newline).encode(encoding))
     assert list(table.data.columns) == ["Name", "City"]
     assert rows_of(table) == [(name, city.replace("\n", newline)) for name, city in ROWS]
@@ -69,12 +76,16 @@ def test_the_first_line_may_name_the_separator(tmp_path: Path) -> None:
 
 
 def test_blanks_at_the_ends_and_words_for_nothing(tmp_path: Path) -> None:
-    table = read(tmp_path / "leads.csv", "\ufeff Name ,City\t,  Score\n Ann ,Select, 7 \nn/a, Rome\u00a0,-\n")
+    table = read(
+        tmp_path / "leads.csv", "\ufeff Name ,City\t,  Score\n Ann ,Select, 7 \nn/a, Rome\u00a0,-\n"
+    )
     assert list(table.data.columns) == ["Name", "City", "Score"]
     assert rows_of(table) == [("Ann", None, "7"), (None, "Rome", None)]
 
 
-def test_ragged_rows_are_set_aside_with_number_and_reason_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
+def test_ragged_rows_are_set_aside_with_number_and_reason_and_the_others_keep_their_numbers(
+    tmp_path: Path,
+) -> None:
     table = read(tmp_path / "leads.csv", 'a,b,c\n1,2,3\n1,2\n4,"x\ny",6\n\n7,8,9,10\n11,12,13\n')
     assert table.data.index.tolist() == [0, 2, 4]
     assert table.broken == {
@@ -98,12 +109,18 @@ def test_a_quotation_mark_that_is_not_closed_is_suspected(tmp_path: Path) -> Non
 
 def test_no_row_fits_the_header(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match="none of its 2 rows fits the header: the row has 3 values where the header names 2 columns"
+        DataError,
+        match=(
+            "none of its 2 rows fits the header: the row has 3 values where the header names 2"
+            " columns"
+        ),
     ):
         read(tmp_path / "leads.csv", "a,b\n1,2,3\n4,5,6\n")
 
 
-def test_names_that_stand_twice_are_numbered_and_missing_ones_called_by_their_place(tmp_path: Path) -> None:
+def test_names_that_stand_twice_are_numbered_and_missing_ones_called_by_their_place(
+    tmp_path: Path,
+) -> None:
     table = read(tmp_path / "leads.csv", "Name,Name ,,Name\n1,2,3,4\n")
     assert list(table.data.columns) == ["Name", "Name (2)", "column 3", "Name (3)"]
     assert table.doubled == {"Name"}
@@ -111,7 +128,9 @@ def test_names_that_stand_twice_are_numbered_and_missing_ones_called_by_their_pl
 
 
 def test_a_numbered_name_never_meets_a_real_one(tmp_path: Path) -> None:
-    assert list(read(tmp_path / "leads.csv", "Name (2),Name,Name,column 4,\n1,2,3,4,5\n").data.columns) == [
+    assert list(
+        read(tmp_path / "leads.csv", "Name (2),Name,Name,column 4,\n1,2,3,4,5\n").data.columns
+    ) == [
         "Name (2)",
         "Name",
         "Name (3)",
@@ -131,11 +150,16 @@ def test_one_column_is_a_table(tmp_path: Path) -> None:
     assert rows_of(read(tmp_path / "leads.csv", "Status\nWon\nLost\n")) == [("Won",), ("Lost",)]
 
 
-CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12).map(lambda cell: f"x{cell}x")
+CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12).map(
+    lambda cell: f"x{cell}x"
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(cells=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=8), separator=st.sampled_from(",;\t|"))
+@given(
+    cells=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=8),
+    separator=st.sampled_from(",;\t|"),
+)
 def test_what_a_csv_writer_wrote_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, ...]], separator: str
 ) -> None:
@@ -204,7 +228,10 @@ def parquet(path: Path) -> None:
                 "size": pa.array([3.0, 2.5, float("nan")]),
                 "won": pa.array([True, False, None]),
                 "day": pa.array([dt.date(2024, 3, 1), None, None]),
-                "at": pa.array([dt.datetime(2024, 3, 1, 9, tzinfo=dt.UTC)] * 3, pa.timestamp("ns", "Europe/Berlin")),
+                "at": pa.array(
+                    [dt.datetime(2024, 3, 1, 9, tzinfo=dt.UTC)] * 3,
+                    pa.timestamp("ns", "Europe/Berlin"),
+                ),
                 "word": pa.array([" a ", "Select", "a"]).dictionary_encode(),
                 "price": pa.array([Decimal("10.50"), None, None]),
                 "tags": pa.array([["x", "y"], [], None]),
@@ -217,7 +244,16 @@ def parquet(path: Path) -> None:
 def test_parquet_is_text_as_if_it_had_been_a_csv(tmp_path: Path) -> None:
     parquet(tmp_path / "leads.parquet")
     assert rows_of(read_source(str(tmp_path / "leads.parquet"), "leads")) == [
-        ("1", "3", "true", "2024-03-01", "2024-03-01 10:00:00.000000+0100", "a", "10.50", '["x", "y"]'),
+        (
+            "1",
+            "3",
+            "true",
+            "2024-03-01",
+            "2024-03-01 10:00:00.000000+0100",
+            "a",
+            "10.50",
+            '["x", "y"]',
+        ),
         ("2", "2.5", "false", None, "2024-03-01 10:00:00.000000+0100", None, None, "[]"),
         (None, None, None, None, "2024-03-01 10:00:00.000000+0100", "a", None, None),
     ]
@@ -253,7 +289,9 @@ def test_a_folder_of_parquet_with_changing_types_is_one_table(tmp_path: Path) ->
 
 def test_a_folder_without_tables_and_one_with_two_kinds(tmp_path: Path) -> None:
     (tmp_path / "notes.docx").write_text("")
-    with pytest.raises(DataError, match=r"no CSV or Parquet file directly in it \(it has: notes.docx\)"):
+    with pytest.raises(
+        DataError, match=r"no CSV or Parquet file directly in it \(it has: notes.docx\)"
+    ):
         read_source(str(tmp_path), "leads")
     (tmp_path / "a.csv").write_text("a\n1\n")
     parquet(tmp_path / "b.parquet")
@@ -280,8 +318,22 @@ def fill(engine: sql.Engine, name: str = "leads", schema: str | None = None) -> 
         connection.execute(
             table.insert(),
             [
-                {"Lead ID": 2, "created": made, "won": True, "size": 3.0, "price": Decimal("10.50"), "city": " Köln "},
-                {"Lead ID": 1, "created": None, "won": False, "size": 2.5, "price": None, "city": "Select"},
+                {
+                    "Lead ID": 2,
+                    "created": made,
+                    "won": True,
+                    "size": 3.0,
+                    "price": Decimal("10.50"),
+                    "city": " Köln ",
+                },
+                {
+                    "Lead ID": 1,
+                    "created": None,
+                    "won": False,
+                    "size": 2.5,
+                    "price": None,
+                    "city": "Select",
+                },
             ],
         )
 
@@ -314,7 +366,9 @@ def test_a_table_in_a_schema_and_a_view(postgres: str) -> None:
         connection.execute(sql.text("create schema if not exists sales"))
     fill(engine, "Old Leads", "sales")
     with engine.begin() as connection:
-        connection.execute(sql.text('create or replace view wins as select * from sales."Old Leads" where won'))
+        connection.execute(
+            sql.text('create or replace view wins as select * from sales."Old Leads" where won')
+        )
     engine.dispose()
     check_filled(read_source(f"{postgres}#sales.Old Leads", "leads"))
     assert read_source(f"{postgres}#wins", "leads").data["Lead ID"].tolist() == ["2"]

@@ -5,34 +5,34 @@ import json
 import numpy as np
 import pytest
 
-from winnable.core.columns import Facts, Numbers, Words
+from winnable.core.columns import CategoricalColumn, FeatureTable, NumericColumn
 from winnable.learning.model.experts.encoding import MISSING, RARE, Encoding, learn_encoding
 
 SIZE = 40
 
 
-def facts() -> Facts:
+def features() -> FeatureTable:
     cities = ["Ulm", "Bonn"] * 15 + ["Kiel"] + [None] * 9
-    return Facts(
+    return FeatureTable(
         SIZE,
         {
-            "visits": Numbers(np.arange(SIZE, dtype=float)),
-            "spent": Numbers(np.where(np.arange(SIZE) % 4 == 0, np.nan, 2.5)),
-            "constant number": Numbers(np.ones(SIZE)),
-            "empty number": Numbers(np.full(SIZE, np.nan)),
-            "infinite": Numbers(np.where(np.arange(SIZE) % 2 == 0, np.inf, 1.0)),
-            "city": Words.of(cities),
-            "constant word": Words.of(["same"] * SIZE),
-            "empty word": Words.of([None] * SIZE),
-            "id": Words.of([f"L{i}" for i in range(SIZE)]),
-            "only gaps": Words.of(["yes" if i % 3 else None for i in range(SIZE)]),
+            "visits": NumericColumn(np.arange(SIZE, dtype=float)),
+            "spent": NumericColumn(np.where(np.arange(SIZE) % 4 == 0, np.nan, 2.5)),
+            "constant number": NumericColumn(np.ones(SIZE)),
+            "empty number": NumericColumn(np.full(SIZE, np.nan)),
+            "infinite": NumericColumn(np.where(np.arange(SIZE) % 2 == 0, np.inf, 1.0)),
+            "city": CategoricalColumn.of(cities),
+            "constant word": CategoricalColumn.of(["same"] * SIZE),
+            "empty word": CategoricalColumn.of([None] * SIZE),
+            "id": CategoricalColumn.of([f"L{i}" for i in range(SIZE)]),
+            "only gaps": CategoricalColumn.of(["yes" if i % 3 else None for i in range(SIZE)]),
         },
     )
 
 
 @pytest.fixture
 def encoding() -> Encoding:
-    return Encoding(json.loads(json.dumps(learn_encoding(facts()))))
+    return Encoding(json.loads(json.dumps(learn_encoding(features()))))
 
 
 def test_columns_that_cannot_tell_are_left_out(encoding: Encoding) -> None:
@@ -40,7 +40,7 @@ def test_columns_that_cannot_tell_are_left_out(encoding: Encoding) -> None:
 
 
 def test_words_get_codes_and_the_rest_is_rare_or_missing(encoding: Encoding) -> None:
-    codes = encoding.encode(facts(), np.zeros(SIZE)).codes[:, 0]
+    codes = encoding.encode(features(), np.zeros(SIZE)).codes[:, 0]
     assert set(codes[:30]) == {2, 3}
     assert codes[30] == RARE
     assert (codes[31:] == MISSING).all()
@@ -48,7 +48,9 @@ def test_words_get_codes_and_the_rest_is_rare_or_missing(encoding: Encoding) -> 
 
 
 def test_unseen_words_and_absent_columns(encoding: Encoding) -> None:
-    seen = encoding.encode(Facts(2, {"city": Words.of(["Rome", "Ulm"])}), np.zeros(2))
+    seen = encoding.encode(
+        FeatureTable(2, {"city": CategoricalColumn.of(["Rome", "Ulm"])}), np.zeros(2)
+    )
     assert seen.codes[0, 0] == RARE
     assert seen.codes[1, 0] > RARE
     assert np.isnan(seen.numbers).all()
@@ -56,18 +58,24 @@ def test_unseen_words_and_absent_columns(encoding: Encoding) -> None:
 
 
 def test_words_where_numbers_were_learned_and_the_reverse(encoding: Encoding) -> None:
-    wrong = Facts(3, {"visits": Words.of(["7", "many", None]), "city": Numbers(np.array([1.0, np.nan, 2.0]))})
+    wrong = FeatureTable(
+        3,
+        {
+            "visits": CategoricalColumn.of(["7", "many", None]),
+            "city": NumericColumn(np.array([1.0, np.nan, 2.0])),
+        },
+    )
     encoded = encoding.encode(wrong, np.zeros(3))
     np.testing.assert_array_equal(encoded.numbers[:, 0], [7.0, np.nan, np.nan])
     assert encoded.codes[:, 0].tolist() == [RARE, MISSING, RARE]
 
 
 def test_infinite_is_missing(encoding: Encoding) -> None:
-    numbers = encoding.encode(facts(), np.zeros(SIZE)).numbers[:, 2]
+    numbers = encoding.encode(features(), np.zeros(SIZE)).numbers[:, 2]
     assert np.isnan(numbers[::2]).all()
     assert (numbers[1::2] == 1.0).all()
 
 
 def test_the_order_of_rows_does_not_change_what_is_learned() -> None:
-    shuffled = facts().take(np.random.default_rng(0).permutation(SIZE))
-    assert learn_encoding(shuffled) == learn_encoding(facts())
+    shuffled = features().take(np.random.default_rng(0).permutation(SIZE))
+    assert learn_encoding(shuffled) == learn_encoding(features())

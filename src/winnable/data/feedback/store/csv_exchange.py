@@ -19,9 +19,29 @@ from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, WinnableError
 
-COLUMNS = ("lead_id", "score_id", "label", "reason", "note", "by", "at", "label_id", "recorded_at", "origin", "replaces")
+COLUMNS = (
+    "lead_id",
+    "score_id",
+    "label",
+    "reason",
+    "note",
+    "by",
+    "at",
+    "label_id",
+    "recorded_at",
+    "origin",
+    "replaces",
+)
 NEEDED = ("lead_id", "label", "by")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # the apostrophe itself, so that reading is the exact reverse of writing
+_FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "'",
+)  # the apostrophe itself, so that reading is the exact reverse of writing
 _AT_ONCE = 500  # rows in one commit
 
 
@@ -70,8 +90,15 @@ def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
     lacking = [name for name in NEEDED if name not in header]
     unknown = [name for name in header if name not in COLUMNS]
     if lacking or unknown:
-        wrong = f"has no column {lacking[0]}" if lacking else f"has a column {unknown[0]!r}, which no label has"
-        raise DataError(f"{path}: {wrong}. Its columns may be {', '.join(COLUMNS)}; {', '.join(NEEDED)} are needed.")
+        wrong = (
+            f"has no column {lacking[0]}"
+            if lacking
+            else f"has a column {unknown[0]!r}, which no label has"
+        )
+        raise DataError(
+            f"{path}: {wrong}. Its columns may be {', '.join(COLUMNS)}; {', '.join(NEEDED)} are"
+            " needed."
+        )
     before = feedback.ids()
     seen: Counter[str] = Counter()
     rejects: list[tuple[int, str]] = []
@@ -80,7 +107,11 @@ def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
         try:
             label = _label(dict(zip(header, map(value_of, row), strict=True)))
         except (DataError, ValueError) as error:
-            says = str(error) if isinstance(error, DataError) else "it has more or fewer cells than the header."
+            says = (
+                str(error)
+                if isinstance(error, DataError)
+                else "it has more or fewer cells than the header."
+            )
             rejects.append((number, says))
             continue
         digest = hashlib.sha256("\x1f".join(row).encode()).hexdigest()
@@ -89,7 +120,10 @@ def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
     kept: set[str] = set()
     for start in range(0, len(labels), _AT_ONCE):
         some = labels[start : start + _AT_ONCE]
-        told = feedback.add_each([label for _, label, _ in some], [None if label.label_id else key for _, label, key in some])
+        told = feedback.add_each(
+            [label for _, label, _ in some],
+            [None if label.label_id else key for _, label, key in some],
+        )
         for (number, _, _), answer in zip(some, told, strict=True):
             if isinstance(answer, WinnableError):
                 rejects.append((number, str(answer)))
@@ -111,7 +145,9 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     try:
-        header, *rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)) or [[]]
+        header, *rows = list(
+            csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        ) or [[]]
     except csv.Error as error:
         raise DataError(f"{path}: is not a CSV file ({error}).") from None
     return [name.strip() for name in header], [row for row in rows if row]

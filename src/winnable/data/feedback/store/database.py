@@ -30,16 +30,26 @@ def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> s
     """The engine of a store's database, with its tables as they should be; `StoreError` without any password if it fails."""
     given = environment.get(DATABASE_URL)
     try:
-        url = sql.make_url(given) if given else sql.URL.create("sqlite", database=str(store.absolute() / FILE))
+        url = (
+            sql.make_url(given)
+            if given
+            else sql.URL.create("sqlite", database=str(store.absolute() / FILE))
+        )
         if url.drivername in ("postgresql", "postgres"):
             url = url.set(drivername="postgresql+psycopg")
         if not given:
             store.mkdir(parents=True, exist_ok=True)
-        engine = sql.create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite", json_serializer=_json)
+        engine = sql.create_engine(
+            url, pool_pre_ping=url.get_backend_name() != "sqlite", json_serializer=_json
+        )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-        raise StoreError(f"{DATABASE_URL}: cannot be used; expected is one like postgresql://user@host/database.") from None
+        raise StoreError(
+            f"{DATABASE_URL}: cannot be used; expected is one like postgresql://user@host/database."
+        ) from None
     except OSError as error:
-        raise StoreError(f"{store}: cannot be written ({error.strerror}). Choose another --store.") from None
+        raise StoreError(
+            f"{store}: cannot be written ({error.strerror}). Choose another --store."
+        ) from None
     shown = url.set(query={}).render_as_string(hide_password=True) if given else str(store / FILE)
     try:
         if engine.dialect.name == "sqlite":
@@ -47,7 +57,9 @@ def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> s
         _bring_up_to_date(engine, store)
     except SQLAlchemyError as error:
         engine.dispose()
-        raise StoreError(f"{shown}: the database of labels cannot be used ({cause(error)}).") from None
+        raise StoreError(
+            f"{shown}: the database of labels cannot be used ({cause(error)})."
+        ) from None
     return engine
 
 
@@ -64,7 +76,10 @@ def cause(error: SQLAlchemyError) -> str:
 @contextmanager
 def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
     """A transaction that writes: committed, and durable, when the block ends well. On SQLite it waits for its turn at once."""
-    with engine.connect().execution_options(winnable_begin="IMMEDIATE") as connection, connection.begin():
+    with (
+        engine.connect().execution_options(winnable_begin="IMMEDIATE") as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
@@ -73,7 +88,9 @@ def _make_sqlite_safe(engine: sql.Engine) -> None:
 
     @sql.event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # else Python's driver begins transactions at times of its own choosing
+        connection.isolation_level = (
+            None  # else Python's driver begins transactions at times of its own choosing
+        )
         connection.execute(f"PRAGMA busy_timeout = {BUSY * 1000}")
         _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
@@ -81,7 +98,9 @@ def _make_sqlite_safe(engine: sql.Engine) -> None:
 
     @sql.event.listens_for(engine, "begin")
     def begun(connection: sql.Connection) -> None:
-        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('winnable_begin', 'DEFERRED')}")
+        connection.exec_driver_sql(
+            f"BEGIN {connection.get_execution_options().get('winnable_begin', 'DEFERRED')}"
+        )
 
 
 def _use_wal(connection: Any) -> None:
@@ -137,9 +156,13 @@ def _migrate(connection: sql.Connection) -> None:
     from alembic.util import CommandError
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option(
+        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+    )
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
     except CommandError:
-        raise StoreError("the database of labels was written by a newer version of winnable; use that one.") from None
+        raise StoreError(
+            "the database of labels was written by a newer version of winnable; use that one."
+        ) from None

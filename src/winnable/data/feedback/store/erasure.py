@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sql
 
 from winnable.core.identity import person_key
-from winnable.data.feedback.store import tables as tables
+from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.csv_exchange import read_csv, value_of, write_csv
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, StoreError, WinnableError
@@ -28,7 +28,8 @@ _ID_COLUMNS = ("lead_id", "id")
 @dataclass(frozen=True)
 class Receipt:
     """What was removed. `counts` are rows by table, and under "export rows" those of files; `digest` is the SHA-256 of the
-    tables' rows, random ids and all, as sorted JSON. `unreached` are exports that could not be cleared."""
+    tables' rows, random ids and all, as sorted JSON. `unreached` are exports that could not be cleared.
+    """
 
     receipt_id: str
     at: datetime
@@ -37,7 +38,9 @@ class Receipt:
     unreached: tuple[Path, ...] = ()
 
 
-def erase(feedback: FeedbackStore, *, lead_id: str | None = None, person: str | None = None) -> Receipt:
+def erase(
+    feedback: FeedbackStore, *, lead_id: str | None = None, person: str | None = None
+) -> Receipt:
     """Forget the person behind a lead, or with this e-mail address, with every record they have.
 
     `DataError` if neither is named or nothing is known of them, in which case nothing is changed.
@@ -49,14 +52,32 @@ def erase(feedback: FeedbackStore, *, lead_id: str | None = None, person: str | 
         ids = _leads_of(connection, lead_id, key)
         if not ids:
             raise DataError("nothing is kept of them; nothing was changed.")
-        removed = {table.name: _removed(connection, table, ids) for table in (tables.scores, tables.labels, tables.leads)}
+        removed = {
+            table.name: _removed(connection, table, ids)
+            for table in (tables.scores, tables.labels, tables.leads)
+        }
         paths = [Path(path) for path in connection.scalars(sql.select(tables.exports.c.path))]
-        lines = sorted(json.dumps([name, row], sort_keys=True, default=str) for name, rows in removed.items() for row in rows)
+        lines = sorted(
+            json.dumps([name, row], sort_keys=True, default=str)
+            for name, rows in removed.items()
+            for row in rows
+        )
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         counts = {name: len(rows) for name, rows in removed.items()}
         cleared, unreached = _clear(paths, ids)
-        receipt = Receipt(str(uuid.uuid4()), datetime.now(UTC), {**counts, "export rows": cleared}, digest, tuple(unreached))
-        kept = {"receipt_id": receipt.receipt_id, "at": receipt.at, "counts": receipt.counts, "digest": digest}
+        receipt = Receipt(
+            str(uuid.uuid4()),
+            datetime.now(UTC),
+            {**counts, "export rows": cleared},
+            digest,
+            tuple(unreached),
+        )
+        kept = {
+            "receipt_id": receipt.receipt_id,
+            "at": receipt.at,
+            "counts": receipt.counts,
+            "digest": digest,
+        }
         connection.execute(sql.insert(tables.erasures), kept)
     _overwrite(feedback.engine)
     return receipt
@@ -76,8 +97,18 @@ def _leads_of(connection: sql.Connection, lead_id: str | None, key: str | None) 
     keys = {key} if key is not None else set()
     if lead_id is not None:
         columns = (scores.lead_id, labels.lead_id, tables.leads.c.lead_id)
-        ids = {lead_id for column in columns if connection.scalar(sql.select(column).where(column == lead_id).limit(1))}
-        keys = set(connection.scalars(sql.select(scores.person).where(scores.lead_id == lead_id, scores.person.is_not(None))))
+        ids = {
+            lead_id
+            for column in columns
+            if connection.scalar(sql.select(column).where(column == lead_id).limit(1))
+        }
+        keys = set(
+            connection.scalars(
+                sql.select(scores.person).where(
+                    scores.lead_id == lead_id, scores.person.is_not(None)
+                )
+            )
+        )
     if keys:
         ids |= set(connection.scalars(sql.select(scores.lead_id).where(scores.person.in_(keys))))
     return ids
@@ -115,7 +146,10 @@ def _overwrite(engine: sql.Engine) -> None:
             connection.execute(sql.text("VACUUM scores, labels, leads"))
         return
     if engine.dialect.name == "sqlite" and not _tried(lambda: _write_ahead_log_emptied(engine)):
-        raise StoreError("the person is forgotten, but the write-ahead log is in use and may hold copies; erase again later.")
+        raise StoreError(
+            "the person is forgotten, but the write-ahead log is in use and may hold copies; erase"
+            " again later."
+        )
 
 
 def _write_ahead_log_emptied(engine: sql.Engine) -> bool:

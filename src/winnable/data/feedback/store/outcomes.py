@@ -10,10 +10,10 @@ from typing import Any
 
 import sqlalchemy as sql
 
-from winnable.data.feedback.store import tables as tables
+from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
-from winnable.definition.decide.gate import DRAWN
+from winnable.definition.decide.gate import RANDOMLY_SELECTED
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Lot:
+class RandomSampleOutcomes:
     """The leads that were handed over by lot, whatever their score: how many, won, lost, and wins promised."""
 
     leads: int
@@ -57,7 +57,11 @@ def answered_after(store: FeedbackStore, label: Label) -> float | None:
     assert label.recorded_at is not None, "the store gives every label its time"
     scores = tables.scores.c
     asked = sql.select(sql.func.max(scores.given_at)).where(scores.lead_id == label.lead_id)
-    asked = asked.where(scores.given_at <= label.recorded_at if label.score_id is None else scores.score_id == label.score_id)
+    asked = asked.where(
+        scores.given_at <= label.recorded_at
+        if label.score_id is None
+        else scores.score_id == label.score_id
+    )
     with store.reading() as connection:
         given_at = connection.scalar(asked)
     return None if given_at is None else max((label.recorded_at - given_at).total_seconds(), 0.0)
@@ -85,7 +89,10 @@ def cohorts(store: FeedbackStore) -> list[Cohort]:
 
 def decided(store: FeedbackStore, most: int) -> list[Decided]:
     """The leads with an outcome whose first scores are the newest, `most` of them at most."""
-    first, state = _first_scores("as_of", "probability", "values", "activities"), tables.leads.c.state
+    first, state = (
+        _first_scores("as_of", "probability", "values", "activities"),
+        tables.leads.c.state,
+    )
     asked = (
         sql.select(first, state)
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
@@ -95,28 +102,37 @@ def decided(store: FeedbackStore, most: int) -> list[Decided]:
     )
     with store.reading() as connection:
         return [
-            Decided(row.lead_id, row.as_of, row.probability, row._mapping["values"], row.activities, row.state == "won")
+            Decided(
+                row.lead_id,
+                row.as_of,
+                row.probability,
+                row._mapping["values"],
+                row.activities,
+                row.state == "won",
+            )
             for row in connection.execute(asked)
         ]
 
 
-def lot(store: FeedbackStore) -> Lot:
+def random_sample_outcomes(store: FeedbackStore) -> RandomSampleOutcomes:
     """What became of the leads that were handed over by lot."""
     first = _first_scores("probability", "because")
     asked = (
         sql.select(*_counts(first))
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
-        .where(first.c.because.startswith(DRAWN, autoescape=True))
+        .where(first.c.because.startswith(RANDOMLY_SELECTED, autoescape=True))
     )
     with store.reading() as connection:
         leads, won, lost, promised = connection.execute(asked).one()
-    return Lot(int(leads), int(won or 0), int(lost or 0), float(promised or 0))
+    return RandomSampleOutcomes(int(leads), int(won or 0), int(lost or 0), float(promised or 0))
 
 
 def _first_scores(*names: str) -> Any:
     """These columns of each lead's first score."""
     kept = tables.scores.c
-    rank = sql.func.row_number().over(partition_by=kept.lead_id, order_by=(kept.as_of, kept.given_at, kept.score_id))
+    rank = sql.func.row_number().over(
+        partition_by=kept.lead_id, order_by=(kept.as_of, kept.given_at, kept.score_id)
+    )
     asked = ("lead_id", *names)
     ranked = sql.select(*(kept[name] for name in asked), rank.label("rank")).subquery()
     return sql.select(*(ranked.c[name] for name in asked)).where(ranked.c.rank == 1).subquery()

@@ -21,7 +21,9 @@ OUTCOMES: frozenset[str] = frozenset({"won", "lost"})
 OPEN: frozenset[str] = frozenset({"new", "accepted"})
 """The states of leads that sales still has to do something about."""
 
-LONGEST_ID = 500  # characters of a lead's or a score's id; what is indexed in a database has to be short
+LONGEST_ID = (
+    500  # characters of a lead's or a score's id; what is indexed in a database has to be short
+)
 LONGEST_NAME = 200  # characters of a name of a person, and of a reason
 LONGEST_NOTE = 2000
 ACTIVITIES_KEPT = 200  # the last ones of a lead, with its score
@@ -29,7 +31,7 @@ AHEAD = timedelta(days=1)  # clocks differ and so do time zones
 
 
 @dataclass(frozen=True, slots=True)
-class GivenScore:
+class ScoreRecord:
     """A score as it was given: what was said of which lead, for which moment, by which model, and what it was told.
 
     `person` is the key of `definition.people`, `reasons` a list of {"says", "log_odds"}, `values` the columns that the model
@@ -101,20 +103,30 @@ class Label:
 def checked(label: Label, now: datetime | None = None) -> Label:
     """The label with blanks stripped and empty texts as None; `DataError` names what cannot be kept, without its value."""
     present = now or datetime.now(UTC)
-    told: dict[str, Any] = {each.name: _stripped(getattr(label, each.name)) for each in fields(label)}
+    told: dict[str, Any] = {
+        each.name: _stripped(getattr(label, each.name)) for each in fields(label)
+    }
     if told["label"] not in LABELS:
         raise DataError(f"label: expected one of {', '.join(LABELS)}.")
     for name, longest in (("lead_id", LONGEST_ID), ("by", LONGEST_NAME)):
         if told[name] is None:
             raise DataError(f"{name}: expected a text of 1 to {longest} characters.")
-    limits = {"lead_id": LONGEST_ID, "score_id": LONGEST_ID, "replaces": LONGEST_ID, "by": LONGEST_NAME, "reason": LONGEST_NAME}
+    limits = {
+        "lead_id": LONGEST_ID,
+        "score_id": LONGEST_ID,
+        "replaces": LONGEST_ID,
+        "by": LONGEST_NAME,
+        "reason": LONGEST_NAME,
+    }
     for name, longest in {**limits, "note": LONGEST_NOTE}.items():
         if told[name] is not None and len(told[name]) > longest:
             raise DataError(f"{name}: longer than {longest:,} characters.")
     for name in ("at", "recorded_at"):
         when = told[name]
         if when is not None and when.tzinfo is None:
-            raise DataError(f"{name}: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z.")
+            raise DataError(
+                f"{name}: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z."
+            )
         if when is not None and when > present + AHEAD:
             raise DataError(f"{name}: lies in the future.")
         told[name] = None if when is None else when.astimezone(UTC)
@@ -131,7 +143,9 @@ def live(labels: Iterable[Label]) -> list[Label]:
     """The labels that stand: neither replaced by another nor a taking back, in the order of their times."""
     labels = list(labels)
     replaced = {each.replaces for each in labels if each.replaces is not None}
-    standing = [each for each in labels if each.label_id not in replaced and each.label != "withdrawn"]
+    standing = [
+        each for each in labels if each.label_id not in replaced and each.label != "withdrawn"
+    ]
     return sorted(standing, key=lambda each: (each.moment, each.recorded_at or each.moment))
 
 
@@ -163,6 +177,10 @@ def conflicts_of(lead_id: str, labels: Iterable[Label]) -> Iterator[Conflict]:
     opinions = last_word_of_each(labels, OPINIONS)
     outcomes = last_word_of_each(labels, OUTCOMES)
     if len({each.label == "accepted" for each in opinions.values()}) > 1:
-        yield Conflict(lead_id, "opinions", tuple(sorted(opinions.values(), key=lambda each: each.moment)))
+        yield Conflict(
+            lead_id, "opinions", tuple(sorted(opinions.values(), key=lambda each: each.moment))
+        )
     if len({each.label for each in outcomes.values()}) > 1:
-        yield Conflict(lead_id, "outcomes", tuple(sorted(outcomes.values(), key=lambda each: each.moment)))
+        yield Conflict(
+            lead_id, "outcomes", tuple(sorted(outcomes.values(), key=lambda each: each.moment))
+        )

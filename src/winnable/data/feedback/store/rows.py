@@ -11,10 +11,20 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from winnable.data.feedback.store import tables as tables
-from winnable.data.feedback.store.records import GivenScore, Label
+from winnable.data.feedback.store import tables
+from winnable.data.feedback.store.records import Label, ScoreRecord
 
-OF_SCORE = ("person", "search", "owner", "source", "score_id", "as_of", "given_at", "probability", "decision")
+OF_SCORE = (
+    "person",
+    "search",
+    "owner",
+    "source",
+    "score_id",
+    "as_of",
+    "given_at",
+    "probability",
+    "decision",
+)
 """The columns of `leads` that come from its last score."""
 _SCORE = tuple(column.name for column in tables.scores.columns)
 _LABEL = tuple(each.name for each in fields(Label))
@@ -22,16 +32,20 @@ _LABEL = tuple(each.name for each in fields(Label))
 
 def digest_of(label: Label) -> str:
     """A label's content as its sender gave it, as a hash; what the store gives is left out."""
-    told = {name: value for name, value in asdict(label).items() if name not in {"label_id", "recorded_at", "origin"}}
+    told = {
+        name: value
+        for name, value in asdict(label).items()
+        if name not in {"label_id", "recorded_at", "origin"}
+    }
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def score_row(score: GivenScore) -> dict[str, Any]:
+def score_row(score: ScoreRecord) -> dict[str, Any]:
     """The row of `scores`."""
     return {name: _plain(getattr(score, name)) for name in _SCORE}
 
 
-def lead_row(score: GivenScore) -> dict[str, Any]:
+def lead_row(score: ScoreRecord) -> dict[str, Any]:
     """The row of `leads` for a lead of which this is the first or the newest score."""
     row = {name: _plain(getattr(score, name)) for name in OF_SCORE if name != "search"}
     words = _plain(" ".join(filter(None, (score.name, score.lead_id))).casefold())
@@ -55,10 +69,12 @@ def _plain(value: Any) -> Any:
     return value.replace("\x00", "") if isinstance(value, str) else value
 
 
-def score_of(row: Any) -> GivenScore:
+def score_of(row: Any) -> ScoreRecord:
     """The score in a row of `scores`."""
     told = {name: row._mapping[name] for name in _SCORE}
-    return GivenScore(**{**told, "reasons": tuple(told["reasons"]), "activities": tuple(told["activities"])})
+    return ScoreRecord(
+        **{**told, "reasons": tuple(told["reasons"]), "activities": tuple(told["activities"])}
+    )
 
 
 def label_of(row: Any) -> Label:

@@ -18,21 +18,30 @@ import sqlalchemy as sql
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from winnable.data.feedback.store import tables as tables
+from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.database import cause, open_database, writing
 from winnable.data.feedback.store.records import (
     OPEN,
     Conflict,
-    GivenScore,
     HandedOver,
     Label,
+    ScoreRecord,
     State,
     checked,
     conflicts_of,
     current,
     live,
 )
-from winnable.data.feedback.store.rows import OF_SCORE, digest_of, for_sqlite, json_or, label_of, lead_row, score_of, score_row
+from winnable.data.feedback.store.rows import (
+    OF_SCORE,
+    digest_of,
+    for_sqlite,
+    json_or,
+    label_of,
+    lead_row,
+    score_of,
+    score_row,
+)
 from winnable.errors import DataError, LabelError, StoreError, WinnableError
 
 WEEK = timedelta(days=7)
@@ -53,7 +62,7 @@ class LeadRow:
 
     lead_id: str
     state: State
-    score: GivenScore | None
+    score: ScoreRecord | None
     week_ago: float | None
     label: Label | None
 
@@ -70,11 +79,11 @@ class LeadPage:
 
 
 @dataclass(frozen=True, slots=True)
-class LeadStory:
+class LeadHistory:
     """All that is kept of one lead: scores and labels by time, oldest first. Activities are those that the last score knew."""
 
     lead: LeadRow
-    scores: tuple[GivenScore, ...]
+    scores: tuple[ScoreRecord, ...]
     labels: tuple[Label, ...]
 
 
@@ -94,19 +103,23 @@ class FeedbackStore:
         """Let go of the database."""
         self.engine.dispose()
 
-    def remember(self, scores: Sequence[GivenScore]) -> None:
+    def remember(self, scores: Sequence[ScoreRecord]) -> None:
         """Keep scores, all or none of them; those whose id is known are kept once."""
         if not scores:
             return
         with self.transaction() as connection:
             insert = self._insert(tables.scores).on_conflict_do_nothing(index_elements=["score_id"])
             self._many(connection, insert, [score_row(each) for each in scores])
-            last: dict[str, GivenScore] = {}
+            last: dict[str, ScoreRecord] = {}
             for each in scores:
                 if each.lead_id not in last or each.as_of >= last[each.lead_id].as_of:
                     last[each.lead_id] = each
             # Always in the same order, so that two writers do not wait for each other.
-            self._many(connection, self._newer_lead(), [lead_row(last[lead_id]) for lead_id in sorted(last)])
+            self._many(
+                connection,
+                self._newer_lead(),
+                [lead_row(last[lead_id]) for lead_id in sorted(last)],
+            )
 
     def already_scored(self, version: str, as_of: datetime) -> set[str]:
         """The ids of the leads that this version of the model has scored for this moment."""
@@ -127,7 +140,9 @@ class FeedbackStore:
             raise told
         return told
 
-    def add_each(self, labels: Sequence[Label], keys: Sequence[str | None]) -> list[Label | WinnableError]:
+    def add_each(
+        self, labels: Sequence[Label], keys: Sequence[str | None]
+    ) -> list[Label | WinnableError]:
         """Keep labels, in order and in one commit; for each what `add` returns or raises."""
         now = datetime.now(UTC)
         told = [_checked(each, now) for each in labels]
@@ -136,7 +151,11 @@ class FeedbackStore:
             for lead_id in lead_ids:  # from here on each lead is ours alone
                 self._lock(connection, lead_id)
             kept: list[Label | WinnableError] = [
-                self._kept(connection, each, key, now + place * _MOMENT) if isinstance(each, Label) else each
+                (
+                    self._kept(connection, each, key, now + place * _MOMENT)
+                    if isinstance(each, Label)
+                    else each
+                )
                 for place, (each, key) in enumerate(zip(told, keys, strict=True))
             ]
             self._derive(connection, lead_ids)
@@ -148,7 +167,9 @@ class FeedbackStore:
         insert = self._insert(tables.exports)
         told = {"written_at": insert.excluded.written_at}
         with self.transaction() as connection:
-            connection.execute(insert.on_conflict_do_update(index_elements=["path"], set_=told), row)
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["path"], set_=told), row
+            )
 
     def labels(self, lead_id: str | None = None, since: datetime | None = None) -> list[Label]:
         """Every label that was ever taken down, or those of one lead, or from a time of taking down on; in that order."""
@@ -189,7 +210,9 @@ class FeedbackStore:
         if words:
             where.append(row.search.contains(words, autoescape=True))
         best = sql.select(tables.leads).where(*where).order_by(row.probability.desc(), row.lead_id)
-        count = sql.select(sql.func.count()).select_from(sql.select(row.lead_id).where(*where).limit(COUNTED + 1).subquery())
+        count = sql.select(sql.func.count()).select_from(
+            sql.select(row.lead_id).where(*where).limit(COUNTED + 1).subquery()
+        )
         page = max(page, 1)
         with self.reading() as connection:
             found = connection.execute(best.limit(size + 1).offset((page - 1) * size)).all()
@@ -197,16 +220,26 @@ class FeedbackStore:
             rows = self._filled(connection, found[:size])
         return LeadPage(tuple(rows), page, len(found) > size, min(total, COUNTED), total > COUNTED)
 
-    def lead(self, lead_id: str) -> LeadStory | None:
+    def lead(self, lead_id: str) -> LeadHistory | None:
         """Everything that is kept of one lead; None if nothing is."""
         scores, labels = tables.scores.c, tables.labels.c
         with self.reading() as connection:
-            found = connection.execute(sql.select(tables.leads).where(tables.leads.c.lead_id == lead_id)).all()
+            found = connection.execute(
+                sql.select(tables.leads).where(tables.leads.c.lead_id == lead_id)
+            ).all()
             if not found:
                 return None
-            given = sql.select(tables.scores).where(scores.lead_id == lead_id).order_by(scores.as_of, scores.given_at)
-            said = sql.select(tables.labels).where(labels.lead_id == lead_id).order_by(labels.recorded_at, labels.label_id)
-            return LeadStory(
+            given = (
+                sql.select(tables.scores)
+                .where(scores.lead_id == lead_id)
+                .order_by(scores.as_of, scores.given_at)
+            )
+            said = (
+                sql.select(tables.labels)
+                .where(labels.lead_id == lead_id)
+                .order_by(labels.recorded_at, labels.label_id)
+            )
+            return LeadHistory(
                 self._filled(connection, found)[0],
                 tuple(score_of(row) for row in connection.execute(given)),
                 tuple(label_of(row) for row in connection.execute(said)),
@@ -215,7 +248,9 @@ class FeedbackStore:
     def choices(self) -> tuple[list[str], list[str]]:
         """The owners and the sources that leads have, sorted, a thousand of each at most."""
         with self.reading() as connection:
-            owners, sources = (_distinct(connection, tables.leads.c[name]) for name in ("owner", "source"))
+            owners, sources = (
+                _distinct(connection, tables.leads.c[name]) for name in ("owner", "source")
+            )
             return owners, sources
 
     def conflicts(self) -> list[Conflict]:
@@ -223,9 +258,13 @@ class FeedbackStore:
         by_lead: dict[str, list[Label]] = {}
         for each in self.labels():
             by_lead.setdefault(each.lead_id, []).append(each)
-        return [conflict for lead_id, said in sorted(by_lead.items()) for conflict in conflicts_of(lead_id, said)]
+        return [
+            conflict
+            for lead_id, said in sorted(by_lead.items())
+            for conflict in conflicts_of(lead_id, said)
+        ]
 
-    def given(self, version: str | None = None) -> Iterator[GivenScore]:
+    def scores(self, version: str | None = None) -> Iterator[ScoreRecord]:
         """Every score that was given, oldest first, of one version or of all."""
         kept = tables.scores.c
         asked = sql.select(tables.scores).order_by(kept.given_at, kept.score_id)
@@ -238,9 +277,14 @@ class FeedbackStore:
     def handed_over(self) -> list[HandedOver]:
         """Every score by which a lead was handed to sales, oldest first."""
         kept = tables.scores.c
-        asked = sql.select(*(kept[each.name] for each in fields(HandedOver))).where(kept.decision == "pass")
+        asked = sql.select(*(kept[each.name] for each in fields(HandedOver))).where(
+            kept.decision == "pass"
+        )
         with self.reading() as connection:
-            return [HandedOver(*row) for row in connection.execute(asked.order_by(kept.given_at, kept.score_id))]
+            return [
+                HandedOver(*row)
+                for row in connection.execute(asked.order_by(kept.given_at, kept.score_id))
+            ]
 
     @contextmanager
     def transaction(self) -> Iterator[sql.Connection]:
@@ -249,7 +293,9 @@ class FeedbackStore:
             with writing(self.engine) as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StoreError(f"the database of labels cannot be written ({cause(error)}); nothing was kept.") from None
+            raise StoreError(
+                f"the database of labels cannot be written ({cause(error)}); nothing was kept."
+            ) from None
 
     @contextmanager
     def reading(self) -> Iterator[sql.Connection]:
@@ -262,13 +308,21 @@ class FeedbackStore:
 
     def _insert(self, table: sql.Table) -> Any:
         """An insert that can say what happens to a row that is there; SQLite and PostgreSQL both know it."""
-        return postgresql.insert(table) if self.engine.dialect.name == "postgresql" else sqlite.insert(table)
+        return (
+            postgresql.insert(table)
+            if self.engine.dialect.name == "postgresql"
+            else sqlite.insert(table)
+        )
 
-    def _many(self, connection: sql.Connection, insert: Any, rows: Sequence[dict[str, Any]]) -> None:
+    def _many(
+        self, connection: sql.Connection, insert: Any, rows: Sequence[dict[str, Any]]
+    ) -> None:
         """Insert many rows by the driver itself, in half the processor time: every score that is given comes this way."""
         compiled = insert.compile(dialect=self.engine.dialect, column_keys=list(rows[0]))
         if self.engine.dialect.name == "sqlite":
-            told: Any = [tuple(for_sqlite(row[name]) for name in compiled.positiontup) for row in rows]
+            told: Any = [
+                tuple(for_sqlite(row[name]) for name in compiled.positiontup) for row in rows
+            ]
         else:
             told = [{name: json_or(value) for name, value in row.items()} for row in rows]
         connection.exec_driver_sql(str(compiled), told)
@@ -276,16 +330,32 @@ class FeedbackStore:
     def _newer_lead(self) -> Any:
         insert = self._insert(tables.leads)
         told = {name: insert.excluded[name] for name in OF_SCORE}
-        newer = sql.or_(tables.leads.c.as_of.is_(None), insert.excluded.as_of >= tables.leads.c.as_of)
+        newer = sql.or_(
+            tables.leads.c.as_of.is_(None), insert.excluded.as_of >= tables.leads.c.as_of
+        )
         return insert.on_conflict_do_update(index_elements=["lead_id"], set_=told, where=newer)
 
     def _lock(self, connection: sql.Connection, lead_id: str) -> None:
         """Have the lead's row, and keep other writers of the same lead waiting until the transaction ends."""
-        row = {"lead_id": lead_id, "search": lead_id.casefold(), "probability": NEVER, "state": "new", "open": True}
-        connection.execute(self._insert(tables.leads).on_conflict_do_nothing(index_elements=["lead_id"]), row)
-        connection.execute(sql.select(tables.leads.c.lead_id).where(tables.leads.c.lead_id == lead_id).with_for_update())
+        row = {
+            "lead_id": lead_id,
+            "search": lead_id.casefold(),
+            "probability": NEVER,
+            "state": "new",
+            "open": True,
+        }
+        connection.execute(
+            self._insert(tables.leads).on_conflict_do_nothing(index_elements=["lead_id"]), row
+        )
+        connection.execute(
+            sql.select(tables.leads.c.lead_id)
+            .where(tables.leads.c.lead_id == lead_id)
+            .with_for_update()
+        )
 
-    def _kept(self, connection: sql.Connection, label: Label, key: str | None, now: datetime) -> Label | LabelError:
+    def _kept(
+        self, connection: sql.Connection, label: Label, key: str | None, now: datetime
+    ) -> Label | LabelError:
         """The label as it is kept, or why it is not."""
         labels, digest = tables.labels.c, digest_of(label)
         known = None
@@ -293,28 +363,46 @@ class FeedbackStore:
             same = labels.key == key if key is not None else labels.label_id == label.label_id
             known = connection.execute(sql.select(tables.labels).where(same)).first()
         if known is not None:
-            same_content = digest == (known.key_digest if key is not None else digest_of(label_of(known)))
-            return label_of(known) if same_content else LabelError("this key or id was used for another label before.")
+            same_content = digest == (
+                known.key_digest if key is not None else digest_of(label_of(known))
+            )
+            return (
+                label_of(known)
+                if same_content
+                else LabelError("this key or id was used for another label before.")
+            )
         try:
             label = self._consistent(connection, label)
         except LabelError as refused:
             return refused
         kept = replace(
-            label, label_id=label.label_id or str(uuid.uuid4()), at=label.at or now, recorded_at=label.recorded_at or now
+            label,
+            label_id=label.label_id or str(uuid.uuid4()),
+            at=label.at or now,
+            recorded_at=label.recorded_at or now,
         )
-        connection.execute(sql.insert(tables.labels), {**asdict(kept), "key": key, "key_digest": digest})
+        connection.execute(
+            sql.insert(tables.labels), {**asdict(kept), "key": key, "key_digest": digest}
+        )
         return kept
 
     def _consistent(self, connection: sql.Connection, label: Label) -> Label:
         """The label with what it replaces; `LabelError` if it contradicts what is there."""
         scores, labels = tables.scores.c, tables.labels.c
         if label.score_id is not None:
-            scored = connection.scalar(sql.select(scores.lead_id).where(scores.score_id == label.score_id))
+            scored = connection.scalar(
+                sql.select(scores.lead_id).where(scores.score_id == label.score_id)
+            )
             if scored not in (None, label.lead_id):
                 raise LabelError("the score that the label answers is another lead's.")
         if label.replaces is None and label.label != "withdrawn":
             return label
-        said = [label_of(row) for row in connection.execute(sql.select(tables.labels).where(labels.lead_id == label.lead_id))]
+        said = [
+            label_of(row)
+            for row in connection.execute(
+                sql.select(tables.labels).where(labels.lead_id == label.lead_id)
+            )
+        ]
         standing = {each.label_id: each for each in live(said)}
         if label.replaces is None:
             own = [each.label_id for each in standing.values() if each.by == label.by]
@@ -322,29 +410,47 @@ class FeedbackStore:
                 raise LabelError("there is no label of this person on this lead to take back.")
             return replace(label, replaces=own[-1])
         if label.replaces not in standing:
-            raise LabelError("the label to replace is not there, is another lead's, or was replaced before.")
+            raise LabelError(
+                "the label to replace is not there, is another lead's, or was replaced before."
+            )
         return label
 
     def _derive(self, connection: sql.Connection, lead_ids: Sequence[str]) -> None:
         """Bring the leads' states up to date with their labels."""
         for some in (lead_ids[start : start + _BATCH] for start in range(0, len(lead_ids), _BATCH)):
             said: dict[str, list[Label]] = {lead_id: [] for lead_id in some}
-            for row in connection.execute(sql.select(tables.labels).where(tables.labels.c.lead_id.in_(some))):
+            for row in connection.execute(
+                sql.select(tables.labels).where(tables.labels.c.lead_id.in_(some))
+            ):
                 said[row.lead_id].append(label_of(row))
             nothing = [lead_id for lead_id, labels in said.items() if not labels]
-            unknown = sql.and_(tables.leads.c.lead_id.in_(nothing), tables.leads.c.score_id.is_(None))
-            connection.execute(sql.delete(tables.leads).where(unknown))  # its only label was refused
+            unknown = sql.and_(
+                tables.leads.c.lead_id.in_(nothing), tables.leads.c.score_id.is_(None)
+            )
+            connection.execute(
+                sql.delete(tables.leads).where(unknown)
+            )  # its only label was refused
             for lead_id, labels in said.items():
                 counts = current(labels)
                 state = "new" if counts is None else counts.label
-                told = {"state": state, "open": state in OPEN, "label_id": None if counts is None else counts.label_id}
-                connection.execute(sql.update(tables.leads).where(tables.leads.c.lead_id == lead_id).values(**told))
+                told = {
+                    "state": state,
+                    "open": state in OPEN,
+                    "label_id": None if counts is None else counts.label_id,
+                }
+                connection.execute(
+                    sql.update(tables.leads).where(tables.leads.c.lead_id == lead_id).values(**told)
+                )
 
     def _filled(self, connection: sql.Connection, rows: Sequence[Any]) -> list[LeadRow]:
         """The rows of `leads` with their scores and labels, which are found by their ids."""
         scores, labels = tables.scores.c, tables.labels.c
-        given = sql.select(tables.scores).where(scores.score_id.in_([row.score_id for row in rows if row.score_id]))
-        said = sql.select(tables.labels).where(labels.label_id.in_([row.label_id for row in rows if row.label_id]))
+        given = sql.select(tables.scores).where(
+            scores.score_id.in_([row.score_id for row in rows if row.score_id])
+        )
+        said = sql.select(tables.labels).where(
+            labels.label_id.in_([row.label_id for row in rows if row.label_id])
+        )
         score = {each.score_id: each for each in map(score_of, connection.execute(given))}
         label = {each.label_id: each for each in map(label_of, connection.execute(said))}
         before = self._week_ago(connection, rows)
@@ -362,9 +468,15 @@ class FeedbackStore:
     def _week_ago(self, connection: sql.Connection, rows: Sequence[Any]) -> dict[str, float]:
         """By lead, what its last score of at least a week before the last one said."""
         scores, last = tables.scores.c, {row.lead_id: row.as_of for row in rows if row.score_id}
-        asked = sql.select(scores.lead_id, scores.as_of, scores.probability).where(scores.lead_id.in_(last))
+        asked = sql.select(scores.lead_id, scores.as_of, scores.probability).where(
+            scores.lead_id.in_(last)
+        )
         told = connection.execute(asked.order_by(scores.as_of))
-        return {lead_id: probability for lead_id, as_of, probability in told if as_of <= last[lead_id] - WEEK}
+        return {
+            lead_id: probability
+            for lead_id, as_of, probability in told
+            if as_of <= last[lead_id] - WEEK
+        }
 
 
 def _checked(label: Label, now: datetime) -> Label | DataError:

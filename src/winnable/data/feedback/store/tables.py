@@ -29,7 +29,9 @@ class Utc(TypeDecorator[datetime]):
         """From the database."""
         if value is None:
             return None
-        moment: datetime = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        moment: datetime = (
+            value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        )
         return moment
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from winnable.data.ingestion.rejects import counted
-from winnable.data.ingestion.sources.text_table import Part
+from winnable.data.ingestion.sources.text_table import TablePart
 from winnable.errors import DataError
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -31,7 +31,7 @@ _NO_TABLES = {
 }
 
 
-def read_delimited(path: Path) -> Part:
+def read_delimited(path: Path) -> TablePart:
     """Read a file of values with separators, packed with gzip or not.
 
     Raises DataError where the file is empty, is no text, or is no table.
@@ -49,8 +49,10 @@ def read_delimited(path: Path) -> Part:
     columns, broken = _parsed(raw, separator, len(header), path)
     if broken and len(broken) == len(broken) + columns[0].length():
         example = next(iter(broken.values()))
-        raise DataError(f"{path}: none of its {len(broken)} rows fits the header: {example}. Mend the header.")
-    return Part(header, columns, broken, notes)
+        raise DataError(
+            f"{path}: none of its {len(broken)} rows fits the header: {example}. Mend the header."
+        )
+    return TablePart(header, columns, broken, notes)
 
 
 def _unpacked(path: Path) -> bytes:
@@ -60,7 +62,9 @@ def _unpacked(path: Path) -> bytes:
     try:
         return gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: the gzip file is damaged or cut off ({error}); export it again.") from error
+        raise DataError(
+            f"{path}: the gzip file is damaged or cut off ({error}); export it again."
+        ) from error
 
 
 def _as_utf8(raw: bytes, path: Path, notes: list[str]) -> bytes:
@@ -72,29 +76,45 @@ def _as_utf8(raw: bytes, path: Path, notes: list[str]) -> bytes:
     encoding = _wide_encoding(raw)
     if encoding is None:
         sample = raw[:_SAMPLE]
-        odd = len(sample) - len(sample.translate(None, bytes({*range(9), *range(14, 27), 28, 29, 30, 31, 127})))
+        odd = len(sample) - len(
+            sample.translate(None, bytes({*range(9), *range(14, 27), 28, 29, 30, 31, 127}))
+        )
         if b"\0" in sample or odd > len(sample) / 100:
-            raise DataError(f"{path}: this is a binary file and no table; CSV, Parquet or a database URL was expected.")
+            raise DataError(
+                f"{path}: this is a binary file and no table; CSV, Parquet or a database URL was"
+                " expected."
+            )
         try:
             codecs.lookup("utf-8").decode(raw)
             return raw
         except UnicodeDecodeError:
             encoding = "cp1252"
-            notes.append(f"{path.name} is not UTF-8; it was read as Windows-1252 (Western European).")
+            notes.append(
+                f"{path.name} is not UTF-8; it was read as Windows-1252 (Western European)."
+            )
     try:
         return raw.decode(encoding).encode("utf-8")
     except UnicodeError as error:
-        raise DataError(f"{path}: the text is neither UTF-8, UTF-16 nor Windows-1252; save it as UTF-8.") from error
+        raise DataError(
+            f"{path}: the text is neither UTF-8, UTF-16 nor Windows-1252; save it as UTF-8."
+        ) from error
 
 
 def _wide_encoding(raw: bytes) -> str | None:
     """UTF-16 or UTF-32 by its mark, or UTF-16 without one by where its NULs stand."""
-    for mark, encoding in ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+    for mark, encoding in (
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
         if raw.startswith(mark):
             return encoding
     sample = raw[:2000]
     pairs = len(sample) // 2
-    for encoding, nuls, others in (("utf-16-le", sample[1::2], sample[::2]), ("utf-16-be", sample[::2], sample[1::2])):
+    for encoding, nuls, others in (
+        ("utf-16-le", sample[1::2], sample[::2]),
+        ("utf-16-be", sample[::2], sample[1::2]),
+    ):
         if pairs and nuls.count(0) > 0.7 * pairs and others.count(0) == 0:
             return encoding
     return None
@@ -124,7 +144,9 @@ def _fit(start: str, separator: str) -> tuple[float, int]:
     return Counter(widths)[widths[0]] / len(widths), widths[0]
 
 
-def _parsed(raw: bytes, separator: str, width: int, path: Path) -> tuple[list[pa.ChunkedArray], dict[int, str]]:
+def _parsed(
+    raw: bytes, separator: str, width: int, path: Path
+) -> tuple[list[pa.ChunkedArray], dict[int, str]]:
     """All rows below the header as text. The parser runs in one thread, because only then it knows the numbers of rows."""
     broken: dict[int, str] = {}
 
@@ -132,7 +154,9 @@ def _parsed(raw: bytes, separator: str, width: int, path: Path) -> tuple[list[pa
         has, named = counted(row.actual_columns, "value"), counted(row.expected_columns, "column")
         reason = f"the row has {has} where the header names {named}"
         lines = row.text.count("\n")
-        broken[row.number - 2] = reason + (f", over {lines + 1} lines: a quotation mark may not be closed" if lines else "")
+        broken[row.number - 2] = reason + (
+            f", over {lines + 1} lines: a quotation mark may not be closed" if lines else ""
+        )
         return "skip"
 
     names = [str(place) for place in range(width)]
@@ -142,14 +166,26 @@ def _parsed(raw: bytes, separator: str, width: int, path: Path) -> tuple[list[pa
         table = pyarrow.csv.read_csv(
             pa.BufferReader(raw),
             read_options=pyarrow.csv.ReadOptions(
-                use_threads=False, column_names=names, skip_rows_after_names=1, block_size=_LARGEST_ROW
+                use_threads=False,
+                column_names=names,
+                skip_rows_after_names=1,
+                block_size=_LARGEST_ROW,
             ),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=separator, newlines_in_values=b'"' in raw, invalid_row_handler=set_aside, ignore_empty_lines=True
+                delimiter=separator,
+                newlines_in_values=b'"' in raw,
+                invalid_row_handler=set_aside,
+                ignore_empty_lines=True,
             ),
-            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string()), check_utf8=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.large_string()), check_utf8=False
+            ),
         )
     except pa.ArrowInvalid as error:
-        reason = "a row is longer than 16 MB; a quotation mark may not be closed" if "straddling" in str(error) else str(error)
+        reason = (
+            "a row is longer than 16 MB; a quotation mark may not be closed"
+            if "straddling" in str(error)
+            else str(error)
+        )
         raise DataError(f"{path}: {reason}.") from error
     return table.columns, broken

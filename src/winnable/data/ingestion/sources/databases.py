@@ -11,20 +11,22 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from winnable.core import values
-from winnable.data.ingestion.sources.text_table import Part
+from winnable.data.ingestion.sources.text_table import TablePart
 from winnable.errors import DataError
 
 _BATCH = 50_000
 
 
-def read_database(source: str, kind: str) -> tuple[str, Part]:
+def read_database(source: str, kind: str) -> tuple[str, TablePart]:
     """Read the table named after "#", or the one called `kind`; rows in the order of the primary key if there is one.
 
     Returns how the table may be called in front of people, and its content. Raises DataError without any password.
     """
     address, _, wanted = source.rpartition("#") if "#" in source else (source, "", "")
     if "@" in wanted:
-        raise DataError("the database URL has a '#' before its '@'; write a '#' in a password as %23.")
+        raise DataError(
+            "the database URL has a '#' before its '@'; write a '#' in a password as %23."
+        )
     url = _url(address)
     shown = _shown(url)
     engine = _engine(url)
@@ -43,7 +45,10 @@ def _url(address: str) -> sql.URL:
     try:
         url = sql.make_url(address)
     except (ArgumentError, ValueError):
-        raise DataError("the database URL cannot be read; expected is one like postgresql://user@host/database#table.") from None
+        raise DataError(
+            "the database URL cannot be read; expected is one like"
+            " postgresql://user@host/database#table."
+        ) from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername.startswith("sqlite") and not _is_file(url.database):
@@ -55,9 +60,15 @@ def _engine(url: sql.URL) -> sql.Engine:
     try:
         return sql.create_engine(url)
     except NoSuchModuleError:
-        raise DataError(f"{url.drivername}://: no database of this kind is known; PostgreSQL and SQLite are built in.") from None
+        raise DataError(
+            f"{url.drivername}://: no database of this kind is known; PostgreSQL and SQLite are"
+            " built in."
+        ) from None
     except ModuleNotFoundError as error:
-        raise DataError(f"{url.drivername}://: the Python driver '{error.name}' for this database is not installed.") from None
+        raise DataError(
+            f"{url.drivername}://: the Python driver '{error.name}' for this database is not"
+            " installed."
+        ) from None
 
 
 def _is_file(database: str | None) -> bool:
@@ -66,13 +77,18 @@ def _is_file(database: str | None) -> bool:
 
 def _shown(url: sql.URL) -> str:
     """The URL as it may be shown: no password, and no query, where some drivers take a password too."""
-    return url.set(query={}, drivername=url.drivername.split("+")[0]).render_as_string(hide_password=True)
+    return url.set(query={}, drivername=url.drivername.split("+")[0]).render_as_string(
+        hide_password=True
+    )
 
 
 def _cause(error: SQLAlchemyError, url: sql.URL) -> str:
     """The first line of what the driver says, without anything that was given as a password."""
     said = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0].rstrip(".")
-    secrets = [url.password, *(str(value) for key, value in url.query.items() if "pass" in key.lower())]
+    secrets = [
+        url.password,
+        *(str(value) for key, value in url.query.items() if "pass" in key.lower()),
+    ]
     for secret in filter(None, secrets):
         said = said.replace(str(secret), "***").replace(quote(str(secret)), "***")
     return said
@@ -81,18 +97,23 @@ def _cause(error: SQLAlchemyError, url: sql.URL) -> str:
 def _table_called(connection: sql.Connection, wanted: str, shown: str) -> sql.Table:
     inspector = sql.inspect(connection)
     schema, _, name = wanted.rpartition(".")
-    known = sorted([*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)])
+    known = sorted(
+        [*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)]
+    )
     if name not in known:
         listed = ", ".join(known) if known else "none"
-        raise DataError(f"{shown}: there is no table called '{wanted}'; its tables are: {listed}. Name one after '#'.")
+        raise DataError(
+            f"{shown}: there is no table called '{wanted}'; its tables are: {listed}. Name one"
+            " after '#'."
+        )
     return sql.Table(name, sql.MetaData(), schema=schema or None, autoload_with=connection)
 
 
-def _content(connection: sql.Connection, table: sql.Table) -> Part:
+def _content(connection: sql.Connection, table: sql.Table) -> TablePart:
     names = [column.name for column in table.columns]
     chunks: list[list[pa.Array]] = [[] for _ in names]
     result = connection.execute(sql.select(table).order_by(*table.primary_key.columns))
     for rows in result.partitions(_BATCH):
         for chunk, column in zip(chunks, zip(*rows, strict=True), strict=True):
             chunk.append(pa.array([values.text(value) for value in column], type=pa.large_string()))
-    return Part(names, [pa.chunked_array(chunk, type=pa.large_string()) for chunk in chunks])
+    return TablePart(names, [pa.chunked_array(chunk, type=pa.large_string()) for chunk in chunks])

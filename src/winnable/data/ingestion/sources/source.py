@@ -12,7 +12,7 @@ import pyarrow.parquet
 from winnable.core.values import text
 from winnable.data.ingestion.sources.csv_files import read_delimited
 from winnable.data.ingestion.sources.databases import read_database
-from winnable.data.ingestion.sources.text_table import Part, TextTable, text_table
+from winnable.data.ingestion.sources.text_table import TablePart, TextTable, text_table
 from winnable.errors import DataError
 
 TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -31,7 +31,9 @@ def read_source(source: Source, kind: str) -> TextTable:
     if isinstance(source, pd.DataFrame):
         return text_table(kind, [_of_frame(source)])
     if source == "":
-        raise DataError(f"{kind}: the name of the source is empty; name a file, a folder or a database URL.")
+        raise DataError(
+            f"{kind}: the name of the source is empty; name a file, a folder or a database URL."
+        )
     if "://" in str(source):
         shown, part = read_database(str(source), kind)
         return text_table(shown, [part])
@@ -49,34 +51,51 @@ def read_source(source: Source, kind: str) -> TextTable:
 
 def _files_of(folder: Path) -> list[Path]:
     """The tables that lie directly in a folder, by name; hidden files and those with "_" in front are marks of other programs."""
-    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
+    files = sorted(
+        file for file in folder.iterdir() if file.is_file() and not file.name.startswith((".", "_"))
+    )
     tables = [file for file in files if file.name.lower().endswith(TEXT_ENDINGS + PARQUET_ENDINGS)]
     if not tables:
         found = ", ".join(file.name for file in files[:5]) or "no files"
-        raise DataError(f"{folder}: the folder has no CSV or Parquet file directly in it (it has: {found}).")
+        raise DataError(
+            f"{folder}: the folder has no CSV or Parquet file directly in it (it has: {found})."
+        )
     if len({file.name.lower().endswith(PARQUET_ENDINGS) for file in tables}) > 1:
-        raise DataError(f"{folder}: the folder has both CSV and Parquet files; name the one that is meant.")
+        raise DataError(
+            f"{folder}: the folder has both CSV and Parquet files; name the one that is meant."
+        )
     return tables
 
 
-def _read_file(path: Path) -> Part:
+def _read_file(path: Path) -> TablePart:
     if path.name.lower().endswith(PARQUET_ENDINGS):
         return _read_parquet(path)
     return read_delimited(path)
 
 
-def _read_parquet(path: Path) -> Part:
+def _read_parquet(path: Path) -> TablePart:
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"{path}: this is no Parquet file that can be read ({str(error).split('.', 1)[0]}).") from error
-    kept = [place for place, name in enumerate(table.column_names) if not name.startswith("__index_level_")]
-    return Part([table.column_names[place] for place in kept], [table.column(place) for place in kept])
+        raise DataError(
+            f"{path}: this is no Parquet file that can be read ({str(error).split('.', 1)[0]})."
+        ) from error
+    kept = [
+        place
+        for place, name in enumerate(table.column_names)
+        if not name.startswith("__index_level_")
+    ]
+    return TablePart(
+        [table.column_names[place] for place in kept], [table.column(place) for place in kept]
+    )
 
 
-def _of_frame(frame: pd.DataFrame) -> Part:
+def _of_frame(frame: pd.DataFrame) -> TablePart:
     """A frame as if it had been exported: its index is no column, and rows are numbered from 0."""
-    return Part([str(name) for name in frame.columns], [_of_series(frame.iloc[:, place]) for place in range(frame.shape[1])])
+    return TablePart(
+        [str(name) for name in frame.columns],
+        [_of_series(frame.iloc[:, place]) for place in range(frame.shape[1])],
+    )
 
 
 def _of_series(values: "pd.Series") -> pa.ChunkedArray:

@@ -20,7 +20,7 @@ from winnable.core.columns import IntArray
 
 
 @dataclass(frozen=True)
-class Part:
+class TablePart:
     """A table or a part of one as it was read: columns of any Arrow type in the order of `names`, of which some may be equal.
 
     `broken` maps the numbers of rows that could not be read (0 is the first below the header) to reasons; `columns` lacks them.
@@ -57,7 +57,7 @@ class TextTable:
         return len(self.data) + len(self.broken)
 
 
-def text_table(name: str, parts: Sequence[Part]) -> TextTable:
+def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
     """Clean the parts and stack them, by names, in the order given; a column that a part lacks is missing in its rows."""
     notes = [note for part in parts for note in part.notes]
     doubled: set[str] = set()
@@ -73,10 +73,19 @@ def text_table(name: str, parts: Sequence[Part]) -> TextTable:
         broken |= {before + row: reason for row, reason in part.broken.items()}
         before += part.size
     if doubled:
-        notes.append(f"{name}: {_listed(doubled)} stands more than once in the header; the later ones are numbered.")
-    lacking = {column for table in cleaned for column in set(cleaned[0].column_names) ^ set(table.column_names)}
+        notes.append(
+            f"{name}: {_listed(doubled)} stands more than once in the header; the later ones are"
+            " numbered."
+        )
+    lacking = {
+        column
+        for table in cleaned
+        for column in set(cleaned[0].column_names) ^ set(table.column_names)
+    }
     if lacking:
-        notes.append(f"{name}: not every file in it has {_listed(lacking)}; there the values are missing.")
+        notes.append(
+            f"{name}: not every file in it has {_listed(lacking)}; there the values are missing."
+        )
     stacked = pa.concat_tables(cleaned, promote_options="default")
     data = pd.DataFrame(
         {column: pd.array(stacked[column], dtype="str") for column in stacked.column_names},
@@ -87,17 +96,23 @@ def text_table(name: str, parts: Sequence[Part]) -> TextTable:
 
 def _distinct_names(header: Sequence[str]) -> tuple[list[str], set[str]]:
     """Names without blanks at their ends; one without a name is called by its place, one that was there before is numbered."""
-    plain = [raw.strip(values.BLANKS) or f"column {place}" for place, raw in enumerate(header, start=1)]
+    plain = [
+        raw.strip(values.BLANKS) or f"column {place}" for place, raw in enumerate(header, start=1)
+    ]
     taken: set[str] = set()
     names: list[str] = []
     for name in plain:
         later = (f"{name} ({number})" for number in count(2))
-        names.append(name if name not in taken else next(each for each in later if each not in taken and each not in plain))
+        names.append(
+            name
+            if name not in taken
+            else next(each for each in later if each not in taken and each not in plain)
+        )
         taken.add(names[-1])
     return names, {name for name, times in Counter(plain).items() if times > 1}
 
 
-def _unbroken(part: Part) -> IntArray:
+def _unbroken(part: TablePart) -> IntArray:
     rows = np.ones(part.size, dtype=bool)
     rows[list(part.broken)] = False
     return np.flatnonzero(rows)
@@ -107,7 +122,9 @@ def _clean(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column as text, `values.text` of each value."""
     written = _written(column)
     stripped = pc.utf8_trim(written, characters=values.BLANKS)
-    missing = pc.is_in(pc.utf8_lower(stripped), value_set=pa.array(sorted(values.MISSING), type=pa.large_string()))
+    missing = pc.is_in(
+        pc.utf8_lower(stripped), value_set=pa.array(sorted(values.MISSING), type=pa.large_string())
+    )
     return pc.if_else(missing, pa.scalar(None, type=pa.large_string()), stripped)
 
 
@@ -115,7 +132,14 @@ def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _written(pc.cast(column, kind.value_type))
-    as_it_stands = ("is_string", "is_large_string", "is_integer", "is_boolean", "is_date", "is_null")
+    as_it_stands = (
+        "is_string",
+        "is_large_string",
+        "is_integer",
+        "is_boolean",
+        "is_date",
+        "is_null",
+    )
     if any(getattr(pa.types, test)(kind) for test in as_it_stands):
         return pc.cast(column, pa.large_string())
     if pa.types.is_timestamp(kind):
@@ -130,8 +154,12 @@ def _by_value(column: pa.ChunkedArray, write: Callable[[object], str | None]) ->
     try:
         encoded = column.combine_chunks().dictionary_encode()
     except pa.ArrowNotImplementedError:
-        return pa.chunked_array([_words(None if value is None else write(value) for value in column.to_pylist())])
-    return pa.chunked_array([_words(write(value) for value in encoded.dictionary.to_pylist()).take(encoded.indices)])
+        return pa.chunked_array(
+            [_words(None if value is None else write(value) for value in column.to_pylist())]
+        )
+    return pa.chunked_array(
+        [_words(write(value) for value in encoded.dictionary.to_pylist()).take(encoded.indices)]
+    )
 
 
 def _words(written: Iterable[str | None]) -> pa.Array:

@@ -1,7 +1,7 @@
 """Boosting: the two experts made of trees, fitted on encoded leads and turned into data.
 
-`fit_leafwise` is LightGBM made for few leads: small trees, strong shrinkage, win rates and frequencies instead of raw words, the
-mean of several orders of the leads. `fit_symmetric` is CatBoost with its own ordered rates of words and combinations of words.
+`fit_lightgbm` is LightGBM made for few leads: small trees, strong shrinkage, win rates and frequencies instead of raw words, the
+mean of several orders of the leads. `fit_catboost` is CatBoost with its own ordered rates of words and combinations of words.
 Neither library is imported before it is needed; scoring needs neither.
 """
 
@@ -17,34 +17,63 @@ from winnable.core.columns import FloatArray, IntArray
 from winnable.learning.model.experts.catboost_export import data_of, merged
 from winnable.learning.model.experts.catboost_trees import LARGEST, float_features
 from winnable.learning.model.experts.encoding import Encoded
-from winnable.learning.model.experts.linear import Fitted, fit_rules
+from winnable.learning.model.experts.linear import Fitted, fit_scorecard
 
 ORDERS = 4
 """Random orders of the leads whose ordered rates the leaf-wise trees are fitted on, and averaged over."""
 
-SYMMETRIC_ROWS = 100_000
+CATBOOST_MAX_ROWS = 100_000
 """More leads than this CatBoost does not get: its time grows with them, and LightGBM, which gets all, has caught up by then."""
 
 
-def fit_leafwise(leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...], *, seed: int) -> Fitted:
+def fit_lightgbm(
+    leads: Encoded,
+    won: FloatArray,
+    weights: FloatArray,
+    level_counts: tuple[int, ...],
+    *,
+    seed: int,
+) -> Fitted:
     """LightGBM on numbers and, for words, ordered win rates and frequencies."""
     import lightgbm
 
     chance, texts = np.random.default_rng(seed), []
     many = leads.size
     for _ in range(ORDERS if many < 20_000 else 1):
-        rates, counts, encoded = _ordered_rates(leads.codes, won, weights, level_counts, chance.permutation(many))
+        rates, counts, encoded = _ordered_rates(
+            leads.codes, won, weights, level_counts, chance.permutation(many)
+        )
         frequency = [counts[j][leads.codes[:, j]][:, None] for j in range(len(level_counts))]
         features = np.hstack([leads.numbers, encoded, *frequency, leads.rules[:, None]])
         parameters = {
-            **{"objective": "binary", "num_leaves": 8 if many < 20_000 else 31, "learning_rate": 0.05, "lambda_l2": 10.0},
-            **{"min_data_in_leaf": 5, "feature_fraction": 0.4, "bagging_fraction": 0.8, "bagging_freq": 1, "verbose": -1},
-            **{"seed": int(chance.integers(2**31)), "num_threads": 1, "deterministic": True, "force_row_wise": True},
+            **{
+                "objective": "binary",
+                "num_leaves": 8 if many < 20_000 else 31,
+                "learning_rate": 0.05,
+                "lambda_l2": 10.0,
+            },
+            **{
+                "min_data_in_leaf": 5,
+                "feature_fraction": 0.4,
+                "bagging_fraction": 0.8,
+                "bagging_freq": 1,
+                "verbose": -1,
+            },
+            **{
+                "seed": int(chance.integers(2**31)),
+                "num_threads": 1,
+                "deterministic": True,
+                "force_row_wise": True,
+            },
         }
         data = lightgbm.Dataset(features, won, weight=weights, params={"verbose": -1})
         rounds = int(np.clip(2 * np.sqrt(many), 20, 200 if many < 20_000 else 400))
         texts.append(lightgbm.train(parameters, data, num_boost_round=rounds).model_to_string())
-    part = {"kind": "leafwise", "rates": [r.tolist() for r in rates], "counts": [c.tolist() for c in counts]}
+    part = {
+        "kind": "leafwise",
+        "rates": [r.tolist() for r in rates],
+        "counts": [c.tolist() for c in counts],
+    }
     return Fitted(part, _mean_of(texts))
 
 
@@ -63,12 +92,18 @@ def _scaled(block: str, factor: float) -> str:
     lines = block.splitlines()
     for i, line in enumerate(lines):
         if line.startswith("leaf_value="):
-            lines[i] = "leaf_value=" + " ".join(repr(float(value) * factor) for value in line.removeprefix("leaf_value=").split())
+            lines[i] = "leaf_value=" + " ".join(
+                repr(float(value) * factor) for value in line.removeprefix("leaf_value=").split()
+            )
     return "\n".join(lines)
 
 
 def _ordered_rates(
-    codes: IntArray, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...], order: IntArray
+    codes: IntArray,
+    won: FloatArray,
+    weights: FloatArray,
+    level_counts: tuple[int, ...],
+    order: IntArray,
 ) -> tuple[list[FloatArray], list[FloatArray], FloatArray]:
     """Smoothed win rates and log frequencies by code, and the training rows' ordered rates (n, c).
 
@@ -112,7 +147,7 @@ def side_by_side() -> Iterator[None]:
         yield
 
 
-def fit_symmetric(
+def fit_catboost(
     leads: Encoded,
     won: FloatArray,
     weights: FloatArray,
@@ -128,18 +163,25 @@ def fit_symmetric(
     from catboost import CatBoostClassifier, FeaturesData, Pool
 
     if not _varies(leads):
-        return fit_rules(leads, won, weights)
-    if leads.size > SYMMETRIC_ROWS:
-        rows = np.linspace(0, leads.size - 1, SYMMETRIC_ROWS).astype(np.int64)
+        return fit_scorecard(leads, won, weights)
+    if leads.size > CATBOOST_MAX_ROWS:
+        rows = np.linspace(0, leads.size - 1, CATBOOST_MAX_ROWS).astype(np.int64)
         leads, won, weights = leads.take(rows), won[rows], weights[rows]
     rated = np.setdiff1d(np.arange(len(level_counts)), [column for column, _ in pairs])
-    names = np.array([str(code).encode() for code in range(max(level_counts, default=2))], dtype=object)
+    names = np.array(
+        [str(code).encode() for code in range(max(level_counts, default=2))], dtype=object
+    )
     categories = names[leads.codes[:, rated]] if len(rated) else None
-    features = FeaturesData(num_feature_data=float_features(leads, pairs).astype(np.float32), cat_feature_data=categories)
+    features = FeaturesData(
+        num_feature_data=float_features(leads, pairs).astype(np.float32),
+        cat_feature_data=categories,
+    )
     size = {"iterations": 200, "depth": 4} if leads.size < 800 else {"iterations": 300, "depth": 6}
     # Columns with two codes are indicators already; CatBoost would make more of those in a fold, under hashed names.
     rates = {"max_ctr_complexity": 2, "one_hot_max_size": 1}
-    model = CatBoostClassifier(**size, **rates, verbose=0, thread_count=1, allow_writing_files=False, random_seed=seed)
+    model = CatBoostClassifier(
+        **size, **rates, verbose=0, thread_count=1, allow_writing_files=False, random_seed=seed
+    )
     model.fit(Pool(features, label=won, weight=weights))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
@@ -151,11 +193,13 @@ def fit_symmetric(
 
 def _varies(leads: Encoded) -> bool:
     """Whether any two leads differ in anything; if not, CatBoost refuses to learn."""
-    table = np.hstack([np.nan_to_num(leads.numbers, nan=LARGEST), leads.codes, leads.rules[:, None]])
+    table = np.hstack(
+        [np.nan_to_num(leads.numbers, nan=LARGEST), leads.codes, leads.rules[:, None]]
+    )
     return bool((table != table[:1]).any())
 
 
-def average_symmetric(models: Sequence[Fitted]) -> Fitted:
+def average_catboost(models: Sequence[Fitted]) -> Fitted:
     """The mean of several symmetric models. One that had nothing to learn from has no trees and is left out."""
     texts = [model.booster for model in models if model.booster is not None]
     if not texts:

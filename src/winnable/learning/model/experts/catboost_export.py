@@ -45,7 +45,13 @@ class _Export:
         level_counts: tuple[int, ...],
     ) -> None:
         self._exported = exported
-        self._leads, self._won, self._pairs, self._rated, self._radices = leads, won, pairs, rated, level_counts
+        self._leads, self._won, self._pairs, self._rated, self._radices = (
+            leads,
+            won,
+            pairs,
+            rated,
+            level_counts,
+        )
         self._numbers = float_features(leads, pairs)
         self._conditions: dict[tuple[int, float], int] = {}
         self._projections: dict[str, int] = {}
@@ -55,13 +61,20 @@ class _Export:
 
     def data(self) -> dict[str, Any]:
         info = self._exported["features_info"]
-        questions = [(f["feature_index"], border) for f in info["float_features"] for border in f["borders"] or []]
+        questions = [
+            (f["feature_index"], border)
+            for f in info["float_features"]
+            for border in f["borders"] or []
+        ]
         rates = []
         for i, rate in enumerate(info.get("ctrs") or []):
             questions += [(self._numbers.shape[1] + i, border) for border in rate["borders"]]
             rates.append(self._rate(rate))
         words = self._leads.codes.shape[1]
-        terms = [[(atom if atom >= 0 else words - 1 - atom, radix) for atom, radix in term] for term in self._terms]
+        terms = [
+            [(atom if atom >= 0 else words - 1 - atom, radix) for atom, radix in term]
+            for term in self._terms
+        ]
         offsets = [0, *np.cumsum(self._spans).tolist()][: len(terms)]
         return {
             "indicators": [list(pair) for pair in self._pairs],
@@ -97,7 +110,9 @@ class _Export:
             else:
                 condition = (int(element["float_feature_index"]), float(element["border"]))
                 # Conditions stand behind the words; below zero until it is known how many there are.
-                terms.append((-1 - self._conditions.setdefault(condition, len(self._conditions)), span))
+                terms.append(
+                    (-1 - self._conditions.setdefault(condition, len(self._conditions)), span)
+                )
                 span *= 2
                 columns.append(self._source_of_number(condition[0]))
         self._terms.append(terms)
@@ -114,11 +129,19 @@ class _Export:
 
     def _sources(self, rates: Sequence[Mapping[str, Any]]) -> list[list[int]]:
         numbers = [[self._source_of_number(feature)] for feature in range(self._numbers.shape[1])]
-        return numbers + [self._columns[self._projections[json.dumps(rate["elements"], sort_keys=True)]] for rate in rates]
+        return numbers + [
+            self._columns[self._projections[json.dumps(rate["elements"], sort_keys=True)]]
+            for rate in rates
+        ]
 
-    def _counted(self, terms: Sequence[Sequence[tuple[int, int]]], offsets: Sequence[int]) -> dict[str, list[int]]:
+    def _counted(
+        self, terms: Sequence[Sequence[tuple[int, int]]], offsets: Sequence[int]
+    ) -> dict[str, list[int]]:
         atoms = [*self._leads.codes.T]
-        atoms += [(self._numbers[:, feature] > border).astype(np.int64) for feature, border in self._conditions]
+        atoms += [
+            (self._numbers[:, feature] > border).astype(np.int64)
+            for feature, border in self._conditions
+        ]
         keys, wins, sizes = [], [], []
         for term, offset in zip(terms, offsets, strict=True):
             key = np.asarray(sum(atoms[atom] * radix for atom, radix in term))
@@ -163,21 +186,29 @@ def merged(models: Sequence[dict[str, Any]]) -> dict[str, Any]:
     out["sources"] = list(first["sources"][:floats])
     never, span = sum(len(model["splits"]) for model in models), 0
     for model in models:
-        conditions, projections, rates, splits = (len(out[name]) for name in ("conditions", "projections", "rates", "splits"))
+        conditions, projections, rates, splits = (
+            len(out[name]) for name in ("conditions", "projections", "rates", "splits")
+        )
         out["conditions"] += model["conditions"]
         out["projections"] += [
-            [[atom + conditions if atom >= words else atom, radix] for atom, radix in terms] for terms in model["projections"]
+            [[atom + conditions if atom >= words else atom, radix] for atom, radix in terms]
+            for terms in model["projections"]
         ]
         out["offsets"] += [span + offset for offset in model["offsets"]]
         out["keys"] += [span + key for key in model["keys"]]
         out["rates"] += [[rate[0] + projections, *rate[1:]] for rate in model["rates"]]
-        out["splits"] += [[feature + rates if feature >= floats else feature, border] for feature, border in model["splits"]]
+        out["splits"] += [
+            [feature + rates if feature >= floats else feature, border]
+            for feature, border in model["splits"]
+        ]
         out["members"].append(len(out["trees"]))
         for tree in model["trees"]:
             moved = [split + splits if split < len(model["splits"]) else never for split in tree]
             out["trees"].append(moved + [never] * (depth - len(tree)))
         pad = [0.0] * (2**depth - len(model["values"][0]))
-        out["values"] += [[value / len(models) for value in values] + pad for values in model["values"]]
+        out["values"] += [
+            [value / len(models) for value in values] + pad for values in model["values"]
+        ]
         out["sizes_of_leaves"] += [list(sizes) + pad for sizes in model["sizes_of_leaves"]]
         for name in ("wins", "sizes", "spans"):
             out[name] += model[name]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic_core import from_json
 
 from winnable.core.columns import FloatArray, IntArray
-from winnable.errors import ArtefactError
+from winnable.errors import ArtifactError
 from winnable.learning.model.experts.encoding import Encoded
 
 BATCH = 128
@@ -35,8 +35,14 @@ DENSE = 8192
 
 LARGEST = float(np.finfo(np.float32).max)
 
-_SPELL, _TOP = np.uint64(0x0102040810204080), np.uint64(56)  # eight bytes of 0 or 1 times the one: their bits in the top byte
-_TURNS = [(np.uint64(by), np.uint64(mask)) for by, mask in ((7, 0xAA00AA00AA00AA), (14, 0xCCCC0000CCCC), (28, 0xF0F0F0F0))]
+_SPELL, _TOP = (
+    np.uint64(0x0102040810204080),
+    np.uint64(56),
+)  # eight bytes of 0 or 1 times the one: their bits in the top byte
+_TURNS = [
+    (np.uint64(by), np.uint64(mask))
+    for by, mask in ((7, 0xAA00AA00AA00AA), (14, 0xCCCC0000CCCC), (28, 0xF0F0F0F0))
+]
 
 
 def float_features(leads: Encoded, pairs: Sequence[tuple[int, int]]) -> FloatArray:
@@ -47,10 +53,10 @@ def float_features(leads: Encoded, pairs: Sequence[tuple[int, int]]) -> FloatArr
     return _single(leads, _table(pairs)).astype(np.float64)
 
 
-class SymmetricTrees:
+class CatBoostTrees:
     """One or several CatBoost models, averaged, from the text that `symmetric_export` made; raw scores are log-odds.
 
-    Errors: ArtefactError if a tree asks more than 8 questions.
+    Errors: ArtifactError if a tree asks more than 8 questions.
     """
 
     def __init__(self, text: str) -> None:
@@ -75,14 +81,18 @@ class SymmetricTrees:
         """
         depth = self._trees.shape[1]
         if depth > TOGETHER:
-            raise ArtefactError(f"a symmetric tree asks {depth} questions, more than {TOGETHER}. Train again.")
+            raise ArtifactError(
+                f"a symmetric tree asks {depth} questions, more than {TOGETHER}. Train again."
+            )
         floats = len(data["sources"]) - len(data["rates"])
         numbers = [i for i, (feature, _) in enumerate(data["splits"]) if feature < floats]
         rates = [i for i, (feature, _) in enumerate(data["splits"]) if feature >= floats]
         numbers.sort(key=lambda i: int(data["splits"][i][0]))  # the same number is read once
         self._number_asked = np.array([data["splits"][i][0] for i in numbers], dtype=np.int64)
         self._number_border = borders_of([data["splits"][i][1] for i in numbers])
-        self._combinations.prepare([(*data["rates"][data["splits"][i][0] - floats], data["splits"][i][1]) for i in rates])
+        self._combinations.prepare(
+            [(*data["rates"][data["splits"][i][0] - floats], data["splits"][i][1]) for i in rates]
+        )
         never = len(data["splits"])
         moved = np.empty(never + 1, dtype=np.int64)
         moved[[*numbers, *rates, never]] = np.arange(never + 1)
@@ -93,35 +103,57 @@ class SymmetricTrees:
     @cached_property
     def base(self) -> float:
         """The log-odds to which the columns of a lead add."""
-        return self._offset + float(((self._values * self._sizes).sum(axis=1) / self._sizes.sum(axis=1)).sum())
+        return self._offset + float(
+            ((self._values * self._sizes).sum(axis=1) / self._sizes.sum(axis=1)).sum()
+        )
 
-    def logit(self, leads: Encoded, *, reasons: bool = False) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+    def logit(
+        self, leads: Encoded, *, reasons: bool = False
+    ) -> tuple[FloatArray, FloatArray, FloatArray | None]:
         """Log-odds (n,), their variance (n,), and if asked what each column added to `base` (n, columns).
 
         The variance is that of learning from other leads, by the jackknife over the averaged models, each of which left out one
         of the parts that the leads were cut into (Efron and Tibshirani 1993, chapter 11).
         """
         many = len(self._members)
-        members, parts = np.empty((many, leads.size)), np.empty((leads.size, self._columns)) if reasons else None
+        members, parts = (
+            np.empty((many, leads.size)),
+            np.empty((leads.size, self._columns)) if reasons else None,
+        )
         for at in range(0, leads.size, BATCH):
-            batch = leads if leads.size <= BATCH else leads.take(np.arange(at, min(at + BATCH, leads.size)))
+            batch = (
+                leads
+                if leads.size <= BATCH
+                else leads.take(np.arange(at, min(at + BATCH, leads.size)))
+            )
             leaves = self._leaves(batch)
             told = np.add.reduceat(self._flat.take(leaves), self._members, axis=1)
             members[:, at : at + BATCH] = told.transpose(1, 0, 2).reshape(many, -1)[:, : batch.size]
             if parts is not None:
-                parts[at : at + BATCH] = self._added(leaves.transpose(0, 2, 1).reshape(-1, len(self._starts))[: batch.size])
+                parts[at : at + BATCH] = self._added(
+                    leaves.transpose(0, 2, 1).reshape(-1, len(self._starts))[: batch.size]
+                )
         total = members.sum(axis=0)
-        return self._offset + total, (many - 1) * many * ((members - total / many) ** 2).sum(axis=0), parts
+        return (
+            self._offset + total,
+            (many - 1) * many * ((members - total / many) ** 2).sum(axis=0),
+            parts,
+        )
 
     def _leaves(self, leads: Encoded) -> IntArray:
         """The place of the leaf in each tree, shape (groups, trees, leads of a group); the last group is filled up."""
         numbers, codes = _single(leads, self._pairs), leads.codes
         if leads.size == 1:
-            spelled = self._answers(numbers[0], codes[0]).take(self._asked).view("<u8") * _SPELL >> _TOP
+            spelled = (
+                self._answers(numbers[0], codes[0]).take(self._asked).view("<u8") * _SPELL >> _TOP
+            )
             return np.asarray((self._starts + spelled.astype(np.int64))[None, :, None])
         fill = -leads.size % TOGETHER
         if fill:
-            numbers, codes = (np.concatenate([each, np.zeros((fill, each.shape[1]), each.dtype)]) for each in (numbers, codes))
+            numbers, codes = (
+                np.concatenate([each, np.zeros((fill, each.shape[1]), each.dtype)])
+                for each in (numbers, codes)
+            )
         answers = self._answers(np.ascontiguousarray(numbers.T), np.ascontiguousarray(codes.T))
         bits = np.packbits(answers, bitorder="little").reshape(len(answers), -1).T
         turned = np.ascontiguousarray(bits).take(self._asked, axis=1).view("<u8")
@@ -129,13 +161,19 @@ class SymmetricTrees:
             wrong = (turned ^ (turned >> by)) & mask
             turned ^= wrong ^ (wrong << by)
         spelled = turned.view(np.uint8).reshape(*turned.shape, TOGETHER)
-        return np.asarray(spelled[:, :, : min(leads.size, TOGETHER)] + self._starts[:, None], dtype=np.int64)
+        return np.asarray(
+            spelled[:, :, : min(leads.size, TOGETHER)] + self._starts[:, None], dtype=np.int64
+        )
 
     def _answers(self, numbers: NDArray[np.float32], codes: IntArray) -> NDArray[np.uint8]:
         """0 or 1 for each question, (questions, n), from numbers (features, n) and codes (words, n); one lead goes without n."""
-        about_numbers = numbers.take(self._number_asked, axis=0) > _along(self._number_border, numbers)
+        about_numbers = numbers.take(self._number_asked, axis=0) > _along(
+            self._number_border, numbers
+        )
         never = np.zeros((1, *numbers.shape[1:]), dtype=np.uint8)
-        return np.concatenate([about_numbers.view(np.uint8), self._combinations.answers(codes, numbers), never])
+        return np.concatenate(
+            [about_numbers.view(np.uint8), self._combinations.answers(codes, numbers), never]
+        )
 
     def _added(self, leaves: IntArray) -> FloatArray:
         """What each column added on the way to the leaves (n, trees), shape (n, columns)."""
@@ -154,20 +192,37 @@ class SymmetricTrees:
         for level in range(leaves.bit_length()):
             # The first question is the lowest bit, so leads alike in the first `level` answers are alike modulo 2 ** level.
             shape = (trees, leaves >> level, 1 << level)
-            total = (self._values * self._sizes).reshape(shape).sum(axis=1) / self._sizes.reshape(shape).sum(axis=1)
+            total = (self._values * self._sizes).reshape(shape).sum(axis=1) / self._sizes.reshape(
+                shape
+            ).sum(axis=1)
             means.append(np.tile(total, (1, leaves >> level)))
-        return np.stack([after - before for before, after in pairwise(means)], axis=2).reshape(trees * leaves, -1)
+        return np.stack([after - before for before, after in pairwise(means)], axis=2).reshape(
+            trees * leaves, -1
+        )
 
     @cached_property
     def _steps(self) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
         """The steps (tree * depth + level) with their shares, sorted by the column they count for; the columns, and where the
         steps of each begin."""
         asked = self._trees.ravel()
-        of = [(column, split, 1.0 / len(sources)) for split, sources in enumerate(self._sources) for column in sources]
+        of = [
+            (column, split, 1.0 / len(sources))
+            for split, sources in enumerate(self._sources)
+            for column in sources
+        ]
         order = np.argsort(asked, kind="stable")
-        first, last = (np.searchsorted(asked[order], [split for _, split, _ in of], side=side) for side in ("left", "right"))
-        places = np.concatenate([order[a:b] for a, b in zip(first, last, strict=True)]) if of else np.empty(0, dtype=np.int64)
-        owner, shares = (np.repeat(np.array([each[i] for each in of]), last - first) for i in (0, 2))
+        first, last = (
+            np.searchsorted(asked[order], [split for _, split, _ in of], side=side)
+            for side in ("left", "right")
+        )
+        places = (
+            np.concatenate([order[a:b] for a, b in zip(first, last, strict=True)])
+            if of
+            else np.empty(0, dtype=np.int64)
+        )
+        owner, shares = (
+            np.repeat(np.array([each[i] for each in of]), last - first) for i in (0, 2)
+        )
         by_column = np.argsort(owner, kind="stable")
         columns, starts = np.unique(owner[by_column], return_index=True)
         return places[by_column], shares[by_column], columns.astype(np.int64), starts
@@ -183,24 +238,41 @@ class _Combinations:
         # Those that are looked up by place stand before those that are searched for.
         self._order = np.argsort(spans > DENSE, kind="stable")
         self._dense = int((spans <= DENSE).sum())
-        never, terms = data["words"] + len(data["conditions"]), [data["projections"][i] for i in self._order]
+        never, terms = (
+            data["words"] + len(data["conditions"]),
+            [data["projections"][i] for i in self._order],
+        )
         slots = max([1, *(len(term) for term in terms)])
         padded = [[*term, *[[never, 0]] * (slots - len(term))] for term in terms]
-        self._atoms = np.array([[atom for atom, _ in term] for term in padded], dtype=np.int64).reshape(len(terms), slots).T
-        self._radices = np.array([[radix for _, radix in term] for term in padded], dtype=np.int64).reshape(len(terms), slots).T
+        self._atoms = (
+            np.array([[atom for atom, _ in term] for term in padded], dtype=np.int64)
+            .reshape(len(terms), slots)
+            .T
+        )
+        self._radices = (
+            np.array([[radix for _, radix in term] for term in padded], dtype=np.int64)
+            .reshape(len(terms), slots)
+            .T
+        )
         starts = np.searchsorted(data["keys"], data["offsets"])
         self._keys = np.array(data["keys"], dtype=np.int64)
         self._offsets = np.array(data["offsets"], dtype=np.int64)[self._order]
         self._counts = np.diff([*starts, len(self._keys)])[self._order]
         self._first = starts.astype(np.int64)[self._order]
-        self._wins, self._sizes = (np.array(data[name], dtype=np.float64) for name in ("wins", "sizes"))
+        self._wins, self._sizes = (
+            np.array(data[name], dtype=np.float64) for name in ("wins", "sizes")
+        )
         # For each possible key of a dense combination its place among those seen; the place after the last one is "never seen".
         dense = spans[self._order[: self._dense]]
         self._dense_start = np.cumsum([0, *dense])[:-1].astype(np.int64)
         self._places = np.repeat(self._counts[: self._dense], dense)
         for combination, start in enumerate(self._dense_start):
-            seen = slice(self._first[combination], self._first[combination] + self._counts[combination])
-            self._places[start + self._keys[seen] - self._offsets[combination]] = np.arange(self._counts[combination])
+            seen = slice(
+                self._first[combination], self._first[combination] + self._counts[combination]
+            )
+            self._places[start + self._keys[seen] - self._offsets[combination]] = np.arange(
+                self._counts[combination]
+            )
 
     def prepare(self, questions: Sequence[tuple[Any, ...]]) -> None:
         """Answer every question (combination, kind, prior, scale, total, border) for every key seen, and for one never seen."""
@@ -213,7 +285,8 @@ class _Combinations:
         row = np.where(unseen, 0, np.repeat(self._first[self._asked], lengths) + place)
         wins, sizes = (np.where(unseen, 0.0, counted[row]) for counted in (self._wins, self._sizes))
         kind, prior, scale, total, border = (
-            np.repeat(np.array([question[i] for question in questions], dtype=np.float64), lengths) for i in range(1, 6)
+            np.repeat(np.array([question[i] for question in questions], dtype=np.float64), lengths)
+            for i in range(1, 6)
         )
         rate = np.where(kind == 0, (wins + prior) / (sizes + 1), (sizes + prior) / (total + 1))
         self._answers = (scale * rate > border).astype(np.uint8)
@@ -224,16 +297,23 @@ class _Combinations:
             return np.empty((0, *codes.shape[1:]), dtype=np.uint8)
         conditions = numbers.take(self._feature, axis=0) > _along(self._border, numbers)
         atoms = np.concatenate([codes, conditions, np.zeros((1, *codes.shape[1:]), dtype=np.int64)])
-        keys = (atoms.take(self._atoms, axis=0) * (self._radices if codes.ndim == 1 else self._radices[:, :, None])).sum(axis=0)
+        keys = (
+            atoms.take(self._atoms, axis=0)
+            * (self._radices if codes.ndim == 1 else self._radices[:, :, None])
+        ).sum(axis=0)
         places = self._places.take(_along(self._dense_start, keys) + keys[: self._dense])
         if self._dense < len(keys):
-            places = np.concatenate([places, [self._sought(i, keys[i]) for i in range(self._dense, len(keys))]])
+            places = np.concatenate(
+                [places, [self._sought(i, keys[i]) for i in range(self._dense, len(keys))]]
+            )
         where = _along(self._answer_start, keys) + places.take(self._asked, axis=0)
         return np.asarray(self._answers.take(where), dtype=np.uint8)
 
     def _sought(self, combination: int, keys: IntArray) -> IntArray:
         """The places of keys of a combination among those seen."""
-        seen = self._keys[self._first[combination] : self._first[combination] + self._counts[combination]]
+        seen = self._keys[
+            self._first[combination] : self._first[combination] + self._counts[combination]
+        ]
         wanted = keys + self._offsets[combination]
         found = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
         return np.asarray(np.where(seen[found] == wanted, found, len(seen)), dtype=np.int64)
@@ -241,7 +321,9 @@ class _Combinations:
 
 def _single(leads: Encoded, pairs: IntArray) -> NDArray[np.float32]:
     """`float_features` as float32."""
-    raw = np.concatenate([leads.numbers, leads.codes[:, pairs[:, 0]] == pairs[:, 1], leads.rules[:, None]], axis=1)
+    raw = np.concatenate(
+        [leads.numbers, leads.codes[:, pairs[:, 0]] == pairs[:, 1], leads.rules[:, None]], axis=1
+    )
     return np.asarray(np.minimum(np.maximum(raw, -LARGEST), LARGEST), dtype=np.float32)
 
 
@@ -254,7 +336,9 @@ def borders_of(values: Sequence[float]) -> NDArray[np.float32]:
     exact = np.array(values, dtype=np.float64)
     near = exact.astype(np.float32)
     with np.errstate(over="ignore"):  # below the smallest there is minus infinity
-        return np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near).astype(np.float32)
+        return np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near).astype(
+            np.float32
+        )
 
 
 def _along(values: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Encoding: facts as plain arrays, in the same way when a model learns and when it scores.
+"""Encoding: features as plain arrays, in the same way when a model learns and when it scores.
 
 What is learned here is only how a table is read: which columns carry anything at all, and the number that each known word gets.
 Nothing in it looks at the outcome, so it may be shared between folds; everything that does (target rates, coefficients) belongs
@@ -12,7 +12,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from winnable.core.columns import Facts, FloatArray, IntArray, Numbers, Words
+from winnable.core.columns import (
+    CategoricalColumn,
+    FeatureTable,
+    FloatArray,
+    IntArray,
+    NumericColumn,
+)
 
 MISSING, RARE = 0, 1
 """The codes of "nothing stood there" and of a word seen less than twice, which is also what an unseen word gets."""
@@ -41,7 +47,7 @@ class Encoded:
 
 
 class Encoding:
-    """Reads facts as arrays, by a `spec` of `learn_encoding`: `{"numbers": [name, ...], "words": [[name, [word, ...]], ...]}`.
+    """Reads features as arrays, by a `spec` of `learn_encoding`: `{"numbers": [name, ...], "words": [[name, [word, ...]], ...]}`.
 
     `codes` has the number of each word that is known, by column.
     """
@@ -51,7 +57,8 @@ class Encoding:
         self.word_names: tuple[str, ...] = tuple(name for name, _ in spec["words"])
         self.levels: tuple[tuple[str, ...], ...] = tuple(tuple(words) for _, words in spec["words"])
         self.codes: dict[str, dict[str, int]] = {
-            name: {word: code + 2 for code, word in enumerate(words)} for name, words in spec["words"]
+            name: {word: code + 2 for code, word in enumerate(words)}
+            for name, words in spec["words"]
         }
 
     @property
@@ -64,36 +71,46 @@ class Encoding:
         """How many codes each column of words has, missing and rare among them."""
         return tuple(len(words) + 2 for words in self.levels)
 
-    def encode(self, facts: Facts, rules: FloatArray) -> Encoded:
+    def encode(self, features: FeatureTable, rules: FloatArray) -> Encoded:
         """Facts of n leads and their rule log-odds, shape (n,), as arrays."""
-        numbers = np.array([_numbers(facts, name) for name in self.number_names]).reshape(len(self.number_names), facts.size)
-        codes = np.empty((len(self.word_names), facts.size), dtype=np.int64)
+        numbers = np.array([_numbers(features, name) for name in self.number_names]).reshape(
+            len(self.number_names), features.size
+        )
+        codes = np.empty((len(self.word_names), features.size), dtype=np.int64)
         table: list[int] = []
         for row, name in zip(codes, self.word_names, strict=True):
-            words, known = facts.words(name), self.codes[name]
+            words, known = features.words(name), self.codes[name]
             np.add(words.codes, len(table), out=row)
             table += [known.get(word, RARE) for word in words.vocabulary]
-            table.append(MISSING)  # which is what -1 points to in the next column, and in the first one
+            table.append(
+                MISSING
+            )  # which is what -1 points to in the next column, and in the first one
         coded = np.array(table, dtype=np.int64)[codes]
         return Encoded(_finite(numbers).T, coded.T, np.asarray(rules, dtype=np.float64))
 
 
-def learn_encoding(facts: Facts) -> dict[str, Any]:
+def learn_encoding(features: FeatureTable) -> dict[str, Any]:
     """The spec of an `Encoding` for these leads, without columns that are constant, empty or (words) different in nearly all."""
-    numbers = [name for name, column in facts.columns.items() if isinstance(column, Numbers) and _tells(_finite(column.values))]
-    words = [
-        (name, _levels(column)) for name, column in facts.columns.items() if isinstance(column, Words) and not _like_an_id(column)
+    numbers = [
+        name
+        for name, column in features.columns.items()
+        if isinstance(column, NumericColumn) and _tells(_finite(column.values))
     ]
-    telling = [[name, levels] for name, levels in words if _differs(facts.columns[name], levels)]
+    words = [
+        (name, _levels(column))
+        for name, column in features.columns.items()
+        if isinstance(column, CategoricalColumn) and not _like_an_id(column)
+    ]
+    telling = [[name, levels] for name, levels in words if _differs(features.columns[name], levels)]
     return {"numbers": numbers, "words": telling}
 
 
-def _numbers(facts: Facts, name: str) -> FloatArray:
-    column = facts.columns.get(name)
-    if isinstance(column, Numbers):
+def _numbers(features: FeatureTable, name: str) -> FloatArray:
+    column = features.columns.get(name)
+    if isinstance(column, NumericColumn):
         return column.values
     if column is None:
-        return facts.numbers(name)
+        return features.numbers(name)
     read = np.array([_number(word) for word in column.vocabulary] + [np.nan])
     return read[column.codes]
 
@@ -114,21 +131,25 @@ def _tells(values: FloatArray) -> bool:
     return known.size > 0 and (known.size < values.size or bool(np.any(known != known[0])))
 
 
-def _levels(column: Words) -> list[str]:
+def _levels(column: CategoricalColumn) -> list[str]:
     """The words seen at least twice, most frequent first (equals in alphabetical order, so that row order does not matter)."""
     counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
-    kept = sorted((-int(count), word) for count, word in zip(counts, column.vocabulary, strict=True) if count >= 2)
+    kept = sorted(
+        (-int(count), word)
+        for count, word in zip(counts, column.vocabulary, strict=True)
+        if count >= 2
+    )
     return [word for _, word in kept[:MOST_LEVELS]]
 
 
-def _like_an_id(column: Words) -> bool:
+def _like_an_id(column: CategoricalColumn) -> bool:
     known = column.codes[column.codes >= 0]
     return known.size >= 20 and np.unique(known).size > 0.9 * known.size
 
 
 def _differs(column: object, levels: Sequence[str]) -> bool:
     """Whether at least two of "missing", "rare" and the levels occur."""
-    if not isinstance(column, Words):
+    if not isinstance(column, CategoricalColumn):
         return False
     counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
     return (len(levels) + int((column.codes < 0).any()) + int((counts == 1).any())) >= 2

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnable.core.columns import FloatArray, IntArray
-from winnable.errors import ArtefactError
+from winnable.errors import ArtifactError
 
 FLOAT64, RAW, LEAF = 1, 1, 2
 LIBRARY_NAMES = ("lib_lightgbm.so", "lib_lightgbm.dylib", "lib_lightgbm.dll")
@@ -31,18 +31,24 @@ def _library() -> ctypes.CDLL:
     found = importlib.util.find_spec("lightgbm")
     folders = list(found.submodule_search_locations or []) if found else []
     for folder in folders:
-        for path in (Path(folder) / place / name for place in ("lib", "bin", ".") for name in LIBRARY_NAMES):
+        for path in (
+            Path(folder) / place / name for place in ("lib", "bin", ".") for name in LIBRARY_NAMES
+        ):
             if path.is_file():
                 library = ctypes.CDLL(str(path))
                 library.LGBM_GetLastError.restype = ctypes.c_char_p
                 return library
-    raise ArtefactError("LightGBM's shared library was not found; install the package lightgbm in this environment")
+    raise ArtifactError(
+        "LightGBM's shared library was not found; install the package lightgbm in this environment"
+    )
 
 
 def _call(function: str, *arguments: Any) -> None:
     library = _library()
     if getattr(library, function)(*arguments):
-        raise ArtefactError(f"LightGBM refused ({function}): {library.LGBM_GetLastError().decode(errors='replace')}")
+        raise ArtifactError(
+            f"LightGBM refused ({function}): {library.LGBM_GetLastError().decode(errors='replace')}"
+        )
 
 
 class _FastRow:
@@ -55,7 +61,14 @@ class _FastRow:
         self._length = ctypes.c_int64()
         _call(
             "LGBM_BoosterPredictForMatSingleRowFastInit",
-            *(booster, ctypes.c_int(RAW), ctypes.c_int(0), ctypes.c_int(-1), ctypes.c_int(FLOAT64), ctypes.c_int32(features)),
+            *(
+                booster,
+                ctypes.c_int(RAW),
+                ctypes.c_int(0),
+                ctypes.c_int(-1),
+                ctypes.c_int(FLOAT64),
+                ctypes.c_int32(features),
+            ),
             *(ctypes.c_char_p(b"num_threads=1"), ctypes.byref(self._config)),
         )
         self._arguments = (
@@ -67,7 +80,9 @@ class _FastRow:
     def __call__(self, features: FloatArray) -> FloatArray:
         self.row[:] = features
         if self._predict(*self._arguments):
-            raise ArtefactError(f"LightGBM refused a row: {_library().LGBM_GetLastError().decode(errors='replace')}")
+            raise ArtifactError(
+                f"LightGBM refused a row: {_library().LGBM_GetLastError().decode(errors='replace')}"
+            )
         return self.score
 
     def __del__(self) -> None:
@@ -75,16 +90,20 @@ class _FastRow:
             _library().LGBM_FastConfigFree(self._config)
 
 
-class Trees:
+class LightGBMTrees:
     """A LightGBM model from its text; its raw scores are log-odds. `sources` (features,) numbers the column behind each feature.
 
-    Errors: ArtefactError if the text is not a LightGBM model or the library is missing.
+    Errors: ArtifactError if the text is not a LightGBM model or the library is missing.
     """
 
     def __init__(self, text: str, sources: IntArray) -> None:
         self._booster = ctypes.c_void_p()
         rounds = ctypes.c_int()
-        arguments = (ctypes.c_char_p(text.encode()), ctypes.byref(rounds), ctypes.byref(self._booster))
+        arguments = (
+            ctypes.c_char_p(text.encode()),
+            ctypes.byref(rounds),
+            ctypes.byref(self._booster),
+        )
         _call("LGBM_BoosterLoadModelFromString", *arguments)
         self._features = _header(text, "max_feature_idx") + 1
         self._sources = sources
@@ -107,7 +126,9 @@ class Trees:
         """The sum of the trees' means, and what each source adds to it on the way to each leaf, (leaves, sources)."""
         return _Ways(self._trees, self._values, self._leaves).added(self._sources)
 
-    def logit(self, features: FloatArray, *, reasons: bool = False) -> tuple[FloatArray, FloatArray | None]:
+    def logit(
+        self, features: FloatArray, *, reasons: bool = False
+    ) -> tuple[FloatArray, FloatArray | None]:
         """Raw scores (n,) of features (n, features), and if asked what each source added to `base` (n, sources)."""
         logit = np.empty((len(features), 1))
         if len(features) == 1:
@@ -136,9 +157,24 @@ class Trees:
         length = ctypes.c_int64()
         _call(
             "LGBM_BoosterPredictForMat",
-            *(self._booster, ctypes.c_void_p(rows.ctypes.data), ctypes.c_int(FLOAT64), ctypes.c_int32(len(rows))),
-            *(ctypes.c_int32(self._features), ctypes.c_int(1), ctypes.c_int(kind), ctypes.c_int(0), ctypes.c_int(-1)),
-            *(ctypes.c_char_p(b"num_threads=1"), ctypes.byref(length), ctypes.c_void_p(out.ctypes.data)),
+            *(
+                self._booster,
+                ctypes.c_void_p(rows.ctypes.data),
+                ctypes.c_int(FLOAT64),
+                ctypes.c_int32(len(rows)),
+            ),
+            *(
+                ctypes.c_int32(self._features),
+                ctypes.c_int(1),
+                ctypes.c_int(kind),
+                ctypes.c_int(0),
+                ctypes.c_int(-1),
+            ),
+            *(
+                ctypes.c_char_p(b"num_threads=1"),
+                ctypes.byref(length),
+                ctypes.c_void_p(out.ctypes.data),
+            ),
         )
 
 
@@ -146,7 +182,7 @@ def _header(text: str, key: str) -> int:
     for line in text.splitlines():
         if line.startswith(f"{key}="):
             return int(line.split("=", 1)[1])
-    raise ArtefactError(f"the trees are not a LightGBM model: no {key} in its header")
+    raise ArtifactError(f"the trees are not a LightGBM model: no {key} in its header")
 
 
 class _Ways:
@@ -157,11 +193,16 @@ class _Ways:
 
     def __init__(self, trees: Sequence[str], values: FloatArray, leaves: IntArray) -> None:
         (left, self._inner), (right, _), (asked, _), (counts, counted) = (
-            _lines(trees, key) for key in ("left_child", "right_child", "split_feature", "leaf_count")
+            _lines(trees, key)
+            for key in ("left_child", "right_child", "split_feature", "leaf_count")
         )
         self._nodes = int(self._inner.max(initial=0))
-        children = np.stack([_padded(side, self._inner, self._nodes).astype(np.int64) for side in (left, right)])
-        self._children = np.where(children < 0, self._nodes + ~children, children)  # LightGBM writes a leaf as ~leaf
+        children = np.stack(
+            [_padded(side, self._inner, self._nodes).astype(np.int64) for side in (left, right)]
+        )
+        self._children = np.where(
+            children < 0, self._nodes + ~children, children
+        )  # LightGBM writes a leaf as ~leaf
         self._asked = _padded(asked, self._inner, self._nodes).astype(np.int64)
         self._leaf = np.arange(int(leaves.max())) < leaves[:, None]
         self._means, mass = np.zeros((2, len(trees), self._nodes + self._leaf.shape[1]))
@@ -171,8 +212,12 @@ class _Ways:
             at = np.flatnonzero(self._inner > node)
             below = self._children[:, at, node]
             mass[at, node] = mass[at, below].sum(axis=0)
-            self._means[at, node] = (mass[at, below] * self._means[at, below]).sum(axis=0) / np.maximum(mass[at, node], 1.0)
-        self._roots = self._means[np.arange(len(trees)), np.where(self._inner > 0, 0, self._nodes)]  # a tree may be one leaf
+            self._means[at, node] = (mass[at, below] * self._means[at, below]).sum(
+                axis=0
+            ) / np.maximum(mass[at, node], 1.0)
+        self._roots = self._means[
+            np.arange(len(trees)), np.where(self._inner > 0, 0, self._nodes)
+        ]  # a tree may be one leaf
 
     def added(self, sources: IntArray) -> tuple[float, NDArray[np.float32]]:
         """The sum of the trees' means, and what each source adds to it on the way to each leaf, (leaves, sources)."""
@@ -181,7 +226,9 @@ class _Ways:
             at = np.flatnonzero(self._inner > node)
             for child in self._children[:, at, node]:
                 added[at, child] = added[at, node]
-                added[at, child, sources[self._asked[at, node]]] += self._means[at, child] - self._means[at, node]
+                added[at, child, sources[self._asked[at, node]]] += (
+                    self._means[at, child] - self._means[at, node]
+                )
         return float(self._roots.sum()), added[:, self._nodes :][self._leaf]
 
 
@@ -189,7 +236,9 @@ def _lines(trees: Sequence[str], key: str) -> tuple[FloatArray, IntArray]:
     """The numbers that stand under a key in the trees, one tree after the other, and how many there are in each."""
     found = [re.search(rf"^{key}=(.*)$", tree, re.MULTILINE) for tree in trees]
     told = [[] if line is None else line[1].split() for line in found]
-    return np.array([word for words in told for word in words], dtype=np.float64), np.array([len(words) for words in told])
+    return np.array([word for words in told for word in words], dtype=np.float64), np.array(
+        [len(words) for words in told]
+    )
 
 
 def _padded(values: FloatArray, lengths: IntArray, width: int) -> FloatArray:

@@ -41,12 +41,18 @@ class Fitted:
     booster: str | None = None
 
 
-def fit_rules(leads: Encoded, won: FloatArray, weights: FloatArray) -> Fitted:
+def fit_scorecard(leads: Encoded, won: FloatArray, weights: FloatArray) -> Fitted:
     """The rules' log-odds recalibrated: held at slope 1 and at the rules' own level as if 20 leads had shown it."""
     if np.ptp(leads.rules) < 1e-9:
         expected = float(sigmoid(leads.rules[:1])[0])
         wins, size = float(weights @ won), float(weights.sum())
-        return Fitted({"kind": "rules", "intercept": float(logit_of((wins + 2 * expected) / (size + 2))), "slope": 0.0})
+        return Fitted(
+            {
+                "kind": "rules",
+                "intercept": float(logit_of((wins + 2 * expected) / (size + 2))),
+                "slope": 0.0,
+            }
+        )
     centre = float(leads.rules.mean())
     columns = np.column_stack([np.ones(leads.size), leads.rules - centre])
     beta = newton(columns, won, weights, penalty=np.array([0.5, 5.0]), aim=np.array([centre, 1.0]))
@@ -54,36 +60,58 @@ def fit_rules(leads: Encoded, won: FloatArray, weights: FloatArray) -> Fitted:
     return Fitted({"kind": "rules", "intercept": float(beta[0]) - slope * centre, "slope": slope})
 
 
-def fit_linear(leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...]) -> Fitted:
+def fit_linear(
+    leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...]
+) -> Fitted:
     """Ridge logistic regression with the recalibrated rules as offset; the mean over penalties, weighed by leave-one-out loss."""
     if leads.size > RIDGE_ROWS:
         rows = np.linspace(0, leads.size - 1, RIDGE_ROWS).astype(np.int64)
         leads, won, weights = leads.take(rows), won[rows], weights[rows]
-    rules = fit_rules(leads, won, weights).part
+    rules = fit_scorecard(leads, won, weights).part
     offset = rules["intercept"] + rules["slope"] * leads.rules
     design = _Design.of(leads, level_counts)
     beta = _ridge(design.columns(leads), won, weights, offset)
-    part = {"kind": "linear", "intercept": float(rules["intercept"] + beta[0]), "rules": rules["slope"]}
+    part = {
+        "kind": "linear",
+        "intercept": float(rules["intercept"] + beta[0]),
+        "rules": rules["slope"],
+    }
     return Fitted({**part, **design.part(beta[1:])})
 
 
-def alone(leads: Encoded, won: FloatArray, weights: FloatArray, column: int) -> list[int]:
+def univariate(leads: Encoded, won: FloatArray, weights: FloatArray, column: int) -> list[int]:
     """The codes of a column of words that have wins and others enough for a regression of their own."""
     codes = leads.codes[:, column]
     wins, others = np.bincount(codes, weights * won), np.bincount(codes, weights * (1 - won))
     return [int(code) for code in np.flatnonzero(np.minimum(wins, others) >= ALONE)]
 
 
-def fit_apart(leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...], *, column: int) -> Fitted:
+def fit_per_segment(
+    leads: Encoded,
+    won: FloatArray,
+    weights: FloatArray,
+    level_counts: tuple[int, ...],
+    *,
+    column: int,
+) -> Fitted:
     """A ridge for each word of a column that has leads enough, and one of all leads for the others."""
     own = {}
-    for code in alone(leads, won, weights, column):
+    for code in univariate(leads, won, weights, column):
         rows = np.flatnonzero(leads.codes[:, column] == code)
         own[str(code)] = fit_linear(leads.take(rows), won[rows], weights[rows], level_counts).part
-    return Fitted({"kind": "apart", "column": column, "own": own, "others": fit_linear(leads, won, weights, level_counts).part})
+    return Fitted(
+        {
+            "kind": "apart",
+            "column": column,
+            "own": own,
+            "others": fit_linear(leads, won, weights, level_counts).part,
+        }
+    )
 
 
-def _ridge(columns: FloatArray, won: FloatArray, weights: FloatArray, offset: FloatArray) -> FloatArray:
+def _ridge(
+    columns: FloatArray, won: FloatArray, weights: FloatArray, offset: FloatArray
+) -> FloatArray:
     """Coefficients (1 + p,), intercept first, by Newton steps on a path of penalties that ends where leave-one-out loss rises.
 
     They are the mean over the path, each penalty weighed by `LEARNING_RATE` times its leave-one-out log-likelihood (Yao et al.
@@ -105,14 +133,18 @@ def _ridge(columns: FloatArray, won: FloatArray, weights: FloatArray, offset: Fl
         # Leaving one lead out (Rad and Maleki 2020): its log-odds move by its leverage times its residual.
         logit = offset + full @ beta
         p = sigmoid(logit)
-        leverage = np.minimum(((full @ inverse) * full).sum(axis=1) * np.maximum(weights * p * (1 - p), 1e-6), 0.95)
+        leverage = np.minimum(
+            ((full @ inverse) * full).sum(axis=1) * np.maximum(weights * p * (1 - p), 1e-6), 0.95
+        )
         without = logit - leverage / (1 - leverage) * (won - p) / np.maximum(p * (1 - p), 1e-6)
         losses.append(float(weights @ log_losses(without, won)))
         betas.append(beta.copy())
         if losses[-1] > 1.02 * min(losses) + 5 / LEARNING_RATE:
             break
     off = np.log10(PENALTIES[: len(losses)] / USUAL_PENALTY)
-    doubt = LEARNING_RATE * np.array(losses) + 0.5 * (off / np.where(off > 0, STRONGER, WEAKER)) ** 2
+    doubt = (
+        LEARNING_RATE * np.array(losses) + 0.5 * (off / np.where(off > 0, STRONGER, WEAKER)) ** 2
+    )
     likely = np.exp(doubt.min() - doubt)
     return np.asarray(likely @ np.array(betas) / likely.sum(), dtype=np.float64)
 
@@ -130,7 +162,9 @@ class _Design:
     groups: tuple[IntArray, ...]
 
     @classmethod
-    def of(cls, leads: Encoded, level_counts: tuple[int, ...], least: int = 3, most: int = 60) -> "_Design":
+    def of(
+        cls, leads: Encoded, level_counts: tuple[int, ...], least: int = 3, most: int = 60
+    ) -> "_Design":
         numbers = leads.numbers
         low, high, mean = (np.zeros(numbers.shape[1]) for _ in range(3))
         steps: list[tuple[int, float]] = []
@@ -142,15 +176,23 @@ class _Design:
                 inside = np.clip(known, low[j], high[j])
                 mean[j], scale[j] = inside.mean(), inside.std() or 1.0
                 if np.unique(known).size > STEPS:
-                    steps += [(j, float(at)) for at in np.unique(np.quantile(known, np.linspace(0, 1, STEPS + 2)[1:-1]))]
+                    steps += [
+                        (j, float(at))
+                        for at in np.unique(np.quantile(known, np.linspace(0, 1, STEPS + 2)[1:-1]))
+                    ]
         missing = np.isnan(numbers).sum(axis=0)
         flagged = np.flatnonzero((missing >= least) & (missing <= len(numbers) - least))
-        groups = tuple(_groups(leads.codes[:, j], size, least, most) for j, size in enumerate(level_counts))
+        groups = tuple(
+            _groups(leads.codes[:, j], size, least, most) for j, size in enumerate(level_counts)
+        )
         return cls(low, high, mean, scale, flagged, tuple(steps), groups)
 
     def columns(self, leads: Encoded) -> FloatArray:
         steps = (np.clip(leads.numbers, self.low, self.high) - self.mean) / self.scale
-        blocks = [np.where(np.isnan(steps), 0.0, steps), np.isnan(leads.numbers[:, self.flagged]).astype(np.float64)]
+        blocks = [
+            np.where(np.isnan(steps), 0.0, steps),
+            np.isnan(leads.numbers[:, self.flagged]).astype(np.float64),
+        ]
         if self.steps:
             columns, marks = (np.array(side) for side in zip(*self.steps, strict=True))
             blocks.append(0.5 * (leads.numbers[:, columns] > marks))
@@ -163,14 +205,27 @@ class _Design:
         missing = np.zeros(many)
         missing[self.flagged] = beta[many : many + len(self.flagged)]
         tables, at = [], many + len(self.flagged)
-        steps = [[j, mark, 0.5 * float(value)] for (j, mark), value in zip(self.steps, beta[at:], strict=False)]
+        steps = [
+            [j, mark, 0.5 * float(value)]
+            for (j, mark), value in zip(self.steps, beta[at:], strict=False)
+        ]
         at += len(steps)
         for groups in self.groups:
             tables.append(beta[at + groups].tolist())
             at += int(groups.max()) + 1
         slope = beta[:many] / self.scale
-        numbers = {"low": self.low, "high": self.high, "mean": self.mean, "slope": slope, "missing": missing}
-        return {**{key: value.tolist() for key, value in numbers.items()}, "steps": steps, "tables": tables}
+        numbers = {
+            "low": self.low,
+            "high": self.high,
+            "mean": self.mean,
+            "slope": slope,
+            "missing": missing,
+        }
+        return {
+            **{key: value.tolist() for key, value in numbers.items()},
+            "steps": steps,
+            "tables": tables,
+        }
 
 
 def _groups(codes: IntArray, size: int, least: int, most: int) -> IntArray:

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from winnable.core.columns import FloatArray, IntArray
-from winnable.learning.model.experts.catboost_trees import SymmetricTrees
+from winnable.learning.model.experts.catboost_trees import CatBoostTrees
 from winnable.learning.model.experts.encoding import Encoded, Encoding
-from winnable.learning.model.experts.lightgbm_trees import Trees
+from winnable.learning.model.experts.lightgbm_trees import LightGBMTrees
 
 
 @dataclass(frozen=True)
-class Opinion:
+class ExpertPrediction:
     """Log-odds (n,); their variance (n,) had other leads been learned from, 0 where that is not known; and, where reasons were
     asked for, what each column adds to the expert's base (n, columns).
 
@@ -36,11 +36,11 @@ class Expert(Protocol):
     def base(self) -> float:
         """The log-odds before anything is known of a lead."""
 
-    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+    def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
         """What it says of n leads."""
 
 
-class RulesExpert:
+class ScorecardExpert:
     """The definition's own log-odds, moved and stretched to what was observed."""
 
     def __init__(self, part: Mapping[str, Any], columns: int) -> None:
@@ -48,14 +48,14 @@ class RulesExpert:
         self._slope = float(part["slope"])
         self._columns = columns
 
-    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+    def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
         """What it says of n leads; the whole of it is the scorecard's."""
         added = self._slope * leads.rules
         if not reasons:
-            return Opinion(self.base + added)
+            return ExpertPrediction(self.base + added)
         parts = np.zeros((leads.size, self._columns))
         parts[:, -1] = added
-        return Opinion(self.base + added, parts=parts)
+        return ExpertPrediction(self.base + added, parts=parts)
 
 
 class LinearExpert:
@@ -65,7 +65,8 @@ class LinearExpert:
         self.base = float(part["intercept"])
         self._rules = float(part["rules"])
         self._low, self._high, self._mean, self._slope, self._missing = (
-            np.asarray(part[key], dtype=np.float64) for key in ("low", "high", "mean", "slope", "missing")
+            np.asarray(part[key], dtype=np.float64)
+            for key in ("low", "high", "mean", "slope", "missing")
         )
         self._step_column = np.array([column for column, _, _ in part["steps"]], dtype=np.int64)
         self._step_at = np.array([at for _, at, _ in part["steps"]])
@@ -75,25 +76,34 @@ class LinearExpert:
         self._table = np.array([value for table in part["tables"] for value in table])
         self._starts = np.cumsum([0, *level_counts])[:-1].astype(np.int64)
 
-    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+    def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
         """What it says of n leads."""
         parts = self.parts(leads)
-        return Opinion(self.base + parts.sum(axis=1), parts=parts)
+        return ExpertPrediction(self.base + parts.sum(axis=1), parts=parts)
 
     def parts(self, leads: Encoded) -> FloatArray:
         """What each column of n leads adds to the base, shape (n, columns)."""
-        slopes = (np.minimum(np.maximum(leads.numbers, self._low), self._high) - self._mean) * self._slope
+        slopes = (
+            np.minimum(np.maximum(leads.numbers, self._low), self._high) - self._mean
+        ) * self._slope
         numbers = np.where(np.isnan(leads.numbers), self._missing, slopes)
         numbers += (leads.numbers[:, self._step_column] > self._step_at) @ self._step_values
-        return np.concatenate([numbers, self._table[self._starts + leads.codes], self._rules * leads.rules[:, None]], axis=1)
+        return np.concatenate(
+            [numbers, self._table[self._starts + leads.codes], self._rules * leads.rules[:, None]],
+            axis=1,
+        )
 
 
-class ApartExpert:
+class PerSegmentExpert:
     """A regression for each of some words of a column, and one for all other leads."""
 
-    def __init__(self, part: Mapping[str, Any], level_counts: tuple[int, ...], numbers: int) -> None:
+    def __init__(
+        self, part: Mapping[str, Any], level_counts: tuple[int, ...], numbers: int
+    ) -> None:
         self._others = LinearExpert(part["others"], level_counts)
-        self._own = {int(code): LinearExpert(own, level_counts) for code, own in part["own"].items()}
+        self._own = {
+            int(code): LinearExpert(own, level_counts) for code, own in part["own"].items()
+        }
         self._column, self._place = int(part["column"]), numbers + int(part["column"])
 
     @property
@@ -101,7 +111,7 @@ class ApartExpert:
         """That of the regression for all other leads."""
         return self._others.base
 
-    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+    def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
         """What it says of n leads; where a regression of their own starts from another base, that is the column's doing."""
         told = self._others.parts(leads)
         for code, expert in self._own.items():
@@ -109,17 +119,24 @@ class ApartExpert:
             if rows.size:
                 told[rows] = expert.parts(leads.take(rows))
                 told[rows, self._place] += expert.base - self.base
-        return Opinion(self.base + told.sum(axis=1), parts=told)
+        return ExpertPrediction(self.base + told.sum(axis=1), parts=told)
 
 
-class LeafwiseExpert:
+class LightGBMExpert:
     """LightGBM trees over numbers, the rules' log-odds, and for words the win rate and the frequency seen in training."""
 
-    def __init__(self, part: Mapping[str, Any], text: str, level_counts: tuple[int, ...], numbers: int) -> None:
+    def __init__(
+        self, part: Mapping[str, Any], text: str, level_counts: tuple[int, ...], numbers: int
+    ) -> None:
         words = numbers + np.arange(len(level_counts))
-        sources: IntArray = np.concatenate([np.arange(numbers), words, words, [numbers + len(level_counts)]]).astype(np.int64)
-        self._trees = Trees(text, sources)
-        self._rates, self._counts = (np.array([value for table in part[key] for value in table]) for key in ("rates", "counts"))
+        sources: IntArray = np.concatenate(
+            [np.arange(numbers), words, words, [numbers + len(level_counts)]]
+        ).astype(np.int64)
+        self._trees = LightGBMTrees(text, sources)
+        self._rates, self._counts = (
+            np.array([value for table in part[key] for value in table])
+            for key in ("rates", "counts")
+        )
         self._starts = np.cumsum([0, *level_counts])[:-1].astype(np.int64)
 
     @property
@@ -127,39 +144,41 @@ class LeafwiseExpert:
         """The mean of its answers in training."""
         return self._trees.base
 
-    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+    def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
         """What it says of n leads."""
         places = self._starts + leads.codes
-        features = np.concatenate([leads.numbers, self._rates[places], self._counts[places], leads.rules[:, None]], axis=1)
+        features = np.concatenate(
+            [leads.numbers, self._rates[places], self._counts[places], leads.rules[:, None]], axis=1
+        )
         logit, parts = self._trees.logit(features, reasons=reasons)
-        return Opinion(logit, parts=parts)
+        return ExpertPrediction(logit, parts=parts)
 
 
-class SymmetricExpert:
+class CatBoostExpert:
     """CatBoost trees, several models averaged."""
 
     def __init__(self, text: str) -> None:
-        self._trees = SymmetricTrees(text)
+        self._trees = CatBoostTrees(text)
 
     @property
     def base(self) -> float:
         """The mean of its answers in training."""
         return self._trees.base
 
-    def opinion(self, leads: Encoded, *, reasons: bool = False) -> Opinion:
+    def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
         """What it says of n leads."""
         logit, variance, parts = self._trees.logit(leads, reasons=reasons)
-        return Opinion(logit, variance, parts)
+        return ExpertPrediction(logit, variance, parts)
 
 
 def expert_of(part: Mapping[str, Any], text: str, encoding: Encoding) -> Expert:
     """The expert that a part of the spec describes; `text` is its booster, if it has one."""
     if part["kind"] == "rules":
-        return RulesExpert(part, len(encoding.names) + 1)
+        return ScorecardExpert(part, len(encoding.names) + 1)
     if part["kind"] == "linear":
         return LinearExpert(part, encoding.level_counts)
     if part["kind"] == "apart":
-        return ApartExpert(part, encoding.level_counts, len(encoding.number_names))
+        return PerSegmentExpert(part, encoding.level_counts, len(encoding.number_names))
     if part["kind"] == "leafwise":
-        return LeafwiseExpert(part, text, encoding.level_counts, len(encoding.number_names))
-    return SymmetricExpert(text)
+        return LightGBMExpert(part, text, encoding.level_counts, len(encoding.number_names))
+    return CatBoostExpert(text)

@@ -17,7 +17,11 @@ def upgrade() -> None:
     _scores()
     _labels()
     _leads()
-    op.create_table("exports", sql.Column("path", sql.Text, primary_key=True), sql.Column("written_at", UTC, nullable=False))
+    op.create_table(
+        "exports",
+        sql.Column("path", sql.Text, primary_key=True),
+        sql.Column("written_at", UTC, nullable=False),
+    )
     op.create_table(
         "erasures",
         sql.Column("receipt_id", sql.Text, primary_key=True),
@@ -99,11 +103,15 @@ def _leads() -> None:
 def _append_only() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
-            "CREATE TRIGGER labels_append_only BEFORE UPDATE ON labels BEGIN SELECT RAISE(ABORT, 'labels are append only'); END"
+            "CREATE TRIGGER labels_append_only BEFORE UPDATE ON labels BEGIN SELECT RAISE(ABORT,"
+            " 'labels are append only'); END"
         )
     elif op.get_bind().dialect.name == "postgresql":
         op.execute(
             "CREATE FUNCTION labels_append_only() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'labels are append only'; END $$"
         )
-        op.execute("CREATE TRIGGER labels_append_only BEFORE UPDATE ON labels FOR EACH ROW EXECUTE FUNCTION labels_append_only()")
+        op.execute(
+            "CREATE TRIGGER labels_append_only BEFORE UPDATE ON labels FOR EACH ROW EXECUTE"
+            " FUNCTION labels_append_only()"
+        )
