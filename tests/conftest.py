@@ -1,4 +1,5 @@
-"""What the tests share: the real conversion histories, one small trained store, and a run that may not skip where CI runs it."""
+"""What the tests share: the real conversion histories, one small trained store, and a run that may
+not skip where CI runs it."""
 
 import os
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ def shared_data() -> Path:
 
 @dataclass(frozen=True)
 class DemoStore:
-    """A demo company, the store of a model trained on it, what it read and what it found. Tests may change nothing of it."""
+    """A demo company, the store of a model trained on it, what it read and what it found. Tests may
+    change nothing of it."""
 
     files: DemoFiles
     store: Path

@@ -1,4 +1,5 @@
-"""Data only flows up: a module imports from its own floor or below, and what serves imports nothing that trains."""
+"""Data only flows up: a module imports from its own floor or below, and what serves imports nothing
+that trains."""
 
 import ast
 import subprocess

@@ -1,7 +1,9 @@
-"""Which leads are winnable: the probability that a lead becomes Closed Won, learned from a company's own history.
+"""Which leads are winnable: the probability that a lead becomes Closed Won, learned from a
+company's own history.
 
-What stands in `__all__` is the Python interface; everything else may change between versions. Names are imported when they are
-first asked for (PEP 562), so that the service, which needs few of them, starts without what only training needs.
+What stands in `__all__` is the Python interface; everything else may change between versions. Names
+are imported when they are first asked for (PEP 562), so that the service, which needs few of them,
+starts without what only training needs.
 """
 
 import warnings

@@ -1,7 +1,8 @@
 """The errors that winnable raises on purpose, and nothing else.
 
-Every one is written for the person who can mend its cause: it says what is wrong, where, what stood there and what to do.
-Whoever calls winnable may catch the root; the children exist only where callers treat them differently.
+Every one is written for the person who can mend its cause: it says what is wrong, where, what stood
+there and what to do. Whoever calls winnable may catch the root; the children exist only where
+callers treat them differently.
 
     WinnableError
     ├── DefinitionError     the definition file cannot be used as it stands
@@ -17,11 +18,13 @@ class WinnableError(Exception):
 
 
 class DefinitionError(WinnableError):
-    """The definition file cannot be used: names the file, the key, what was expected and what stood there."""
+    """The definition file cannot be used: names the file, the key, what was expected and what stood
+    there."""
 
 
 class DataError(WinnableError):
-    """The data cannot be used: names the source, the column or row, what was expected and what stood there."""
+    """The data cannot be used: names the source, the column or row, what was expected and what
+    stood there."""
 
 
 class StoreError(WinnableError):

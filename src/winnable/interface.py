@@ -1,7 +1,9 @@
-"""The Python interface: the same in a notebook as on the command line, with frames in and frames out.
+"""The Python interface: the same in a notebook as on the command line, with frames in and frames
+out.
 
-`read` an export, `check` it, `train` on it or `load` what was trained, and ask the `Model` for scores. Every function puts
-together what others do, in the order of the command of the same name, so that both give the same numbers.
+`read` an export, `check` it, `train` on it or `load` what was trained, and ask the `Model` for
+scores. Every function puts together what others do, in the order of the command of the same name,
+so that both give the same numbers.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ from winnable.learning.training.train import Candidate, Tell, learn
 
 @dataclass(frozen=True)
 class Data:
-    """A company's CRM together with the definition by which it was read. `crm` holds the tables as pandas frames."""
+    """A company's CRM together with the definition by which it was read. `crm` holds the tables as
+    pandas frames."""
 
     definition: Definition
     crm: Crm
@@ -69,17 +72,19 @@ def read(
     *,
     definition: Definition | Path | str = "definition.toml",
 ) -> Data:
-    """Read a CRM to learn from: files, folders, database URLs or frames, by a definition or the file that holds it.
+    """Read a CRM to learn from: files, folders, database URLs or frames, by a definition or the
+    file that holds it.
 
-    Raises `DefinitionError` where the definition, `DataError` where a table cannot be used; single rows that cannot be used are
-    in `Data.rejects`.
+    Raises `DefinitionError` where the definition, `DataError` where a table cannot be used; single
+    rows that cannot be used are in `Data.rejects`.
     """
     agreed = definition if isinstance(definition, Definition) else load_definition(Path(definition))
     return Data(agreed, read_crm(agreed, leads, activities, history))
 
 
 def check(data: Data, *, curve: bool = False, store: Path | str | None = None) -> Check:
-    """Which columns may know the outcome, and is there enough history? As `winnable check`; `curve` takes up to a minute more.
+    """Which columns may know the outcome, and is there enough history? As `winnable check`; `curve`
+    takes up to a minute more.
 
     With a `store` the labels in it are heard.
     """
@@ -94,10 +99,11 @@ def check(data: Data, *, curve: bool = False, store: Path | str | None = None) -
 def train(
     data: Data, *, store: Path | str | None = None, seed: int = 0, tell: Tell = lambda _: None
 ) -> Model:
-    """Learn from a history, as `winnable train`; with a `store` the labels in it are heard and the model is registered.
+    """Learn from a history, as `winnable train`; with a `store` the labels in it are heard and the
+    model is registered.
 
-    `tell` is given a sentence at each step, such as `print`. Never fails for want of history: then the rules answer.
-    `StoreError` if the store cannot be written.
+    `tell` is given a sentence at each step, such as `print`. Never fails for want of history: then
+    the rules answer. `StoreError` if the store cannot be written.
     """
     if store is None:
         candidate = learn(data.definition, data.crm, seed=seed, tell=tell)
@@ -112,7 +118,8 @@ def train(
 
 
 def load(place: Path | str, version: int | None = None) -> Model:
-    """The champion of a store, another of its versions, or a model that was written with `Model.save`.
+    """The champion of a store, another of its versions, or a model that was written with
+    `Model.save`.
 
     `StoreError` if there is none, `ArtifactError` if it is incomplete or altered.
     """
@@ -133,8 +140,9 @@ def load(place: Path | str, version: int | None = None) -> Model:
 class Model:
     """A trained model: scores leads, says how good it is, can be kept.
 
-    Learned: `card_`, what it was trained on and until when; `measured_`, a frame of measures (a row each for model, rules and
-    base rate). `report_` is what training found, for people, and `verdict_` what became of it; None for a model that was loaded.
+    Learned: `card_`, what it was trained on and until when; `measured_`, a frame of measures (a row
+    each for model, rules and base rate). `report_` is what training found, for people, and
+    `verdict_` what became of it; None for a model that was loaded.
     """
 
     def __init__(
@@ -159,7 +167,8 @@ class Model:
 
     @cached_property
     def report_(self) -> Report | None:
-        """What training found, as sections of sentences, plots and tables; `write` makes it a page, notebooks show it."""
+        """What training found, as sections of sentences, plots and tables; `write` makes it a page,
+        notebooks show it."""
         if self.verdict_ is not None:
             return self.verdict_.report
         return None if self._found is None else report_on(*self._found)
@@ -188,10 +197,12 @@ class Model:
         as_of: datetime | str | None = None,
         reasons: bool = True,
     ) -> pd.DataFrame:
-        """Scores for leads, a row a lead in their order: the columns of `winnable score`, and its numbers.
+        """Scores for leads, a row a lead in their order: the columns of `winnable score`, and its
+        numbers.
 
-        `as_of` is a date or a column with a date for each lead; without it, just after the newest time in the tables. A lead that
-        cannot be scored has the reason under "error" and empty numbers. Given a frame, the scores have its index.
+        `as_of` is a date or a column with a date for each lead; without it, just after the newest
+        time in the tables. A lead that cannot be scored has the reason under "error" and empty
+        numbers. Given a frame, the scores have its index.
         """
         crm = read_to_score(self._predictor, leads, activities, history)
         moments = moments_of_scoring(
@@ -201,7 +212,8 @@ class Model:
         return scores.set_axis(leads.index) if isinstance(leads, pd.DataFrame) else scores
 
     def save(self, folder: Path | str) -> None:
-        """Write the model as a folder of text files for `load`; an existing folder is a `StoreError`."""
+        """Write the model as a folder of text files for `load`; an existing folder is a
+        `StoreError`."""
         write_artifact(self._artifact, Path(folder))
 
     def __repr__(self) -> str:

@@ -1,7 +1,8 @@
-"""A load generator, run in a process of its own: python service_load.py PORT PATH BODY_FILE CONNECTIONS SECONDS.
+"""A load generator, run in a process of its own: python service_load.py PORT PATH BODY_FILE
+CONNECTIONS SECONDS.
 
-Each connection sends the same request again as soon as it has its answer. Prints JSON: requests a second, milliseconds at the
-50th and the 99th percentile, and how many answers were not 200.
+Each connection sends the same request again as soon as it has its answer. Prints JSON: requests a
+second, milliseconds at the 50th and the 99th percentile, and how many answers were not 200.
 """
 
 import asyncio

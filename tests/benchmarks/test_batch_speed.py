@@ -1,4 +1,5 @@
-"""`winnable score` against the models that it asks: a million leads of 40 columns, and the memory that they take."""
+"""`winnable score` against the models that it asks: a million leads of 40 columns, and the memory
+that they take."""
 
 import os
 import subprocess
@@ -56,7 +57,8 @@ def scored(forty: Forty, leads: Path, *options: str) -> tuple[float, float]:
 
 
 def bare(forty: Forty, *, reasons: bool) -> float:
-    """Leads a second of the experts alone, from encoded leads to log-odds and, if asked, what each column adds."""
+    """Leads a second of the experts alone, from encoded leads to log-odds and, if asked, what each
+    column adds."""
     predictor = Predictor.of_store(forty.store)
     crm = read_crm(predictor.definition, str(export(forty, BARE)), for_training=False)
     features = compute_features(
@@ -74,8 +76,9 @@ def bare(forty: Forty, *, reasons: bool) -> float:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("reasons", [True, False])
 def test_a_million_leads(forty: Forty, reasons: bool) -> None:
-    """At least half the leads a second of the models alone. What grows with the leads is the export and the scores themselves, a
-    few bytes of memory for each byte of the file; what the models need does not."""
+    """At least half the leads a second of the models alone. What grows with the leads is the export
+    and the scores themselves, a few bytes of memory for each byte of the file; what the models need
+    does not."""
     option = "--reasons" if reasons else "--no-reasons"
     rate = bare(forty, reasons=reasons)
     few, many = export(forty, LEADS // 4), export(forty, LEADS)

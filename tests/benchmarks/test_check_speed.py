@@ -14,7 +14,8 @@ LEADS = 100_000
 
 
 def test_a_large_export_is_checked_within_a_minute(tmp_path: Path) -> None:
-    """CPU seconds of this process, which other work on the machine does not lengthen. Measured: 20 to 25."""
+    """CPU seconds of this process, which other work on the machine does not lengthen. Measured: 20
+    to 25."""
     random = np.random.default_rng(0)
     created = pd.Timestamp("2023-01-01") + pd.to_timedelta(
         random.integers(0, 900 * 86_400, LEADS), unit="s"

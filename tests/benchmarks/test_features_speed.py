@@ -1,6 +1,7 @@
 """Features from activities: what twice as many of them cost, in time and in memory.
 
-Each size runs in a process of its own, so that its peak memory is its own. No absolute time is asserted.
+Each size runs in a process of its own, so that its peak memory is its own. No absolute time is
+asserted.
 """
 
 import json
@@ -42,7 +43,8 @@ def company(activities: int) -> Crm:
 
 
 def run(activities: int) -> None:
-    """Compute the features of every lead at three ages and print how long that took and the most memory of the process."""
+    """Compute the features of every lead at three ages and print how long that took and the most
+    memory of the process."""
     import resource
     import time
 

@@ -1,8 +1,10 @@
-"""A simulated quarter: does retraining with what sales told beat retraining without, on the same later leads?
+"""A simulated quarter: does retraining with what sales told beat retraining without, on the same
+later leads?
 
-The company writes an outcome into its CRM 45 days late on average, as such companies do; sales tells seven outcomes in ten on the
-day, and accepts or rejects as its leads move on or back. At the end of the quarter two models are trained on the same export, one
-of which hears sales. Both are judged on what became of the leads of the months after, by the CRM as it finally was.
+The company writes an outcome into its CRM 45 days late on average, as such companies do; sales
+tells seven outcomes in ten on the day, and accepts or rejects as its leads move on or back. At the
+end of the quarter two models are trained on the same export, one of which hears sales. Both are
+judged on what became of the leads of the months after, by the CRM as it finally was.
 """
 
 from dataclasses import replace
@@ -50,8 +52,8 @@ def lagging(definition: Definition, then: Crm, rng: np.random.Generator) -> Crm:
 def told_by_sales(
     definition: Definition, then: Crm, rng: np.random.Generator, wrong: float
 ) -> list[Label]:
-    """The labels of the quarter: outcomes on their day, opinions where leads are taken up or passed back; a share of the opinions
-    is replaced by chance."""
+    """The labels of the quarter: outcomes on their day, opinions where leads are taken up or passed
+    back; a share of the opinions is replaced by chance."""
     closed = then.leads[(then.leads["@closed"] >= pd.Timestamp(BEGIN)).fillna(False)]
     said = [
         (
@@ -109,7 +111,8 @@ def test_hearing_sales_helps_on_later_leads_and_wrong_opinions_do_no_harm(
             told_by_sales(definition, then, np.random.default_rng(seed), WRONG),
             [],
         )
-        # Opinions are weighed and told, but are no outcomes: however many are wrong, what is learned from is the same.
+        # Opinions are weighed and told, but are no outcomes: however many are wrong, what is
+        # learned from is the same.
         assert wrong.crm.leads.equals(heard.crm.leads)
         rows = build_training_rows(definition, crm, latest_moment(crm).to_pydatetime())  # type: ignore[union-attr]
         later = rows.take(rows.known & (rows.as_of >= microseconds(END)))

@@ -1,4 +1,5 @@
-"""The feedback store under stress: 500 killed writers, and pages of a hundred thousand leads beside those of an empty store."""
+"""The feedback store under stress: 500 killed writers, and pages of a hundred thousand leads beside
+those of an empty store."""
 
 import time
 from collections.abc import Callable
@@ -42,7 +43,8 @@ def test_no_acknowledged_label_is_lost_in_five_hundred_kills(
 def test_a_hundred_thousand_leads_are_paged_as_quickly_as_few(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first page, one of an owner, and one far behind, against the same page of a store that fills just that page."""
+    """The first page, one of an owner, and one far behind, against the same page of a store that
+    fills just that page."""
     few, many = FeedbackStore.open(tmp_path / "few"), FeedbackStore.open(tmp_path / "many")
     scores = [
         given(f"L-{i:06}", (i * 7919 % LEADS) / LEADS, owner=f"O{i % 20}", source=f"S{i % 9}")

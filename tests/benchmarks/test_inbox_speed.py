@@ -1,4 +1,5 @@
-"""How long the inbox takes with a hundred thousand leads in the store, beside the same page of an empty one."""
+"""How long the inbox takes with a hundred thousand leads in the store, beside the same page of an
+empty one."""
 
 import shutil
 import statistics

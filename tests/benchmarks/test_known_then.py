@@ -1,7 +1,9 @@
-"""A real log of applications (BPI Challenge 2012): the probability of being won as a lead's story unfolds, and no leak in it.
+"""A real log of applications (BPI Challenge 2012): the probability of being won as a lead's story
+unfolds, and no leak in it.
 
-Rows are taken on the day a lead comes and 1, 7 and 14 days later. A naive count, lead by lead, must agree with every feature; and
-the later the look, the more the answer must be worth, on leads that came after all that was learned from.
+Rows are taken on the day a lead comes and 1, 7 and 14 days later. A naive count, lead by lead, must
+agree with every feature; and the later the look, the more the answer must be worth, on leads that
+came after all that was learned from.
 """
 
 from datetime import timedelta

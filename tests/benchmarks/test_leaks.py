@@ -1,4 +1,5 @@
-"""On real exports with known leaks every one is kept out, and next to nothing else; without leaks nothing is lost at any size."""
+"""On real exports with known leaks every one is kept out, and next to nothing else; without leaks
+nothing is lost at any size."""
 
 from pathlib import Path
 

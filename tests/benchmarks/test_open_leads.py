@@ -1,9 +1,11 @@
-"""What open leads are worth: log loss on later leads, beside the usual ways to treat leads whose horizon has not passed yet.
+"""What open leads are worth: log loss on later leads, beside the usual ways to treat leads whose
+horizon has not passed yet.
 
-Each history is cut at a moment: what happened later is unknown, and leads that came later are judged with their whole outcome.
-The same model learns from open leads as this project weighs them, from open leads counted as lost, and from leads whose horizon
-has passed; person-period trees of both hazards over the intervals that were fully observed learn beside it. One history is real,
-the others are simulated, so that the truth is known.
+Each history is cut at a moment: what happened later is unknown, and leads that came later are
+judged with their whole outcome. The same model learns from open leads as this project weighs them,
+from open leads counted as lost, and from leads whose horizon has passed; person-period trees of
+both hazards over the intervals that were fully observed learn beside it. One history is real, the
+others are simulated, so that the truth is known.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,8 +34,8 @@ EDGES = (0, 1, 3, 7, 14, 21, 30, 45, 60, 75, 90)
 
 @dataclass(frozen=True)
 class Cut:
-    """What was known at a cut of n leads (`watched` and `days` until the end or the cut, `ended` as 1.0, 0.0 or NaN), and the
-    later leads with their outcome, or its true probability."""
+    """What was known at a cut of n leads (`watched` and `days` until the end or the cut, `ended` as
+    1.0, 0.0 or NaN), and the later leads with their outcome, or its true probability."""
 
     name: str
     known: pd.DataFrame
@@ -92,8 +94,8 @@ def olist(data: Path) -> Iterator[Cut]:
 
 
 def simulated(kind: str) -> Iterator[Cut]:
-    """Leads of whom some are won and most of the others are lost sooner; wins come at one pace, at a pace that quickens with the
-    months, or sooner for the better leads."""
+    """Leads of whom some are won and most of the others are lost sooner; wins come at one pace, at
+    a pace that quickens with the months, or sooner for the better leads."""
     chance = np.random.default_rng(1)
     size, months = 3000, 420.0
     came = np.sort(chance.uniform(0, months, size))
@@ -254,8 +256,9 @@ def test_open_leads_teach_more_than_they_mislead(
             ratios.round(3).to_string(),
         )
     others = table.drop(columns="ours")
-    # Olist in May is the exception: its rate fell by a third from one month to the next, which no lead before showed, and whoever
-    # expected too little was right by luck. The means are those of all cuts, that one included.
+    # Olist in May is the exception: its rate fell by a third from one month to the next, which no
+    # lead before showed, and whoever expected too little was right by luck. The means are those of
+    # all cuts, that one included.
     usual = table.drop(index="Olist 5")
     assert (usual["ours"] < usual["open is lost"] + 0.001).all()
     assert (usual["ours"] < usual["mature only"].fillna(np.inf)).all()

@@ -1,8 +1,10 @@
-"""How good are the probabilities? Log loss on unseen leads of real histories, beside the usual learners on the same rows.
+"""How good are the probabilities? Log loss on unseen leads of real histories, beside the usual
+learners on the same rows.
 
-The learners are those that people reach for: the base rate, ridge logistic regression, LightGBM and CatBoost as they come. A cell
-is a set and a number of leads; its regret is how much larger our log loss is than the best learner's, chosen after the fact. The
-table and the plot are written beside this file, and the README shows them.
+The learners are those that people reach for: the base rate, ridge logistic regression, LightGBM and
+CatBoost as they come. A cell is a set and a number of leads; its regret is how much larger our log
+loss is than the best learner's, chosen after the fact. The table and the plot are written beside
+this file, and the README shows them.
 """
 
 import time
@@ -75,7 +77,8 @@ def ours(known: pd.DataFrame, won: np.ndarray, unseen: pd.DataFrame) -> Predicti
 
 
 def share_held(truth: np.ndarray, answer: Prediction) -> float:
-    """The share of ten groups of leads with similar scores whose rate won lies in the group's mean interval."""
+    """The share of ten groups of leads with similar scores whose rate won lies in the group's mean
+    interval."""
     groups = np.array_split(np.argsort(answer.probability, kind="stable"), 10)
     return float(
         np.mean([answer.low[g].mean() <= truth[g].mean() <= answer.high[g].mean() for g in groups])

@@ -1,4 +1,5 @@
-"""At the advertised number of wins a model may be relied on: its probabilities are not too extreme on leads it has not seen."""
+"""At the advertised number of wins a model may be relied on: its probabilities are not too extreme
+on leads it has not seen."""
 
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def olist(data: Path) -> pd.DataFrame:
 def test_the_calibration_slope_is_at_least_nine_tenths_in_four_of_five_resamples(
     real, shared_data: Path, tmp_path: Path
 ) -> None:
-    """How much slopes scatter because few leads are left to judge them by is taken off: on Olist's set that is nearly all of it.
+    """How much slopes scatter because few leads are left to judge them by is taken off: on Olist's
+    set that is nearly all of it.
 
     The fourth real set, Maven's, has nothing to learn in it: there is no slope to judge.
     """
@@ -80,6 +82,7 @@ def test_the_calibration_slope_is_at_least_nine_tenths_in_four_of_five_resamples
 
 
 def judging_error(probability: np.ndarray) -> float:
-    """The standard error of a calibration slope near 1 that these probabilities can be judged with (Fisher information)."""
+    """The standard error of a calibration slope near 1 that these probabilities can be judged with
+    (Fisher information)."""
     logit, weight = np.log(probability / (1 - probability)), probability * (1 - probability)
     return float((weight @ (logit - (weight @ logit) / weight.sum()) ** 2) ** -0.5)

@@ -15,7 +15,8 @@ from winnable.definition.load import definition_from
 
 ROWS = 1_000_000
 TIMES_PANDAS = 2.0
-"""Measured: 0.97 to 1.2 times pandas, though values are cleaned, two columns read as dates, and the contract checked."""
+"""Measured: 0.97 to 1.2 times pandas, though values are cleaned, two columns read as dates, and the
+contract checked."""
 
 
 @pytest.fixture(scope="module")

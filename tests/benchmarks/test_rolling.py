@@ -1,10 +1,11 @@
-"""A rate that moves: a bank's calls in the order in which they were made, of which 6, then 30, then 50 in 100 ended in a sale.
+"""A rate that moves: a bank's calls in the order in which they were made, of which 6, then 30, then
+50 in 100 ended in a sale.
 
-The model is trained again as time goes on and always asked about the calls that come next. Whoever learns once is far off; the
-constant that knows the rate of the later calls beforehand is the bar.
+The model is trained again as time goes on and always asked about the calls that come next. Whoever
+learns once is far off; the constant that knows the rate of the later calls beforehand is the bar.
 
-On all 41,188 calls, which take a quarter of an hour, log loss was 0.5195 when trained again and again, 0.6853 when trained once,
-and 0.6178 for the constant.
+On all 41,188 calls, which take a quarter of an hour, log loss was 0.5195 when trained again and
+again, 0.6853 when trained once, and 0.6178 for the constant.
 """
 
 from itertools import pairwise

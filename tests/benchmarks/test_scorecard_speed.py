@@ -1,4 +1,5 @@
-"""A scorecard of 40 rules answers for a million leads in at most three times the time that reading their file takes."""
+"""A scorecard of 40 rules answers for a million leads in at most three times the time that reading
+their file takes."""
 
 import time
 from collections.abc import Callable
@@ -25,7 +26,8 @@ SOURCES = ["Web", "Referral", "Trade fair", "Purchased list", "Partner"]
 
 
 def definition_of_40_rules() -> Definition:
-    """Ten rules of each kind: phrases in titles, numbers, lists of words, counts of activities that fade."""
+    """Ten rules of each kind: phrases in titles, numbers, lists of words, counts of activities that
+    fade."""
     conditions: list[list[dict[str, Any]]] = []
     for i in range(10):
         conditions.append(

@@ -1,4 +1,5 @@
-"""Scorecards written by reading the field, before any history: what they are worth on leads that nobody learned from."""
+"""Scorecards written by reading the field, before any history: what they are worth on leads that
+nobody learned from."""
 
 from pathlib import Path
 
@@ -54,11 +55,13 @@ def test_x_education_beats_the_base_rate_with_no_training_row(shared_data: Path)
 
 
 def test_olist_beats_what_is_known_beforehand(shared_data: Path, tmp_path: Path) -> None:
-    """Better than the conversion that the field expects, and no better than the one that only hindsight knows.
+    """Better than the conversion that the field expects, and no better than the one that only
+    hindsight knows.
 
-    All that the card asks of these leads is their origin, and that tells little: even the true conversion of every origin saves
-    only 3 % of the base rate's log loss. The field is right that search converts more, and social pages, mails and advertisements
-    less; but people who were sent by somebody are no better than others here, and those of unknown origin are the best of all.
+    All that the card asks of these leads is their origin, and that tells little: even the true
+    conversion of every origin saves only 3 % of the base rate's log loss. The field is right that
+    search converts more, and social pages, mails and advertisements less; but people who were sent
+    by somebody are no better than others here, and those of unknown origin are the best of all.
     """
     probability, won = judged("olist.toml", olist(shared_data, tmp_path))
     card, expected, hindsight = (

@@ -1,4 +1,5 @@
-"""The service against an empty endpoint and `mlflow models serve`, side by side in one run: every assertion is a ratio."""
+"""The service against an empty endpoint and `mlflow models serve`, side by side in one run: every
+assertion is a ratio."""
 
 import json
 import os
@@ -85,7 +86,8 @@ def load(
 
 
 def test_single_leads_against_an_empty_endpoint(forty: Forty) -> None:
-    """At least 0.6 of its requests a second, at most 2 times its 99th percentile; with reasons a third of that without."""
+    """At least 0.6 of its requests a second, at most 2 times its 99th percentile; with reasons a
+    third of that without."""
     body = forty.body()
     with empty_endpoint(forty.folder) as empty, serving(forty.store, forty.folder / "log") as live:
         load(empty, "/score", body), load(live.url, "/score", body)
@@ -136,7 +138,8 @@ def test_a_thousand_leads_a_request(forty: Forty) -> None:
 
 
 def test_process_start_to_the_first_score(forty: Forty) -> None:
-    """At most 1.5 times that of an empty endpoint. Both are compiled beforehand, as pip leaves what it installs."""
+    """At most 1.5 times that of an empty endpoint. Both are compiled beforehand, as pip leaves what
+    it installs."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(forty.folder / "compiled")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -1,4 +1,5 @@
-"""The command line as its users meet it: the whole way on real input, and every wrong input told in a sentence."""
+"""The command line as its users meet it: the whole way on real input, and every wrong input told in
+a sentence."""
 
 import os
 import re
@@ -62,7 +63,8 @@ def write(folder: Path, table: pd.DataFrame, definition: str = SMALL) -> Path:
     return folder
 
 
-# --- the whole way -----------------------------------------------------------------------------------------------------------
+# --- the whole way
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_demo_shows_a_champion_scores_and_how_to_serve(tmp_path: Path) -> None:
@@ -105,7 +107,8 @@ def test_every_row_gets_an_answer_in_its_order(demo_store: DemoStore, tmp_path: 
 
 
 def test_a_quiet_lead_cools_and_an_active_one_warms(demo_store: DemoStore, tmp_path: Path) -> None:
-    """The open leads of the demo company today; two months later with nothing new; and so, but for a demo asked for of late."""
+    """The open leads of the demo company today; two months later with nothing new; and so, but for
+    a demo asked for of late."""
     files = demo_store.files
     log = pd.read_csv(files.activities, dtype=str)
     ids = pd.read_csv(files.open_leads)["Lead ID"]
@@ -173,7 +176,8 @@ def test_what_happens_after_the_moment_of_scoring_changes_nothing(
 def test_activities_raise_what_is_known_about_real_applications(
     shared_data: Path, tmp_path: Path
 ) -> None:
-    """BPI 2012: with activities known at the moment of scoring the log loss on later rows is well below that of the base rate."""
+    """BPI 2012: with activities known at the moment of scoring the log loss on later rows is well
+    below that of the base rate."""
     source = shared_data / "bpi-2012"
     leads = pd.read_csv(source / "leads.csv.gz", dtype=str).iloc[::6]
     leads.to_csv(tmp_path / "leads.csv", index=False)
@@ -216,7 +220,8 @@ def test_leads_come_from_a_database_too(tmp_path: Path) -> None:
     )
 
 
-# --- no history --------------------------------------------------------------------------------------------------------------
+# --- no history
+# --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -317,7 +322,8 @@ def test_wins_alone_do_not_tell_how_many_leads_are_won(tmp_path: Path) -> None:
     assert (scores["low"] < 0.1).all()
 
 
-# --- exports as they are -----------------------------------------------------------------------------------------------------
+# --- exports as they are
+# -----------------------------------------------------------------------------------------------------
 
 
 def test_leads_that_are_closed_take_nobodys_place_with_sales(
@@ -393,7 +399,8 @@ def test_square_brackets_in_names_and_values_are_printed_as_they_are(tmp_path: P
         assert "[/" in done.stdout
 
 
-# --- wrong input: a clear sentence, exit status 1, nothing half-written --------------------------------------------------------
+# --- wrong input: a clear sentence, exit status 1, nothing half-written
+# --------------------------------------------------------
 
 
 def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:

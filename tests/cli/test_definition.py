@@ -30,7 +30,8 @@ def winnable(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def sampled(data: Path, name: str, folder: Path) -> list[str]:
-    """The leads of a public history, or 150 of them, as words of a command: the source, and its activities where it has any."""
+    """The leads of a public history, or 150 of them, as words of a command: the source, and its
+    activities where it has any."""
     if name == "bpi-2012":
         leads = pd.read_csv(data / "bpi-2012/leads.csv.gz", dtype=str).sample(150, random_state=1)
         log = pd.read_csv(data / "bpi-2012/activities.csv.gz", dtype=str)
@@ -68,7 +69,8 @@ def test_what_init_writes_can_be_used_without_an_edit(
     begun = winnable("init", *sources, folder=tmp_path)
     assert (begun.returncode, begun.stderr) == (0, "")
     assert f"winnable train {' '.join(sources)}" in begun.stdout
-    # Training takes a while and is the same for all: it is done where time or activities make a difference.
+    # Training takes a while and is the same for all: it is done where time or activities make a
+    # difference.
     trains = name in PUBLIC[:2]
     done = winnable(
         "train" if trains else "check",

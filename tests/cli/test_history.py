@@ -1,4 +1,5 @@
-"""`winnable backtest` and `winnable reassess` as their users meet them, on a company whose sources swap their worth in July."""
+"""`winnable backtest` and `winnable reassess` as their users meet them, on a company whose sources
+swap their worth in July."""
 
 import re
 from pathlib import Path
@@ -25,7 +26,8 @@ closed = "closed"
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A year of leads whose source tells who is won, each over within some days; and the first half of it, as it was known."""
+    """A year of leads whose source tells who is won, each over within some days; and the first half
+    of it, as it was known."""
     folder, chance, size = tmp_path_factory.mktemp("company"), np.random.default_rng(3), 700
     created = pd.Timestamp("2025-01-01") + pd.to_timedelta(
         np.sort(chance.uniform(0, 364, size)), unit="D"

@@ -1,4 +1,5 @@
-"""The same person has the same key in every record, and two people never share one for being called alike."""
+"""The same person has the same key in every record, and two people never share one for being called
+alike."""
 
 import pytest
 

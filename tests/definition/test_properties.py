@@ -1,4 +1,5 @@
-"""Whatever a definition says and whatever a lead is like: no crash, no certainty, a reason for all, and more is not less."""
+"""Whatever a definition says and whatever a lead is like: no crash, no certainty, a reason for all,
+and more is not less."""
 
 from typing import Any
 
@@ -49,7 +50,8 @@ def tables(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional=keys)
 
 
-# Mostly one limit at a time, so that most definitions do not contradict themselves; a few that do are told as errors.
+# Mostly one limit at a time, so that most definitions do not contradict themselves; a few that do
+# are told as errors.
 limits = st.one_of(
     numbers.map(lambda limit: {"at_least": limit}),
     numbers.map(lambda limit: {"at_most": limit}),
@@ -146,7 +148,8 @@ definitions = st.fixed_dictionaries(
 
 
 def defined(data: dict[str, Any]) -> Definition | None:
-    """The definition, or None where it contradicts itself, which is told as an error and never as a crash."""
+    """The definition, or None where it contradicts itself, which is told as an error and never as a
+    crash."""
     base = {
         "outcome": {"won": ["W"], "lost": ["L"]},
         "columns": {"status": "S", "source": "Source", "consent": "Consent"},

@@ -1,4 +1,5 @@
-"""The demo company: the same every time, complete, consistent in time, and neither too easy to foresee nor too hard."""
+"""The demo company: the same every time, complete, consistent in time, and neither too easy to
+foresee nor too hard."""
 
 import re
 from pathlib import Path

@@ -106,7 +106,8 @@ def store(demo_store, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def filled(demo_store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with the demo company's champion and some weeks of scores and labels. Tests copy it (`worked`)."""
+    """A store with the demo company's champion and some weeks of scores and labels. Tests copy it
+    (`worked`)."""
     place = tmp_path_factory.mktemp("filled") / "store"
     shutil.copytree(demo_store.store / "served", place / "served")
     fill(place, demo_store.files)

@@ -1,4 +1,5 @@
-"""A store as it stands after months of work at the demo company: scores given week by week, and labels that came back."""
+"""A store as it stands after months of work at the demo company: scores given week by week, and
+labels that came back."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -22,7 +23,8 @@ WEEKS = (36, 24, 12, 2, 1, 0)
 
 
 def fill(store: Path, files: DemoFiles, weeks: Sequence[int] = WEEKS) -> None:
-    """Scores of the leads that were open so many weeks before the demo's present, and the outcomes of those closed since."""
+    """Scores of the leads that were open so many weeks before the demo's present, and the outcomes
+    of those closed since."""
     predictor = Predictor.of_store(store)
     crm = read_crm(
         predictor.definition,

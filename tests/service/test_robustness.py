@@ -1,4 +1,5 @@
-"""Whatever is sent, the answer is a score, a lead's own error or a problem; never a failure, and the process lives."""
+"""Whatever is sent, the answer is a score, a lead's own error or a problem; never a failure, and
+the process lives."""
 
 import json
 from typing import Any

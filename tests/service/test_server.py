@@ -76,7 +76,8 @@ def test_a_taken_port_is_told(store: Path) -> None:
 
 
 def test_any_asgi_server_can_run_it(demo_store) -> None:
-    """The factory takes its store from the environment; and what answers has loaded nothing that trains."""
+    """The factory takes its store from the environment; and what answers has loaded nothing that
+    trains."""
     code = """
 import asyncio, sys
 from winnable.service.api import create_app

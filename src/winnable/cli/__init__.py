@@ -1,9 +1,10 @@
 """The command line: each command parses its words, calls one function and prints what it returned.
 
-Exit status 0 when all went well, 1 for input that cannot be used (a sentence on standard error says what, where and what to do),
-2 for words that the command does not know, 3 for a check that finds too little. There is no logic here, the words are in
-`telling`, and nothing heavy is imported before it is needed. Here are the commands from a history to answers; the others stand
-in the modules beside this one.
+Exit status 0 when all went well, 1 for input that cannot be used (a sentence on standard error says
+what, where and what to do), 2 for words that the command does not know, 3 for a check that finds
+too little. There is no logic here, the words are in `telling`, and nothing heavy is imported before
+it is needed. Here are the commands from a history to answers; the others stand in the modules
+beside this one.
 """
 
 import sys
@@ -56,7 +57,8 @@ app.add_typer(keys_commands, name="keys")
 
 @app.callback()
 def winnable() -> None:
-    """Which leads are winnable: the probability that a lead becomes Closed Won, learned from your own history."""
+    """Which leads are winnable: the probability that a lead becomes Closed Won, learned from your
+    own history."""
 
 
 @app.command(
@@ -89,7 +91,8 @@ def train(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Learn from the history, compare, register the model and make it champion if it deserves to be."""
+    """Learn from the history, compare, register the model and make it champion if it deserves to
+    be."""
     from winnable.data.feedback.apply_labels import load_and_apply_labels
     from winnable.learning.registry.mlflow_registry import Registry, check_writable
     from winnable.learning.registry.promotion import register

@@ -1,6 +1,7 @@
 """The commands on the shared definition: guess a first one, show it, propose rules for it.
 
-Thin, like those of `cli`, of which they are a part. What they say in one page or file is made in `history` and `learning`.
+Thin, like those of `cli`, of which they are a part. What they say in one page or file is made in
+`history` and `learning`.
 """
 
 from pathlib import Path

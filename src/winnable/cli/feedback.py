@@ -81,7 +81,8 @@ def erase_person(
 
 @app.command("conflicts", epilog="Example: winnable feedback conflicts --store models")
 def conflicts(store: Store = Path("models")) -> None:
-    """List leads on which people disagree. Nothing is decided: correct what is wrong by another label."""
+    """List leads on which people disagree. Nothing is decided: correct what is wrong by another
+    label."""
     from winnable.data.feedback.store.store import FeedbackStore
 
     found = FeedbackStore.open(store).conflicts()

@@ -1,4 +1,5 @@
-"""The commands that look back: what is in the data, how leads moved, what models were worth and whether the champion still is.
+"""The commands that look back: what is in the data, how leads moved, what models were worth and
+whether the champion still is.
 
 Thin, like those of `cli`, of which they are a part. None of them changes what a store holds.
 """
@@ -175,7 +176,8 @@ def reassess(
     output: PageFile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Is the model in charge still right? Keep, recalibrate or retrain, what changed, and what doing nothing costs."""
+    """Is the model in charge still right? Keep, recalibrate or retrain, what changed, and what
+    doing nothing costs."""
     from winnable.core.documents import check_page, write_page
     from winnable.core.files import check_output
     from winnable.data.ingestion.crm import read_crm

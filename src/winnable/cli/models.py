@@ -1,4 +1,5 @@
-"""The commands on the versions of the model: list, promote, roll back. Thin, like those of `cli`, of which they are a part."""
+"""The commands on the versions of the model: list, promote, roll back. Thin, like those of `cli`,
+of which they are a part."""
 
 import json
 from collections.abc import Sequence

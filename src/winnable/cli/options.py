@@ -1,4 +1,5 @@
-"""What the commands have in common: the options that several of them take, and how they open an export.
+"""What the commands have in common: the options that several of them take, and how they open an
+export.
 
 What only one command takes stands with that command. Nothing is printed here.
 """
@@ -45,7 +46,8 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 def read(
     definition: Path, leads: str, activities: str | None, history: str | None, *outputs: Path | None
 ) -> "tuple[Definition, Crm]":
-    """The definition in a file, and the tables of an export as it reads them; `outputs` can be written and are none of these."""
+    """The definition in a file, and the tables of an export as it reads them; `outputs` can be
+    written and are none of these."""
     from winnable.core.files import check_output
     from winnable.data.ingestion.crm import read_crm
     from winnable.definition.load import load_definition

@@ -1,7 +1,7 @@
 """What the commands print for people: notes, tables and verdicts, on the terminal.
 
-Everything that is said comes from the objects that are handed in; nothing is computed here. `out` is for results, `err` for what
-went wrong, so that a script can tell them apart.
+Everything that is said comes from the objects that are handed in; nothing is computed here. `out`
+is for results, `err` for what went wrong, so that a script can tell them apart.
 """
 
 import sys
@@ -101,7 +101,8 @@ def _between(low: float, high: float) -> str:
 
 
 def print_suggestions(found: "Suggestions") -> None:
-    """What speaks for and against leads, which kinds of activity tell nothing, and what was not looked at."""
+    """What speaks for and against leads, which kinds of activity tell nothing, and what was not
+    looked at."""
     out.print(
         f"{found.won:,} of {found.leads:,} people were won; {found.looked_at:,} attributes and"
         " touchpoints were looked at."
@@ -191,7 +192,8 @@ def print_guesses(
 
 
 def print_reading(crm: "Crm", rejects: Path | None = None) -> None:
-    """Notes on the data, and how many rows could not be used and why; if it is to be written, also the file that says which."""
+    """Notes on the data, and how many rows could not be used and why; if it is to be written, also
+    the file that says which."""
     from winnable.data.ingestion.rejects import counted, write_rejects
 
     for note in crm.notes:
@@ -213,10 +215,12 @@ def print_reading(crm: "Crm", rejects: Path | None = None) -> None:
 
 @contextmanager
 def progress_bars() -> Iterator["Progress"]:
-    """Bars with the time left for the work that reports to them; on a terminal only, and gone when the work is done."""
+    """Bars with the time left for the work that reports to them; on a terminal only, and gone when
+    the work is done."""
     shown = err.is_terminal and not out.quiet
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-    # Results must not land among the errors: where the two go different ways, only the bars are drawn here.
+    # Results must not land among the errors: where the two go different ways, only the bars are
+    # drawn here.
     bars = Bars(
         *columns,
         console=err,
@@ -403,7 +407,8 @@ def print_check(crm: "Crm", found: "Check") -> None:
 
 
 def print_scores(table: "DataFrame", predictor: "Predictor", output: Path) -> None:
-    """How many leads were scored and by whom, where the table lies, and how many fell to each decision."""
+    """How many leads were scored and by whom, where the table lies, and how many fell to each
+    decision."""
     who = (
         "the rules"
         if predictor.version == "rules"

@@ -1,9 +1,12 @@
-"""Facts: what is known of leads, each at one moment, in the one form that rules, models and services read.
+"""Facts: what is known of leads, each at one moment, in the one form that rules, models and
+services read.
 
-A million rows of an export and a single lead in a request arrive here in the same form, so that everything above is written
-once. A column is either `NumericColumn` or `CategoricalColumn`; a word is stored once and rows point to it, which makes a test on a text column
-cost as many comparisons as there are different words, not rows. What leads did (their activities) is asked for by a `ActivityAggregate`
-and answered as one more column of numbers. Reading exports and computing measures is not done here but in `winnable.history`.
+A million rows of an export and a single lead in a request arrive here in the same form, so that
+everything above is written once. A column is either `NumericColumn` or `CategoricalColumn`; a word
+is stored once and rows point to it, which makes a test on a text column cost as many comparisons as
+there are different words, not rows. What leads did (their activities) is asked for by a
+`ActivityAggregate` and answered as one more column of numbers. Reading exports and computing
+measures is not done here but in `winnable.history`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +34,8 @@ class NumericColumn:
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """A column of words: row i holds `vocabulary[codes[i]]`; codes has shape (n,), int64, -1 where nothing is known."""
+    """A column of words: row i holds `vocabulary[codes[i]]`; codes has shape (n,), int64, -1 where
+    nothing is known."""
 
     codes: IntArray
     vocabulary: tuple[str, ...]
@@ -62,10 +66,11 @@ _ASKED = {
 class ActivityAggregate:
     """A question to the activity log of a lead, answered by one number.
 
-    `kinds` are the kinds of activity that count (none given: every kind); `within_days` limits them to the days before the
-    moment of asking (None: the whole past). `what` is asked of them: how many ("count"), how many days since the last one
-    ("days_since", NaN if there is none), how many different kinds ("kinds"), or how many more in `within_days` than in as many
-    days before these ("change").
+    `kinds` are the kinds of activity that count (none given: every kind); `within_days` limits them
+    to the days before the moment of asking (None: the whole past). `what` is asked of them: how
+    many ("count"), how many days since the last one ("days_since", NaN if there is none), how many
+    different kinds ("kinds"), or how many more in `within_days` than in as many days before these
+    ("change").
     """
 
     what: Literal["count", "days_since", "kinds", "change"] = "count"
@@ -89,7 +94,8 @@ class ActivityAggregate:
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """What is known of `size` leads at one moment each: columns by the CRM's own names, and measures by theirs."""
+    """What is known of `size` leads at one moment each: columns by the CRM's own names, and
+    measures by theirs."""
 
     size: int
     columns: Mapping[str, Column]
@@ -102,7 +108,8 @@ class FeatureTable:
         return np.full(self.size, np.nan)
 
     def words(self, name: str) -> CategoricalColumn:
-        """The column as words; all missing where it is absent. Numbers are written as they are read: 3, 2.5."""
+        """The column as words; all missing where it is absent. Numbers are written as they are
+        read: 3, 2.5."""
         column = self.columns.get(name)
         if isinstance(column, CategoricalColumn):
             return column

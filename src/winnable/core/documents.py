@@ -1,7 +1,8 @@
-"""A page of headings, sentences, lists and tables, and its two forms: Markdown, and HTML in one file that can be forwarded.
+"""A page of headings, sentences, lists and tables, and its two forms: Markdown, and HTML in one
+file that can be forwarded.
 
-What stands on the page is not known here. Whatever words a person wrote in a definition are shown as words: none of them becomes
-markup, in either form. The HTML loads nothing from anywhere.
+What stands on the page is not known here. Whatever words a person wrote in a definition are shown
+as words: none of them becomes markup, in either form. The HTML loads nothing from anywhere.
 """
 
 import re
@@ -38,7 +39,8 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: each row has as many cells as there are columns; those named in `numbers` are set to the right."""
+    """A table: each row has as many cells as there are columns; those named in `numbers` are set to
+    the right."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -74,14 +76,15 @@ FORMS = {".html": Page.html, ".htm": Page.html, ".md": Page.markdown}
 
 
 def check_page(path: Path) -> None:
-    """See that the file's ending says a form, before any long work; DefinitionError where it is neither .html nor .md."""
+    """See that the file's ending says a form, before any long work; DefinitionError where it is
+    neither .html nor .md."""
     if path.suffix.lower() not in FORMS:
         raise DefinitionError(f"{path}: a page is written as .html or .md; end the file's name so")
 
 
 def write_page(page: Page, path: Path) -> None:
-    """Write the page, whole or not at all, to a file whose ending says the form; DefinitionError where that is neither .html nor
-    .md, StoreError where it cannot be written."""
+    """Write the page, whole or not at all, to a file whose ending says the form; DefinitionError
+    where that is neither .html nor .md, StoreError where it cannot be written."""
     check_page(path)
     with whole_file(path) as file:
         file.write(FORMS[path.suffix.lower()](page))

@@ -1,7 +1,8 @@
-"""Files that are whole or not there: each takes its place in one step, and whether it can is seen before any long work.
+"""Files that are whole or not there: each takes its place in one step, and whether it can is seen
+before any long work.
 
-These are the files that people ask for: tables, pages, definitions. What is written is not known here, and what a store keeps for
-itself has ways of its own.
+These are the files that people ask for: tables, pages, definitions. What is written is not known
+here, and what a store keeps for itself has ways of its own.
 """
 
 import os
@@ -35,9 +36,11 @@ def check_output(output: Path, inputs: Sequence[str | None]) -> None:
 
 @contextmanager
 def whole_file(path: Path, mend: str = "Choose another --output.") -> Iterator[TextIO]:
-    """A text file, UTF-8 with the line ends that are given, that takes the place of `path` when the block has ended well.
+    """A text file, UTF-8 with the line ends that are given, that takes the place of `path` when the
+    block has ended well.
 
-    It is on disk then. If the block fails, what was there stays. `StoreError` if it cannot be written; `mend` says what to do.
+    It is on disk then. If the block fails, what was there stays. `StoreError` if it cannot be
+    written; `mend` says what to do.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:

@@ -1,7 +1,8 @@
 """One person in several records: a key that is the same wherever the same person stands.
 
-A normalised e-mail address where there is one, else the name together with the company. Names alone are never enough: two people
-may be called alike. The key is for comparing; it is personal data like what it was made of.
+A normalised e-mail address where there is one, else the name together with the company. Names alone
+are never enough: two people may be called alike. The key is for comparing; it is personal data like
+what it was made of.
 """
 
 import re
@@ -34,7 +35,8 @@ def is_company(column: str) -> bool:
 def person_key(
     person: str | None, name: str | None = None, company: str | None = None
 ) -> str | None:
-    """The key of a person by `person` (an e-mail address, or any other key of the CRM), else by name and company; else None."""
+    """The key of a person by `person` (an e-mail address, or any other key of the CRM), else by
+    name and company; else None."""
     given = text(person)
     if given is not None:
         return normal_email(given) or given.casefold()
@@ -44,7 +46,8 @@ def person_key(
 
 
 def normal_email(value: str) -> str | None:
-    """The address as it is delivered to: lower case, without a display name or a +tag, Gmail without dots; None if it is none."""
+    """The address as it is delivered to: lower case, without a display name or a +tag, Gmail
+    without dots; None if it is none."""
     found = re.search(r"<([^<>]+)>\s*$", value)
     address = (found[1] if found else value).strip().casefold().removeprefix("mailto:")
     local, at, domain = address.rpartition("@")

@@ -1,4 +1,5 @@
-"""One at a time: locks between processes, which the operating system releases when a process ends, however it ends."""
+"""One at a time: locks between processes, which the operating system releases when a process ends,
+however it ends."""
 
 import fcntl
 import os
@@ -10,14 +11,16 @@ from pathlib import Path
 from winnable.errors import StoreError
 
 LOCK_TIMEOUT_SECONDS = 120.0
-"""Seconds to wait for another process. A training holds a store for some seconds, while it compares and registers."""
+"""Seconds to wait for another process. A training holds a store for some seconds, while it compares
+and registers."""
 
 
 @contextmanager
 def locked(path: Path, patience: float = LOCK_TIMEOUT_SECONDS) -> Iterator[None]:
     """Hold a lock file, so that what stands within is done by one process at a time.
 
-    `StoreError` if another one does not let go within `patience` seconds. Not to be entered twice by one thread.
+    `StoreError` if another one does not let go within `patience` seconds. Not to be entered twice
+    by one thread.
     """
     with path.open("a+") as file:
         until = time.monotonic() + patience

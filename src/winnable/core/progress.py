@@ -1,7 +1,8 @@
 """How far long work has come: the one way in which it tells.
 
-Whatever takes more than a moment accepts a `Progress` and calls it after every step; it knows nothing of bars or terminals. What
-the whole is called is known to whoever starts it: `named_step`. Where nobody looks, `no_progress` is called.
+Whatever takes more than a moment accepts a `Progress` and calls it after every step; it knows
+nothing of bars or terminals. What the whole is called is known to whoever starts it: `named_step`.
+Where nobody looks, `no_progress` is called.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,8 @@
-"""Moments as numbers: whole microseconds since 1970, in UTC, so that no comparison of times is rounded.
+"""Moments as numbers: whole microseconds since 1970, in UTC, so that no comparison of times is
+rounded.
 
-How a text becomes a moment is decided in `winnable.core.values` and `winnable.data.ingestion.parsing`.
+How a text becomes a moment is decided in `winnable.core.values` and
+`winnable.data.ingestion.parsing`.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ def times_of(moments: pd.Series) -> IntArray:
 
 
 def known_times(activities: pd.DataFrame) -> IntArray:
-    """When each activity was known, microseconds, shape (n,): it had happened and, where the table tells when, was recorded."""
+    """When each activity was known, microseconds, shape (n,): it had happened and, where the table
+    tells when, was recorded."""
     happened = times_of(activities["@at"])
     return (
         np.maximum(happened, times_of(activities["@recorded"]))

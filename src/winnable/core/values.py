@@ -1,8 +1,9 @@
 """How one value of a CRM is read: as a text, a number or a moment in time, or as nothing at all.
 
-A value of an export, of a database and of a request means the same only if it is read by the same words, so they stand here once.
-One value at a time, in plain Python: whole columns are read in `winnable.data.ingestion.parsing`, which agrees with this module
-value by value. What a column as a whole says (whether its days or its months come first, which mark is its decimal mark) is not
+A value of an export, of a database and of a request means the same only if it is read by the same
+words, so they stand here once. One value at a time, in plain Python: whole columns are read in
+`winnable.data.ingestion.parsing`, which agrees with this module value by value. What a column as a
+whole says (whether its days or its months come first, which mark is its decimal mark) is not
 decided here but given.
 """
 
@@ -14,7 +15,8 @@ BLANKS = (
     " \t\n\r\v\f\x00\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
-"""Characters that do not count at either end of a value: every kind of space, NUL and byte order marks."""
+"""Characters that do not count at either end of a value: every kind of space, NUL and byte order
+marks."""
 
 MISSING: frozenset[str] = frozenset(
     {
@@ -80,8 +82,9 @@ MISSING: frozenset[str] = frozenset(
 def text(value: object) -> str | None:
     """The value as text without blanks at its ends, or None where it says that nothing is known.
 
-    Numbers are written the shortest way that reads back as the same number, whole ones without a fraction (3, 2.5); truth values
-    as "true" and "false"; dates and times in ISO 8601; infinity is no value.
+    Numbers are written the shortest way that reads back as the same number, whole ones without a
+    fraction (3, 2.5); truth values as "true" and "false"; dates and times in ISO 8601; infinity is
+    no value.
     """
     if value is None:
         return None
@@ -124,9 +127,10 @@ _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 def number(value: str, decimal: str = ".") -> float | None:
     """The value as a number, or None if it is none.
 
-    Currency signs, thousands marks (in groups of three, or of two as in India), a per cent sign (12 % is 12), and brackets or a
-    trailing minus for negatives are understood. `decimal` is "." or ",": the mark that stands before the fraction. A value that
-    can only be written with the other mark (1,5 where "." is given) is not a number.
+    Currency signs, thousands marks (in groups of three, or of two as in India), a per cent sign (12
+    % is 12), and brackets or a trailing minus for negatives are understood. `decimal` is "." or
+    ",": the mark that stands before the fraction. A value that can only be written with the other
+    mark (1,5 where "." is given) is not a number.
     """
     if decimal == "." and len(value) <= _LONGEST and _PLAIN.fullmatch(value):
         return _finite(value)
@@ -162,7 +166,8 @@ _ZONES = {
     **{"z": 0, "utc": 0, "gmt": 0, "ut": 0},
     **{"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7},
 }
-"""Names of time zones in hours from UTC, after RFC 2822, section 4.3. Other names mean different zones in different countries."""
+"""Names of time zones in hours from UTC, after RFC 2822, section 4.3. Other names mean different
+zones in different countries."""
 _TIME = (
     r"(?P<hour>[0-9]{1,2})[:.h](?P<minute>[0-9]{2})(?:[:.](?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
     r"(?:\s*(?P<half>[ap])\.?m\.?)?"
@@ -186,10 +191,11 @@ _EPOCH = re.compile(r"(?P<seconds>[0-9]{10})(?P<rest>[0-9]{3})?(?:\.(?P<fraction
 def moment(value: str, day_first: bool = False) -> datetime | None:
     """The value as a moment in UTC, or None if it is no date.
 
-    Understood: ISO 8601; 3/12/2024 and its kin with "/", "-" or "." (`day_first` says what comes first, except where the numbers
-    leave only one reading, and with "." it is the day); 12 Mar 2024 and Mar 12, 2024; 20240312; seconds (10 digits) or
-    milliseconds (13) since 1970. A time of day may follow, on 12 or 24 hours, with a zone. Without a zone it is UTC, without a
-    time of day midnight. Years of two digits lie between 1969 and 2068, as POSIX has it.
+    Understood: ISO 8601; 3/12/2024 and its kin with "/", "-" or "." (`day_first` says what comes
+    first, except where the numbers leave only one reading, and with "." it is the day); 12 Mar 2024
+    and Mar 12, 2024; 20240312; seconds (10 digits) or milliseconds (13) since 1970. A time of day
+    may follow, on 12 or 24 hours, with a zone. Without a zone it is UTC, without a time of day
+    midnight. Years of two digits lie between 1969 and 2068, as POSIX has it.
     """
     if len(value) > _LONGEST:
         return None

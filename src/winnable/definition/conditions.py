@@ -1,8 +1,10 @@
-"""Conditions: what a definition may ask of a lead, as data that prints itself in plain English and answers for many leads.
+"""Conditions: what a definition may ask of a lead, as data that prints itself in plain English and
+answers for many leads.
 
-A condition names a lead's `field` or an `activity` and says what must be true of it. It is never code: whoever can read the
-definition file can read every condition in it, and a definition from elsewhere cannot run anything. Text is tested once per
-different word, not once per lead. What a condition is good for (points, a profile, junk) is not known here.
+A condition names a lead's `field` or an `activity` and says what must be true of it. It is never
+code: whoever can read the definition file can read every condition in it, and a definition from
+elsewhere cannot run anything. Text is tested once per different word, not once per lead. What a
+condition is good for (points, a profile, junk) is not known here.
 """
 
 import re
@@ -53,7 +55,8 @@ Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
 class Activities(DefinitionPart):
-    """Which kinds of activity show intent to buy and which mere interest, and where the activity table keeps what."""
+    """Which kinds of activity show intent to buy and which mere interest, and where the activity
+    table keeps what."""
 
     intent: Listed = ()
     """Kinds of activity that show intent to buy: a pricing page, a demo request."""
@@ -78,7 +81,8 @@ class Activities(DefinitionPart):
         return self
 
     def kinds(self, activity: str) -> tuple[str, ...]:
-        """The kinds that a condition's `activity` means: "intent" and "interest" all listed kinds, "any" every kind."""
+        """The kinds that a condition's `activity` means: "intent" and "interest" all listed kinds,
+        "any" every kind."""
         return {"intent": self.intent, "interest": self.interest, "any": ()}.get(
             activity, (activity,)
         )
@@ -144,7 +148,8 @@ class Condition(DefinitionPart):
 
     @cached_property
     def range(self) -> tuple[float, float] | None:
-        """The lowest and the highest number that will do, both included; None if no number is asked for."""
+        """The lowest and the highest number that will do, both included; None if no number is asked
+        for."""
         low = [
             limit
             for limit in (self.at_least, self.between and self.between[0])
@@ -180,19 +185,22 @@ class Condition(DefinitionPart):
         return re.compile("|".join(rf"(?<!\w){phrase}(?!\w)" for phrase in phrases), re.IGNORECASE)
 
     def aggregate(self, activities: Activities) -> ActivityAggregate | None:
-        """The question to the activity log that answers this condition; None for a condition on a field."""
+        """The question to the activity log that answers this condition; None for a condition on a
+        field."""
         if self.activity is None:
             return None
         return ActivityAggregate("count", activities.kinds(self.activity), self.within_days)
 
     def age(self, activities: Activities) -> ActivityAggregate | str | None:
-        """What says how many days old the matter is, for points that fade: a measure, a date field's name, or nothing."""
+        """What says how many days old the matter is, for points that fade: a measure, a date
+        field's name, or nothing."""
         if self.activity is not None and self.range is not None and self.range[0] > 0:
             return ActivityAggregate("days_since", activities.kinds(self.activity))
         return self.field if self.within_days is not None else None
 
     def holds(self, features: FeatureTable, activities: Activities) -> BoolArray:
-        """For which leads it is true, shape (features.size,). What is unknown is never true, except of `is_missing`."""
+        """For which leads it is true, shape (features.size,). What is unknown is never true, except
+        of `is_missing`."""
         if self.activity is not None:
             asked = ActivityAggregate("count", activities.kinds(self.activity), self.within_days)
             return self._of_numbers(features.numbers(asked.name))
@@ -281,7 +289,8 @@ class Condition(DefinitionPart):
 def all_hold(
     conditions: Iterable[Condition], features: FeatureTable, activities: Activities
 ) -> BoolArray:
-    """For which leads every condition is true, shape (features.size,); no condition at all is true of every lead."""
+    """For which leads every condition is true, shape (features.size,); no condition at all is true
+    of every lead."""
     held: BoolArray | None = None
     for condition in conditions:
         true = condition.holds(features, activities)
@@ -295,7 +304,8 @@ def in_words(conditions: Iterable[Condition]) -> str:
 
 
 def impossible(conditions: Sequence[Condition]) -> str | None:
-    """Why these conditions can never all be true of one lead; None if they can, as far as the conditions themselves say."""
+    """Why these conditions can never all be true of one lead; None if they can, as far as the
+    conditions themselves say."""
     for i, one in enumerate(conditions):
         for other in conditions[i:]:
             if one.field is not None and other.field == one.field and (why := _clash(one, other)):

@@ -1,6 +1,8 @@
-"""Reading a definition: from a TOML file or from plain data, with errors that name the file, the key and the nearest known word.
+"""Reading a definition: from a TOML file or from plain data, with errors that name the file, the
+key and the nearest known word.
 
-What a definition may say is written in `model`; here is only the way in, and what a person is told who mistyped something.
+What a definition may say is written in `model`; here is only the way in, and what a person is told
+who mistyped something.
 """
 
 import difflib
@@ -20,7 +22,8 @@ Loc = tuple[int | str, ...]
 
 
 def load_definition(path: Path) -> Definition:
-    """The definition in a TOML file; a DefinitionError names every key that cannot be used, or the line and column."""
+    """The definition in a TOML file; a DefinitionError names every key that cannot be used, or the
+    line and column."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -46,12 +49,14 @@ def load_definition(path: Path) -> Definition:
 
 
 def definition_from(data: Mapping[str, Any], origin: str) -> Definition:
-    """The definition in plain data of the shape of the file; `origin` is what errors call the place it came from."""
+    """The definition in plain data of the shape of the file; `origin` is what errors call the place
+    it came from."""
     try:
         return Definition.model_validate(dict(data))
     except ValidationError as error:
         details = error.errors(include_url=False)
-        # A list whose entry is wrong is itself reported as too short; only the innermost of such errors says anything.
+        # A list whose entry is wrong is itself reported as too short; only the innermost of such
+        # errors says anything.
         inmost = [
             one
             for one in details
@@ -62,7 +67,8 @@ def definition_from(data: Mapping[str, Any], origin: str) -> Definition:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is spelt most like this one, upper and lower case being the same; None if none is near."""
+    """The known word that is spelt most like this one, upper and lower case being the same; None if
+    none is near."""
     by_fold = {each.casefold(): each for each in known}
     found = difflib.get_close_matches(word.casefold(), list(by_fold), n=1)
     return by_fold[found[0]] if found else None
@@ -111,7 +117,8 @@ def _in_words(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{where}: is missing; add it"
     if detail["type"] == "literal_error":
-        # The keys of a table with set names, such as the stages, come with "[key]" as the last step, which is cut off above.
+        # The keys of a table with set names, such as the stages, come with "[key]" as the last
+        # step, which is cut off above.
         expected = detail["ctx"]["expected"]
         return (
             f"{where}: expected {expected}, got"
@@ -168,7 +175,8 @@ def _schema() -> dict[str, Any]:
 
 
 def _known_keys(loc: Loc) -> list[str]:
-    """The keys that the table at this place knows, found by walking the JSON schema along the way to it."""
+    """The keys that the table at this place knows, found by walking the JSON schema along the way
+    to it."""
     schema = _schema()
     node = schema
     for step in loc:

@@ -1,7 +1,8 @@
-"""What a definition asks of leads: the customers it wants, the ones it does not, and points for segments of leads.
+"""What a definition asks of leads: the customers it wants, the ones it does not, and points for
+segments of leads.
 
-Each table of the file is a model, key by key. A rule that can never be true, or that is written twice, is refused here; giving
-points is done in `scorecard`.
+Each table of the file is a model, key by key. A rule that can never be true, or that is written
+twice, is refused here; giving points is done in `scorecard`.
 """
 
 from collections.abc import Iterable
@@ -37,7 +38,8 @@ def _one_condition(value: object) -> object:
 
 
 class Case(DefinitionPart):
-    """Conditions that together are one case, such as one kind of customer that is not wanted; a bare condition is a case."""
+    """Conditions that together are one case, such as one kind of customer that is not wanted; a
+    bare condition is a case."""
 
     says: str = ""
     """The case in a few words; its conditions in plain English if not given."""
@@ -119,7 +121,8 @@ class Rule(DefinitionPart):
 class Scorecard(DefinitionPart):
     """Points for one segment of leads, and what conversion both teams expect of them.
 
-    log-odds = logit(conversion_at_threshold) + (points - threshold) * ln 2 / points_to_double_the_odds.
+    log-odds = logit(conversion_at_threshold) + (points - threshold) * ln 2 /
+    points_to_double_the_odds.
     """
 
     name: Name = "All leads"

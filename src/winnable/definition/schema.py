@@ -1,8 +1,9 @@
 """The shared definition: what marketing and sales agreed to call a lead, in the form of its file.
 
-Every table of the definition file is a model here, key by key, with what it means and what stands there if nobody wrote it, so
-that a file of five lines is a whole definition. What contradicts itself is refused. Reading the file is done in `load`, giving
-points in `scorecard`, handing over in `gate`.
+Every table of the definition file is a model here, key by key, with what it means and what stands
+there if nobody wrote it, so that a file of five lines is a whole definition. What contradicts
+itself is refused. Reading the file is done in `load`, giving points in `scorecard`, handing over in
+`gate`.
 """
 
 from collections import Counter
@@ -28,7 +29,8 @@ Grade = Literal["hot", "warm", "cool", "cold"]
 Need = Literal["budget", "authority", "need", "timeframe"]
 
 ANYTHING = "*"
-"""Alone under `won`: a lead is won when its status column holds anything at all, such as the date of winning."""
+"""Alone under `won`: a lead is won when its status column holds anything at all, such as the date
+of winning."""
 
 CONSENT = ("yes", "y", "true", "1", "x", "opt-in", "opted in", "granted", "given", "subscribed")
 
@@ -37,7 +39,8 @@ class Outcome(DefinitionPart):
     """When a lead counts as won or lost, and within how many days that is asked."""
 
     won: Annotated[Listed, Field(min_length=1)]
-    """Values of the status column that mean Closed Won; "*" alone: any value, where the column is such as the date of winning."""
+    """Values of the status column that mean Closed Won; "*" alone: any value, where the column is
+    such as the date of winning."""
     lost: Listed = ()
     """Values that mean the lead is lost; every other value: still open."""
     horizon_days: Days = 90
@@ -127,7 +130,8 @@ class Stage(DefinitionPart):
 
 
 class Bant(DefinitionPart):
-    """Budget, authority, need and timeframe: where they are kept, and how many of them sales wants to know."""
+    """Budget, authority, need and timeframe: where they are kept, and how many of them sales wants
+    to know."""
 
     fields: dict[Need, Name] = Field(default_factory=dict)
     """The column that tells each of the four."""
@@ -148,7 +152,8 @@ class Bant(DefinitionPart):
 
 
 class Gate(DefinitionPart):
-    """Who is handed to sales. Every bar that is written must be met; none written: the policy of the growth stage."""
+    """Who is handed to sales. Every bar that is written must be met; none written: the policy of
+    the growth stage."""
 
     probability: Share | None = None
     """Hand over from this probability on."""
@@ -159,15 +164,18 @@ class Gate(DefinitionPart):
     deal_value: Annotated[float, Field(gt=0)] | None = None
     """What a won deal is worth, in the same currency."""
     capacity_per_week: Annotated[int, Field(ge=1)] | None = None
-    """So many leads can be worked a week: the best of those scored together, taken as one week's leads."""
+    """So many leads can be worked a week: the best of those scored together, taken as one week's
+    leads."""
     sources: Listed = ()
     """A mature company hands over leads from these sources only; none given: from all."""
     consent: Annotated[Listed, Field(min_length=1)] = CONSENT
     """Values of the consent column that allow contact."""
     nurture_from: Share | None = None
-    """Not handed over, but nurtured from this probability in the long view; expected_conversion if not given."""
+    """Not handed over, but nurtured from this probability in the long view; expected_conversion if
+    not given."""
     discard_below: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Discarded below this probability in the long view; a tenth of expected_conversion if not given."""
+    """Discarded below this probability in the long view; a tenth of expected_conversion if not
+    given."""
     always_work_share: Annotated[float, Field(ge=0, le=0.5)] = 0.03
     """A random share that sales works whatever the score, which keeps the history honest."""
 
@@ -199,7 +207,8 @@ class Gate(DefinitionPart):
 
 
 class Grades(DefinitionPart):
-    """Hot to cold: how the odds of being won compare with the base, and what the company calls each grade."""
+    """Hot to cold: how the odds of being won compare with the base, and what the company calls each
+    grade."""
 
     relative_to: Literal["base", "gate"] = "base"
     """What the odds are compared with: the usual lead, or the gate."""
@@ -223,7 +232,8 @@ class Grades(DefinitionPart):
 
 
 class Junk(DefinitionPart):
-    """What is no lead at all. The lists add to the ones that every definition starts from (see `junk`)."""
+    """What is no lead at all. The lists add to the ones that every definition starts from (see
+    `junk`)."""
 
     off: bool = False
     """Do not look for junk."""
@@ -244,7 +254,8 @@ class Junk(DefinitionPart):
 
 
 class Feedback(DefinitionPart):
-    """Why sales may reject a lead, in the words that the inbox offers. A reason is an opinion; it never counts as lost."""
+    """Why sales may reject a lead, in the words that the inbox offers. A reason is an opinion; it
+    never counts as lost."""
 
     reasons: Listed = (
         "No need",
@@ -255,7 +266,8 @@ class Feedback(DefinitionPart):
     )
     """Reasons that speak of this lead at this time."""
     unacceptable: Listed = ("Not a customer that we want",)
-    """Reasons that speak of the kind of customer; `winnable suggest` looks for what such leads have in common."""
+    """Reasons that speak of the kind of customer; `winnable suggest` looks for what such leads have
+    in common."""
     junk: Listed = ("Not a real person",)
     """Reasons that mean junk; `winnable suggest` looks at these, too."""
 
@@ -301,7 +313,8 @@ class Definition(DefinitionPart):
     agreed_by: Listed = ()
     """Who agreed on it."""
     growth_stage: Literal["seed", "growth", "mature"] = "growth"
-    """Seed: nearly everyone who raised a hand is handed over. Growth: who is engaged and fits. Mature: the best."""
+    """Seed: nearly everyone who raised a hand is handed over. Growth: who is engaged and fits.
+    Mature: the best."""
     outcome: Outcome
     columns: Columns
     stages: dict[StageName, Stage] = Field(default_factory=dict)
@@ -370,13 +383,15 @@ class Definition(DefinitionPart):
                 yield from rule.when
 
     def engagement(self) -> ActivityAggregate | None:
-        """What the growth stage asks of the activity log: a raised hand (seed), any engagement (growth), or nothing."""
+        """What the growth stage asks of the activity log: a raised hand (seed), any engagement
+        (growth), or nothing."""
         intent, interest = self.activities.intent, self.activities.interest
         kinds = {"seed": intent, "growth": intent + interest, "mature": ()}[self.growth_stage]
         return ActivityAggregate("count", kinds) if kinds else None
 
     def aggregates(self) -> tuple[ActivityAggregate, ...]:
-        """Every question to the activity log that a condition, a fading rule or the gate asks, each once."""
+        """Every question to the activity log that a condition, a fading rule or the gate asks, each
+        once."""
         asked = [
             self.engagement(),
             *(condition.aggregate(self.activities) for condition in self.conditions()),
@@ -393,7 +408,8 @@ class Definition(DefinitionPart):
         return tuple(dict.fromkeys(measure for measure in asked if measure is not None))
 
     def fields(self) -> tuple[str, ...]:
-        """Every column of a lead that the definition reads: in conditions, for BANT, consent, sources and junk; each once."""
+        """Every column of a lead that the definition reads: in conditions, for BANT, consent,
+        sources and junk; each once."""
         read = [condition.field for condition in self.conditions()]
         read += [
             *self.bant.fields.values(),

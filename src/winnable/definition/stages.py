@@ -1,8 +1,10 @@
-"""The life of a lead: the field's stages in order, which moves between them are allowed, and when a new episode begins.
+"""The life of a lead: the field's stages in order, which moves between them are allowed, and when a
+new episode begins.
 
-Marketing anonymous, marketing identified, marketing qualified, sales accepted, sales qualified, opportunity, won or lost. A lead
-that sales does not accept is passed back to marketing and is a marketing identified lead again; one that was won or lost and
-comes back is a new episode. Statuses are the CRM's own words; which of them means which stage is told by the definition.
+Marketing anonymous, marketing identified, marketing qualified, sales accepted, sales qualified,
+opportunity, won or lost. A lead that sales does not accept is passed back to marketing and is a
+marketing identified lead again; one that was won or lost and comes back is a new episode. Statuses
+are the CRM's own words; which of them means which stage is told by the definition.
 """
 
 from collections.abc import Sequence
@@ -46,7 +48,8 @@ def label(definition: Definition, stage: StageName) -> str:
 
 
 def stage_of(definition: Definition, status: str | None) -> StageName | None:
-    """The stage that a status means; None where it means none (an open lead of which the definition says no more)."""
+    """The stage that a status means; None where it means none (an open lead of which the definition
+    says no more)."""
     if status is None:
         return None
     word = status.strip()
@@ -58,7 +61,8 @@ def stage_of(definition: Definition, status: str | None) -> StageName | None:
 
 
 def kind_of_move(before: StageName, after: StageName) -> MoveKind:
-    """Forward by any number of stages; back only to marketing (MIL); after won or lost only as a new episode."""
+    """Forward by any number of stages; back only to marketing (MIL); after won or lost only as a
+    new episode."""
     if before in {"won", "lost"}:
         return "recycled" if after in {"MIL", "MQL"} else "not allowed"
     if STAGES.index(after) > STAGES.index(before):
@@ -67,7 +71,8 @@ def kind_of_move(before: StageName, after: StageName) -> MoveKind:
 
 
 def moves(definition: Definition, statuses: Sequence[str | None]) -> tuple[Move, ...]:
-    """The moves in a lead's statuses, given in the order of time; statuses that mean no stage are passed over."""
+    """The moves in a lead's statuses, given in the order of time; statuses that mean no stage are
+    passed over."""
     told: list[Move] = []
     before: StageName | None = None
     for position, status in enumerate(statuses):
@@ -81,7 +86,8 @@ def moves(definition: Definition, statuses: Sequence[str | None]) -> tuple[Move,
 
 
 def episodes(definition: Definition, statuses: Sequence[str | None]) -> tuple[int, ...]:
-    """The episode, counted from 0, that each of a lead's statuses belongs to; an open status after an end begins a new one."""
+    """The episode, counted from 0, that each of a lead's statuses belongs to; an open status after
+    an end begins a new one."""
     numbers: list[int] = []
     episode, ended = 0, False
     for status in statuses:

@@ -1,6 +1,8 @@
-"""What careless hands and systems make of clean values: blanks, "Select", thousands marks, currency signs, mixed dates.
+"""What careless hands and systems make of clean values: blanks, "Select", thousands marks, currency
+signs, mixed dates.
 
-Everything here hits rows at random, whatever became of them, so that the way a value is typed says nothing about an outcome.
+Everything here hits rows at random, whatever became of them, so that the way a value is typed says
+nothing about an outcome.
 """
 
 from collections.abc import Callable
@@ -57,7 +59,8 @@ def typed(fields: dict[str, TextArray], rng: np.random.Generator) -> dict[str, T
 
 
 def typed_moments(seconds: IntArray, rng: np.random.Generator) -> list[str]:
-    """Moments (seconds since 1970) as texts: ISO 8601 in UTC, some with another zone's offset, some without any (UTC meant)."""
+    """Moments (seconds since 1970) as texts: ISO 8601 in UTC, some with another zone's offset, some
+    without any (UTC meant)."""
     utc = np.datetime_as_string(seconds.astype("datetime64[s]"))
     berlin = np.datetime_as_string((seconds + 7200).astype("datetime64[s]"))
     draw = rng.random(len(seconds))

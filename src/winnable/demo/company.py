@@ -1,19 +1,23 @@
-"""A company with two years of CRM history or more, to try everything on: leads, activities, field history, shared definition.
+"""A company with two years of CRM history or more, to try everything on: leads, activities, field
+history, shared definition.
 
-It sells planning software for warehouses and fleets. `write_demo` writes its CRM the way exports are, with everything that the
-field has to cope with: open, won and lost leads, some passed back to marketing, recycled or entered twice, junk, a country
-where it must not sell, half-known BANT fields, activities that show intent, mere interest or nothing, late recordings, careless
-typing, and one column (`Decision Reason`) that is only filled in once the outcome is known. The definition holds what such
-people believe, and not all of it is true: topic surges and booths earn points there and tell nothing of a win, and repeated
-looks at the prices, which tell most, earn no more than one.
+It sells planning software for warehouses and fleets. `write_demo` writes its CRM the way exports
+are, with everything that the field has to cope with: open, won and lost leads, some passed back to
+marketing, recycled or entered twice, junk, a country where it must not sell, half-known BANT
+fields, activities that show intent, mere interest or nothing, late recordings, careless typing, and
+one column (`Decision Reason`) that is only filled in once the outcome is known. The definition
+holds what such people believe, and not all of it is true: topic surges and booths earn points there
+and tell nothing of a win, and repeated looks at the prices, which tell most, earn no more than one.
 
-The package `leadforge` 1.0.0 was tried first and does not serve. It is quick (20,000 leads in 24 monthly cohorts of 365 days:
-23 s), but every run draws another world, so that what one cohort teaches is no help in the next: the AUC of attributes on later
-cohorts is 0.47 to 0.53. Within one run it is 0.50 to 0.53 and, with all activities of the first 14 days, at most 0.62, because
-losing is pure chance and the kinds of touches, sessions and calls are drawn uniformly: intent and interest do not differ. The
-middle half of the wins fall between days 54 and 76. There are no names, addresses, telephone numbers, consent, field history,
-junk or duplicates. (6,000 leads, difficulties intro to advanced, label `converted_within_90_days`, the better one of gradient
-boosting and ridge logistic regression; tested on the last third of the cohorts, within one run on a random 30 %.)
+The package `leadforge` 1.0.0 was tried first and does not serve. It is quick (20,000 leads in 24
+monthly cohorts of 365 days: 23 s), but every run draws another world, so that what one cohort
+teaches is no help in the next: the AUC of attributes on later cohorts is 0.47 to 0.53. Within one
+run it is 0.50 to 0.53 and, with all activities of the first 14 days, at most 0.62, because losing
+is pure chance and the kinds of touches, sessions and calls are drawn uniformly: intent and interest
+do not differ. The middle half of the wins fall between days 54 and 76. There are no names,
+addresses, telephone numbers, consent, field history, junk or duplicates. (6,000 leads, difficulties
+intro to advanced, label `converted_within_90_days`, the better one of gradient boosting and ridge
+logistic regression; tested on the last third of the cohorts, within one run on a random 30 %.)
 """
 
 import csv
@@ -77,16 +81,20 @@ class DemoFiles:
 def write_demo(
     folder: Path, *, leads: int = 3000, seed: int = 7, months: int = MONTHS
 ) -> DemoFiles:
-    """Write leads.csv, activities.csv, history.csv and definition.toml into the folder, which is made where there is none.
+    """Write leads.csv, activities.csv, history.csv and definition.toml into the folder, which is
+    made where there is none.
 
-    open_leads.csv holds the leads of leads.csv that are still open, as somebody would export them to have them scored.
+    open_leads.csv holds the leads of leads.csv that are still open, as somebody would export them
+    to have them scored.
 
-    `leads` is the number of records of the first two years with an id of their own; a few rows of leads.csv are exact repeats on
-    top. The same size and seed give the same bytes. With more `months` than 24 it is the export that the same company would make
-    so much later: its first leads as they stand by then, and new ones. Files of these names are replaced, each at once; nobody
-    sees half a file.
+    `leads` is the number of records of the first two years with an id of their own; a few rows of
+    leads.csv are exact repeats on top. The same size and seed give the same bytes. With more
+    `months` than 24 it is the export that the same company would make so much later: its first
+    leads as they stand by then, and new ones. Files of these names are replaced, each at once;
+    nobody sees half a file.
 
-    Raises DataError for fewer than 50 leads or 24 months, StoreError where the folder cannot be written.
+    Raises DataError for fewer than 50 leads or 24 months, StoreError where the folder cannot be
+    written.
     """
     if leads < SMALLEST:
         raise DataError(
@@ -144,7 +152,8 @@ def _lead_rows(
 
 
 def _activity_rows(records: Records, ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The rows of activities.csv in the order of time; the last three belong to leads that somebody deleted."""
+    """The rows of activities.csv in the order of time; the last three belong to leads that somebody
+    deleted."""
     at, recorded = _iso(records.act_at), _iso(records.act_recorded)
     rows = zip(records.act_row, at, records.act_kind, recorded, strict=True)
     yield from ((ids[row], when, KIND_NAMES[kind], later) for row, when, kind, later in rows)

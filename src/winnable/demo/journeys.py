@@ -1,9 +1,11 @@
 """What the people of the demo company did, and what became of them: a simulation, day by day.
 
-Each person has a fit, which stays, and an intent, which wanders: it fades, and now and then a project starts and lifts it. The
-intent of the day makes traces (activities) and, with the fit, moves the person from stage to stage; only from the last one can
-a deal be won. Causes come before effects, so nothing about an outcome is known before it except through its causes. Intent
-itself is recorded nowhere, which together with chance is why no model can be sure. Nothing is simulated past the present.
+Each person has a fit, which stays, and an intent, which wanders: it fades, and now and then a
+project starts and lifts it. The intent of the day makes traces (activities) and, with the fit,
+moves the person from stage to stage; only from the last one can a deal be won. Causes come before
+effects, so nothing about an outcome is known before it except through its causes. Intent itself is
+recorded nowhere, which together with chance is why no model can be sure. Nothing is simulated past
+the present.
 """
 
 from dataclasses import dataclass
@@ -20,8 +22,8 @@ _OPPORTUNITY, _WON, _LOST, _JUNK = (
     STATUSES.index(name) for name in ("Opportunity", WON, LOST, JUNK)
 )
 
-# Kind of activity; how often a day (log) on average; what one unit of interest and of intent adds to that; what being a large
-# company adds. The provider's topic surges depend on nothing.
+# Kind of activity; how often a day (log) on average; what one unit of interest and of intent adds
+# to that; what being a large company adds. The provider's topic surges depend on nothing.
 KINDS: tuple[tuple[str, float, float, float, float], ...] = (
     ("E-mail opened", np.log(0.060), 0.6, 0.0, 0.0),
     ("Website session", np.log(0.050), 0.4, 0.5, 0.0),
@@ -36,7 +38,8 @@ KINDS: tuple[tuple[str, float, float, float, float], ...] = (
 KIND_NAMES = tuple(row[0] for row in KINDS)
 _CALL = KIND_NAMES.index("Call")
 
-# For each stage: rate a day of moving on (from the last stage: of being won), and what fit and intent add to it (log).
+# For each stage: rate a day of moving on (from the last stage: of being won), and what fit and
+# intent add to it (log).
 _ON_RATE = np.array([0.017, 0.100, 0.070, 0.060, 0.0064])
 _ON_FIT = np.array([0.50, 0.40, 0.45, 0.30, 0.55])
 _ON_INTENT = np.array([0.60, 0.25, 0.45, 0.50, 0.70])
@@ -49,9 +52,10 @@ _OLDEST = 540
 class Journeys:
     """What happened to n people up to the present.
 
-    `status` (n,) is the position in STATUSES that each has reached, `closed` (n,) the second of the outcome since 1970, -1 for
-    the open; `target`, `intent` and `luck` (n,) are how the simulation left them. Moves and activities are listed in parallel
-    arrays: whose (row), when (second since 1970), from and to which status, or which kind (position in KINDS).
+    `status` (n,) is the position in STATUSES that each has reached, `closed` (n,) the second of the
+    outcome since 1970, -1 for the open; `target`, `intent` and `luck` (n,) are how the simulation
+    left them. Moves and activities are listed in parallel arrays: whose (row), when (second since
+    1970), from and to which status, or which kind (position in KINDS).
     """
 
     status: IntArray
@@ -79,9 +83,10 @@ def live(
 ) -> Journeys:
     """Simulate the days after `created` (n,), in seconds since 1970, up to the present.
 
-    `market` holds for each day since `start` (second since 1970, midnight) what the times add to the log rate of winning; it
-    ends on the day before the present. Lives that were simulated up to the second `since` (midnight) go on from how `before`
-    left them; what is returned then happened afterwards.
+    `market` holds for each day since `start` (second since 1970, midnight) what the times add to
+    the log rate of winning; it ends on the day before the present. Lives that were simulated up to
+    the second `since` (midnight) go on from how `before` left them; what is returned then happened
+    afterwards.
     """
     size = len(people)
     first_day = created // 86_400
@@ -144,7 +149,8 @@ def live(
 
 @dataclass(frozen=True)
 class _Day:
-    """The open leads on one day of their lives: rows, days since 1970 and what drives them, all arrays of shape (m,)."""
+    """The open leads on one day of their lives: rows, days since 1970 and what drives them, all
+    arrays of shape (m,)."""
 
     rows: IntArray
     day: IntArray
@@ -182,7 +188,8 @@ def _act(
 
 
 def _step(people: People, today: _Day, rng: np.random.Generator) -> IntArray:
-    """Where each stands at the end of the day: on, back at marketing, lost, junk or where it was; sales rests at weekends."""
+    """Where each stands at the end of the day: on, back at marketing, lost, junk or where it was;
+    sales rests at weekends."""
     status, fit, intent, made_up = today.status, today.fit, today.intent, people.junk[today.rows]
     slower = np.where(people.enterprise[today.rows] & (status >= 2), 0.65, 1.0)
     pull = (

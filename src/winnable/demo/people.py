@@ -1,8 +1,10 @@
-"""The people of the demo company: who they are, where they work, and what that says about their chance.
+"""The people of the demo company: who they are, where they work, and what that says about their
+chance.
 
-Every e-mail domain of a company ends in `.example` and every phone number lies in the ranges that regulators keep free for
-films (Ofcom, Bundesnetzagentur, ARCEP, PTS, ComReg, ACMA), so that nobody real stands in the data. What becomes of the people
-is not decided here but in `winnable.demo.journeys`.
+Every e-mail domain of a company ends in `.example` and every phone number lies in the ranges that
+regulators keep free for films (Ofcom, Bundesnetzagentur, ARCEP, PTS, ComReg, ACMA), so that nobody
+real stands in the data. What becomes of the people is not decided here but in
+`winnable.demo.journeys`.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +17,8 @@ from winnable.core.columns import BoolArray, FloatArray, IntArray
 
 TextArray = NDArray[np.object_]
 
-# Name, share of the companies, what it adds to the fit, and the words that its companies are called by.
+# Name, share of the companies, what it adds to the fit, and the words that its companies are called
+# by.
 INDUSTRIES: tuple[tuple[str, float, float, tuple[str, ...]], ...] = (
     ("Logistics", 0.18, 0.7, ("Logistics", "Freight")),
     ("Manufacturing", 0.22, 0.5, ("Works", "Tools")),
@@ -52,7 +55,8 @@ TITLES: tuple[tuple[str, float, float], ...] = (
     ("Consultant", 0.07, -0.8),
     ("Student", 0.05, -2.2),
 )
-# Source, share in the first and in the last month (the mix drifts), what it adds to the intent, share with consent.
+# Source, share in the first and in the last month (the mix drifts), what it adds to the intent,
+# share with consent.
 SOURCES: tuple[tuple[str, float, float, float, float], ...] = (
     ("Referral", 0.09, 0.07, 0.9, 0.92),
     ("Partner", 0.08, 0.08, 0.6, 0.90),
@@ -208,10 +212,11 @@ _JUNK: tuple[tuple[str, str, str, str], ...] = (
 class People:
     """Some people as the CRM first knew them, all arrays of shape (n,).
 
-    `fields` holds the CRM's columns as texts, "" where nothing is known. `fit` (how well company and person suit the product)
-    and `intent` (how much they want it now) are in units of log-odds, near 0 on average; `interest` is how much they like to
-    read and listen, which says little about buying. `title`, `timeline` and `budget` are what they would tell if asked. A
-    `barred` person lives where the company must not sell; a `junk` one does not exist.
+    `fields` holds the CRM's columns as texts, "" where nothing is known. `fit` (how well company
+    and person suit the product) and `intent` (how much they want it now) are in units of log-odds,
+    near 0 on average; `interest` is how much they like to read and listen, which says little about
+    buying. `title`, `timeline` and `budget` are what they would tell if asked. A `barred` person
+    lives where the company must not sell; a `junk` one does not exist.
     """
 
     fields: dict[str, TextArray]
@@ -250,7 +255,8 @@ class People:
 
 
 def draw_people(progress: FloatArray, rng: np.random.Generator) -> People:
-    """One person for each moment of arrival; `progress` is that moment as a share of the two years, shape (n,)."""
+    """One person for each moment of arrival; `progress` is that moment as a share of the two years,
+    shape (n,)."""
     size = len(progress)
     firm = _firms(size, rng)
     title = _pick(tuple(share for _, share, _ in TITLES), size, rng)
@@ -406,7 +412,8 @@ def _phones(country: TextArray, rng: np.random.Generator) -> TextArray:
 
 
 def _with_junk(people: People, junk: BoolArray, rng: np.random.Generator) -> People:
-    """The same people, but those of `junk` are made up by somebody who wanted the e-book and no call."""
+    """The same people, but those of `junk` are made up by somebody who wanted the e-book and no
+    call."""
     fields = {name: values.copy() for name, values in people.fields.items()}
     for row in np.flatnonzero(junk):
         first, last, address, phone = _JUNK[rng.integers(len(_JUNK))]
@@ -439,7 +446,8 @@ def _pick(shares: tuple[float, ...], size: int, rng: np.random.Generator) -> Int
 
 
 def _exactly(share: float, size: int, rng: np.random.Generator) -> BoolArray:
-    """A mask with that share of rows set, and at least one, so that a small company shows the feature too."""
+    """A mask with that share of rows set, and at least one, so that a small company shows the
+    feature too."""
     mask = np.zeros(size, dtype=np.bool_)
     mask[rng.permutation(size)[: max(1, round(share * size))]] = True
     return mask

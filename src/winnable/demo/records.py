@@ -1,8 +1,10 @@
-"""What the demo company's CRM holds of its people: records, field history and activities, before anyone typed carelessly.
+"""What the demo company's CRM holds of its people: records, field history and activities, before
+anyone typed carelessly.
 
-Some people come twice: entered a second time within days under another id, or back as a new enquiry months after they were
-lost. Fields that were unknown get filled in while the clock runs, whatever the outcome will be; only `Decision Reason` is
-written once the outcome is known. It is the trap: it says who was won, and nobody has it while it would be useful.
+Some people come twice: entered a second time within days under another id, or back as a new enquiry
+months after they were lost. Fields that were unknown get filled in while the clock runs, whatever
+the outcome will be; only `Decision Reason` is written once the outcome is known. It is the trap: it
+says who was won, and nobody has it while it would be useful.
 """
 
 from dataclasses import dataclass, replace
@@ -57,9 +59,11 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Records:
-    """n records in the order of their creation: `created` and `closed` (n,) in seconds since 1970, -1 for open ones.
+    """n records in the order of their creation: `created` and `closed` (n,) in seconds since 1970,
+    -1 for open ones.
 
-    Activities stand in parallel arrays: row, moment, moment of recording, kind (position in KIND_NAMES).
+    Activities stand in parallel arrays: row, moment, moment of recording, kind (position in
+    KIND_NAMES).
     """
 
     fields: dict[str, TextArray]
@@ -74,10 +78,11 @@ class Records:
 
 
 def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
-    """The CRM of a company that got `size` leads in two years, so many months after it was switched on (at least 24).
+    """The CRM of a company that got `size` leads in two years, so many months after it was switched
+    on (at least 24).
 
-    The same size and seed give the same records. Later months add to them: every record of the first two years is there, first
-    and in its place, as far as its life has gone on since.
+    The same size and seed give the same records. Later months add to them: every record of the
+    first two years is there, first and in its place, as far as its life has gone on since.
     """
     people, created, journeys = _in_order(*_everyone(size, seed))
     present, rng = int(present_after(months).timestamp()), np.random.default_rng([6, seed])
@@ -191,7 +196,8 @@ def _live(
     present: int = _PRESENT,
     before: Journeys | None = None,
 ) -> Journeys:
-    """Lives up to the present; those that were simulated up to the end of the two years go on from there."""
+    """Lives up to the present; those that were simulated up to the end of the two years go on from
+    there."""
     first = int(START.timestamp())
     market = -_FADING * (np.arange((present - first) // _DAY) / (_SPAN // _DAY))
     return live(people, created, market, first, rng, before, 0 if before is None else _PRESENT)
@@ -207,7 +213,8 @@ def _join(one: Journeys, other: Journeys, offset: int) -> Journeys:
 def _arrivals(
     size: int, rng: np.random.Generator, since: int = int(START.timestamp()), until: int = _PRESENT
 ) -> IntArray:
-    """Moments of arrival in order: growing year by year, few in summer, at Christmas and at weekends, many after the fairs."""
+    """Moments of arrival in order: growing year by year, few in summer, at Christmas and at
+    weekends, many after the fairs."""
     day = np.arange((until - since) // _DAY)
     first = since // _DAY
     month = (np.datetime64("1970-01-01") + (first + day)).astype("datetime64[M]").astype(
@@ -222,7 +229,8 @@ def _arrivals(
 def _filled_in(
     people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator, present: int
 ) -> tuple[dict[str, TextArray], list[FieldChange]]:
-    """The fields as they stand at the present, and every change that led there, in the order of time."""
+    """The fields as they stand at the present, and every change that led there, in the order of
+    time."""
     fields = {name: values.copy() for name, values in people.fields.items()}
     moves = zip(
         journeys.move_row, journeys.move_at, journeys.move_from, journeys.move_to, strict=True
@@ -299,7 +307,8 @@ Log = tuple[IntArray, IntArray, IntArray, IntArray]
 
 
 def _logged(people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator) -> Log:
-    """All activities that these journeys leave in the log, in no order, those that will only be recorded later among them."""
+    """All activities that these journeys leave in the log, in no order, those that will only be
+    recorded later among them."""
     lived = (journeys.act_row, journeys.act_at, journeys.act_kind)
     return _delayed([lived, *_beforehand(people, created, rng), *_afterwards(journeys, rng)], rng)
 
@@ -349,7 +358,8 @@ def _beforehand(
 def _afterwards(
     journeys: Journeys, rng: np.random.Generator, since: int = 0
 ) -> list[tuple[IntArray, IntArray, IntArray]]:
-    """What happened after a record was closed, at the second `since` or later: (row, moment, kind) each."""
+    """What happened after a record was closed, at the second `since` or later: (row, moment, kind)
+    each."""
     after = []
     for outcome, kind, mean, days in ((WON, "Call", 0.6, 20), (LOST, "E-mail opened", 0.4, 60)):
         ended = (journeys.status == STATUSES.index(outcome)) & (journeys.closed >= since)

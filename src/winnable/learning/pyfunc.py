@@ -1,6 +1,8 @@
-"""How MLflow loads a registered model: a standard pyfunc whose `predict` returns probabilities, not classes.
+"""How MLflow loads a registered model: a standard pyfunc whose `predict` returns probabilities, not
+classes.
 
-MLflow finds this module by name (`loader_module`), so that the registry holds data and never code. It imports no MLflow itself.
+MLflow finds this module by name (`loader_module`), so that the registry holds data and never code.
+It imports no MLflow itself.
 """
 
 from __future__ import annotations
@@ -19,19 +21,20 @@ from winnable.learning.scoring.predictor import Predictor
 if TYPE_CHECKING:
     import pandas as pd
 
-ACTIVITIES = (  # an optional column: a JSON list of {"kind", "at"}, because a pyfunc takes one table
-    "activities"
-)
+# An optional column: a JSON list of {"kind", "at"}, because a pyfunc takes one table.
+ACTIVITIES = "activities"
 
 
 class PyfuncModel:
-    """What `mlflow.pyfunc.load_model` hands out: takes a frame with the CRM's own columns, one lead a row."""
+    """What `mlflow.pyfunc.load_model` hands out: takes a frame with the CRM's own columns, one lead
+    a row."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
 
     def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Probability of Closed Won with its interval, a row a lead: columns probability, low, high.
+        """Probability of Closed Won with its interval, a row a lead: columns probability, low,
+        high.
 
         `params["as_of"]` is the moment of asking (ISO 8601); empty means now.
         """

@@ -1,7 +1,9 @@
-"""The HTTP service: takes leads, answers with scores; runs by `winnable serve` or any ASGI server with `create_app` as factory.
+"""The HTTP service: takes leads, answers with scores; runs by `winnable serve` or any ASGI server
+with `create_app` as factory.
 
-Here the parts are put together. Scores and the sign of life are answered directly; all other requests go to `routes`, which is
-loaded later, so that a process scores soon after its start. Imports neither mlflow nor pandas nor scikit-learn.
+Here the parts are put together. Scores and the sign of life are answered directly; all other
+requests go to `routes`, which is loaded later, so that a process scores soon after its start.
+Imports neither mlflow nor pandas nor scikit-learn.
 """
 
 import asyncio
@@ -49,7 +51,8 @@ LATER = 2.0  # seconds after the start at which the routes that nobody has asked
 
 
 def create_app(store: Path | None = None, definition: Path | None = None) -> ASGIApp:
-    """The application for a store; both places come from `WINNABLE_STORE` and `WINNABLE_DEFINITION` where they are not given.
+    """The application for a store; both places come from `WINNABLE_STORE` and `WINNABLE_DEFINITION`
+    where they are not given.
 
     Errors: `StoreError` and its kin if there is nothing to answer by, or the keys cannot be read.
     """
@@ -81,7 +84,8 @@ class Service:
         self._others: ASGIApp | None = None
 
     def feedback(self) -> "FeedbackStore":
-        """The store of scores and labels, opened with the first need of it, in whatever thread. `StoreError` if it cannot be."""
+        """The store of scores and labels, opened with the first need of it, in whatever thread.
+        `StoreError` if it cannot be."""
         with self._opening:
             if self._feedback is None:
                 from winnable.data.feedback.store.store import FeedbackStore
@@ -90,7 +94,8 @@ class Service:
             return self._feedback
 
     def hear(self, label: "Label", key: str | None) -> "Label":
-        """Keep a label, and count it with the time that it took to come. Errors as of `FeedbackStore.add`."""
+        """Keep a label, and count it with the time that it took to come. Errors as of
+        `FeedbackStore.add`."""
         from winnable.data.feedback.store.outcomes import answered_after
 
         store, asked_at = self.feedback(), datetime.now(UTC)
@@ -191,7 +196,8 @@ class _Alive:
 
 
 def _give_back() -> None:
-    """Hand memory that loading needed and nobody uses any more back to the system, where the C library keeps it otherwise."""
+    """Hand memory that loading needed and nobody uses any more back to the system, where the C
+    library keeps it otherwise."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, others need it less
     if trim is not None:
         trim(0)

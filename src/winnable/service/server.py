@@ -1,6 +1,8 @@
-"""Running the service by uvicorn on this machine; any other ASGI server may run `winnable.service.api:create_app` as well.
+"""Running the service by uvicorn on this machine; any other ASGI server may run
+`winnable.service.api:create_app` as well.
 
-With several workers each is a process of its own that reads the same store; a worker that dies is replaced.
+With several workers each is a process of its own that reads the same store; a worker that dies is
+replaced.
 """
 
 import os
@@ -44,11 +46,12 @@ def run(
     workers: int = 1,
     tell: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until asked to stop by SIGTERM or SIGINT; requests under way are finished. `tell` is called when all is ready to
-    start.
+    """Serve until asked to stop by SIGTERM or SIGINT; requests under way are finished. `tell` is
+    called when all is ready to start.
 
-    `StoreError` and its kin, before anything is served, if there is nothing to answer by, the keys cannot be read, the port is
-    taken, or there are no keys and the address is not this machine's own.
+    `StoreError` and its kin, before anything is served, if there is nothing to answer by, the keys
+    cannot be read, the port is taken, or there are no keys and the address is not this machine's
+    own.
     """
     _check_address(store, host, port)
     options: dict[str, Any] = {
@@ -97,5 +100,6 @@ def _check_address(store: Path, host: str, port: int) -> None:
 
 
 def _leave(*_: object) -> None:
-    """uvicorn raises the signal again when it has finished: an end that was asked for is no failure."""
+    """uvicorn raises the signal again when it has finished: an end that was asked for is no
+    failure."""
     raise SystemExit(0)

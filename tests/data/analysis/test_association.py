@@ -1,4 +1,5 @@
-"""The statistics agree with the textbook's where there is one stratum, and with brute force where there are several."""
+"""The statistics agree with the textbook's where there is one stratum, and with brute force where
+there are several."""
 
 from itertools import product
 
@@ -47,7 +48,8 @@ def test_several_strata_are_every_combination_added_up() -> None:
 
 
 def test_age_that_explains_everything_leaves_nothing() -> None:
-    # Within each stratum those held convert as the others do; all together they seem to convert far more often.
+    # Within each stratum those held convert as the others do; all together they seem to convert far
+    # more often.
     confounded = counts((90, 10, 9, 1), (1, 9, 10, 90))
     assert two_sided(*confounded.p_values())[0] > 0.5
     assert two_sided(*counts((91, 19, 19, 91)).p_values())[0] < 1e-15

@@ -1,4 +1,5 @@
-"""The funnel counts what happened, leaves out what is not known yet, and judges sources by what sales made of them."""
+"""The funnel counts what happened, leaves out what is not known yet, and judges sources by what
+sales made of them."""
 
 from pathlib import Path
 
@@ -54,7 +55,8 @@ class Company:
         self.changes: list[tuple[object, ...]] = []
 
     def lead(self, source: str, path: str, day: int = 0, times: int = 1) -> None:
-        """`times` leads created on `day` of 2024 that went through the statuses of `path` ("New Hot Won"), a day each."""
+        """`times` leads created on `day` of 2024 that went through the statuses of `path` ("New Hot
+        Won"), a day each."""
         for _ in range(times):
             key, words = f"L{len(self.leads)}", path.split()
             created = pd.Timestamp("2024-01-01") + pd.Timedelta(days=day)

@@ -1,4 +1,5 @@
-"""Rejections as evidence about the definition: what such leads have in common is proposed, and nothing by chance."""
+"""Rejections as evidence about the definition: what such leads have in common is proposed, and
+nothing by chance."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,5 @@
-"""Suggestions find what was put there, find nothing where nothing is, and look only at what was known."""
+"""Suggestions find what was put there, find nothing where nothing is, and look only at what was
+known."""
 
 import tomllib
 from pathlib import Path
@@ -38,7 +39,8 @@ def definition(**more: object) -> Definition:
 
 
 def company(seed: int = 0, size: int = 3000, *, signal: bool = True) -> pd.DataFrame:
-    """Leads of which friends and large companies are won more often, and companies from Lyon never, if there is any signal."""
+    """Leads of which friends and large companies are won more often, and companies from Lyon never,
+    if there is any signal."""
     rng = np.random.default_rng(seed)
     leads = pd.DataFrame(
         {
@@ -65,7 +67,8 @@ def company(seed: int = 0, size: int = 3000, *, signal: bool = True) -> pd.DataF
 
 
 def activities_of(leads: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
-    """Those who will be won ask for a demo more often, everyone reads mails; some things happen only after the end."""
+    """Those who will be won ask for a demo more often, everyone reads mails; some things happen
+    only after the end."""
     rng = np.random.default_rng(seed)
     won = (leads.status == "Won").to_numpy()
     parts = []

@@ -1,4 +1,5 @@
-"""A first definition is guessed from exports as vendors make them, and from the public histories; it loads, with its reasons."""
+"""A first definition is guessed from exports as vendors make them, and from the public histories;
+it loads, with its reasons."""
 
 import tomllib
 from pathlib import Path

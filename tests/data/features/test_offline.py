@@ -1,4 +1,5 @@
-"""Features: the rendering for many rows, the one for a request, and a naive oracle agree on what was known when."""
+"""Features: the rendering for many rows, the one for a request, and a naive oracle agree on what
+was known when."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -118,7 +119,8 @@ def companies(draw: st.DrawFn) -> tuple[Crm, list[int], list[datetime]]:
 
 
 def known_value(tables: Crm, lead: str, field: str, as_of: datetime) -> object:
-    """The oracle for fields: walks through a lead's changes in order of time and stops at the moment of asking."""
+    """The oracle for fields: walks through a lead's changes in order of time and stops at the
+    moment of asking."""
     assert tables.history is not None
     value = tables.leads.loc[tables.leads["@id"] == lead, field].iloc[0]
     changes = [c for c in tables.history.itertuples(index=False) if c[0] == lead and c[2] == field]
@@ -169,7 +171,8 @@ def test_many_rows_and_one_lead_are_rendered_alike(
 def test_a_value_counts_only_if_a_change_tells_its_time_or_the_definition_calls_it_fixed(
     company: tuple[Crm, list[int], list[datetime]], fixed: list[str]
 ) -> None:
-    """The oracle asks every lead's own changes. Where the export has none at all, what stands in it is all that there is."""
+    """The oracle asks every lead's own changes. Where the export has none at all, what stands in it
+    is all that there is."""
     tables, agreed = company[0], definition(fixed=fixed)
     assert tables.history is not None
     told = {change[2] for change in tables.history.itertuples(index=False)}

@@ -1,4 +1,5 @@
-"""The CRM as it was known at a moment agrees with a naive walk through every lead's own story, and the future changes nothing."""
+"""The CRM as it was known at a moment agrees with a naive walk through every lead's own story, and
+the future changes nothing."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -181,7 +182,8 @@ def test_it_agrees_with_every_leads_own_story(company: Crm, moment: datetime) ->
 def test_looking_back_twice_is_looking_back_further(
     company: Crm, one: datetime, other: datetime
 ) -> None:
-    """What was known in March does not depend on whether one asks in June or in April, as far as changes are recorded."""
+    """What was known in March does not depend on whether one asks in June or in April, as far as
+    changes are recorded."""
     early, late = min(one, other), max(one, other)
     at_once, in_steps = (
         as_of(definition(), each, early) for each in (company, as_of(definition(), company, late))

@@ -1,4 +1,5 @@
-"""What opinions are worth: against numbers worked out by hand, and against people whose faults are known."""
+"""What opinions are worth: against numbers worked out by hand, and against people whose faults are
+known."""
 
 from datetime import UTC, datetime
 
@@ -18,7 +19,8 @@ def said(lead: str, **opinions: bool) -> tuple[Label, ...]:
 
 
 def test_alpha_is_krippendorffs() -> None:
-    """His example of two observers and ten units (Computing Krippendorff's Alpha-Reliability, 2011, section A): 0.095."""
+    """His example of two observers and ten units (Computing Krippendorff's Alpha-Reliability, 2011,
+    section A): 0.095."""
     first, second = "0100000010", "1110010000"
     units = [[a == "1", b == "1"] for a, b in zip(first, second, strict=True)]
     assert krippendorff_alpha(units) == pytest.approx(0.095, abs=5e-4)
@@ -28,7 +30,8 @@ def test_alpha_is_krippendorffs() -> None:
 
 
 def test_shares_have_wilsons_interval() -> None:
-    """Wilson by hand for 10 of 20: centre 0.5, half width 1.96 sqrt(0.25 / 20 + 1.96² / 1600) / (1 + 1.96² / 20)."""
+    """Wilson by hand for 10 of 20: centre 0.5, half width 1.96 sqrt(0.25 / 20 + 1.96² / 1600) / (1
+    + 1.96² / 20)."""
     share = Share.of(10, 20)
     assert (share.low, share.high) == (
         pytest.approx(0.2993, abs=1e-4),

@@ -1,4 +1,5 @@
-"""What sales said, before training: what it changed is counted, and the leads worked by lot tell of what lies below the gate."""
+"""What sales said, before training: what it changed is counted, and the leads worked by lot tell of
+what lies below the gate."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,8 @@ LOT = "Drawn by lot: sales works 3 in 100 leads whatever their score, so that we
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> tuple[Definition, Crm]:
-    """A company whose CRM stands where it stood on the first of January, and everything that came to be known later."""
+    """A company whose CRM stands where it stood on the first of January, and everything that came
+    to be known later."""
     files = write_demo(tmp_path_factory.mktemp("demo"), leads=400, seed=3)
     definition = load_definition(files.definition)
     return definition, read_crm(

@@ -1,4 +1,5 @@
-"""Outcomes that sales told, in the CRM's history: at their time, by the rules of what was known when, and never over the CRM."""
+"""Outcomes that sales told, in the CRM's history: at their time, by the rules of what was known
+when, and never over the CRM."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,7 +100,8 @@ def test_the_crm_counts_where_it_knows_an_outcome_and_the_contradiction_is_told(
 
 
 def test_what_the_export_cannot_know_yet_waits(crm: Crm) -> None:
-    """Of other leads nobody knows what became of them in that time: taking this one alone would favour what closes quickly."""
+    """Of other leads nobody knows what became of them in that time: taking this one alone would
+    favour what closes quickly."""
     found = merged(
         crm, ("B", "won", datetime(2026, 5, 1, tzinfo=UTC), "Kim"), ("Z", "won", JAN, "Kim")
     )

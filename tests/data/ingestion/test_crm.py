@@ -1,4 +1,5 @@
-"""The input contract: roles, ids, status values and dates; what cannot be used is put aside with its reason, never dropped."""
+"""The input contract: roles, ids, status values and dates; what cannot be used is put aside with
+its reason, never dropped."""
 
 from pathlib import Path
 from typing import Any

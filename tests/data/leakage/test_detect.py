@@ -1,4 +1,5 @@
-"""Columns that know the outcome are kept out, each cause shown on a company with known causes; honest columns stay."""
+"""Columns that know the outcome are kept out, each cause shown on a company with known causes;
+honest columns stay."""
 
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def definition(dated: bool = True, **columns: object) -> Definition:
 
 @pytest.fixture(scope="module")
 def company() -> pd.DataFrame:
-    """Leads of two years: a fifth open, a quarter of the others won; country, occupation and time on site tell some of it."""
+    """Leads of two years: a fifth open, a quarter of the others won; country, occupation and time
+    on site tell some of it."""
     random = np.random.default_rng(0)
     country, employees = (
         random.choice(["DE", "FR", "US"], SIZE),
@@ -106,7 +108,8 @@ def test_a_strong_honest_column_is_kept(company: pd.DataFrame, tmp_path: Path) -
     assert "AUC 0.9" in " ".join(found["Pricing tier"].evidence)
 
 
-# --- every cause, with names that give nothing away where the name is not the point ------------------------------------------
+# --- every cause, with names that give nothing away where the name is not the point
+# ------------------------------------------
 
 
 def written_for_the_won(
@@ -298,7 +301,8 @@ def test_the_evidence_tells_the_effect_on_the_skill(company: pd.DataFrame, tmp_p
     assert "label that people add" in said
 
 
-# --- the definition has the last word ----------------------------------------------------------------------------------------
+# --- the definition has the last word
+# ----------------------------------------------------------------------------------------
 
 
 def test_fixed_clears_a_suspect_and_trusted_a_quarantined_column(
@@ -321,7 +325,8 @@ def test_fixed_clears_a_suspect_and_trusted_a_quarantined_column(
     assert "Lead grade" not in verdicts(leads, definition(ignore=["Lead grade"]), tmp_path)
 
 
-# --- thin data ---------------------------------------------------------------------------------------------------------------
+# --- thin data
+# ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kept", ["none", "one", "open", "won", "lost", "one won", "empty columns"])
@@ -349,7 +354,8 @@ def test_the_same_data_give_the_same_verdicts(company: pd.DataFrame, tmp_path: P
     assert assess_columns(definition(), crm) == assess_columns(definition(), crm)
 
 
-# --- names -------------------------------------------------------------------------------------------------------------------
+# --- names
+# -------------------------------------------------------------------------------------------------------------------
 
 LATE = [
     "IsWon",

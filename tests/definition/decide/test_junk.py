@@ -1,4 +1,5 @@
-"""Made-up names, throw-away addresses and impossible numbers are found; people with unusual ones are left in peace."""
+"""Made-up names, throw-away addresses and impossible numbers are found; people with unusual ones
+are left in peace."""
 
 from typing import Any
 

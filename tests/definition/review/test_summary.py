@@ -22,7 +22,8 @@ VOID = {"meta"}
 
 
 class Reader(HTMLParser):
-    """Reads a page: checks that every element is closed and collects the text and the names of the elements."""
+    """Reads a page: checks that every element is closed and collects the text and the names of the
+    elements."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,5 @@
-"""Blend: a good expert is heard, a hopeless one costs nothing, and where nothing can be learned the rate answers."""
+"""Blend: a good expert is heard, a hopeless one costs nothing, and where nothing can be learned the
+rate answers."""
 
 import numpy as np
 

@@ -1,4 +1,5 @@
-"""Calibration: mends what is wrong, leaves what is right, and follows the rate only where that would have helped."""
+"""Calibration: mends what is wrong, leaves what is right, and follows the rate only where that
+would have helped."""
 
 import numpy as np
 import pytest
@@ -72,7 +73,8 @@ def test_a_changed_rate_is_followed_and_a_steady_one_is_not() -> None:
     moved = (chance.random(4000) < sigmoid(logit + np.linspace(-1, 1, 4000))).astype(float)
     assert 0.25 < follow_drift(logit, moved, np.ones(4000), order, every) < 1.1
     assert follow_drift(logit, moved, np.ones(4000), np.zeros(4000), every) == 0.0
-    # Nothing is told from leads whose outcome is not final, however much their rate seems to have moved.
+    # Nothing is told from leads whose outcome is not final, however much their rate seems to have
+    # moved.
     of_late = np.where(order < 3000, won, moved)
     assert follow_drift(logit, of_late, np.ones(4000), order, every) > 0.1
     assert follow_drift(logit, of_late, np.ones(4000), order, order < 3000) == 0.0

@@ -1,4 +1,5 @@
-"""LeadClassifier: a scikit-learn classifier that takes frames with text and missing values as they are."""
+"""LeadClassifier: a scikit-learn classifier that takes frames with text and missing values as they
+are."""
 
 import numpy as np
 import pandas as pd

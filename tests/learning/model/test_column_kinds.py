@@ -1,4 +1,5 @@
-"""Every kind of column that an export holds goes the whole way: learned from or left out, and scored whatever becomes of it."""
+"""Every kind of column that an export holds goes the whole way: learned from or left out, and
+scored whatever becomes of it."""
 
 import numpy as np
 import pandas as pd

@@ -13,7 +13,8 @@ from winnable.learning.model.scorer import Scorer
 
 
 def leads(size: int, seed: int = 0) -> tuple[FeatureTable, FloatArray, FloatArray]:
-    """Leads with every kind of column, their outcomes, and the log-odds of a scorecard that knows a little."""
+    """Leads with every kind of column, their outcomes, and the log-odds of a scorecard that knows a
+    little."""
     chance = np.random.default_rng(seed)
     source = chance.choice(["web", "fair", "list", "friend"], size, p=[0.5, 0.2, 0.2, 0.1])
     visits = chance.poisson(3, size).astype(float)

@@ -1,4 +1,5 @@
-"""Segments: several scorecards make one model with the segment as a column; the card says whether separate ones are better."""
+"""Segments: several scorecards make one model with the segment as a column; the card says whether
+separate ones are better."""
 
 import json
 from dataclasses import replace

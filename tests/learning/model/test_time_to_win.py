@@ -1,4 +1,5 @@
-"""Horizons: the pace of wins, one coherent probability for every horizon, and what leads teach that were watched for a part."""
+"""Horizons: the pace of wins, one coherent probability for every horizon, and what leads teach that
+were watched for a part."""
 
 from itertools import pairwise
 
@@ -14,7 +15,8 @@ from winnable.learning.model.time_to_win import WinTimeCurve, censoring_weights,
 def history(
     size: int, seed: int, watched: float
 ) -> tuple[FloatArray, FloatArray, BoolArray, FloatArray]:
-    """Leads of whom 30 in 100 are won, the others lost, mostly sooner: days to the end, won, seen, days watched."""
+    """Leads of whom 30 in 100 are won, the others lost, mostly sooner: days to the end, won, seen,
+    days watched."""
     chance = np.random.default_rng(seed)
     won = chance.random(size) < 0.3
     days = np.where(won, chance.exponential(60, size), chance.exponential(25, size))

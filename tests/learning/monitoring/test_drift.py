@@ -1,4 +1,5 @@
-"""Drift: each kind is found and named where it was put, and where nothing moves there are no more alarms than promised."""
+"""Drift: each kind is found and named where it was put, and where nothing moves there are no more
+alarms than promised."""
 
 import re
 
@@ -45,7 +46,8 @@ def scores(features: FeatureTable) -> FloatArray:
 
 
 def test_where_nothing_moves_there_are_no_more_alarms_than_promised() -> None:
-    """Both groups drawn alike, of different sizes, 200 times: columns together, score, rates and classifier."""
+    """Both groups drawn alike, of different sizes, 200 times: columns together, score, rates and
+    classifier."""
     alarms = {"columns": 0, "score": 0, "rates": 0, "apart": 0}
     times = 200
     for seed in range(times):
@@ -74,7 +76,8 @@ def test_where_nothing_moves_there_are_no_more_alarms_than_promised() -> None:
 
 
 def test_the_index_follows_its_distribution() -> None:
-    """P-values of the index are spread evenly where nothing moves, so that it misses as little as its level allows."""
+    """P-values of the index are spread evenly where nothing moves, so that it misses as little as
+    its level allows."""
     chance = np.random.default_rng(1)
     p = []
     for _ in range(400):

@@ -1,4 +1,5 @@
-"""The reassessment: the closed test chooses what was done to the scores, and changes what is right no more often than it says."""
+"""The reassessment: the closed test chooses what was done to the scores, and changes what is right
+no more often than it says."""
 
 import numpy as np
 import pytest
@@ -43,7 +44,8 @@ def chosen(seed: int, what_happened: str) -> UpdateDecision:
     ],
 )
 def test_it_chooses_what_was_done_to_the_scores(what_happened: str, right: UpdateDecision) -> None:
-    """A lesser or a greater update is chosen in about one of twenty tries, which is the level of the test."""
+    """A lesser or a greater update is chosen in about one of twenty tries, which is the level of
+    the test."""
     decisions = [chosen(seed, what_happened) for seed in range(100)]
     assert decisions.count(right) >= 89
 

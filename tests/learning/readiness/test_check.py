@@ -1,4 +1,5 @@
-"""`winnable check`: one answer for people and machines, and an exit status that a script can rely on."""
+"""`winnable check`: one answer for people and machines, and an exit status that a script can rely
+on."""
 
 import json
 from pathlib import Path

@@ -16,7 +16,8 @@ SIZE = 600
 
 @pytest.fixture(scope="module")
 def company() -> pd.DataFrame:
-    """Leads of twelve months, 50 in each; three quarters closed within a month and a half, those of the last months open."""
+    """Leads of twelve months, 50 in each; three quarters closed within a month and a half, those of
+    the last months open."""
     random = np.random.default_rng(0)
     created = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(SIZE) * 366 / SIZE, unit="D")
     closed = created + pd.to_timedelta(random.integers(5, 45, SIZE), unit="D")

@@ -1,4 +1,5 @@
-"""The learning curve rises where there is something to learn, and says nothing where too little could be judged."""
+"""The learning curve rises where there is something to learn, and says nothing where too little
+could be judged."""
 
 import numpy as np
 

@@ -12,7 +12,8 @@ from winnable.learning.readiness.sample_size import (
 
 
 def test_the_published_example_needs_662_leads_and_116_events() -> None:
-    """Riley et al. 2019 and 2020: a diagnostic model of Chagas disease, 24 parameters, prevalence 0.174, Cox-Snell R2 0.288."""
+    """Riley et al. 2019 and 2020: a diagnostic model of Chagas disease, 24 parameters, prevalence
+    0.174, Cox-Snell R2 0.288."""
     needed = minimum_size(24, 0.174, 0.288, margin=0.05)
     assert (needed.shrinkage, needed.optimism, needed.rate) == (623, 662, 221)
     assert needed.leads == 662
@@ -30,7 +31,8 @@ def test_the_largest_r2_is_the_published_one() -> None:
 def test_r2_from_an_auc_is_where_the_published_simulation_converges(
     auc: float, share: float
 ) -> None:
-    """Riley, Van Calster and Collins 2021: lost leads N(0, 1), won ones N(sqrt(2) z(AUC), 1), a logistic model of them."""
+    """Riley, Van Calster and Collins 2021: lost leads N(0, 1), won ones N(sqrt(2) z(AUC), 1), a
+    logistic model of them."""
     from scipy.stats import norm
     from sklearn.linear_model import LogisticRegression
 

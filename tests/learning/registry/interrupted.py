@@ -1,10 +1,11 @@
-"""A program that registers again and again and is killed at another stage each time; prints what it found after each, a line of
-JSON each.
+"""A program that registers again and again and is killed at another stage each time; prints what it
+found after each, a line of JSON each.
 
     python -m tests.learning.registry.interrupted STORE LEADS_CSV DEFINITION_TOML
 
-`kill -9` comes from within, when a function of `STAGES` is called, so that the moment is exact. Each registration runs in a fork,
-so that nothing needs to be imported twice; what comes before it, learning, writes nothing and is done once.
+`kill -9` comes from within, when a function of `STAGES` is called, so that the moment is exact.
+Each registration runs in a fork, so that nothing needs to be imported twice; what comes before it,
+learning, writes nothing and is done once.
 """
 
 import json
@@ -47,7 +48,8 @@ def numbered(candidate: Candidate, number: int) -> Candidate:
 
 
 def in_fork(work: Callable[[], object]) -> bool:
-    """Do something in a process of its own; whether it was killed. The parent opens no database, which no fork may share."""
+    """Do something in a process of its own; whether it was killed. The parent opens no database,
+    which no fork may share."""
     child = os.fork()
     if not child:
         try:
@@ -76,7 +78,8 @@ def killed_at(stage: tuple[str, str, int], work: Callable[[], object]) -> None:
 
 
 def tell(store: Path, stage: str, killed: bool) -> None:
-    """Print the served champion, as a service would find it, and whether it is what the registry holds under its number."""
+    """Print the served champion, as a service would find it, and whether it is what the registry
+    holds under its number."""
     served = champion_of(store)
     assert served is not None
     same = (

@@ -45,7 +45,8 @@ def champion(**facts: Any) -> Predictor:
 
 
 def contest(mean: float, margin: float, rules: float = 0.1) -> Contest:
-    """The candidate's log loss is lower by `mean` than the champion's, give or take `margin`; by `rules` than the rules'."""
+    """The candidate's log loss is lower by `mean` than the champion's, give or take `margin`; by
+    `rules` than the rules'."""
     rivals = (("version 1", mean, margin), ("the rules", rules, 0.01), ("the base rate", 0.1, 0.01))
     found = tuple(
         Competitor(name, 0.3, Difference(less, less - more, less + more, 0.5))

@@ -1,4 +1,5 @@
-"""The registry: a real MLflow store keeps the run, the version and the aliases, and hands out probabilities."""
+"""The registry: a real MLflow store keeps the run, the version and the aliases, and hands out
+probabilities."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""Who is in charge: promotions, their history, and that no interruption and no rival leaves anything half done."""
+"""Who is in charge: promotions, their history, and that no interruption and no rival leaves
+anything half done."""
 
 import json
 import os
@@ -70,7 +71,8 @@ def store(three: Path, tmp_path: Path) -> Path:
 
 
 def consistent(store: Path) -> int:
-    """Alias, served copy and history agree, and each promotion follows the one before; returns the version in charge."""
+    """Alias, served copy and history agree, and each promotion follows the one before; returns the
+    version in charge."""
     registry, history = Registry(store), Registry(store).history()
     served = champion_of(store)
     assert served is not None
@@ -160,7 +162,8 @@ def test_a_part_is_a_run_within_the_run(three: Path) -> None:
     assert parts[0].data.metrics == {"log_loss": 0.3}
 
 
-# --- others are at work ------------------------------------------------------------------------------------------------------
+# --- others are at work
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_a_locked_database_is_waited_for_and_then_told(store: Path) -> None:

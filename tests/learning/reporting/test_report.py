@@ -1,4 +1,5 @@
-"""The report: one page to send, which tells the truth, names nobody and shows whatever was typed as text."""
+"""The report: one page to send, which tells the truth, names nobody and shows whatever was typed as
+text."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,5 @@
-"""Batch scoring: every row of the source gets an answer or an error, whatever the size of the blocks."""
+"""Batch scoring: every row of the source gets an answer or an error, whatever the size of the
+blocks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,8 @@ def crm(demo_store: DemoStore, predictor: Predictor) -> Crm:
 def test_a_lead_alone_has_the_same_score_as_in_a_batch(
     predictor: Predictor, crm: Crm, demo_store: DemoStore
 ) -> None:
-    """To 1e-9: fields by vocabulary and activities by DuckDB on one side, plain Python on the other."""
+    """To 1e-9: fields by vocabulary and activities by DuckDB on one side, plain Python on the
+    other."""
     from winnable.data.features.online import Activity
 
     as_of = moments_of_scoring(crm, "2026-06-30")
@@ -121,7 +123,8 @@ def test_without_a_wish_the_newest_record_is_the_present(crm: Crm) -> None:
 def test_the_present_is_that_of_the_whole_export_and_its_newest_record_counts(
     predictor: Predictor, demo_store: DemoStore
 ) -> None:
-    """A quiet lead that is scored alone is as old as among all the others, and what it did last is known."""
+    """A quiet lead that is scored alone is as old as among all the others, and what it did last is
+    known."""
     files = demo_store.files
     leads, activities = (
         pd.read_csv(files.leads, dtype=str),
@@ -151,7 +154,8 @@ def test_a_table_is_written_without_row_numbers(tmp_path: Path) -> None:
 def test_at_any_age_a_lead_that_goes_on_stands_better_than_one_that_does_not(
     predictor: Predictor, demo_store: DemoStore
 ) -> None:
-    """The same people on the day they came, and 7 and 30 days later: nothing happened since, or a demo was asked for."""
+    """The same people on the day they came, and 7 and 30 days later: nothing happened since, or a
+    demo was asked for."""
     from winnable.data.features.online import Activity
 
     people = pd.read_csv(demo_store.files.open_leads, dtype=str, keep_default_na=False).to_dict(

@@ -1,4 +1,5 @@
-"""The backtest: nothing from after a cut reaches what was answered then, and outcomes that are still open mislead nobody."""
+"""The backtest: nothing from after a cut reaches what was answered then, and outcomes that are
+still open mislead nobody."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -69,7 +70,8 @@ def test_every_period_is_judged_on_people_who_first_came_in_it(tested: Backtest,
 def test_what_happens_after_a_period_changes_nothing_that_was_answered_in_it(
     tested: Backtest, definition: Definition, crm: Crm
 ) -> None:
-    """Every outcome after the last cut is turned round; after its period, changes are to something else and nobody is active."""
+    """Every outcome after the last cut is turned round; after its period, changes are to something
+    else and nobody is active."""
     period = tested.periods[-1]
     later = (crm.leads["@closed"] >= period.start).to_numpy()
     turned = crm.leads["@status"].replace(
@@ -137,7 +139,8 @@ def test_the_table_and_the_whole_agree_with_the_answers(tested: Backtest) -> Non
     )
 
 
-# --- outcomes that are still open --------------------------------------------------------------------------------------------
+# --- outcomes that are still open
+# --------------------------------------------------------------------------------------------
 
 
 def plain(
@@ -167,7 +170,8 @@ def plain(
 
 
 def test_seen_outcomes_stand_for_those_that_are_still_open() -> None:
-    """Wins come early and losses late: whoever counts what is seen finds too many wins, and the mature ones alone are few."""
+    """Wins come early and losses late: whoever counts what is seen finds too many wins, and the
+    mature ones alone are few."""
     chance = np.random.default_rng(8)
     size, present = 30_000, START + timedelta(days=120)
     created = [START + timedelta(days=float(day)) for day in chance.uniform(70, 120, size)]
@@ -189,7 +193,8 @@ def test_seen_outcomes_stand_for_those_that_are_still_open() -> None:
     assert (seen.won == truth)[seen.weight > 0].all()
 
 
-# --- what cannot be tested ---------------------------------------------------------------------------------------------------
+# --- what cannot be tested
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_history_that_is_too_short_is_told() -> None:

@@ -1,4 +1,5 @@
-"""Evaluation: the measures mean what they say, and a forward split lets nothing of the later leads through."""
+"""Evaluation: the measures mean what they say, and a forward split lets nothing of the later leads
+through."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""The same data, definition and seed give the same model byte for byte, whatever the process is like that trains it."""
+"""The same data, definition and seed give the same model byte for byte, whatever the process is
+like that trains it."""
 
 import os
 import subprocess

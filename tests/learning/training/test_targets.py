@@ -1,4 +1,5 @@
-"""Lessons: what rows teach whose outcome is not known yet, and what resolved leads teach where nobody knows when they ended."""
+"""Lessons: what rows teach whose outcome is not known yet, and what resolved leads teach where
+nobody knows when they ended."""
 
 from datetime import timedelta
 
@@ -25,7 +26,8 @@ DATED = definition(created="created", closed="closed")
 
 
 def company(size: int, present: float, *, seed: int = 0, rate: float = 0.3) -> Crm:
-    """Leads that came evenly until day `present`; `rate` of them are won, at a median of 30 days, the others lost at 15."""
+    """Leads that came evenly until day `present`; `rate` of them are won, at a median of 30 days,
+    the others lost at 15."""
     chance = np.random.default_rng(seed)
     came = np.sort(chance.uniform(0, present, size))
     won = chance.random(size) < rate
@@ -124,7 +126,8 @@ def test_without_closing_dates_the_resolved_speak_for_the_open_ones_of_their_age
     age = (rows.present - rows.as_of) / DAY
     young, old = targets.usable & (age < 5), targets.usable & (age > 55)
     assert targets.weights[young].mean() > 3 * targets.weights[old].mean()
-    # The young speak for all of their age, so that no age counts for much less than its share of the leads.
+    # The young speak for all of their age, so that no age counts for much less than its share of
+    # the leads.
     assert targets.weights[age < 30].sum() == pytest.approx(
         targets.weights[age >= 30].sum(), rel=0.2
     )

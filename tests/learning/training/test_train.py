@@ -1,4 +1,5 @@
-"""Training: what is learned from a history, on which leads it is judged, and when a candidate becomes champion."""
+"""Training: what is learned from a history, on which leads it is judged, and when a candidate
+becomes champion."""
 
 from pathlib import Path
 
@@ -120,7 +121,8 @@ def test_a_newer_model_meets_the_champion_on_leads_that_neither_has_seen(
     assert changes is not None
     assert [rival.name for rival in contest.rivals] == ["version 1", "the rules", "the base rate"]
     assert contest.how.startswith("leads whose outcome was open on 2025-")
-    # The same way of learning from the same knowledge is no better and no worse; the champion's data are old.
+    # The same way of learning from the same knowledge is no better and no worse; the champion's
+    # data are old.
     assert contest.rivals[0].log_loss_reduction.mean == pytest.approx(0, abs=0.02)
     assert second.champion == (not any(rival.surely_better for rival in contest.rivals))
     assert changes.leads.now == len(crm.leads)

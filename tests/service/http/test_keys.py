@@ -113,7 +113,8 @@ def test_roles_and_rotation_without_a_restart(store: Path, tmp_path: Path) -> No
             assert mine.post("/score", json=body).status_code == 200
             for key in read_keys(store):
                 withdraw_key(store, key.name)
-            # Without any key left nobody but this machine is answered, wherever the service listens.
+            # Without any key left nobody but this machine is answered, wherever the service
+            # listens.
             until(
                 lambda: (
                     mine.post("/score", json=body, headers={"Host": "leads.example"}).status_code

@@ -1,4 +1,5 @@
-"""Bodies are read quickly where they are plain and strictly where they are not; nobody can tell which it was."""
+"""Bodies are read quickly where they are plain and strictly where they are not; nobody can tell
+which it was."""
 
 import json
 

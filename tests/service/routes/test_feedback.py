@@ -1,4 +1,5 @@
-"""Labels and leads over real HTTP: durable before they are answered, refused without an echo, and only for who may."""
+"""Labels and leads over real HTTP: durable before they are answered, refused without an echo, and
+only for who may."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -38,7 +38,8 @@ def wait_for(client: httpx.Client, version: str) -> None:
 
 
 def test_promotions_under_load(store: Path, artifacts: list[Any], tmp_path: Path) -> None:
-    """No request fails, and none is answered by a mixture: the version that an answer names is the one that gave the number."""
+    """No request fails, and none is answered by a mixture: the version that an answer names is the
+    one that gave the number."""
     answers: list[tuple[str, float]] = []
     failed: list[object] = []
     stop = threading.Event()

@@ -1,4 +1,5 @@
-"""Scores that were given are on disk in the end, whatever happens to the process that keeps them or to the database."""
+"""Scores that were given are on disk in the end, whatever happens to the process that keeps them or
+to the database."""
 
 import os
 import signal

@@ -1,4 +1,5 @@
-"""A day at work in a real browser: with and without its script, on a laptop and a phone, by mouse and by keys, light and dark."""
+"""A day at work in a real browser: with and without its script, on a laptop and a phone, by mouse
+and by keys, light and dark."""
 
 import shutil
 from collections.abc import Iterator

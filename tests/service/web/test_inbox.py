@@ -1,4 +1,5 @@
-"""The pages for sales over HTTP: what they say, who may see them, and what forged, stolen and hostile requests get."""
+"""The pages for sales over HTTP: what they say, who may see them, and what forged, stolen and
+hostile requests get."""
 
 import re
 import shutil
@@ -50,7 +51,8 @@ class Person:
 
 @pytest.fixture(scope="module")
 def shared(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A filled store that the tests of this file work on together: each looks only at the labels that it adds."""
+    """A filled store that the tests of this file work on together: each looks only at the labels
+    that it adds."""
     return Path(shutil.copytree(filled, tmp_path_factory.mktemp("shared") / "store"))
 
 

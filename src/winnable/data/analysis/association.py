@@ -1,8 +1,10 @@
-"""Whether something goes together with winning: exact tests and odds ratios within strata, and what many of them together say.
+"""Whether something goes together with winning: exact tests and odds ratios within strata, and what
+many of them together say.
 
-A stratum holds leads that are compared with each other only, such as leads of one age. For many candidates at once, chance alone
-makes some look strong; that is answered twice: the share of false discoveries is limited (Benjamini and Hochberg 1995), and every
-estimate is drawn towards nothing by a prior that is learned from all of them (empirical Bayes).
+A stratum holds leads that are compared with each other only, such as leads of one age. For many
+candidates at once, chance alone makes some look strong; that is answered twice: the share of false
+discoveries is limited (Benjamini and Hochberg 1995), and every estimate is drawn towards nothing by
+a prior that is learned from all of them (empirical Bayes).
 """
 
 from dataclasses import dataclass
@@ -14,8 +16,8 @@ from winnable.core.columns import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Counts:
-    """k candidates in s strata: `held` (k, s) leads of which it is true, `won_held` (k, s) the won ones among them; `won` and
-    `size` (s,) count all leads of the strata."""
+    """k candidates in s strata: `held` (k, s) leads of which it is true, `won_held` (k, s) the won
+    ones among them; `won` and `size` (s,) count all leads of the strata."""
 
     held: FloatArray
     won_held: FloatArray
@@ -37,10 +39,11 @@ class Counts:
         )
 
     def p_values(self) -> tuple[FloatArray, FloatArray]:
-        """For each candidate the exact chance of so many wins or more, and of so many or fewer, if it told nothing, (k,) each.
+        """For each candidate the exact chance of so many wins or more, and of so many or fewer, if
+        it told nothing, (k,) each.
 
-        Conditional on the margins the wins in each stratum are hypergeometric and their sum is the sum of these (Gart 1970,
-        Biometrika 57; with one stratum this is Fisher's exact test).
+        Conditional on the margins the wins in each stratum are hypergeometric and their sum is the
+        sum of these (Gart 1970, Biometrika 57; with one stratum this is Fisher's exact test).
         """
         tails = [
             _tails(self.won_held[i], self.held[i], self.won, self.size)
@@ -50,8 +53,9 @@ class Counts:
         return both[:, 0], both[:, 1]
 
     def log_odds_ratios(self) -> tuple[FloatArray, FloatArray]:
-        """The logarithm of the odds ratio and its standard error, (k,) each: Mantel and Haenszel's estimate with the variance of
-        Robins, Breslow and Greenland (1986, Biometrics 42), half a lead added to every kind so that none is empty.
+        """The logarithm of the odds ratio and its standard error, (k,) each: Mantel and Haenszel's
+        estimate with the variance of Robins, Breslow and Greenland (1986, Biometrics 42), half a
+        lead added to every kind so that none is empty.
         """
         half = 0.5 / max(len(self.size), 1)
         a = self.won_held + half
@@ -82,10 +86,12 @@ def benjamini_hochberg(p: FloatArray) -> FloatArray:
 
 
 def prior_variance(estimates: FloatArray, errors: FloatArray) -> float:
-    """How far true log-odds ratios spread around nothing, as a variance: the one that makes the estimates most likely.
+    """How far true log-odds ratios spread around nothing, as a variance: the one that makes the
+    estimates most likely.
 
-    Each estimate is taken as normal around its truth with its error, each truth as normal around 0 with the variance sought,
-    which is found on a grid from 0 to 4, so that 0, nothing at all, is a possible answer.
+    Each estimate is taken as normal around its truth with its error, each truth as normal around 0
+    with the variance sought, which is found on a grid from 0 to 4, so that 0, nothing at all, is a
+    possible answer.
     """
     grid = np.concatenate([[0.0], np.geomspace(1e-4, 4.0, 200)])
     spread = errors**2 + grid[:, None]
@@ -95,7 +101,8 @@ def prior_variance(estimates: FloatArray, errors: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class Effect:
-    """An odds ratio as believed after the data: the middle, and the ends of the interval that holds it in 95 of 100 cases."""
+    """An odds ratio as believed after the data: the middle, and the ends of the interval that holds
+    it in 95 of 100 cases."""
 
     odds_ratio: float
     low: float
@@ -108,16 +115,19 @@ class Effect:
 
 
 def effect(counts: Counts, candidate: int, variance: float) -> Effect:
-    """The odds ratio of one candidate, drawn towards 1 by the prior N(0, variance) on its logarithm.
+    """The odds ratio of one candidate, drawn towards 1 by the prior N(0, variance) on its
+    logarithm.
 
-    By the conditional likelihood of the wins given the margins, which is exact for few leads and none won: with the odds ratio
-    exp(t) in every stratum, so many wins have a chance proportional to that without effect times exp(t * wins) (Gart 1970).
+    By the conditional likelihood of the wins given the margins, which is exact for few leads and
+    none won: with the odds ratio exp(t) in every stratum, so many wins have a chance proportional
+    to that without effect times exp(t * wins) (Gart 1970).
     """
     one = Counts(counts.held[[candidate]], counts.won_held[[candidate]], counts.won, counts.size)
     estimate, error = (float(each[0]) for each in one.log_odds_ratios())
     keep = variance / (variance + error**2)
     t = estimate * keep + np.linspace(-8, 8, 801) * error * np.sqrt(keep)
-    # Chances far from what was seen are too small to be written, so they are taken as if the estimate were true, and turned back.
+    # Chances far from what was seen are too small to be written, so they are taken as if the
+    # estimate were true, and turned back.
     chances, least = _distribution(counts.held[candidate], counts.won, counts.size, tilt=estimate)
     wins = np.arange(len(chances)) - (counts.won_held[candidate].sum() - least)
     tilted = np.log(np.maximum(chances, 1e-300)) + (t - estimate)[:, None] * wins
@@ -131,12 +141,14 @@ def effect(counts: Counts, candidate: int, variance: float) -> Effect:
 def joint_log_odds(
     held: FloatArray, won: FloatArray, stratum: IntArray, variance: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The log-odds that each of k candidates adds beside the others, their standard deviations, and the strata's base log-odds.
+    """The log-odds that each of k candidates adds beside the others, their standard deviations, and
+    the strata's base log-odds.
 
     Shapes (k,), (k,) and (s,).
 
-    A logistic regression on `held` (n, k) and the strata, with the prior N(0, variance) on the former and a vague one, N(0, 10²),
-    on the latter; the posterior mode by Newton's method, which the priors make the only one.
+    A logistic regression on `held` (n, k) and the strata, with the prior N(0, variance) on the
+    former and a vague one, N(0, 10²), on the latter; the posterior mode by Newton's method, which
+    the priors make the only one.
     """
     strata = int(stratum.max(initial=0)) + 1
     member = np.zeros((len(stratum), strata))
@@ -149,7 +161,8 @@ def joint_log_odds(
         gradient = design.T @ (won - chance) - precision * at
         curvature = (design * (chance * (1 - chance))[:, None]).T @ design + np.diag(precision)
         step = np.linalg.solve(curvature, gradient)
-        # Steps are kept short while they are long, which is enough for a strictly concave objective of this size.
+        # Steps are kept short while they are long, which is enough for a strictly concave objective
+        # of this size.
         at = at + step * min(1.0, 4.0 / max(float(np.abs(step).max()), 1e-12))
         if np.abs(step).max() < 1e-9:
             break
@@ -171,7 +184,8 @@ def _tails(
 def _distribution(
     held: FloatArray, won: FloatArray, size: FloatArray, tilt: float = 0.0
 ) -> tuple[FloatArray, int]:
-    """The chances of `least`, `least` + 1, ... wins among those held, over all strata, were the odds ratio exp(tilt) in each."""
+    """The chances of `least`, `least` + 1, ... wins among those held, over all strata, were the
+    odds ratio exp(tilt) in each."""
     from scipy.stats import hypergeom
 
     chances, least = np.ones(1), 0

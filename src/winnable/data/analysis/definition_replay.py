@@ -1,7 +1,8 @@
-"""A version of the definition held against what happened: whom its own points would have handed to sales, and who was won.
+"""A version of the definition held against what happened: whom its own points would have handed to
+sales, and who was won.
 
-Nothing learned takes part, so that two versions are compared and not two models. What the page looks like is said in
-`winnable.definition.review.summary`.
+Nothing learned takes part, so that two versions are compared and not two models. What the page
+looks like is said in `winnable.definition.review.summary`.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ def page_beside_leads(
     activities: Source | None = None,
     history: Source | None = None,
 ) -> Page:
-    """The definition as a page with what is doubtful beside these leads; with an `old` version what changed since, and whom each
-    of the two would have handed over. Each version reads the export by itself: columns may have other roles in it.
+    """The definition as a page with what is doubtful beside these leads; with an `old` version what
+    changed since, and whom each of the two would have handed over. Each version reads the export by
+    itself: columns may have other roles in it.
     """
     crm = read_crm(definition, leads, activities, history)
     if old is None:
@@ -46,10 +48,11 @@ def page_beside_leads(
 
 
 def handed_over(definition: Definition, crm: Crm) -> HandOverChange:
-    """How many leads this version would have passed at one of the moments at which they are looked at, and how these ended.
+    """How many leads this version would have passed at one of the moments at which they are looked
+    at, and how these ended.
 
-    Where sales has a capacity, the bar is the one that its usual week would have meant for leads as they came in. A lead's
-    outcome is known when it is won or lost.
+    Where sales has a capacity, the bar is the one that its usual week would have meant for leads as
+    they came in. A lead's outcome is known when it is won or lost.
     """
     rows = build_training_rows(definition, crm, latest_moment(crm))
     features = compute_features(
@@ -79,7 +82,8 @@ def handed_over(definition: Definition, crm: Crm) -> HandOverChange:
 
 
 def warnings_about(definition: Definition, crm: Crm) -> tuple[str, ...]:
-    """What in the definition is probably not meant, held against an export: names that it lacks, cards that fit nobody."""
+    """What in the definition is probably not meant, held against an export: names that it lacks,
+    cards that fit nobody."""
     kinds = (
         None
         if crm.activities is None

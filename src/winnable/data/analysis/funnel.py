@@ -1,7 +1,9 @@
-"""The funnel: how many leads get from stage to stage and to Closed Won, by month and by source, and what sources are worth.
+"""The funnel: how many leads get from stage to stage and to Closed Won, by month and by source, and
+what sources are worth.
 
-Every share comes with an interval, and a source with few leads is drawn towards the others. Leads too young for their outcome to
-be known are counted as volume and left out of conversions. The plot is drawn in `funnel_plot`.
+Every share comes with an interval, and a source with few leads is drawn towards the others. Leads
+too young for their outcome to be known are counted as volume and left out of conversions. The plot
+is drawn in `funnel_plot`.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ SALES = STAGES.index("SAL")
 
 @dataclass(frozen=True)
 class Step:
-    """A stage: how many leads ever reached it (`volume`), and how many of the `before` old enough that reached the one before."""
+    """A stage: how many leads ever reached it (`volume`), and how many of the `before` old enough
+    that reached the one before."""
 
     name: str
     volume: int
@@ -48,10 +51,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Group:
-    """The leads of one source or month. `reached` counts by stage as in the funnel's steps; conversion is of leads to won.
+    """The leads of one source or month. `reached` counts by stage as in the funnel's steps;
+    conversion is of leads to won.
 
-    `young` leads are in no conversion; `worked` is how many of the others sales took up, None where no stage tells; `grade` is
-    hot to cold (sources only), `advice` what sales and marketing should think about, or "".
+    `young` leads are in no conversion; `worked` is how many of the others sales took up, None where
+    no stage tells; `grade` is hot to cold (sources only), `advice` what sales and marketing should
+    think about, or "".
     """
 
     name: str
@@ -69,7 +74,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Funnel:
-    """Stages in order, the first being all leads and the last the won ones; groups; moves between stages; notes in words."""
+    """Stages in order, the first being all leads and the last the won ones; groups; moves between
+    stages; notes in words."""
 
     steps: tuple[Step, ...]
     groups: tuple[Group, ...]
@@ -80,7 +86,8 @@ class Funnel:
 
 @dataclass(frozen=True)
 class _Units:
-    """What is counted: every lead, and each time that one came back after its end once more. All arrays have shape (u,)."""
+    """What is counted: every lead, and each time that one came back after its end once more. All
+    arrays have shape (u,)."""
 
     lead: IntArray
     created: IntArray
@@ -94,7 +101,8 @@ def funnel(
 ) -> Funnel:
     """The funnel of an export whose newest record is of `present` (None: it has no times).
 
-    With dates a lead's outcome counts once the horizon has passed since it came; without them, once it is won or lost.
+    With dates a lead's outcome counts once the horizon has passed since it came; without them, once
+    it is won or lost.
     """
     told = stage_history(definition, crm)
     units = _units(definition, crm, told, present)
@@ -117,10 +125,12 @@ def funnel(
 
 
 def source_of(definition: Definition, crm: Crm) -> pd.Series[str]:
-    """Each lead's source: the CRM's own, else the kind of the last marketing touch before it was created, else missing.
+    """Each lead's source: the CRM's own, else the kind of the last marketing touch before it was
+    created, else missing.
 
-    Touches are activities of the kinds that the definition lists as interest or intent, of any kind if it lists none; one at the
-    very moment of creation counts, because it is what made the company flag the person.
+    Touches are activities of the kinds that the definition lists as interest or intent, of any kind
+    if it lists none; one at the very moment of creation counts, because it is what made the company
+    flag the person.
     """
     import pandas as pd
 
@@ -140,7 +150,8 @@ def source_of(definition: Definition, crm: Crm) -> pd.Series[str]:
     return own.where(own.notna(), crm.leads["@id"].map(last).astype("str"))
 
 
-# --- what is counted ------------------------------------------------------------------------------------------------------------
+# --- what is counted
+# ------------------------------------------------------------------------------------------------------------
 
 
 def _units(
@@ -175,7 +186,8 @@ def _named(definition: Definition, code: int) -> bool:
 
 
 def _worked(definition: Definition, told: StageHistory, units: _Units) -> BoolArray | None:
-    """Which units sales took up; None where statuses before the end were never seen, so that nothing can be told."""
+    """Which units sales took up; None where statuses before the end were never seen, so that
+    nothing can be told."""
     sales = any(_named(definition, code) for code in range(SALES, WON))
     return np.asarray(units.furthest >= SALES) if sales and (told.move >= 0).any() else None
 
@@ -203,7 +215,8 @@ def _step(name: str, reached: BoolArray, before: BoolArray, known: BoolArray) ->
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """Wilson's 90 % interval for a share (Journal of the American Statistical Association 22, 1927); 0 to 1 without trials."""
+    """Wilson's 90 % interval for a share (Journal of the American Statistical Association 22,
+    1927); 0 to 1 without trials."""
     if not trials:
         return 0.0, 1.0
     z, share = 1.6448536269514722, hits / trials
@@ -216,7 +229,8 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
-# --- by source and month --------------------------------------------------------------------------------------------------------
+# --- by source and month
+# --------------------------------------------------------------------------------------------------------
 
 
 def _groups(
@@ -298,7 +312,8 @@ def _judged(definition: Definition, groups: Sequence[Group]) -> list[Group]:
 
 @dataclass(frozen=True)
 class _Usual:
-    """What is usual: the conversion of all leads, the share that sales took up, and the conversion of these."""
+    """What is usual: the conversion of all leads, the share that sales took up, and the conversion
+    of these."""
 
     conversion: float
     taken_up: float
@@ -322,9 +337,11 @@ class _Usual:
 
 
 def _advice(definition: Definition, group: Group, usual: _Usual) -> str:
-    """Refuse what surely converts too seldom, and look again at what converts well but is worked too seldom.
+    """Refuse what surely converts too seldom, and look again at what converts well but is worked
+    too seldom.
 
-    Where it is known which leads sales took up, only those say what a source is worth: nobody wins leads that nobody calls.
+    Where it is known which leads sales took up, only those say what a source is worth: nobody wins
+    leads that nobody calls.
     """
     known = group.leads - group.young
     if group.name == UNKNOWN or not known:
@@ -393,7 +410,8 @@ def _notes(
 
 
 def funnel_table(report: Funnel) -> pd.DataFrame:
-    """The funnel as one flat table: the stages (part "stage") and the groups (part "source" or "month"), shares from 0 to 1."""
+    """The funnel as one flat table: the stages (part "stage") and the groups (part "source" or
+    "month"), shares from 0 to 1."""
     import pandas as pd
 
     names = [step.name for step in report.steps]

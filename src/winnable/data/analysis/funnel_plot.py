@@ -1,4 +1,5 @@
-"""The funnel as a picture: how many leads reach each stage, and the conversion of each source or month with its interval."""
+"""The funnel as a picture: how many leads reach each stage, and the conversion of each source or
+month with its interval."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ MOST = 24
 
 
 def funnel_plot(report: Funnel) -> Figure:
-    """Two panels: volumes by stage, and conversion by source (the best at the top) or month, with 90 % intervals."""
+    """Two panels: volumes by stage, and conversion by source (the best at the top) or month, with
+    90 % intervals."""
     from matplotlib.figure import Figure
 
     groups = _drawn(report)

@@ -1,7 +1,9 @@
-"""Whom sales does not want: what leads rejected as junk or as no customer of ours have in common, to propose for the definition.
+"""Whom sales does not want: what leads rejected as junk or as no customer of ours have in common,
+to propose for the definition.
 
-Such a rejection is evidence about the definition, not about winning. Leads that sales answered otherwise are what it is held
-against, each person once, by what was known when the lead came. Proposals are for people to accept or not.
+Such a rejection is evidence about the definition, not about winning. Leads that sales answered
+otherwise are what it is held against, each person once, by what was known when the lead came.
+Proposals are for people to accept or not.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class RejectionEvidence:
-    """A condition whose leads sales does not want: `rejected` of the answered ones, and `won` of all in the history; the share of
-    false discoveries among all found as surely."""
+    """A condition whose leads sales does not want: `rejected` of the answered ones, and `won` of
+    all in the history; the share of false discoveries among all found as surely."""
 
     kind: Kind
     condition: Condition
@@ -52,8 +54,9 @@ def rejection_evidence(
     opinions: Mapping[str, Sequence[Label]],
     kept_out: Sequence[str],
 ) -> tuple[RejectionEvidence, ...]:
-    """The conditions to propose for `[profile] unacceptable` and `[junk] rule`, the most frequent first; none where nothing is
-    sure. `opinions` (by lead) is the last word of each person; columns that are `kept_out` are not looked at.
+    """The conditions to propose for `[profile] unacceptable` and `[junk] rule`, the most frequent
+    first; none where nothing is sure. `opinions` (by lead) is the last word of each person; columns
+    that are `kept_out` are not looked at.
     """
     answered = np.flatnonzero(crm.leads["@id"].isin(list(opinions)))
     answered = answered[np.sort(np.unique(persons(crm)[answered], return_index=True)[1])]
@@ -91,7 +94,8 @@ def _look(
     kind: Kind,
     kept_out: Sequence[str],
 ) -> list[RejectionEvidence]:
-    """Attributes with which a lead is surely more often rejected so than not, and more often than without."""
+    """Attributes with which a lead is surely more often rejected so than not, and more often than
+    without."""
     known = fit_feature_plan(definition, crm, kept_out)
     plan = FeaturePlan(tuple(field for field in known.fields if field.learn))
     when = (

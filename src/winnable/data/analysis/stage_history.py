@@ -1,7 +1,9 @@
-"""The lives of an export's leads: which stage each was in at any time, how it moved, and where a new episode began.
+"""The lives of an export's leads: which stage each was in at any time, how it moved, and where a
+new episode began.
 
-Statuses come from the field history where it keeps them, else from the export as it stands. What a status means, which moves are
-allowed and when an episode begins is told in `winnable.definition.stages`; here the same is computed for all leads at once.
+Statuses come from the field history where it keeps them, else from the export as it stands. What a
+status means, which moves are allowed and when an episode begins is told in
+`winnable.definition.stages`; here the same is computed for all leads at once.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ PRESENT = np.iinfo(np.int64).max
 class StageHistory:
     """The m statuses that leads had, sorted by lead and time; all arrays have shape (m,).
 
-    `lead` is the position in `crm.leads`, `at` microseconds since 1970, `stage` a position in STAGES, or -1 for a status that
-    means none, `episode` counts from 0 in each lead, `move` is a position in MOVES, or -1 where the stage is that of before.
+    `lead` is the position in `crm.leads`, `at` microseconds since 1970, `stage` a position in
+    STAGES, or -1 for a status that means none, `episode` counts from 0 in each lead, `move` is a
+    position in MOVES, or -1 where the stage is that of before.
     """
 
     lead: IntArray
@@ -42,10 +45,12 @@ class StageHistory:
     move: IntArray
 
     def stage_at(self, leads: IntArray, as_of: IntArray) -> IntArray:
-        """The stage of these leads strictly before `as_of` (microseconds), both of shape (n,); -1 where it is not known."""
+        """The stage of these leads strictly before `as_of` (microseconds), both of shape (n,); -1
+        where it is not known."""
         if not len(self.lead):
             return np.full(len(leads), -1)
-        # Lead and time make one sortable key; only the order of times matters, so they are replaced by their ranks.
+        # Lead and time make one sortable key; only the order of times matters, so they are replaced
+        # by their ranks.
         moments = np.unique(self.at)
         width = len(moments) + 1
         key = self.lead * width + np.searchsorted(moments, self.at)
@@ -61,8 +66,9 @@ class StageHistory:
 def stage_history(definition: Definition, crm: Crm) -> StageHistory:
     """Every status that the leads are known to have had.
 
-    A lead of which changes are recorded had the first old value from its creation on. Of any other only the present status is
-    known: since its closing if it is closed and that has a date, else since nobody knows when (`PRESENT`).
+    A lead of which changes are recorded had the first old value from its creation on. Of any other
+    only the present status is known: since its closing if it is closed and that has a date, else
+    since nobody knows when (`PRESENT`).
     """
     import pandas as pd
 
@@ -116,7 +122,8 @@ def _stages(definition: Definition, words: pd.Series[str]) -> tuple[IntArray, In
 def _told(
     lead: IntArray, at: IntArray, stage: IntArray, status: IntArray, order: IntArray
 ) -> StageHistory:
-    """The lives of sorted rows; a missing status tells nothing, nor does a present one that the changes have told already."""
+    """The lives of sorted rows; a missing status tells nothing, nor does a present one that the
+    changes have told already."""
     again = (order == 2) & np.append(False, (lead[1:] == lead[:-1]) & (status[1:] == status[:-1]))[
         : len(lead)
     ]

@@ -1,8 +1,10 @@
-"""What won deals looked like as leads: attributes, sources and touchpoints, each with its evidence, as rules with points.
+"""What won deals looked like as leads: attributes, sources and touchpoints, each with its evidence,
+as rules with points.
 
-Only leads with a known outcome are looked at, each person once, and only with what was known of them at the time: fields as they
-stood when the lead came, touchpoints as they stood at one of its moments, compared with leads of the same age. What is found in
-the earlier leads is to be confirmed by the later ones. Proposals are for people to accept or not; they are written as TOML in
+Only leads with a known outcome are looked at, each person once, and only with what was known of
+them at the time: fields as they stood when the lead came, touchpoints as they stood at one of its
+moments, compared with leads of the same age. What is found in the earlier leads is to be confirmed
+by the later ones. Proposals are for people to accept or not; they are written as TOML in
 `proposal`.
 """
 
@@ -44,8 +46,9 @@ ENOUGH = 150
 """Wins, and other leads, from which a part can be held back to confirm what the others show."""
 FALSE_DISCOVERIES, CONFIRMED = 0.10, 0.05
 ADDS = 2.58
-"""Standard deviations beyond which a rule adds something beside the others: 99 in 100, since of those that only contrast with a
-stronger one (whatever is not the best source) some look as if they did."""
+"""Standard deviations beyond which a rule adds something beside the others: 99 in 100, since of
+those that only contrast with a stronger one (whatever is not the best source) some look as if they
+did."""
 NOTHING = 1.25
 """Odds that surely change by less than a quarter either way are no use to anyone."""
 Verdict = Literal["speaks for", "speaks against", "no use", "cannot tell"]
@@ -55,10 +58,12 @@ STEP = 5
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A rule and its evidence: `won` of `leads` of which it is true were won, `won_without` of `without` others.
+    """A rule and its evidence: `won` of `leads` of which it is true were won, `won_without` of
+    `without` others.
 
-    `effect` is how many times the odds of the others, drawn towards 1 by what chance does; `false_share` the share of false ones
-    among all found as surely; `points` are what it adds beside the other rules.
+    `effect` is how many times the odds of the others, drawn towards 1 by what chance does;
+    `false_share` the share of false ones among all found as surely; `points` are what it adds
+    beside the other rules.
     """
 
     condition: Condition
@@ -79,7 +84,8 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Signal:
-    """What one kind of activity tells, compared with leads of the same age that never did it, and the verdict."""
+    """What one kind of activity tells, compared with leads of the same age that never did it, and
+    the verdict."""
 
     kind: str
     leads: int
@@ -89,10 +95,12 @@ class Signal:
 
 @dataclass(frozen=True)
 class Suggestions:
-    """Rules to propose, the weightiest first, and what every kind of activity tells; how it was found, and of how many looks.
+    """Rules to propose, the weightiest first, and what every kind of activity tells; how it was
+    found, and of how many looks.
 
-    `left_out` are columns that seem to know the outcome, `untracked` those of which nobody can say since when they stand there.
-    `base` is the log-odds of a new lead for which no rule holds; `double` the points that double the odds.
+    `left_out` are columns that seem to know the outcome, `untracked` those of which nobody can say
+    since when they stand there. `base` is the log-odds of a new lead for which no rule holds;
+    `double` the points that double the odds.
     """
 
     rules: tuple[Suggestion, ...]
@@ -118,7 +126,8 @@ class Suggestions:
 
 
 def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
-    """What speaks for and against leads in this history. Proposes nothing where nothing can be shown."""
+    """What speaks for and against leads in this history. Proposes nothing where nothing can be
+    shown."""
     rows = build_training_rows(definition, crm, latest_moment(crm))
     known = _ended(definition, crm, rows.take(rows.known))
     verdicts = assess_columns(definition, crm)
@@ -160,12 +169,14 @@ def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
     )
 
 
-# --- looking -----------------------------------------------------------------------------------------------------------------
+# --- looking
+# -----------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Look:
-    """k conditions at n leads, each compared within its age: what holds (k, n), what was won (n,), and which leads come later."""
+    """k conditions at n leads, each compared within its age: what holds (k, n), what was won (n,),
+    and which leads come later."""
 
     conditions: tuple[Condition, ...]
     held: BoolArray
@@ -180,9 +191,11 @@ class _Look:
 
 
 def _ended(definition: Definition, crm: Crm, rows: TrainingRows) -> TrainingRows:
-    """The rows of leads that were won or lost, by how they ended; all rows as they are where no status says lost.
+    """The rows of leads that were won or lost, by how they ended; all rows as they are where no
+    status says lost.
 
-    A lead that is still open after its horizon was not won in time, which teaches a model but does not show what speaks for it.
+    A lead that is still open after its horizon was not won in time, which teaches a model but does
+    not show what speaks for it.
     """
     outcome = outcomes(definition, crm)[rows.leads]
     if not (outcome == 0.0).any():
@@ -191,7 +204,8 @@ def _ended(definition: Definition, crm: Crm, rows: TrainingRows) -> TrainingRows
 
 
 def _one_each(rows: TrainingRows, seed: int | None) -> IntArray:
-    """One row of each person: the first of all, or with a seed any one of them by lot. In the order of rows."""
+    """One row of each person: the first of all, or with a seed any one of them by lot. In the order
+    of rows."""
     order = (
         np.lexsort((rows.as_of, rows.age))
         if seed is None
@@ -202,7 +216,8 @@ def _one_each(rows: TrainingRows, seed: int | None) -> IntArray:
 
 
 def _plan(definition: Definition, crm: Crm, leaks: Sequence[str]) -> FeaturePlan:
-    """The fields that may be learned from, and for every kind of activity how often it was done ever and lately."""
+    """The fields that may be learned from, and for every kind of activity how often it was done
+    ever and lately."""
     plan = fit_feature_plan(definition, crm, leave_out=leaks)
     fields = tuple(field for field in plan.fields if field.learn)
     measures = [
@@ -220,7 +235,8 @@ def _look(
     rows: TrainingRows,
     conditions: Sequence[Condition],
 ) -> _Look:
-    """Try the conditions on the rows, and keep those that hold for some but not for all, each only once."""
+    """Try the conditions on the rows, and keep those that hold for some but not for all, each only
+    once."""
     features = compute_features(plan, definition, crm, rows.leads, rows.as_of)
     kept: dict[bytes, tuple[Condition, BoolArray]] = {}
     for condition in conditions:
@@ -258,8 +274,8 @@ def _later(rows: TrainingRows) -> BoolArray:
 def field_conditions(
     plan: FeaturePlan, features: FeatureTable, crm: Crm, definition: Definition, least: int = LEAST
 ) -> Iterator[Condition]:
-    """Words that `least` of the leads have, cuts of numbers, and missing values where these are known to have been missing at the
-    time of the `features`."""
+    """Words that `least` of the leads have, cuts of numbers, and missing values where these are
+    known to have been missing at the time of the `features`."""
     tracked = set() if crm.history is None else set(crm.history["@field"].unique())
     for field in plan.fields:
         column = features.columns[field.name]
@@ -301,11 +317,13 @@ def _deed_conditions(crm: Crm) -> Iterator[Condition]:
         yield Condition(activity=str(kind), at_least=1, within_days=30)
 
 
-# --- choosing ----------------------------------------------------------------------------------------------------------------
+# --- choosing
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def _chosen(looked: Sequence[_Look], *, confirmable: bool) -> list[tuple[int, int, float]]:
-    """Which conditions stand: (look, condition, share of false ones), the best of each number or kind of activity only."""
+    """Which conditions stand: (look, condition, share of false ones), the best of each number or
+    kind of activity only."""
     seen = [look.counts(~look.later) if confirmable else look.counts() for look in looked]
     tails = [counts.p_values() for counts in seen]
     p = np.concatenate([two_sided(*each) for each in tails]) if tails else np.zeros(0)
@@ -326,7 +344,8 @@ def _chosen(looked: Sequence[_Look], *, confirmable: bool) -> list[tuple[int, in
 
 
 def _subject(condition: Condition) -> object:
-    """Cuts of one number, and counts of one kind of activity, say nearly the same; words of one column do not."""
+    """Cuts of one number, and counts of one kind of activity, say nearly the same; words of one
+    column do not."""
     return condition.activity or (
         condition if condition.any_of or condition.is_missing else condition.field
     )
@@ -338,12 +357,14 @@ def _confirmed(look: _Look, position: int, *, upwards: bool) -> bool:
     return bool((more if upwards else fewer)[0] <= CONFIRMED)
 
 
-# --- points ------------------------------------------------------------------------------------------------------------------
+# --- points
+# ------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Board:
-    """Where rules are weighed against each other: what is known of n leads, how they ended, and their strata."""
+    """Where rules are weighed against each other: what is known of n leads, how they ended, and
+    their strata."""
 
     definition: Definition
     features: FeatureTable
@@ -353,10 +374,11 @@ class _Board:
     double: float
 
     def weighed(self, rules: Sequence[Suggestion]) -> tuple[list[Suggestion], float]:
-        """The rules with the points that each adds beside the others, and the base log-odds of a new lead.
+        """The rules with the points that each adds beside the others, and the base log-odds of a
+        new lead.
 
-        A rule that does not surely add anything of its own, or too little for a step, or the opposite of what it shows by
-        itself, is left out, the least sure first.
+        A rule that does not surely add anything of its own, or too little for a step, or the
+        opposite of what it shows by itself, is left out, the least sure first.
         """
         left = list(rules)
         while True:
@@ -411,7 +433,8 @@ class _Board:
 
 
 def _spread(looked: Sequence[_Look]) -> float:
-    """How far the odds of all conditions that were looked at spread, as a variance of their logarithms."""
+    """How far the odds of all conditions that were looked at spread, as a variance of their
+    logarithms."""
     both = [look.counts().log_odds_ratios() for look in looked]
     return (
         max(prior_variance(*(np.concatenate(each) for each in zip(*both, strict=True))), 0.01)
@@ -436,7 +459,8 @@ def _evidence(look: _Look, position: int, share: float, variance: float) -> Sugg
 
 
 def _signals(look: _Look, variance: float) -> tuple[Signal, ...]:
-    """What each kind of activity tells of the leads that did it ever, compared with leads of the same age."""
+    """What each kind of activity tells of the leads that did it ever, compared with leads of the
+    same age."""
     told = []
     ever = [i for i, c in enumerate(look.conditions) if c.at_least == 1 and c.within_days is None]
     counts = replace(

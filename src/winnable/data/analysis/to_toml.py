@@ -1,4 +1,5 @@
-"""Suggestions written down: a scorecard in TOML that can be pasted into the definition, every rule with its evidence.
+"""Suggestions written down: a scorecard in TOML that can be pasted into the definition, every rule
+with its evidence.
 
 What is suggested, and on what evidence, is found in `suggestions`.
 """
@@ -21,10 +22,12 @@ NAME = "From past wins"
 
 
 def proposal(definition: Definition, found: Suggestions) -> str:
-    """The suggested rules as one scorecard in TOML, checked to load within the definition; "" where there is none.
+    """The suggested rules as one scorecard in TOML, checked to load within the definition; "" where
+    there is none.
 
-    The threshold is where the conversion that the definition's first card expects there is reached (without a card: the usual
-    conversion of this history), counted from a lead for which no rule holds.
+    The threshold is where the conversion that the definition's first card expects there is reached
+    (without a card: the usual conversion of this history), counted from a lead for which no rule
+    holds.
     """
     if not found.rules:
         return ""
@@ -45,7 +48,8 @@ def write_proposal(text: str, path: Path) -> None:
 
 
 def rejection_lines(found: Sequence[RejectionEvidence]) -> Iterator[str]:
-    """The conditions that sales' rejections propose, as lines of TOML for the list that each belongs to, with their evidence."""
+    """The conditions that sales' rejections propose, as lines of TOML for the list that each
+    belongs to, with their evidence."""
     where = {"unacceptable": "unacceptable = [...] of [profile]", "junk": "rule = [...] of [junk]"}
     for kind, place in where.items():
         these = [each for each in found if each.kind == kind]
@@ -61,7 +65,8 @@ def rejection_lines(found: Sequence[RejectionEvidence]) -> Iterator[str]:
 
 
 def evidence(rule: Suggestion) -> str:
-    """What speaks for a rule, in one line: how many with it were won and how many without, and the odds with their interval."""
+    """What speaks for a rule, in one line: how many with it were won and how many without, and the
+    odds with their interval."""
     with_it, without = (
         f"{rule.won:,} of {rule.leads:,}",
         f"{rule.won_without:,} of {rule.without:,}",

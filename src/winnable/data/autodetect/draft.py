@@ -1,4 +1,5 @@
-"""A guessed definition as a file: TOML with the reason of every guess beside it, for people to read, correct and sign.
+"""A guessed definition as a file: TOML with the reason of every guess beside it, for people to
+read, correct and sign.
 
 What is guessed, and from what, is decided in `guessing`.
 """
@@ -42,7 +43,8 @@ def draft(guesses: Guesses) -> str:
 
 
 def write_draft(text: str, path: Path, *, force: bool = False) -> None:
-    """Write the file, whole or not at all; StoreError where there is one already (unless `force`) or it cannot be written."""
+    """Write the file, whole or not at all; StoreError where there is one already (unless `force`)
+    or it cannot be written."""
     if path.exists() and not force:
         raise StoreError(
             f"{path}: there is a file already; name another with --output, or replace it with"
@@ -229,7 +231,8 @@ def _gate(guesses: Guesses) -> Iterator[str]:
 
 
 def _junk(guesses: Guesses) -> Iterator[str]:
-    """Where names, addresses and numbers stand, if the definition would not find them itself, and how much junk there is."""
+    """Where names, addresses and numbers stand, if the definition would not find them itself, and
+    how much junk there is."""
     there = contact_columns(Junk(), guesses.leads.columns)
     if not there.every:
         return
@@ -266,7 +269,8 @@ def _list(values: Iterable[str]) -> str:
 
 
 def _text(value: str) -> str:
-    """The value as a TOML string: JSON's form of a string is one, but for the one character that TOML wants escaped besides."""
+    """The value as a TOML string: JSON's form of a string is one, but for the one character that
+    TOML wants escaped besides."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

@@ -1,7 +1,9 @@
-"""A first definition guessed from an export: which column plays which role, which statuses mean won and lost, and why.
+"""A first definition guessed from an export: which column plays which role, which statuses mean won
+and lost, and why.
 
-Columns are recognised by the names that vendors give them and by what they hold. Every guess keeps its reason in words, because
-people are to read and correct it; writing it down as a definition file is done in `draft`.
+Columns are recognised by the names that vendors give them and by what they hold. Every guess keeps
+its reason in words, because people are to read and correct it; writing it down as a definition file
+is done in `draft`.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ class Guess:
 
 @dataclass(frozen=True)
 class OutcomeGuess:
-    """The status column and what its values mean; `counts` are the leads of each value, the most frequent first."""
+    """The status column and what its values mean; `counts` are the leads of each value, the most
+    frequent first."""
 
     status: Guess
     won: tuple[str, ...]
@@ -102,9 +105,11 @@ class Guesses:
 def guess(leads: str, activities: str | None = None, history: str | None = None) -> Guesses:
     """What the columns of an export, and the kinds in its activity log, seem to mean.
 
-    A field of which the field history keeps the changes is neither fixed nor written too late: its past is known.
+    A field of which the field history keeps the changes is neither fixed nor written too late: its
+    past is known.
 
-    Raises DataError where no column tells which leads were won, with the columns that looked nearest and what to write.
+    Raises DataError where no column tells which leads were won, with the columns that looked
+    nearest and what to write.
     """
     table = read_source(leads, "leads")
     data = table.data[[name for name in table.data.columns if name not in table.doubled]]
@@ -135,11 +140,13 @@ def guess(leads: str, activities: str | None = None, history: str | None = None)
     return replace(guesses, untracked=others if tracked & set(data.columns) - told else ())
 
 
-# --- the outcome ----------------------------------------------------------------------------------------------------------------
+# --- the outcome
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def _outcome(source: str, data: pd.DataFrame, vendor: Vendor | None) -> OutcomeGuess:
-    """The column that tells won from not won, looked for by the vendor's names, by the usual names, and by what columns hold."""
+    """The column that tells won from not won, looked for by the vendor's names, by the usual names,
+    and by what columns hold."""
     by_bare = {bare(name): name for name in reversed(data.columns)}
     named = [
         by_bare[name] for name in (*(vendor.status if vendor else ()), *STATUS) if name in by_bare
@@ -162,7 +169,8 @@ def _outcome(source: str, data: pd.DataFrame, vendor: Vendor | None) -> OutcomeG
     if found is not None:
         return found
     if vendor is not None and named:
-        # Nothing is won or lost yet: the statuses that the vendor ships, so that the file is ready for when something is.
+        # Nothing is won or lost yet: the statuses that the vendor ships, so that the file is ready
+        # for when something is.
         counts = _counted(data[named[0]])
         reason = (
             f"its name in exports of {vendor.name}; no row is won yet, so these are the statuses"
@@ -195,7 +203,8 @@ def _by_date(column: pd.Series[str]) -> OutcomeGuess | None:
 
 
 def _by_words(column: pd.Series[str], vendor: Vendor | None, reason: str) -> OutcomeGuess | None:
-    """The outcome by what the words say; None if no value says won, or if there are too many to be statuses."""
+    """The outcome by what the words say; None if no value says won, or if there are too many to be
+    statuses."""
     if column.nunique() > MANY:
         return None
     counts = _counted(column)
@@ -275,7 +284,8 @@ def _no_outcome(source: str, data: pd.DataFrame) -> str:
     )
 
 
-# --- the other roles ------------------------------------------------------------------------------------------------------------
+# --- the other roles
+# ------------------------------------------------------------------------------------------------------------
 
 
 def _roles(
@@ -353,7 +363,8 @@ def _fits_words(column: pd.Series[str]) -> str | None:
 
 
 def _fits_consent(column: pd.Series[str]) -> str | None:
-    """A consent column says yes and no in nearly every row: where it is empty, nobody could be contacted."""
+    """A consent column says yes and no in nearly every row: where it is empty, nobody could be
+    contacted."""
     plain = {str(value).casefold() for value in column.dropna().unique()}
     if not plain or not plain <= YES | NO or column.notna().mean() < 0.95:
         return None
@@ -365,7 +376,8 @@ def _fits_consent(column: pd.Series[str]) -> str | None:
 
 
 def allowing(column: pd.Series[str]) -> tuple[str, ...]:
-    """The values of a consent column that allow contact: yes, or no where the column says who must not be contacted."""
+    """The values of a consent column that allow contact: yes, or no where the column says who must
+    not be contacted."""
     refusing = any(
         word in bare(str(column.name)) for word in ("optout", "optedout", "donot", "unsubscribed")
     )
@@ -393,7 +405,8 @@ def _share_of_dates(column: pd.Series[str]) -> float:
     return float(parse_moments(sample).notna().mean()) if len(sample) else 0.0
 
 
-# --- columns to learn nothing from, and kinds of activity -----------------------------------------------------------------------
+# --- columns to learn nothing from, and kinds of activity
+# -----------------------------------------------------------------------
 
 
 def _ignored(guesses: Guesses, free: Sequence[str], tracked: set[str]) -> dict[str, str]:
@@ -422,18 +435,21 @@ def _ignored(guesses: Guesses, free: Sequence[str], tracked: set[str]) -> dict[s
 
 
 def _is_status(name: str, vendor: Vendor | None) -> bool:
-    """Whether a column of this name tells where a lead stands; a plain "state" is as often part of an address."""
+    """Whether a column of this name tells where a lead stands; a plain "state" is as often part of
+    an address."""
     return bare(name) in {*STATUS, *(vendor.status if vendor else ())} - {"state"}
 
 
 def _why_after_the_fact(
     filled: pd.Series[bool], won: pd.Series[bool], resolved: pd.Series[bool]
 ) -> str | None:
-    """Whether a column is filled for hardly any lead but those won, lost or closed: it was written when the end was known."""
+    """Whether a column is filled for hardly any lead but those won, lost or closed: it was written
+    when the end was known."""
     size = int(filled.sum())
     for group, says in ((won, "won"), (resolved & ~won, "lost"), (resolved, "closed")):
         inside, share = int((filled & group).sum()), float(group.mean())
-        # Were it filled regardless, all but a thousandth would lie in the group less than once in a million exports.
+        # Were it filled regardless, all but a thousandth would lie in the group less than once in a
+        # million exports.
         if (
             size
             and inside >= 0.999 * size
@@ -482,7 +498,8 @@ def _column_called(names: Iterable[str], table: pd.DataFrame) -> str | None:
 
 
 def _kinds(log: pd.DataFrame) -> Kinds | None:
-    """The kinds in an activity log, sorted by what their names say; None where no column holds kinds."""
+    """The kinds in an activity log, sorted by what their names say; None where no column holds
+    kinds."""
     name = _column_called(KINDS, log)
     if name is None:
         return None

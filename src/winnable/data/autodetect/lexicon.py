@@ -1,4 +1,5 @@
-"""What words in a CRM usually mean: statuses won and lost, stages, kinds of activity, and columns that tell nothing in advance.
+"""What words in a CRM usually mean: statuses won and lost, stages, kinds of activity, and columns
+that tell nothing in advance.
 
 Only for first guesses, which people check: a definition, once written, is exact.
 """
@@ -54,7 +55,8 @@ _STAGES: tuple[tuple[StageName, re.Pattern[str]], ...] = (
         ),
     ),
 )
-"""The field's stages by the words that CRMs use for them, tried in this order, after those that say that nobody was reached."""
+"""The field's stages by the words that CRMs use for them, tried in this order, after those that say
+that nobody was reached."""
 _UNTOUCHED = _pattern(
     r"\b(not[\s_-]*contacted|uncontacted|attempted|pre[\s_-]*qualified|contact\s+in\s+future)\b"
 )
@@ -119,7 +121,8 @@ NO = frozenset({"0", "no", "n", "false", "f", "nein", "non", "lost"})
 
 
 def meaning_of_status(value: str) -> Literal["won", "lost"] | None:
-    """Whether a status says that a lead is won or lost; "not converted" is lost, and what says neither is open."""
+    """Whether a status says that a lead is won or lost; "not converted" is lost, and what says
+    neither is open."""
     word = value.replace("_", " ")
     if _LOST.search(word):
         return "lost"
@@ -135,7 +138,8 @@ def stage_of_word(value: str) -> StageName | None:
 
 
 def meaning_of_kind(kind: str) -> Literal["intent", "interest"] | None:
-    """Whether a kind of activity shows intent to buy or mere interest; None where its name tells neither."""
+    """Whether a kind of activity shows intent to buy or mere interest; None where its name tells
+    neither."""
     word = kind.replace("_", " ")
     if _CONFUSED.search(word):
         return None
@@ -143,12 +147,14 @@ def meaning_of_kind(kind: str) -> Literal["intent", "interest"] | None:
 
 
 def spaced(column: str) -> str:
-    """A column's name as separate words: lastModifiedDate and last_modified_date are "last Modified Date"."""
+    """A column's name as separate words: lastModifiedDate and last_modified_date are "last Modified
+    Date"."""
     return " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", column).split())
 
 
 def why_personal(column: str) -> str | None:
-    """Why a column of this name is nothing to learn from, whenever it was filled; None where its name is no reason."""
+    """Why a column of this name is nothing to learn from, whenever it was filled; None where its
+    name is no reason."""
     name = spaced(column)
     if _PERSONAL.match(name):
         return "it says who somebody is, not what they want"
@@ -156,7 +162,8 @@ def why_personal(column: str) -> str | None:
 
 
 def why_late(column: str) -> str | None:
-    """Why a column of this name tells at the end what nobody knew before; None where its name is no reason."""
+    """Why a column of this name tells at the end what nobody knew before; None where its name is no
+    reason."""
     return (
         "it is filled or changed while a lead is worked" if _LATE.search(spaced(column)) else None
     )

@@ -1,7 +1,9 @@
-"""What CRMs call their columns: the names in the exports and interfaces of Salesforce, HubSpot, Dynamics 365, Zoho and Odoo.
+"""What CRMs call their columns: the names in the exports and interfaces of Salesforce, HubSpot,
+Dynamics 365, Zoho and Odoo.
 
-Taken from the vendors' field references, labels and internal names alike, each without blanks, capitals and punctuation (`bare`).
-Also the names that other CRMs commonly use. What a column holds is looked at in `guessing`, not here.
+Taken from the vendors' field references, labels and internal names alike, each without blanks,
+capitals and punctuation (`bare`). Also the names that other CRMs commonly use. What a column holds
+is looked at in `guessing`, not here.
 """
 
 import re
@@ -11,11 +13,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Vendor:
-    """One kind of export, recognised if the columns named in any one of `marks` are all there; names in order of preference.
+    """One kind of export, recognised if the columns named in any one of `marks` are all there;
+    names in order of preference.
 
-    `known` are more columns of it, by which the kind with the most columns is preferred. `won` and `lost` are the statuses that
-    the vendor ships. `late` are columns that are filled or changed while a lead is worked, so that nothing may be learned from
-    their value at the end.
+    `known` are more columns of it, by which the kind with the most columns is preferred. `won` and
+    `lost` are the statuses that the vendor ships. `late` are columns that are filled or changed
+    while a lead is worked, so that nothing may be learned from their value at the end.
     """
 
     name: str
@@ -41,12 +44,14 @@ class Vendor:
 
 
 def bare(name: str) -> str:
-    """A column's name without blanks, capitals and punctuation, and without the note that Dynamics 365 puts before its keys."""
+    """A column's name without blanks, capitals and punctuation, and without the note that Dynamics
+    365 puts before its keys."""
     return re.sub(r"[\W_]", "", name.casefold()).removeprefix("donotmodify")
 
 
 def recognize_vendor(columns: Collection[str]) -> Vendor | None:
-    """The vendor's export that these columns (as they are named) come from; None if they look like none of them."""
+    """The vendor's export that these columns (as they are named) come from; None if they look like
+    none of them."""
     plain = {bare(column) for column in columns}
     best = max(VENDORS, key=lambda vendor: vendor.covers(plain))
     return best if best.covers(plain) >= 4 else None
@@ -98,7 +103,8 @@ SALESFORCE_LEADS = Vendor(
         " leadowner leadsource"
     ),
 )
-"""Lead reports ("Lead Status", "Company / Account", "Create Date") and the Lead object of the API and of Data Loader."""
+"""Lead reports ("Lead Status", "Company / Account", "Create Date") and the Lead object of the API
+and of Data Loader."""
 
 SALESFORCE_OPPORTUNITIES = Vendor(
     "Salesforce opportunities",
@@ -127,7 +133,8 @@ SALESFORCE_OPPORTUNITIES = Vendor(
         " name description"
     ),
 )
-"""Opportunity reports ("Opportunity Name", "Stage", "Probability (%)") and the Opportunity object of the API."""
+"""Opportunity reports ("Opportunity Name", "Stage", "Probability (%)") and the Opportunity object
+of the API."""
 
 HUBSPOT_CONTACTS = Vendor(
     "HubSpot contacts",
@@ -165,7 +172,8 @@ HUBSPOT_CONTACTS = Vendor(
         " numberofemployees annualrevenue createdate originalsource leadstatus"
     ),
 )
-"""Contact exports ("Record ID", "Lifecycle Stage", "Create Date") and contact properties by their internal names."""
+"""Contact exports ("Record ID", "Lifecycle Stage", "Create Date") and contact properties by their
+internal names."""
 
 HUBSPOT_DEALS = Vendor(
     "HubSpot deals",
@@ -199,7 +207,8 @@ HUBSPOT_DEALS = Vendor(
         " associatedcompany recordid"
     ),
 )
-"""Deal exports ("Record ID", "Deal Stage", "Close Date") and deal properties by their internal names."""
+"""Deal exports ("Record ID", "Deal Stage", "Close Date") and deal properties by their internal
+names."""
 
 DYNAMICS_LEADS = Vendor(
     "Dynamics 365 leads",
@@ -235,7 +244,8 @@ DYNAMICS_LEADS = Vendor(
         " budgetamount decisionmaker need purchaseprocess websiteurl"
     ),
 )
-"""Excel exports of the Lead table ("(Do Not Modify) Lead", "Status Reason", "Created On") and its columns by logical name."""
+"""Excel exports of the Lead table ("(Do Not Modify) Lead", "Status Reason", "Created On") and its
+columns by logical name."""
 
 DYNAMICS_OPPORTUNITIES = Vendor(
     "Dynamics 365 opportunities",
@@ -268,7 +278,8 @@ DYNAMICS_OPPORTUNITIES = Vendor(
         " currency budgetamount need"
     ),
 )
-"""Excel exports of the Opportunity table ("Actual Close Date", "Est. Revenue", "Status") and its columns by logical name."""
+"""Excel exports of the Opportunity table ("Actual Close Date", "Est. Revenue", "Status") and its
+columns by logical name."""
 
 ZOHO_LEADS = Vendor(
     "Zoho leads",
@@ -356,7 +367,8 @@ ODOO_LEADS = Vendor(
         " teamid type company language campaign medium createdon"
     ),
 )
-"""Exports of crm.lead, leads and opportunities in one ("Opportunity", "Stage", "Created on"), by label or technical name."""
+"""Exports of crm.lead, leads and opportunities in one ("Opportunity", "Stage", "Created on"), by
+label or technical name."""
 
 VENDORS = (
     SALESFORCE_LEADS,

@@ -1,7 +1,8 @@
 """Features of many rows: fields by vocabulary, activities by one Ibis expression on DuckDB.
 
-What is asked is a `FeaturePlan`; `records` answers the same for the leads of a request, and the two are tested to be equal.
-A fact counts only if it was known strictly before the moment of asking. Which rows exist is decided in `snapshots`.
+What is asked is a `FeaturePlan`; `records` answers the same for the leads of a request, and the two
+are tested to be equal. A fact counts only if it was known strictly before the moment of asking.
+Which rows exist is decided in `snapshots`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 def compute_features(
     plan: FeaturePlan, definition: Definition, crm: Crm, leads: IntArray, as_of: IntArray
 ) -> FeatureTable:
-    """What was known of `crm.leads.iloc[leads]` strictly before `as_of` (microseconds), both of shape (n,)."""
+    """What was known of `crm.leads.iloc[leads]` strictly before `as_of` (microseconds), both of
+    shape (n,)."""
     columns: dict[str, Column] = {}
     for field in plan.fields:
         words = words_at(definition, crm, field.name, leads, as_of)
@@ -52,8 +54,9 @@ def words_at(
 ) -> CategoricalColumn:
     """A field as it stood strictly before `as_of`.
 
-    That is the new value of the last change before it, else the old value of the next change, else the current value, which
-    is all there is for a field without recorded changes. A field that the definition calls fixed has its current value always.
+    That is the new value of the last change before it, else the old value of the next change, else
+    the current value, which is all there is for a field without recorded changes. A field that the
+    definition calls fixed has its current value always.
     """
     import pandas as pd
 
@@ -90,8 +93,9 @@ def _keys(crm: Crm) -> tuple[IntArray, pd.Index[str]]:
 def change_around(
     crm: Crm, changes: pd.DataFrame, leads: IntArray, as_of: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """For each row (lead, moment) the position in `changes`, which are of one field, of its last change strictly before the
-    moment and of the first one not before; -1 where there is none. All arrays have shape (n,).
+    """For each row (lead, moment) the position in `changes`, which are of one field, of its last
+    change strictly before the moment and of the first one not before; -1 where there is none. All
+    arrays have shape (n,).
     """
     import pandas as pd
 
@@ -104,9 +108,11 @@ def change_around(
 def _neighbours(
     owner: IntArray, at: IntArray, leads: IntArray, as_of: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """For each row the position of its lead's last change strictly before `as_of` and of the first one not before; -1 if none.
+    """For each row the position of its lead's last change strictly before `as_of` and of the first
+    one not before; -1 if none.
 
-    Lead and time become one sortable key, so that a binary search finds both. Changes stand sorted by their time in a lead.
+    Lead and time become one sortable key, so that a binary search finds both. Changes stand sorted
+    by their time in a lead.
     """
     moments = np.unique(at)
     width = len(moments) + 1
@@ -121,7 +127,8 @@ def _neighbours(
 
 
 def _read_words(field: Field, words: CategoricalColumn, as_of: IntArray) -> FloatArray:
-    """Words as numbers: each different word is read once. A date counts as days before `as_of`; a later one was not yet known."""
+    """Words as numbers: each different word is read once. A date counts as days before `as_of`; a
+    later one was not yet known."""
     import pandas as pd
 
     from winnable.data.ingestion.parsing import parse_moments, parse_numbers
@@ -156,7 +163,8 @@ def _measured(
     )
     rows = pd.DataFrame({"row": np.arange(len(leads)), "lead": key[leads], "as_of": as_of})
     engine = ibis.duckdb.connect(threads=2, memory_limit="3GB")
-    # A progress bar would be drawn among what a command prints. In a notebook without widgets there is none, nor may it be set.
+    # A progress bar would be drawn among what a command prints. In a notebook without widgets there
+    # is none, nor may it be set.
     if engine.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
         engine.raw_sql("SET enable_progress_bar = false")
     expression = aggregate_expression(
@@ -176,9 +184,11 @@ def _measured(
 def aggregate_expression(
     measures: Sequence[ActivityAggregate], rows: ibis.Table, events: ibis.Table
 ) -> ibis.Table:
-    """One row for each of `rows` (row, lead, as_of) that has any of `events` (lead, at, known, kind) before it: row, m0, m1, ...
+    """One row for each of `rows` (row, lead, as_of) that has any of `events` (lead, at, known,
+    kind) before it: row, m0, m1, ...
 
-    Times are microseconds. Only an equality join and a filter, so that the same expression runs on DuckDB and on Spark.
+    Times are microseconds. Only an equality join and a filter, so that the same expression runs on
+    DuckDB and on Spark.
     """
     past = rows.inner_join(events, "lead").filter(lambda both: both.known < both.as_of)
     past = past.mutate(age=past.as_of - past.at)

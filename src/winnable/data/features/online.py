@@ -1,4 +1,5 @@
-"""Features of the leads of a request: the same as `features` answers for many rows, in plain Python.
+"""Features of the leads of a request: the same as `features` answers for many rows, in plain
+Python.
 
 Needs neither pandas nor DuckDB, so that the serving process is small and quick.
 """
@@ -28,7 +29,8 @@ from winnable.data.features.plan import AGE, FeaturePlan, Field
 
 @dataclass(frozen=True)
 class Activity:
-    """One thing a lead did, or that was done to it; `recorded` is when the CRM learned of it, where that is known."""
+    """One thing a lead did, or that was done to it; `recorded` is when the CRM learned of it, where
+    that is known."""
 
     kind: str
     at: datetime
@@ -42,10 +44,12 @@ def features_of_records(
     as_of: Sequence[datetime],
     words: Mapping[str, Container[object]] = MappingProxyType({}),
 ) -> FeatureTable:
-    """What was known of each record (column: value) and its activities strictly before its `as_of`; all three of length n.
+    """What was known of each record (column: value) and its activities strictly before its `as_of`;
+    all three of length n.
 
-    Values may be text, numbers or booleans; a text that cannot be read as its column demands counts as missing. `words` are, by
-    column, some that are known to be read as they stand: most are, and need no second look.
+    Values may be text, numbers or booleans; a text that cannot be read as its column demands counts
+    as missing. `words` are, by column, some that are known to be read as they stand: most are, and
+    need no second look.
     """
     moments = np.asarray([microseconds(when) for when in as_of], dtype=np.int64)
     columns: dict[str, Column] = {}
@@ -98,7 +102,8 @@ def _read_values(fields: Sequence[Field], records: Sequence[Mapping[str, object]
 
 
 def _read_value(field: Field, value: object) -> float:
-    """One value of a record as the number that its field demands; NaN for what is missing or cannot be read."""
+    """One value of a record as the number that its field demands; NaN for what is missing or cannot
+    be read."""
     if isinstance(value, float | int) and not isinstance(value, bool) and field.kind == "number":
         return float(value)
     if isinstance(value, datetime):
@@ -111,7 +116,8 @@ _NOTHING = {"count": 0.0, "kinds": 0.0, "change": 0.0, "days_since": np.nan}
 
 
 def _past(activities: Sequence[Activity], as_of: int) -> dict[str, list[int]]:
-    """The ages of what a lead did and what was known of it before `as_of`, in microseconds, by kind, the latest first."""
+    """The ages of what a lead did and what was known of it before `as_of`, in microseconds, by
+    kind, the latest first."""
     ages: dict[str, list[int]] = {}
     for activity in activities:
         at = microseconds(activity.at)

@@ -1,7 +1,9 @@
-"""The feature plan: which columns and measures a model looks at, and how the text of each column is read.
+"""The feature plan: which columns and measures a model looks at, and how the text of each column is
+read.
 
-It is learned from an export (`fit_feature_plan`), kept as JSON inside the model, and rendered twice: for a million rows in `features`,
-for the leads of a request in `records`. Which of the columns may be trusted is decided in `leakage`.
+It is learned from an export (`fit_feature_plan`), kept as JSON inside the model, and rendered
+twice: for a million rows in `features`, for the leads of a request in `records`. Which of the
+columns may be trusted is decided in `leakage`.
 """
 
 from __future__ import annotations
@@ -25,13 +27,18 @@ if TYPE_CHECKING:
     from winnable.data.ingestion.crm import Crm
 
 AGE = "days since created"
-KINDS_MEASURED = 20  # the most frequent kinds of activity get measures of their own; the rest count among "any activity"
-SHARE_READ = 0.98  # of a column's values that must read as numbers (or dates) for the column to be one of numbers (or dates)
+# The most frequent kinds of activity get measures of their own; the rest count among "any
+# activity".
+KINDS_MEASURED = 20
+# Of a column's values that must read as numbers (or dates) for the column to be one of numbers (or
+# dates).
+SHARE_READ = 0.98
 
 
 @dataclass(frozen=True)
 class Field:
-    """One column of the CRM and the way its text is read. `learn` is false for columns that only rules may look at."""
+    """One column of the CRM and the way its text is read. `learn` is false for columns that only
+    rules may look at."""
 
     name: str
     kind: Literal["number", "words", "moment"]
@@ -40,7 +47,8 @@ class Field:
     learn: bool = True
 
     def read(self, value: str) -> float:
-        """The number that one text stands for; a moment is microseconds since 1970. NaN where it cannot be read."""
+        """The number that one text stands for; a moment is microseconds since 1970. NaN where it
+        cannot be read."""
         if self.kind == "number":
             found = number(value, self.decimal)
             return np.nan if found is None else found
@@ -50,7 +58,8 @@ class Field:
 
 @dataclass(frozen=True)
 class FeaturePlan:
-    """The fields and measures of a model, in order; `created` is how the date of creation reads, where there is one."""
+    """The fields and measures of a model, in order; `created` is how the date of creation reads,
+    where there is one."""
 
     fields: tuple[Field, ...]
     aggregates: tuple[ActivityAggregate, ...] = ()
@@ -96,8 +105,9 @@ def fit_feature_plan(
 ) -> FeaturePlan:
     """Decide how each column of an export is read and what is asked of its activities.
 
-    Roles other than source and consent, and contact data, say who a lead is or how it ended, so no model learns from them, nor
-    from ignored columns and those in `leave_out`. Rules may look at contact data and at whatever the definition asks for.
+    Roles other than source and consent, and contact data, say who a lead is or how it ended, so no
+    model learns from them, nor from ignored columns and those in `leave_out`. Rules may look at
+    contact data and at whatever the definition asks for.
     """
     from winnable.data.ingestion.parsing import day_order
 
@@ -123,7 +133,8 @@ def fit_feature_plan(
 
 
 def _field_of(name: str, values: pd.Series, learn: bool) -> Field:
-    """How a column reads: as numbers if nearly all its words are numbers, as moments if nearly all are, else as words."""
+    """How a column reads: as numbers if nearly all its words are numbers, as moments if nearly all
+    are, else as words."""
     from winnable.data.ingestion.parsing import (
         day_order,
         decimal_mark,
@@ -145,7 +156,8 @@ def _field_of(name: str, values: pd.Series, learn: bool) -> Field:
 
 
 def _measures_of(definition: Definition, crm: Crm) -> tuple[ActivityAggregate, ...]:
-    """General questions to the activity log, the same for intent and interest, one pair a frequent kind, and the rules' own."""
+    """General questions to the activity log, the same for intent and interest, one pair a frequent
+    kind, and the rules' own."""
     asked = definition.aggregates()
     if crm.activities is None:
         return asked

@@ -1,8 +1,10 @@
-"""The CRM as it was known at a moment: the export that somebody would have made then, as far as today's export can tell.
+"""The CRM as it was known at a moment: the export that somebody would have made then, as far as
+today's export can tell.
 
-Leads that came later are gone, leads that ended later are open again, activities and changes that were recorded later are not
-there, and fields whose changes are recorded have their values of then. What was overwritten without a record cannot be undone;
-`irreversible_columns` says what that is. Training rows are made in `snapshots`, from any `Crm`, past or present.
+Leads that came later are gone, leads that ended later are open again, activities and changes that
+were recorded later are not there, and fields whose changes are recorded have their values of then.
+What was overwritten without a record cannot be undone; `irreversible_columns` says what that is.
+Training rows are made in `snapshots`, from any `Crm`, past or present.
 """
 
 from __future__ import annotations
@@ -29,10 +31,12 @@ TEXT_ROLES = ("person", "status", "source", "consent")
 
 
 def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
-    """What was known strictly before `moment`, which must have a time zone; rejects and notes are those of today's export.
+    """What was known strictly before `moment`, which must have a time zone; rejects and notes are
+    those of today's export.
 
-    A lead that ended at or after the moment has the status that its history tells, else none, and no closing date. One that had
-    ended before and came back later is closed again, since the change that ended it. `DataError` if leads have no creation date.
+    A lead that ended at or after the moment has the status that its history tells, else none, and
+    no closing date. One that had ended before and came back later is closed again, since the change
+    that ended it. `DataError` if leads have no creation date.
     """
     if "@created" not in crm.leads:
         raise DataError(
@@ -55,7 +59,8 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
 
 
 def recorded_columns(definition: Definition, crm: Crm) -> frozenset[str]:
-    """The columns of the leads, other than those of who a lead is and how it ended, of which the field history has a change."""
+    """The columns of the leads, other than those of who a lead is and how it ended, of which the
+    field history has a change."""
     recorded = (
         set()
         if crm.history is None
@@ -65,10 +70,12 @@ def recorded_columns(definition: Definition, crm: Crm) -> frozenset[str]:
 
 
 def current_value_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
-    """The columns that have today's value at every moment: no change is recorded and the definition does not call them fixed.
+    """The columns that have today's value at every moment: no change is recorded and the definition
+    does not call them fixed.
 
-    Where the CRM records changes of other columns, no model learns from these (`untracked_columns`). Where it records none, or
-    those of the status alone, today's values are all that there is.
+    Where the CRM records changes of other columns, no model learns from these
+    (`untracked_columns`). Where it records none, or those of the status alone, today's values are
+    all that there is.
     """
     columns = definition.columns
     settled = {
@@ -85,15 +92,17 @@ def current_value_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
 
 
 def columns_assumed_static(definition: Definition, crm: Crm) -> tuple[str, ...]:
-    """The columns that `current_value_columns` and are learned from all the same, because the CRM records no changes of any column."""
+    """The columns that `current_value_columns` and are learned from all the same, because the CRM
+    records no changes of any column."""
     return () if recorded_columns(definition, crm) else current_value_columns(definition, crm)
 
 
 def untracked_columns(definition: Definition, crm: Crm) -> dict[str, str]:
-    """The columns of which nobody can say since when their value has stood there, each with the reason in words.
+    """The columns of which nobody can say since when their value has stood there, each with the
+    reason in words.
 
-    These are columns without a recorded change in a CRM that records changes of others. The definition may vouch for one as fixed
-    or trusted; where a lead came from is known when it comes.
+    These are columns without a recorded change in a CRM that records changes of others. The
+    definition may vouch for one as fixed or trusted; where a lead came from is known when it comes.
     """
     recorded = sorted(recorded_columns(definition, crm))
     if not recorded:
@@ -144,7 +153,8 @@ def irreversible_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
 
 
 def _fields_of_then(definition: Definition, crm: Crm, there: IntArray, at: int) -> pd.DataFrame:
-    """The leads `there` with the recorded fields as they stood; the status is dealt with in `_ends_undone`."""
+    """The leads `there` with the recorded fields as they stood; the status is dealt with in
+    `_ends_undone`."""
     import pandas as pd
 
     leads = crm.leads.iloc[there].copy()
@@ -172,7 +182,8 @@ def _fields_of_then(definition: Definition, crm: Crm, there: IntArray, at: int) 
 def _ends_undone(
     definition: Definition, crm: Crm, leads: pd.DataFrame, there: IntArray, at: int
 ) -> pd.DataFrame:
-    """The leads with the status of then; those that had not ended lose their closing date, in the export's own column too."""
+    """The leads with the status of then; those that had not ended lose their closing date, in the
+    export's own column too."""
     import pandas as pd
 
     roles, outcome = definition.columns, definition.outcome

@@ -1,10 +1,13 @@
-"""Training rows: one lead at one moment of its life, and whether it was won within the horizon from there.
+"""Training rows: one lead at one moment of its life, and whether it was won within the horizon from
+there.
 
-A lead gives a row at its creation and, where activities or field history let it look different later, at later ages (landmarks;
-van Houwelingen 2007, "Dynamic prediction by landmarking in event history analysis", Scandinavian Journal of Statistics 34). A
-lead that is closed gives no further row. A row is *mature* when its whole horizon lies in the past; only then is its outcome
-known without favouring what closes quickly. Of the others it is told how long they were watched and what was seen; open leads are
-never counted as lost. Without dates there is one row a resolved lead and no horizon.
+A lead gives a row at its creation and, where activities or field history let it look different
+later, at later ages (landmarks; van Houwelingen 2007, "Dynamic prediction by landmarking in event
+history analysis", Scandinavian Journal of Statistics 34). A lead that is closed gives no further
+row. A row is *mature* when its whole horizon lies in the past; only then is its outcome known
+without favouring what closes quickly. Of the others it is told how long they were watched and what
+was seen; open leads are never counted as lost. Without dates there is one row a resolved lead and
+no horizon.
 
 What is known at each row's moment is computed in `features`, not here.
 """
@@ -47,10 +50,12 @@ ROWS_AT_MOST = (
 class TrainingRows:
     """n rows (lead, moment): all arrays have shape (n,).
 
-    `leads` are positions in `crm.leads`; `as_of` is in microseconds, or empty days of no meaning where `timed` is false.
-    `won` is 1.0, 0.0, or NaN where the outcome is not known yet; `age` is in days; `person` is the same for rows of one person.
-    `outcome` is how the lead ended (1.0 won, 0.0 lost, NaN still open) and `ended` when, in microseconds, the smallest int64
-    where nobody knows; both are of today, and may lie after the horizon. Nothing is known after `present` (microseconds).
+    `leads` are positions in `crm.leads`; `as_of` is in microseconds, or empty days of no meaning
+    where `timed` is false. `won` is 1.0, 0.0, or NaN where the outcome is not known yet; `age` is
+    in days; `person` is the same for rows of one person. `outcome` is how the lead ended (1.0 won,
+    0.0 lost, NaN still open) and `ended` when, in microseconds, the smallest int64 where nobody
+    knows; both are of today, and may lie after the horizon. Nothing is known after `present`
+    (microseconds).
     """
 
     leads: IntArray
@@ -83,15 +88,16 @@ class TrainingRows:
         )
 
     def as_known_at(self, moment: int) -> TrainingRows:
-        """The same rows as somebody would have seen them at an earlier moment (microseconds): later rows have no outcome."""
+        """The same rows as somebody would have seen them at an earlier moment (microseconds): later
+        rows have no outcome."""
         if self.horizon_days is None:
             raise ValueError("rows without a horizon have no earlier state")
         won = _won_within(self.outcome, self.ended, self.as_of, self.horizon_days, moment)
         return replace(self, won=won, present=moment)
 
     def follow_up(self) -> tuple[FloatArray, FloatArray]:
-        """The days of its horizon for which each row was watched, 0 or less for later rows; and how the lead ended in them: 1.0
-        won, 0.0 lost, NaN still open. Both (n,)."""
+        """The days of its horizon for which each row was watched, 0 or less for later rows; and how
+        the lead ended in them: 1.0 won, 0.0 lost, NaN still open. Both (n,)."""
         if self.horizon_days is None:
             raise ValueError("rows without a horizon are not watched for any time")
         days = np.minimum((self.present - self.as_of) / DAY, self.horizon_days)
@@ -102,7 +108,8 @@ class TrainingRows:
 
 
 def outcomes(definition: Definition, crm: Crm) -> FloatArray:
-    """1.0 for Closed Won, 0.0 for Closed Lost, NaN for every other status, shape (number of leads,)."""
+    """1.0 for Closed Won, 0.0 for Closed Lost, NaN for every other status, shape (number of
+    leads,)."""
     status = crm.leads["@status"]
     won, lost = status.isin(definition.outcome.won), status.isin(definition.outcome.lost)
     return np.where(won, 1.0, np.where(lost, 0.0, np.nan))
@@ -111,8 +118,8 @@ def outcomes(definition: Definition, crm: Crm) -> FloatArray:
 def build_training_rows(definition: Definition, crm: Crm, present: datetime | None) -> TrainingRows:
     """The training rows of an export whose newest record is of `present`.
 
-    With dates of creation and closing a row is known when its horizon has passed. With creation alone, and with no dates, a row
-    is known when its lead is resolved, and no horizon is promised.
+    With dates of creation and closing a row is known when its horizon has passed. With creation
+    alone, and with no dates, a row is known when its lead is resolved, and no horizon is promised.
     """
     outcome, person = outcomes(definition, crm), persons(crm)
     if "@created" not in crm.leads or "@closed" not in crm.leads or present is None:
@@ -121,10 +128,11 @@ def build_training_rows(definition: Definition, crm: Crm, present: datetime | No
 
 
 def persons(crm: Crm) -> IntArray:
-    """A number for each lead, the same where the person is the same (`definition.people.person_key`), shape (number of leads,).
+    """A number for each lead, the same where the person is the same
+    (`definition.people.person_key`), shape (number of leads,).
 
-    A lead without an address belongs to the one person of its name and company who has one, if there is exactly one. A lead of
-    which neither is known stands alone.
+    A lead without an address belongs to the one person of its name and company who has one, if
+    there is exactly one. A lead of which neither is known stands alone.
     """
     import pandas as pd
 
@@ -175,13 +183,15 @@ def _with_horizon(
 ) -> TrainingRows:
     created, closed = times_of(crm.leads["@created"]), times_of(crm.leads["@closed"])
     horizon = definition.outcome.horizon_days
-    # A lead that is won without a date of closing may have been won at any time: it teaches nothing about a horizon.
+    # A lead that is won without a date of closing may have been won at any time: it teaches nothing
+    # about a horizon.
     undated = (outcome == 1.0) & (closed == NEVER)
     changing = crm.activities is not None or crm.history is not None
     parts = []
     for age in LANDMARKS if changing else LANDMARKS[:1]:
         as_of = created + age * DAY
-        # A loss without a date of closing may have happened at any time: only at creation was the lead surely open.
+        # A loss without a date of closing may have happened at any time: only at creation was the
+        # lead surely open.
         closed_already = (age > 0) & (np.where(closed == NEVER, outcome == 0.0, closed <= as_of))
         rows = np.flatnonzero((created != NEVER) & ~undated & (as_of <= present) & ~closed_already)
         known = (outcome[rows], closed[rows], as_of[rows])

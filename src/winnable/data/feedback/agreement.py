@@ -1,8 +1,10 @@
-"""What opinions are worth: how far those who give them agree, and how often accepting and rejecting was right.
+"""What opinions are worth: how far those who give them agree, and how often accepting and rejecting
+was right.
 
-An opinion is a noisy label. How noisy is estimated the way Dawid and Skene (1979, Applied Statistics 28) do it: each person has
-rates of accepting leads that will be won and leads that will be lost, the outcome is known for some leads and weighed by its
-chances for the others. People who answered little are drawn towards all of them together. No outcome is made of an opinion here.
+An opinion is a noisy label. How noisy is estimated the way Dawid and Skene (1979, Applied
+Statistics 28) do it: each person has rates of accepting leads that will be won and leads that will
+be lost, the outcome is known for some leads and weighed by its chances for the others. People who
+answered little are drawn towards all of them together. No outcome is made of an opinion here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,12 +18,15 @@ from winnable.data.feedback.store.records import Label
 
 DRAWN = 10.0  # opinions that the rates of all people count for, beside one person's own
 STEPS, STILL = 200, 1e-9  # of the estimate: at most so many, until nothing moves by more
-LEAST = 10  # leads with an opinion and an outcome, won and lost each, below which opinions are worth nothing that one could name
+# Leads with an opinion and an outcome, won and lost each, below which opinions are worth nothing
+# that one could name.
+LEAST = 10
 
 
 @dataclass(frozen=True)
 class Share:
-    """`hits` of `trials`, with Wilson's 95 % interval (Journal of the American Statistical Association 22, 1927)."""
+    """`hits` of `trials`, with Wilson's 95 % interval (Journal of the American Statistical
+    Association 22, 1927)."""
 
     hits: int
     trials: int
@@ -41,7 +46,8 @@ class Share:
 
 @dataclass(frozen=True)
 class Rater:
-    """One person's estimated rates of accepting leads that are won and leads that are lost, from so many opinions."""
+    """One person's estimated rates of accepting leads that are won and leads that are lost, from so
+    many opinions."""
 
     by: str
     opinions: int
@@ -53,9 +59,10 @@ class Rater:
 class Agreement:
     """What the opinions on n leads are worth.
 
-    `alpha` is Krippendorff's, 1 where people agree and 0 where they agree no more than by chance, over the `several` leads that
-    more than one person answered; None where there are none, or all say the same. `accepted_won` is the share won of accepted
-    leads with an outcome, `rejected_won` that of the others; `raters` are those with the most opinions first.
+    `alpha` is Krippendorff's, 1 where people agree and 0 where they agree no more than by chance,
+    over the `several` leads that more than one person answered; None where there are none, or all
+    say the same. `accepted_won` is the share won of accepted leads with an outcome, `rejected_won`
+    that of the others; `raters` are those with the most opinions first.
     """
 
     leads: int
@@ -71,7 +78,8 @@ class Agreement:
         return self.accepted_won.low > self.rejected_won.high
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain JSON types. People are not named: a model's card travels further than the labels."""
+        """The same as plain JSON types. People are not named: a model's card travels further than
+        the labels."""
         shares = {name: asdict(getattr(self, name)) for name in ("accepted_won", "rejected_won")}
         raters = [
             {name: value for name, value in asdict(rater).items() if name != "by"}
@@ -87,8 +95,8 @@ class Agreement:
 
 
 def agreement(opinions: Mapping[str, Sequence[Label]], outcome: Mapping[str, float]) -> Agreement:
-    """What the opinions (by lead, the last word of each person) are worth; `outcome` is 1 for leads won, 0 for lost ones, and has
-    no entry for open ones."""
+    """What the opinions (by lead, the last word of each person) are worth; `outcome` is 1 for leads
+    won, 0 for lost ones, and has no entry for open ones."""
     ratings = [
         (lead, each.by, each.label == "accepted")
         for lead, said in opinions.items()
@@ -110,8 +118,9 @@ def agreement(opinions: Mapping[str, Sequence[Label]], outcome: Mapping[str, flo
 
 
 def krippendorff_alpha(units: Iterable[Sequence[bool]]) -> float | None:
-    """Krippendorff's alpha for yes and no (Content Analysis, 2004, ch. 11), any number of people a unit; None where it has no
-    meaning, since nobody answered what another did, or all say the same."""
+    """Krippendorff's alpha for yes and no (Content Analysis, 2004, ch. 11), any number of people a
+    unit; None where it has no meaning, since nobody answered what another did, or all say the same.
+    """
     disagreed, yes, no = 0.0, 0, 0
     for unit in units:
         if len(unit) < 2:
@@ -146,9 +155,11 @@ def _raters(
 def error_rates(
     lead: IntArray, by: IntArray, accepted: FloatArray, fate: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Rates of accepting (people, 2), for leads lost and won, and the chance of being won of each lead (leads,).
+    """Rates of accepting (people, 2), for leads lost and won, and the chance of being won of each
+    lead (leads,).
 
-    The m opinions are `accepted` (m,) by person `by` on `lead`, both counted from 0; `fate` (leads,) is 1, 0, or NaN for open.
+    The m opinions are `accepted` (m,) by person `by` on `lead`, both counted from 0; `fate`
+    (leads,) is 1, 0, or NaN for open.
     """
     people, known = int(by.max()) + 1, ~np.isnan(fate)
     base = float(np.clip(fate[known].mean(), 0.01, 0.99))

@@ -1,7 +1,9 @@
-"""Hearing what sales said, before training: outcomes join the history, opinions are weighed, the leads worked by lot are counted.
+"""Hearing what sales said, before training: outcomes join the history, opinions are weighed, the
+leads worked by lot are counted.
 
-A store without labels changes nothing. What feedback changed is told in words and kept in the model's card. Opinions do not enter
-the model: a lead that is asked for over HTTP comes without them, so that a model that had learned from them would be misled.
+A store without labels changes nothing. What feedback changed is told in words and kept in the
+model's card. Opinions do not enter the model: a lead that is asked for over HTTP comes without
+them, so that a model that had learned from them would be misled.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RandomSample:
-    """Leads that sales works whatever their score: `drawn` of them below the gate, and of those with an outcome the share won.
+    """Leads that sales works whatever their score: `drawn` of them below the gate, and of those
+    with an outcome the share won.
 
-    It is the only honest look below the gate: `expected` is what the scores promised of the same leads, on average.
+    It is the only honest look below the gate: `expected` is what the scores promised of the same
+    leads, on average.
     """
 
     drawn: int
@@ -42,8 +46,8 @@ class RandomSample:
 
 @dataclass(frozen=True)
 class FeedbackEffect:
-    """A CRM with what sales told, and what it changed: `rows` training rows have another outcome, or one that was not known;
-    `wins` of them are won now."""
+    """A CRM with what sales told, and what it changed: `rows` training rows have another outcome,
+    or one that was not known; `wins` of them are won now."""
 
     merged: WithFeedback
     labels: int
@@ -58,7 +62,8 @@ class FeedbackEffect:
         return self.merged.crm
 
     def to_json(self) -> dict[str, Any] | None:
-        """What feedback changed, for the model's card, without anybody's name; None where there was nothing to hear."""
+        """What feedback changed, for the model's card, without anybody's name; None where there was
+        nothing to hear."""
         if not self.labels and not self.by_lot.won.trials:
             return None
         return {
@@ -81,7 +86,8 @@ class FeedbackEffect:
 def load_and_apply_labels(
     definition: Definition, crm: Crm, store: Path, environment: Mapping[str, str] = os.environ
 ) -> FeedbackEffect:
-    """What the labels in a store say of this history; nothing where the store has none. `StoreError` if they cannot be read."""
+    """What the labels in a store say of this history; nothing where the store has none.
+    `StoreError` if they cannot be read."""
     from winnable.data.feedback.store.database import DATABASE_URL, FILE
 
     if DATABASE_URL not in environment and not (store / FILE).exists():
@@ -140,8 +146,9 @@ def _changed(definition: Definition, before: Crm, after: Crm) -> tuple[int, int]
 def _by_lot(handed_over: Sequence[HandedOver], outcome: Mapping[str, float]) -> RandomSample:
     """The leads that were handed over by lot alone, by the first score that says so.
 
-    Where sales has a capacity, the lot may also fall on a lead that would have been among the best; it is not counted if its
-    probability reaches that of any lead that was handed over on its merits in the same week's list.
+    Where sales has a capacity, the lot may also fall on a lead that would have been among the best;
+    it is not counted if its probability reaches that of any lead that was handed over on its merits
+    in the same week's list.
     """
     bars: dict[tuple[str, datetime], float] = {}
     for each in handed_over:

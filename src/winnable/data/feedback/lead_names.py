@@ -1,6 +1,8 @@
-"""Nameplates: how a lead is shown to people and found again: a name, who owns it in sales, its source, and the key of its person.
+"""Nameplates: how a lead is shown to people and found again: a name, who owns it in sales, its
+source, and the key of its person.
 
-Which columns tell is what the definition says, else what their names say. Every part may be missing.
+Which columns tell is what the definition says, else what their names say. Every part may be
+missing.
 """
 
 import re
@@ -28,7 +30,8 @@ _OWNER = {
 
 
 LONGEST = 500
-"""Characters of a part that are kept: nobody is called longer, and PostgreSQL sorts no texts of several thousand."""
+"""Characters of a part that are kept: nobody is called longer, and PostgreSQL sorts no texts of
+several thousand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """What labels teach: outcomes that sales told join the CRM's history at the time when they were so.
 
-The CRM is the record: an outcome that it knows counts, and a label that says otherwise is a conflict, which is listed. A lead
-that the CRM still calls open is closed by the outcome that sales told, at the time it was told for. Labels later than the newest
-record of the CRM wait for the next export: of the leads without a label nobody knows yet what became of them in that time.
-Opinions never become outcomes; what they are worth is asked in `learning.agreement`.
+The CRM is the record: an outcome that it knows counts, and a label that says otherwise is a
+conflict, which is listed. A lead that the CRM still calls open is closed by the outcome that sales
+told, at the time it was told for. Labels later than the newest record of the CRM wait for the next
+export: of the leads without a label nobody knows yet what became of them in that time. Opinions
+never become outcomes; what they are worth is asked in `learning.agreement`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ Fate = Literal[
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A lead of which the CRM and a person, or two people, tell different outcomes; `crm` is "won", "lost" or None for open."""
+    """A lead of which the CRM and a person, or two people, tell different outcomes; `crm` is "won",
+    "lost" or None for open."""
 
     lead_id: str
     crm: str | None
@@ -37,9 +39,10 @@ class Contradiction:
 class WithFeedback:
     """A CRM with what sales told, and what became of it.
 
-    `fates` counts the leads with an outcome by a label: the CRM "agreed"; the label "closed" an open lead, or "dated" an outcome
-    whose date the CRM does not know; it "contradicted" the CRM, which counts; it is "later" than the export; the export has no
-    such lead; or the definition has no status that means lost. `opinions` (by lead) is the last word of each person.
+    `fates` counts the leads with an outcome by a label: the CRM "agreed"; the label "closed" an
+    open lead, or "dated" an outcome whose date the CRM does not know; it "contradicted" the CRM,
+    which counts; it is "later" than the export; the export has no such lead; or the definition has
+    no status that means lost. `opinions` (by lead) is the last word of each person.
     """
 
     crm: Crm
@@ -54,7 +57,8 @@ class WithFeedback:
 
 
 def with_feedback(definition: Definition, crm: Crm, labels: Iterable[Label]) -> WithFeedback:
-    """The CRM with the outcomes that sales told. Leads, their order and their columns stay as they are."""
+    """The CRM with the outcomes that sales told. Leads, their order and their columns stay as they
+    are."""
     by_lead: dict[str, list[Label]] = {}
     for label in live(labels):
         by_lead.setdefault(label.lead_id, []).append(label)
@@ -75,7 +79,8 @@ def with_feedback(definition: Definition, crm: Crm, labels: Iterable[Label]) -> 
 
 
 class _Merging:
-    """A CRM on its way to the one with feedback: status and closing date of the leads, and what is added to the field history."""
+    """A CRM on its way to the one with feedback: status and closing date of the leads, and what is
+    added to the field history."""
 
     def __init__(self, definition: Definition, crm: Crm) -> None:
         self._crm, self._definition = crm, definition
@@ -140,7 +145,8 @@ class _Merging:
         return replace(self._crm, leads=leads, history=self._history())
 
     def _history(self) -> pd.DataFrame | None:
-        """The field history with the changes of status that sales told, where statuses are recorded at all."""
+        """The field history with the changes of status that sales told, where statuses are recorded
+        at all."""
         history, status = self._crm.history, self._definition.columns.status
         if history is None or not self._changes or not (history["@field"] == status).any():
             return history

@@ -1,4 +1,5 @@
-"""The date columns of one table, read together: one export writes its dates one way, so that one column may decide for another.
+"""The date columns of one table, read together: one export writes its dates one way, so that one
+column may decide for another.
 
 How a single column is parsed is not decided here but in `winnable.data.ingestion.parsing`.
 """
@@ -16,7 +17,8 @@ from winnable.data.ingestion.rejects import Findings, counted
 from winnable.errors import DataError
 
 UNREADABLE_SHARE = 0.5
-"""A column of which more than this share cannot be read is no date column: an error, not rows to be rejected one by one."""
+"""A column of which more than this share cannot be read is no date column: an error, not rows to be
+rejected one by one."""
 
 _WITH_ZONE = r":\d\d(?:\.\d+)? ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 _WITH_TIME = r":|[0-9][hTt][0-9]|^[0-9]{10,}"
@@ -32,8 +34,9 @@ def read_dates(
 ) -> "dict[str, pd.Series[pd.Timestamp]]":
     """Each column as datetime64[us, UTC]; NaT where nothing stands or what stands is no date.
 
-    `usual` says whether days come first where no column of the table decides it. Says in a note where it had to guess. Raises
-    DataError if `strict` and a column is unreadable as a whole; the message shows the form of the values, never the values.
+    `usual` says whether days come first where no column of the table decides it. Says in a note
+    where it had to guess. Raises DataError if `strict` and a column is unreadable as a whole; the
+    message shows the form of the values, never the values.
     """
     orders = {role: day_order(column) for role, column in columns.items()}
     siblings = next(
@@ -65,9 +68,11 @@ def read_dates(
 def ends_of_days(
     column: "pd.Series[str]", moments: "pd.Series[pd.Timestamp]"
 ) -> "pd.Series[pd.Timestamp]":
-    """By when what is dated so had surely happened: a date without a time of day, as the last microsecond of that day.
+    """By when what is dated so had surely happened: a date without a time of day, as the last
+    microsecond of that day.
 
-    Where all times of a column are midnights, they are such dates as well, however they are written.
+    Where all times of a column are midnights, they are such dates as well, however they are
+    written.
     """
     since_midnight = times_of(moments) % DAY
     days = moments.notna() & (since_midnight == 0)
@@ -77,7 +82,8 @@ def ends_of_days(
 
 
 def _note_mixed_zones(column: "pd.Series[str]", table: str, findings: Findings) -> None:
-    """Say so where some times of a column name their zone and others do not: one of the two may be off by hours."""
+    """Say so where some times of a column name their zone and others do not: one of the two may be
+    off by hours."""
     zoned = column.str.contains(_WITH_ZONE, regex=True, na=False)
     bare = column.str.contains(":", regex=False, na=False) & ~zoned if zoned.any() else zoned
     if bare.any():
@@ -103,6 +109,7 @@ def _refuse_unreadable(
 
 
 def shape(value: str) -> str:
-    """The form of a value without its content: every digit a 9, every letter an a; cut at 30 characters."""
+    """The form of a value without its content: every digit a 9, every letter an a; cut at 30
+    characters."""
     plain = re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", value))
     return plain if len(plain) <= 30 else f"{plain[:30]}..."

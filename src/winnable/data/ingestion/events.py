@@ -1,6 +1,8 @@
-"""The activities' and the field history's side of the input contract: one row is one thing that happened to a lead at one time.
+"""The activities' and the field history's side of the input contract: one row is one thing that
+happened to a lead at one time.
 
-Columns are found by the definition, or by the names that CRMs give them. Rows of no lead and rows without a time are put aside.
+Columns are found by the definition, or by the names that CRMs give them. Rows of no lead and rows
+without a time are put aside.
 """
 
 import re
@@ -49,7 +51,8 @@ _MEANT = {
 
 @dataclass(frozen=True)
 class EventReader:
-    """Reads what happened to the given leads, each table by itself; rows that cannot be used go to the findings."""
+    """Reads what happened to the given leads, each table by itself; rows that cannot be used go to
+    the findings."""
 
     definition: Definition
     leads: pd.DataFrame
@@ -57,12 +60,14 @@ class EventReader:
     now: pd.Timestamp
     for_training: bool
     seen: "list[pd.Timestamp]" = field(default_factory=list)
-    """The newest time of each table that was read, also of rows that belong to none of the leads to be scored."""
+    """The newest time of each table that was read, also of rows that belong to none of the leads to
+    be scored."""
 
     def activities(self, source: Source) -> pd.DataFrame:
         """The activities with "@id", "@at", "@kind"; sorted by id and time.
 
-        Where the table has times of recording, or dates without a time of day, "@recorded" says when each row was known.
+        Where the table has times of recording, or dates without a time of day, "@recorded" says
+        when each row was known.
         """
         named = self.definition.activities
         given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
@@ -79,10 +84,12 @@ class EventReader:
         return _sorted(events.drop(columns="@until"), [])
 
     def changes(self, source: Source) -> pd.DataFrame:
-        """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and time, that of the recording.
+        """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and
+        time, that of the recording.
 
-        Where the table keeps no old values, the old value is the one that was new before; of a first change it is missing. A
-        change that was recorded after a later one of the same field never was what the CRM said, and is left out.
+        Where the table keeps no old values, the old value is the one that was new before; of a
+        first change it is missing. A change that was recorded after a later one of the same field
+        never was what the CRM said, and is left out.
         """
         named = self.definition.history
         given = {
@@ -205,7 +212,8 @@ class EventReader:
         )
 
     def _created_of(self, ids: "pd.Series[str]") -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
-        """When the lead of each row was created; NaT where nobody knows. Each different id is looked up once."""
+        """When the lead of each row was created; NaT where nobody knows. Each different id is
+        looked up once."""
         created = (
             self.leads.dropna(subset=["@id"]).drop_duplicates("@id").set_index("@id")["@created"]
         )
@@ -228,7 +236,8 @@ class EventReader:
 def _roles(
     kind: str, given: Mapping[str, str | None], table: TextTable, id_column: str
 ) -> dict[str, str]:
-    """Which column plays which role: the one that the definition names, else the one with the surest of the usual names."""
+    """Which column plays which role: the one that the definition names, else the one with the
+    surest of the usual names."""
     columns = list(table.data.columns)
     by_plain: dict[str, str] = {}
     for column in columns:
@@ -273,9 +282,11 @@ def _plain(name: str) -> str:
 
 
 def _sorted(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Sorted by id, the given columns of text, and time; rows of the same time stay in the order of the source.
+    """Sorted by id, the given columns of text, and time; rows of the same time stay in the order of
+    the source.
 
-    A source that has the newest rows of a lead first is read from below, so that the last of a second is the last that was told.
+    A source that has the newest rows of a lead first is read from below, so that the last of a
+    second is the last that was told.
     """
     times = events["@at"].to_numpy(dtype="datetime64[us]")
     keys = [times, *(pd.factorize(events[name], sort=True)[0] for name in reversed(["@id", *by]))]

@@ -1,4 +1,5 @@
-"""The leads' side of the input contract: roles of columns, ids, status values and dates, row by row."""
+"""The leads' side of the input contract: roles of columns, ids, status values and dates, row by
+row."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -26,7 +27,8 @@ def read_leads(
     for_training: bool,
     day_first: bool | None = None,
 ) -> pd.DataFrame:
-    """The leads with their roles, as `winnable.data.ingestion.crm.Crm` describes them; `day_first` as for `read_crm`."""
+    """The leads with their roles, as `winnable.data.ingestion.crm.Crm` describes them; `day_first`
+    as for `read_crm`."""
     table = read_source(source, "leads")
     for note in table.notes:
         findings.note(note)
@@ -48,7 +50,8 @@ def read_leads(
         role: frame[roles[role]] for role in ("created", "closed") if role in roles
     }
     if "@status" in words and definition.outcome.won == (ANYTHING,):
-        # The column is no status but something that only won leads have, such as the date of winning.
+        # The column is no status but something that only won leads have, such as the date of
+        # winning.
         words["@status"] = words["@status"].mask(words["@status"].notna(), ANYTHING)
     moments = read_dates(dated, table.name, findings, strict=for_training, usual=day_first)
     frame = frame.assign(
@@ -69,7 +72,8 @@ def read_leads(
 def _roles(
     definition: Definition, table: TextTable, findings: Findings, *, for_training: bool
 ) -> dict[str, str]:
-    """The role columns that the table has. What is missing is an error where it is needed, else a note."""
+    """The role columns that the table has. What is missing is an error where it is needed, else a
+    note."""
     columns = list(table.data.columns)
     reserved = [
         name for name in columns if name.startswith("@") and name[1:] in (*ROLES, "recorded")
@@ -111,7 +115,8 @@ def _roles(
 
 
 def nearest(name: str, columns: Iterable[str]) -> str:
-    """The column that is called most nearly like it, and all there are: the second half of an error's sentence."""
+    """The column that is called most nearly like it, and all there are: the second half of an
+    error's sentence."""
     plain = {column.casefold(): column for column in columns}
     close = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.6)
     all_of_them = listed(plain.values())
@@ -182,7 +187,8 @@ def _checked_for_training(
 def _closed_when_resolved(
     frame: pd.DataFrame, written: "pd.Series[str]", resolved: "pd.Series[bool]", findings: Findings
 ) -> "pd.Series[pd.Timestamp]":
-    """The closing date of leads that are won or lost. A date without a time of day is never before creation on that day."""
+    """The closing date of leads that are won or lost. A date without a time of day is never before
+    creation on that day."""
     closed = frame["@closed"]
     expected = int((closed.notna() & ~resolved).sum())
     if expected:
@@ -211,7 +217,8 @@ def _closed_when_resolved(
 
 
 def _check_status(definition: Definition, frame: pd.DataFrame, findings: Findings) -> None:
-    """Raise DataError if no status is one that the definition knows; note what the definition expects and nobody has."""
+    """Raise DataError if no status is one that the definition knows; note what the definition
+    expects and nobody has."""
     status, outcome = frame["@status"], definition.outcome
     known = {
         *outcome.won,
@@ -243,7 +250,8 @@ def _check_status(definition: Definition, frame: pd.DataFrame, findings: Finding
 
 
 def _last_of_each_id(frame: pd.DataFrame, findings: Findings) -> pd.DataFrame:
-    """Of several rows with one id the last; the others are rejected, and it is said whether they differ."""
+    """Of several rows with one id the last; the others are rejected, and it is said whether they
+    differ."""
     earlier = frame["@id"].duplicated(keep="last")
     if not earlier.any():
         return frame

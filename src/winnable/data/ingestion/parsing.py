@@ -1,7 +1,9 @@
-"""Whole columns of text into numbers and moments, value by value as `winnable.core.values` reads them.
+"""Whole columns of text into numbers and moments, value by value as `winnable.core.values` reads
+them.
 
-Added here is only what a column tells and a single value cannot: which mark is the decimal mark, and whether days or months
-come first. Values in the usual forms are read by Arrow and numpy all at once, the others one by one, each different value once.
+Added here is only what a column tells and a single value cannot: which mark is the decimal mark,
+and whether days or months come first. Values in the usual forms are read by Arrow and numpy all at
+once, the others one by one, each different value once.
 """
 
 from collections.abc import Iterable
@@ -36,7 +38,8 @@ _USUAL_MOMENT = (
 
 
 def parse_numbers(column: "pd.Series[str]", decimal: str | None = None) -> "pd.Series[float]":
-    """The column as float64, NaN where nothing stands or what stands is no number; `decimal` is found by looking if not given."""
+    """The column as float64, NaN where nothing stands or what stands is no number; `decimal` is
+    found by looking if not given."""
     mark = decimal or decimal_mark(column)
     distinct, codes = _distinct(column)
     numbers = np.full(len(distinct) + 1, np.nan)
@@ -68,7 +71,8 @@ def parse_moments(
 ) -> "pd.Series[pd.Timestamp]":
     """The column as datetime64[us, UTC], NaT where nothing stands or what stands is no date.
 
-    Without `day_first` the column itself decides by the values that leave only one reading; where none does, months come first.
+    Without `day_first` the column itself decides by the values that leave only one reading; where
+    none does, months come first.
     """
     first = bool(day_order(column).day_first) if day_first is None else day_first
     distinct, codes = _distinct(column)
@@ -88,7 +92,8 @@ def parse_moments(
 
 @dataclass(frozen=True)
 class DayOrder:
-    """How many values like 3/12/2024 can only have the day first, only the month first, or be read either way."""
+    """How many values like 3/12/2024 can only have the day first, only the month first, or be read
+    either way."""
 
     only_day: int
     only_month: int
@@ -101,7 +106,8 @@ class DayOrder:
 
 
 def day_order(column: "pd.Series[str]") -> DayOrder:
-    """Count what the column's values of the form 3/12/2024 or 3-12-2024 say about their order; before a "." stands the day."""
+    """Count what the column's values of the form 3/12/2024 or 3-12-2024 say about their order;
+    before a "." stands the day."""
     parts = pc.extract_regex(_arrow(column), rf"{_DAY_AND_MONTH}(?:$|[^0-9])").drop_null()
     one, two = _whole(parts, "one"), _whole(parts, "two")
     slashed = _bools(pc.not_equal(pc.struct_field(parts, "mark"), "."))
@@ -118,7 +124,8 @@ def _iso_moments(written: list[str]) -> Moments:
 
 
 def _day_and_month_moments(distinct: pa.Array, day_first: bool) -> tuple[BoolArray, Moments]:
-    """Which values look like 31/3/2024 2:30 PM, and these as moments; the readings of `values.moment`, without its zones."""
+    """Which values look like 31/3/2024 2:30 PM, and these as moments; the readings of
+    `values.moment`, without its zones."""
     fits = _matches(distinct, _USUAL_MOMENT)
     parts = pc.extract_regex(distinct.filter(pa.array(fits)), _USUAL_MOMENT)
     one, two, year, hour, minute, second = (

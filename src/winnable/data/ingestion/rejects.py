@@ -1,6 +1,8 @@
-"""What was found wrong while reading: rows that could not be used, each with its reason, and notes for people.
+"""What was found wrong while reading: rows that could not be used, each with its reason, and notes
+for people.
 
-Nothing is dropped without a word: whoever leaves out a row says so here, and `write_rejects` puts it into a file.
+Nothing is dropped without a word: whoever leaves out a row says so here, and `write_rejects` puts
+it into a file.
 """
 
 from collections.abc import Sequence
@@ -32,7 +34,8 @@ class Findings:
         ids: "pd.Series[str] | None",
         reason: str | Sequence[str],
     ) -> None:
-        """Record rows (their numbers in the source), their ids where there are any, and why they cannot be used."""
+        """Record rows (their numbers in the source), their ids where there are any, and why they
+        cannot be used."""
         if len(rows):
             known = pd.array([None] * len(rows), dtype="str") if ids is None else ids.array
             self._rejected.append(
@@ -52,7 +55,8 @@ class Findings:
     def keep_usable(
         self, table: str, frame: pd.DataFrame, faults: "Sequence[tuple[pd.Series[bool], str]]"
     ) -> "pd.Series[bool]":
-        """Reject every row of the frame (with "@id") for the first of its faults; returns which rows have none."""
+        """Reject every row of the frame (with "@id") for the first of its faults; returns which
+        rows have none."""
         usable = pd.Series(True, index=frame.index)
         for fault, reason in faults:
             wrong = usable & fault
@@ -71,7 +75,8 @@ class Findings:
 
 
 def write_rejects(rejects: pd.DataFrame, path: Path) -> None:
-    """Write the rejected rows as CSV (table, row, id, reason; row 0 is the first below the header), whole or not at all.
+    """Write the rejected rows as CSV (table, row, id, reason; row 0 is the first below the header),
+    whole or not at all.
 
     `StoreError` if the file cannot be written there.
     """

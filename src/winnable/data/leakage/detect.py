@@ -1,12 +1,14 @@
-"""Which columns know the outcome: a verdict on each, from several sides, with the evidence in words.
+"""Which columns know the outcome: a verdict on each, from several sides, with the evidence in
+words.
 
-A column leaks if its value was written when, or because, the lead was won or lost. No statistic of one column shows that: a
-strong column may be honest and a weak one may leak. So what speaks for and against (`leak_clues`) is added up in log-odds,
-starting from the suspicion that one column in twenty deserves. From even odds a column is `suspect`, from 88 in 100
-`quarantined`; both are kept out of models.
-A column whose changes are recorded is looked at as it stood when the lead was created, which is how models see it. Where the CRM
-records changes, but never one of a column, nobody can say since when its value has stood there: it is `untracked` and kept out as
-well, unless the definition calls it fixed or trusted.
+A column leaks if its value was written when, or because, the lead was won or lost. No statistic of
+one column shows that: a strong column may be honest and a weak one may leak. So what speaks for and
+against (`leak_clues`) is added up in log-odds, starting from the suspicion that one column in
+twenty deserves. From even odds a column is `suspect`, from 88 in 100 `quarantined`; both are kept
+out of models. A column whose changes are recorded is looked at as it stood when the lead was
+created, which is how models see it. Where the CRM records changes, but never one of a column,
+nobody can say since when its value has stood there: it is `untracked` and kept out as well, unless
+the definition calls it fixed or trusted.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ SUSPECT, QUARANTINED = 0.0, 2.0
 
 @dataclass(frozen=True)
 class ColumnVerdict:
-    """What is thought of one column. `overruled`: the definition vouches for it, so that it is `ok` against the evidence."""
+    """What is thought of one column. `overruled`: the definition vouches for it, so that it is `ok`
+    against the evidence."""
 
     name: str
     verdict: Verdict
@@ -44,8 +47,8 @@ class ColumnVerdict:
 def assess_columns(definition: Definition, crm: Crm) -> tuple[ColumnVerdict, ...]:
     """A verdict on every column that a model could learn from, in the order of the export.
 
-    Looks at no more than 20,000 leads; the same data give the same verdicts. Never fails for want of data: with no won or no lost
-    lead only names and dates can speak.
+    Looks at no more than 20,000 leads; the same data give the same verdicts. Never fails for want
+    of data: with no won or no lost lead only names and dates can speak.
     """
     seen = ColumnEvidence.of(definition, crm)
     judged = {name: clues_of(seen, name) for name in seen.fields}
@@ -68,7 +71,8 @@ def left_out(verdicts: Sequence[ColumnVerdict]) -> tuple[str, ...]:
     return tuple(each.name for each in verdicts if each.verdict != "ok")
 
 
-# --- the verdict -------------------------------------------------------------------------------------------------------------
+# --- the verdict
+# -------------------------------------------------------------------------------------------------------------
 
 
 def _verdict(
@@ -102,7 +106,8 @@ def _effect(seen: ColumnEvidence, name: str, honest: list[str]) -> tuple[str, ..
 
 
 def _overruled(definition: Definition, found: ColumnVerdict) -> ColumnVerdict:
-    """The definition has the last word: `fixed` clears a suspect, `trusted` a quarantined column too."""
+    """The definition has the last word: `fixed` clears a suspect, `trusted` a quarantined column
+    too."""
     if found.name in definition.columns.trusted:
         word = "trusted"
     elif found.name in definition.columns.fixed and found.verdict == "suspect":

@@ -1,8 +1,10 @@
-"""What speaks for and against a column knowing the outcome: clues of several kinds, each with its weight and its words.
+"""What speaks for and against a column knowing the outcome: clues of several kinds, each with its
+weight and its words.
 
-What its name means (`leak_names`), how strong it is beside columns with ordinary names (`leak_strength`), at whom it is filled
-in, whether its values tell the end, whether open leads of the same age have it too, when its dates lie, when its changes were
-made, whether it grows while a lead lives. Weights are in log-odds; what they add up to is decided in `leakage`.
+What its name means (`leak_names`), how strong it is beside columns with ordinary names
+(`leak_strength`), at whom it is filled in, whether its values tell the end, whether open leads of
+the same age have it too, when its dates lie, when its changes were made, whether it grows while a
+lead lives. Weights are in log-odds; what they add up to is decided in `leakage`.
 """
 
 from __future__ import annotations
@@ -48,15 +50,18 @@ _FAR = 4_000_000_000 * 1_000_000
 """A moment (microseconds) that is later than any date in a CRM."""
 
 
-# --- what is looked at -------------------------------------------------------------------------------------------------------
+# --- what is looked at
+# -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class ColumnEvidence:
-    """A sample of resolved leads (n rows) and of open ones (m rows), and every column as it stood at them.
+    """A sample of resolved leads (n rows) and of open ones (m rows), and every column as it stood
+    at them.
 
-    `closed`, `created` (n,) and `open_created` (m,) are microseconds, NEVER where unknown. `tracked` are the fields with recorded
-    changes. `ordinary` is the cautious AUC of the best column whose name is above suspicion.
+    `closed`, `created` (n,) and `open_created` (m,) are microseconds, NEVER where unknown.
+    `tracked` are the fields with recorded changes. `ordinary` is the cautious AUC of the best
+    column whose name is above suspicion.
     """
 
     definition: Definition
@@ -77,7 +82,8 @@ class ColumnEvidence:
 
     @classmethod
     def of(cls, definition: Definition, crm: Crm) -> ColumnEvidence:
-        """The columns that a model could learn from, at no more than `MOST_LEADS` leads of each kind, always the same ones."""
+        """The columns that a model could learn from, at no more than `MOST_LEADS` leads of each
+        kind, always the same ones."""
         plan = fit_feature_plan(definition, crm)
         fields = {field.name: field for field in plan.fields if field.learn}
         outcome = outcomes(definition, crm)
@@ -157,7 +163,8 @@ def _as_models_see_it(
     tracked: frozenset[str],
     rows: IntArray,
 ) -> FeatureTable:
-    """The columns as they stand in the export, but those with recorded changes as they stood at creation."""
+    """The columns as they stand in the export, but those with recorded changes as they stood at
+    creation."""
     features = _as_it_stands(
         definition,
         crm,
@@ -180,13 +187,15 @@ def _one_sided(strength: Strength, won: BoolArray) -> bool:
 
 
 def _fill_ratio(strength: Strength, won: BoolArray) -> tuple[float, float]:
-    """How many times likelier the column is filled in for won than for lost leads, surely, and the other way round."""
+    """How many times likelier the column is filled in for won than for lost leads, surely, and the
+    other way round."""
     wins, losses = int(won.sum()), int((~won).sum())
     one = fill_odds(strength.filled_won, wins, strength.filled_lost, losses)
     return one, fill_odds(strength.filled_lost, losses, strength.filled_won, wins)
 
 
-# --- the evidence ------------------------------------------------------------------------------------------------------------
+# --- the evidence
+# ------------------------------------------------------------------------------------------------------------
 
 
 def clues_of(seen: ColumnEvidence, name: str) -> list[Clue]:
@@ -237,7 +246,8 @@ def _by_fill(seen: ColumnEvidence, name: str) -> list[Clue]:
 
 
 def _by_strength(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """The column's strength by itself, and beside the best with an ordinary name. Alone it convicts only beyond belief."""
+    """The column's strength by itself, and beside the best with an ordinary name. Alone it convicts
+    only beyond belief."""
     strength = seen.strengths[name]
     own, best = _distance(strength.cautious_auc), _distance(seen.ordinary)
     excess = float(np.clip(own - best, 0.0, 1.5))
@@ -262,7 +272,8 @@ def _by_strength(seen: ColumnEvidence, name: str) -> list[Clue]:
 
 
 def _distance(auc: float) -> float:
-    """How far apart won and lost leads lie, in standard deviations, for an AUC (two normal distributions)."""
+    """How far apart won and lost leads lie, in standard deviations, for an AUC (two normal
+    distributions)."""
     from scipy.stats import norm
 
     return float(np.sqrt(2) * norm.ppf(np.clip(auc, 0.5, 0.9999)))
@@ -288,7 +299,8 @@ def _decided_in_words(seen: ColumnEvidence, name: str, strength: Strength) -> st
 
 
 def _by_values(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """Whether the column repeats the status word by word, or has values that tell the end in words and in fact."""
+    """Whether the column repeats the status word by word, or has values that tell the end in words
+    and in fact."""
     column = seen.features.columns[name]
     if not isinstance(column, CategoricalColumn) or not len(seen.status):
         return []
@@ -348,7 +360,8 @@ def _by_dates(seen: ColumnEvidence, name: str) -> list[Clue]:
 
 
 def _by_changes(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """When its recorded changes were made. Those made before the end are no fault: models see the value of the moment."""
+    """When its recorded changes were made. Those made before the end are no fault: models see the
+    value of the moment."""
     history = seen.crm.history
     if history is None:
         return []
@@ -404,7 +417,8 @@ def _shares_at_equal_age(
     closed_filled: BoolArray,
     closed_created: IntArray,
 ) -> tuple[float, float] | None:
-    """The shares filled in of open and of closed leads, weighted to the same times of creation; None for too few leads."""
+    """The shares filled in of open and of closed leads, weighted to the same times of creation;
+    None for too few leads."""
     if min(len(open_filled), len(closed_filled)) < LEAST:
         return None
     if (open_created == NEVER).any() or (closed_created == NEVER).any():

@@ -1,9 +1,10 @@
 """What a column's name says about when its value becomes known.
 
-A CRM writes many columns after the fact: what the deal was closed for, what sales thinks of the lead, when it was last touched,
-how long everything took. Their names say so, in English and in the field names of Salesforce, HubSpot, Dynamics, Zoho and Odoo. A
-name is read word by word, never by parts of words (`Window` has no win in it). A name alone is a hint, not a proof: how much it
-counts for is a weight in log-odds, added to the other evidence in `leakage`.
+A CRM writes many columns after the fact: what the deal was closed for, what sales thinks of the
+lead, when it was last touched, how long everything took. Their names say so, in English and in the
+field names of Salesforce, HubSpot, Dynamics, Zoho and Odoo. A name is read word by word, never by
+parts of words (`Window` has no win in it). A name alone is a hint, not a proof: how much it counts
+for is a weight in log-odds, added to the other evidence in `leakage`.
 """
 
 import re
@@ -14,7 +15,8 @@ from functools import cache
 
 @dataclass(frozen=True)
 class Clue:
-    """One piece of evidence about a column: what it adds to the log-odds of being a leak, and what it says to a person."""
+    """One piece of evidence about a column: what it adds to the log-odds of being a leak, and what
+    it says to a person."""
 
     weight: float
     says: str
@@ -44,7 +46,8 @@ _BEFORE = _words(
     "previous prior past former existing historical history earlier before initial first original"
     " pre prev"
 )
-"""Words that put what follows before this lead's own life: a previous cancellation is known from the start."""
+"""Words that put what follows before this lead's own life: a previous cancellation is known from
+the start."""
 
 _KNOWN_EARLY = _words(
     "country city state region province area zip postal postcode address language industry sector"
@@ -306,7 +309,8 @@ _KEYS = _words("id number no nr num code key ref reference uuid guid")
 
 
 def name_clue(name: str) -> Clue | None:
-    """What the name says, or None: a positive weight for what is written late, a negative one for what is known early."""
+    """What the name says, or None: a positive weight for what is written late, a negative one for
+    what is known early."""
     words = words_of(name)
     found = [
         rule
@@ -333,7 +337,8 @@ def names_a_key(name: str) -> bool:
 
 
 def words_of(name: str) -> frozenset[str]:
-    """The words of a name, in lower case, with their singulars: `CloseDates`, `close_date` and `closedate` are about the same."""
+    """The words of a name, in lower case, with their singulars: `CloseDates`, `close_date` and
+    `closedate` are about the same."""
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
     plain = re.findall(r"[a-z]+", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", spaced).lower())
     words = {part for word in plain for part in _parted(word)}
@@ -360,7 +365,8 @@ def _known_words() -> frozenset[str]:
 
 
 def _parted(word: str) -> Iterable[str]:
-    """A word that is several known words written together, as those; any other word as it is. closedate: close, date."""
+    """A word that is several known words written together, as those; any other word as it is.
+    closedate: close, date."""
     known = _known_words()
     if word in known or _singular(word) in known:
         return [word]

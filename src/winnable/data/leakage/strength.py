@@ -1,8 +1,9 @@
-"""How much a single column tells of the outcome, measured so that no lead is judged by its own answer.
+"""How much a single column tells of the outcome, measured so that no lead is judged by its own
+answer.
 
-Everything here looks at one column at a time, in coarse groups: its words, or up to 20 ranges of its numbers, and "nothing stands
-there" as a group of its own. That is crude for predicting and good for suspecting. What is concluded from it is decided in
-`leakage`.
+Everything here looks at one column at a time, in coarse groups: its words, or up to 20 ranges of
+its numbers, and "nothing stands there" as a group of its own. That is crude for predicting and good
+for suspecting. What is concluded from it is decided in `leakage`.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ HELD = 5.0  # a group's rate is held at the base rate as if so many leads had sh
 class Strength:
     """What one column tells of n leads' outcomes.
 
-    auc: the share of pairs of a won and a lost lead that it ranks rightly, cross-fitted; `error` its standard error.
-    filled_won, filled_lost: how many won and lost leads have a value.
-    decided: the share of leads in groups of at least 20 in which nearly all or nearly none are won, far beyond the base rate.
-    purest: the position of the largest of these groups among `groups`, or -1.
+    auc: the share of pairs of a won and a lost lead that it ranks rightly, cross-fitted; `error`
+    its standard error. filled_won, filled_lost: how many won and lost leads have a value. decided:
+    the share of leads in groups of at least 20 in which nearly all or nearly none are won, far
+    beyond the base rate. purest: the position of the largest of these groups among `groups`, or -1.
     """
 
     auc: float
@@ -51,7 +52,8 @@ def groups_of(column: Column) -> IntArray:
         edges = distinct[1:]
     else:
         quantiles = np.quantile(column.values[known], np.linspace(0, 1, RANGES + 1), method="lower")
-        # A number that fills a range of its own (the many zeros of an amount) is kept apart from its neighbours.
+        # A number that fills a range of its own (the many zeros of an amount) is kept apart from
+        # its neighbours.
         frequent = quantiles[1:][np.diff(quantiles) == 0]
         edges = np.unique(np.concatenate([quantiles[1:], np.nextafter(frequent, np.inf)]))
     return np.where(
@@ -69,7 +71,8 @@ def folds_of(won: BoolArray) -> IntArray:
 
 
 def strength_of(groups: IntArray, won: BoolArray, folds: IntArray) -> Strength:
-    """Measure one column, given as groups; all three of shape (n,), with at least one won and one lost lead."""
+    """Measure one column, given as groups; all three of shape (n,), with at least one won and one
+    lost lead."""
     auc = auc_of(_Rates.of(groups, won, folds).scores(groups, folds, without=folds), won)
     wins, losses = int(won.sum()), int((~won).sum())
     filled = groups > 0
@@ -102,7 +105,8 @@ class _Rates:
     def scores(
         self, groups: IntArray, folds: IntArray, *, without: IntArray, nor: int | None = None
     ) -> FloatArray:
-        """Each lead's log-odds relative to the base rate, by its group, learned without the folds `without` (n,) and `nor`."""
+        """Each lead's log-odds relative to the base rate, by its group, learned without the folds
+        `without` (n,) and `nor`."""
         size, wins = self.size.sum(axis=0) - self.size, self.wins.sum(axis=0) - self.wins
         if nor is not None:
             own = np.arange(FOLDS) == nor
@@ -116,7 +120,8 @@ class _Rates:
 
 
 def auc_of(scores: FloatArray, won: BoolArray) -> float:
-    """The area under the ROC curve: the share of pairs ranked rightly, ties counted half. One class alone: 0.5."""
+    """The area under the ROC curve: the share of pairs ranked rightly, ties counted half. One class
+    alone: 0.5."""
     wins, losses = int(won.sum()), int((~won).sum())
     if not wins or not losses:
         return 0.5
@@ -126,7 +131,8 @@ def auc_of(scores: FloatArray, won: BoolArray) -> float:
 
 
 def auc_error(auc: float, wins: int, losses: int) -> float:
-    """Standard error of an AUC (Hanley and McNeil 1982, Radiology 143), never less than half a lead of the smaller class."""
+    """Standard error of an AUC (Hanley and McNeil 1982, Radiology 143), never less than half a lead
+    of the smaller class."""
     one, two = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     spread = auc * (1 - auc) + (wins - 1) * (one - auc**2) + (losses - 1) * (two - auc**2)
     return float(max(np.sqrt(max(spread, 0.0) / (wins * losses)), 0.5 / min(wins, losses)))
@@ -135,7 +141,8 @@ def auc_error(auc: float, wins: int, losses: int) -> float:
 def decided_groups(
     groups: IntArray, won: BoolArray, beyond: float = 15.0, least: int = 20
 ) -> BoolArray:
-    """Which groups decide nearly everything: odds surely `beyond` times the base odds, or surely as many times less."""
+    """Which groups decide nearly everything: odds surely `beyond` times the base odds, or surely as
+    many times less."""
     size: FloatArray = np.asarray(np.bincount(groups), dtype=np.float64)
     wins: FloatArray = np.asarray(np.bincount(groups, weights=won), dtype=np.float64)
     base = won.mean() / (1 - won.mean())
@@ -153,7 +160,8 @@ def _decided(groups: IntArray, won: BoolArray) -> tuple[float, int]:
 
 
 def odds_bound(wins: FloatArray, size: FloatArray, z: float = 1.64) -> FloatArray:
-    """The lower end of Wilson's interval (1927) of a share, as odds; 0 where there is no lead. Shapes equal."""
+    """The lower end of Wilson's interval (1927) of a share, as odds; 0 where there is no lead.
+    Shapes equal."""
     total = np.maximum(size, 1e-9)
     share = wins / total
     middle = share + z**2 / (2 * total)
@@ -163,7 +171,8 @@ def odds_bound(wins: FloatArray, size: FloatArray, z: float = 1.64) -> FloatArra
 
 
 def fill_odds(filled_one: int, all_one: int, filled_other: int, all_other: int) -> float:
-    """How many times likelier a value surely stands at leads of one outcome than at those of the other (a lower bound)."""
+    """How many times likelier a value surely stands at leads of one outcome than at those of the
+    other (a lower bound)."""
     one, other = filled_one * all_other, filled_other * all_one
     if not one or not all_other:
         return 0.0
@@ -174,9 +183,11 @@ def fill_odds(filled_one: int, all_one: int, filled_other: int, all_other: int) 
 
 
 def joint_auc(columns: list[IntArray], won: BoolArray, folds: IntArray, most: int = 5000) -> float:
-    """The cross-fitted AUC of an additive model of several columns, given as groups (n,): a guess at what a model would reach.
+    """The cross-fitted AUC of an additive model of several columns, given as groups (n,): a guess
+    at what a model would reach.
 
-    A fold's leads are answered by a model that has seen them neither in its coefficients nor in the rates that it weighs.
+    A fold's leads are answered by a model that has seen them neither in its coefficients nor in the
+    rates that it weighs.
     """
     rows = np.linspace(0, len(won) - 1, min(most, len(won))).astype(np.int64)
     won, folds, columns = won[rows], folds[rows], [groups[rows] for groups in columns]

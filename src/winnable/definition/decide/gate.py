@@ -1,10 +1,11 @@
 """The gate: who is handed to sales, what happens to the rest, and one sentence why, for every lead.
 
-First what always wins: a customer nobody wants, junk, no consent, no way to reach the person. Then the bars: those of the
-company's growth stage and those that are written, all of which must be met. A small random share is handed over whatever its
-score, because a history of only the leads that a model liked cannot show where the model is wrong. Of the others, the long view
-decides: nurtured, recycled to marketing, or discarded. Here also the grades, hot to cold. Where the probabilities come from is
-not known here.
+First what always wins: a customer nobody wants, junk, no consent, no way to reach the person. Then
+the bars: those of the company's growth stage and those that are written, all of which must be met.
+A small random share is handed over whatever its score, because a history of only the leads that a
+model liked cannot show where the model is wrong. Of the others, the long view decides: nurtured,
+recycled to marketing, or discarded. Here also the grades, hot to cold. Where the probabilities come
+from is not known here.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +38,8 @@ class GateDecision:
 
 @dataclass(frozen=True)
 class _Bar:
-    """One thing asked of a lead before it is handed over; the sentences may speak of {chance}, {points} and {known}."""
+    """One thing asked of a lead before it is handed over; the sentences may speak of {chance},
+    {points} and {known}."""
 
     met: BoolArray
     failed: str
@@ -56,9 +58,10 @@ def decide(
 ) -> tuple[GateDecision, ...]:
     """The decision on each lead, in order.
 
-    `probability` (n,) is that of being won within the short horizon, `winnable` (n,) within the long one, None if the definition
-    promises no horizon. Where sales has a capacity, the leads given are taken as one week's and the best are passed; a caller who
-    scores leads one at a time gives the `usual_bar` instead (see `capacity_threshold`). A NaN probability passes nothing.
+    `probability` (n,) is that of being won within the short horizon, `winnable` (n,) within the
+    long one, None if the definition promises no horizon. Where sales has a capacity, the leads
+    given are taken as one week's and the best are passed; a caller who scores leads one at a time
+    gives the `usual_bar` instead (see `capacity_threshold`). A NaN probability passes nothing.
     """
     verdicts = _Verdicts(features.size)
     for held, action, says in _refusals(definition, features, probability):
@@ -105,9 +108,11 @@ def decide(
 def capacity_threshold(
     definition: Definition, probability: FloatArray, weeks: float
 ) -> float | None:
-    """The probability from which so many leads a week were as good as sales has capacity for; None if it has no capacity.
+    """The probability from which so many leads a week were as good as sales has capacity for; None
+    if it has no capacity.
 
-    `probability` (n,) are those of all leads that came in `weeks` weeks. 0 if there was capacity for all of them.
+    `probability` (n,) are those of all leads that came in `weeks` weeks. 0 if there was capacity
+    for all of them.
     """
     capacity = definition.gate.capacity_per_week
     if capacity is None:
@@ -118,7 +123,8 @@ def capacity_threshold(
 
 
 def always_worked(lead_id: str, share: float) -> bool:
-    """Whether this lead is in the random share that sales always works; the same answer everywhere and for ever."""
+    """Whether this lead is in the random share that sales always works; the same answer everywhere
+    and for ever."""
     return _lot(lead_id) < share
 
 
@@ -133,10 +139,12 @@ def passing_probability(definition: Definition) -> float:
 def grade(
     definition: Definition, probability: FloatArray, base: float | None = None
 ) -> tuple[str, ...]:
-    """Hot, warm, cool or cold for each lead, in the company's own words; "" where the probability is NaN.
+    """Hot, warm, cool or cold for each lead, in the company's own words; "" where the probability
+    is NaN.
 
-    The odds of being won are compared with those of the usual lead (`base`, the conversion of the history, or what the definition
-    expects) or of a lead that just passes the gate. Odds, since a lead of twice a conversion of 60 % cannot exist.
+    The odds of being won are compared with those of the usual lead (`base`, the conversion of the
+    history, or what the definition expects) or of a lead that just passes the gate. Odds, since a
+    lead of twice a conversion of 60 % cannot exist.
     """
     grades = definition.grades
     usual = definition.outcome.expected_conversion if base is None else base
@@ -221,7 +229,8 @@ def _bars(
 def _policy(
     definition: Definition, features: FeatureTable, points: Points, probability: FloatArray
 ) -> Iterator[_Bar]:
-    """What the growth stage asks where no bar is written. An activity log that nobody gave is not held against a lead."""
+    """What the growth stage asks where no bar is written. An activity log that nobody gave is not
+    held against a lead."""
     engagement = definition.engagement()
     done = (
         features.numbers(engagement.name)
@@ -312,7 +321,8 @@ def _long_view(
     *,
     dated: bool,
 ) -> None:
-    """What becomes of those that are not handed over, and why: the first bar that they missed, and their long-term chance."""
+    """What becomes of those that are not handed over, and why: the first bar that they missed, and
+    their long-term chance."""
     gate, expected = definition.gate, definition.outcome.expected_conversion
     hopeless = chance < (expected / 10 if gate.discard_below is None else gate.discard_below)
     promising = chance >= (expected if gate.nurture_from is None else gate.nurture_from)
@@ -338,7 +348,8 @@ RANDOMLY_SELECTED = "Drawn by lot: "
 
 
 def randomly_selected(because: str) -> bool:
-    """Whether a decision's sentence says that the lead was handed over by lot alone: it was below the gate."""
+    """Whether a decision's sentence says that the lead was handed over by lot alone: it was below
+    the gate."""
     return because.startswith(RANDOMLY_SELECTED)
 
 
@@ -358,7 +369,8 @@ def _of_100(probability: FloatArray) -> FloatArray:
 
 
 def _first(rows: BoolArray, places: int, *order: FloatArray) -> BoolArray:
-    """The first so many of the rows that are true, in the order of the last array given, then of the one before it."""
+    """The first so many of the rows that are true, in the order of the last array given, then of
+    the one before it."""
     positions = np.flatnonzero(rows)
     best = positions[np.lexsort([by[positions] for by in order])][:places]
     chosen = np.zeros(len(rows), dtype=np.bool_)
@@ -367,7 +379,8 @@ def _first(rows: BoolArray, places: int, *order: FloatArray) -> BoolArray:
 
 
 def _lot(lead_id: str) -> float:
-    """A number from 0 to 1 that the id alone decides: BLAKE2b of "winnable lottery:" and the id, 8 bytes, over 2**64."""
+    """A number from 0 to 1 that the id alone decides: BLAKE2b of "winnable lottery:" and the id, 8
+    bytes, over 2**64."""
     digest = blake2b(
         f"winnable lottery:{lead_id}".encode("utf-8", "surrogatepass"), digest_size=8
     ).digest()
@@ -400,7 +413,8 @@ class _Verdicts:
             self._given.append((action, says))
 
     def told(self, **numbers: Callable[[], FloatArray]) -> tuple[GateDecision, ...]:
-        """The decisions with each lead's own numbers in their sentences; one object for all leads of which the same is said."""
+        """The decisions with each lead's own numbers in their sentences; one object for all leads
+        of which the same is said."""
         spoken = [[name for name in numbers if f"{{{name}}}" in says] for _, says in self._given]
         columns = {
             name: numbers[name]().tolist() for name in {name for names in spoken for name in names}

@@ -1,7 +1,8 @@
 """Junk: records that are no lead at all, found before anyone spends time on them.
 
-Made-up names, throw-away addresses and telephone numbers that cannot be, from lists that every definition starts with and may
-add to; and leads that nobody can reach. Only columns that are there are looked at. What is told never repeats the person's data.
+Made-up names, throw-away addresses and telephone numbers that cannot be, from lists that every
+definition starts with and may add to; and leads that nobody can reach. Only columns that are there
+are looked at. What is told never repeats the person's data.
 """
 
 import re
@@ -210,7 +211,8 @@ class ContactColumns:
 
 
 def contact_columns(junk: Junk, columns: Iterable[str]) -> ContactColumns:
-    """Which of these columns hold contact data: those that the definition names, else those recognised by their names."""
+    """Which of these columns hold contact data: those that the definition names, else those
+    recognised by their names."""
     return _contact_columns(junk.name, junk.email, junk.phone, tuple(columns))
 
 
@@ -231,7 +233,8 @@ def _contact_columns(
 
 
 def find_junk(definition: Definition, features: FeatureTable) -> CategoricalColumn:
-    """Why each lead is junk, in a few words, as a column of features.size rows; nothing (-1) for those that are not."""
+    """Why each lead is junk, in a few words, as a column of features.size rows; nothing (-1) for
+    those that are not."""
     junk = definition.junk
     if junk.off:
         return CategoricalColumn(np.full(features.size, -1, dtype=np.int64), ())
@@ -262,7 +265,8 @@ def find_junk(definition: Definition, features: FeatureTable) -> CategoricalColu
 
 
 def unreachable(definition: Definition, features: FeatureTable) -> BoolArray:
-    """For which leads there are columns for e-mail address or telephone number, with nothing in any of them; shape (size,)."""
+    """For which leads there are columns for e-mail address or telephone number, with nothing in any
+    of them; shape (size,)."""
     contact = contact_columns(definition.junk, features.columns)
     ways = (*contact.email, *contact.phone)
     if definition.junk.off or not ways:
@@ -299,7 +303,8 @@ def _fake(more: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
 def _made_up(
     features: FeatureTable, columns: tuple[str, ...], names: frozenset[str], known: frozenset[str]
 ) -> BoolArray:
-    """A name may lie in one column or in several (first and last), so the few suspects are looked at with all columns joined."""
+    """A name may lie in one column or in several (first and last), so the few suspects are looked
+    at with all columns joined."""
     told = [features.words(column) for column in columns]
     suspect = np.zeros(features.size, dtype=np.bool_)
     for words in told:
@@ -330,7 +335,8 @@ def _no_word(part: str) -> bool:
 def _thrown_away(address: str, domains: frozenset[str]) -> bool:
     local, at, domain = address.casefold().strip().rpartition("@")
     if not at:
-        # Not an address at all, such as a pseudonym in an export made for analysis: nothing can be said.
+        # Not an address at all, such as a pseudonym in an export made for analysis: nothing can be
+        # said.
         return False
     labels = domain.split(".")
     known = any(".".join(labels[start:]) in domains for start in range(len(labels)))
@@ -338,7 +344,8 @@ def _thrown_away(address: str, domains: frozenset[str]) -> bool:
 
 
 def _impossible(phone: str, numbers: set[str]) -> bool:
-    """E.164 allows at most 15 digits; 555-0100 to 555-0199 are reserved for fiction in North America."""
+    """E.164 allows at most 15 digits; 555-0100 to 555-0199 are reserved for fiction in North
+    America."""
     number = re.sub(r"(?i)\s*(ext\.?|x|#)\s*\d+$", "", phone)
     digits = _digits(number)
     if digits in numbers:

@@ -1,8 +1,8 @@
 """What really happened corrects what was expected: of points, and of sources with few leads.
 
-Both are small Bayesian estimates in which the written definition is the prior, so that they say the definition's own word where
-nothing has happened yet and the history's where much has. They look at outcomes only; which outcomes may be looked at is decided
-by whoever calls.
+Both are small Bayesian estimates in which the written definition is the prior, so that they say the
+definition's own word where nothing has happened yet and the history's where much has. They look at
+outcomes only; which outcomes may be looked at is decided by whoever calls.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,12 @@ from winnable.definition.decide.scorecard import SUREST, Points
 Counts = Sequence[float] | FloatArray
 
 ODDS_OFF = 1.0
-"""One standard deviation of the prior on the intercept: teams misjudge the odds at the threshold by a factor e either way."""
+"""One standard deviation of the prior on the intercept: teams misjudge the odds at the threshold by
+a factor e either way."""
 
 SLOPE_OFF = 0.5
-"""One standard deviation of the prior on the slope: points are worth half as much, or half as much again, as was written."""
+"""One standard deviation of the prior on the slope: points are worth half as much, or half as much
+again, as was written."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Recalibration:
     slope: float = 1.0
 
     def log_odds(self, points: Points) -> FloatArray:
-        """Log-odds of being won, shape (n,): anchor + intercept + slope * (logit as written - anchor)."""
+        """Log-odds of being won, shape (n,): anchor + intercept + slope * (logit as written -
+        anchor)."""
         return np.clip(
             points.anchor + self.intercept + self.slope * (points.logit - points.anchor),
             -SUREST,
@@ -44,12 +47,14 @@ def recalibrate(
 ) -> Recalibration:
     """The intercept and slope that agree best with outcomes and with the definition.
 
-    `won` (n,) is 1 for won and 0 for not, `weights` (n,) count each lead so many times (1 if not given). The model is Cox's
-    recalibration (Biometrika 45, 1958) around the threshold of each lead's card,
+    `won` (n,) is 1 for won and 0 for not, `weights` (n,) count each lead so many times (1 if not
+    given). The model is Cox's recalibration (Biometrika 45, 1958) around the threshold of each
+    lead's card,
 
         logit P(won) = anchor + a + b * (written - anchor),   a ~ N(0, ODDS_OFF²),   b ~ N(1, SLOPE_OFF²),
 
-    and the answer its posterior mode, found by Newton's method; the priors make the objective strictly concave, so there is one.
+    and the answer its posterior mode, found by Newton's method; the priors make the objective
+    strictly concave, so there is one.
     """
     turned = np.column_stack([np.ones(points.size), points.logit - points.anchor])
     counted = np.ones(points.size) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -66,7 +71,8 @@ def recalibrate(
         gradient = turned.T @ (counted * (won - chance)) - precision @ (at - written)
         curvature = (turned * (counted * chance * (1 - chance))[:, None]).T @ turned + precision
         step = np.linalg.solve(curvature, gradient)
-        # A full Newton step may overshoot where the expectation was far off; half of it, and half again, cannot for ever.
+        # A full Newton step may overshoot where the expectation was far off; half of it, and half
+        # again, cannot for ever.
         while (reached := objective(at + step)) < best and np.abs(step).max() > 1e-10:
             step = step / 2
         if reached <= best or np.abs(step).max() < 1e-10:
@@ -77,10 +83,12 @@ def recalibrate(
 
 @dataclass(frozen=True)
 class Shrunk:
-    """Conversion of several sources, each drawn towards the common one the more, the fewer leads it had.
+    """Conversion of several sources, each drawn towards the common one the more, the fewer leads it
+    had.
 
-    The conversion of source i has the distribution Beta(`alpha[i]`, `beta[i]`); the prior they share is
-    Beta(mean * strength, (1 - mean) * strength), `strength` being the number of leads that the prior counts for.
+    The conversion of source i has the distribution Beta(`alpha[i]`, `beta[i]`); the prior they
+    share is Beta(mean * strength, (1 - mean) * strength), `strength` being the number of leads that
+    the prior counts for.
     """
 
     mean: float
@@ -97,9 +105,10 @@ class Shrunk:
 def shrink(won: Counts, leads: Counts, expected: float, trust: float = 10.0) -> Shrunk:
     """Conversion by source by an empirical Bayes Beta-Binomial model.
 
-    `won` and `leads` (sources,) are counts, `expected` the conversion that the definition expects, which counts for `trust`
-    leads in the common mean. How alike the sources are (the strength of the prior) is the value between 1 and 100,000 leads
-    with the highest marginal likelihood, as in Casella, An Introduction to Empirical Bayes Data Analysis (1985):
+    `won` and `leads` (sources,) are counts, `expected` the conversion that the definition expects,
+    which counts for `trust` leads in the common mean. How alike the sources are (the strength of
+    the prior) is the value between 1 and 100,000 leads with the highest marginal likelihood, as in
+    Casella, An Introduction to Empirical Bayes Data Analysis (1985):
 
         P(won | leads) = B(won + mean * k, leads - won + (1 - mean) * k) / B(mean * k, (1 - mean) * k)   over all sources.
     """

@@ -1,8 +1,10 @@
-"""Points: what a definition's scorecards give to leads, and the log-odds of being won that both teams expect of so many points.
+"""Points: what a definition's scorecards give to leads, and the log-odds of being won that both
+teams expect of so many points.
 
-For one lead or a million, the same code: a rule is tested on a whole column at once. Which segment's card a lead gets, what each
-rule gave, how points fade and where they are capped, all of it is kept, because the rules that fired are the reasons that people
-are shown. Correcting the teams' expectation by what really happened is done in `refit`, the hand-over in `gate`.
+For one lead or a million, the same code: a rule is tested on a whole column at once. Which
+segment's card a lead gets, what each rule gave, how points fade and where they are capped, all of
+it is kept, because the rules that fired are the reasons that people are shown. Correcting the
+teams' expectation by what really happened is done in `refit`, the hand-over in `gate`.
 """
 
 from collections.abc import Sequence
@@ -17,12 +19,14 @@ from winnable.definition.rules import Rule, Scorecard
 from winnable.definition.schema import Definition
 
 SUREST = 20.0
-"""No expectation is surer than these log-odds, one in 500 million either way; so a probability never becomes 0 or 1."""
+"""No expectation is surer than these log-odds, one in 500 million either way; so a probability
+never becomes 0 or 1."""
 
 
 @dataclass(frozen=True)
 class Award:
-    """What one rule gave, before caps: `held` says to whom, shape (n,); `faded` is what was left of the points, 1 for all."""
+    """What one rule gave, before caps: `held` says to whom, shape (n,); `faded` is what was left of
+    the points, 1 for all."""
 
     card: int
     rule: int
@@ -34,7 +38,8 @@ class Award:
 
     @property
     def given(self) -> FloatArray:
-        """The points given to each lead, shape (n,); 0 where the rule was not met or the lead has another card."""
+        """The points given to each lead, shape (n,); 0 where the rule was not met or the lead has
+        another card."""
         full = self.held.astype(np.float64) * self.points
         return full if self.faded is None else full * self.faded
 
@@ -43,9 +48,10 @@ class Award:
 class Points:
     """The points of `size` leads and what is expected of them.
 
-    `card` (n,) is the position of each lead's scorecard in the definition, -1 where no segment fits or there is no card (then
-    `points` is 0); `logit` (n,) are the log-odds that the definition expects; `anchor` (n,) the log-odds at the threshold of the
-    lead's card, from which `refit` turns; `awarded` holds every rule of every card that some lead has.
+    `card` (n,) is the position of each lead's scorecard in the definition, -1 where no segment fits
+    or there is no card (then `points` is 0); `logit` (n,) are the log-odds that the definition
+    expects; `anchor` (n,) the log-odds at the threshold of the lead's card, from which `refit`
+    turns; `awarded` holds every rule of every card that some lead has.
     """
 
     size: int
@@ -61,7 +67,8 @@ class Points:
         return tuple(sorted(given, key=lambda reason: -abs(reason[1])))
 
     def by_group(self, group: str) -> FloatArray:
-        """The points of one group of rules, before caps, shape (n,): intent and interest are looked at apart this way."""
+        """The points of one group of rules, before caps, shape (n,): intent and interest are looked
+        at apart this way."""
         return np.asarray(
             sum(
                 (award.given for award in self.awarded if award.group == group), np.zeros(self.size)
@@ -72,12 +79,14 @@ class Points:
 def score_points(definition: Definition, features: FeatureTable) -> Points:
     """The points of all leads, each by the first scorecard whose segment fits it.
 
-    The log-odds follow from two numbers that people can agree on, as in credit scoring (Siddiqi, Credit Risk Scorecards, 2006,
-    "points to double the odds"):
+    The log-odds follow from two numbers that people can agree on, as in credit scoring (Siddiqi,
+    Credit Risk Scorecards, 2006, "points to double the odds"):
 
-        logit = logit(conversion_at_threshold) + (points - threshold) * ln 2 / points_to_double_the_odds
+        logit = logit(conversion_at_threshold) + (points - threshold) * ln 2 /
+        points_to_double_the_odds
 
-    Without a card it is logit(outcome.expected_conversion). Never fails: what the features do not tell gives no points.
+    Without a card it is logit(outcome.expected_conversion). Never fails: what the features do not
+    tell gives no points.
     """
     cards = definition.scorecard
     chosen = choose_cards(definition, features)
@@ -103,7 +112,8 @@ def score_points(definition: Definition, features: FeatureTable) -> Points:
 
 
 def choose_cards(definition: Definition, features: FeatureTable) -> IntArray:
-    """The position of the first scorecard whose segment fits each lead, shape (n,); -1 where none does."""
+    """The position of the first scorecard whose segment fits each lead, shape (n,); -1 where none
+    does."""
     chosen = np.full(features.size, -1, dtype=np.int64)
     for position, card in enumerate(definition.scorecard):
         free = chosen < 0
@@ -114,7 +124,8 @@ def choose_cards(definition: Definition, features: FeatureTable) -> IntArray:
 
 
 def group_of(rule: Rule, activities: Activities) -> str:
-    """The group that a rule counts in: its own, else by what it asks: intent, interest, other behaviour, or profile."""
+    """The group that a rule counts in: its own, else by what it asks: intent, interest, other
+    behaviour, or profile."""
     if rule.group is not None:
         return rule.group
     asked = [condition.activity for condition in rule.when if condition.activity is not None]
@@ -154,7 +165,8 @@ def _awards(
 
 
 def _faded(rule: Rule, features: FeatureTable, activities: Activities) -> FloatArray:
-    """What is left of the points: 2 ** (-days since the latest of what the rule asks / half-life), 1 where the day is unknown."""
+    """What is left of the points: 2 ** (-days since the latest of what the rule asks / half-life),
+    1 where the day is unknown."""
     assert rule.half_life_days is not None
     days = np.full(features.size, np.nan)
     for condition in rule.when:

@@ -1,7 +1,9 @@
-"""Two versions of a definition: what changed between them, and how many leads each would have handed over.
+"""Two versions of a definition: what changed between them, and how many leads each would have
+handed over.
 
-Changes are told in the words of the file and of its plain English, so that both teams can read them. The comparison on leads
-uses the scorecards' own probabilities: it is the definitions that are compared, not models learned with them.
+Changes are told in the words of the file and of its plain English, so that both teams can read
+them. The comparison on leads uses the scorecards' own probabilities: it is the definitions that are
+compared, not models learned with them.
 """
 
 from collections import Counter
@@ -30,7 +32,8 @@ class Change:
 
 @dataclass(frozen=True)
 class HandOverChange:
-    """What a version does with a number of leads: how many it passes, and of how many of these the outcome is known and won."""
+    """What a version does with a number of leads: how many it passes, and of how many of these the
+    outcome is known and won."""
 
     version: str
     leads: int
@@ -40,7 +43,8 @@ class HandOverChange:
 
 
 def changes(old: Definition, new: Definition) -> tuple[Change, ...]:
-    """Everything that differs, in the order of the file; rules and scorecards are recognised by their names, not their places."""
+    """Everything that differs, in the order of the file; rules and scorecards are recognised by
+    their names, not their places."""
     before, after = dict(_leaves(old, "")), dict(_leaves(new, ""))
     places = dict.fromkeys([*after, *before])
     return tuple(
@@ -53,7 +57,8 @@ def changes(old: Definition, new: Definition) -> tuple[Change, ...]:
 def handed_over(
     definition: Definition, features: FeatureTable, lead_ids: Sequence[str], won: FloatArray
 ) -> HandOverChange:
-    """How many of these leads the definition passes by its own scorecards; `won` (n,) is 1, 0, or NaN where not known yet."""
+    """How many of these leads the definition passes by its own scorecards; `won` (n,) is 1, 0, or
+    NaN where not known yet."""
     points = score_points(definition, features)
     decisions = decide(definition, features, lead_ids, points, probability_of(points.logit), None)
     outcomes = [

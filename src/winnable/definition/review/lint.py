@@ -1,7 +1,8 @@
-"""Doubts: what in a definition is allowed but probably not meant, alone and held against the data it is to be used on.
+"""Doubts: what in a definition is allowed but probably not meant, alone and held against the data
+it is to be used on.
 
-Nothing here is an error. A field that the export does not have gives no points and a card that another one hides is never used;
-people should hear of it before they wonder about the scores.
+Nothing here is an error. A field that the export does not have gives no points and a card that
+another one hides is never used; people should hear of it before they wonder about the scores.
 """
 
 from collections.abc import Iterable
@@ -57,10 +58,11 @@ def warnings_about_names(
     kinds: Iterable[str] | None = None,
     statuses: Iterable[str] | None = None,
 ) -> tuple[str, ...]:
-    """Fields, kinds of activity and statuses that the definition names and the data lack, with the nearest that they have.
+    """Fields, kinds of activity and statuses that the definition names and the data lack, with the
+    nearest that they have.
 
-    `columns` are the export's, `kinds` those found in the activity log and `statuses` those in the status column; what is None
-    is not looked at.
+    `columns` are the export's, `kinds` those found in the activity log and `statuses` those in the
+    status column; what is None is not looked at.
     """
     activities = definition.activities
     asked = {c.activity for c in definition.conditions() if c.activity is not None} - {

@@ -1,7 +1,9 @@
-"""The definition as a page: what marketing, sales and an engineer can each read without a meeting, and sign.
+"""The definition as a page: what marketing, sales and an engineer can each read without a meeting,
+and sign.
 
-Everything on the page is taken from the definition itself, in its own words and its conditions' plain English. The forms that the
-page takes (Markdown, HTML) are in `document`; the difference between two versions is found in `compare` and only shown here.
+Everything on the page is taken from the definition itself, in its own words and its conditions'
+plain English. The forms that the page takes (Markdown, HTML) are in `document`; the difference
+between two versions is found in `compare` and only shown here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +44,8 @@ def describe(definition: Definition, more_doubts: Sequence[str] = ()) -> Page:
 def describe_changes(
     old: Definition, new: Definition, handed: Sequence[HandOverChange] = ()
 ) -> Page:
-    """What changed from one version to the other, and, where leads were given, how many each would have handed over."""
+    """What changed from one version to the other, and, where leads were given, how many each would
+    have handed over."""
     found = changes(old, new)
     blocks: list[Block] = [
         Text(f"From version {old.version} ({old.name}) to version {new.version} ({new.name}).")

@@ -1,8 +1,9 @@
 """The artifact: everything a trained model is, as a folder of text files with digests.
 
-`spec.json` holds the definition, the feature plan and the learned numbers; `<name>.txt` the trees of an expert; `digests.json`
-the SHA-256 of each. There is no code and no pickle in it, so that reading a model can never run anything. A folder appears whole
-or not at all. Where artifacts are registered and which one is served is decided in `registry`.
+`spec.json` holds the definition, the feature plan and the learned numbers; `<name>.txt` the trees
+of an expert; `digests.json` the SHA-256 of each. There is no code and no pickle in it, so that
+reading a model can never run anything. A folder appears whole or not at all. Where artifacts are
+registered and which one is served is decided in `registry`.
 """
 
 import hashlib
@@ -23,7 +24,8 @@ SPEC, DIGESTS = "spec.json", "digests.json"
 
 @dataclass(frozen=True)
 class Artifact:
-    """A trained model as data: `spec` is plain JSON types, `boosters` are the trees of experts as text, by the expert's name.
+    """A trained model as data: `spec` is plain JSON types, `boosters` are the trees of experts as
+    text, by the expert's name.
 
     `digests` are those of its files where it was read from some, by their names.
     """
@@ -39,7 +41,8 @@ class Artifact:
 
 
 def write_artifact(artifact: Artifact, folder: Path) -> None:
-    """Write the folder in one step; an existing one of that name is an error (`StoreError`), as is a place without permission."""
+    """Write the folder in one step; an existing one of that name is an error (`StoreError`), as is
+    a place without permission."""
     files = _files(artifact)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +63,8 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
 
 
 def read_artifact(folder: Path) -> Artifact:
-    """Read a folder and check every file against its digest; `ArtifactError` says which file is missing, altered or too new."""
+    """Read a folder and check every file against its digest; `ArtifactError` says which file is
+    missing, altered or too new."""
     try:
         digests = json.loads((folder / DIGESTS).read_bytes())
         files = {name: (folder / name).read_bytes() for name in digests}
@@ -100,7 +104,8 @@ def _files(artifact: Artifact) -> dict[str, bytes]:
 
 
 def _bytes(data: Mapping[str, Any]) -> bytes:
-    """JSON with sorted keys, so that the same model is the same bytes; Python's floats are written to the last bit."""
+    """JSON with sorted keys, so that the same model is the same bytes; Python's floats are written
+    to the last bit."""
     return json.dumps(data, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
 

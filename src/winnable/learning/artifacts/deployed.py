@@ -1,7 +1,9 @@
-"""The served copy: which version a store's champion is, and its files, for whoever answers without MLflow.
+"""The served copy: which version a store's champion is, and its files, for whoever answers without
+MLflow.
 
-`served/<version>/` are artifact folders and `served/champion.json` points to one of them. The pointer is replaced in one step
-after the folder it names is complete, so that a reader finds the old champion or the new one and nothing between.
+`served/<version>/` are artifact folders and `served/champion.json` points to one of them. The
+pointer is replaced in one step after the folder it names is complete, so that a reader finds the
+old champion or the new one and nothing between.
 """
 
 import json
@@ -40,7 +42,8 @@ def champion_of(store: Path) -> Champion | None:
 
 
 def deploy(store: Path, version: int, artifact: Artifact) -> None:
-    """Make an artifact the one that is served under this version; a broken earlier copy of it is put aside and replaced."""
+    """Make an artifact the one that is served under this version; a broken earlier copy of it is
+    put aside and replaced."""
     folder = store / "served" / str(version)
     if folder.exists():
         try:
@@ -61,7 +64,8 @@ def deploy(store: Path, version: int, artifact: Artifact) -> None:
 
 
 def remove_stale_drafts(store: Path) -> None:
-    """Remove drafts that were left behind an hour ago or earlier, by whoever was killed while writing them."""
+    """Remove drafts that were left behind an hour ago or earlier, by whoever was killed while
+    writing them."""
     for draft in (*(store / "served").glob(".*-*"), *(store / "served").glob("champion.*.draft")):
         if time.time() - draft.lstat().st_mtime > ABANDONED:
             shutil.rmtree(draft) if draft.is_dir() else draft.unlink()

@@ -1,10 +1,12 @@
 """Blend: how much each expert's opinion counts, found on out-of-fold log-odds.
 
-The blend is base + sum of weight * (expert - base), with weights of at least 0. A prior holds it at a mixture of all experts as
-if a number of leads had shown that; on few rows this is worth more than any choice by cross-validation. Where one expert is far
-ahead of the mixture, the prior moves to it. Then the whole is stretched, for experts who learned from few leads are too timid, by
-as much as their number suggests and their answers out of fold confirm. Last it is drawn towards the bare base rate by what it
-gained out of fold: without a switch, but where there is nothing to be learned all the way.
+The blend is base + sum of weight * (expert - base), with weights of at least 0. A prior holds it at
+a mixture of all experts as if a number of leads had shown that; on few rows this is worth more than
+any choice by cross-validation. Where one expert is far ahead of the mixture, the prior moves to it.
+Then the whole is stretched, for experts who learned from few leads are too timid, by as much as
+their number suggests and their answers out of fold confirm. Last it is drawn towards the bare base
+rate by what it gained out of fold: without a switch, but where there is nothing to be learned all
+the way.
 """
 
 import numpy as np
@@ -16,29 +18,36 @@ STRENGTH = 1000.0
 """Leads that the prior mixture counts for."""
 
 FEW, TIMID = 50.0, 0.15
-"""At this many leads, half of them won, experts are too timid by this share of their answers, by its root at more of them."""
+"""At this many leads, half of them won, experts are too timid by this share of their answers, by
+its root at more of them."""
 
 CONFIRMED = 100.0
-"""How firmly the stretch is held at what is expected of it: as the curvature of the log-likelihood along it."""
+"""How firmly the stretch is held at what is expected of it: as the curvature of the log-likelihood
+along it."""
 
 TRUST = 0.2
-"""How much of the difference in log-likelihood between experts counts when the prior moves: out of fold, it is mostly luck."""
+"""How much of the difference in log-likelihood between experts counts when the prior moves: out of
+fold, it is mostly luck."""
 
 UNDECIDED = 300.0
-"""Leads, half of them won, from which on a blend that gains nothing over the base rate is doubted; before, that says little."""
+"""Leads, half of them won, from which on a blend that gains nothing over the base rate is doubted;
+before, that says little."""
 
 CHANCE = 0.25
-"""Log-likelihood that weights of at least 0, chosen on the same leads, gain where there is nothing to be gained."""
+"""Log-likelihood that weights of at least 0, chosen on the same leads, gain where there is nothing
+to be gained."""
 
 
 def fit_blend(
     opinions: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray
 ) -> FloatArray:
-    """Weights (e,) >= 0 for the experts' out-of-fold log-odds `opinions` (n, e); `prior` (e,) holds their shares before evidence.
+    """Weights (e,) >= 0 for the experts' out-of-fold log-odds `opinions` (n, e); `prior` (e,) holds
+    their shares before evidence.
 
-    The evidence is what the experts gained in log-likelihood over the base rate, less 2 log n, as in a comparison of models by
-    BIC (Schwarz 1978), where n counts each lead by how much its outcome tells: 1 if half are won, less if few are. The blend is
-    shrunk by the share of its evidence that chance gives, down to nothing (the positive part of James and Stein 1961).
+    The evidence is what the experts gained in log-likelihood over the base rate, less 2 log n, as
+    in a comparison of models by BIC (Schwarz 1978), where n counts each lead by how much its
+    outcome tells: 1 if half are won, less if few are. The blend is shrunk by the share of its
+    evidence that chance gives, down to nothing (the positive part of James and Stein 1961).
     """
     steps = opinions - base
     shares = _penalised(steps, base, won, weights, _moved(steps, base, won, weights, prior))
@@ -60,9 +69,11 @@ def fit_blend(
 def _moved(
     steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray
 ) -> FloatArray:
-    """The prior after a look at the experts: the mean of the mixture and of each expert alone, by what they leave unexplained.
+    """The prior after a look at the experts: the mean of the mixture and of each expert alone, by
+    what they leave unexplained.
 
-    Beforehand the mixture is as likely as all experts alone together. `TRUST` tempers the evidence (Grünwald 2012).
+    Beforehand the mixture is as likely as all experts alone together. `TRUST` tempers the evidence
+    (Grünwald 2012).
     """
     candidates = np.vstack([prior, np.eye(len(prior))])
     losses = np.array(
@@ -75,7 +86,8 @@ def _moved(
 def _penalised(
     steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray
 ) -> FloatArray:
-    """Projected Newton steps on log loss plus the prior's squared distance, measured where it matters: in the answers."""
+    """Projected Newton steps on log loss plus the prior's squared distance, measured where it
+    matters: in the answers."""
     held = STRENGTH * 0.2 / weights.sum() * (steps * weights[:, None]).T @ steps + 1e-6 * np.eye(
         len(prior)
     )

@@ -1,7 +1,9 @@
-"""Calibration: log-odds made to mean what they say, by few parameters and only where that is shown to help.
+"""Calibration: log-odds made to mean what they say, by few parameters and only where that is shown
+to help.
 
-Two parameters (Platt 1999: intercept and slope of the log-odds) below 1,000 rows, three (Kull et al. 2017, beta calibration:
-a ln p - b ln(1 - p) + c) from there on. Isotonic and Venn-Abers calibration are not offered: they did much harm on few rows.
+Two parameters (Platt 1999: intercept and slope of the log-odds) below 1,000 rows, three (Kull et
+al. 2017, beta calibration: a ln p - b ln(1 - p) + c) from there on. Isotonic and Venn-Abers
+calibration are not offered: they did much harm on few rows.
 """
 
 from collections.abc import Mapping
@@ -38,7 +40,8 @@ def log_losses(logit: FloatArray, won: FloatArray) -> FloatArray:
 
 
 def calibrate(logit: FloatArray, calibration: Mapping[str, Any]) -> FloatArray:
-    """Calibrated log-odds, shape (n,); `calibration` is `{"intercept", "win", "loss"}`, where win = loss is the form of two."""
+    """Calibrated log-odds, shape (n,); `calibration` is `{"intercept", "win", "loss"}`, where win =
+    loss is the form of two."""
     inside = np.minimum(np.maximum(logit, -BOUND), BOUND)
     win, loss, intercept = calibration["win"], calibration["loss"], calibration["intercept"]
     if win == loss:
@@ -57,7 +60,8 @@ def identity() -> dict[str, Any]:
 def fit_calibration(
     logit: FloatArray, won: FloatArray, weights: FloatArray, folds: IntArray
 ) -> dict[str, Any]:
-    """The calibration of out-of-fold log-odds, each array of shape (n,); `identity()` unless cross-validated log loss falls.
+    """The calibration of out-of-fold log-odds, each array of shape (n,); `identity()` unless
+    cross-validated log loss falls.
 
     The parameters are held at "change nothing" by a penalty of `HELD`.
     """
@@ -75,10 +79,12 @@ def fit_calibration(
 
 
 def settle_level(logit: FloatArray, won: FloatArray, weights: FloatArray) -> float:
-    """Half of the shift of out-of-fold log-odds, each array of shape (n,), at which they would add up to the wins.
+    """Half of the shift of out-of-fold log-odds, each array of shape (n,), at which they would add
+    up to the wins.
 
-    Where wins are rare, opinions averaged in log-odds add up to too few of them. Half, because some of it may be chance, and held
-    at 0 by `HELD`, or one lead that contradicts scores that are all but certain would move them all.
+    Where wins are rare, opinions averaged in log-odds add up to too few of them. Half, because some
+    of it may be chance, and held at 0 by `HELD`, or one lead that contradicts scores that are all
+    but certain would move them all.
     """
     return 0.5 * _shift(logit, won, weights, HELD)
 
@@ -86,13 +92,16 @@ def settle_level(logit: FloatArray, won: FloatArray, weights: FloatArray) -> flo
 def follow_drift(
     logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray, settled: BoolArray
 ) -> float:
-    """The shift of log-odds (n,) that follows the rate of late, by `order` (n,), the leads' times in days.
+    """The shift of log-odds (n,) that follows the rate of late, by `order` (n,), the leads' times
+    in days.
 
-    It is told from the `settled` (n,) alone, the leads whose outcome is final; the longer ago the last of them came, the less.
+    It is told from the `settled` (n,) alone, the leads whose outcome is final; the longer ago the
+    last of them came, the less.
 
-    A lead counts half as much as one that is 15 % of the history younger. The shift is 0 unless the one known at four fifths of
-    the history would have lowered the log loss of the last fifth beyond doubt (two standard errors). Half of it is followed: a
-    rate that has moved may move on or return.
+    A lead counts half as much as one that is 15 % of the history younger. The shift is 0 unless the
+    one known at four fifths of the history would have lowered the log loss of the last fifth beyond
+    doubt (two standard errors). Half of it is followed: a rate that has moved may move on or
+    return.
     """
     halving = 0.15 * float(np.ptp(order))
     if halving <= 0 or not settled.any():
@@ -152,7 +161,8 @@ def newton(
     penalty: FloatArray,
     aim: FloatArray,
 ) -> FloatArray:
-    """Logistic regression on `columns` (n, p): p coefficients, held at `aim` (p,) by half of `penalty` (p,) times the square."""
+    """Logistic regression on `columns` (n, p): p coefficients, held at `aim` (p,) by half of
+    `penalty` (p,) times the square."""
     beta = aim.copy()
 
     def loss(at: FloatArray) -> float:

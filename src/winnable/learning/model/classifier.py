@@ -1,7 +1,9 @@
-"""LeadClassifier: the blend of experts as a scikit-learn classifier, for whoever has a table of leads and a column of outcomes.
+"""LeadClassifier: the blend of experts as a scikit-learn classifier, for whoever has a table of
+leads and a column of outcomes.
 
-It takes what scikit-learn takes, and frames with text and missing values as they are; nothing need be encoded or imputed. It
-knows no activities, no definition, no order in time and no leaks: that is `winnable.train`. The answers are those of `LeadModel`.
+It takes what scikit-learn takes, and frames with text and missing values as they are; nothing need
+be encoded or imputed. It knows no activities, no definition, no order in time and no leaks: that is
+`winnable.train`. The answers are those of `LeadModel`.
 """
 
 from __future__ import annotations
@@ -31,10 +33,11 @@ from winnable.learning.training.metrics import base_rate
 class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Two classes, any columns: the probability of the class that sorts last (won, True, 1).
 
-    Numbers, truth values and dates are read as numbers, all else as words. `random_state` draws the folds in which experts are
-    weighed; `threads` fits run side by side and change no result.
+    Numbers, truth values and dates are read as numbers, all else as words. `random_state` draws the
+    folds in which experts are weighed; `threads` fits run side by side and change no result.
 
-    Learned: `classes_` (2,), `n_features_in_`, `feature_names_in_` for frames with names of text, `model_` (a `LeadModel`).
+    Learned: `classes_` (2,), `n_features_in_`, `feature_names_in_` for frames with names of text,
+    `model_` (a `LeadModel`).
     """
 
     def __init__(self, *, random_state: Any = 0, threads: int = 1) -> None:
@@ -42,7 +45,8 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.threads = threads
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn from leads X (n, columns) and outcomes y (n,) of two classes; `ValueError` for other y, infinity or no lead."""
+        """Learn from leads X (n, columns) and outcomes y (n,) of two classes; `ValueError` for
+        other y, infinity or no lead."""
         features = self._features(X, reset=True)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -85,7 +89,8 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.model_.logit(features, rules)
 
     def predict(self, X: Any) -> Any:
-        """The likelier class of each lead, shape (n,). For leads it is nearly always "not won": use `predict_proba`."""
+        """The likelier class of each lead, shape (n,). For leads it is nearly always "not won": use
+        `predict_proba`."""
         likelier = (self.decision_function(X) > 0).astype(np.int64)
         return self.classes_[likelier]
 
@@ -116,7 +121,8 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _column(values: pd.Series) -> Column:
-    """A column as models read it. Dates count as days since 1970; words are numbers where nearly all of them read as such."""
+    """A column as models read it. Dates count as days since 1970; words are numbers where nearly
+    all of them read as such."""
     if values.dtype == object:
         values = values.infer_objects()
     if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":

@@ -1,8 +1,10 @@
-"""LeadModel: from a company's leads and their outcomes to a blend of experts that answers with calibrated probabilities.
+"""LeadModel: from a company's leads and their outcomes to a blend of experts that answers with
+calibrated probabilities.
 
-With no history it is the definition's scorecard, with much history it is what was learned, between the two it is both; there is
-no switch, only weights. It never fails on thin data: what cannot be learned is answered by the rules, and `spec_["why"]` says so.
-It does not read exports, make features, evaluate or store anything.
+With no history it is the definition's scorecard, with much history it is what was learned, between
+the two it is both; there is no switch, only weights. It never fails on thin data: what cannot be
+learned is answered by the rules, and `spec_["why"]` says so. It does not read exports, make
+features, evaluate or store anything.
 """
 
 from collections.abc import Callable, Mapping
@@ -63,12 +65,14 @@ Fit = Callable[[Encoded, FloatArray, FloatArray], Fitted]
 class LeadModel:
     """The probability that a lead is won, learned from leads with known outcomes.
 
-    `threads` fits run side by side; neither it nor the order in which they end changes a result. `quick` leaves out the symmetric
-    trees and cross-fits three times, for whoever fits again and again: a third of the time, and on seven cuts through the demo
-    company's history 0.1 % more log loss than in full (0.2386 against 0.2384). Where columns work together it may be more.
+    `threads` fits run side by side; neither it nor the order in which they end changes a result.
+    `quick` leaves out the symmetric trees and cross-fits three times, for whoever fits again and
+    again: a third of the time, and on seven cuts through the demo company's history 0.1 % more log
+    loss than in full (0.2386 against 0.2384). Where columns work together it may be more.
 
-    Learned state: `spec_` (JSON-able) and `boosters_` (name to text), which are all that `Scorer` needs; `oof_` (n,), what each
-    training lead got from experts who had not seen it, a probability; `report_`, the experts' weights and their log losses.
+    Learned state: `spec_` (JSON-able) and `boosters_` (name to text), which are all that `Scorer`
+    needs; `oof_` (n,), what each training lead got from experts who had not seen it, a probability;
+    `report_`, the experts' weights and their log losses.
     """
 
     def __init__(self, *, seed: int = 0, threads: int = 2, quick: bool = False) -> None:
@@ -88,12 +92,14 @@ class LeadModel:
         settled: BoolArray | None = None,
         progress: Step = lambda done, total: None,
     ) -> Self:
-        """Learn from n leads: `won` (n,) 0 or 1, `rules` (n,) the scorecard's log-odds, `weights` (n,) >= 0.
+        """Learn from n leads: `won` (n,) 0 or 1, `rules` (n,) the scorecard's log-odds, `weights`
+        (n,) >= 0.
 
-        Leads of one group (a person, an account) never stand on both sides of a fold. `order` (n,) is each lead's time in days;
-        without it the leads have no order. `settled` (n,) says whose outcome is final, by default everyone's: what the others
-        teach rests on the pace of wins before them, so that a moved rate is told from the settled alone. `progress` hears of
-        every fit that is done.
+        Leads of one group (a person, an account) never stand on both sides of a fold. `order` (n,)
+        is each lead's time in days; without it the leads have no order. `settled` (n,) says whose
+        outcome is final, by default everyone's: what the others teach rests on the pace of wins
+        before them, so that a moved rate is told from the settled alone. `progress` hears of every
+        fit that is done.
         """
         rows = _Rows.of(won, rules, weights)
         with threadpool_limits(1, user_api="blas"):
@@ -244,11 +250,12 @@ class LeadModel:
     ) -> tuple[FloatArray, dict[str, Fitted]]:
         """Out-of-fold log-odds (n, experts), and each expert as it will answer.
 
-        The symmetric trees answer by the mean of the folds' models, which was better than one model of all leads; the other
-        experts are fitted once more, on all leads.
+        The symmetric trees answer by the mean of the folds' models, which was better than one model
+        of all leads; the other experts are fitted once more, on all leads.
         """
         whole = folds.max() + 1
-        # Fold by fold, so that every so many jobs take the same time and the time that is left can be told.
+        # Fold by fold, so that every so many jobs take the same time and the time that is left can
+        # be told.
         jobs = [
             (name, fold)
             for fold in range(whole + 1)
@@ -333,10 +340,11 @@ class _Rows:
 
 
 def rules_decide_below(share: float) -> int:
-    """The wins below which a history of this share of wins does not even tell its own rate within 40 % of it.
+    """The wins below which a history of this share of wins does not even tell its own rate within
+    40 % of it.
 
-    The overall risk is the first thing that a model must estimate (Riley et al. 2019, Statistics in Medicine 38, 1276-1296): with
-    a relative margin m, wins = (1.96 / m) ** 2 * (1 - share).
+    The overall risk is the first thing that a model must estimate (Riley et al. 2019, Statistics in
+    Medicine 38, 1276-1296): with a relative margin m, wins = (1.96 / m) ** 2 * (1 - share).
     """
     return ceil((1.96 / RATE_MARGIN) ** 2 * (1 - share))
 
@@ -344,8 +352,8 @@ def rules_decide_below(share: float) -> int:
 def least_outcomes(rules: FloatArray, wins: float, losses: float) -> int:
     """Wins, and losses, below which the rules answer.
 
-    A scorecard that tells leads apart is only left for something that the history can bear out. Without one there is nothing to
-    wait for, and the prior of the blend is caution enough.
+    A scorecard that tells leads apart is only left for something that the history can bear out.
+    Without one there is nothing to wait for, and the prior of the blend is caution enough.
     """
     if not len(rules) or np.ptp(rules) < 1e-9:
         return LEAST_OUTCOMES
@@ -353,7 +361,8 @@ def least_outcomes(rules: FloatArray, wins: float, losses: float) -> int:
 
 
 def fold_count(size: int) -> int:
-    """How often the leads are cross-fitted: more often where they are few and every one that is left out is missed."""
+    """How often the leads are cross-fitted: more often where they are few and every one that is
+    left out is missed."""
     return 10 if size < 850 else 5 if size < 3000 else 4 if size < 50_000 else 3
 
 
@@ -365,7 +374,8 @@ def _recency(order: FloatArray) -> FloatArray:
 
 
 def _mode(weights: Mapping[str, float], rows: "_Rows") -> dict[str, str]:
-    """The mode and why, in words; rows of one lead at several ages count as the one lead that their weights make them."""
+    """The mode and why, in words; rows of one lead at several ages count as the one lead that their
+    weights make them."""
     counts = f"{rows.wins:,.0f} won and {rows.losses:,.0f} other leads"
     total = sum(weights.values())
     if total < 0.05:
@@ -401,7 +411,8 @@ def assign_folds(won: FloatArray, groups: IntArray | None, count: int, seed: int
 
 
 def _shifted_rules(rows: _Rows) -> dict[str, Any]:
-    """The rules, moved so that their mean meets the observed rate, which is held at theirs as if 20 leads had shown it."""
+    """The rules, moved so that their mean meets the observed rate, which is held at theirs as if 20
+    leads had shown it."""
     if not rows.losses:  # an export of wins only does not tell how many leads are won
         return {"kind": "rules", "intercept": 0.0, "slope": 1.0}
     expected = float(sigmoid(rows.rules).mean())
@@ -416,9 +427,11 @@ def _shifted_rules(rows: _Rows) -> dict[str, Any]:
 def _bands(
     logit: FloatArray, won: FloatArray, weights: FloatArray, coverage: float = 0.8
 ) -> dict[str, list[float]]:
-    """How far the conversion of leads with similar out-of-fold scores may lie from the score, in log-odds, at points along them.
+    """How far the conversion of leads with similar out-of-fold scores may lie from the score, in
+    log-odds, at points along them.
 
-    A Beta interval in each of up to 20 bins of scores, held at the bin's own mean score as if two leads had shown it.
+    A Beta interval in each of up to 20 bins of scores, held at the bin's own mean score as if two
+    leads had shown it.
     """
     if len(logit) < 20:
         return UNKNOWN_BAND

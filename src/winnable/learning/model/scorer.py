@@ -1,8 +1,10 @@
-"""Scorer: the one implementation of a learned model's answer, for training, batches and a single lead in a request.
+"""Scorer: the one implementation of a learned model's answer, for training, batches and a single
+lead in a request.
 
-Works from data alone: `spec` (JSON) and `boosters` (text). Imports neither pandas nor scikit-learn nor lightgbm nor catboost.
-The answer is a sum in log-odds: a base, plus what each expert learned, weighed; then the calibration. It is therefore explained
-by a sum as well, and the parts add up to the score.
+Works from data alone: `spec` (JSON) and `boosters` (text). Imports neither pandas nor scikit-learn
+nor lightgbm nor catboost. The answer is a sum in log-odds: a base, plus what each expert learned,
+weighed; then the calibration. It is therefore explained by a sum as well, and the parts add up to
+the score.
 """
 
 from collections.abc import Mapping
@@ -23,12 +25,14 @@ RULES = "scorecard"
 """The name under which the definition's own points stand among the contributions."""
 
 BAND = 1.2816
-"""Standard deviations to either side that hold 80 % of a normal distribution, as the bands of similar scores do."""
+"""Standard deviations to either side that hold 80 % of a normal distribution, as the bands of
+similar scores do."""
 
 
 @dataclass(frozen=True)
 class Contributions:
-    """Reasons in log-odds: `base` (n,) plus the sum of `values` (n, k) over the columns `names` (k,) is the logit."""
+    """Reasons in log-odds: `base` (n,) plus the sum of `values` (n, k) over the columns `names`
+    (k,) is the logit."""
 
     names: tuple[str, ...]
     values: FloatArray
@@ -37,7 +41,8 @@ class Contributions:
 
 @dataclass(frozen=True)
 class Prediction:
-    """All that is said of n leads: `logit`, `probability`, `low` and `high`, each (n,), and reasons where they were asked for."""
+    """All that is said of n leads: `logit`, `probability`, `low` and `high`, each (n,), and reasons
+    where they were asked for."""
 
     logit: FloatArray
     probability: FloatArray
@@ -49,9 +54,10 @@ class Prediction:
 class Scorer:
     """Answers for leads by a learned `spec` and its `boosters`, as `LeadModel.fit` made them.
 
-    Every method takes the features of n leads and their rule log-odds (n,). A lead alone and within a batch gets the same numbers.
-    `answer` gives everything for the price of one; the other methods are for when one thing is enough. `words` holds, by column,
-    the words that were seen often enough to be told apart.
+    Every method takes the features of n leads and their rule log-odds (n,). A lead alone and within
+    a batch gets the same numbers. `answer` gives everything for the price of one; the other methods
+    are for when one thing is enough. `words` holds, by column, the words that were seen often
+    enough to be told apart.
     """
 
     def __init__(self, spec: Mapping[str, Any], boosters: Mapping[str, str]) -> None:
@@ -74,7 +80,8 @@ class Scorer:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies, in this process and in others, are made anew from what was learned: native handles cannot be copied."""
+        """Copies, in this process and in others, are made anew from what was learned: native
+        handles cannot be copied."""
         return type(self), (self.spec, self._boosters)
 
     def answer(
@@ -82,9 +89,10 @@ class Scorer:
     ) -> Prediction:
         """Probability, interval and, if asked, reasons.
 
-        The interval holds about 80 %: what became of leads with similar scores, and how far the score itself would move had other
-        leads been learned from. The reasons are what each column added to the log-odds, the whole blend and its calibration
-        included: a calibration of two parameters scales every part; one of three bends the sum, and every part gets its share of
+        The interval holds about 80 %: what became of leads with similar scores, and how far the
+        score itself would move had other leads been learned from. The reasons are what each column
+        added to the log-odds, the whole blend and its calibration included: a calibration of two
+        parameters scales every part; one of three bends the sum, and every part gets its share of
         that in proportion to its size, counted from the calibrated base.
         """
         opinions = self._opinions(self._encoding.encode(features, rules), reasons=reasons)

@@ -1,8 +1,10 @@
-"""Segments: where a definition has several scorecards, which of them a lead gets is one more thing that is known of it.
+"""Segments: where a definition has several scorecards, which of them a lead gets is one more thing
+that is known of it.
 
-One model learns from all segments, with the segment as a column, so that what they have in common is learned from all leads.
-Where a segment has leads enough, regressions of their own stand beside the other experts and have as much of the say as they show
-to be worth on leads left out. `segment_check` measures whether they are better, and the model's card says both.
+One model learns from all segments, with the segment as a column, so that what they have in common
+is learned from all leads. Where a segment has leads enough, regressions of their own stand beside
+the other experts and have as much of the say as they show to be worth on leads left out.
+`segment_check` measures whether they are better, and the model's card says both.
 """
 
 from collections.abc import Mapping
@@ -24,7 +26,8 @@ def with_segment(definition: Definition, features: FeatureTable, points: Points)
 
 
 def say_of_segments(told: str | None, weights: Mapping[str, float]) -> str | None:
-    """What the card says: what the comparison `told`, and what share of the blend's `weights` separate regressions have."""
+    """What the card says: what the comparison `told`, and what share of the blend's `weights`
+    separate regressions have."""
     if told is None or "apart" not in weights:
         return told
     share = weights["apart"] / max(sum(weights.values()), 1e-9)

@@ -1,11 +1,15 @@
-"""Horizons: how wins come with a lead's age, and what that makes of leads whose horizon has not passed yet.
+"""Horizons: how wins come with a lead's age, and what that makes of leads whose horizon has not
+passed yet.
 
-A `WinTimeCurve` is learned from the whole lives of all leads, the open ones included. Two things follow from it. Leads that have been
-watched for a part of the horizon only can teach a model of the whole horizon (`censoring_weights`). And one probability gives those
-for every other horizon (`WinTimeCurve.rescale_horizon`), so that there is never a second one that contradicts it. No model is fitted here.
+A `WinTimeCurve` is learned from the whole lives of all leads, the open ones included. Two things
+follow from it. Leads that have been watched for a part of the horizon only can teach a model of the
+whole horizon (`censoring_weights`). And one probability gives those for every other horizon
+(`WinTimeCurve.rescale_horizon`), so that there is never a second one that contradicts it. No model
+is fitted here.
 
-Why open leads are treated so, and not in one of the usual ways: log loss on the leads of the next weeks, whole outcome, 90 days.
-Olist cut at the end of February, March and April 2018; Maven at four cuts of 2017; six cuts of simulated histories.
+Why open leads are treated so, and not in one of the usual ways: log loss on the leads of the next
+weeks, whole outcome, 90 days. Olist cut at the end of February, March and April 2018; Maven at four
+cuts of 2017; six cuts of simulated histories.
 
                                              Olist              Maven, mean  simulated, mean
     weights by what has been watched         .356  .357  .279   .663         .350
@@ -15,13 +19,14 @@ Olist cut at the end of February, March and April 2018; Maven at four cuts of 20
     person-period trees, win and loss        .370  .361  .289   .703         .362
     hazardous.SurvivalBoost 0.2             2.080 1.686  .570   .708          -
 
-A dash is where a way has nothing to learn from, or was not run. In May 2018 Olist's rate fell from 12.6 to 8.4 %, and no way that
-was tried saw it coming. At the cut, the leads that had been watched to the end stood at 11.3 %, all together at 13.3 % (Aalen and
-Johansen), and leads of equal age were won more often from month to month (by 17 %, standard error 4 %). The answer ranks as well
-as the others (AUC 0.71), and at the right level it would have .268, like open leads counted as lost, which always expect too
-little. Even the same model taught with the outcomes of May itself, left out in turn, has .270 there: what was known at the cut
-could not have told. What was tried for that month and left alone, being worse elsewhere (Maven with other cuts and columns than
-above):
+A dash is where a way has nothing to learn from, or was not run. In May 2018 Olist's rate fell from
+12.6 to 8.4 %, and no way that was tried saw it coming. At the cut, the leads that had been watched
+to the end stood at 11.3 %, all together at 13.3 % (Aalen and Johansen), and leads of equal age were
+won more often from month to month (by 17 %, standard error 4 %). The answer ranks as well as the
+others (AUC 0.71), and at the right level it would have .268, like open leads counted as lost, which
+always expect too little. Even the same model taught with the outcomes of May itself, left out in
+turn, has .270 there: what was known at the cut could not have told. What was tried for that month
+and left alone, being worse elsewhere (Maven with other cuts and columns than above):
 
     weights by what has been watched         .356  .357  .278   .607         .351
     without the root that tempers them       .356  .357  .279   .605         .351
@@ -30,9 +35,10 @@ above):
     open leads as soft labels, one EM step   .358  .416  .298   .610         .351
     a trend of the rate over cohorts         promises 1.4, 1.2 and 2.2 times what came
 
-Weights by the inverse probability of censoring were better on Maven, but need a history longer than the horizon and lean on its
-few oldest leads. Trees over person-periods would be a second model beside the blend; weights let every expert learn from open
-leads and leave one probability. `tests/benchmarks/test_open_leads.py` holds the comparison.
+Weights by the inverse probability of censoring were better on Maven, but need a history longer than
+the horizon and lean on its few oldest leads. Trees over person-periods would be a second model
+beside the blend; weights let every expert learn from open leads and leave one probability.
+`tests/benchmarks/test_open_leads.py` holds the comparison.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,16 +49,20 @@ import numpy as np
 
 from winnable.core.columns import BoolArray, FloatArray
 
-AT_RISK = 10  # leads that must still be under observation at an age for the wins at that age to be counted on
-LEAST_SEEN = 0.05  # of the wins of a horizon that must have had the time to come; rows watched for less teach nothing
+# Leads that must still be under observation at an age for the wins at that age to be counted on.
+AT_RISK = 10
+# Of the wins of a horizon that must have had the time to come; rows watched for less teach nothing.
+LEAST_SEEN = 0.05
 
 
 @dataclass(frozen=True)
 class WinTimeCurve:
-    """The share of leads won and the share still open by age: three arrays of shape (k,), ages in days from 0 on.
+    """The share of leads won and the share still open by age: three arrays of shape (k,), ages in
+    days from 0 on.
 
-    `observed` is the age up to which the history tells. Beyond it wins and losses go on as they did over the last doubling of
-    age, as many in every further doubling: the rate falls with age, as it does where it can be observed.
+    `observed` is the age up to which the history tells. Beyond it wins and losses go on as they did
+    over the last doubling of age, as many in every further doubling: the rate falls with age, as it
+    does where it can be observed.
     """
 
     ages: FloatArray
@@ -61,16 +71,19 @@ class WinTimeCurve:
     observed: float
 
     def within(self, age: FloatArray, days: FloatArray | float) -> FloatArray:
-        """The probability that a lead that is open at `age` is won in the next `days`, by age alone; shape of the two."""
+        """The probability that a lead that is open at `age` is won in the next `days`, by age
+        alone; shape of the two."""
         return self._from(self._told(age), days)
 
     def rescale_horizon(
         self, probability: FloatArray, age: FloatArray, horizon: float, days: float
     ) -> FloatArray:
-        """The probability of being won within `days` of leads of an `age`, each (n,), from that within the `horizon`.
+        """The probability of being won within `days` of leads of an `age`, each (n,), from that
+        within the `horizon`.
 
-        By proportional subdistribution hazards, 1 - P(t | x) = (1 - F(t)) ** r(x) (Fine and Gray 1999, JASA 94, 496-509), so that
-        it never falls with the days. Where nothing is known to be won within the horizon, nothing is claimed for any other.
+        By proportional subdistribution hazards, 1 - P(t | x) = (1 - F(t)) ** r(x) (Fine and Gray
+        1999, JASA 94, 496-509), so that it never falls with the days. Where nothing is known to be
+        won within the horizon, nothing is claimed for any other.
         """
         known, asked = self.within(age, horizon), self.within(age, days)
         exponent = np.divide(
@@ -83,8 +96,9 @@ class WinTimeCurve:
     def observed_share(
         self, age: FloatArray, days: FloatArray, horizon: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Of leads watched from an `age` for `days` of the `horizon`: the share of the horizon's wins that have come by then, and
-        the chance of those still open to be won in the rest of it; all (n,)."""
+        """Of leads watched from an `age` for `days` of the `horizon`: the share of the horizon's
+        wins that have come by then, and the chance of those still open to be won in the rest of it;
+        all (n,)."""
         start = self._told(age)
         by_then, in_all = self._from(start, days), self._from(start, horizon)
         seen = np.divide(by_then, in_all, out=np.zeros_like(in_all), where=in_all > 0)
@@ -95,7 +109,8 @@ class WinTimeCurve:
         return float(np.interp(age, self.ages, self.open))
 
     def _told(self, age: FloatArray) -> FloatArray:
-        """The age that speaks for leads of an `age`: of old ones too few are left to tell them apart."""
+        """The age that speaks for leads of an `age`: of old ones too few are left to tell them
+        apart."""
         return np.minimum(age, self.observed / 2)
 
     def _from(self, start: FloatArray, days: FloatArray | float) -> FloatArray:
@@ -127,9 +142,11 @@ class WinTimeCurve:
 def fit_win_time_curve(
     days: FloatArray, won: BoolArray, lost: BoolArray, until: float
 ) -> WinTimeCurve:
-    """The pace of n leads up to the age `until`, by Aalen and Johansen's estimator (1978, Scand. J. Statist. 5, 141-150).
+    """The pace of n leads up to the age `until`, by Aalen and Johansen's estimator (1978, Scand. J.
+    Statist. 5, 141-150).
 
-    `days` (n,) is the time from creation to the end of each lead or of its observation; a lead neither won nor lost is censored.
+    `days` (n,) is the time from creation to the end of each lead or of its observation; a lead
+    neither won nor lost is censored.
     """
     ages = np.unique(np.r_[0.0, np.geomspace(0.02, max(until, 1.0), 160)])
     if not len(days):
@@ -169,17 +186,21 @@ def _carried_on(pace: WinTimeCurve) -> WinTimeCurve:
 def censoring_weights(
     pace: WinTimeCurve, age: FloatArray, watched: FloatArray, ended: FloatArray, horizon: float
 ) -> FloatArray:
-    """How much each row (lead at an age) teaches about its horizon, of which only `watched` days have been seen; all (n,).
+    """How much each row (lead at an age) teaches about its horizon, of which only `watched` days
+    have been seen; all (n,).
 
-    `ended` says how the watch ended: 1.0 won, 0.0 lost, NaN still open. A won row counts as won, any other as not won. What
-    is not won counts less the fewer of the wins have had time to come, because fewer wins stand beside it: a loss by the
-    share of the horizon's wins that come within the watch, an open lead by that times the chance that it is not won later.
-    Then the odds of winning among the rows of any watch are those of the whole horizon, as when cases and controls are
-    sampled apart (King and Zeng 2001, Political Analysis 9, 137-163), provided that among leads of one age the wins of all
-    come at one pace. Besides, all rows of a watch count less the shorter it was: the pace is that of past leads, and a sales
-    team that has become quicker would be taken for one that wins more. A horizon that has passed gives 1.
+    `ended` says how the watch ended: 1.0 won, 0.0 lost, NaN still open. A won row counts as won,
+    any other as not won. What is not won counts less the fewer of the wins have had time to come,
+    because fewer wins stand beside it: a loss by the share of the horizon's wins that come within
+    the watch, an open lead by that times the chance that it is not won later. Then the odds of
+    winning among the rows of any watch are those of the whole horizon, as when cases and controls
+    are sampled apart (King and Zeng 2001, Political Analysis 9, 137-163), provided that among leads
+    of one age the wins of all come at one pace. Besides, all rows of a watch count less the shorter
+    it was: the pace is that of past leads, and a sales team that has become quicker would be taken
+    for one that wins more. A horizon that has passed gives 1.
 
-    Every learner takes weights, so that all experts, the blend and the calibration learn from open leads as well.
+    Every learner takes weights, so that all experts, the blend and the calibration learn from open
+    leads as well.
     """
     seen, won_later = pace.observed_share(age, watched, horizon)
     weights = np.sqrt(seen) * np.where(

@@ -1,9 +1,11 @@
-"""Drift: what is different about the leads of late, most important first, and what a model may expect of itself among them.
+"""Drift: what is different about the leads of late, most important first, and what a model may
+expect of itself among them.
 
-Four questions are asked of two groups of leads, those of before and those since: are as many won, do columns look different, do
-the scores, and can a classifier tell the groups apart by anything at all? Every answer is held against what chance would show
-with so many leads, not against a constant of folklore. While outcomes are open none of them sees *concept drift*, that the same
-leads are won more or less often than before; once they are known, that is `reassessment`'s question.
+Four questions are asked of two groups of leads, those of before and those since: are as many won,
+do columns look different, do the scores, and can a classifier tell the groups apart by anything at
+all? Every answer is held against what chance would show with so many leads, not against a constant
+of folklore. While outcomes are open none of them sees *concept drift*, that the same leads are won
+more or less often than before; once they are known, that is `reassessment`'s question.
 """
 
 from dataclasses import dataclass, replace
@@ -36,7 +38,8 @@ LEAST_LEADS = 50  # of either group, below which nothing but chance can be seen
 
 @dataclass(frozen=True)
 class Shift:
-    """How far one column, or the score, has moved: its population stability index and what chance alone would reach.
+    """How far one column, or the score, has moved: its population stability index and what chance
+    alone would reach.
 
     `says` is what moved most, in words; `p` the chance of such an index where nothing has changed.
     """
@@ -55,7 +58,8 @@ class Shift:
 
 @dataclass(frozen=True)
 class Rates:
-    """The shares won of the leads of before and of late whose horizon has passed, and the chance of such a difference."""
+    """The shares won of the leads of before and of late whose horizon has passed, and the chance of
+    such a difference."""
 
     old: float
     new: float
@@ -71,7 +75,8 @@ class Rates:
 
 @dataclass(frozen=True)
 class Separability:
-    """How well a classifier tells old leads from new ones on leads it has not seen, what chance would reach, and by what."""
+    """How well a classifier tells old leads from new ones on leads it has not seen, what chance
+    would reach, and by what."""
 
     auc: float
     low: float
@@ -86,7 +91,8 @@ class Separability:
 
 @dataclass(frozen=True)
 class Drift:
-    """What is different about the `new` leads beside the `old` ones; what could not be asked is None."""
+    """What is different about the `new` leads beside the `old` ones; what could not be asked is
+    None."""
 
     old: int
     new: int
@@ -97,7 +103,8 @@ class Drift:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What changed, in sentences, most important first: outcomes, scores, then columns by how far they moved."""
+        """What changed, in sentences, most important first: outcomes, scores, then columns by how
+        far they moved."""
         says = []
         if self.rates is not None and self.rates.moved:
             more = "more" if self.rates.new > self.rates.old else "fewer"
@@ -126,12 +133,14 @@ class Drift:
 
 @dataclass(frozen=True)
 class Expected:
-    """What calibrated probabilities of n leads promise of themselves, before any of their outcomes is known.
+    """What calibrated probabilities of n leads promise of themselves, before any of their outcomes
+    is known.
 
-    `wins`, between `low` and `high` in 95 of 100 cases, `log_loss`, `skill` (of the log loss of the leads' own rate) and `auc`.
-    The method is confidence-based performance estimation (Białek, Kuberski, Perrakis and Bifet 2024, "Estimating model
-    performance under covariate shift without labels"). It sees other leads coming, and is blind to a change of what becomes of
-    the same leads.
+    `wins`, between `low` and `high` in 95 of 100 cases, `log_loss`, `skill` (of the log loss of the
+    leads' own rate) and `auc`. The method is confidence-based performance estimation (Białek,
+    Kuberski, Perrakis and Bifet 2024, "Estimating model performance under covariate shift without
+    labels"). It sees other leads coming, and is blind to a change of what becomes of the same
+    leads.
     """
 
     leads: int
@@ -149,7 +158,8 @@ def drift(
     scores: tuple[FloatArray, FloatArray] | None = None,
     rates: Rates | None = None,
 ) -> Drift:
-    """Compare the features of old and new leads, one row a person, and their `scores` (old, new), which are probabilities.
+    """Compare the features of old and new leads, one row a person, and their `scores` (old, new),
+    which are probabilities.
 
     Where a group has fewer than 50 leads only the rates are compared.
     """
@@ -180,7 +190,8 @@ def _score_shift(old: FloatArray, new: FloatArray) -> Shift | None:
 
 
 def rates_of(old: FloatArray, new: FloatArray) -> Rates | None:
-    """Compare outcomes (n,) and (m,) of 0 and 1, one a person, by the score test for two shares; None if either is empty."""
+    """Compare outcomes (n,) and (m,) of 0 and 1, one a person, by the score test for two shares;
+    None if either is empty."""
     if not len(old) or not len(new):
         return None
     pooled = float(np.concatenate([old, new]).mean())
@@ -190,11 +201,13 @@ def rates_of(old: FloatArray, new: FloatArray) -> Rates | None:
 
 
 def shift(name: str, old: Column, new: Column, asked: int) -> Shift | None:
-    """The population stability index of one column of two groups, and its limit where `asked` columns are looked at.
+    """The population stability index of one column of two groups, and its limit where `asked`
+    columns are looked at.
 
-    Where nothing has changed, the index times nm / (n + m) follows chi-square with one degree of freedom less than there are
-    bins (Yurdakul 2018, "Statistical properties of the population stability index"); the limit is its quantile, shared between
-    the columns (Bonferroni). None where there is one bin.
+    Where nothing has changed, the index times nm / (n + m) follows chi-square with one degree of
+    freedom less than there are bins (Yurdakul 2018, "Statistical properties of the population
+    stability index"); the limit is its quantile, shared between the columns (Bonferroni). None
+    where there is one bin.
     """
     labels, counts = _binned(old, new)
     if len(labels) < 2:
@@ -227,7 +240,8 @@ def shift(name: str, old: Column, new: Column, asked: int) -> Shift | None:
 
 
 def _binned(old: Column, new: Column) -> tuple[list[str], FloatArray]:
-    """The bins' names and how many leads each group (row) has in them; the bins look at both groups alike."""
+    """The bins' names and how many leads each group (row) has in them; the bins look at both groups
+    alike."""
     if isinstance(old, CategoricalColumn) or isinstance(new, CategoricalColumn):
         labels, codes = _words_binned(_words(old), _words(new))
     else:
@@ -289,10 +303,11 @@ def _numbers_binned(old: FloatArray, new: FloatArray) -> tuple[list[str], list[I
 def separability(old: FeatureTable, new: FeatureTable, *, seed: int = 0) -> Separability | None:
     """Tell old leads from new ones by all columns together; None if no column tells leads apart.
 
-    Small boosted trees, each half of the leads judged by those learned from the other (Lopez-Paz and Oquab 2017, "Revisiting
-    classifier two-sample tests"). Where nothing has changed, the area under the curve of a half lies around 0.5 with the variance
-    of the Mann-Whitney statistic, and the mean of both halves, which go up and down together, has at most that. `low` and `high`
-    hold 95 %.
+    Small boosted trees, each half of the leads judged by those learned from the other (Lopez-Paz
+    and Oquab 2017, "Revisiting classifier two-sample tests"). Where nothing has changed, the area
+    under the curve of a half lies around 0.5 with the variance of the Mann-Whitney statistic, and
+    the mean of both halves, which go up and down together, has at most that. `low` and `high` hold
+    95 %.
     """
     both, group = _batcher(old, new, seed)
     spec = learn_encoding(both)
@@ -312,7 +327,8 @@ def separability(old: FeatureTable, new: FeatureTable, *, seed: int = 0) -> Sepa
     many = float(group.sum()) / 2
     few = len(group) / 2 - many
     margin = float(norm.isf(SURE / 2) * np.sqrt((many + few + 1) / (12 * many * few)))
-    # On leads that were not learned from, what a column that tells nothing adds is the same for both groups on the mean.
+    # On leads that were not learned from, what a column that tells nothing adds is the same for
+    # both groups on the mean.
     adds = (parts[group == 1].mean(axis=0) - parts[group == 0].mean(axis=0))[:-1]
     strongest = [names[i] for i in np.argsort(-adds)[:2] if adds[i] > 0.2 * adds.clip(0).sum()]
     return Separability(auc, 0.5 - margin, 0.5 + margin, tuple(strongest))
@@ -343,14 +359,16 @@ def _batcher(old: FeatureTable, new: FeatureTable, seed: int) -> tuple[FeatureTa
 
 
 def _frequent(leads: Encoded, most: int = 30) -> FloatArray:
-    """Codes of the frequent words, all others as one: a rare word tells a group from another by chance."""
+    """Codes of the frequent words, all others as one: a rare word tells a group from another by
+    chance."""
     return np.where(leads.codes > most, 1, leads.codes).astype(np.float64)
 
 
 def _told_apart(
     features: FloatArray, group: IntArray, others: FloatArray, numbers: int, seed: int
 ) -> FloatArray:
-    """What trees learned from the first rows say of the others, in log-odds, column by column; the last is their mean."""
+    """What trees learned from the first rows say of the others, in log-odds, column by column; the
+    last is their mean."""
     import lightgbm
 
     parameters = {
@@ -374,7 +392,8 @@ def _told_apart(
 
 
 def expected(probability: FloatArray) -> Expected:
-    """What calibrated probabilities (n,), n > 0, expect of themselves; see `Expected`. The wins are a Poisson-binomial sum."""
+    """What calibrated probabilities (n,), n > 0, expect of themselves; see `Expected`. The wins are
+    a Poisson-binomial sum."""
     p = np.clip(probability, 1e-6, 1 - 1e-6)
     wins, margin = float(p.sum()), 1.96 * float(np.sqrt(p @ (1 - p)))
     both = np.ones_like(p), np.zeros_like(p)

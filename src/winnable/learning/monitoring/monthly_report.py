@@ -1,6 +1,8 @@
-"""The monthly page: a reassessment in words, short for the terminal and as a page that can be forwarded.
+"""The monthly page: a reassessment in words, short for the terminal and as a page that can be
+forwarded.
 
-What stands in it was found by `reassessment` and `drift`; nothing is computed here but how to say it.
+What stands in it was found by `reassessment` and `drift`; nothing is computed here but how to say
+it.
 """
 
 import numpy as np

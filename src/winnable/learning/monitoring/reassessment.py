@@ -1,9 +1,11 @@
-"""Reassessment: is the model in charge still right, and the definition, and what does it cost to do nothing?
+"""Reassessment: is the model in charge still right, and the definition, and what does it cost to do
+nothing?
 
-The leads that came after the model was learned, and whose horizon has passed, decide between keeping it, moving its intercept,
-recalibrating it (intercept and slope) and learning anew, by the closed testing procedure of Vergouwe et al. 2017 (Statistics in
-Medicine 36, 4529-4539). What is different about the leads is found by `drift`; it explains, and warns where outcomes are still
-open, but does not decide. Nothing is changed here: `winnable train` makes the next model.
+The leads that came after the model was learned, and whose horizon has passed, decide between
+keeping it, moving its intercept, recalibrating it (intercept and slope) and learning anew, by the
+closed testing procedure of Vergouwe et al. 2017 (Statistics in Medicine 36, 4529-4539). What is
+different about the leads is found by `drift`; it explains, and warns where outcomes are still open,
+but does not decide. Nothing is changed here: `winnable train` makes the next model.
 """
 
 from dataclasses import dataclass
@@ -37,18 +39,23 @@ from winnable.learning.training.train import Tell, learn
 UpdateDecision = Literal["keep", "move", "recalibrate", "retrain", "wait"]
 
 UPDATES: tuple[UpdateDecision, ...] = ("keep", "move", "recalibrate", "retrain")
-ENOUGH = 30  # wins, and other leads, that are asked of the leads by which a stand-in for a young model is judged
+# Wins, and other leads, that are asked of the leads by which a stand-in for a young model is
+# judged.
+ENOUGH = 30
 PARTS = 5  # columns whose effect may have changed by itself, the weightiest ones
 WINS_A_PART = 10  # that each parameter of the revision takes at least
-AGE_COMPARED = 14  # days after which leads of before and of late are compared, so that they had time to do something
+# Days after which leads of before and of late are compared, so that they had time to do something.
+AGE_COMPARED = 14
 FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the closed test chose, and the chance of what was seen if each lesser update were enough.
+    """What the closed test chose, and the chance of what was seen if each lesser update were
+    enough.
 
-    `p` has the test of each update against the full revision; `intercept` and `slope` are those of the recalibration.
+    `p` has the test of each update against the full revision; `intercept` and `slope` are those of
+    the recalibration.
     """
 
     decision: UpdateDecision
@@ -59,7 +66,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class RuleSeen:
-    """A rule of the scorecard whose leads were won the other way round than its points say, beyond doubt."""
+    """A rule of the scorecard whose leads were won the other way round than its points say, beyond
+    doubt."""
 
     says: str
     points: float
@@ -70,7 +78,8 @@ class RuleSeen:
 
 @dataclass(frozen=True)
 class DefinitionSeen:
-    """The scorecard held against outcomes: its measures, whether its expectation must move, and the rules that point wrongly."""
+    """The scorecard held against outcomes: its measures, whether its expectation must move, and the
+    rules that point wrongly."""
 
     measured: Metrics
     choice: Choice
@@ -81,9 +90,10 @@ class DefinitionSeen:
 class Judgement:
     """What the latest outcomes say of a model, the leads counted once each.
 
-    `losses` are the cross-fitted log losses of the updates; `cost` is what doing nothing loses against the chosen update, against
-    the full revision where nothing is to be done. `places` of the leads are worked by sales, among which the model as it is
-    finds `found` wins and the update `could_find`.
+    `losses` are the cross-fitted log losses of the updates; `cost` is what doing nothing loses
+    against the chosen update, against the full revision where nothing is to be done. `places` of
+    the leads are worked by sales, among which the model as it is finds `found` wins and the update
+    `could_find`.
     """
 
     choice: Choice
@@ -100,9 +110,10 @@ class Judgement:
 class Reassessment:
     """All that is said once a month.
 
-    `model` names who was judged; `since` is when it stopped learning: the leads that came after are new to it. `leads` counts
-    those whose horizon has passed, `wins` the won ones; `judgement` is None where they are too few. `ahead` is what the model
-    expects of those that are still open, None if there are none.
+    `model` names who was judged; `since` is when it stopped learning: the leads that came after are
+    new to it. `leads` counts those whose horizon has passed, `wins` the won ones; `judgement` is
+    None where they are too few. `ahead` is what the model expects of those that are still open,
+    None if there are none.
     """
 
     name: str
@@ -142,9 +153,10 @@ def reassess(
 ) -> Reassessment:
     """Reassess the model in charge on today's export.
 
-    Where fewer than ten leads that it has never met were won, or fewer than ten were not, it is too young to be judged; then a
-    model that is learned in the same way from what was known earlier (at `since`, or as late as leaves 30 wins) is judged in
-    its place. `DataError` where leads have no dates of creation.
+    Where fewer than ten leads that it has never met were won, or fewer than ten were not, it is too
+    young to be judged; then a model that is learned in the same way from what was known earlier (at
+    `since`, or as late as leaves 30 wins) is judged in its place. `DataError` where leads have no
+    dates of creation.
     """
     definition = predictor.definition
     latest, known_until = latest_moment(crm), moment(str(predictor.card["known_until"] or ""))
@@ -224,11 +236,13 @@ def _judged(crm: Crm, predictor: Predictor, ripe: TrainingRows, since: datetime)
     )
 
 
-# --- which leads -------------------------------------------------------------------------------------------------------------
+# --- which leads
+# -------------------------------------------------------------------------------------------------------------
 
 
 def one_each(rows: TrainingRows, *, open_ones: bool = False) -> TrainingRows:
-    """One row of each person, at random among the moments at which they were looked at, always the same ones.
+    """One row of each person, at random among the moments at which they were looked at, always the
+    same ones.
 
     Of the rows whose outcome is known or, with `open_ones`, of people who have no such row.
     """
@@ -244,7 +258,8 @@ def _enough(rows: TrainingRows, least: int) -> bool:
 
 
 def _late_enough(crm: Crm, rows: TrainingRows, latest: datetime) -> datetime | None:
-    """The latest beginning of a month from which on enough people came to judge by, 30 wins or half of all; else None."""
+    """The latest beginning of a month from which on enough people came to judge by, 30 wins or half
+    of all; else None."""
     known = one_each(rows)
     least = max(LEAST, min(ENOUGH, int(min(known.won.sum(), (1 - known.won).sum())) // 2))
     cut = datetime(latest.year, latest.month, 1, tzinfo=UTC)
@@ -260,7 +275,8 @@ def _late_enough(crm: Crm, rows: TrainingRows, latest: datetime) -> datetime | N
 def _compared(
     crm: Crm, predictor: Predictor, rows: TrainingRows, new: TrainingRows, since: datetime
 ) -> Drift:
-    """Leads of before and of late, each person once and all at the same age, with scores; and how many were won."""
+    """Leads of before and of late, each person once and all at the same age, with scores; and how
+    many were won."""
     age = AGE_COMPARED if (rows.age == AGE_COMPARED).any() else 0
     before = rows.take(~np.isin(rows.person, new.person) & (rows.as_of < microseconds(since)))
     groups = [_first_each(each.take(each.age == age)) for each in (before, new)]
@@ -284,7 +300,8 @@ def _first_each(rows: TrainingRows) -> TrainingRows:
 
 
 def _places(definition: Definition, ripe: TrainingRows, since: datetime) -> int:
-    """How many of the judged leads sales would have worked: its capacity in the time in which they came, else a fifth."""
+    """How many of the judged leads sales would have worked: its capacity in the time in which they
+    came, else a fifth."""
     capacity = definition.gate.capacity_per_week
     weeks = (int(ripe.as_of.max()) - microseconds(since)) / (7 * DAY)
     return min(
@@ -292,7 +309,8 @@ def _places(definition: Definition, ripe: TrainingRows, since: datetime) -> int:
     )
 
 
-# --- the closed test ---------------------------------------------------------------------------------------------------------
+# --- the closed test
+# ---------------------------------------------------------------------------------------------------------
 
 
 def _weightiest(
@@ -309,12 +327,14 @@ def _weightiest(
 
 
 def closed_test(won: FloatArray, logit: FloatArray, parts: FloatArray) -> Choice:
-    """Choose the least update of a model that the full revision does not beat, as Vergouwe et al. 2017 propose.
+    """Choose the least update of a model that the full revision does not beat, as Vergouwe et al.
+    2017 propose.
 
-    `won` (n,) are outcomes, one a person, `logit` (n,) the model's log-odds, `parts` (n, k) what its weightiest columns add to
-    them. The revision lets intercept, slope and the effect of each part be what they are among these leads. It is tested
-    against the model as it is, then with a new intercept, then with intercept and slope, each by its likelihood ratio; the
-    first that it does not beat at 5 % is chosen, which keeps the chance of changing a model that is right at 5 %.
+    `won` (n,) are outcomes, one a person, `logit` (n,) the model's log-odds, `parts` (n, k) what
+    its weightiest columns add to them. The revision lets intercept, slope and the effect of each
+    part be what they are among these leads. It is tested against the model as it is, then with a
+    new intercept, then with intercept and slope, each by its likelihood ratio; the first that it
+    does not beat at 5 % is chosen, which keeps the chance of changing a model that is right at 5 %.
     """
     loss = {
         each: float(log_losses(_updated(each, won, logit, parts)(logit, parts), won).sum())
@@ -338,7 +358,8 @@ def closed_test(won: FloatArray, logit: FloatArray, parts: FloatArray) -> Choice
 def cross_fitted(
     won: FloatArray, logit: FloatArray, parts: FloatArray
 ) -> dict[UpdateDecision, FloatArray]:
-    """What each update would have said of the leads (n,), learned from the others, five times; as probabilities."""
+    """What each update would have said of the leads (n,), learned from the others, five times; as
+    probabilities."""
     answers = {each: np.empty_like(logit) for each in UPDATES}
     folds = assign_folds(won, None, FOLDS, 0)
     for fold in range(FOLDS):
@@ -366,7 +387,8 @@ def _updated(
 
 @dataclass(frozen=True)
 class Update:
-    """New log-odds from old: `beta` (2 + k,) is the intercept, the slope, and what is added to the effect of each part."""
+    """New log-odds from old: `beta` (2 + k,) is the intercept, the slope, and what is added to the
+    effect of each part."""
 
     beta: FloatArray
 
@@ -376,7 +398,8 @@ class Update:
 
 
 def _coefficients(won: FloatArray, columns: FloatArray, held: FloatArray) -> FloatArray:
-    """Logistic regression by maximum likelihood; `held` keeps a coefficient where a model that needs no update has it."""
+    """Logistic regression by maximum likelihood; `held` keeps a coefficient where a model that
+    needs no update has it."""
     aim = np.zeros(columns.shape[1])
     aim[1] = 1.0
     return newton(columns, won, np.ones(len(won)), penalty=held + 1e-6, aim=aim)
@@ -399,11 +422,13 @@ def _because(choice: Choice) -> str:
     return f"no recalibration is enough to explain the latest outcomes ({told['recalibrate']})"
 
 
-# --- the definition ----------------------------------------------------------------------------------------------------------
+# --- the definition
+# ----------------------------------------------------------------------------------------------------------
 
 
 def _definition_seen(points: Points, won: FloatArray) -> DefinitionSeen:
-    """The scorecard against the same outcomes; a rule is only named where chance is no explanation, all rules together."""
+    """The scorecard against the same outcomes; a rule is only named where chance is no explanation,
+    all rules together."""
     answer = sigmoid(points.logit)
     choice = closed_test(won, points.logit, np.zeros((len(won), 0)))
     seen = [

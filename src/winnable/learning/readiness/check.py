@@ -1,6 +1,8 @@
-"""The check before training: can these data be trusted, and is there enough of them? One answer for people and for machines.
+"""The check before training: can these data be trusted, and is there enough of them? One answer for
+people and for machines.
 
-Puts together what `history.quality`, `history.leakage` and `readiness` find; decides and measures nothing itself.
+Puts together what `history.quality`, `history.leakage` and `readiness` find; decides and measures
+nothing itself.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from winnable.learning.readiness.readiness import Readiness, assess_readiness, l
 
 @dataclass(frozen=True)
 class Check:
-    """What was found: oddities, a verdict on each column, whether the history is enough; `curve` is empty if not asked for."""
+    """What was found: oddities, a verdict on each column, whether the history is enough; `curve` is
+    empty if not asked for."""
 
     quality: tuple[Finding, ...]
     columns: tuple[ColumnVerdict, ...]
@@ -67,7 +70,8 @@ class Check:
 def check(
     definition: Definition, crm: Crm, *, curve: bool = False, progress: Progress = no_progress
 ) -> Check:
-    """Look at everything; with `curve`, also learn from parts of the data, which takes up to a minute more."""
+    """Look at everything; with `curve`, also learn from parts of the data, which takes up to a
+    minute more."""
     columns = assess_columns(definition, crm)
     points = (
         learning_curve(*learnable(definition, crm, columns), progress=progress) if curve else ()

@@ -1,9 +1,9 @@
 """What is odd about a company's data, said before anything is learned from them.
 
-Junk, people who stand there twice, columns that are empty, constant or new, statuses that the definition does not know, months
-that are missing, outcomes that stopped being recorded, months whose leads are mostly open still. Each is a sentence with a
-number; what to do about it is for people to decide. Rows that could not be used at all are told by `crm`, leaky columns by
-`leakage`.
+Junk, people who stand there twice, columns that are empty, constant or new, statuses that the
+definition does not know, months that are missing, outcomes that stopped being recorded, months
+whose leads are mostly open still. Each is a sentence with a number; what to do about it is for
+people to decide. Rows that could not be used at all are told by `crm`, leaky columns by `leakage`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Finding:
 
 
 def inspect_quality(definition: Definition, crm: Crm) -> tuple[Finding, ...]:
-    """Everything that is odd, in the order of a lead's life. An export without leads has nothing odd but that."""
+    """Everything that is odd, in the order of a lead's life. An export without leads has nothing
+    odd but that."""
     if not len(crm.leads):
         return (Finding("rejects", "There is no lead that can be used."),)
     found = [
@@ -177,7 +178,8 @@ def _columns(definition: Definition, crm: Crm) -> list[Finding]:
 
 
 def _untracked(definition: Definition, crm: Crm) -> list[Finding]:
-    """Where no change of any column is recorded: what is taken as it stands today. Else `leakage` has a verdict on each."""
+    """Where no change of any column is recorded: what is taken as it stands today. Else `leakage`
+    has a verdict on each."""
     learned = {field.name for field in fit_feature_plan(definition, crm).fields if field.learn}
     today = [name for name in columns_assumed_static(definition, crm) if name in learned]
     if not today:
@@ -201,7 +203,8 @@ def _named(names: list[str]) -> str:
 
 
 def _statuses(definition: Definition, crm: Crm) -> list[Finding]:
-    """Statuses that mean no stage: all of them if the definition names open stages, else only those that sound final."""
+    """Statuses that mean no stage: all of them if the definition names open stages, else only those
+    that sound final."""
     counts = crm.leads["@status"].value_counts()
     unknown = {
         str(word): int(count)

@@ -1,4 +1,5 @@
-"""The learning curve: would more leads help? Models learned from parts of the data, judged on the same leads that none has seen.
+"""The learning curve: would more leads help? Models learned from parts of the data, judged on the
+same leads that none has seen.
 
 A check of the published minimum (`readiness`) on the data themselves. Nothing is decided by it.
 """
@@ -21,7 +22,8 @@ from winnable.learning.model.lead_model import LeadModel
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """What a model learned from so many leads and wins saves of the base rate's log loss on leads that it has not seen."""
+    """What a model learned from so many leads and wins saves of the base rate's log loss on leads
+    that it has not seen."""
 
     leads: int
     wins: int
@@ -38,11 +40,13 @@ def learning_curve(
     quick: bool = False,
     progress: Progress = no_progress,
 ) -> tuple[CurvePoint, ...]:
-    """Learn from an eighth, a quarter, half and all of at most `most` leads, and judge each model on the same fifth left out.
+    """Learn from an eighth, a quarter, half and all of at most `most` leads, and judge each model
+    on the same fifth left out.
 
-    `features` of n leads, one row each, and whether they were `won`, shape (n,); a point for each of `steps` parts, smallest first.
-    Empty where there are too few outcomes to judge by. The rules are taken as the base rate alone. `quick`: by the ridge alone,
-    which takes a second where the whole model may take a minute.
+    `features` of n leads, one row each, and whether they were `won`, shape (n,); a point for each
+    of `steps` parts, smallest first. Empty where there are too few outcomes to judge by. The rules
+    are taken as the base rate alone. `quick`: by the ridge alone, which takes a second where the
+    whole model may take a minute.
     """
     chance = np.random.default_rng(seed)
     order = chance.permutation(len(won))[: ceil(1.25 * most)]
@@ -68,7 +72,8 @@ def learning_curve(
 
 
 def _by_ridge(features: FeatureTable, won: FloatArray, judged: FeatureTable) -> FloatArray:
-    """What a ridge of these leads says of the judged ones; the rate where only wins or only losses teach it."""
+    """What a ridge of these leads says of the judged ones; the rate where only wins or only losses
+    teach it."""
     if np.ptp(won) == 0:
         return np.full(judged.size, (won.sum() + 1) / (len(won) + 2))
     encoding = Encoding(learn_encoding(features))

@@ -1,7 +1,9 @@
-"""Is the history enough to learn from? The published minimum (`sample_size`), applied to one company's data.
+"""Is the history enough to learn from? The published minimum (`sample_size`), applied to one
+company's data.
 
-How many things a model of its columns would have to estimate and how well it may be expected to tell won from lost leads is
-judged here, cautiously. Nothing is switched by it: how much rules and models weigh is decided in `model`, by what they achieve.
+How many things a model of its columns would have to estimate and how well it may be expected to
+tell won from lost leads is judged here, cautiously. Nothing is switched by it: how much rules and
+models weigh is decided in `model`, by what they achieve.
 """
 
 from __future__ import annotations
@@ -58,11 +60,12 @@ PACE_DAYS = 182
 class Readiness:
     """Whether the history is enough, and what would make it so.
 
-    leads, wins: with a known outcome. still_open: leads that teach besides, as far as they have been watched. share: of the leads
-    won (with one win and one loss added). columns, parameters: candidates, and what a model would have to estimate for them. auc:
-    the cautiously anticipated one. needed: Riley's minimum for all of them; needed_half: for the stronger half of the columns,
-    `half_columns` of them. rules_below: wins below which the rules should decide. pace: wins a week lately, None without dates.
-    `told` says it all in sentences.
+    leads, wins: with a known outcome. still_open: leads that teach besides, as far as they have
+    been watched. share: of the leads won (with one win and one loss added). columns, parameters:
+    candidates, and what a model would have to estimate for them. auc: the cautiously anticipated
+    one. needed: Riley's minimum for all of them; needed_half: for the stronger half of the columns,
+    `half_columns` of them. rules_below: wins below which the rules should decide. pace: wins a week
+    lately, None without dates. `told` says it all in sentences.
     """
 
     leads: int
@@ -96,7 +99,8 @@ class Readiness:
 
     @property
     def weeks_to_go(self) -> float | None:
-        """Weeks until the needed wins are there at the present pace; 0 if they are, None if nobody knows."""
+        """Weeks until the needed wins are there at the present pace; 0 if they are, None if nobody
+        knows."""
         if self.ready:
             return 0.0
         lacking = max(self.needed_wins - self.wins, (self.needed.leads - self.leads) * self.share)
@@ -215,7 +219,8 @@ def _still_open(definition: Definition, crm: Crm, rows: TrainingRows) -> int:
 def learnable(
     definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict], most: int = 10_000
 ) -> tuple[FeatureTable, BoolArray]:
-    """One training row a lead, at a random moment of its life, for no more than `most` leads: features, and whether it was won."""
+    """One training row a lead, at a random moment of its life, for no more than `most` leads:
+    features, and whether it was won."""
     return _one_each(definition, crm, verdicts, _rows(definition, crm), most)
 
 
@@ -237,10 +242,12 @@ def _one_each(
 def candidate_parameters(features: FeatureTable, names: Sequence[str]) -> int:
     """How many things a model of these columns would have to estimate.
 
-    A number costs one, and one more if it is often missing; a column of words one for each frequent word beyond the first (rare
-    ones are held at the average by the models here). Columns that repeat each other count once: the sum is the effective rank of
-    Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality" (EUSIPCO), the exponential of the entropy
-    of the directions' shares of the variation, because models that hold their coefficients spend little on faint directions.
+    A number costs one, and one more if it is often missing; a column of words one for each frequent
+    word beyond the first (rare ones are held at the average by the models here). Columns that
+    repeat each other count once: the sum is the effective rank of Roy and Vetterli 2007, "The
+    effective rank: a measure of effective dimensionality" (EUSIPCO), the exponential of the entropy
+    of the directions' shares of the variation, because models that hold their coefficients spend
+    little on faint directions.
     """
     columns = [column for name in names for column in _design(features.columns[name])]
     if not columns:
@@ -256,7 +263,8 @@ def candidate_parameters(features: FeatureTable, names: Sequence[str]) -> int:
 
 
 def tells(column: Column) -> bool:
-    """Whether a column has at least two values, "nothing" among them, that occur often enough to learn from."""
+    """Whether a column has at least two values, "nothing" among them, that occur often enough to
+    learn from."""
     return bool(_design(column))
 
 
@@ -291,7 +299,8 @@ def _stronger_half(groups: Mapping[str, IntArray], won: BoolArray) -> list[str]:
 def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | None, float]:
     """The cross-fitted AUC of a simple model, and a cautious one to count with.
 
-    The measured AUC is weighed against what is usual by their standard errors; one standard error of the result is taken off.
+    The measured AUC is weighed against what is usual by their standard errors; one standard error
+    of the result is taken off.
     """
     known, precision, measured = USUAL_AUC, USUAL_ERROR**-2, None
     if columns and min(won.sum(), (~won).sum()) >= 2 * FOLDS:
@@ -305,7 +314,8 @@ def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | N
 
 
 def _pace(definition: Definition, crm: Crm) -> float | None:
-    """Wins a week in the last half-year of the export, by the day of closing or, where there is none, of creation."""
+    """Wins a week in the last half-year of the export, by the day of closing or, where there is
+    none, of creation."""
     latest = latest_moment(crm)
     role = next((role for role in ("@closed", "@created") if role in crm.leads), None)
     if latest is None or role is None:

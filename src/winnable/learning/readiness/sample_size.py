@@ -1,9 +1,10 @@
 """The published minimum size of a history to learn from: formulas alone, no company's data.
 
-Riley et al. 2019, "Minimum sample size for developing a multivariable prediction model: PART II" (Statistics in Medicine 38),
-made practical in Riley et al. 2020, "Calculating the sample size required for developing a clinical prediction model" (BMJ
-368:m441): so many leads that the model is shrunk by no more than a tenth, flatters itself by no more than 0.05 of Nagelkerke's
-R2, and knows the base rate. What a company has of it is judged in `readiness`.
+Riley et al. 2019, "Minimum sample size for developing a multivariable prediction model: PART II"
+(Statistics in Medicine 38), made practical in Riley et al. 2020, "Calculating the sample size
+required for developing a clinical prediction model" (BMJ 368:m441): so many leads that the model is
+shrunk by no more than a tenth, flatters itself by no more than 0.05 of Nagelkerke's R2, and knows
+the base rate. What a company has of it is judged in `readiness`.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ class Minimum:
 def minimum_size(
     parameters: int, share: float, r2: float, margin: float | None = None, factor: float = 1.0
 ) -> Minimum:
-    """The least number of leads for `parameters` candidate parameters, a share won of `share` and a Cox-Snell R2 of `r2`.
+    """The least number of leads for `parameters` candidate parameters, a share won of `share` and a
+    Cox-Snell R2 of `r2`.
 
-    Riley et al. 2020, figures 1 to 3. `margin` is that of the base rate, absolute (they use 0.05; by default the narrower of 0.05
-    and a quarter of the share). `factor` multiplies the first criterion (see `strength_factor`).
+    Riley et al. 2020, figures 1 to 3. `margin` is that of the base rate, absolute (they use 0.05;
+    by default the narrower of 0.05 and a quarter of the share). `factor` multiplies the first
+    criterion (see `strength_factor`).
     """
     margin = min(MARGIN, RELATIVE_MARGIN * share) if margin is None else margin
     less = r2 / (r2 + OPTIMISM * most_cox_snell(share))
@@ -64,9 +67,10 @@ def most_cox_snell(share: float) -> float:
 def cox_snell(auc: float, share: float) -> float:
     """The Cox-Snell R2 of a calibrated model with this AUC.
 
-    Riley, Van Calster and Collins 2021, "A note on estimating the Cox-Snell R2 from a reported C statistic" (Statistics in
-    Medicine 40): won and lost leads lie normally about means sqrt(2) z(AUC) apart. They simulate a million leads; here the
-    expected likelihood ratio is integrated, which is where their simulation converges.
+    Riley, Van Calster and Collins 2021, "A note on estimating the Cox-Snell R2 from a reported C
+    statistic" (Statistics in Medicine 40): won and lost leads lie normally about means sqrt(2)
+    z(AUC) apart. They simulate a million leads; here the expected likelihood ratio is integrated,
+    which is where their simulation converges.
     """
     from scipy.stats import norm
 
@@ -84,9 +88,11 @@ def cox_snell(auc: float, share: float) -> float:
 
 
 def strength_factor(auc: float) -> float:
-    """How many times more leads strong models need than the first criterion says: 1 up to an AUC of 0.80, 1.5 at 0.85, 2 at 0.90.
+    """How many times more leads strong models need than the first criterion says: 1 up to an AUC of
+    0.80, 1.5 at 0.85, 2 at 0.90.
 
-    Pavlou et al. 2024, "An evaluation of sample size requirements for developing risk prediction models with binary outcomes"
-    (BMC Medical Research Methodology 24:146), between their points on a straight line.
+    Pavlou et al. 2024, "An evaluation of sample size requirements for developing risk prediction
+    models with binary outcomes" (BMC Medical Research Methodology 24:146), between their points on
+    a straight line.
     """
     return 1 + 10 * max(0.0, auc - 0.80)

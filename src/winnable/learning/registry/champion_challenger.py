@@ -1,9 +1,11 @@
-"""The contest: whether a candidate replaces the champion, from the latest leads, whose outcome neither could know.
+"""The contest: whether a candidate replaces the champion, from the latest leads, whose outcome
+neither could know.
 
-The champion answers as it is. The candidate is represented by a model that learned by its definition from what the champion
-could know at its time, so that neither has an advantage; that newer data are worth something is left to the rule in `compare`,
-which says how old a champion may become. The rules and the base rate answer beside them; all are compared by a paired bootstrap
-of people.
+The champion answers as it is. The candidate is represented by a model that learned by its
+definition from what the champion could know at its time, so that neither has an advantage; that
+newer data are worth something is left to the rule in `compare`, which says how old a champion may
+become. The rules and the base rate answer beside them; all are compared by a paired bootstrap of
+people.
 """
 
 from collections.abc import Mapping
@@ -31,7 +33,8 @@ MUCH_LESS = 0.5  # of the champion's wins: a candidate of fewer is taken for a p
 
 @dataclass(frozen=True)
 class Competitor:
-    """An answer that the candidate was compared with. `less`: how much lower the candidate's log loss is than this one's."""
+    """An answer that the candidate was compared with. `less`: how much lower the candidate's log
+    loss is than this one's."""
 
     name: str
     log_loss: float
@@ -50,7 +53,8 @@ class Competitor:
 
 @dataclass(frozen=True)
 class Contest:
-    """The candidate against others on the same rows, `wins` of them won; `how` says in words which they are."""
+    """The candidate against others on the same rows, `wins` of them won; `how` says in words which
+    they are."""
 
     how: str
     rows: int
@@ -61,7 +65,8 @@ class Contest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Whether a candidate becomes champion, and why; `contest` is None where there was nothing to compare on."""
+    """Whether a candidate becomes champion, and why; `contest` is None where there was nothing to
+    compare on."""
 
     champion: bool
     because: str
@@ -71,13 +76,16 @@ class Comparison:
 def compare(
     candidate: Candidate, crm: Crm, incumbent: Predictor | None, progress: Progress = no_progress
 ) -> Comparison:
-    """The rule. A candidate becomes champion if it is surely better than the champion, or if it is not surely worse and the
-    champion is old: its data end four weeks earlier, or it was trained by another definition.
+    """The rule. A candidate becomes champion if it is surely better than the champion, or if it is
+    not surely worse and the champion is old: its data end four weeks earlier, or it was trained by
+    another definition.
 
-    "Surely" is the 95 % interval of the difference in log loss, beyond a five-hundredth of the loss. Where there are too few
-    later leads to compare on, neither is surely better. It stays challenger if the rules or the base rate are surely better than
-    it, if it answers by the rules where the champion has learned, if it has seen less than half of the champion's wins, or if its
-    data end earlier. A champion of another outcome or horizon answers a question that nobody asks any more, and is replaced.
+    "Surely" is the 95 % interval of the difference in log loss, beyond a five-hundredth of the
+    loss. Where there are too few later leads to compare on, neither is surely better. It stays
+    challenger if the rules or the base rate are surely better than it, if it answers by the rules
+    where the champion has learned, if it has seen less than half of the champion's wins, or if its
+    data end earlier. A champion of another outcome or horizon answers a question that nobody asks
+    any more, and is replaced.
     """
     if incumbent is None:
         return Comparison(True, "there was no champion before it", _against_rules(candidate))
@@ -141,7 +149,8 @@ def _told(contest: Contest, rival: Competitor) -> str:
 
 
 def _age(candidate: Candidate, incumbent: Predictor) -> tuple[bool, str]:
-    """Whether the champion is old, and in words how old. Without dates the later training is taken for the newer."""
+    """Whether the champion is old, and in words how old. Without dates the later training is taken
+    for the newer."""
     if changes(incumbent.definition, candidate.definition):
         return True, f"version {incumbent.version} was trained by another definition"
     new, old = _known_until(candidate), _known_until(incumbent)
@@ -152,7 +161,8 @@ def _age(candidate: Candidate, incumbent: Predictor) -> tuple[bool, str]:
 
 
 def _poorer(candidate: Candidate, incumbent: Predictor) -> str | None:
-    """What a candidate was trained on that is so much poorer that it cannot replace the champion; None if it is not."""
+    """What a candidate was trained on that is so much poorer that it cannot replace the champion;
+    None if it is not."""
     card, version = candidate.artifact.spec["card"], incumbent.version
     new, old = _known_until(candidate), _known_until(incumbent)
     if candidate.mode == "rules" and incumbent.mode != "rules":
@@ -177,7 +187,8 @@ def _question(definition: Definition) -> tuple[object, ...]:
     return outcome.won, outcome.lost, outcome.horizon_days
 
 
-# --- on the same leads -------------------------------------------------------------------------------------------------------
+# --- on the same leads
+# -------------------------------------------------------------------------------------------------------
 
 
 def _against_rules(candidate: Candidate) -> Contest | None:
@@ -188,7 +199,8 @@ def _against_rules(candidate: Candidate) -> Contest | None:
 def _contest(
     candidate: Candidate, crm: Crm, incumbent: Predictor, progress: Progress
 ) -> Contest | None:
-    """The candidate against the champion, the rules and the base rate on rows whose outcome the champion could not know."""
+    """The candidate against the champion, the rules and the base rate on rows whose outcome the
+    champion could not know."""
     since = _known_until(incumbent)
     judged = (
         None

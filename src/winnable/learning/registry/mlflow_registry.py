@@ -1,12 +1,14 @@
-"""The registry: what MLflow records of a training, which version is in charge, and the copy of it that is served.
+"""The registry: what MLflow records of a training, which version is in charge, and the copy of it
+that is served.
 
-The only module that imports mlflow. A store is a folder: MLflow's SQLite and artifacts (unless `MLFLOW_TRACKING_URI` puts them
-elsewhere), and `served/`, where the champion lies as plain files for whoever answers requests without MLflow. The alias
-`champion` is the truth; the served copy follows it, and so does the history of promotions, which are tags of the registered
-model, one each and never overwritten, so that they go where the registry goes.
+The only module that imports mlflow. A store is a folder: MLflow's SQLite and artifacts (unless
+`MLFLOW_TRACKING_URI` puts them elsewhere), and `served/`, where the champion lies as plain files
+for whoever answers requests without MLflow. The alias `champion` is the truth; the served copy
+follows it, and so does the history of promotions, which are tags of the registered model, one each
+and never overwritten, so that they go where the registry goes.
 
-Whoever changes something holds `Registry.locked` meanwhile. What a model is and whether it deserves to be champion is decided
-elsewhere.
+Whoever changes something holds `Registry.locked` meanwhile. What a model is and whether it deserves
+to be champion is decided elsewhere.
 """
 
 import getpass
@@ -49,9 +51,11 @@ BUSY = {"TEMPORARILY_UNAVAILABLE"}
 
 
 class Registry:
-    """The models of one store. Making one touches nothing; the store is set up with the first call that needs it.
+    """The models of one store. Making one touches nothing; the store is set up with the first call
+    that needs it.
 
-    `patience` is how many seconds another process may keep it waiting. Whatever MLflow cannot do is a `StoreError`.
+    `patience` is how many seconds another process may keep it waiting. Whatever MLflow cannot do is
+    a `StoreError`.
     """
 
     def __init__(self, store: Path, patience: float = LOCK_TIMEOUT_SECONDS) -> None:
@@ -69,12 +73,15 @@ class Registry:
         check_writable(self.store)
         return locked(self.store / ".lock", self.patience)
 
-    # --- what was trained ------------------------------------------------------------------------------------------------
+    # --- what was trained
+    # ------------------------------------------------------------------------------------------------
 
     def register(self, record: TrainingRun) -> int:
-        """Log a training with its parts and register its model as the challenger; returns the new version.
+        """Log a training with its parts and register its model as the challenger; returns the new
+        version.
 
-        The version comes last: what is interrupted before leaves a run that `reconcile` closes, and no version.
+        The version comes last: what is interrupted before leaves a run that `reconcile` closes, and
+        no version.
         """
         with self._told(), tempfile.TemporaryDirectory() as place:
             client = self._client()
@@ -96,7 +103,8 @@ class Registry:
                 return self._new_version(client, info, record)
 
     def _log_run(self, client: "MlflowClient", record: TrainingRun) -> str:
-        """The run with its numbers, and its parts as runs within it; each in one transaction. Returns its id, still running."""
+        """The run with its numbers, and its parts as runs within it; each in one transaction.
+        Returns its id, still running."""
         experiment, name = self._experiment(client, record.experiment), {STORE: self._name()}
         began = int(1000 * (record.began or time.time()))
         run = str(
@@ -112,7 +120,8 @@ class Registry:
         return run
 
     def _new_version(self, client: "MlflowClient", info: Any, record: TrainingRun) -> int:
-        """Register a logged model, as the challenger. The client does it without the commentary that `register_model` prints."""
+        """Register a logged model, as the challenger. The client does it without the commentary
+        that `register_model` prints."""
         from mlflow.exceptions import MlflowException
 
         with suppress(MlflowException):  # it is there already
@@ -125,7 +134,8 @@ class Registry:
         return int(version.version)
 
     def artifact(self, version: int) -> Artifact:
-        """The artifact of a version, fetched from wherever MLflow keeps it and checked against its digests."""
+        """The artifact of a version, fetched from wherever MLflow keeps it and checked against its
+        digests."""
         with self._told(
             f"there is no version {version} of the model {MODEL} here; `winnable models` lists"
             " them."
@@ -170,7 +180,8 @@ class Registry:
         ]
         return tuple(sorted(versions, key=lambda version: -version.version))
 
-    # --- who is in charge ------------------------------------------------------------------------------------------------
+    # --- who is in charge
+    # ------------------------------------------------------------------------------------------------
 
     def champion(self) -> int | None:
         """The version that the registry's champion alias names, or None."""
@@ -179,10 +190,12 @@ class Registry:
         return None if version is None else int(version)
 
     def promote(self, version: int, because: str = "asked for", kind: str = "promoted") -> None:
-        """Make a version the champion, in the registry and in the served copy, and write it into the history.
+        """Make a version the champion, in the registry and in the served copy, and write it into
+        the history.
 
-        `StoreError` if there is no such version, `ArtifactError` if it is broken; the champion stands then. The alias is what
-        counts: after an interruption at any moment `reconcile` brings the rest in line with it.
+        `StoreError` if there is no such version, `ArtifactError` if it is broken; the champion
+        stands then. The alias is what counts: after an interruption at any moment `reconcile`
+        brings the rest in line with it.
         """
         artifact, before = self.artifact(version), self.champion()
         with self._told():
@@ -213,8 +226,9 @@ class Registry:
     def reconcile(self) -> None:
         """Bring in order what interrupted trainings and changes from elsewhere left behind.
 
-        Runs of this store that still seem to run are closed as killed, and their models as failed; the served copy and the
-        history follow the champion alias. Call it `locked`: nothing of this store can be under way then.
+        Runs of this store that still seem to run are closed as killed, and their models as failed;
+        the served copy and the history follow the champion alias. Call it `locked`: nothing of this
+        store can be under way then.
         """
         remove_stale_drafts(self.store)
         with self._told():
@@ -278,10 +292,12 @@ class Registry:
             raise
         return {alias: str(version) for alias, version in model.aliases.items()}, dict(model.tags)
 
-    # --- MLflow ----------------------------------------------------------------------------------------------------------
+    # --- MLflow
+    # ----------------------------------------------------------------------------------------------------------
 
     def _client(self) -> "MlflowClient":
-        """A client of the tracking server, with the store set up. Only one process at a time may create MLflow's tables."""
+        """A client of the tracking server, with the store set up. Only one process at a time may
+        create MLflow's tables."""
         check_writable(self.store)
         _quiet()
         with locked(self.store / ".setup.lock", self.patience):
@@ -297,7 +313,8 @@ class Registry:
 
     @contextmanager
     def _told(self, absent: str | None = None) -> Iterator[None]:
-        """Turn whatever MLflow raises into a `StoreError`; `absent` says what it means if something is not there."""
+        """Turn whatever MLflow raises into a `StoreError`; `absent` says what it means if something
+        is not there."""
         import sqlalchemy.exc
 
         _quiet()
@@ -314,7 +331,8 @@ class Registry:
             ) from None
 
     def _does_not_answer(self, error: Exception, *, busy: bool) -> StoreError:
-        """The error for a store that is there but does not work; of an address only the host is told, it may hold a password."""
+        """The error for a store that is there but does not work; of an address only the host is
+        told, it may hold a password."""
         parts = urlsplit(self.uri)
         where = (
             parts.path.removeprefix("/")
@@ -350,7 +368,8 @@ class Registry:
             )
 
     def _name(self) -> str:
-        """A name of this store that it keeps when it is moved, so that several stores can share a tracking server."""
+        """A name of this store that it keeps when it is moved, so that several stores can share a
+        tracking server."""
         path = self.store / ".name"
         if not path.exists():
             path.write_text(os.urandom(8).hex())
@@ -358,7 +377,8 @@ class Registry:
 
 
 def _wait_for_database(uri: str, patience: float) -> None:
-    """Wait until nobody writes into a local database. MLflow itself would try again for hours where it is locked at the start."""
+    """Wait until nobody writes into a local database. MLflow itself would try again for hours where
+    it is locked at the start."""
     place = uri.removeprefix("sqlite:///")
     if place == uri or not Path(place).exists():
         return
@@ -444,7 +464,8 @@ def _environment_kept(name: str) -> Iterator[None]:
 
 
 def check_writable(store: Path) -> None:
-    """Make the store's folder and see that it can be written, before any long work; `StoreError` if it cannot."""
+    """Make the store's folder and see that it can be written, before any long work; `StoreError` if
+    it cannot."""
     try:
         store.mkdir(parents=True, exist_ok=True)
         (store / ".setup.lock").touch()

@@ -1,6 +1,8 @@
-"""What changed since the last model: data, columns, experts, measures and definition, as values and in sentences.
+"""What changed since the last model: data, columns, experts, measures and definition, as values and
+in sentences.
 
-Both models tell it themselves, so that it can be said of any two artifacts. Which of them is better is `contest`'s question.
+Both models tell it themselves, so that it can be said of any two artifacts. Which of them is better
+is `contest`'s question.
 """
 
 from collections.abc import Mapping
@@ -31,9 +33,10 @@ class Pair:
 class ModelDiff:
     """What is different in a new model, compared with version `since`.
 
-    `until`: the newest record of each model's data, None without dates. `columns_in` and `columns_out`: what is learned from now
-    or no more; `kept_out` and `cleared`: what is kept out now, or no more, because it may know the outcome. `shares`: each
-    expert's share of the say, 0 to 1. `measured`: each model on the leads that it was judged on itself, which are not the same
+    `until`: the newest record of each model's data, None without dates. `columns_in` and
+    `columns_out`: what is learned from now or no more; `kept_out` and `cleared`: what is kept out
+    now, or no more, because it may know the outcome. `shares`: each expert's share of the say, 0 to
+    1. `measured`: each model on the leads that it was judged on itself, which are not the same
     leads. `definition`: where the two definitions differ.
     """
 

@@ -1,7 +1,8 @@
-"""Promotion: a candidate is registered, and becomes champion if it deserves to be; or somebody decides otherwise.
+"""Promotion: a candidate is registered, and becomes champion if it deserves to be; or somebody
+decides otherwise.
 
-One process at a time changes who is in charge. Fitting and judging a candidate is `training`'s work, whether it deserves to be
-champion `contest`'s, what is kept of it `recording`'s.
+One process at a time changes who is in charge. Fitting and judging a candidate is `training`'s
+work, whether it deserves to be champion `contest`'s, what is kept of it `recording`'s.
 """
 
 from dataclasses import dataclass
@@ -26,8 +27,9 @@ from winnable.learning.training.train import Candidate
 class Registration:
     """What became of a candidate: its version, whether it is champion, and why.
 
-    `contest`: how it compares with the champion, the rules and the base rate; `changes`: what is different since the champion
-    before it. None where there was nothing to compare with. `report` tells it all to whoever pays for it.
+    `contest`: how it compares with the champion, the rules and the base rate; `changes`: what is
+    different since the champion before it. None where there was nothing to compare with. `report`
+    tells it all to whoever pays for it.
     """
 
     version: int
@@ -55,10 +57,12 @@ def register(
     began: float | None = None,
     progress: Progress = no_progress,
 ) -> Registration:
-    """Record a candidate in the store's MLflow and make it champion if it deserves to be; the rule is `contest.compare`.
+    """Record a candidate in the store's MLflow and make it champion if it deserves to be; the rule
+    is `contest.compare`.
 
-    Each is compared with the champion that it replaces, also where several trainings end at once. `tested` is a backtest for the
-    record and the report; `began` is when the training did, in seconds since 1970.
+    Each is compared with the champion that it replaces, also where several trainings end at once.
+    `tested` is a backtest for the record and the report; `began` is when the training did, in
+    seconds since 1970.
     """
     registry = Registry(store)
     with registry.lock():
@@ -85,7 +89,8 @@ def register(
 
 
 def promote(store: Path, version: int, because: str = "asked for") -> int | None:
-    """Put a version in charge because somebody asks for it; returns the version that was. `StoreError` if there is none such."""
+    """Put a version in charge because somebody asks for it; returns the version that was.
+    `StoreError` if there is none such."""
     registry = Registry(store)
     with registry.lock():
         registry.reconcile()
@@ -95,7 +100,8 @@ def promote(store: Path, version: int, because: str = "asked for") -> int | None
 
 
 def rollback(store: Path, because: str = "asked for") -> tuple[int | None, int]:
-    """Put the champion before the present one in charge again; returns both versions. `StoreError` if there was none."""
+    """Put the champion before the present one in charge again; returns both versions. `StoreError`
+    if there was none."""
     registry = Registry(store)
     with registry.lock():
         registry.reconcile()

@@ -1,4 +1,5 @@
-"""What the registry keeps, as plain values: the record of a training, the versions that came of them, and who was in charge when.
+"""What the registry keeps, as plain values: the record of a training, the versions that came of
+them, and who was in charge when.
 
 Nothing here knows how or where it is kept; that is `registry`'s work.
 """
@@ -19,7 +20,8 @@ ROLLED_BACK = "rolled back"
 
 @dataclass(frozen=True)
 class ChildRun:
-    """A piece of a training with measures of its own, such as an expert or a fold: a run within the run."""
+    """A piece of a training with measures of its own, such as an expert or a fold: a run within the
+    run."""
 
     name: str
     params: Mapping[str, str]
@@ -30,9 +32,10 @@ class ChildRun:
 class TrainingRun:
     """What one training leaves behind: everything that MLflow keeps of it.
 
-    `name` is the run's; `experiment` groups the trainings of one definition. `series` are metrics with a value at each of several
-    steps. `texts` and `figures` are by file name. `version_tags` are what a list of versions shows. `example` is a table of a few leads
-    as the model takes them. `began` is when the training did, in seconds since 1970; None: now.
+    `name` is the run's; `experiment` groups the trainings of one definition. `series` are metrics
+    with a value at each of several steps. `texts` and `figures` are by file name. `version_tags`
+    are what a list of versions shows. `example` is a table of a few leads as the model takes them.
+    `began` is when the training did, in seconds since 1970; None: now.
     """
 
     experiment: str
@@ -52,7 +55,8 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Version:
-    """A registered model: its number, when it was made (ISO 8601, UTC), its standing and what its training wrote about it.
+    """A registered model: its number, when it was made (ISO 8601, UTC), its standing and what its
+    training wrote about it.
 
     `standing` is "champion", "challenger" or "". `tags` are texts by name, see `promotion`.
     """
@@ -67,7 +71,8 @@ class Version:
 
 @dataclass(frozen=True)
 class Promotion:
-    """One change of the champion: when (ISO 8601, UTC), by whom, from which version (None: there was none) to which, and why."""
+    """One change of the champion: when (ISO 8601, UTC), by whom, from which version (None: there
+    was none) to which, and why."""
 
     at: str
     by: str
@@ -87,7 +92,8 @@ class Promotion:
 
 
 def earlier_champion(history: Iterable[Promotion]) -> int | None:
-    """The version that a roll-back returns to: the champion before the one in charge, steps that were taken back not counted."""
+    """The version that a roll-back returns to: the champion before the one in charge, steps that
+    were taken back not counted."""
     reigns: list[int] = []
     for each in history:
         if each.kind == ROLLED_BACK and each.version in reigns:

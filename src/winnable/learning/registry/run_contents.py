@@ -1,7 +1,9 @@
-"""The record of a training: everything that MLflow keeps of a candidate, so that a run can be found and understood a year later.
+"""The record of a training: everything that MLflow keeps of a candidate, so that a run can be found
+and understood a year later.
 
-What is kept is put together here and measured elsewhere; how it is kept is `registry`'s work. Nothing of it names a person: the
-example is made up of each column's most frequent word and middle number.
+What is kept is put together here and measured elsewhere; how it is kept is `registry`'s work.
+Nothing of it names a person: the example is made up of each column's most frequent word and middle
+number.
 """
 
 import hashlib
@@ -70,7 +72,8 @@ def find(
 def build_run(
     candidate: Candidate, crm: Crm, found: RunFindings, began: float | None = None
 ) -> TrainingRun:
-    """What is kept of a candidate and of what was found; `began` is when its training did, in seconds since 1970."""
+    """What is kept of a candidate and of what was found; `began` is when its training did, in
+    seconds since 1970."""
     spec, card, judged = candidate.artifact.spec, candidate.artifact.spec["card"], candidate.judged
     decision, readiness, curve, tested = found.decision, found.readiness, found.curve, found.tested
     return TrainingRun(
@@ -118,7 +121,8 @@ def standing(decision: Comparison) -> str:
 
 
 def _name(candidate: Candidate) -> str:
-    """The run's name: until when it knows, whose definition it is, and how many leads it learned from."""
+    """The run's name: until when it knows, whose definition it is, and how many leads it learned
+    from."""
     card = candidate.artifact.spec["card"]
     until = str(card["known_until"] or "undated")[:10]
     return f"{until} {candidate.definition.name.partition(':')[0].strip()} {card['leads']:,}"
@@ -166,11 +170,13 @@ def _version_tags(candidate: Candidate, decision: Comparison) -> dict[str, str]:
     }
 
 
-# --- numbers -----------------------------------------------------------------------------------------------------------------
+# --- numbers
+# -----------------------------------------------------------------------------------------------------------------
 
 
 def _measures(judged: Evaluation | None) -> dict[str, float]:
-    """The measures of the model, the rules and the base rate, those of the model with their 95 % intervals."""
+    """The measures of the model, the rules and the base rate, those of the model with their 95 %
+    intervals."""
     if judged is None:
         return {}
     found: dict[str, float] = {}
@@ -184,7 +190,8 @@ def _measures(judged: Evaluation | None) -> dict[str, float]:
 
 
 def _contest(decision: Comparison) -> dict[str, float]:
-    """How much lower the log loss is than that of the others on the same leads, with 95 % intervals."""
+    """How much lower the log loss is than that of the others on the same leads, with 95 %
+    intervals."""
     if decision.contest is None:
         return {}
     found = {
@@ -242,7 +249,8 @@ def _by_period(tested: Backtest | None) -> dict[str, tuple[tuple[int, float], ..
 
 
 def _parts(candidate: Candidate) -> tuple[ChildRun, ...]:
-    """Each expert, and each fold on which the experts were weighed: out-of-fold log losses of leads that they had not seen."""
+    """Each expert, and each fold on which the experts were weighed: out-of-fold log losses of leads
+    that they had not seen."""
     losses, weights = candidate.report.get("log_loss", {}), candidate.report.get("weights", {})
     experts = [
         ChildRun(f"expert {name}", {}, {"log_loss": losses[name], "weight": weights[name]})
@@ -256,7 +264,8 @@ def _parts(candidate: Candidate) -> tuple[ChildRun, ...]:
     return (*experts, *folds)
 
 
-# --- files -------------------------------------------------------------------------------------------------------------------
+# --- files
+# -------------------------------------------------------------------------------------------------------------------
 
 
 def _figures(

@@ -1,8 +1,9 @@
-"""What drives conversion: how much each thing that is known of leads moves their scores, and which way.
+"""What drives conversion: how much each thing that is known of leads moves their scores, and which
+way.
 
-The parts of every score add up to it (`Scorer.explain`); here their sizes are averaged over many leads, with all questions to the
-activity log that ask for the same activity taken together. It describes a model and proves no cause. Reasons for one lead are
-found in `reasons`.
+The parts of every score add up to it (`Scorer.explain`); here their sizes are averaged over many
+leads, with all questions to the activity log that ask for the same activity taken together. It
+describes a model and proves no cause. Reasons for one lead are found in `reasons`.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,8 @@ CLEAR = 0.3  # of rank correlation, beyond which more of a thing is said to rais
 
 @dataclass(frozen=True)
 class Driver:
-    """One thing that moves scores. `weight` is the mean size of its part in log-odds, `direction` says in words which way."""
+    """One thing that moves scores. `weight` is the mean size of its part in log-odds, `direction`
+    says in words which way."""
 
     name: str
     weight: float

@@ -1,7 +1,8 @@
-"""The report on leads: what drives conversion, which sources and segments convert, and what the model says of a few open leads.
+"""The report on leads: what drives conversion, which sources and segments convert, and what the
+model says of a few open leads.
 
-It describes, and proves no cause. Nobody is named: of leads only the id is shown, and not even that where it is an address. What
-the report says of the model itself is in `report_quality`.
+It describes, and proves no cause. Nobody is named: of leads only the id is shown, and not even that
+where it is an address. What the report says of the model itself is in `report_quality`.
 """
 
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ OPEN_LEADS = 5_000
 """Open leads, the newest, among which examples are looked for."""
 
 
-# --- what drives conversion? -------------------------------------------------------------------------------------------------
+# --- what drives conversion?
+# -------------------------------------------------------------------------------------------------
 
 
 def what_drives(candidate: Candidate, crm: Crm) -> Section | None:
@@ -90,7 +92,8 @@ def what_drives(candidate: Candidate, crm: Crm) -> Section | None:
     return Section("What drives conversion?", says, (plot,), (table,), (note,))
 
 
-# --- where leads come from ---------------------------------------------------------------------------------------------------
+# --- where leads come from
+# ---------------------------------------------------------------------------------------------------
 
 
 def sources(definition: Definition, crm: Crm) -> Section | None:
@@ -143,7 +146,8 @@ def _between(group: Group) -> str:
 
 
 def segments(definition: Definition, crm: Crm) -> Section | None:
-    """Conversion by the definition's segments, on arrival and within the horizon; None where it makes no difference of leads."""
+    """Conversion by the definition's segments, on arrival and within the horizon; None where it
+    makes no difference of leads."""
     cards = definition.scorecard
     rows = build_training_rows(definition, crm, latest_moment(crm))
     rows = rows.take(rows.known & (rows.age == 0))
@@ -201,11 +205,13 @@ def _card_names(definition: Definition) -> list[str]:
     ]
 
 
-# --- are leads of late different? --------------------------------------------------------------------------------------------
+# --- are leads of late different?
+# --------------------------------------------------------------------------------------------
 
 
 def of_late(candidate: Candidate, crm: Crm) -> Section | None:
-    """What is different about the leads of the last three months, as they came in, beside those before; None without dates."""
+    """What is different about the leads of the last three months, as they came in, beside those
+    before; None without dates."""
     latest = latest_moment(crm)
     if latest is None or "@created" not in crm.leads:
         return None
@@ -234,7 +240,8 @@ def of_late(candidate: Candidate, crm: Crm) -> Section | None:
     return Section(title, (says, *(found.warnings[:SHOWN] or (calm,))))
 
 
-# --- what does it say? -------------------------------------------------------------------------------------------------------
+# --- what does it say?
+# -------------------------------------------------------------------------------------------------------
 
 
 def examples(candidate: Candidate, crm: Crm) -> Section | None:
@@ -295,7 +302,8 @@ def _only(crm: Crm, positions: IntArray) -> Crm:
 
 
 def _for_and_against(reasons: Sequence[Reason]) -> tuple[str, str]:
-    """What raises a score and what lowers it; of points only those that were given or taken tell which."""
+    """What raises a score and what lowers it; of points only those that were given or taken tell
+    which."""
     said: tuple[list[str], list[str]] = ([], [])
     for reason in reasons:
         up = (

@@ -1,7 +1,8 @@
-"""The report on a model: is it any good, do its promises come true, how much work does it save, can its data be trusted?
+"""The report on a model: is it any good, do its promises come true, how much work does it save, can
+its data be trusted?
 
-Numbers come from the modules that measure them, plots from `plots` and `report_page`; here they are put into words. What the
-report says of leads is in `report_leads`.
+Numbers come from the modules that measure them, plots from `plots` and `report_page`; here they are
+put into words. What the report says of leads is in `report_leads`.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,8 @@ from winnable.learning.training.train import Candidate, Evaluation
 
 THROUGH_TIME = "Did it hold through time?"
 
-# --- is it any good? ---------------------------------------------------------------------------------------------------------
+# --- is it any good?
+# ---------------------------------------------------------------------------------------------------------
 
 
 def answer(candidate: Candidate) -> Section:
@@ -297,7 +299,8 @@ def through_time(candidate: Candidate) -> Section | None:
     )
 
 
-# --- can it be trusted? ------------------------------------------------------------------------------------------------------
+# --- can it be trusted?
+# ------------------------------------------------------------------------------------------------------
 
 
 def history_enough(readiness: Readiness, curve: Sequence[CurvePoint]) -> Section:

@@ -1,4 +1,5 @@
-"""Plots of how good a model is and how far a history goes, as matplotlib figures; each has a title that says what to see.
+"""Plots of how good a model is and how far a history goes, as matplotlib figures; each has a title
+that says what to see.
 
 The numbers come from those who are named in each plot's arguments, and from `curves`.
 """
@@ -25,7 +26,8 @@ INK, SOFT = "#1f4e79", "#9a9a9a"
 
 
 def save_plot(figure: Figure, path: Path) -> None:
-    """Write a figure; the file's ending says the form (.png, .svg, .pdf). `StoreError` where that is not possible."""
+    """Write a figure; the file's ending says the form (.png, .svg, .pdf). `StoreError` where that
+    is not possible."""
     try:
         figure.savefig(path, dpi=120)
     except ValueError:
@@ -40,7 +42,8 @@ def save_plot(figure: Figure, path: Path) -> None:
 
 
 def reliability_plot(won: FloatArray, probability: FloatArray) -> Figure:
-    """Share won against predicted probability in up to ten groups of equal size, with 80 % intervals; shapes (n,)."""
+    """Share won against predicted probability in up to ten groups of equal size, with 80 %
+    intervals; shapes (n,)."""
     figure = Figure(figsize=(5.2, 4.6), layout="constrained")
     axes = figure.subplots()
     table = reliability_table(won, probability)
@@ -56,7 +59,8 @@ def reliability_plot(won: FloatArray, probability: FloatArray) -> Figure:
 
 
 def gain_plot(won: FloatArray, probability: FloatArray, rules: FloatArray) -> Figure:
-    """Share of all wins found among the best-scored leads, for the model and the rules; shapes (n,)."""
+    """Share of all wins found among the best-scored leads, for the model and the rules; shapes
+    (n,)."""
     figure = Figure(figsize=(5.2, 4.6), layout="constrained")
     axes = figure.subplots()
     worked = np.arange(len(won) + 1) / len(won)
@@ -77,7 +81,8 @@ def gain_plot(won: FloatArray, probability: FloatArray, rules: FloatArray) -> Fi
 
 
 def net_benefit_plot(won: FloatArray, answers: Mapping[str, FloatArray]) -> Figure:
-    """Net benefit of each answer over the thresholds, the first one drawn strongest, beside handing over all or none."""
+    """Net benefit of each answer over the thresholds, the first one drawn strongest, beside handing
+    over all or none."""
     figure = Figure(figsize=(5.2, 4.6), layout="constrained")
     axes = figure.subplots()
     table = net_benefit(won, answers)
@@ -100,7 +105,8 @@ def net_benefit_plot(won: FloatArray, answers: Mapping[str, FloatArray]) -> Figu
 
 
 def backtest_plot(test: Backtest) -> Figure:
-    """What the model saved, and what it promised against what came true, period by period, with 95 % intervals."""
+    """What the model saved, and what it promised against what came true, period by period, with 95
+    % intervals."""
     figure = Figure(figsize=(7.6, 6.2), layout="constrained")
     saved, promised = figure.subplots(2, 1, sharex=True)
     measured = [period.measured() for period in test.periods]
@@ -156,7 +162,8 @@ def backtest_plot(test: Backtest) -> Figure:
 
 
 def readiness_plot(readiness: Readiness, curve: Sequence[CurvePoint] = ()) -> Figure:
-    """Where the company stands on the way to enough wins, and what models learned from fewer leads could do."""
+    """Where the company stands on the way to enough wins, and what models learned from fewer leads
+    could do."""
     figure = Figure(figsize=(7.2, 4.2 if curve else 1.9), layout="constrained")
     way = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2)) if curve else [figure.subplots()]
     edges, end = (

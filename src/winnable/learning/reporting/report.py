@@ -1,7 +1,8 @@
 """The report: what a training found, as one HTML file to send to whoever pays for it.
 
-The file loads nothing from anywhere, runs nothing, and whatever stands in the CRM is shown as text. What the sections say is
-written in `report_quality` and `report_leads`; here is only how the page is put together.
+The file loads nothing from anywhere, runs nothing, and whatever stands in the CRM is shown as text.
+What the sections say is written in `report_quality` and `report_leads`; here is only how the page
+is put together.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ from winnable.learning.training.train import Candidate
 
 @dataclass(frozen=True)
 class Report:
-    """What a training found. `features` are names and values for the head of the page, `standing` who is in charge and why."""
+    """What a training found. `features` are names and values for the head of the page, `standing`
+    who is in charge and why."""
 
     title: str
     features: tuple[tuple[str, str], ...]
@@ -52,7 +54,8 @@ class Report:
         return _template().render(report=self, standing=standing, inline=Markup)
 
     def write(self, path: Path, standing: str = "") -> None:
-        """Write the page; its folder is made where there is none. `StoreError` if it cannot be written."""
+        """Write the page; its folder is made where there is none. `StoreError` if it cannot be
+        written."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.html(standing), encoding="utf-8")
@@ -83,8 +86,8 @@ def report_on(
 ) -> Report:
     """Put together what a training found.
 
-    `readiness` and `curve` are of the same data; readiness is assessed if not given. `changed` says in sentences what differs
-    from the last model, `tested` is a backtest.
+    `readiness` and `curve` are of the same data; readiness is assessed if not given. `changed` says
+    in sentences what differs from the last model, `tested` is a backtest.
     """
     ready = (
         assess_readiness(candidate.definition, crm, candidate.verdicts)

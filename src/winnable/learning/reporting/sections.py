@@ -1,8 +1,10 @@
-"""What a report is made of: sections of sentences, plots and tables, and the plots that only reports have.
+"""What a report is made of: sections of sentences, plots and tables, and the plots that only
+reports have.
 
-A plot is inlined as SVG whose colours are the page's, so that it reads on paper, by day and by night, and whose letters are text
-in the page's typeface. No plot comes without a sentence that says what to see. What is said is written in `report_quality` and
-`report_leads`, how it looks in `report.html`; plots of how good a model is are drawn in `plots`.
+A plot is inlined as SVG whose colours are the page's, so that it reads on paper, by day and by
+night, and whose letters are text in the page's typeface. No plot comes without a sentence that says
+what to see. What is said is written in `report_quality` and `report_leads`, how it looks in
+`report.html`; plots of how good a model is are drawn in `plots`.
 """
 
 import io
@@ -76,7 +78,8 @@ def of_100(share: float) -> str:
 
 
 def inline_svg(figure: Figure, label: str) -> str:
-    """The figure as an SVG element that takes its colours and typeface from the page; `label` is read out in its stead.
+    """The figure as an SVG element that takes its colours and typeface from the page; `label` is
+    read out in its stead.
 
     Titles are left out: the page says in a sentence what to see. Equal figures give equal bytes.
     """
@@ -115,7 +118,8 @@ def _attribute(words: str) -> str:
 def shares_plot(
     names: Sequence[str], share: FloatArray, low: FloatArray, high: FloatArray, usual: float
 ) -> Figure:
-    """Shares from 0 to 1 with their intervals, one below the other, beside the usual share as a line; arrays of shape (k,)."""
+    """Shares from 0 to 1 with their intervals, one below the other, beside the usual share as a
+    line; arrays of shape (k,)."""
     figure = Figure(figsize=(7.2, 0.7 + 0.28 * len(names)), layout="constrained")
     axes = figure.subplots()
     rows = np.arange(len(names))[::-1]
@@ -129,7 +133,8 @@ def shares_plot(
 
 
 def weights_plot(names: Sequence[str], odds: FloatArray) -> Figure:
-    """By what factor each thing moves the odds of a typical lead, as bars from 1 on, the strongest first; odds of shape (k,)."""
+    """By what factor each thing moves the odds of a typical lead, as bars from 1 on, the strongest
+    first; odds of shape (k,)."""
     figure = Figure(figsize=(7.2, 0.7 + 0.28 * len(names)), layout="constrained")
     axes = figure.subplots()
     rows = np.arange(len(names))[::-1]
@@ -142,7 +147,8 @@ def weights_plot(names: Sequence[str], odds: FloatArray) -> Figure:
 def through_time_plot(
     periods: Sequence[str], promised: FloatArray, won: FloatArray, low: FloatArray, high: FloatArray
 ) -> Figure:
-    """What was promised and what came true, period by period, with the interval of what came true; shares of shape (k,)."""
+    """What was promised and what came true, period by period, with the interval of what came true;
+    shares of shape (k,)."""
     figure = Figure(figsize=(7.2, 2.9), layout="constrained")
     axes = figure.subplots()
     at = np.arange(len(periods))

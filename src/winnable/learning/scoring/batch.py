@@ -1,4 +1,5 @@
-"""Batch scoring: every row of an export gets an answer or an error, in the order of the export, a block of rows at a time.
+"""Batch scoring: every row of an export gets an answer or an error, in the order of the export, a
+block of rows at a time.
 
 The numbers are the predictor's; here rows are brought to it and its answers to a table.
 """
@@ -43,7 +44,8 @@ def read_to_score(
     activities: Source | None = None,
     history: Source | None = None,
 ) -> Crm:
-    """The leads of an export that is to be scored, read as the model's own export was; every row stays, in order."""
+    """The leads of an export that is to be scored, read as the model's own export was; every row
+    stays, in order."""
     day_first = None if predictor.plan.created is None else predictor.plan.created.day_first
     return read_crm(
         predictor.definition, leads, activities, history, for_training=False, day_first=day_first
@@ -53,9 +55,10 @@ def read_to_score(
 def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
     """The moment for which each lead is scored, microseconds since 1970, shape (n,).
 
-    `asked` is a date for all of them or the name of a column with a date for each; without it, it is the second after the newest
-    time recorded in the export, so that all that it knows counts, and for an export without any time it is now. A row without a
-    date of its own gets the smallest int64. `DataError` if what was asked for is neither a date nor a column.
+    `asked` is a date for all of them or the name of a column with a date for each; without it, it
+    is the second after the newest time recorded in the export, so that all that it knows counts,
+    and for an export without any time it is now. A row without a date of its own gets the smallest
+    int64. `DataError` if what was asked for is neither a date nor a column.
     """
     size = len(crm.leads)
     if asked is not None and asked in crm.leads:
@@ -85,13 +88,15 @@ def score_table(
     keep: Keep | None = None,
     progress: Progress = no_progress,
 ) -> pd.DataFrame:
-    """The scores of all leads as a table, a row a lead, in order; a lead that cannot be scored has an error text and empty
-    numbers.
+    """The scores of all leads as a table, a row a lead, in order; a lead that cannot be scored has
+    an error text and empty numbers.
 
-    That includes rows of the source that could not even be read, so that nothing is lost. Where sales has a capacity, the leads
-    of an export compete for the places of one week; those of an export of more than a block are held against the usual bar.
+    That includes rows of the source that could not even be read, so that nothing is lost. Where
+    sales has a capacity, the leads of an export compete for the places of one week; those of an
+    export of more than a block are held against the usual bar.
 
-    `keep` is given the scores of open leads, a block at a time: their positions, moments and scores.
+    `keep` is given the scores of open leads, a block at a time: their positions, moments and
+    scores.
     """
     faults = _faults(crm, as_of)
     blocks = [_unread(crm)]
@@ -110,7 +115,8 @@ def score_table(
 
 
 def _unread(crm: Crm) -> pd.DataFrame:
-    """The rows of the source that are no leads at all, with the reason, indexed by their number like the leads."""
+    """The rows of the source that are no leads at all, with the reason, indexed by their number
+    like the leads."""
     told = crm.rejects[
         (crm.rejects["table"] == "leads") & ~crm.rejects["row"].isin(crm.leads.index)
     ].set_index("row")
@@ -126,7 +132,8 @@ def _score_block(
     reasons: bool,
     keep: Keep | None,
 ) -> pd.DataFrame:
-    """The scores of some rows. Leads that are closed already get theirs, but take nobody's place with sales."""
+    """The scores of some rows. Leads that are closed already get theirs, but take nobody's place
+    with sales."""
     ended = _ended(predictor, crm, rows, as_of)
     scored = [
         _score_rows(

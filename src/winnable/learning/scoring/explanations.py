@@ -1,7 +1,8 @@
 """Reasons: what moves a score, in the words of people who sell.
 
-The parts of a score are log-odds that add up to it (`Scorer.explain`); here the largest are chosen and said with the lead's own
-value and direction. A score from rules names the rules that fired. No number is computed here.
+The parts of a score are log-odds that add up to it (`Scorer.explain`); here the largest are chosen
+and said with the lead's own value and direction. A score from rules names the rules that fired. No
+number is computed here.
 """
 
 from collections.abc import Container, Mapping
@@ -21,7 +22,8 @@ WORTH_SAYING = 0.01  # log-odds; what moves a score by less is no reason
 
 @dataclass(frozen=True)
 class Reason:
-    """One thing that moves a score: `says` is the sentence; `log_odds` above 0 raises the score, None where points speak."""
+    """One thing that moves a score: `says` is the sentence; `log_odds` above 0 raises the score,
+    None where points speak."""
 
     name: str
     says: str
@@ -47,8 +49,8 @@ def model_reasons(
 ) -> tuple[tuple[Reason, ...], ...]:
     """For each lead the strongest parts of its score, those that raise it first.
 
-    `groups` are called as `groups_of` names them. `words` are those that the model tells apart, by column: of any other it only
-    knows that it is rare, and the reason says so.
+    `groups` are called as `groups_of` names them. `words` are those that the model tells apart, by
+    column: of any other it only knows that it is rare, and the reason says so.
     """
     measures = zip(plan.aggregate_names, plan.aggregates, strict=True)
     said = {name: (measure, kinds_in_words(measure.kinds, groups)) for name, measure in measures}

@@ -1,7 +1,9 @@
-"""The predictor: features of leads in, scores out; the one way from a model to a number, in batch and in the service alike.
+"""The predictor: features of leads in, scores out; the one way from a model to a number, in batch
+and in the service alike.
 
-It is made from an artifact, or from a definition alone, in which case the rules answer. It holds no state but the model's and
-needs neither pandas nor the libraries that trained it. Training it is `training`'s work, finding the one in charge `registry`'s.
+It is made from an artifact, or from a definition alone, in which case the rules answer. It holds no
+state but the model's and needs neither pandas nor the libraries that trained it. Training it is
+`training`'s work, finding the one in charge `registry`'s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,8 +41,9 @@ from winnable.learning.scoring.explanations import (
 class Scores:
     """The answers for n leads, in their order.
 
-    `probability` is that of Closed Won within the horizon, between `low` and `high`; `winnable` that within the longer horizon,
-    or None where the history has no dates. All of shape (n,). `mode` is "rules", "blend" or "learned", and `why` says why.
+    `probability` is that of Closed Won within the horizon, between `low` and `high`; `winnable`
+    that within the longer horizon, or None where the history has no dates. All of shape (n,).
+    `mode` is "rules", "blend" or "learned", and `why` says why.
     """
 
     probability: FloatArray
@@ -106,14 +109,17 @@ class Predictor:
 
     @classmethod
     def read(cls, folder: Path, version: str = "") -> Self:
-        """The predictor of an artifact folder; `ArtifactError` if the folder is incomplete or altered."""
+        """The predictor of an artifact folder; `ArtifactError` if the folder is incomplete or
+        altered."""
         return cls(read_artifact(folder), version)
 
     @classmethod
     def of_store(cls, store: Path, definition: Path | None = None) -> Self:
-        """The predictor of a store's champion, or of the rules in a definition file while there is none.
+        """The predictor of a store's champion, or of the rules in a definition file while there is
+        none.
 
-        `StoreError` if there is neither, `ArtifactError` if the champion's copy is incomplete or altered.
+        `StoreError` if there is neither, `ArtifactError` if the champion's copy is incomplete or
+        altered.
         """
         champion = champion_of(store)
         if champion is not None:
@@ -140,7 +146,8 @@ class Predictor:
         return features_of_records(self.plan, records, activities, as_of, self.scorer.words)
 
     def warm(self) -> None:
-        """Prepare what the first lead with reasons would have to wait for, by scoring one of which nothing is known."""
+        """Prepare what the first lead with reasons would have to wait for, by scoring one of which
+        nothing is known."""
         self.score(FeatureTable(1, {}), [""])
 
     def score(
@@ -151,10 +158,11 @@ class Predictor:
         reasons: bool = True,
         one_week: bool = False,
     ) -> Scores:
-        """Scores for features of n leads; `lead_ids` (n) only choose the random slice that is always worked.
+        """Scores for features of n leads; `lead_ids` (n) only choose the random slice that is
+        always worked.
 
-        Where sales has a capacity, `one_week` says that these leads compete with each other for the places of a week; otherwise
-        each is held against the bar that the capacity usually means.
+        Where sales has a capacity, `one_week` says that these leads compete with each other for the
+        places of a week; otherwise each is held against the bar that the capacity usually means.
         """
         points = score_points(self.definition, features)
         features = with_segment(self.definition, features, points)
@@ -186,10 +194,11 @@ class Predictor:
     def within(
         self, features: FeatureTable, probability: FloatArray, days: float
     ) -> FloatArray | None:
-        """The probability of being won within any number of `days`, from the score's `probability` (n,) of the same features.
+        """The probability of being won within any number of `days`, from the score's `probability`
+        (n,) of the same features.
 
-        It never falls with the days. None where the history has no dates and promises no horizon. A lead without a date of
-        creation is taken as new.
+        It never falls with the days. None where the history has no dates and promises no horizon. A
+        lead without a date of creation is taken as new.
         """
         if self.pace is None:
             return None
@@ -233,7 +242,8 @@ def scorecard_spec() -> dict[str, Any]:
 
 
 def scorecard_artifact(definition: Definition) -> Artifact:
-    """The artifact of a company without any history: nothing is learned, and what the rules look at is all that is read."""
+    """The artifact of a company without any history: nothing is learned, and what the rules look at
+    is all that is read."""
     dates = {
         condition.field
         for condition in definition.conditions()

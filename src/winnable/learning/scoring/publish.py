@@ -1,7 +1,8 @@
-"""The inbox of sales, filled by a batch: the scores of an export's open leads go to the feedback store, where people answer them.
+"""The inbox of sales, filled by a batch: the scores of an export's open leads go to the feedback
+store, where people answer them.
 
-Scores that are there already are not doubled: the same version scores the same lead for the same moment once. What the service
-gives one at a time is kept by `service.recording`.
+Scores that are there already are not doubled: the same version scores the same lead for the same
+moment once. What the service gives one at a time is kept by `service.recording`.
 """
 
 import uuid
@@ -41,10 +42,12 @@ def score_and_publish(
     reasons: bool = True,
     progress: Progress = no_progress,
 ) -> pd.DataFrame:
-    """The table of `batch.score_table`, with the scores of open leads kept for sales in the store's feedback.
+    """The table of `batch.score_table`, with the scores of open leads kept for sales in the store's
+    feedback.
 
-    `output` is where the table will lie: the store clears it, too, when a person is to be forgotten. `DataError` where the
-    definition names no column for a lead's id: nobody could answer a lead without one.
+    `output` is where the table will lie: the store clears it, too, when a person is to be
+    forgotten. `DataError` where the definition names no column for a lead's id: nobody could answer
+    a lead without one.
     """
     if predictor.definition.columns.id is None:
         raise DataError(
@@ -74,7 +77,8 @@ class InboxPublisher:
         self._now = datetime.now(UTC)
 
     def keep(self, rows: IntArray, as_of: IntArray, scores: Scores) -> None:
-        """Keep the `scores` (n) of the leads at these positions, given for these moments in microseconds since 1970."""
+        """Keep the `scores` (n) of the leads at these positions, given for these moments in
+        microseconds since 1970."""
         batch: list[ScoreRecord] = []
         for each in self._given(rows, as_of, scores):
             batch.append(each)

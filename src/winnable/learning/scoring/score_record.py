@@ -1,6 +1,8 @@
-"""One score that was given: as an answer says it, and as the feedback store keeps it with what it was made of.
+"""One score that was given: as an answer says it, and as the feedback store keeps it with what it
+was made of.
 
-Batches (`inbox`) and the service (`service.serving`, `service.keeping`) go by it. Imports no database.
+Batches (`inbox`) and the service (`service.serving`, `service.keeping`) go by it. Imports no
+database.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,7 +47,8 @@ def to_score_record(
     values: Mapping[str, Any],
     activities: tuple[dict[str, Any], ...],
 ) -> ScoreRecord:
-    """The score of an `to_response` a lead; of the lead's `values`, the `fields` that the model looks at, where they are there."""
+    """The score of an `to_response` a lead; of the lead's `values`, the `fields` that the model
+    looks at, where they are there."""
     return ScoreRecord(
         **{**answer, "reasons": tuple(answer["reasons"])},
         as_of=as_of,

@@ -1,9 +1,10 @@
 """Backtest: train and test again and again through time, each time with what was known then.
 
-At every cut the CRM is taken back to what it was (`history.past`), a model is learned from it the way `winnable train` would have
-done that day, and it answers for the leads that came until the next cut, at every moment at which they are looked at. Only
-outcomes whose whole horizon has passed by today judge it, beside the base rate and the scorecard of that day and the model of one
-cut before. Whether a model in charge should be replaced today is not decided here but in `reassessment`.
+At every cut the CRM is taken back to what it was (`history.past`), a model is learned from it the
+way `winnable train` would have done that day, and it answers for the leads that came until the next
+cut, at every moment at which they are looked at. Only outcomes whose whole horizon has passed by
+today judge it, beside the base rate and the scorecard of that day and the model of one cut before.
+Whether a model in charge should be replaced today is not decided here but in `reassessment`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ if TYPE_CHECKING:
 
 MOST_PERIODS = 6
 MONTHS = (1, 2, 3, 6, 12)  # how long a period may be where nobody says how many there shall be
-MOST_OPEN = 0.5  # of a period's rows may have a horizon that has not passed yet; with more of them, the others tell too little
+# Of a period's rows may have a horizon that has not passed yet; with more of them, the others tell
+# too little.
+MOST_OPEN = 0.5
 USUAL_SHARE = 0.2  # of the leads are worked where the definition names no capacity
 MODEL, PREVIOUS, RULES, BASE = "model", "previous model", "rules", "base rate"
 
@@ -55,8 +58,8 @@ MODEL, PREVIOUS, RULES, BASE = "model", "previous model", "rules", "base rate"
 class Seen:
     """What is known of n outcomes within the horizon today, mature or not.
 
-    `weight` (n,) is the inverse of the chance that such an outcome would be seen by now, 0 where it is not; `won` (n,) is 1.0 or
-    0.0, and means nothing where the weight is 0.
+    `weight` (n,) is the inverse of the chance that such an outcome would be seen by now, 0 where it
+    is not; `won` (n,) is 1.0 or 0.0, and means nothing where the weight is 0.
     """
 
     weight: FloatArray
@@ -65,12 +68,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Period:
-    """What the model learned at `start` said of the leads that came from then until `end`, and what became of them.
+    """What the model learned at `start` said of the leads that came from then until `end`, and what
+    became of them.
 
-    `rows` are these leads at the moments at which they were looked at, n rows; `answers` the probabilities (n,) of the model, of
-    the previous model (not in the first period), the rules and the base rate. `seen` says which of the rows that are not mature
-    have an outcome all the same. `places` is how many of the leads sales would have worked. `leads` and
-    `wins` count what the model was learned from, `mode` says who answered.
+    `rows` are these leads at the moments at which they were looked at, n rows; `answers` the
+    probabilities (n,) of the model, of the previous model (not in the first period), the rules and
+    the base rate. `seen` says which of the rows that are not mature have an outcome all the same.
+    `places` is how many of the leads sales would have worked. `leads` and `wins` count what the
+    model was learned from, `mode` says who answered.
     """
 
     start: datetime
@@ -119,8 +124,9 @@ class Period:
     def brier(self) -> dict[str, float]:
         """The Brier score of each answer over all rows, open ones too.
 
-        Seen outcomes stand in for those that are not: each is weighed by the inverse probability of being seen (Graf, Schmoor,
-        Sauerbrei and Schumacher 1999, Statistics in Medicine 18, 2529-2545). Losing is a competing end: an outcome, no censoring.
+        Seen outcomes stand in for those that are not: each is weighed by the inverse probability of
+        being seen (Graf, Schmoor, Sauerbrei and Schumacher 1999, Statistics in Medicine 18,
+        2529-2545). Losing is a competing end: an outcome, no censoring.
         """
         seen = self.seen
         return {
@@ -129,7 +135,8 @@ class Period:
         }
 
     def lift(self) -> dict[str, float]:
-        """How many times the usual share of wins each answer finds among the leads that sales would have worked, on arrival."""
+        """How many times the usual share of wins each answer finds among the leads that sales would
+        have worked, on arrival."""
         new = self.rows.known & (self.rows.age == 0)
         won = self.rows.won[new]
         places = round(self.places * len(won) / max(int((self.rows.age == 0).sum()), 1))
@@ -151,7 +158,8 @@ class Backtest:
     notes: tuple[str, ...]
 
     def measured(self) -> dict[str, Metrics]:
-        """Each answer over the periods that all answers have; what is saved is held against the base rate as it was known."""
+        """Each answer over the periods that all answers have; what is saved is held against the
+        base rate as it was known."""
         rows, answers, _ = self._batcher()
         measured = {
             name: evaluate(rows, each, float(rows.mean())) for name, each in answers.items()
@@ -205,7 +213,8 @@ class Backtest:
         return pd.DataFrame(rows)
 
     def _batcher(self) -> tuple[FloatArray, dict[str, FloatArray], IntArray]:
-        """Outcomes, answers and persons of all mature rows, of the periods that have a previous model if any has."""
+        """Outcomes, answers and persons of all mature rows, of the periods that have a previous
+        model if any has."""
         chosen = [period for period in self.periods if PREVIOUS in period.answers] or list(
             self.periods
         )
@@ -237,9 +246,10 @@ def backtest(
 ) -> Backtest:
     """Learn at each of several cuts and judge on the leads that came until the next.
 
-    Without `periods` they are months, or so many months that a period sees ten wins, and the latest six of them; else so many of
-    equal length, or from each of the given moments to the next. With `quick` the models are fitted without symmetric trees, in a
-    third of the time (`LeadModel`). `DataError` where leads have no creation date or the history is too short for one period.
+    Without `periods` they are months, or so many months that a period sees ten wins, and the latest
+    six of them; else so many of equal length, or from each of the given moments to the next. With
+    `quick` the models are fitted without symmetric trees, in a third of the time (`LeadModel`).
+    `DataError` where leads have no creation date or the history is too short for one period.
     """
     latest = latest_moment(crm)
     if "@created" not in crm.leads or latest is None:
@@ -317,8 +327,9 @@ def answer_of(predictor: Predictor, crm: Crm, rows: TrainingRows) -> FloatArray:
 def seen_by(definition: Definition, crm: Crm, rows: TrainingRows, present: datetime) -> Seen:
     """The outcomes that are known today, and the weights that let them stand for the others.
 
-    The only censoring is that today comes too early, so that the time until then is known for every row, and its distribution
-    among the rows needs no model. A row that ended after t days is seen where at least t days have passed since.
+    The only censoring is that today comes too early, so that the time until then is known for every
+    row, and its distribution among the rows needs no model. A row that ended after t days is seen
+    where at least t days have passed since.
     """
     if rows.horizon_days is None:
         return Seen(rows.known / max(float(rows.known.mean()), 1e-9), np.nan_to_num(rows.won))
@@ -338,7 +349,8 @@ def seen_by(definition: Definition, crm: Crm, rows: TrainingRows, present: datet
 
 
 def came_between(crm: Crm, rows: TrainingRows, start: datetime, end: datetime) -> TrainingRows:
-    """The rows of people who first came from `start` until before `end`, at the moments in that time."""
+    """The rows of people who first came from `start` until before `end`, at the moments in that
+    time."""
     created = times_of(crm.leads["@created"])[rows.leads]
     first = np.full(int(rows.person.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, rows.person, created)

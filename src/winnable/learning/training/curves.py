@@ -1,7 +1,9 @@
-"""Curves: what probabilities are worth, as tables that can be plotted: reliability, lift and gain, net benefit.
+"""Curves: what probabilities are worth, as tables that can be plotted: reliability, lift and gain,
+net benefit.
 
-Each function takes outcomes `won` (n,) of 0 and 1, n > 0, and probabilities (n,), and returns a table with a row a point. Leads
-with the same probability are worked in no order, so that each counts as their mean. No model is fitted, nothing is drawn here.
+Each function takes outcomes `won` (n,) of 0 and 1, n > 0, and probabilities (n,), and returns a
+table with a row a point. Leads with the same probability are worked in no order, so that each
+counts as their mean. No model is fitted, nothing is drawn here.
 """
 
 from collections.abc import Mapping
@@ -19,10 +21,11 @@ THRESHOLDS = 50
 def reliability_table(
     won: FloatArray, probability: FloatArray, *, bins: int = BINS, coverage: float = 0.8
 ) -> pd.DataFrame:
-    """What was promised and what came true, in up to `bins` groups of leads with similar probabilities and equal size.
+    """What was promised and what came true, in up to `bins` groups of leads with similar
+    probabilities and equal size.
 
-    Columns: leads, wins, predicted (the mean probability), observed, and low and high, the Beta interval of the observed rate by
-    Jeffreys' prior (Brown, Cai and DasGupta 2001).
+    Columns: leads, wins, predicted (the mean probability), observed, and low and high, the Beta
+    interval of the observed rate by Jeffreys' prior (Brown, Cai and DasGupta 2001).
     """
     groups = [
         group
@@ -56,8 +59,8 @@ def gains(won: FloatArray, probability: FloatArray) -> FloatArray:
 def lift_table(won: FloatArray, probability: FloatArray, *, parts: int = BINS) -> pd.DataFrame:
     """What is won if only the best-scored leads are worked, a tenth more in each row.
 
-    Columns: worked (share of the leads), leads, wins, rate (won of those worked), lift (times the rate of all), gain (share of
-    all wins).
+    Columns: worked (share of the leads), leads, wins, rate (won of those worked), lift (times the
+    rate of all), gain (share of all wins).
     """
     leads = np.unique(np.ceil(np.linspace(0, 1, parts + 1)[1:] * len(won)).astype(int))
     wins = gains(won, probability)[leads]
@@ -71,11 +74,13 @@ def lift_table(won: FloatArray, probability: FloatArray, *, parts: int = BINS) -
 def net_benefit(
     won: FloatArray, answers: Mapping[str, FloatArray], thresholds: FloatArray | None = None
 ) -> pd.DataFrame:
-    """Net benefit a lead of handing over those above a threshold (Vickers and Elkin 2006), a row a threshold.
+    """Net benefit a lead of handing over those above a threshold (Vickers and Elkin 2006), a row a
+    threshold.
 
-    Wins among the leads handed over, less the others weighed by the odds of the threshold: who hands over from 10 % on says that
-    a win is worth nine leads worked in vain. A column for each answer, one for handing over `all` and one for `none`. By default
-    the thresholds reach from 0 to what the best hundredth of the leads get.
+    Wins among the leads handed over, less the others weighed by the odds of the threshold: who
+    hands over from 10 % on says that a win is worth nine leads worked in vain. A column for each
+    answer, one for handing over `all` and one for `none`. By default the thresholds reach from 0 to
+    what the best hundredth of the leads get.
     """
     if thresholds is None:
         top = min(0.99, max(float(np.quantile(answer, 0.99)) for answer in answers.values()))

@@ -1,8 +1,10 @@
-"""Evaluation: how good probabilities are on leads whose outcome is known, and on which leads that may be judged.
+"""Evaluation: how good probabilities are on leads whose outcome is known, and on which leads that
+may be judged.
 
-Every comparison is on the same leads, later than anything the compared answers were learned from where the history has dates. The
-measures are those of the prediction literature (Steyerberg 2019, "Clinical Prediction Models", ch. 15). No model is fitted here;
-what is told by a table rather than a number is in `curves`.
+Every comparison is on the same leads, later than anything the compared answers were learned from
+where the history has dates. The measures are those of the prediction literature (Steyerberg 2019,
+"Clinical Prediction Models", ch. 15). No model is fitted here; what is told by a table rather than
+a number is in `curves`.
 """
 
 from collections.abc import Iterator
@@ -19,17 +21,21 @@ from winnable.learning.model.calibration import log_losses, logit_of
 
 LATER_SHARE = 0.25  # of the rows, the latest, on which a model of the others is judged
 LEAST = 10  # wins, and losses, on either side below which a forward split judges nothing
-DRAWS = 200  # resampled sets of people behind an interval; its ends are then known to about a twentieth of its width
+# Resampled sets of people behind an interval; its ends are then known to about a twentieth of its
+# width.
+DRAWS = 200
 TAIL = 0.025  # left out of an interval on either side: it holds 95 %
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """How good n probabilities were. `skill` is the share of the base rate's log loss that they save; below 0 they do harm.
+    """How good n probabilities were. `skill` is the share of the base rate's log loss that they
+    save; below 0 they do harm.
 
-    `predicted_to_observed` is the ratio of the mean probability to the rate won; `observed_to_expected` is its inverse, with the
-    95 % interval of Debray et al. 2017 (BMJ 356:i6460). `slope` and `intercept` are those of the logistic recalibration (Cox
-    1958): a slope below 1 means too extreme, above 1 too timid. What one class alone cannot tell is None.
+    `predicted_to_observed` is the ratio of the mean probability to the rate won;
+    `observed_to_expected` is its inverse, with the 95 % interval of Debray et al. 2017 (BMJ
+    356:i6460). `slope` and `intercept` are those of the logistic recalibration (Cox 1958): a slope
+    below 1 means too extreme, above 1 too timid. What one class alone cannot tell is None.
     """
 
     leads: int
@@ -78,7 +84,8 @@ def evaluate(won: FloatArray, probability: FloatArray, base: float) -> Metrics:
 
 
 def _recalibration(won: FloatArray, probability: FloatArray) -> tuple[float | None, float | None]:
-    """Intercept and slope of the outcome regressed on the log-odds; None for constant probabilities, which have no slope."""
+    """Intercept and slope of the outcome regressed on the log-odds; None for constant
+    probabilities, which have no slope."""
     logit = np.log(probability / (1 - probability))
     if np.ptp(logit) < 1e-9:
         return None, None
@@ -94,10 +101,11 @@ def bootstrap(
     *,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of measures by their names in `Metrics`, from people drawn again with replacement (Efron 1979).
+    """95 % intervals of measures by their names in `Metrics`, from people drawn again with
+    replacement (Efron 1979).
 
-    `person` (n,) numbers the people: the rows of one are drawn together. A measure that some draw cannot tell, because it holds
-    only wins or only losses, is left out.
+    `person` (n,) numbers the people: the rows of one are drawn together. A measure that some draw
+    cannot tell, because it holds only wins or only losses, is left out.
     """
     probability = np.clip(probability, 1e-6, 1 - 1e-6)
     constant = log_losses(np.full(len(won), logit_of(np.clip(base, 1e-6, 1 - 1e-6))), won)
@@ -123,8 +131,9 @@ def bootstrap(
 
 @dataclass(frozen=True)
 class Difference:
-    """How much lower the log loss of one answer is than another's on the same leads: the mean, its 95 % interval, and the share
-    of the resampled sets of people in which it is lower at all. Above 0 the first answer is better.
+    """How much lower the log loss of one answer is than another's on the same leads: the mean, its
+    95 % interval, and the share of the resampled sets of people in which it is lower at all. Above
+    0 the first answer is better.
     """
 
     mean: float
@@ -141,7 +150,8 @@ def difference(
     *,
     seed: int = 0,
 ) -> Difference:
-    """Compare two answers, probabilities (n,), by a paired bootstrap of people: both are judged on the same draws."""
+    """Compare two answers, probabilities (n,), by a paired bootstrap of people: both are judged on
+    the same draws."""
     losses = [log_losses(logit_of(np.clip(answer, 1e-6, 1 - 1e-6)), won) for answer in (one, other)]
     less = losses[1] - losses[0]
     drawn = [float(weights @ less / weights.sum()) for weights in _redrawn(len(won), person, seed)]
@@ -164,7 +174,8 @@ def _interval(drawn: list[float]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to learn from and later rows to judge on, as masks (n,); where the cut between them lies, in microseconds and words.
+    """Rows to learn from and later rows to judge on, as masks (n,); where the cut between them
+    lies, in microseconds and words.
 
     The earlier rows are those whose outcome was known at the cut.
     """
@@ -176,7 +187,8 @@ class Split:
 
 
 def split_forward(rows: TrainingRows) -> Split | None:
-    """Cut known rows in time, with a gap of the horizon; None where there is no time or too little on either side to judge by.
+    """Cut known rows in time, with a gap of the horizon; None where there is no time or too little
+    on either side to judge by.
 
     A person who stands among the later rows is left out of the earlier ones.
     """
@@ -192,7 +204,8 @@ def split_forward(rows: TrainingRows) -> Split | None:
 
 
 def tells_enough(won: FloatArray) -> bool:
-    """Whether there are enough wins and losses (n,) to judge by, or to learn something that is worth judging."""
+    """Whether there are enough wins and losses (n,) to judge by, or to learn something that is
+    worth judging."""
     return bool(min(won.sum(), (1 - won).sum()) >= LEAST)
 
 

@@ -1,8 +1,8 @@
 """Segment check: does one model for all scorecards answer as well as one for each?
 
-Told by the ridge alone, on leads left out in turn: it is the expert that cannot learn by itself that a column means another thing
-in another segment, so that separate models have their best case here, and it costs seconds. How much of the say separate
-regressions get is decided by the blend.
+Told by the ridge alone, on leads left out in turn: it is the expert that cannot learn by itself
+that a column means another thing in another segment, so that separate models have their best case
+here, and it costs seconds. How much of the say separate regressions get is decided by the blend.
 """
 
 import numpy as np
@@ -25,10 +25,11 @@ MOST = 5000  # leads that are looked at
 def compare_segments(
     features: FeatureTable, points: Points, rows: TrainingRows, seed: int
 ) -> str | None:
-    """Whether one model for all scorecards answers as well as one for each, in words; None where there is one
-    scorecard, or no segment large enough to ask.
+    """Whether one model for all scorecards answers as well as one for each, in words; None where
+    there is one scorecard, or no segment large enough to ask.
 
-    `features` and `points` belong to the training `rows`, of which the first of each lead is taken whose outcome is known.
+    `features` and `points` belong to the training `rows`, of which the first of each lead is taken
+    whose outcome is known.
     """
     known = np.flatnonzero(rows.known)
     if not len(known):
@@ -60,7 +61,8 @@ def compare_segments(
 def _left_out(
     encoding: Encoding, leads: Encoded, won: FloatArray, folds: IntArray, parts: list[FloatArray]
 ) -> FloatArray:
-    """Probabilities (n,) from regressions of each part (mask), for its leads in the fold that was left out."""
+    """Probabilities (n,) from regressions of each part (mask), for its leads in the fold that was
+    left out."""
     out = np.full(len(won), won.mean())
     for part in parts:
         for fold in range(FOLDS):

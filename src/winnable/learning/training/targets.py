@@ -1,8 +1,10 @@
-"""Lessons: what each training row teaches, its outcome and its weight, as far as it is known at the moment of the rows.
+"""Lessons: what each training row teaches, its outcome and its weight, as far as it is known at the
+moment of the rows.
 
-A lead whose horizon has passed teaches that it was won or not. One that has been watched for a part of it teaches as much as
-that part tells (`horizons.censoring_weights`). Where nobody knows when leads were closed there is no horizon, and the resolved
-leads teach for those of their age that are not. No row is made and no model fitted here.
+A lead whose horizon has passed teaches that it was won or not. One that has been watched for a part
+of it teaches as much as that part tells (`horizons.censoring_weights`). Where nobody knows when
+leads were closed there is no horizon, and the resolved leads teach for those of their age that are
+not. No row is made and no model fitted here.
 """
 
 from dataclasses import dataclass, replace
@@ -18,22 +20,25 @@ from winnable.definition.schema import Definition
 from winnable.learning.model.time_to_win import WinTimeCurve, censoring_weights, fit_win_time_curve
 
 LEAST_WATCHED = 1 / 3
-"""Of the horizon for which the oldest leads must have been watched before anything is said of the whole of it."""
+"""Of the horizon for which the oldest leads must have been watched before anything is said of the
+whole of it."""
 
 LEAST_OPEN = 0.05
-"""Of the leads that must still be open at the end of all observation for anything to be left to come."""
+"""Of the leads that must still be open at the end of all observation for anything to be left to
+come."""
 
 SETTLED = 0.95
 """Of a horizon's wins that have had time to come, from which on a row's outcome counts as final."""
 
 HEAVIEST = 20.0
-"""A resolved lead speaks for at most so many of its age, however rare it is to be resolved so young."""
+"""A resolved lead speaks for at most so many of its age, however rare it is to be resolved so
+young."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What n rows teach: `won` (n,) 1 or 0, of no meaning where `weights` (n,) is 0; `settled` (n,) says where that is final;
-    `pace` where there is a horizon."""
+    """What n rows teach: `won` (n,) 1 or 0, of no meaning where `weights` (n,) is 0; `settled` (n,)
+    says where that is final; `pace` where there is a horizon."""
 
     won: FloatArray
     weights: FloatArray
@@ -61,7 +66,8 @@ class Targets:
 
 
 def build_targets(definition: Definition, crm: Crm, rows: TrainingRows) -> Targets:
-    """What the rows teach at their `present`; the pace is that of all leads of the export, as it was known then."""
+    """What the rows teach at their `present`; the pace is that of all leads of the export, as it
+    was known then."""
     if rows.horizon_days is None:
         won = np.where(rows.known, rows.won, 0.0)
         return Targets(
@@ -80,12 +86,14 @@ def build_targets(definition: Definition, crm: Crm, rows: TrainingRows) -> Targe
 
 
 def _pace_of(definition: Definition, crm: Crm, present: int) -> WinTimeCurve:
-    """How the leads of an export were won with age, as far as it was known at `present` (microseconds)."""
+    """How the leads of an export were won with age, as far as it was known at `present`
+    (microseconds)."""
     created, closed = times_of(crm.leads["@created"]), times_of(crm.leads["@closed"])
     outcome = outcomes(definition, crm)
     ended = (closed != NEVER) & (closed <= present) & ~np.isnan(outcome)
     days = (np.where(ended, closed, present) - created) / DAY
-    # A lead that is won without a date of closing may have been won at any time: it tells nothing of the pace.
+    # A lead that is won without a date of closing may have been won at any time: it tells nothing
+    # of the pace.
     usable = (created != NEVER) & (days >= 0) & ~((outcome == 1.0) & (closed == NEVER))
     until = definition.outcome.winnable_days + LANDMARKS[-1]
     return fit_win_time_curve(
@@ -94,10 +102,11 @@ def _pace_of(definition: Definition, crm: Crm, present: int) -> WinTimeCurve:
 
 
 def _resolved_weights(rows: TrainingRows) -> FloatArray:
-    """Weights of resolved leads, by the inverse of the share resolved among leads of their age, 0 for the others; shape (n,).
+    """Weights of resolved leads, by the inverse of the share resolved among leads of their age, 0
+    for the others; shape (n,).
 
-    The share is taken to grow with age (isotonic regression). All weights together count as many leads as their unevenness leaves
-    (Kish 1965, Survey Sampling).
+    The share is taken to grow with age (isotonic regression). All weights together count as many
+    leads as their unevenness leaves (Kish 1965, Survey Sampling).
     """
     from sklearn.isotonic import IsotonicRegression
 

@@ -1,9 +1,10 @@
 """Training: from a CRM's history to a candidate model and an honest comparison of it.
 
-The way is always the same: rows in time, features, rules, a model of what was known before the later rows judged on these, then the
-model of all rows. Where nothing can be learned the candidate answers by the rules, and its comparison says what could be judged.
-What a row teaches whose outcome is not known yet is decided in `targets`, what is fitted and how it is blended in `model`,
-whether the candidate becomes champion in `promotion`.
+The way is always the same: rows in time, features, rules, a model of what was known before the
+later rows judged on these, then the model of all rows. Where nothing can be learned the candidate
+answers by the rules, and its comparison says what could be judged. What a row teaches whose outcome
+is not known yet is decided in `targets`, what is fitted and how it is blended in `model`, whether
+the candidate becomes champion in `promotion`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +43,8 @@ Tell = Callable[[str], None]
 class Evaluation:
     """The leads on which a candidate was judged, n rows, and what each answer said of them.
 
-    `how` says in words which leads they are. `base` is the constant that the base rate would answer.
+    `how` says in words which leads they are. `base` is the constant that the base rate would
+    answer.
     """
 
     rows: TrainingRows
@@ -67,7 +69,8 @@ class Evaluation:
 class Candidate:
     """A trained model that is not registered yet.
 
-    `judged` is None where there was no lead with a known outcome. `verdicts` say which columns were kept out, and why.
+    `judged` is None where there was no lead with a known outcome. `verdicts` say which columns were
+    kept out, and why.
     """
 
     artifact: Artifact
@@ -101,12 +104,13 @@ def learn(
     feedback: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
 ) -> Candidate:
-    """Learn a candidate from a CRM's history. Never fails for want of history: then the rules answer.
+    """Learn a candidate from a CRM's history. Never fails for want of history: then the rules
+    answer.
 
-    `present` is when the export was made; without it, the newest time in it. Columns in `leave_out` are kept out whatever the
-    history says of them. With `judge` false nothing is held back to judge the candidate by, which saves the time of one fit;
-    `quick` is the quicker fit of `LeadModel`. `feedback` is what sales changed in this history (`hearing`), for the card and the
-    report.
+    `present` is when the export was made; without it, the newest time in it. Columns in `leave_out`
+    are kept out whatever the history says of them. With `judge` false nothing is held back to judge
+    the candidate by, which saves the time of one fit; `quick` is the quicker fit of `LeadModel`.
+    `feedback` is what sales changed in this history (`hearing`), for the card and the report.
     """
     heard = {} if feedback is None else {"feedback": dict(feedback)}
     if present is None:
@@ -165,8 +169,9 @@ def evaluate_since(
     threads: int = 2,
     progress: Progress = no_progress,
 ) -> Evaluation | None:
-    """Judge what a candidate's definition teaches from what was known at `since` (microseconds), on leads whose outcome nobody
-    knew then and everybody knows now. None where the history has no dates, or where either side tells too little to judge by.
+    """Judge what a candidate's definition teaches from what was known at `since` (microseconds), on
+    leads whose outcome nobody knew then and everybody knows now. None where the history has no
+    dates, or where either side tells too little to judge by.
     """
     definition, spec = candidate.definition, candidate.artifact.spec
     rows = build_training_rows(definition, crm, moment(str(spec["card"]["known_until"] or "")))
@@ -217,7 +222,8 @@ class _Fit:
         progress: Progress,
         quick: bool = False,
     ) -> "_Fit":
-        """What is known of these rows, in the columns that may be learned from, and what the rules say."""
+        """What is known of these rows, in the columns that may be learned from, and what the rules
+        say."""
         features = compute_features(plan, definition, crm, rows.leads, rows.as_of)
         points = score_points(definition, features)
         return cls(
@@ -233,8 +239,8 @@ class _Fit:
     def on(self, targets: Targets, doing: str) -> LeadModel:
         """A model of what the rows teach.
 
-        The rows of one lead at several ages resemble each other: all rows together weigh as much as there are leads, so that what
-        is held against chance is held against the number of leads.
+        The rows of one lead at several ages resemble each other: all rows together weigh as much as
+        there are leads, so that what is held against chance is held against the number of leads.
         """
         where, rows = np.flatnonzero(targets.usable), self.rows.take(targets.usable)
         weights = targets.weights[where] * len(np.unique(rows.leads)) / max(len(where), 1)
@@ -260,8 +266,8 @@ def _judge(
 ) -> tuple[Evaluation | None, LeadModel | None]:
     """Judge on later leads where there is time, else on leads left out in turn.
 
-    The model of all rows comes along in that case. What the judged one learns from is what was known at the cut: leads that were
-    open then are open to it, however they ended.
+    The model of all rows comes along in that case. What the judged one learns from is what was
+    known at the cut: leads that were open then are open to it, however they ended.
     """
     known = np.flatnonzero(fit.rows.known)
     rows, rules = fit.rows.take(known), sigmoid(fit.rules[known])

@@ -1,9 +1,11 @@
 """Keys: who may ask the service for what.
 
-A key is 32 random bytes, shown once when it is made; the store keeps its SHA-256 only, in `keys.json`. So much chance cannot be
-guessed from a hash, which is why no slower hash is needed. A key given is compared with all of them in constant time. The file
-is looked at again every second, so that keys are added and withdrawn without a restart; where it cannot be read, the keys known
-before stay in force. `WINNABLE_KEYS` may hold more, as `role:sha256` separated by spaces; those change with a restart only.
+A key is 32 random bytes, shown once when it is made; the store keeps its SHA-256 only, in
+`keys.json`. So much chance cannot be guessed from a hash, which is why no slower hash is needed. A
+key given is compared with all of them in constant time. The file is looked at again every second,
+so that keys are added and withdrawn without a restart; where it cannot be read, the keys known
+before stay in force. `WINNABLE_KEYS` may hold more, as `role:sha256` separated by spaces; those
+change with a restart only.
 """
 
 import hashlib
@@ -30,7 +32,8 @@ _PREFIX = "winnable_"
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key: a short name to withdraw it by, its role, the hash, when it was added, and a note on who uses it."""
+    """What is kept of a key: a short name to withdraw it by, its role, the hash, when it was added,
+    and a note on who uses it."""
 
     name: str
     role: Role
@@ -40,7 +43,8 @@ class Key:
 
 
 class Keys:
-    """The keys of a store, as they are now. Safe to ask from several threads. `StoreError` if the first look fails."""
+    """The keys of a store, as they are now. Safe to ask from several threads. `StoreError` if the
+    first look fails."""
 
     def __init__(self, store: Path, environment: Mapping[str, str] = os.environ) -> None:
         self._store = store
@@ -105,8 +109,8 @@ def read_keys(store: Path) -> tuple[Key, ...]:
 
 
 def add_key(store: Path, role: Role, note: str = "") -> tuple[Key, str]:
-    """Make a key, keep its hash, and return what is kept and the secret, which nobody can tell again. `StoreError` if it cannot
-    be kept."""
+    """Make a key, keep its hash, and return what is kept and the secret, which nobody can tell
+    again. `StoreError` if it cannot be kept."""
     secret = _PREFIX + secrets.token_urlsafe(32)
     added = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     key = Key(secrets.token_hex(4), role, _hash(secret), added, note)

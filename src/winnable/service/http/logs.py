@@ -1,7 +1,9 @@
-"""The journal: one JSON object a line on standard error, for the requests and for what happens to the service.
+"""The journal: one JSON object a line on standard error, for the requests and for what happens to
+the service.
 
-A line about a request holds its id, route, status, time and number of leads: nothing of what was in it. Lines about requests are
-written in bunches, since a system call for each would cost more than the line; lines about events are written at once.
+A line about a request holds its id, route, status, time and number of leads: nothing of what was in
+it. Lines about requests are written in bunches, since a system call for each would cost more than
+the line; lines about events are written at once.
 """
 
 import json
@@ -31,7 +33,8 @@ class JsonLogger:
     def request(
         self, request_id: str, method: str, route: str, status: int, seconds: float, leads: int
     ) -> None:
-        """Take a request into the bunch. Every text is one of our own words, or was checked to need no escapes."""
+        """Take a request into the bunch. Every text is one of our own words, or was checked to need
+        no escapes."""
         self._lines.append(
             f'{{"at":"{_now()}","level":"info","event":"request","request_id":"{request_id}","method":"{method}","route":"{route}",'
             f'"status":{status},"ms":{seconds * 1000:.2f},"leads":{leads}}}\n'
@@ -70,8 +73,8 @@ def _second(seconds: int) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes the records of other libraries' loggers as such lines. Tracebacks are cut to the kind of the error: its text may
-    hold values."""
+    """Writes the records of other libraries' loggers as such lines. Tracebacks are cut to the kind
+    of the error: its text may hold values."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as a line, without the line's end."""

@@ -1,7 +1,9 @@
-"""Metrics in Prometheus' text format: what was asked, how quickly it was answered, what the scores were and whether they drift.
+"""Metrics in Prometheus' text format: what was asked, how quickly it was answered, what the scores
+were and whether they drift.
 
-Each process counts for itself and says so by the label `worker`; with several workers a scrape reaches one of them, and
-`sum without (worker)` over the series adds up what was scraped. Nothing here names a lead.
+Each process counts for itself and says so by the label `worker`; with several workers a scrape
+reaches one of them, and `sum without (worker)` over the series adds up what was scraped. Nothing
+here names a lead.
 """
 
 import os
@@ -75,7 +77,8 @@ class Metrics:
         self._not_kept += many
 
     def heard(self, label: str, after: float | None) -> None:
-        """Somebody gave a label, so many seconds after the score that it answers; None where there was none."""
+        """Somebody gave a label, so many seconds after the score that it answers; None where there
+        was none."""
         self._labels[(label,)] += 1
         if after is not None:
             self._lag.add(after)
@@ -88,8 +91,9 @@ class Metrics:
         changed_at: float,
         problem: bool,
     ) -> str:
-        """All of it as text. `model` describes the one in charge, `usual` are scores (log-odds) typical of its training, each
-        for an equal share of the leads, `known_until` is when its history ends, `changed_at` when it took charge.
+        """All of it as text. `model` describes the one in charge, `usual` are scores (log-odds)
+        typical of its training, each for an equal share of the leads, `known_until` is when its
+        history ends, `changed_at` when it took charge.
         """
         lines = [
             *_counted(
@@ -168,9 +172,9 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
     def drift(self, usual: Sequence[float]) -> float | None:
-        """The population stability index of recent scores against the usual ones, sum of (p - q) ln(p / q) over bins of equal
-        share; None while there are too few of either (Siddiqi, Credit Risk Scorecards, 2006, gives 0.1 and 0.25 as signs of
-        change)."""
+        """The population stability index of recent scores against the usual ones, sum of (p - q)
+        ln(p / q) over bins of equal share; None while there are too few of either (Siddiqi, Credit
+        Risk Scorecards, 2006, gives 0.1 and 0.25 as signs of change)."""
         if len(usual) < 5 or len(self._recent) < LEAST:
             return None
         bars = [(low + high) / 2 for low, high in pairwise(usual)]

@@ -1,9 +1,10 @@
 """The porter: every request passes here first, on its way in and on its way out.
 
-In: a request id, the key and its role, without keys nobody but this machine. Out: the headers that keep browsers from doing
-harm, a line in the journal, the counts; and for whatever went wrong inside, a problem that tells nothing of the inside. Nothing
-is allowed across origins. The pages for people let everyone pass here, since they have sessions of their own. It is plain ASGI,
-which costs a request a few microseconds.
+In: a request id, the key and its role, without keys nobody but this machine. Out: the headers that
+keep browsers from doing harm, a line in the journal, the counts; and for whatever went wrong
+inside, a problem that tells nothing of the inside. Nothing is allowed across origins. The pages for
+people let everyone pass here, since they have sessions of their own. It is plain ASGI, which costs
+a request a few microseconds.
 """
 
 import base64
@@ -46,8 +47,8 @@ FLUSH = 0.2  # seconds that a line of the journal may wait
 
 
 class GatewayMiddleware:
-    """ASGI middleware. `routes` says which roles may use a path (None: anyone); any other path needs any key. `admin` may use
-    all."""
+    """ASGI middleware. `routes` says which roles may use a path (None: anyone); any other path
+    needs any key. `admin` may use all."""
 
     def __init__(
         self,
@@ -104,7 +105,8 @@ class GatewayMiddleware:
     def _admit(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> None:
         """Raise a `HTTPProblem` unless this caller may ask for this path."""
         if not self._keys.any():
-            # A page elsewhere can point its own name at this machine: the host that it asks for gives it away.
+            # A page elsewhere can point its own name at this machine: the host that it asks for
+            # gives it away.
             if not (_is_here(scope) and _names_this_machine(headers.get(b"host", b"localhost"))):
                 raise HTTPProblem(
                     403,
@@ -165,7 +167,8 @@ def _is_here(scope: Scope) -> bool:
 
 
 def _request_id(headers: Mapping[bytes, bytes]) -> bytes:
-    """The caller's own id if it is a plain word, so that it may stand in a header and in the journal as it is."""
+    """The caller's own id if it is a plain word, so that it may stand in a header and in the
+    journal as it is."""
     given = headers.get(b"x-request-id")
     return (
         given
@@ -195,7 +198,8 @@ def _where(error: Exception) -> str:
 
 
 def _safe(given: Iterable[tuple[bytes, bytes]], *, page: bool) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer with those that keep it safe; a page may have stated its own instead."""
+    """The headers of an answer with those that keep it safe; a page may have stated its own
+    instead."""
     if not page:
         return [*given, *_SAFE_HEADERS]
     stated = {name for name, _ in given}

@@ -1,7 +1,8 @@
-"""Problems: what a caller is told when a request cannot be answered, in the form of RFC 9457, or as a page in a browser.
+"""Problems: what a caller is told when a request cannot be answered, in the form of RFC 9457, or as
+a page in a browser.
 
-A problem names the place in the request and what was expected there. It never repeats a value of it, since values are people's
-data, and never tells how the service is made.
+A problem names the place in the request and what was expected there. It never repeats a value of
+it, since values are people's data, and never tells how the service is made.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,8 @@ FAILED = "The service failed. Its journal has more under the request id."
 
 
 class HTTPProblem(Exception):
-    """A request that is not answered: `status` (HTTP), `detail` for whoever sent it, and headers that belong to the answer."""
+    """A request that is not answered: `status` (HTTP), `detail` for whoever sent it, and headers
+    that belong to the answer."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -23,7 +25,8 @@ class HTTPProblem(Exception):
         self.headers = dict(headers or {})
 
     def answer(self, accept: str) -> tuple[bytes, bytes]:
-        """The body and its media type: a page for a browser, which says in Accept that it takes HTML, else a problem."""
+        """The body and its media type: a page for a browser, which says in Accept that it takes
+        HTML, else a problem."""
         if "text/html" not in accept:
             return problem(self.status, self.detail), MEDIA_TYPE
         from winnable.service.http.templates import error_page  # only when a page is asked for

@@ -1,7 +1,7 @@
 """The wire: uvicorn's HTTP protocol, with the head and the body of an answer sent in one go.
 
-uvicorn hands them to the transport one after the other, and each is a call to the system and wakes the client. For answers as
-small as a score this is a good part of what the service does at all.
+uvicorn hands them to the transport one after the other, and each is a call to the system and wakes
+the client. For answers as small as a score this is a good part of what the service does at all.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ class CoalescingHttpProtocol(HttpToolsProtocol):
 
 
 class _Joining:
-    """A transport that holds the first of two pieces back until the second one comes, or the loop has nothing else to do."""
+    """A transport that holds the first of two pieces back until the second one comes, or the loop
+    has nothing else to do."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport

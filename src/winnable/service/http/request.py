@@ -1,8 +1,11 @@
-"""Reading a request: bytes in, leads out, each with its values, its activities, or what is wrong with it.
+"""Reading a request: bytes in, leads out, each with its values, its activities, or what is wrong
+with it.
 
-What makes the whole body unusable (not JSON, not the shape that the schema says) is a `HTTPProblem`. What is wrong with one lead is
-that lead's fault alone. Limits keep every later step short: they bound the leads, the activities of a lead and the length of a
-text. Numbers and dates are read here, so that a text that is neither is told to the caller instead of being taken as missing.
+What makes the whole body unusable (not JSON, not the shape that the schema says) is a
+`HTTPProblem`. What is wrong with one lead is that lead's fault alone. Limits keep every later step
+short: they bound the leads, the activities of a lead and the length of a text. Numbers and dates
+are read here, so that a text that is neither is told to the caller instead of being taken as
+missing.
 """
 
 import json
@@ -29,7 +32,8 @@ WARNINGS = 20  # columns named in them
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """A request's leads as they were sent, and the moment for which they are to be scored; None is now."""
+    """A request's leads as they were sent, and the moment for which they are to be scored; None is
+    now."""
 
     leads: list[Any]
     as_of: datetime | None
@@ -37,7 +41,8 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestLead:
-    """One lead as the model takes it; `fault` says why it cannot be taken, then there is nothing else."""
+    """One lead as the model takes it; `fault` says why it cannot be taken, then there is nothing
+    else."""
 
     lead_id: str
     values: Mapping[str, object]
@@ -46,7 +51,8 @@ class RequestLead:
 
 
 def read_body(body: bytes) -> ScoreRequest:
-    """The request in a body. `HTTPProblem` 400 if it is not JSON in UTF-8, 422 if it is not what the schema says."""
+    """The request in a body. `HTTPProblem` 400 if it is not JSON in UTF-8, 422 if it is not what
+    the schema says."""
     data = _json(body)
     if type(data) is not dict:
         raise HTTPProblem(422, "The body is not an object with a list of leads.")
@@ -68,12 +74,14 @@ def read_body(body: bytes) -> ScoreRequest:
 
 
 def _json(body: bytes) -> Any:
-    """The body's JSON, read quickly where it is plain, else strictly, which also says what is wrong with it."""
+    """The body's JSON, read quickly where it is plain, else strictly, which also says what is wrong
+    with it."""
     try:
         data = from_json(body, allow_inf_nan=False)
     except ValueError:
         return read_json(body)
-    # Every member has a colon of its own, so if there are as many colons as members, none was lost for standing there twice.
+    # Every member has a colon of its own, so if there are as many colons as members, none was lost
+    # for standing there twice.
     leads = data.get("leads") if type(data) is dict else None
     members = (
         len(data) + sum(len(lead) for lead in leads if type(lead) is dict)
@@ -84,12 +92,14 @@ def _json(body: bytes) -> Any:
 
 
 def read_json(body: bytes) -> Any:
-    """What a body of JSON says, read strictly; `HTTPProblem` 400 if it is none, or has a member twice."""
+    """What a body of JSON says, read strictly; `HTTPProblem` 400 if it is none, or has a member
+    twice."""
     try:
         written = body.decode()
         data = _DECODER.decode(written)
         if "\\u" in written:
-            # Half of a surrogate pair is no character: nothing that holds one could be written into an answer.
+            # Half of a surrogate pair is no character: nothing that holds one could be written into
+            # an answer.
             json.dumps(data, ensure_ascii=False).encode()
     except _Twice:
         raise HTTPProblem(400, "The body has a member twice in one object.") from None
@@ -119,7 +129,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant
 
 
 class LeadReader:
-    """Reads the leads of requests for one model: `plan` says how its columns read, `known` which columns it has ever heard of."""
+    """Reads the leads of requests for one model: `plan` says how its columns read, `known` which
+    columns it has ever heard of."""
 
     def __init__(self, plan: FeaturePlan, id_column: str | None, known: frozenset[str]) -> None:
         self._id = id_column
@@ -137,7 +148,8 @@ class LeadReader:
         )
 
     def lead(self, given: Any, index: int, as_of: datetime) -> RequestLead:
-        """A lead of a request; its id is the request's index where the model's definition names no column for it."""
+        """A lead of a request; its id is the request's index where the model's definition names no
+        column for it."""
         try:
             if type(given) is not dict:
                 raise _Fault("expected an object of columns and values")
@@ -208,7 +220,8 @@ _TEXTS, _NUMBERS = frozenset({str, type(None)}), frozenset({float, int, type(Non
 
 
 def _plain_numbers(values: list[Any]) -> bool:
-    """Whether all of them are numbers that can be counted with, or nothing; if in doubt, each is looked at."""
+    """Whether all of them are numbers that can be counted with, or nothing; if in doubt, each is
+    looked at."""
     try:
         return _NUMBERS.issuperset(map(type, values)) and isfinite(sum(filter(None, values), 0.0))
     except OverflowError:

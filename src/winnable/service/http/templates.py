@@ -1,4 +1,5 @@
-"""Pages from templates: everything written into one is escaped, and nothing is loaded before the first page is asked for."""
+"""Pages from templates: everything written into one is escaped, and nothing is loaded before the
+first page is asked for."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -25,7 +26,8 @@ _ASSETS = {"inbox.css": "text/css; charset=utf-8", "inbox.js": "text/javascript;
 
 
 class Pages:
-    """The inbox, made when its first page is asked for; until then neither templates nor a database are loaded."""
+    """The inbox, made when its first page is asked for; until then neither templates nor a database
+    are loaded."""
 
     def __init__(
         self,
@@ -70,7 +72,8 @@ def error_page(status: int, detail: str) -> bytes:
 
 @cache
 def asset(name: str) -> tuple[bytes, str, str]:
-    """A stylesheet or script: content, media type, and a short digest that is part of its address. `KeyError` if unknown."""
+    """A stylesheet or script: content, media type, and a short digest that is part of its address.
+    `KeyError` if unknown."""
     media_type = _ASSETS[name]
     content = (FOLDER / name).read_bytes()
     return content, media_type, hashlib.sha256(content).hexdigest()[:12]

@@ -1,7 +1,9 @@
-"""The routes besides scoring: the model and its definition, readiness, metrics, and the description of the interface.
+"""The routes besides scoring: the model and its definition, readiness, metrics, and the description
+of the interface.
 
-They are FastAPI's, which takes longer to load than a model: `api` loads this module when one of them is first asked for, or a
-moment after the start. Their schemas are in `schemas`, what they answer comes from the parts of the service.
+They are FastAPI's, which takes longer to load than a model: `api` loads this module when one of
+them is first asked for, or a moment after the start. Their schemas are in `schemas`, what they
+answer comes from the parts of the service.
 """
 
 from importlib import metadata
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 
 def build_app(service: "Service") -> FastAPI:
-    """The application of these routes. It knows the direct ones as well, to say which methods they have."""
+    """The application of these routes. It knows the direct ones as well, to say which methods they
+    have."""
     app = FastAPI(
         title="winnable",
         summary="The probability that a lead becomes Closed Won.",
@@ -64,7 +67,8 @@ def _add_routes(app: FastAPI, service: "Service") -> None:
 
     @app.get("/model")
     async def model() -> ModelCard:
-        """The model in charge: trained when, on what, how good it is, and the columns that it looks at."""
+        """The model in charge: trained when, on what, how good it is, and the columns that it looks
+        at."""
         predictor = follower.current()
         columns = [
             ColumnOut(name=field.name, kind=field.kind, learned=field.learn)
@@ -86,7 +90,8 @@ def _add_routes(app: FastAPI, service: "Service") -> None:
 
     @app.get("/definition", response_model=dict[str, Any], responses=page)
     async def definition(request: Request) -> Response:
-        """The definition that the model answers by: a page for people, JSON for programs that say so in Accept."""
+        """The definition that the model answers by: a page for people, JSON for programs that say
+        so in Accept."""
         agreed = follower.current().definition
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse(agreed.model_dump(mode="json", exclude_defaults=True))
@@ -94,7 +99,8 @@ def _add_routes(app: FastAPI, service: "Service") -> None:
 
     @app.get("/readyz", responses={503: {"model": ReadinessOut}}, openapi_extra={"security": []})
     async def readyz(response: Response) -> ReadinessOut:
-        """Whether the champion of the store answers and the store can be read; 503 if not. Scores are given all the same."""
+        """Whether the champion of the store answers and the store can be read; 503 if not. Scores
+        are given all the same."""
         predictor, problems = follower.current(), service.problems()
         response.status_code = 503 if problems else 200
         status: Literal["ready", "degraded"] = "degraded" if problems else "ready"

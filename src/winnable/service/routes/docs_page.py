@@ -1,5 +1,5 @@
-"""The page at /docs: what the interface takes and gives, for the model in charge, in one file that loads nothing from
-anywhere."""
+"""The page at /docs: what the interface takes and gives, for the model in charge, in one file that
+loads nothing from anywhere."""
 
 import json
 from collections.abc import Iterator

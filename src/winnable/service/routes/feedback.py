@@ -1,7 +1,7 @@
 """`POST /feedback` and `GET /leads`: what sales says of leads, and the leads it is asked about.
 
-A label is answered only when it is durable. Nothing that is refused is repeated in the refusal. Who may ask is the porter's
-matter, keeping is `history.feedback`'s.
+A label is answered only when it is durable. Nothing that is refused is repeated in the refusal. Who
+may ask is the porter's matter, keeping is `history.feedback`'s.
 """
 
 import asyncio
@@ -70,7 +70,8 @@ def add_feedback_routes(app: FastAPI, service: "Service") -> None:
         openapi_extra=described,
     )
     async def feedback(request: Request) -> LabelOut:
-        """Keep a label: what somebody says of a lead, or of a score. The answer comes when it is on the disk."""
+        """Keep a label: what somebody says of a lead, or of a score. The answer comes when it is on
+        the disk."""
         data = read_json(await body_of(request.scope, request.receive, LARGEST_LABEL))
         label = _label(data, service.follower.current().definition)
         key = _key(request.headers.get("idempotency-key"))
@@ -79,7 +80,8 @@ def add_feedback_routes(app: FastAPI, service: "Service") -> None:
 
     @app.get("/leads", responses={code: refusals[code] for code in (422, 503)})
     async def leads(asked: Annotated[LeadListQuery, Query()]) -> LeadsOut:
-        """The leads that were scored, the most probable first, a page at a time, each with its last score and what sales said."""
+        """The leads that were scored, the most probable first, a page at a time, each with its last
+        score and what sales said."""
         told = await _answered(
             lambda: service.feedback().leads(
                 asked.search,
@@ -113,7 +115,8 @@ async def _answered(work: Callable[[], T]) -> T:
 
 
 def _label(data: Any, definition: Definition) -> Label:
-    """The label in a body. `HTTPProblem` 422 if it is none, or a lead is rejected for a reason that is not the definition's."""
+    """The label in a body. `HTTPProblem` 422 if it is none, or a lead is rejected for a reason that
+    is not the definition's."""
     if type(data) is not dict:
         raise HTTPProblem(422, "The body is not an object.")
     try:
@@ -151,7 +154,8 @@ def _key(given: str | None) -> str | None:
 
 
 def _first(errors: Any) -> str:
-    """The first thing that was wrong, by the name of its member and what was expected; never what stood there."""
+    """The first thing that was wrong, by the name of its member and what was expected; never what
+    stood there."""
     first = errors[0]
     where = str(first["loc"][-1]) if first["loc"] else "body"
     if first["type"] == "extra_forbidden":

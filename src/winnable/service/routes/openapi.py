@@ -1,7 +1,8 @@
-"""The description of the interface, made from the model in charge: its columns, their types, and a lead as an example.
+"""The description of the interface, made from the model in charge: its columns, their types, and a
+lead as an example.
 
-The example is made of the numbers that are usual in training and of words that stand in the signed definition, so that no
-lead's data is ever published.
+The example is made of the numbers that are usual in training and of words that stand in the signed
+definition, so that no lead's data is ever published.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,8 @@ _REFUSALS = {
 
 
 def describe_scoring(document: dict[str, Any], predictor: Predictor) -> dict[str, Any]:
-    """The OpenAPI document with what is this model's own: its columns as the CRM calls them, the reasons to reject a lead."""
+    """The OpenAPI document with what is this model's own: its columns as the CRM calls them, the
+    reasons to reject a lead."""
     parts = document.setdefault("components", {}).setdefault("schemas", {})
     answer = ScoreResponse.model_json_schema(ref_template=_REFS)
     parts |= answer.pop("$defs") | {"ScoreResponse": answer}
@@ -187,7 +189,8 @@ def _request(predictor: Predictor) -> dict[str, Any]:
 
 
 def _rejected(definition: Definition) -> dict[str, Any]:
-    """What the schema of a label has to say besides: who rejects a lead gives one of the definition's reasons, or none."""
+    """What the schema of a label has to say besides: who rejects a lead gives one of the
+    definition's reasons, or none."""
     reasons = {"enum": [*definition.feedback.every, None]}
     return {
         "if": {"properties": {"label": {"const": "rejected"}}, "required": ["label"]},
@@ -243,7 +246,8 @@ def refusal(says: str) -> dict[str, Any]:
 
 
 def _words_of(definition: Definition) -> Mapping[str, str]:
-    """For each column the first word that speaks for a lead by the definition: of the ideal profile, or worth points."""
+    """For each column the first word that speaks for a lead by the definition: of the ideal
+    profile, or worth points."""
     rules = [rule for card in definition.scorecard for rule in card.rule if rule.points > 0]
     words: dict[str, str] = {}
     for condition in (

@@ -1,4 +1,5 @@
-"""What the service gives, as typed schemas for its documentation; what it takes is described by `openapi` for the live model."""
+"""What the service gives, as typed schemas for its documentation; what it takes is described by
+`openapi` for the live model."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -22,7 +23,8 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class ReasonOut(BaseModel):
-    """One thing that moves the score; `log_odds` above 0 raises it, and is null where rules gave points instead."""
+    """One thing that moves the score; `log_odds` above 0 raises it, and is null where rules gave
+    points instead."""
 
     says: str
     log_odds: float | None
@@ -31,8 +33,9 @@ class ReasonOut(BaseModel):
 class ScoreOut(BaseModel):
     """The answer for one lead: the probability of Closed Won and what to do.
 
-    `probability` is that within the model's `horizon_days`, between `low` and `high`; `probability_winnable` that within
-    `winnable_days`, null where the history has no dates. `score_id` is unique and sorts by time.
+    `probability` is that within the model's `horizon_days`, between `low` and `high`;
+    `probability_winnable` that within `winnable_days`, null where the history has no dates.
+    `score_id` is unique and sorts by time.
     """
 
     score_id: str
@@ -63,7 +66,8 @@ class LeadProblem(Problem):
 
 
 class ModelOut(BaseModel):
-    """Who answered: the version, whether by rules, blend or what was learned, why, and the horizons in days."""
+    """Who answered: the version, whether by rules, blend or what was learned, why, and the horizons
+    in days."""
 
     version: str
     fingerprint: str
@@ -74,7 +78,8 @@ class ModelOut(BaseModel):
 
 
 class ScoreResponse(BaseModel):
-    """Scores in the order of the request's leads, null where `errors` says why, and what was not understood."""
+    """Scores in the order of the request's leads, null where `errors` says why, and what was not
+    understood."""
 
     model: ModelOut
     as_of: str
@@ -92,7 +97,8 @@ class ColumnOut(BaseModel):
 
 
 class ModelCard(ModelOut):
-    """The model in charge: besides who it is, its columns and measures, and the card of its training: when, on what, how good."""
+    """The model in charge: besides who it is, its columns and measures, and the card of its
+    training: when, on what, how good."""
 
     columns: list[ColumnOut]
     measures: list[str]
@@ -106,7 +112,8 @@ class HealthOut(BaseModel):
 
 
 class ReadinessOut(BaseModel):
-    """Whether the service is as it should be; `problems` says what is not. Scores are given all the same."""
+    """Whether the service is as it should be; `problems` says what is not. Scores are given all the
+    same."""
 
     status: Literal["ready", "degraded"]
     version: str
@@ -118,10 +125,11 @@ Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 
 
 class LabelIn(BaseModel):
-    """What somebody says of a lead: an opinion (accepted, rejected, junk) or an outcome (won, lost); "withdrawn" takes back.
+    """What somebody says of a lead: an opinion (accepted, rejected, junk) or an outcome (won,
+    lost); "withdrawn" takes back.
 
-    `score_id` is the score that it answers, `replaces` the label that it corrects. A reason for "rejected" is one of the
-    definition's. Without `at` it is so now.
+    `score_id` is the score that it answers, `replaces` the label that it corrects. A reason for
+    "rejected" is one of the definition's. Without `at` it is so now.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -160,7 +168,8 @@ class LabelOut(BaseModel):
 
 
 class LeadListQuery(BaseModel):
-    """Which leads are asked for. `search` is part of a name or an id; "open" leads are new or accepted."""
+    """Which leads are asked for. `search` is part of a name or an id; "open" leads are new or
+    accepted."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -183,8 +192,8 @@ class KeptScore(ScoreOut):
 
 
 class LeadOut(BaseModel):
-    """A lead with its last score (null if it was only ever labelled), the probability a week before, and what counts of its
-    labels."""
+    """A lead with its last score (null if it was only ever labelled), the probability a week
+    before, and what counts of its labels."""
 
     lead_id: str
     state: State
@@ -213,8 +222,8 @@ class LeadOut(BaseModel):
 
 
 class LeadsOut(BaseModel):
-    """A page of leads; `more` says whether another follows. `total` counts all of them, up to 1,000, beyond which `uncounted` is
-    true."""
+    """A page of leads; `more` says whether another follows. `total` counts all of them, up to
+    1,000, beyond which `uncounted` is true."""
 
     leads: list[LeadOut]
     page: int

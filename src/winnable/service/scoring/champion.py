@@ -1,8 +1,10 @@
-"""The model that a service answers with: the store's champion, taken up without a restart when it changes.
+"""The model that a service answers with: the store's champion, taken up without a restart when it
+changes.
 
-A new champion is read completely and checked before it answers anything; one that cannot be read is refused, the old one goes
-on, and `problem` says why. Where there is no champion at all, the rules of the definition answer. Where the tracking server is
-elsewhere, `remote` keeps the store's copy up to date; what is served always lies on this disk.
+A new champion is read completely and checked before it answers anything; one that cannot be read is
+refused, the old one goes on, and `problem` says why. Where there is no champion at all, the rules
+of the definition answer. Where the tracking server is elsewhere, `remote` keeps the store's copy up
+to date; what is served always lies on this disk.
 """
 
 import threading
@@ -26,11 +28,11 @@ Tell = Callable[..., None]
 
 
 class ChampionFollower:
-    """Hands out the predictor in charge. `follow` looks after it in a thread of its own; without it, what was there at first
-    stays.
+    """Hands out the predictor in charge. `follow` looks after it in a thread of its own; without
+    it, what was there at first stays.
 
-    `StoreError` if there is neither a champion nor a definition to answer by, `ArtifactError` if the champion is broken and
-    there is no definition either.
+    `StoreError` if there is neither a champion nor a definition to answer by, `ArtifactError` if
+    the champion is broken and there is no definition either.
     """
 
     def __init__(
@@ -55,17 +57,19 @@ class ChampionFollower:
 
     @property
     def problem(self) -> str | None:
-        """Why the model in charge is not the one that should be, in words that name no place on this machine; None if all is
-        well."""
+        """Why the model in charge is not the one that should be, in words that name no place on
+        this machine; None if all is well."""
         return self._broken
 
     @property
     def unreachable(self) -> str | None:
-        """Why nobody can tell whether there is a newer champion; None if all is well. The last known one is served."""
+        """Why nobody can tell whether there is a newer champion; None if all is well. The last
+        known one is served."""
         return self._unreachable
 
     def follow(self, tell: Tell = lambda *_, **__: None) -> None:
-        """Begin to look after the champion; `tell` hears of every change, with its name and features."""
+        """Begin to look after the champion; `tell` hears of every change, with its name and
+        features."""
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._follow, args=(tell,), name="champion", daemon=True
@@ -109,8 +113,8 @@ class ChampionFollower:
         return found or Predictor.of_store(self.store, self.definition)
 
     def look(self) -> None:
-        """Take up the champion if it is another one. One that was refused is tried again, since its files may still be on their
-        way."""
+        """Take up the champion if it is another one. One that was refused is tried again, since its
+        files may still be on their way."""
         seen = self._signature()
         if seen == self._seen and self._broken is None:
             return

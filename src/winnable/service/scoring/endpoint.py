@@ -1,5 +1,5 @@
-"""`POST /score`: plain ASGI, since this is where the time of the service goes. Everything that it knows of leads is in
-`serving`."""
+"""`POST /score`: plain ASGI, since this is where the time of the service goes. Everything that it
+knows of leads is in `serving`."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,7 +26,8 @@ PATIENCE = 20.0  # seconds for a body to arrive
 
 
 class ScoringEndpoint:
-    """The endpoint. `current` gives the predictor in charge; a request is answered by the one that was in charge when it came."""
+    """The endpoint. `current` gives the predictor in charge; a request is answered by the one that
+    was in charge when it came."""
 
     def __init__(
         self, current: Callable[[], Predictor], metrics: Metrics, score_log: ScoreLog
@@ -102,7 +103,8 @@ def _alone(
 
 
 async def body_of(scope: Scope, receive: Receive, largest: int = LARGEST_BODY) -> bytes:
-    """The whole body of a request. `HTTPProblem` if it is too large, too slow or not said to be JSON."""
+    """The whole body of a request. `HTTPProblem` if it is too large, too slow or not said to be
+    JSON."""
     for name, value in scope["headers"]:
         if (
             name == b"content-type"
@@ -142,7 +144,8 @@ def _too_large(largest: int) -> HTTPProblem:
 
 
 def _reasons(query: bytes) -> bool:
-    """Whether reasons are asked for, which they are by default. `HTTPProblem` for a query that the schema does not know."""
+    """Whether reasons are asked for, which they are by default. `HTTPProblem` for a query that the
+    schema does not know."""
     if not query:
         return True
     told = {b"reasons=true": True, b"reasons=false": False}.get(query)

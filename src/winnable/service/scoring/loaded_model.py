@@ -1,7 +1,9 @@
-"""Serving: a predictor made ready for requests, which reads their leads, scores them and writes the answer.
+"""Serving: a predictor made ready for requests, which reads their leads, scores them and writes the
+answer.
 
-The leads of several requests may be scored together: a model answers for eight leads in hardly more time than for one, and for
-each the same. What is the same in every answer of a model is written once. No HTTP here.
+The leads of several requests may be scored together: a model answers for eight leads in hardly more
+time than for one, and for each the same. What is the same in every answer of a model is written
+once. No HTTP here.
 """
 
 import os
@@ -22,7 +24,8 @@ from winnable.service.http.request import LeadReader, RequestLead, ScoreRequest
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
-    """A request read for one model: all its leads in order, and the moment for which they are scored."""
+    """A request read for one model: all its leads in order, and the moment for which they are
+    scored."""
 
     leads: list[RequestLead]
     as_of: datetime
@@ -63,7 +66,8 @@ class LoadedModel:
         )
 
     def read(self, asked: ScoreRequest, now: datetime) -> ParsedRequest:
-        """The request's leads as this model takes them; `now` is the moment of scoring where the request names none."""
+        """The request's leads as this model takes them; `now` is the moment of scoring where the
+        request names none."""
         as_of = asked.as_of or now
         leads = [self._reader.lead(given, index, as_of) for index, given in enumerate(asked.leads)]
         return ParsedRequest(leads, as_of, self._reader.warnings(asked.leads))
@@ -85,7 +89,8 @@ class LoadedModel:
     def answer(
         self, request: ParsedRequest, told: ScoredRequest | None, ids: Sequence[str]
     ) -> bytes:
-        """The body of the answer; `ids` are the score ids of the good leads, without which there is nothing told."""
+        """The body of the answer; `ids` are the score ids of the good leads, without which there is
+        nothing told."""
         row = 0
         scores: list[dict[str, Any] | None] = []
         faults: list[dict[str, Any]] = []
@@ -104,15 +109,16 @@ class LoadedModel:
 
 
 class ScoreIds:
-    """Identifiers of scores: UUIDs of version 7 (RFC 9562), unique everywhere, and in one process sorted by the order of
-    making."""
+    """Identifiers of scores: UUIDs of version 7 (RFC 9562), unique everywhere, and in one process
+    sorted by the order of making."""
 
     def __init__(self) -> None:
         self._last = 0
         self._lock = threading.Lock()
 
     def next(self, many: int) -> list[str]:
-        """So many new ones. The 12 bits after the time count within a millisecond; a full count borrows from the next one."""
+        """So many new ones. The 12 bits after the time count within a millisecond; a full count
+        borrows from the next one."""
         with self._lock:
             first = max(self._last + 1, time.time_ns() // 1_000_000 << 12)
             self._last = first + many - 1

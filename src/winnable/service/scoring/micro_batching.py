@@ -1,8 +1,8 @@
 """Together: requests that wait at the same moment are scored in one go.
 
-Most of the time that one lead takes is the same for one and for many. While a group is being scored, the next requests gather;
-who comes when no others do does not wait for company. Large requests are worked on in threads of their own, so that small ones
-and the health check pass them.
+Most of the time that one lead takes is the same for one and for many. While a group is being
+scored, the next requests gather; who comes when no others do does not wait for company. Large
+requests are worked on in threads of their own, so that small ones and the health check pass them.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from typing import TypeVar
 from winnable.service.scoring.loaded_model import LoadedModel, ParsedRequest, ScoredRequest
 
 T = TypeVar("T")
-PATIENCE = 0.001  # seconds, about what scoring a group takes, to wait for as many requests as came together of late
+# Seconds, about what scoring a group takes, to wait for as many requests as came together of late.
+PATIENCE = 0.001
 MOST = 64  # leads that a group holds, so that its first request does not wait long for its last
 
 
@@ -32,7 +33,8 @@ class MicroBatcher:
 
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
-        self._usual = 1  # requests that come together, as of late; one for whoever is alone, and does not wait
+        # Requests that come together, as of late; one for whoever is alone, and does not wait.
+        self._usual = 1
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="large-request")
 
     async def score(
@@ -55,7 +57,8 @@ class MicroBatcher:
         self._threads.shutdown()
 
     def _gather(self, loop: asyncio.AbstractEventLoop, until: float) -> None:
-        """Score what waits once it is as many as of late, or when patience ends; meanwhile the loop takes in what arrives."""
+        """Score what waits once it is as many as of late, or when patience ends; meanwhile the loop
+        takes in what arrives."""
         if len(self._waiting) < self._usual and time.perf_counter() < until:
             loop.call_soon(self._gather, loop, until)
         else:
@@ -78,8 +81,8 @@ class MicroBatcher:
 
 
 def _score_group(group: list[_Waiting]) -> None:
-    """Answer every request of a group. If the group fails as a whole, each is tried alone, so that none falls by another's
-    fault."""
+    """Answer every request of a group. If the group fails as a whole, each is tried alone, so that
+    none falls by another's fault."""
     try:
         told = group[0].serving.score([each.request for each in group], reasons=group[0].reasons)
     except Exception as error:

@@ -1,9 +1,11 @@
-"""The champion of a tracking server elsewhere: followed by MLflow's REST API, without MLflow, and copied to this store.
+"""The champion of a tracking server elsewhere: followed by MLflow's REST API, without MLflow, and
+copied to this store.
 
-Asked are the alias, then, if it names another version than the copy, the place of its artifact and the files. What arrives is
-checked against its digests before it becomes the served copy. Artifacts that MLflow's server hands out itself (`mlflow-
-artifacts:`, its default) and those on this machine's own disk can be fetched so; for other places, promote on this machine with
-`winnable promote`.
+Asked are the alias, then, if it names another version than the copy, the place of its artifact and
+the files. What arrives is checked against its digests before it becomes the served copy. Artifacts
+that MLflow's server hands out itself (`mlflow- artifacts:`, its default) and those on this
+machine's own disk can be fetched so; for other places, promote on this machine with `winnable
+promote`.
 """
 
 import base64
@@ -34,8 +36,8 @@ _FILES = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 class RemoteChampion:
-    """The champion alias at a tracking server; `uri` is http or https. The sign-in is MLflow's own: `MLFLOW_TRACKING_TOKEN`, or
-    `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`."""
+    """The champion alias at a tracking server; `uri` is http or https. The sign-in is MLflow's own:
+    `MLFLOW_TRACKING_TOKEN`, or `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`."""
 
     def __init__(self, uri: str, environment: Mapping[str, str] = os.environ) -> None:
         self._uri = uri.rstrip("/")
@@ -50,8 +52,9 @@ class RemoteChampion:
         return cls(uri, environment) if urlsplit(uri).scheme in {"http", "https"} else None
 
     def fetch(self, store: Path) -> None:
-        """Make the store's served copy that of the alias. `StoreError` if the server cannot be asked, `ArtifactError` if what
-        it sent is broken; the copy stays as it was then. Without a champion there, nothing changes.
+        """Make the store's served copy that of the alias. `StoreError` if the server cannot be
+        asked, `ArtifactError` if what it sent is broken; the copy stays as it was then. Without a
+        champion there, nothing changes.
         """
         named = self._champion()
         if named is None or _is_served(store, named):
@@ -94,7 +97,8 @@ class RemoteChampion:
             return _artifact_below(Path(folder))
 
     def _download(self, path: PurePosixPath, to: Path) -> None:
-        """All files below a path of the server's artifacts; the names come from elsewhere, so that only plain ones are taken."""
+        """All files below a path of the server's artifacts; the names come from elsewhere, so that
+        only plain ones are taken."""
         for entry in self._json(f"{_FILES}?{urlencode({'path': str(path)})}").get("files", []):
             name = PurePosixPath(entry["path"]).name
             if name in {"", ".", ".."}:
@@ -130,7 +134,8 @@ class _Absent(Exception):
 
 
 def _is_served(store: Path, named: tuple[int, str | None]) -> bool:
-    """Whether the served copy is that version; where the registry tells no fingerprint, the number has to do."""
+    """Whether the served copy is that version; where the registry tells no fingerprint, the number
+    has to do."""
     champion = champion_of(store)
     if champion is None or champion.version != named[0]:
         return False

@@ -1,10 +1,12 @@
-"""Recording: every score that is given for a lead with an id is kept, so that sales can answer it and learning can look back.
+"""Recording: every score that is given for a lead with an id is kept, so that sales can answer it
+and learning can look back.
 
-A request only leaves its bytes behind. A thread sends what has gathered to a process beside this one (`keeping`), which makes
-rows of it and commits many at once: neither the database nor the time that it takes is in the server. A batch is let go when the
-other process says that it is on disk; it is sent again when that process or its database fails, which makes no second rows. If
-the database is slower than the requests, or stays away, scores beyond a bound are dropped and counted, and so is a batch of which
-that process dies again and again; no request waits.
+A request only leaves its bytes behind. A thread sends what has gathered to a process beside this
+one (`keeping`), which makes rows of it and commits many at once: neither the database nor the time
+that it takes is in the server. A batch is let go when the other process says that it is on disk; it
+is sent again when that process or its database fails, which makes no second rows. If the database
+is slower than the requests, or stays away, scores beyond a bound are dropped and counted, and so is
+a batch of which that process dies again and again; no request waits.
 """
 
 import subprocess
@@ -26,7 +28,9 @@ from winnable.service.scoring.score_log_worker import ANSWERED, END, HEAD, MODEL
 MOST_WAITING = 16_000_000  # bytes of requests and answers that wait to be kept; more are dropped
 TOGETHER = 2_000_000  # bytes in one commit
 GATHERING = 0.25  # seconds for which scores gather before they are committed
-SETTLING = 2.0  # seconds after the start before the other process is started, so that the first requests have the processor
+# Seconds after the start before the other process is started, so that the first requests have the
+# processor.
+SETTLING = 2.0
 AGAIN = 5.0  # seconds after which a database that failed is tried again
 MOST_DEATHS = 3  # of the process that keeps a batch, after which it is given up
 PATIENCE = 10.0  # seconds for the last scores when the service stops
@@ -67,7 +71,8 @@ class ScoreLog:
         self._thread.start()
 
     def submit(self, serving: LoadedModel, body: bytes, content: bytes, leads: int) -> None:
-        """Take over a request of which so many leads were scored, and its answer. Never waits and never fails."""
+        """Take over a request of which so many leads were scored, and its answer. Never waits and
+        never fails."""
         if not serving.leads_have_ids:
             return
         given = _Given(serving, time.time(), body, content, leads)
@@ -78,7 +83,8 @@ class ScoreLog:
         self._waiting.append(given)
 
     def close(self) -> None:
-        """Keep what was given so far, as far as that takes no more than `PATIENCE`; what is not kept then is counted and told."""
+        """Keep what was given so far, as far as that takes no more than `PATIENCE`; what is not
+        kept then is counted and told."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(PATIENCE)
@@ -165,7 +171,8 @@ class _Keeper:
         self._changing = threading.Lock()  # no process may be started while the last one is ended
 
     def ask(self, batch: list[_Given]) -> dict[str, Any] | None:
-        """What the process says of a batch: the scores "kept" and "broken" and the "problem" of all. None if it died of it."""
+        """What the process says of a batch: the scores "kept" and "broken" and the "problem" of
+        all. None if it died of it."""
         try:
             process = self._running()
             assert process.stdin is not None

@@ -1,9 +1,10 @@
 """Keeping: the process beside a server that writes the scores it gave into the store's feedback.
 
-`python -m winnable.service.scoring.score_log_worker STORE`, started by `recording`. Here and not in the server are the database and the time that
-a row costs. It reads frames from its standard input: a model, a request with its answer, or the end of a batch, which it commits
-and answers with one line of JSON on its standard output. It ends when its input does: signals are for the server, which has more
-to send when it is asked to stop.
+`python -m winnable.service.scoring.score_log_worker STORE`, started by `recording`. Here and not in
+the server are the database and the time that a row costs. It reads frames from its standard input:
+a model, a request with its answer, or the end of a batch, which it commits and answers with one
+line of JSON on its standard output. It ends when its input does: signals are for the server, which
+has more to send when it is asked to stop.
 """
 
 import os
@@ -33,8 +34,8 @@ HEAD = struct.Struct("<cI")
 """Begins a frame: its kind, and how many bytes follow."""
 
 ANSWERED = struct.Struct("<dII")
-"""Begins a request's frame: when it was answered, in seconds since 1970, the leads that were scored, the bytes of its body. The
-answer is the rest."""
+"""Begins a request's frame: when it was answered, in seconds since 1970, the leads that were
+scored, the bytes of its body. The answer is the rest."""
 
 MODEL, REQUEST, END = b"M", b"R", b"E"
 PARTS = 8  # into which a batch is split that the database does not take as a whole
@@ -44,7 +45,8 @@ MOST_FORMS = (
 
 
 class ScoredModel:
-    """What has to be known of a model to make rows of its answers: how it reads leads, and which columns name them."""
+    """What has to be known of a model to make rows of its answers: how it reads leads, and which
+    columns name them."""
 
     def __init__(self, told: Mapping[str, Any]) -> None:
         self._definition = definition_from(told["definition"], "the model's definition")
@@ -96,7 +98,8 @@ class ScoredModel:
 
 
 class ScoreLogWriter:
-    """Keeps batches in a store. The database is opened with the first one, and anew after it refused one."""
+    """Keeps batches in a store. The database is opened with the first one, and anew after it
+    refused one."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -105,8 +108,8 @@ class ScoreLogWriter:
     def keep(self, scores: list[ScoreRecord]) -> tuple[int, str | None]:
         """How many were kept, and why none was. Those that are kept already stay as they are.
 
-        A row that the database does not take costs the others nothing: what fails together is tried in parts. If all
-        of them fail, the database is not there.
+        A row that the database does not take costs the others nothing: what fails together is tried
+        in parts. If all of them fail, the database is not there.
         """
         problem = self._remember(scores)
         if problem is None:

@@ -9,7 +9,8 @@ from winnable.service.web.lead_view import day, of_100
 
 @dataclass(frozen=True)
 class Chart:
-    """A lead's scores over time as the points of a drawing, `width` by `height`, and what it shows in words."""
+    """A lead's scores over time as the points of a drawing, `width` by `height`, and what it shows
+    in words."""
 
     width: int
     height: int

@@ -14,7 +14,8 @@ PATIENCE = 10.0  # seconds for a form to arrive
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form, the last value of each. `HTTPProblem` if it comes from elsewhere, is no form, too large or slow."""
+    """The fields of a form, the last value of each. `HTTPProblem` if it comes from elsewhere, is no
+    form, too large or slow."""
     check_origin(request.headers)
     if (
         request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -45,8 +46,9 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def check_origin(headers: Mapping[str, str]) -> None:
-    """`HTTPProblem` for a request that a page elsewhere made a browser send. Browsers say where a form comes from; what says nothing
-    is no browser of today, and still needs the token of a session."""
+    """`HTTPProblem` for a request that a page elsewhere made a browser send. Browsers say where a
+    form comes from; what says nothing is no browser of today, and still needs the token of a
+    session."""
     site = headers.get("sec-fetch-site")
     origin = headers.get("origin")
     if site is not None:

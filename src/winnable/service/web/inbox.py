@@ -1,7 +1,8 @@
 """The pages for sales: the inbox, a lead's own page, signing in and out, and what the answers do.
 
-Plain forms that redirect to a page, so that everything works without a script. Every page needs a session, every form its token.
-What the pages say is made in `lists`, `story` and `results`; how they look lies in `pages`.
+Plain forms that redirect to a page, so that everything works without a script. Every page needs a
+session, every form its token. What the pages say is made in `lists`, `story` and `results`; how
+they look lies in `pages`.
 """
 
 import secrets
@@ -46,7 +47,8 @@ _WRONG_KEY = (
 
 
 class InboxPages:
-    """The pages of one service. `feedback` opens its store, `current` gives the predictor in charge, `hear` keeps a label."""
+    """The pages of one service. `feedback` opens its store, `current` gives the predictor in
+    charge, `hear` keeps a label."""
 
     def __init__(
         self,

@@ -1,4 +1,5 @@
-"""The list of leads as a page asks for it and shows it: which one, which filters, which page, and what to say if it is empty."""
+"""The list of leads as a page asks for it and shows it: which one, which filters, which page, and
+what to say if it is empty."""
 
 import time
 from collections.abc import Mapping
@@ -27,7 +28,8 @@ _TITLES: Mapping[Show, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class LeadListQuery:
-    """What a reader wants to see; everything is checked here, so that nothing else can reach the store."""
+    """What a reader wants to see; everything is checked here, so that nothing else can reach the
+    store."""
 
     show: Show = "today"
     search: str = ""
@@ -114,7 +116,8 @@ class LeadList:
 
 
 class Values:
-    """The owners and sources that leads have, looked up again after a minute: they seldom change, and every page asks."""
+    """The owners and sources that leads have, looked up again after a minute: they seldom change,
+    and every page asks."""
 
     def __init__(self) -> None:
         self._known: tuple[list[str], list[str]] = ([], [])

@@ -1,6 +1,8 @@
-"""What the inbox shows: the store's leads, scores and labels in the words and numbers of people who sell. No HTML, no database.
+"""What the inbox shows: the store's leads, scores and labels in the words and numbers of people who
+sell. No HTML, no database.
 
-Probabilities are said of 100 leads, with a plain word beside; times are in UTC, as the store has them.
+Probabilities are said of 100 leads, with a plain word beside; times are in UTC, as the store has
+them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,7 +47,8 @@ _SHOWN = 2  # reasons for and against in a list; a lead's own page has all
 
 @dataclass(frozen=True)
 class Answer:
-    """What counts of the labels of a lead, in words; `label_id` is given to whoever may take it back."""
+    """What counts of the labels of a lead, in words; `label_id` is given to whoever may take it
+    back."""
 
     words: str
     lead_id: str
@@ -54,7 +57,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class LeadView:
-    """A lead as the pages show it. `chance`, `low` and `high` are of 100; `tone` is the grade that colours stand for."""
+    """A lead as the pages show it. `chance`, `low` and `high` are of 100; `tone` is the grade that
+    colours stand for."""
 
     lead_id: str
     score_id: str
@@ -92,7 +96,8 @@ class LeadView:
 def lead_view(
     row: LeadRow, definition: Definition, horizon_days: float | None, by: str, following: str = ""
 ) -> LeadView:
-    """A row of the store for whoever is signed in as `by`; `following` is the id of the next lead on the page."""
+    """A row of the store for whoever is signed in as `by`; `following` is the id of the next lead
+    on the page."""
     score = row.score
     reasons = () if score is None else score.reasons
     trend, way = _trend(row)
@@ -148,7 +153,8 @@ def between(score: ScoreRecord, horizon_days: float | None) -> str:
 
 
 def about(score: ScoreRecord, lead_id: str) -> tuple[str, ...]:
-    """Who the lead is, in a few words: title and company where the model was told them, source, owner, id."""
+    """Who the lead is, in a few words: title and company where the model was told them, source,
+    owner, id."""
     told = [
         str(value)
         for name, value in score.values.items()

@@ -1,7 +1,9 @@
-"""Does it work? How the leads that were scored really turned out, the model beside the rules, in words and numbers for sales.
+"""Does it work? How the leads that were scored really turned out, the model beside the rules, in
+words and numbers for sales.
 
-What is counted comes from `history.track_record`; the rules' points are given anew for leads with an outcome, so that both are
-asked about the same leads. The figures of the last training are the model's own card.
+What is counted comes from `history.track_record`; the rules' points are given anew for leads with
+an outcome, so that both are asked about the same leads. The figures of the last training are the
+model's own card.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +39,8 @@ _GRADES = ("hot", "warm", "cool", "cold")
 
 @dataclass(frozen=True)
 class DecidedOutcome:
-    """Some leads and what became of them: `of_100` of those with an outcome were won, `said_of_100` was promised for all."""
+    """Some leads and what became of them: `of_100` of those with an outcome were won, `said_of_100`
+    was promised for all."""
 
     leads: int
     won: int
@@ -145,7 +148,8 @@ def _month(month: str, lines: Sequence[tuple[str, Sequence[Cohort]]]) -> MonthLi
 
 
 def _rules(predictor: Predictor, leads: Sequence[Decided]) -> FloatArray:
-    """The points of the definition for leads as they were at their first score, as log-odds, shape (n,)."""
+    """The points of the definition for leads as they were at their first score, as log-odds, shape
+    (n,)."""
     activities = [[_activity(each) for each in lead.activities] for lead in leads]
     features = predictor.features(
         [lead.values for lead in leads], activities, [lead.as_of for lead in leads]
@@ -160,7 +164,8 @@ def _activity(kept: Mapping[str, Any]) -> Activity:
 
 
 def _reached(leads: Sequence[Decided], rules: FloatArray) -> tuple[Reached, ...]:
-    """For each share, the wins among the best leads by either. Ties are broken by the id, which knows nothing of the outcome."""
+    """For each share, the wins among the best leads by either. Ties are broken by the id, which
+    knows nothing of the outcome."""
     won = np.asarray([lead.won for lead in leads])
     ids = np.asarray([lead.lead_id for lead in leads])
     by_model = won[np.lexsort([ids, -np.asarray([lead.probability for lead in leads])])]
@@ -209,7 +214,8 @@ def _feedback(heard: Mapping[str, Any] | None) -> Iterator[str]:
 
 
 def _judged(measured: Mapping[str, Mapping[str, float]]) -> tuple[tuple[str, str, str, str], ...]:
-    """The measures of the last training: who, how much better than knowing nothing, the ranking, promised beside won."""
+    """The measures of the last training: who, how much better than knowing nothing, the ranking,
+    promised beside won."""
     told = []
     for name, label in (("model", "Model"), ("rules", "Rules"), ("base rate", "Knowing nothing")):
         each = measured.get(name)

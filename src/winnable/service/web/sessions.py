@@ -1,8 +1,10 @@
-"""Sessions of the inbox: who is signed in, kept in a signed cookie, and the token that every form of theirs carries.
+"""Sessions of the inbox: who is signed in, kept in a signed cookie, and the token that every form
+of theirs carries.
 
-The signature covers the hash of the key that was used, so that a session ends when its key is withdrawn, whoever holds the cookie
-by then. Nothing of the key stands in the cookie. Where the service has no keys, a session holds only the name of the person, and
-ends as soon as there are keys. The secret that signs lies in the store, so that several workers and a restart know it.
+The signature covers the hash of the key that was used, so that a session ends when its key is
+withdrawn, whoever holds the cookie by then. Nothing of the key stands in the cookie. Where the
+service has no keys, a session holds only the name of the person, and ends as soon as there are
+keys. The secret that signs lies in the store, so that several workers and a restart know it.
 """
 
 import hashlib
@@ -26,7 +28,8 @@ MAY_SIGN_IN: frozenset[Role] = frozenset({"feedback", "admin"})
 
 @dataclass(frozen=True)
 class Session:
-    """One person at one browser: `by` is their name, `key` the name of the key ("" without keys), `until` seconds since 1970."""
+    """One person at one browser: `by` is their name, `key` the name of the key ("" without keys),
+    `until` seconds since 1970."""
 
     key: str
     by: str
@@ -43,8 +46,8 @@ class Sessions:
         self._kept: bytes | None = None
 
     def open(self, secret: str, by: str) -> str | None:
-        """The cookie for whoever shows this key and gives this name; None where the key may not sign in. `StoreError` if the
-        secret that signs cannot be kept."""
+        """The cookie for whoever shows this key and gives this name; None where the key may not
+        sign in. `StoreError` if the secret that signs cannot be kept."""
         name = ""
         if self._keys.any():
             key = self._keys.find(secret)
@@ -54,7 +57,8 @@ class Sessions:
         return self._written(Session(name, by, secrets.token_urlsafe(18), int(time.time()) + LASTS))
 
     def read(self, cookie: str | None) -> Session | None:
-        """The session of a cookie; None if it was not written here, has ended, or its key is no longer what it was."""
+        """The session of a cookie; None if it was not written here, has ended, or its key is no
+        longer what it was."""
         content, _, signature = (cookie or "").partition(".")
         try:
             session = Session(**json.loads(urlsafe_b64decode(content)))

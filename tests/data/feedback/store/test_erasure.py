@@ -1,4 +1,5 @@
-"""Forgetting a person, on both databases: from scores, labels, exports and the files underneath; what stays is a receipt."""
+"""Forgetting a person, on both databases: from scores, labels, exports and the files underneath;
+what stays is a receipt."""
 
 import json
 from datetime import UTC, datetime

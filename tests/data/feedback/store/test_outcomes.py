@@ -1,4 +1,5 @@
-"""The track record on both databases: each lead once, by its first score, and open leads are never lost."""
+"""The track record on both databases: each lead once, by its first score, and open leads are never
+lost."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,5 @@
-"""The feedback store on both databases: nothing is lost, nothing is doubled, nothing is overwritten."""
+"""The feedback store on both databases: nothing is lost, nothing is doubled, nothing is
+overwritten."""
 
 import subprocess
 import sys
@@ -231,8 +232,8 @@ for start in range(0, times, 2):
 
 
 def kill_writers(place: Path, times: int) -> tuple[list[str], list[str]]:
-    """Kill so many processes, two of which add labels at once, at any moment; returns the names that were acknowledged and those
-    in the store afterwards."""
+    """Kill so many processes, two of which add labels at once, at any moment; returns the names
+    that were acknowledged and those in the store afterwards."""
     done = subprocess.run(
         [sys.executable, "-c", KILLING, str(place), str(times)],
         stdout=subprocess.PIPE,

@@ -1,4 +1,5 @@
-"""Tables are read from where companies keep them, however ugly, and what cannot be read is explained in one sentence."""
+"""Tables are read from where companies keep them, however ugly, and what cannot be read is
+explained in one sentence."""
 
 import datetime as dt
 import gzip

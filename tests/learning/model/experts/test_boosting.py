@@ -1,4 +1,5 @@
-"""Boosting: what LightGBM and CatBoost learned is said again, from data alone, by our own evaluation."""
+"""Boosting: what LightGBM and CatBoost learned is said again, from data alone, by our own
+evaluation."""
 
 import json
 

@@ -1,7 +1,8 @@
 """Labels as CSV, out and in, with the same names as in `POST /feedback`.
 
-A spreadsheet takes a cell that begins with "=" and its like for a formula and runs it. Such cells are written with an apostrophe
-in front, and read back without it, so that what went out comes in unchanged.
+A spreadsheet takes a cell that begins with "=" and its like for a formula and runs it. Such cells
+are written with an apostrophe in front, and read back without it, so that what went out comes in
+unchanged.
 """
 
 import csv
@@ -47,7 +48,8 @@ _AT_ONCE = 500  # rows in one commit
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of the rows of a file: `added`, `known` (there already, and not doubled), and the row and reason of others."""
+    """What became of the rows of a file: `added`, `known` (there already, and not doubled), and the
+    row and reason of others."""
 
     added: int
     known: int
@@ -65,7 +67,8 @@ def value_of(written: str) -> str:
 
 
 def export_labels(feedback: FeedbackStore, path: Path) -> int:
-    """Write every label as CSV, oldest first, whole or not at all; returns how many. `StoreError` if it cannot be written."""
+    """Write every label as CSV, oldest first, whole or not at all; returns how many. `StoreError`
+    if it cannot be written."""
     labels = feedback.labels()
     rows = [[cell(_written(getattr(label, name))) for name in COLUMNS] for label in labels]
     feedback.exported(path)  # before, so that no copy is ever forgotten
@@ -82,9 +85,11 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 
 def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
-    """Take in the labels of a CSV file; the same file may be taken in twice. Row 1 is the first below the header.
+    """Take in the labels of a CSV file; the same file may be taken in twice. Row 1 is the first
+    below the header.
 
-    `DataError` if it is no such file; what is wrong with single rows is told row by row, and the others are taken in.
+    `DataError` if it is no such file; what is wrong with single rows is told row by row, and the
+    others are taken in.
     """
     header, rows = read_csv(path)
     lacking = [name for name in NEEDED if name not in header]
@@ -133,7 +138,8 @@ def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
 
 
 def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a CSV file in UTF-8, with commas, semicolons or tabs; `DataError` if it is none."""
+    """Header and rows of a CSV file in UTF-8, with commas, semicolons or tabs; `DataError` if it is
+    none."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:

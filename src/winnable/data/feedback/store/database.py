@@ -1,8 +1,10 @@
-"""The database under the feedback store: where it lies, how it is opened, and that its tables are of this version.
+"""The database under the feedback store: where it lies, how it is opened, and that its tables are
+of this version.
 
-SQLite in the store's folder unless `WINNABLE_DATABASE_URL` names another database, such as PostgreSQL. SQLite is told to be
-durable (every commit is on the disk before it returns) and to let readers and one writer work at once. The first process to come
-makes the tables or brings them up to date; others wait for it.
+SQLite in the store's folder unless `WINNABLE_DATABASE_URL` names another database, such as
+PostgreSQL. SQLite is told to be durable (every commit is on the disk before it returns) and to let
+readers and one writer work at once. The first process to come makes the tables or brings them up to
+date; others wait for it.
 """
 
 import fcntl
@@ -23,11 +25,13 @@ from winnable.errors import StoreError
 DATABASE_URL = "WINNABLE_DATABASE_URL"
 FILE = "labels.db"
 BUSY = 30  # seconds to wait for another writer
-_LOCK = 0x77696E6E  # PostgreSQL's advisory lock while tables are made; any number that others are unlikely to choose
+# PostgreSQL's advisory lock while tables are made; any number that others are unlikely to choose.
+_LOCK = 0x77696E6E
 
 
 def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> sql.Engine:
-    """The engine of a store's database, with its tables as they should be; `StoreError` without any password if it fails."""
+    """The engine of a store's database, with its tables as they should be; `StoreError` without any
+    password if it fails."""
     given = environment.get(DATABASE_URL)
     try:
         url = (
@@ -75,7 +79,8 @@ def cause(error: SQLAlchemyError) -> str:
 
 @contextmanager
 def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
-    """A transaction that writes: committed, and durable, when the block ends well. On SQLite it waits for its turn at once."""
+    """A transaction that writes: committed, and durable, when the block ends well. On SQLite it
+    waits for its turn at once."""
     with (
         engine.connect().execution_options(winnable_begin="IMMEDIATE") as connection,
         connection.begin(),
@@ -84,7 +89,8 @@ def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
 
 
 def _make_sqlite_safe(engine: sql.Engine) -> None:
-    """Durable commits, readers beside a writer, deleted content overwritten; and transactions that are begun by us."""
+    """Durable commits, readers beside a writer, deleted content overwritten; and transactions that
+    are begun by us."""
 
     @sql.event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
@@ -104,7 +110,8 @@ def _make_sqlite_safe(engine: sql.Engine) -> None:
 
 
 def _use_wal(connection: Any) -> None:
-    """Switch the file to write-ahead logging, once in its life. SQLite does not wait for others when it does."""
+    """Switch the file to write-ahead logging, once in its life. SQLite does not wait for others
+    when it does."""
     import sqlite3
 
     until = time.monotonic() + BUSY

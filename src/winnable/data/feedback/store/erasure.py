@@ -1,7 +1,9 @@
-"""Forgetting a person: everything that the store keeps of one, and of the exports that it knows of, is removed for good.
+"""Forgetting a person: everything that the store keeps of one, and of the exports that it knows of,
+is removed for good.
 
-What is left is a receipt: when, how much, and a digest by which a copy of what was removed could be recognised, but nobody can
-guess who it was. The CRM is the company's to clear; a model keeps no leads, and one trained afterwards never saw this one.
+What is left is a receipt: when, how much, and a digest by which a copy of what was removed could be
+recognised, but nobody can guess who it was. The CRM is the company's to clear; a model keeps no
+leads, and one trained afterwards never saw this one.
 """
 
 import hashlib
@@ -27,8 +29,9 @@ _ID_COLUMNS = ("lead_id", "id")
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was removed. `counts` are rows by table, and under "export rows" those of files; `digest` is the SHA-256 of the
-    tables' rows, random ids and all, as sorted JSON. `unreached` are exports that could not be cleared.
+    """What was removed. `counts` are rows by table, and under "export rows" those of files;
+    `digest` is the SHA-256 of the tables' rows, random ids and all, as sorted JSON. `unreached` are
+    exports that could not be cleared.
     """
 
     receipt_id: str
@@ -122,7 +125,8 @@ def _removed(connection: sql.Connection, table: sql.Table, ids: set[str]) -> lis
 
 
 def _clear(paths: list[Path], ids: set[str]) -> tuple[int, list[Path]]:
-    """Take the leads' rows out of exports; returns how many rows, and the files where that was not possible."""
+    """Take the leads' rows out of exports; returns how many rows, and the files where that was not
+    possible."""
     cleared, unreached = 0, []
     for path in paths:
         if not path.exists():
@@ -140,7 +144,8 @@ def _clear(paths: list[Path], ids: set[str]) -> tuple[int, list[Path]]:
 
 
 def _overwrite(engine: sql.Engine) -> None:
-    """See that the removed rows are gone from the database's files, too; deleting alone leaves them in places to be reused."""
+    """See that the removed rows are gone from the database's files, too; deleting alone leaves them
+    in places to be reused."""
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sql.text("VACUUM scores, labels, leads"))

@@ -1,7 +1,9 @@
-"""The track record: what became of the leads that were scored, as the feedback store knows it. Nothing is judged here.
+"""The track record: what became of the leads that were scored, as the feedback store knows it.
+Nothing is judged here.
 
-Every lead counts once, with the first score that it was given: what was said of it later was said with more knowledge. An outcome
-is the last one that people marked or imported; a lead without one is open, and never counts as lost.
+Every lead counts once, with the first score that it was given: what was said of it later was said
+with more knowledge. An outcome is the last one that people marked or imported; a lead without one
+is open, and never counts as lost.
 """
 
 from collections.abc import Sequence
@@ -18,8 +20,8 @@ from winnable.definition.decide.gate import RANDOMLY_SELECTED
 
 @dataclass(frozen=True)
 class Cohort:
-    """The leads whose first score was given for a month ("2026-06") with this grade: how many, how many were won and lost since,
-    and how many wins the scores promised within the horizon."""
+    """The leads whose first score was given for a month ("2026-06") with this grade: how many, how
+    many were won and lost since, and how many wins the scores promised within the horizon."""
 
     month: str
     grade: str
@@ -43,7 +45,8 @@ class Decided:
 
 @dataclass(frozen=True)
 class RandomSampleOutcomes:
-    """The leads that were handed over by lot, whatever their score: how many, won, lost, and wins promised."""
+    """The leads that were handed over by lot, whatever their score: how many, won, lost, and wins
+    promised."""
 
     leads: int
     won: int
@@ -52,8 +55,9 @@ class RandomSampleOutcomes:
 
 
 def answered_after(store: FeedbackStore, label: Label) -> float | None:
-    """Seconds from the score that a kept label answers, else from the lead's last one, until the label was taken down; None where
-    no score is known. `StoreError` if the database cannot be read."""
+    """Seconds from the score that a kept label answers, else from the lead's last one, until the
+    label was taken down; None where no score is known. `StoreError` if the database cannot be read.
+    """
     assert label.recorded_at is not None, "the store gives every label its time"
     scores = tables.scores.c
     asked = sql.select(sql.func.max(scores.given_at)).where(scores.lead_id == label.lead_id)

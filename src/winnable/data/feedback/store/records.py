@@ -1,8 +1,10 @@
-"""What the feedback store keeps, as plain values: scores that were given, and labels that people gave back.
+"""What the feedback store keeps, as plain values: scores that were given, and labels that people
+gave back.
 
-A label is an opinion (accepted, rejected, junk) or an outcome (won, lost); the two are never mixed up. Opinions may differ and
-outcomes may be wrong, so nothing is ever overwritten: a correction is a new label that names the one it replaces, and taking one
-back is the label "withdrawn". Keeping them is the work of `feedback`; nothing here needs a database.
+A label is an opinion (accepted, rejected, junk) or an outcome (won, lost); the two are never mixed
+up. Opinions may differ and outcomes may be wrong, so nothing is ever overwritten: a correction is a
+new label that names the one it replaces, and taking one back is the label "withdrawn". Keeping them
+is the work of `feedback`; nothing here needs a database.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,11 +34,12 @@ AHEAD = timedelta(days=1)  # clocks differ and so do time zones
 
 @dataclass(frozen=True, slots=True)
 class ScoreRecord:
-    """A score as it was given: what was said of which lead, for which moment, by which model, and what it was told.
+    """A score as it was given: what was said of which lead, for which moment, by which model, and
+    what it was told.
 
-    `person` is the key of `definition.people`, `reasons` a list of {"says", "log_odds"}, `values` the columns that the model
-    looks at, `activities` a list of {"kind", "at"}, newest last. `name`, `owner` and `source` are for people to read and to
-    look for.
+    `person` is the key of `definition.people`, `reasons` a list of {"says", "log_odds"}, `values`
+    the columns that the model looks at, `activities` a list of {"kind", "at"}, newest last. `name`,
+    `owner` and `source` are for people to read and to look for.
     """
 
     score_id: str
@@ -63,7 +66,8 @@ class ScoreRecord:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """A score by which a lead was handed to sales, in short: for which moment, by which model, how probable, and why."""
+    """A score by which a lead was handed to sales, in short: for which moment, by which model, how
+    probable, and why."""
 
     lead_id: str
     version: str
@@ -74,10 +78,12 @@ class HandedOver:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What somebody said of a lead. `at` is when it was so (now if not given), `recorded_at` when the store took it down.
+    """What somebody said of a lead. `at` is when it was so (now if not given), `recorded_at` when
+    the store took it down.
 
-    `score_id` is the score it answers, `replaces` the label that it corrects or takes back; "withdrawn" without one takes back
-    the last that the same person gave. `label_id` and `recorded_at` are the store's to give.
+    `score_id` is the score it answers, `replaces` the label that it corrects or takes back;
+    "withdrawn" without one takes back the last that the same person gave. `label_id` and
+    `recorded_at` are the store's to give.
     """
 
     lead_id: str
@@ -101,7 +107,8 @@ class Label:
 
 
 def checked(label: Label, now: datetime | None = None) -> Label:
-    """The label with blanks stripped and empty texts as None; `DataError` names what cannot be kept, without its value."""
+    """The label with blanks stripped and empty texts as None; `DataError` names what cannot be
+    kept, without its value."""
     present = now or datetime.now(UTC)
     told: dict[str, Any] = {
         each.name: _stripped(getattr(label, each.name)) for each in fields(label)
@@ -135,12 +142,14 @@ def checked(label: Label, now: datetime | None = None) -> Label:
 
 
 def _stripped(value: object) -> object:
-    """Texts without blanks around them and without NUL, which no database keeps; empty ones as None."""
+    """Texts without blanks around them and without NUL, which no database keeps; empty ones as
+    None."""
     return (value.replace("\x00", "").strip() or None) if isinstance(value, str) else value
 
 
 def live(labels: Iterable[Label]) -> list[Label]:
-    """The labels that stand: neither replaced by another nor a taking back, in the order of their times."""
+    """The labels that stand: neither replaced by another nor a taking back, in the order of their
+    times."""
     labels = list(labels)
     replaced = {each.replaces for each in labels if each.replaces is not None}
     standing = [
@@ -150,7 +159,8 @@ def live(labels: Iterable[Label]) -> list[Label]:
 
 
 def current(labels: Iterable[Label]) -> Label | None:
-    """What counts of a lead's labels: the last outcome that stands, else the last opinion that does, else nothing."""
+    """What counts of a lead's labels: the last outcome that stands, else the last opinion that
+    does, else nothing."""
     standing = live(labels)
     outcomes = [each for each in standing if each.label in OUTCOMES]
     last = (outcomes or standing)[-1:]
@@ -158,7 +168,8 @@ def current(labels: Iterable[Label]) -> Label | None:
 
 
 def last_word_of_each(labels: Iterable[Label], kind: frozenset[str]) -> dict[str, Label]:
-    """By person, the last label of this kind (`OPINIONS` or `OUTCOMES`) that stands; who changed their mind counts once."""
+    """By person, the last label of this kind (`OPINIONS` or `OUTCOMES`) that stands; who changed
+    their mind counts once."""
     return {each.by: each for each in live(labels) if each.label in kind}
 
 

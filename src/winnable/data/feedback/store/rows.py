@@ -1,4 +1,5 @@
-"""How scores and labels become rows of the feedback tables, and rows become scores and labels again.
+"""How scores and labels become rows of the feedback tables, and rows become scores and labels
+again.
 
 Which rows are written and asked for is decided in `feedback`.
 """

@@ -1,9 +1,11 @@
-"""The feedback store: scores that were given and the labels that people gave back, durable and append only.
+"""The feedback store: scores that were given and the labels that people gave back, durable and
+append only.
 
-`add` returns when the label is on the disk. The same idempotency key gives the same label again. Corrections are new rows;
-`conflicts` lists what people disagree on, and nothing decides between them here. How the database is opened is in
-`feedback_database`, what its rows look like in `feedback_rows`, CSV in `feedback_exchange`, forgetting a person in
-`feedback_erasure`, what labels teach in `feedback_merge`.
+`add` returns when the label is on the disk. The same idempotency key gives the same label again.
+Corrections are new rows; `conflicts` lists what people disagree on, and nothing decides between
+them here. How the database is opened is in `feedback_database`, what its rows look like in
+`feedback_rows`, CSV in `feedback_exchange`, forgetting a person in `feedback_erasure`, what labels
+teach in `feedback_merge`.
 """
 
 import uuid
@@ -57,8 +59,8 @@ StateAsked = Literal["open", "all"] | State
 
 @dataclass(frozen=True, slots=True)
 class LeadRow:
-    """A lead as a list shows it: its last score (None if it was only ever labelled), the probability a week before that, and what
-    counts of its labels."""
+    """A lead as a list shows it: its last score (None if it was only ever labelled), the
+    probability a week before that, and what counts of its labels."""
 
     lead_id: str
     state: State
@@ -69,7 +71,8 @@ class LeadRow:
 
 @dataclass(frozen=True, slots=True)
 class LeadPage:
-    """One page of leads, best first. `total` counts them all, up to `COUNTED`, beyond which `uncounted` is true."""
+    """One page of leads, best first. `total` counts them all, up to `COUNTED`, beyond which
+    `uncounted` is true."""
 
     leads: tuple[LeadRow, ...]
     page: int
@@ -80,7 +83,8 @@ class LeadPage:
 
 @dataclass(frozen=True, slots=True)
 class LeadHistory:
-    """All that is kept of one lead: scores and labels by time, oldest first. Activities are those that the last score knew."""
+    """All that is kept of one lead: scores and labels by time, oldest first. Activities are those
+    that the last score knew."""
 
     lead: LeadRow
     scores: tuple[ScoreRecord, ...]
@@ -88,8 +92,8 @@ class LeadHistory:
 
 
 class FeedbackStore:
-    """Scores and labels of one store. Safe to use from several threads and processes. Every method raises `StoreError` where the
-    database fails."""
+    """Scores and labels of one store. Safe to use from several threads and processes. Every method
+    raises `StoreError` where the database fails."""
 
     def __init__(self, engine: sql.Engine) -> None:
         self.engine = engine
@@ -131,9 +135,10 @@ class FeedbackStore:
     def add(self, label: Label, key: str | None = None) -> Label:
         """Keep a label; the one that is returned has its id and times, and is durable.
 
-        With the key of an earlier label the same one is returned and nothing is added. `DataError` for what cannot be a label,
-        `LabelError` for a key that was used for another label, for a score of another lead, and for a label to replace that is
-        not there, is another lead's, or was replaced before.
+        With the key of an earlier label the same one is returned and nothing is added. `DataError`
+        for what cannot be a label, `LabelError` for a key that was used for another label, for a
+        score of another lead, and for a label to replace that is not there, is another lead's, or
+        was replaced before.
         """
         told = self.add_each([label], [key])[0]
         if isinstance(told, WinnableError):
@@ -162,7 +167,8 @@ class FeedbackStore:
         return kept
 
     def exported(self, path: Path) -> None:
-        """Know of a file with what is kept here, so that it is cleared, too, when a person is forgotten."""
+        """Know of a file with what is kept here, so that it is cleared, too, when a person is
+        forgotten."""
         row = {"path": str(path.absolute()), "written_at": datetime.now(UTC)}
         insert = self._insert(tables.exports)
         told = {"written_at": insert.excluded.written_at}
@@ -172,7 +178,8 @@ class FeedbackStore:
             )
 
     def labels(self, lead_id: str | None = None, since: datetime | None = None) -> list[Label]:
-        """Every label that was ever taken down, or those of one lead, or from a time of taking down on; in that order."""
+        """Every label that was ever taken down, or those of one lead, or from a time of taking down
+        on; in that order."""
         kept = tables.labels.c
         asked = sql.select(tables.labels).order_by(kept.recorded_at, kept.label_id)
         if lead_id is not None:
@@ -198,7 +205,8 @@ class FeedbackStore:
         decision: str | None = None,
         size: int = PAGE,
     ) -> LeadPage:
-        """A page of leads, the most probable first. `search` is part of a name or id; "open" leads are new or accepted."""
+        """A page of leads, the most probable first. `search` is part of a name or id; "open" leads
+        are new or accepted."""
         row = tables.leads.c
         where: list[sql.ColumnElement[bool]] = [row.open.is_(True)] if state == "open" else []
         if state not in ("open", "all"):
@@ -254,7 +262,8 @@ class FeedbackStore:
             return owners, sources
 
     def conflicts(self) -> list[Conflict]:
-        """Leads on which people disagree: one accepts whom another rejects or calls junk, or one says won and another lost."""
+        """Leads on which people disagree: one accepts whom another rejects or calls junk, or one
+        says won and another lost."""
         by_lead: dict[str, list[Label]] = {}
         for each in self.labels():
             by_lead.setdefault(each.lead_id, []).append(each)
@@ -307,7 +316,8 @@ class FeedbackStore:
             raise StoreError(f"the database of labels cannot be read ({cause(error)}).") from None
 
     def _insert(self, table: sql.Table) -> Any:
-        """An insert that can say what happens to a row that is there; SQLite and PostgreSQL both know it."""
+        """An insert that can say what happens to a row that is there; SQLite and PostgreSQL both
+        know it."""
         return (
             postgresql.insert(table)
             if self.engine.dialect.name == "postgresql"
@@ -317,7 +327,8 @@ class FeedbackStore:
     def _many(
         self, connection: sql.Connection, insert: Any, rows: Sequence[dict[str, Any]]
     ) -> None:
-        """Insert many rows by the driver itself, in half the processor time: every score that is given comes this way."""
+        """Insert many rows by the driver itself, in half the processor time: every score that is
+        given comes this way."""
         compiled = insert.compile(dialect=self.engine.dialect, column_keys=list(rows[0]))
         if self.engine.dialect.name == "sqlite":
             told: Any = [
@@ -336,7 +347,8 @@ class FeedbackStore:
         return insert.on_conflict_do_update(index_elements=["lead_id"], set_=told, where=newer)
 
     def _lock(self, connection: sql.Connection, lead_id: str) -> None:
-        """Have the lead's row, and keep other writers of the same lead waiting until the transaction ends."""
+        """Have the lead's row, and keep other writers of the same lead waiting until the
+        transaction ends."""
         row = {
             "lead_id": lead_id,
             "search": lead_id.casefold(),
@@ -487,7 +499,8 @@ def _checked(label: Label, now: datetime) -> Label | DataError:
 
 
 def _distinct(connection: sql.Connection, column: Any) -> list[str]:
-    """The values of an indexed column, each found by a step along the index instead of a look at every row."""
+    """The values of an indexed column, each found by a step along the index instead of a look at
+    every row."""
     found: list[str] = []
     value = connection.scalar(sql.select(sql.func.min(column)))
     while value is not None and len(found) < COUNTED:

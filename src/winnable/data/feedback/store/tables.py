@@ -1,7 +1,9 @@
-"""The tables of the feedback store, for SQLite and PostgreSQL alike: made by `migrations`, described here for queries.
+"""The tables of the feedback store, for SQLite and PostgreSQL alike: made by `migrations`,
+described here for queries.
 
-`scores` and `labels` only ever grow. `leads` is derived from the two, one row a lead with its last score and what counts of its
-labels, so that a page of a hundred thousand leads is found by an index.
+`scores` and `labels` only ever grow. `leads` is derived from the two, one row a lead with its last
+score and what counts of its labels, so that a page of a hundred thousand leads is found by an
+index.
 """
 
 from datetime import UTC, datetime
@@ -16,7 +18,8 @@ HEAD = "0001"
 
 
 class Utc(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no time zone and hands back times without one; here they always have it."""
+    """A moment in UTC. SQLite keeps no time zone and hands back times without one; here they always
+    have it."""
 
     impl = sql.DateTime(timezone=True)
     cache_ok = True

@@ -1,7 +1,7 @@
 """CSV and its kin, as spreadsheets and CRMs write them, into a table of text.
 
-Encoding, separator and quoting are found by looking. Rows that do not have as many values as the header names are set aside with
-their number and the reason. What the values mean is not asked here.
+Encoding, separator and quoting are found by looking. Rows that do not have as many values as the
+header names are set aside with their number and the reason. What the values mean is not asked here.
 """
 
 import codecs
@@ -121,7 +121,8 @@ def _wide_encoding(raw: bytes) -> str | None:
 
 
 def _separator(start: str) -> tuple[str, bool]:
-    """The separator under which rows fit the header best, and whether the first line only names it, as Excel's "sep=;" does."""
+    """The separator under which rows fit the header best, and whether the first line only names it,
+    as Excel's "sep=;" does."""
     first = start.split("\n", 1)[0].strip().lower()
     if first.startswith("sep=") and len(first) == 5 and "\n" in start:
         return first[4], True
@@ -147,7 +148,8 @@ def _fit(start: str, separator: str) -> tuple[float, int]:
 def _parsed(
     raw: bytes, separator: str, width: int, path: Path
 ) -> tuple[list[pa.ChunkedArray], dict[int, str]]:
-    """All rows below the header as text. The parser runs in one thread, because only then it knows the numbers of rows."""
+    """All rows below the header as text. The parser runs in one thread, because only then it knows
+    the numbers of rows."""
     broken: dict[int, str] = {}
 
     def set_aside(row: pyarrow.csv.InvalidRow) -> str:

@@ -18,9 +18,11 @@ _BATCH = 50_000
 
 
 def read_database(source: str, kind: str) -> tuple[str, TablePart]:
-    """Read the table named after "#", or the one called `kind`; rows in the order of the primary key if there is one.
+    """Read the table named after "#", or the one called `kind`; rows in the order of the primary
+    key if there is one.
 
-    Returns how the table may be called in front of people, and its content. Raises DataError without any password.
+    Returns how the table may be called in front of people, and its content. Raises DataError
+    without any password.
     """
     address, _, wanted = source.rpartition("#") if "#" in source else (source, "", "")
     if "@" in wanted:
@@ -76,7 +78,8 @@ def _is_file(database: str | None) -> bool:
 
 
 def _shown(url: sql.URL) -> str:
-    """The URL as it may be shown: no password, and no query, where some drivers take a password too."""
+    """The URL as it may be shown: no password, and no query, where some drivers take a password
+    too."""
     return url.set(query={}, drivername=url.drivername.split("+")[0]).render_as_string(
         hide_password=True
     )

@@ -1,6 +1,7 @@
 """Where CRM tables lie: files of text or Parquet, folders of them, databases, frames of a notebook.
 
-Finds the reader for a source, or says in one sentence why there is none. What columns mean is asked in `winnable.data.ingestion.crm`.
+Finds the reader for a source, or says in one sentence why there is none. What columns mean is asked
+in `winnable.data.ingestion.crm`.
 """
 
 from pathlib import Path
@@ -23,10 +24,12 @@ Source = str | Path | pd.DataFrame
 
 
 def read_source(source: Source, kind: str) -> TextTable:
-    """Read a table: a file of text or Parquet, a folder of either, a database URL with the table's name after "#", or a frame.
+    """Read a table: a file of text or Parquet, a folder of either, a database URL with the table's
+    name after "#", or a frame.
 
-    `kind` ("leads", "activities", "history") is the table that is looked for in a database where none is named.
-    Raises DataError, which never repeats a password, where there is nothing that can be read.
+    `kind` ("leads", "activities", "history") is the table that is looked for in a database where
+    none is named. Raises DataError, which never repeats a password, where there is nothing that can
+    be read.
     """
     if isinstance(source, pd.DataFrame):
         return text_table(kind, [_of_frame(source)])
@@ -50,7 +53,8 @@ def read_source(source: Source, kind: str) -> TextTable:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """The tables that lie directly in a folder, by name; hidden files and those with "_" in front are marks of other programs."""
+    """The tables that lie directly in a folder, by name; hidden files and those with "_" in front
+    are marks of other programs."""
     files = sorted(
         file for file in folder.iterdir() if file.is_file() and not file.name.startswith((".", "_"))
     )

@@ -1,7 +1,8 @@
 """A table as text, whatever types it had where it lay.
 
-A CSV, a Parquet file and a database with the same content cannot be told apart once they are here: every value is text, cleaned
-by the one rule of `winnable.core.values`, or missing. Where the bytes come from is not known here, nor what columns mean.
+A CSV, a Parquet file and a database with the same content cannot be told apart once they are here:
+every value is text, cleaned by the one rule of `winnable.core.values`, or missing. Where the bytes
+come from is not known here, nor what columns mean.
 """
 
 import json
@@ -21,9 +22,11 @@ from winnable.core.columns import IntArray
 
 @dataclass(frozen=True)
 class TablePart:
-    """A table or a part of one as it was read: columns of any Arrow type in the order of `names`, of which some may be equal.
+    """A table or a part of one as it was read: columns of any Arrow type in the order of `names`,
+    of which some may be equal.
 
-    `broken` maps the numbers of rows that could not be read (0 is the first below the header) to reasons; `columns` lacks them.
+    `broken` maps the numbers of rows that could not be read (0 is the first below the header) to
+    reasons; `columns` lacks them.
     """
 
     names: Sequence[str]
@@ -39,10 +42,12 @@ class TablePart:
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table as text: `data` has the pandas dtype "str" in every column, and the rows' numbers in the source as its index.
+    """A table as text: `data` has the pandas dtype "str" in every column, and the rows' numbers in
+    the source as its index.
 
-    `broken` maps the numbers of rows that could not be read to reasons; they are not in `data`. `size` counts both.
-    `doubled` are the names that stood more than once in the header; the second of them is called "name (2)".
+    `broken` maps the numbers of rows that could not be read to reasons; they are not in `data`.
+    `size` counts both. `doubled` are the names that stood more than once in the header; the second
+    of them is called "name (2)".
     """
 
     name: str
@@ -58,7 +63,8 @@ class TextTable:
 
 
 def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
-    """Clean the parts and stack them, by names, in the order given; a column that a part lacks is missing in its rows."""
+    """Clean the parts and stack them, by names, in the order given; a column that a part lacks is
+    missing in its rows."""
     notes = [note for part in parts for note in part.notes]
     doubled: set[str] = set()
     cleaned: list[pa.Table] = []
@@ -95,7 +101,8 @@ def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
 
 
 def _distinct_names(header: Sequence[str]) -> tuple[list[str], set[str]]:
-    """Names without blanks at their ends; one without a name is called by its place, one that was there before is numbered."""
+    """Names without blanks at their ends; one without a name is called by its place, one that was
+    there before is numbered."""
     plain = [
         raw.strip(values.BLANKS) or f"column {place}" for place, raw in enumerate(header, start=1)
     ]

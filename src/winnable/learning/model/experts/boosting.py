@@ -1,8 +1,9 @@
 """Boosting: the two experts made of trees, fitted on encoded leads and turned into data.
 
-`fit_lightgbm` is LightGBM made for few leads: small trees, strong shrinkage, win rates and frequencies instead of raw words, the
-mean of several orders of the leads. `fit_catboost` is CatBoost with its own ordered rates of words and combinations of words.
-Neither library is imported before it is needed; scoring needs neither.
+`fit_lightgbm` is LightGBM made for few leads: small trees, strong shrinkage, win rates and
+frequencies instead of raw words, the mean of several orders of the leads. `fit_catboost` is
+CatBoost with its own ordered rates of words and combinations of words. Neither library is imported
+before it is needed; scoring needs neither.
 """
 
 import json
@@ -20,10 +21,12 @@ from winnable.learning.model.experts.encoding import Encoded
 from winnable.learning.model.experts.linear import Fitted, fit_scorecard
 
 ORDERS = 4
-"""Random orders of the leads whose ordered rates the leaf-wise trees are fitted on, and averaged over."""
+"""Random orders of the leads whose ordered rates the leaf-wise trees are fitted on, and averaged
+over."""
 
 CATBOOST_MAX_ROWS = 100_000
-"""More leads than this CatBoost does not get: its time grows with them, and LightGBM, which gets all, has caught up by then."""
+"""More leads than this CatBoost does not get: its time grows with them, and LightGBM, which gets
+all, has caught up by then."""
 
 
 def fit_lightgbm(
@@ -107,8 +110,8 @@ def _ordered_rates(
 ) -> tuple[list[FloatArray], list[FloatArray], FloatArray]:
     """Smoothed win rates and log frequencies by code, and the training rows' ordered rates (n, c).
 
-    A row's ordered rate counts only the rows before it in `order` (Prokhorenkova et al. 2018), so that it never holds its own
-    answer.
+    A row's ordered rate counts only the rows before it in `order` (Prokhorenkova et al. 2018), so
+    that it never holds its own answer.
     """
     strength = 3.0
     rate = float((weights @ won + 1) / (weights.sum() + 2))
@@ -129,7 +132,8 @@ def _ordered_rates(
 
 
 def indicators_of(leads: Encoded) -> list[tuple[int, int]]:
-    """(column of words, code) of the columns with just two different codes: a question of yes or no needs no rate."""
+    """(column of words, code) of the columns with just two different codes: a question of yes or no
+    needs no rate."""
     present = [np.unique(column) for column in leads.codes.T]
     return [(j, int(codes[1])) for j, codes in enumerate(present) if len(codes) == 2]
 
@@ -138,8 +142,8 @@ def indicators_of(leads: Encoded) -> list[tuple[int, int]]:
 def side_by_side() -> Iterator[None]:
     """Lets threads that are begun within it fit symmetric trees at once.
 
-    Each fit of CatBoost (1.2) sets the logger of the whole process and takes it away at its end, from under the other threads,
-    unless a thread that outlives them has set it before.
+    Each fit of CatBoost (1.2) sets the logger of the whole process and takes it away at its end,
+    from under the other threads, unless a thread that outlives them has set it before.
     """
     from catboost.core import log_fixup
 
@@ -158,7 +162,8 @@ def fit_catboost(
 ) -> Fitted:
     """CatBoost on numbers, the indicators `pairs` and the other words as categories.
 
-    The booster is the JSON of `symmetric.SymmetricTrees`. Models that are to be averaged must have the same `pairs`.
+    The booster is the JSON of `symmetric.SymmetricTrees`. Models that are to be averaged must have
+    the same `pairs`.
     """
     from catboost import CatBoostClassifier, FeaturesData, Pool
 
@@ -177,7 +182,8 @@ def fit_catboost(
         cat_feature_data=categories,
     )
     size = {"iterations": 200, "depth": 4} if leads.size < 800 else {"iterations": 300, "depth": 6}
-    # Columns with two codes are indicators already; CatBoost would make more of those in a fold, under hashed names.
+    # Columns with two codes are indicators already; CatBoost would make more of those in a fold,
+    # under hashed names.
     rates = {"max_ctr_complexity": 2, "one_hot_max_size": 1}
     model = CatBoostClassifier(
         **size, **rates, verbose=0, thread_count=1, allow_writing_files=False, random_seed=seed
@@ -200,7 +206,8 @@ def _varies(leads: Encoded) -> bool:
 
 
 def average_catboost(models: Sequence[Fitted]) -> Fitted:
-    """The mean of several symmetric models. One that had nothing to learn from has no trees and is left out."""
+    """The mean of several symmetric models. One that had nothing to learn from has no trees and is
+    left out."""
     texts = [model.booster for model in models if model.booster is not None]
     if not texts:
         return models[0]

@@ -1,7 +1,9 @@
-"""From CatBoost's export to data: what a trained CatBoost model asks, as `symmetric.SymmetricTrees` reads it.
+"""From CatBoost's export to data: what a trained CatBoost model asks, as `symmetric.SymmetricTrees`
+reads it.
 
-CatBoost exports the counts behind its rates under hashed keys. They are counted again here, on the leads that the model was
-trained on, under keys made of the encoding's codes; the answers are the same as CatBoost's own (tested).
+CatBoost exports the counts behind its rates under hashed keys. They are counted again here, on the
+leads that the model was trained on, under keys made of the encoding's codes; the answers are the
+same as CatBoost's own (tested).
 """
 
 import json
@@ -24,15 +26,18 @@ def data_of(
     rated: IntArray,
     level_counts: tuple[int, ...],
 ) -> dict[str, Any]:
-    """A CatBoost model's JSON export as the data of `SymmetricTrees`; `leads` and `won` are what it was trained on.
+    """A CatBoost model's JSON export as the data of `SymmetricTrees`; `leads` and `won` are what it
+    was trained on.
 
-    `rated` are the columns of words that it was given as categories, in that order; `pairs` those it was given as indicators.
+    `rated` are the columns of words that it was given as categories, in that order; `pairs` those
+    it was given as indicators.
     """
     return _Export(exported, leads, won, pairs=pairs, rated=rated, level_counts=level_counts).data()
 
 
 class _Export:
-    """Reads CatBoost's export: numbers its questions as CatBoost does, and counts the combinations again on the leads."""
+    """Reads CatBoost's export: numbers its questions as CatBoost does, and counts the combinations
+    again on the leads."""
 
     def __init__(
         self,
@@ -109,7 +114,8 @@ class _Export:
                 columns.append(self._leads.numbers.shape[1] + atom)
             else:
                 condition = (int(element["float_feature_index"]), float(element["border"]))
-                # Conditions stand behind the words; below zero until it is known how many there are.
+                # Conditions stand behind the words; below zero until it is known how many there
+                # are.
                 terms.append(
                     (-1 - self._conditions.setdefault(condition, len(self._conditions)), span)
                 )

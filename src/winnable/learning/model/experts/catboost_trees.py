@@ -1,15 +1,19 @@
 """Symmetric trees: CatBoost models as plain data, evaluated by numpy.
 
-CatBoost's trees ask one question a level, so that a lead's leaf is the number its answers spell in binary. Besides numbers they
-ask for the win rate or the frequency of words, of combinations of words, and of words together with a threshold on a number, as
-counted on the training leads (Prokhorenkova et al. 2018). A combination of words is one integer key here, and every question
-about its rate is answered beforehand for every key, so that a lead's answers are looked up by place.
+CatBoost's trees ask one question a level, so that a lead's leaf is the number its answers spell in
+binary. Besides numbers they ask for the win rate or the frequency of words, of combinations of
+words, and of words together with a threshold on a number, as counted on the training leads
+(Prokhorenkova et al. 2018). A combination of words is one integer key here, and every question
+about its rate is answered beforehand for every key, so that a lead's answers are looked up by
+place.
 
-Eight leads go together: their answers to a question are the bits of one byte, the bytes of a tree's questions are one integer of
-64 bits, and turning that about, as a matrix of 8 by 8 bits (Warren, Hacker's Delight, 2012, chapter 7), gives eight leaves.
+Eight leads go together: their answers to a question are the bits of one byte, the bytes of a tree's
+questions are one integer of 64 bits, and turning that about, as a matrix of 8 by 8 bits (Warren,
+Hacker's Delight, 2012, chapter 7), gives eight leaves.
 
-The reasons are the steps of the way to the leaf, as in `trees`: what each answer changed in the mean of the leads below. A
-question about a combination is shared equally by the columns in it. They are prepared when they are first asked for.
+The reasons are the steps of the way to the leaf, as in `trees`: what each answer changed in the
+mean of the leads below. A question about a combination is shared equally by the columns in it. They
+are prepared when they are first asked for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,10 +32,12 @@ from winnable.learning.model.experts.encoding import Encoded
 BATCH = 128
 
 TOGETHER = 8
-"""Leads whose answers are the bits of a byte; and the most questions of a tree, since a leaf's number has to fit one."""
+"""Leads whose answers are the bits of a byte; and the most questions of a tree, since a leaf's
+number has to fit one."""
 
 DENSE = 8192
-"""Combinations of up to this many possible keys are looked up by place; larger ones by search among the keys that were seen."""
+"""Combinations of up to this many possible keys are looked up by place; larger ones by search among
+the keys that were seen."""
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -46,15 +52,18 @@ _TURNS = [
 
 
 def float_features(leads: Encoded, pairs: Sequence[tuple[int, int]]) -> FloatArray:
-    """The numbers that the trees ask, (n, features) in float32's precision, as CatBoost trains on them.
+    """The numbers that the trees ask, (n, features) in float32's precision, as CatBoost trains on
+    them.
 
-    The leads' numbers, then one indicator for each (column of words, code) of `pairs`, then the rules' log-odds.
+    The leads' numbers, then one indicator for each (column of words, code) of `pairs`, then the
+    rules' log-odds.
     """
     return _single(leads, _table(pairs)).astype(np.float64)
 
 
 class CatBoostTrees:
-    """One or several CatBoost models, averaged, from the text that `symmetric_export` made; raw scores are log-odds.
+    """One or several CatBoost models, averaged, from the text that `symmetric_export` made; raw
+    scores are log-odds.
 
     Errors: ArtifactError if a tree asks more than 8 questions.
     """
@@ -75,7 +84,8 @@ class CatBoostTrees:
         self._columns = int(data["columns"])
 
     def _ask(self, data: Mapping[str, Any]) -> IntArray:
-        """Sort the questions: those about numbers first, then those about rates, then the one that is always answered no.
+        """Sort the questions: those about numbers first, then those about rates, then the one that
+        is always answered no.
 
         Returns which ones each tree asks, eight a tree, one tree after the other.
         """
@@ -110,10 +120,12 @@ class CatBoostTrees:
     def logit(
         self, leads: Encoded, *, reasons: bool = False
     ) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-        """Log-odds (n,), their variance (n,), and if asked what each column added to `base` (n, columns).
+        """Log-odds (n,), their variance (n,), and if asked what each column added to `base` (n,
+        columns).
 
-        The variance is that of learning from other leads, by the jackknife over the averaged models, each of which left out one
-        of the parts that the leads were cut into (Efron and Tibshirani 1993, chapter 11).
+        The variance is that of learning from other leads, by the jackknife over the averaged
+        models, each of which left out one of the parts that the leads were cut into (Efron and
+        Tibshirani 1993, chapter 11).
         """
         many = len(self._members)
         members, parts = (
@@ -141,7 +153,8 @@ class CatBoostTrees:
         )
 
     def _leaves(self, leads: Encoded) -> IntArray:
-        """The place of the leaf in each tree, shape (groups, trees, leads of a group); the last group is filled up."""
+        """The place of the leaf in each tree, shape (groups, trees, leads of a group); the last
+        group is filled up."""
         numbers, codes = _single(leads, self._pairs), leads.codes
         if leads.size == 1:
             spelled = (
@@ -166,7 +179,8 @@ class CatBoostTrees:
         )
 
     def _answers(self, numbers: NDArray[np.float32], codes: IntArray) -> NDArray[np.uint8]:
-        """0 or 1 for each question, (questions, n), from numbers (features, n) and codes (words, n); one lead goes without n."""
+        """0 or 1 for each question, (questions, n), from numbers (features, n) and codes (words,
+        n); one lead goes without n."""
         about_numbers = numbers.take(self._number_asked, axis=0) > _along(
             self._number_border, numbers
         )
@@ -186,11 +200,13 @@ class CatBoostTrees:
 
     @cached_property
     def _changes(self) -> FloatArray:
-        """For each leaf what each answer on the way to it changed in the mean of the leads below, (trees * leaves, depth)."""
+        """For each leaf what each answer on the way to it changed in the mean of the leads below,
+        (trees * leaves, depth)."""
         trees, leaves = self._values.shape
         means = []
         for level in range(leaves.bit_length()):
-            # The first question is the lowest bit, so leads alike in the first `level` answers are alike modulo 2 ** level.
+            # The first question is the lowest bit, so leads alike in the first `level` answers are
+            # alike modulo 2 ** level.
             shape = (trees, leaves >> level, 1 << level)
             total = (self._values * self._sizes).reshape(shape).sum(axis=1) / self._sizes.reshape(
                 shape
@@ -202,8 +218,8 @@ class CatBoostTrees:
 
     @cached_property
     def _steps(self) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
-        """The steps (tree * depth + level) with their shares, sorted by the column they count for; the columns, and where the
-        steps of each begin."""
+        """The steps (tree * depth + level) with their shares, sorted by the column they count for;
+        the columns, and where the steps of each begin."""
         asked = self._trees.ravel()
         of = [
             (column, split, 1.0 / len(sources))
@@ -229,7 +245,8 @@ class CatBoostTrees:
 
 
 class _Combinations:
-    """Words, combinations of words, words with thresholds on numbers: from a lead's codes to the answers about their rates."""
+    """Words, combinations of words, words with thresholds on numbers: from a lead's codes to the
+    answers about their rates."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._feature = np.array([feature for feature, _ in data["conditions"]], dtype=np.int64)
@@ -262,7 +279,8 @@ class _Combinations:
         self._wins, self._sizes = (
             np.array(data[name], dtype=np.float64) for name in ("wins", "sizes")
         )
-        # For each possible key of a dense combination its place among those seen; the place after the last one is "never seen".
+        # For each possible key of a dense combination its place among those seen; the place after
+        # the last one is "never seen".
         dense = spans[self._order[: self._dense]]
         self._dense_start = np.cumsum([0, *dense])[:-1].astype(np.int64)
         self._places = np.repeat(self._counts[: self._dense], dense)
@@ -275,7 +293,8 @@ class _Combinations:
             )
 
     def prepare(self, questions: Sequence[tuple[Any, ...]]) -> None:
-        """Answer every question (combination, kind, prior, scale, total, border) for every key seen, and for one never seen."""
+        """Answer every question (combination, kind, prior, scale, total, border) for every key
+        seen, and for one never seen."""
         moved = np.argsort(self._order)
         self._asked = moved[np.array([question[0] for question in questions], dtype=np.int64)]
         lengths = self._counts[self._asked] + 1
@@ -292,7 +311,8 @@ class _Combinations:
         self._answers = (scale * rate > border).astype(np.uint8)
 
     def answers(self, codes: IntArray, numbers: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """0 or 1 for each question, (questions, n), from codes (words, n) and numbers (features, n); one lead goes without n."""
+        """0 or 1 for each question, (questions, n), from codes (words, n) and numbers (features,
+        n); one lead goes without n."""
         if not len(self._asked):
             return np.empty((0, *codes.shape[1:]), dtype=np.uint8)
         conditions = numbers.take(self._feature, axis=0) > _along(self._border, numbers)
@@ -332,7 +352,8 @@ def _table(pairs: Sequence[Sequence[int]]) -> IntArray:
 
 
 def borders_of(values: Sequence[float]) -> NDArray[np.float32]:
-    """The largest float32 that is not above each border: a float32 is above the one just if it is above the other."""
+    """The largest float32 that is not above each border: a float32 is above the one just if it is
+    above the other."""
     exact = np.array(values, dtype=np.float64)
     near = exact.astype(np.float32)
     with np.errstate(over="ignore"):  # below the smallest there is minus infinity

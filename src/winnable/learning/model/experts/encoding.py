@@ -1,9 +1,10 @@
 """Encoding: features as plain arrays, in the same way when a model learns and when it scores.
 
-What is learned here is only how a table is read: which columns carry anything at all, and the number that each known word gets.
-Nothing in it looks at the outcome, so it may be shared between folds; everything that does (target rates, coefficients) belongs
-to the experts. A column that is absent when scoring is missing everywhere; words where numbers were learned are read as numbers,
-and numbers where words were learned are written as words.
+What is learned here is only how a table is read: which columns carry anything at all, and the
+number that each known word gets. Nothing in it looks at the outcome, so it may be shared between
+folds; everything that does (target rates, coefficients) belongs to the experts. A column that is
+absent when scoring is missing everywhere; words where numbers were learned are read as numbers, and
+numbers where words were learned are written as words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,16 +22,18 @@ from winnable.core.columns import (
 )
 
 MISSING, RARE = 0, 1
-"""The codes of "nothing stood there" and of a word seen less than twice, which is also what an unseen word gets."""
+"""The codes of "nothing stood there" and of a word seen less than twice, which is also what an
+unseen word gets."""
 
 MOST_LEVELS = 5000
-"""Words kept of one column, the most frequent ones: beyond them a word is too rare to have learned from."""
+"""Words kept of one column, the most frequent ones: beyond them a word is too rare to have learned
+from."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Leads as arrays: `numbers` (n, m) float64 with NaN for missing; `codes` (n, c) int64 (0 missing, 1 rare, 2... the words);
-    `rules` (n,) the definition's log-odds."""
+    """Leads as arrays: `numbers` (n, m) float64 with NaN for missing; `codes` (n, c) int64 (0
+    missing, 1 rare, 2... the words); `rules` (n,) the definition's log-odds."""
 
     numbers: FloatArray
     codes: IntArray
@@ -47,7 +50,8 @@ class Encoded:
 
 
 class Encoding:
-    """Reads features as arrays, by a `spec` of `learn_encoding`: `{"numbers": [name, ...], "words": [[name, [word, ...]], ...]}`.
+    """Reads features as arrays, by a `spec` of `learn_encoding`: `{"numbers": [name, ...], "words":
+    [[name, [word, ...]], ...]}`.
 
     `codes` has the number of each word that is known, by column.
     """
@@ -90,7 +94,8 @@ class Encoding:
 
 
 def learn_encoding(features: FeatureTable) -> dict[str, Any]:
-    """The spec of an `Encoding` for these leads, without columns that are constant, empty or (words) different in nearly all."""
+    """The spec of an `Encoding` for these leads, without columns that are constant, empty or
+    (words) different in nearly all."""
     numbers = [
         name
         for name, column in features.columns.items()
@@ -132,7 +137,8 @@ def _tells(values: FloatArray) -> bool:
 
 
 def _levels(column: CategoricalColumn) -> list[str]:
-    """The words seen at least twice, most frequent first (equals in alphabetical order, so that row order does not matter)."""
+    """The words seen at least twice, most frequent first (equals in alphabetical order, so that row
+    order does not matter)."""
     counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
     kept = sorted(
         (-int(count), word)

@@ -1,9 +1,11 @@
 """Trees: LightGBM models evaluated through LightGBM's own C library, by ctypes.
 
-`import lightgbm` would pull pandas and scikit-learn into a service; the shared library alone needs neither. A tree's answer
-depends only on the leaf that a lead falls into, and so does the way to that leaf. The reasons are therefore the steps of the way
-(Saabas 2014): what each split changed in the mean of the leads below it, added up by feature. They are exact and additive, cost a
-table look-up a tree instead of TreeSHAP's search through all subsets; the table is made when reasons are first asked for.
+`import lightgbm` would pull pandas and scikit-learn into a service; the shared library alone needs
+neither. A tree's answer depends only on the leaf that a lead falls into, and so does the way to
+that leaf. The reasons are therefore the steps of the way (Saabas 2014): what each split changed in
+the mean of the leads below it, added up by feature. They are exact and additive, cost a table
+look-up a tree instead of TreeSHAP's search through all subsets; the table is made when reasons are
+first asked for.
 """
 
 import ctypes
@@ -91,7 +93,8 @@ class _FastRow:
 
 
 class LightGBMTrees:
-    """A LightGBM model from its text; its raw scores are log-odds. `sources` (features,) numbers the column behind each feature.
+    """A LightGBM model from its text; its raw scores are log-odds. `sources` (features,) numbers
+    the column behind each feature.
 
     Errors: ArtifactError if the text is not a LightGBM model or the library is missing.
     """
@@ -123,13 +126,15 @@ class LightGBMTrees:
 
     @cached_property
     def _ways(self) -> tuple[float, NDArray[np.float32]]:
-        """The sum of the trees' means, and what each source adds to it on the way to each leaf, (leaves, sources)."""
+        """The sum of the trees' means, and what each source adds to it on the way to each leaf,
+        (leaves, sources)."""
         return _Ways(self._trees, self._values, self._leaves).added(self._sources)
 
     def logit(
         self, features: FloatArray, *, reasons: bool = False
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Raw scores (n,) of features (n, features), and if asked what each source added to `base` (n, sources)."""
+        """Raw scores (n,) of features (n, features), and if asked what each source added to `base`
+        (n, sources)."""
         logit = np.empty((len(features), 1))
         if len(features) == 1:
             fast = getattr(self._threads, "fast", None)
@@ -152,7 +157,8 @@ class LightGBMTrees:
         return parts
 
     def _predict(self, kind: int, features: FloatArray, out: FloatArray) -> None:
-        """Fill `out` with what LightGBM says of features (n, features): (n, 1) raw scores or (n, trees) leaves."""
+        """Fill `out` with what LightGBM says of features (n, features): (n, 1) raw scores or (n,
+        trees) leaves."""
         rows = np.ascontiguousarray(features, dtype=np.float64)
         length = ctypes.c_int64()
         _call(
@@ -188,7 +194,8 @@ def _header(text: str, key: str) -> int:
 class _Ways:
     """The ways through LightGBM's trees from their texts, all trees together, a node at a time.
 
-    Nodes are numbered after the ones above them, leaves behind all nodes. The mean of a node is that of the training leads below.
+    Nodes are numbered after the ones above them, leaves behind all nodes. The mean of a node is
+    that of the training leads below.
     """
 
     def __init__(self, trees: Sequence[str], values: FloatArray, leaves: IntArray) -> None:
@@ -220,7 +227,8 @@ class _Ways:
         ]  # a tree may be one leaf
 
     def added(self, sources: IntArray) -> tuple[float, NDArray[np.float32]]:
-        """The sum of the trees' means, and what each source adds to it on the way to each leaf, (leaves, sources)."""
+        """The sum of the trees' means, and what each source adds to it on the way to each leaf,
+        (leaves, sources)."""
         added = np.zeros((*self._means.shape, int(sources.max(initial=0)) + 1), dtype=np.float32)
         for node in range(self._nodes):
             at = np.flatnonzero(self._inner > node)
@@ -233,7 +241,8 @@ class _Ways:
 
 
 def _lines(trees: Sequence[str], key: str) -> tuple[FloatArray, IntArray]:
-    """The numbers that stand under a key in the trees, one tree after the other, and how many there are in each."""
+    """The numbers that stand under a key in the trees, one tree after the other, and how many there
+    are in each."""
     found = [re.search(rf"^{key}=(.*)$", tree, re.MULTILINE) for tree in trees]
     told = [[] if line is None else line[1].split() for line in found]
     return np.array([word for words in told for word in words], dtype=np.float64), np.array(
@@ -242,7 +251,8 @@ def _lines(trees: Sequence[str], key: str) -> tuple[FloatArray, IntArray]:
 
 
 def _padded(values: FloatArray, lengths: IntArray, width: int) -> FloatArray:
-    """Rows of different lengths, one after the other, as a table with zeros behind the shorter ones."""
+    """Rows of different lengths, one after the other, as a table with zeros behind the shorter
+    ones."""
     table = np.zeros((len(lengths), width))
     table[np.arange(width) < lengths[:, None]] = values
     return table

@@ -1,7 +1,9 @@
-"""Experts: the rules and the ridge. Each is fitted on encoded leads and leaves a part of the spec; `boosting` has those of trees.
+"""Experts: the rules and the ridge. Each is fitted on encoded leads and leaves a part of the spec;
+`boosting` has those of trees.
 
-All that looks at the outcome (win rates of words, coefficients, which words are frequent enough) is learned inside `fit_*`, so
-that a fold never sees its own answers. `weights` are the leads' weights, shape (n,).
+All that looks at the outcome (win rates of words, coefficients, which words are frequent enough) is
+learned inside `fit_*`, so that a fold never sees its own answers. `weights` are the leads' weights,
+shape (n,).
 """
 
 from dataclasses import dataclass
@@ -17,20 +19,24 @@ PENALTIES = np.logspace(3, -1, 9)
 """Ridge penalties that are tried, strongest first (1 / C in scikit-learn's terms)."""
 
 USUAL_PENALTY, WEAKER, STRONGER = 20.0, 0.5, 1.0
-"""The penalty that is expected before any evidence, and how far it may be off either way, in powers of ten: what one standard
-deviation of a column changes in the log-odds is seldom above a half, and may well be nothing."""
+"""The penalty that is expected before any evidence, and how far it may be off either way, in powers
+of ten: what one standard deviation of a column changes in the log-odds is seldom above a half, and
+may well be nothing."""
 
 LEARNING_RATE = 0.5
-"""How much of the evidence counts in weighing penalties; less than all, since what one path leaves unexplained is much alike."""
+"""How much of the evidence counts in weighing penalties; less than all, since what one path leaves
+unexplained is much alike."""
 
 RIDGE_ROWS = 50_000
-"""More leads than this do not change a few hundred coefficients; the ridge takes an even sample of them."""
+"""More leads than this do not change a few hundred coefficients; the ridge takes an even sample of
+them."""
 
 ALONE = 20
 """Wins, and others, from which on a segment has a regression of its own."""
 
 STEPS = 9
-"""Marks (deciles) at which a number's effect may step, beside its slope: what makes the ridge bend."""
+"""Marks (deciles) at which a number's effect may step, beside its slope: what makes the ridge bend.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ class Fitted:
 
 
 def fit_scorecard(leads: Encoded, won: FloatArray, weights: FloatArray) -> Fitted:
-    """The rules' log-odds recalibrated: held at slope 1 and at the rules' own level as if 20 leads had shown it."""
+    """The rules' log-odds recalibrated: held at slope 1 and at the rules' own level as if 20 leads
+    had shown it."""
     if np.ptp(leads.rules) < 1e-9:
         expected = float(sigmoid(leads.rules[:1])[0])
         wins, size = float(weights @ won), float(weights.sum())
@@ -63,7 +70,8 @@ def fit_scorecard(leads: Encoded, won: FloatArray, weights: FloatArray) -> Fitte
 def fit_linear(
     leads: Encoded, won: FloatArray, weights: FloatArray, level_counts: tuple[int, ...]
 ) -> Fitted:
-    """Ridge logistic regression with the recalibrated rules as offset; the mean over penalties, weighed by leave-one-out loss."""
+    """Ridge logistic regression with the recalibrated rules as offset; the mean over penalties,
+    weighed by leave-one-out loss."""
     if leads.size > RIDGE_ROWS:
         rows = np.linspace(0, leads.size - 1, RIDGE_ROWS).astype(np.int64)
         leads, won, weights = leads.take(rows), won[rows], weights[rows]
@@ -80,7 +88,8 @@ def fit_linear(
 
 
 def univariate(leads: Encoded, won: FloatArray, weights: FloatArray, column: int) -> list[int]:
-    """The codes of a column of words that have wins and others enough for a regression of their own."""
+    """The codes of a column of words that have wins and others enough for a regression of their
+    own."""
     codes = leads.codes[:, column]
     wins, others = np.bincount(codes, weights * won), np.bincount(codes, weights * (1 - won))
     return [int(code) for code in np.flatnonzero(np.minimum(wins, others) >= ALONE)]
@@ -112,11 +121,12 @@ def fit_per_segment(
 def _ridge(
     columns: FloatArray, won: FloatArray, weights: FloatArray, offset: FloatArray
 ) -> FloatArray:
-    """Coefficients (1 + p,), intercept first, by Newton steps on a path of penalties that ends where leave-one-out loss rises.
+    """Coefficients (1 + p,), intercept first, by Newton steps on a path of penalties that ends
+    where leave-one-out loss rises.
 
-    They are the mean over the path, each penalty weighed by `LEARNING_RATE` times its leave-one-out log-likelihood (Yao et al.
-    2018, pseudo-BMA) and by how usual it is. The best penalty of few leads is a matter of luck, and a lucky one that is too weak
-    does great harm.
+    They are the mean over the path, each penalty weighed by `LEARNING_RATE` times its leave-one-out
+    log-likelihood (Yao et al. 2018, pseudo-BMA) and by how usual it is. The best penalty of few
+    leads is a matter of luck, and a lucky one that is too weak does great harm.
     """
     full = np.column_stack([np.ones(len(columns)), columns])
     beta, losses, betas = np.zeros(full.shape[1]), [], []
@@ -130,7 +140,8 @@ def _ridge(
             beta = beta + step * min(1.0, 4.0 / max(1e-12, float(np.abs(full @ step).max())))
             if np.abs(step).max() < 1e-5:
                 break
-        # Leaving one lead out (Rad and Maleki 2020): its log-odds move by its leverage times its residual.
+        # Leaving one lead out (Rad and Maleki 2020): its log-odds move by its leverage times its
+        # residual.
         logit = offset + full @ beta
         p = sigmoid(logit)
         leverage = np.minimum(
@@ -229,7 +240,8 @@ class _Design:
 
 
 def _groups(codes: IntArray, size: int, least: int, most: int) -> IntArray:
-    """The ridge's column for each code: the frequent codes get their own, all others share column 0."""
+    """The ridge's column for each code: the frequent codes get their own, all others share column
+    0."""
     counts = np.bincount(codes, minlength=size)
     frequent = np.flatnonzero(counts >= least)
     frequent = frequent[np.argsort(-counts[frequent], kind="stable")][:most]

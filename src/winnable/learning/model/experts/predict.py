@@ -1,7 +1,7 @@
 """Opinions: what each expert says of encoded leads, in log-odds, from its part of the spec alone.
 
-Fitting them is the work of `experts` and `boosting`. Each has a `base` and adds to it what each column contributes, so that an
-opinion is explained by a sum.
+Fitting them is the work of `experts` and `boosting`. Each has a `base` and adds to it what each
+column contributes, so that an opinion is explained by a sum.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,9 @@ from winnable.learning.model.experts.lightgbm_trees import LightGBMTrees
 
 @dataclass(frozen=True)
 class ExpertPrediction:
-    """Log-odds (n,); their variance (n,) had other leads been learned from, 0 where that is not known; and, where reasons were
-    asked for, what each column adds to the expert's base (n, columns).
+    """Log-odds (n,); their variance (n,) had other leads been learned from, 0 where that is not
+    known; and, where reasons were asked for, what each column adds to the expert's base (n,
+    columns).
 
     Columns are the encoding's, numbers before words, and the scorecard's as the last.
     """
@@ -59,7 +60,8 @@ class ScorecardExpert:
 
 
 class LinearExpert:
-    """An additive regression: a value a word; for a number a slope within bounds and steps at marks, or a value for missing."""
+    """An additive regression: a value a word; for a number a slope within bounds and steps at
+    marks, or a value for missing."""
 
     def __init__(self, part: Mapping[str, Any], level_counts: tuple[int, ...]) -> None:
         self.base = float(part["intercept"])
@@ -112,7 +114,8 @@ class PerSegmentExpert:
         return self._others.base
 
     def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
-        """What it says of n leads; where a regression of their own starts from another base, that is the column's doing."""
+        """What it says of n leads; where a regression of their own starts from another base, that
+        is the column's doing."""
         told = self._others.parts(leads)
         for code, expert in self._own.items():
             rows = np.flatnonzero(leads.codes[:, self._column] == code)
@@ -123,7 +126,8 @@ class PerSegmentExpert:
 
 
 class LightGBMExpert:
-    """LightGBM trees over numbers, the rules' log-odds, and for words the win rate and the frequency seen in training."""
+    """LightGBM trees over numbers, the rules' log-odds, and for words the win rate and the
+    frequency seen in training."""
 
     def __init__(
         self, part: Mapping[str, Any], text: str, level_counts: tuple[int, ...], numbers: int

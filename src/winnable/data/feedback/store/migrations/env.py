@@ -1,4 +1,5 @@
-"""Alembic's way in: runs the revisions on the connection that `feedback_database` hands over, inside its transaction."""
+"""Alembic's way in: runs the revisions on the connection that `feedback_database` hands over,
+inside its transaction."""
 
 from alembic import context
 

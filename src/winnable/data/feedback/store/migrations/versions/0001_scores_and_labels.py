@@ -1,6 +1,7 @@
 """Scores that were given, labels that came back, and what is derived from them.
 
-Labels can be added and, where a person asks to be forgotten, removed, but never altered: the database itself refuses it.
+Labels can be added and, where a person asks to be forgotten, removed, but never altered: the
+database itself refuses it.
 """
 
 import sqlalchemy as sql
