@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "winnable"
-FLOORS = ["errors", "writing", "definition", "history", "learning", "service", "cli"]
+FLOORS = ["errors", "core", "definition", "data", "learning", "interface", "service", "cli"]
 BESIDE = {
-    "demo": ["definition", "errors"],
+    "demo": ["core", "definition", "errors"],
     "__init__": FLOORS,
 }  # the demo company knows no floor above the definition
 

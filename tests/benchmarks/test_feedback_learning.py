@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.core.statistics import base_rate
 from winnable.core.timestamps import microseconds
 from winnable.data.features.offline import compute_features
 from winnable.data.features.point_in_time import as_of
@@ -26,7 +27,7 @@ from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.demo.company import write_demo
 from winnable.learning.scoring.predictor import Predictor
-from winnable.learning.training.metrics import base_rate, evaluate
+from winnable.learning.training.metrics import evaluate
 from winnable.learning.training.train import learn
 
 BEGIN, END = datetime(2025, 10, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)

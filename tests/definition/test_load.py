@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from winnable.core.columns import ActivityAggregate
-from winnable.definition.load import definition_from, load_definition, nearest
+from winnable.core.text import nearest
+from winnable.definition.load import definition_from, load_definition
 from winnable.definition.schema import Definition
 from winnable.errors import DefinitionError
 

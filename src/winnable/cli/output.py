@@ -194,7 +194,8 @@ def print_guesses(
 def print_reading(crm: "Crm", rejects: Path | None = None) -> None:
     """Notes on the data, and how many rows could not be used and why; if it is to be written, also
     the file that says which."""
-    from winnable.data.ingestion.rejects import counted, write_rejects
+    from winnable.core.text import counted
+    from winnable.data.ingestion.rejects import write_rejects
 
     for note in crm.notes:
         out.print(f"Note: {note}")

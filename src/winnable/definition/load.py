@@ -5,7 +5,6 @@ What a definition may say is written in `model`; here is only the way in, and wh
 who mistyped something.
 """
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from winnable.core.text import nearest
 from winnable.definition.schema import Definition
 from winnable.errors import DefinitionError
 
@@ -64,14 +64,6 @@ def definition_from(data: Mapping[str, Any], origin: str) -> Definition:
         ]
         lines = dict.fromkeys(_in_words(detail) for detail in inmost)
         raise DefinitionError("\n".join(f"{origin}: {line}" for line in lines)) from None
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is spelt most like this one, upper and lower case being the same; None if
-    none is near."""
-    by_fold = {each.casefold(): each for each in known}
-    found = difflib.get_close_matches(word.casefold(), list(by_fold), n=1)
-    return by_fold[found[0]] if found else None
 
 
 def _inside(loc: Loc, outer: Loc) -> bool:

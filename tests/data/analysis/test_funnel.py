@@ -7,15 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winnable.data.analysis.funnel import (
-    UNKNOWN,
-    By,
-    Funnel,
-    funnel,
-    funnel_table,
-    source_of,
-    wilson,
-)
+from winnable.core.statistics import wilson
+from winnable.data.analysis.funnel import UNKNOWN, By, Funnel, funnel, funnel_table, source_of
 from winnable.data.analysis.funnel_plot import funnel_plot
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.definition.load import definition_from

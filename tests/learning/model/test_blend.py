@@ -4,8 +4,8 @@ rate answers."""
 import numpy as np
 
 from winnable.core.columns import FloatArray
+from winnable.core.statistics import log_losses, logit_of, sigmoid
 from winnable.learning.model.blend import fit_blend
-from winnable.learning.model.calibration import log_losses, logit_of, sigmoid
 
 
 def history(size: int, seed: int) -> tuple[FloatArray, FloatArray, float]:

@@ -5,14 +5,12 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import FloatArray
+from winnable.core.statistics import log_losses, logit_of, sigmoid
 from winnable.learning.model.calibration import (
     calibrate,
     fit_calibration,
     follow_drift,
-    log_losses,
-    logit_of,
     settle_level,
-    sigmoid,
 )
 
 

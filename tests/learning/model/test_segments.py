@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.columns import CategoricalColumn, FeatureTable, NumericColumn
+from winnable.core.statistics import sigmoid
 from winnable.data.features.training_rows import TrainingRows
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.decide.scorecard import Points
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
-from winnable.learning.model.calibration import sigmoid
 from winnable.learning.model.experts.encoding import Encoded, Encoding
 from winnable.learning.model.experts.linear import fit_linear, fit_per_segment, univariate
 from winnable.learning.model.experts.predict import expert_of

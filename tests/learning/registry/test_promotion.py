@@ -15,7 +15,7 @@ import mlflow
 import pytest
 
 from tests.cli.test_commands import SMALL, leads_table
-from winnable.core.locks import locked
+from winnable.core.files import locked
 from winnable.definition.load import definition_from
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import Artifact

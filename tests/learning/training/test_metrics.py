@@ -4,16 +4,10 @@ through."""
 import numpy as np
 import pytest
 
+from winnable.core.statistics import base_rate
 from winnable.core.timestamps import DAY, NEVER
 from winnable.data.features.training_rows import TrainingRows
-from winnable.learning.training.metrics import (
-    LEAST,
-    base_rate,
-    bootstrap,
-    difference,
-    evaluate,
-    split_forward,
-)
+from winnable.learning.training.metrics import LEAST, bootstrap, difference, evaluate, split_forward
 
 CHANCE = np.random.default_rng(3)
 

@@ -11,7 +11,7 @@ from tests.cli.test_commands import SMALL, leads_table
 TRAIN = """
 import sys
 from pathlib import Path
-from winnable.definition.load import load_definition
+from winnable.definition.load import (load_definition)
 from winnable.data.ingestion.crm import read_crm
 from winnable.learning.artifacts.artifact import write_artifact
 from winnable.learning.training.train import learn

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.statistics import wilson
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.data.analysis.stage_history import LOST, WON, StageHistory, stage_history
 from winnable.definition.decide.gate import grade
@@ -212,21 +213,6 @@ def _step(name: str, reached: BoolArray, before: BoolArray, known: BoolArray) ->
     asked, got = int((before & known).sum()), int((reached & before & known).sum())
     low, high = wilson(got, asked)
     return Step(name, int(reached.sum()), asked, got, got / asked if asked else np.nan, low, high)
-
-
-def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """Wilson's 90 % interval for a share (Journal of the American Statistical Association 22,
-    1927); 0 to 1 without trials."""
-    if not trials:
-        return 0.0, 1.0
-    z, share = 1.6448536269514722, hits / trials
-    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = (
-        z
-        / (1 + z * z / trials)
-        * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    )
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 # --- by source and month

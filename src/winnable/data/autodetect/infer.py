@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from winnable.core.text import listed, nearest
 from winnable.data.autodetect.lexicon import (
     NO,
     YES,
@@ -36,10 +37,8 @@ from winnable.data.autodetect.vendors import (
     bare,
     recognize_vendor,
 )
-from winnable.data.ingestion.leads import listed
 from winnable.data.ingestion.parsing import parse_moments, parse_numbers
 from winnable.data.ingestion.sources.source import read_source
-from winnable.definition.load import nearest
 from winnable.definition.schema import ANYTHING, StageName
 from winnable.errors import DataError
 

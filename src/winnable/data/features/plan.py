@@ -87,7 +87,9 @@ class FeaturePlan:
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain JSON types."""
-        return asdict(self)
+        data = asdict(self)
+        data["measures"] = data.pop("aggregates")
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FeaturePlan:

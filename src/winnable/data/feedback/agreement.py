@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from winnable.core.columns import FloatArray, IntArray
+from winnable.core.statistics import wilson
 from winnable.data.feedback.store.records import Label
 
 DRAWN = 10.0  # opinions that the rates of all people count for, beside one person's own
@@ -36,12 +37,7 @@ class Share:
     @classmethod
     def of(cls, hits: int, trials: int) -> "Share":
         """The share; between 0 and 1 where there are no trials."""
-        from scipy.stats import binomtest
-
-        if not trials:
-            return cls(0, 0, 0.0, 1.0)
-        ends = binomtest(hits, trials).proportion_ci(0.95, method="wilson")
-        return cls(hits, trials, float(ends.low), float(ends.high))
+        return cls(hits, trials, *wilson(hits, trials, 0.95))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from winnable.core.text import counted
 from winnable.core.timestamps import DAY, times_of
 from winnable.data.ingestion.parsing import day_order, parse_moments
-from winnable.data.ingestion.rejects import Findings, counted
+from winnable.data.ingestion.rejects import Findings
 from winnable.errors import DataError
 
 UNREADABLE_SHARE = 0.5

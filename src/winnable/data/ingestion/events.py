@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from winnable.core.text import counted, listed
 from winnable.data.ingestion.dates import ends_of_days, read_dates, shape
-from winnable.data.ingestion.leads import AHEAD, listed, nearest
-from winnable.data.ingestion.rejects import Findings, counted
+from winnable.data.ingestion.leads import AHEAD, nearest_column
+from winnable.data.ingestion.rejects import Findings
 from winnable.data.ingestion.sources.source import Source, read_source
 from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.definition.schema import Definition
@@ -247,7 +248,7 @@ def _roles(
         if name is not None and name not in columns:
             where = f"which the definition names as {kind}.{role}"
             raise DataError(
-                f"{table.name}: there is no column '{name}', {where}; {nearest(name, columns)}"
+                f"{table.name}: there is no column '{name}', {where}; {nearest_column(name, columns)}"
             )
         usual = [_plain(id_column)] if role == "lead" else []
         usual += _NAMES[role].split()

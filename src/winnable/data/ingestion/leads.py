@@ -1,13 +1,13 @@
 """The leads' side of the input contract: roles of columns, ids, status values and dates, row by
 row."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from winnable.core.text import counted, listed, nearest
 from winnable.data.ingestion.dates import read_dates
-from winnable.data.ingestion.rejects import Findings, counted
+from winnable.data.ingestion.rejects import Findings
 from winnable.data.ingestion.sources.source import Source, read_source
 from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.definition.schema import ANYTHING, Definition
@@ -95,7 +95,7 @@ def _roles(
         if name not in columns and (for_training or role == "id"):
             raise DataError(
                 f"{table.name}: there is no column '{name}', the definition's {role};"
-                f" {nearest(name, columns)}"
+                f" {nearest_column(name, columns)}"
             )
     others = dict.fromkeys(
         [
@@ -109,27 +109,19 @@ def _roles(
     if lacking:
         findings.note(
             f"{table.name}: it has no {listed(lacking)}, which the definition names;"
-            f" {nearest(lacking[0], columns)}"
+            f" {nearest_column(lacking[0], columns)}"
         )
     return {role: name for role, name in named.items() if name in columns}
 
 
-def nearest(name: str, columns: Iterable[str]) -> str:
+def nearest_column(name: str, columns: Iterable[str]) -> str:
     """The column that is called most nearly like it, and all there are: the second half of an
     error's sentence."""
-    plain = {column.casefold(): column for column in columns}
-    close = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.6)
-    all_of_them = listed(plain.values())
-    return (
-        f"nearest is '{plain[close[0]]}'. Its columns: {all_of_them}."
-        if close
-        else f"its columns: {all_of_them}."
-    )
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names in quotes, with commas between them."""
-    return ", ".join(f"'{name}'" for name in names)
+    known = list(columns)
+    all_of_them, close = listed(known), nearest(name, known)
+    if close is None:
+        return f"its columns: {all_of_them}."
+    return f"nearest is '{close}'. Its columns: {all_of_them}."
 
 
 def _checked_for_scoring(

@@ -84,8 +84,3 @@ def write_rejects(rejects: pd.DataFrame, path: Path) -> None:
         path, "It would hold the rows that could not be used; make its folder writable."
     ) as file:
         rejects.to_csv(file, index=False, columns=list(COLUMNS), lineterminator="\n")
-
-
-def counted(times: int, what: str) -> str:
-    """A number of things in words: 1 lead, 2 leads, 1,000 leads."""
-    return f"{times:,} {what}" if times == 1 else f"{times:,} {what}s"

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from winnable.core.columns import FeatureTable
+from winnable.core.text import nearest
 from winnable.definition.conditions import all_hold, impossible
 from winnable.definition.decide.scorecard import choose_cards
-from winnable.definition.load import nearest
 from winnable.definition.schema import Definition
 
 

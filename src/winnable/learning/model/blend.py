@@ -12,7 +12,7 @@ the way.
 import numpy as np
 
 from winnable.core.columns import FloatArray
-from winnable.learning.model.calibration import log_losses, newton, sigmoid
+from winnable.core.statistics import log_losses, newton, sigmoid
 
 STRENGTH = 1000.0
 """Leads that the prior mixture counts for."""

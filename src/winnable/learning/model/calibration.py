@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.statistics import log_losses, newton, sigmoid
 
 BOUND = 12.0
 """Log-odds beyond this are cut: nothing learned here supports one in 160,000."""
@@ -19,24 +20,6 @@ BOUND = 12.0
 
 HELD = 5.0
 """The penalty on a calibration's parameters, which is what about 20 leads weigh."""
-
-
-def sigmoid(logit: FloatArray) -> FloatArray:
-    """Probabilities of log-odds, without overflow."""
-    return np.asarray(
-        0.5 * (1.0 + np.tanh(0.5 * np.asarray(logit, dtype=np.float64))), dtype=np.float64
-    )
-
-
-def logit_of(probability: FloatArray | float) -> FloatArray:
-    """Log-odds of probabilities, which must lie strictly between 0 and 1."""
-    p = np.asarray(probability, dtype=np.float64)
-    return np.asarray(np.log(p) - np.log1p(-p), dtype=np.float64)
-
-
-def log_losses(logit: FloatArray, won: FloatArray) -> FloatArray:
-    """The log loss of every row, shape (n,), from log-odds."""
-    return np.asarray(np.logaddexp(0.0, logit) - won * logit, dtype=np.float64)
 
 
 def calibrate(logit: FloatArray, calibration: Mapping[str, Any]) -> FloatArray:
@@ -151,33 +134,3 @@ def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray) -> 
         return identity()
     win, loss = float(beta[1]), float(beta[-1])
     return {"intercept": float(beta[0]), "win": win, "loss": loss, "kind": kind}
-
-
-def newton(
-    columns: FloatArray,
-    won: FloatArray,
-    weights: FloatArray,
-    *,
-    penalty: FloatArray,
-    aim: FloatArray,
-) -> FloatArray:
-    """Logistic regression on `columns` (n, p): p coefficients, held at `aim` (p,) by half of
-    `penalty` (p,) times the square."""
-    beta = aim.copy()
-
-    def loss(at: FloatArray) -> float:
-        return float(weights @ log_losses(columns @ at, won) + 0.5 * penalty @ (at - aim) ** 2)
-
-    now = loss(beta)
-    for _ in range(50):
-        p = sigmoid(columns @ beta)
-        slope = columns.T @ (weights * (p - won)) + penalty * (beta - aim)
-        curve = (columns * (weights * p * (1 - p))[:, None]).T @ columns + np.diag(penalty + 1e-9)
-        step, size = np.linalg.solve(curve, slope), 1.0
-        while loss(beta - size * step) > now + 1e-12 and size > 1e-4:
-            size /= 2
-        new = loss(beta - size * step)
-        if new > now - 1e-9 * max(1.0, abs(now)):
-            break
-        beta, now = beta - size * step, new
-    return beta

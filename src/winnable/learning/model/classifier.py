@@ -23,11 +23,10 @@ from sklearn.utils.validation import (
 )
 
 from winnable.core.columns import CategoricalColumn, Column, FeatureTable, FloatArray, NumericColumn
+from winnable.core.statistics import base_rate, logit_of
 from winnable.core.values import text
 from winnable.data.features.plan import SHARE_READ
-from winnable.learning.model.calibration import logit_of
 from winnable.learning.model.lead_model import LeadModel
-from winnable.learning.training.metrics import base_rate
 
 
 class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -20,16 +20,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from winnable.core.columns import BoolArray, FeatureTable, FloatArray, IntArray
 from winnable.core.progress import Step
+from winnable.core.statistics import log_losses, logit_of, sigmoid
 from winnable.learning.model.blend import fit_blend
 from winnable.learning.model.calibration import (
     calibrate,
     fit_calibration,
     follow_drift,
     identity,
-    log_losses,
-    logit_of,
     settle_level,
-    sigmoid,
 )
 from winnable.learning.model.experts.boosting import (
     average_catboost,

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from winnable.core.columns import FeatureTable, FloatArray
-from winnable.learning.model.calibration import calibrate, sigmoid
+from winnable.core.statistics import sigmoid
+from winnable.learning.model.calibration import calibrate
 from winnable.learning.model.experts.encoding import Encoded, Encoding
 from winnable.learning.model.experts.predict import ExpertPrediction, expert_of
 

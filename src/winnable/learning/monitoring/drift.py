@@ -24,7 +24,7 @@ from winnable.core.columns import (
     IntArray,
     NumericColumn,
 )
-from winnable.learning.model.calibration import log_losses, logit_of
+from winnable.core.statistics import log_losses, logit_of
 from winnable.learning.model.experts.encoding import Encoded, Encoding, learn_encoding
 
 SURE = 0.05  # the share of false alarms of each question where nothing has changed

@@ -17,6 +17,7 @@ from scipy.stats import chi2
 
 from winnable.core.columns import FeatureTable, FloatArray
 from winnable.core.progress import Progress, no_progress
+from winnable.core.statistics import log_losses, logit_of, newton, sigmoid
 from winnable.core.timestamps import DAY, microseconds
 from winnable.core.values import moment
 from winnable.data.features.offline import compute_features
@@ -27,7 +28,6 @@ from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.definition.decide.scorecard import Award, Points, score_points
 from winnable.definition.schema import Definition
 from winnable.errors import DataError
-from winnable.learning.model.calibration import log_losses, logit_of, newton, sigmoid
 from winnable.learning.model.lead_model import assign_folds
 from winnable.learning.monitoring.drift import SURE, Drift, Expected, drift, expected, rates_of
 from winnable.learning.scoring.predictor import Predictor

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from winnable.core.columns import IntArray
+from winnable.core.text import counted
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import FeaturePlan, Field, fit_feature_plan
 from winnable.data.features.point_in_time import columns_assumed_static
 from winnable.data.features.training_rows import outcomes, persons
 from winnable.data.ingestion.crm import Crm, latest_moment
-from winnable.data.ingestion.rejects import counted
 from winnable.data.leakage.names import LIKELY, name_clue
 from winnable.definition.decide.junk import contact_columns, find_junk
 from winnable.definition.schema import Definition

@@ -13,7 +13,7 @@ import numpy as np
 
 from winnable.core.columns import BoolArray, FeatureTable, FloatArray
 from winnable.core.progress import Progress, named_step, no_progress
-from winnable.learning.model.calibration import sigmoid
+from winnable.core.statistics import sigmoid
 from winnable.learning.model.experts.encoding import Encoding, learn_encoding
 from winnable.learning.model.experts.linear import fit_linear
 from winnable.learning.model.experts.predict import expert_of

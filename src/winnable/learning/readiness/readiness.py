@@ -22,12 +22,12 @@ from winnable.core.columns import (
     IntArray,
     NumericColumn,
 )
+from winnable.core.text import counted
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import fit_feature_plan
 from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
 from winnable.data.ingestion.crm import Crm, latest_moment
-from winnable.data.ingestion.rejects import counted
 from winnable.data.leakage.detect import ColumnVerdict, left_out
 from winnable.data.leakage.strength import (
     FOLDS,

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from winnable.core.locks import LOCK_TIMEOUT_SECONDS, locked
+from winnable.core.files import LOCK_TIMEOUT_SECONDS, locked
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import Artifact, read_artifact, write_artifact
 from winnable.learning.artifacts.deployed import champion_of, deploy, remove_stale_drafts

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.columns import IntArray
+from winnable.core.statistics import wilson
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
-from winnable.data.analysis.funnel import Group, funnel, wilson
+from winnable.data.analysis.funnel import Group, funnel
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import AGE, fit_feature_plan
 from winnable.data.features.training_rows import build_training_rows, outcomes, persons

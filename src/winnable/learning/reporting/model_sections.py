@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from winnable.core.columns import FloatArray
-from winnable.data.analysis.funnel import wilson
+from winnable.core.statistics import wilson
 from winnable.learning.readiness.learning_curve import CurvePoint
 from winnable.learning.readiness.readiness import Readiness
 from winnable.learning.reporting.plots import (

@@ -20,6 +20,7 @@ import numpy as np
 
 from winnable.core.columns import FloatArray, IntArray
 from winnable.core.progress import Progress, no_progress
+from winnable.core.statistics import sigmoid
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.data.features.offline import compute_features
 from winnable.data.features.point_in_time import as_of, irreversible_columns
@@ -29,7 +30,6 @@ from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.definition.decide.scorecard import score_points
 from winnable.definition.schema import Definition
 from winnable.errors import DataError
-from winnable.learning.model.calibration import sigmoid
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.curves import gains
 from winnable.learning.training.metrics import (

@@ -15,9 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.statistics import log_losses, logit_of
 from winnable.core.timestamps import DAY
 from winnable.data.features.training_rows import TrainingRows
-from winnable.learning.model.calibration import log_losses, logit_of
 
 LATER_SHARE = 0.25  # of the rows, the latest, on which a model of the others is judged
 LEAST = 10  # wins, and losses, on either side below which a forward split judges nothing
@@ -207,8 +207,3 @@ def tells_enough(won: FloatArray) -> bool:
     """Whether there are enough wins and losses (n,) to judge by, or to learn something that is
     worth judging."""
     return bool(min(won.sum(), (1 - won).sum()) >= LEAST)
-
-
-def base_rate(won: FloatArray) -> float:
-    """The rate won with one win and one loss added (Laplace), so that it is never 0 or 1."""
-    return float((won.sum() + 1) / (len(won) + 2))

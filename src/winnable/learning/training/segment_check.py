@@ -9,9 +9,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from winnable.core.columns import FeatureTable, FloatArray, IntArray
+from winnable.core.statistics import sigmoid
 from winnable.data.features.training_rows import TrainingRows
 from winnable.definition.decide.scorecard import Points
-from winnable.learning.model.calibration import sigmoid
 from winnable.learning.model.experts.encoding import Encoded, Encoding, learn_encoding
 from winnable.learning.model.experts.linear import ALONE, fit_linear, fit_scorecard
 from winnable.learning.model.experts.predict import expert_of

@@ -17,6 +17,7 @@ import numpy as np
 
 from winnable.core.columns import FeatureTable, FloatArray
 from winnable.core.progress import Progress, named_step, no_progress
+from winnable.core.statistics import sigmoid
 from winnable.core.timestamps import DAY, NEVER
 from winnable.core.values import moment
 from winnable.data.features.offline import compute_features
@@ -29,7 +30,6 @@ from winnable.definition.decide.gate import capacity_threshold
 from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.schema import Definition
 from winnable.learning.artifacts.artifact import FORMAT, Artifact
-from winnable.learning.model.calibration import sigmoid
 from winnable.learning.model.lead_model import LeadModel
 from winnable.learning.model.segments import say_of_segments, with_segment
 from winnable.learning.training.metrics import Metrics, evaluate, split_forward, tells_enough

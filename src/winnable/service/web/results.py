@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from winnable.core.columns import FloatArray
+from winnable.core.statistics import wilson
 from winnable.core.values import moment
-from winnable.data.analysis.funnel import wilson
 from winnable.data.features.online import Activity
 from winnable.data.feedback.store.outcomes import (
     Cohort,

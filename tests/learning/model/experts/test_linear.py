@@ -3,7 +3,7 @@
 import numpy as np
 
 from winnable.core.columns import FloatArray
-from winnable.learning.model.calibration import log_losses, sigmoid
+from winnable.core.statistics import log_losses, sigmoid
 from winnable.learning.model.experts.encoding import Encoded
 from winnable.learning.model.experts.linear import fit_linear, fit_scorecard
 from winnable.learning.model.experts.predict import LinearExpert

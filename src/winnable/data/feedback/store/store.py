@@ -34,7 +34,7 @@ from winnable.data.feedback.store.records import (
     current,
     live,
 )
-from winnable.data.feedback.store.rows import (
+from winnable.data.feedback.store.tables import (
     OF_SCORE,
     digest_of,
     for_sqlite,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
-from winnable.data.ingestion.rejects import counted
+from winnable.core.text import counted
 from winnable.data.ingestion.sources.text_table import TablePart
 from winnable.errors import DataError
 

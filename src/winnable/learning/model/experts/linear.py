@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from winnable.core.columns import FloatArray, IntArray
-from winnable.learning.model.calibration import log_losses, logit_of, newton, sigmoid
+from winnable.core.statistics import log_losses, logit_of, newton, sigmoid
 from winnable.learning.model.experts.encoding import Encoded
 
 PENALTIES = np.logspace(3, -1, 9)
