@@ -26,7 +26,7 @@ MOST_AT_ONCE = 1000  # connections and requests of a worker; more get 503
 _LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"lines": {"()": "winnable.service.http.logs.JsonLines"}},
+    "formatters": {"lines": {"()": "winnable.service.http.logs.JsonFormatter"}},
     "handlers": {
         "journal": {
             "class": "logging.StreamHandler",

@@ -119,11 +119,11 @@ def test_scoring_loads_no_heavy_library(model: LeadModel, tmp_path: Path) -> Non
     program = f"""
 import json, sys
 import numpy as np
-from winnable.core.columns import Facts, Words
+from winnable.core.columns import FeatureTable, CategoricalColumn
 from winnable.learning.model.scorer import Scorer
 data = json.loads(open({str(tmp_path / "spec.json")!r}).read())
 scorer = Scorer(data["spec"], data["boosters"])
-print(scorer.answer(Facts(1, {{"team": CategoricalColumn.of(["A"])}}), np.zeros(1), reasons=True).probability[0])
+print(scorer.answer(FeatureTable(1, {{"team": CategoricalColumn.of(["A"])}}), np.zeros(1), reasons=True).probability[0])
 heavy = sorted({{"pandas", "sklearn", "scipy", "lightgbm", "catboost", "mlflow", "matplotlib"}} & set(sys.modules))
 assert not heavy, heavy
 """

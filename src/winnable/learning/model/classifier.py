@@ -98,7 +98,7 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         features = self._features(X, reset=False)
         return features, np.full(features.size, self._rules)
 
-    def _facts(self, X: Any, *, reset: bool) -> FeatureTable:
+    def _features(self, X: Any, *, reset: bool) -> FeatureTable:
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, skip_check_array=True, reset=reset)
             if not len(X):

@@ -42,11 +42,11 @@ from winnable.learning.training.train import Candidate
 
 @dataclass(frozen=True)
 class Report:
-    """What a training found. `features` are names and values for the head of the page, `standing`
+    """What a training found. `details` are names and values for the head of the page, `standing`
     who is in charge and why."""
 
     title: str
-    features: tuple[tuple[str, str], ...]
+    details: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
 
     def html(self, standing: str = "") -> str:
@@ -96,7 +96,7 @@ def report_on(
     )
     agreed, card = candidate.definition, candidate.artifact.spec["card"]
     signed = f" (agreed by {', '.join(agreed.agreed_by)})" if agreed.agreed_by else ""
-    features = (
+    details = (
         ("Definition", f"{agreed.name} {agreed.version}{signed}"),
         ("Data until", str(card["known_until"] or "no dates")[:10]),
         ("Learned from", f"{card['leads']:,} leads, {card['wins']:,} of them won"),
@@ -121,7 +121,7 @@ def report_on(
     )
     return Report(
         f"Which leads are winnable? {agreed.name}",
-        features,
+        details,
         tuple(section for section in asked if section is not None),
     )
 

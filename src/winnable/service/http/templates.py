@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from winnable.service.http.keys import Keys
     from winnable.service.web.sessions import Sessions
 
-FOLDER = Path(__file__).parent / "pages"
+FOLDER = Path(__file__).parents[1] / "web" / "pages"
 _ASSETS = {"inbox.css": "text/css; charset=utf-8", "inbox.js": "text/javascript; charset=utf-8"}
 
 
