@@ -20,6 +20,13 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+# The reserved columns of the CRM's tables (`data.ingestion.crm.Crm`), apart from an export's own
+# names by their "@".
+ID, PERSON, STATUS, SOURCE, CONSENT = "@id", "@person", "@status", "@source", "@consent"
+CREATED, CLOSED = "@created", "@closed"
+AT, KIND, RECORDED = "@at", "@kind", "@recorded"
+FIELD, OLD, NEW = "@field", "@old", "@new"
+
 
 @dataclass(frozen=True)
 class NumericColumn:

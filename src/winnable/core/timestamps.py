@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.core.columns import FloatArray, IntArray
+from winnable.core.columns import AT, RECORDED, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,11 +43,9 @@ def times_of(moments: pd.Series) -> IntArray:
 def known_times(activities: pd.DataFrame) -> IntArray:
     """When each activity was known, microseconds, shape (n,): it had happened and, where the table
     tells when, was recorded."""
-    happened = times_of(activities["@at"])
+    happened = times_of(activities[AT])
     return (
-        np.maximum(happened, times_of(activities["@recorded"]))
-        if "@recorded" in activities
-        else happened
+        np.maximum(happened, times_of(activities[RECORDED])) if RECORDED in activities else happened
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from winnable.core.columns import ID, KIND, STATUS
 from winnable.core.documents import Page
 from winnable.core.timestamps import DAY
 from winnable.data.features.offline import compute_features
@@ -65,7 +66,7 @@ def handed_over(definition: Definition, crm: Crm) -> HandOverChange:
         float(np.ptp(rows.as_of[arriving])) / (7 * DAY) if rows.timed and arriving.any() else 0.0
     )
     bar = capacity_threshold(definition, chance[arriving], weeks) if weeks >= 1 else None
-    ids = crm.leads["@id"].to_numpy()[rows.leads]
+    ids = crm.leads[ID].to_numpy()[rows.leads]
     decisions = decide(
         definition, features, [str(each) for each in ids], points, chance, None, usual_bar=bar
     )
@@ -87,11 +88,11 @@ def warnings_about(definition: Definition, crm: Crm) -> tuple[str, ...]:
     kinds = (
         None
         if crm.activities is None
-        else [str(kind) for kind in crm.activities["@kind"].dropna().unique()]
+        else [str(kind) for kind in crm.activities[KIND].dropna().unique()]
     )
     statuses = (
-        [str(status) for status in crm.leads["@status"].dropna().unique()]
-        if "@status" in crm.leads
+        [str(status) for status in crm.leads[STATUS].dropna().unique()]
+        if STATUS in crm.leads
         else None
     )
     columns = [str(column) for column in crm.leads.columns if not str(column).startswith("@")]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.columns import AT, CREATED, ID, KIND, SOURCE, BoolArray, FloatArray, IntArray
 from winnable.core.statistics import wilson
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.data.analysis.stage_history import LOST, WON, StageHistory, stage_history
@@ -136,19 +136,19 @@ def source_of(definition: Definition, crm: Crm) -> pd.Series[str]:
     import pandas as pd
 
     nothing = pd.Series(pd.array([pd.NA] * len(crm.leads), dtype="str"), index=crm.leads.index)
-    own = crm.leads.get("@source", nothing)
-    if crm.activities is None or "@created" not in crm.leads or own.notna().all():
+    own = crm.leads.get(SOURCE, nothing)
+    if crm.activities is None or CREATED not in crm.leads or own.notna().all():
         return own
     kinds = (*definition.activities.intent, *definition.activities.interest)
     touches = (
-        crm.activities[crm.activities["@kind"].isin(kinds)]
+        crm.activities[crm.activities[KIND].isin(kinds)]
         if kinds
-        else crm.activities.dropna(subset=["@kind"])
+        else crm.activities.dropna(subset=[KIND])
     )
-    created = crm.leads.drop_duplicates("@id").set_index("@id")["@created"]
-    early = touches[touches["@at"] <= touches["@id"].map(created)]
-    last = early.drop_duplicates("@id", keep="last").set_index("@id")["@kind"]
-    return own.where(own.notna(), crm.leads["@id"].map(last).astype("str"))
+    created = crm.leads.drop_duplicates(ID).set_index(ID)[CREATED]
+    early = touches[touches[AT] <= touches[ID].map(created)]
+    last = early.drop_duplicates(ID, keep="last").set_index(ID)[KIND]
+    return own.where(own.notna(), crm.leads[ID].map(last).astype("str"))
 
 
 # --- what is counted
@@ -167,8 +167,8 @@ def _units(
     furthest, ended = np.full(len(lead), -1), np.zeros(len(lead), dtype=np.bool_)
     np.maximum.at(furthest, unit, np.where(told.stage == LOST, -1, told.stage))
     np.logical_or.at(ended, unit, told.stage >= WON)
-    timed = "@created" in crm.leads and present is not None
-    created = times_of(crm.leads["@created"])[lead] if timed else np.full(len(lead), NEVER)
+    timed = CREATED in crm.leads and present is not None
+    created = times_of(crm.leads[CREATED])[lead] if timed else np.full(len(lead), NEVER)
     again = np.flatnonzero(told.episode > 0)
     first = again[np.append(True, unit[again][1:] != unit[again][:-1])[: len(again)]]
     if timed and present is not None:
@@ -384,7 +384,7 @@ def _notes(
             " --history would tell."
         )
     if by == "source":
-        own = int(crm.leads["@source"].notna().sum()) if "@source" in crm.leads else 0
+        own = int(crm.leads[SOURCE].notna().sum()) if SOURCE in crm.leads else 0
         found = int(source_of(definition, crm).notna().sum()) - own
         if found or not own:
             lacking = len(crm.leads) - own

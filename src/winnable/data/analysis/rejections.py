@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from winnable.core.columns import CREATED, ID
 from winnable.core.timestamps import times_of
 from winnable.data.analysis.association import Counts, benjamini_hochberg
 from winnable.data.analysis.suggest import FALSE_DISCOVERIES, field_conditions
@@ -58,9 +59,9 @@ def rejection_evidence(
     first; none where nothing is sure. `opinions` (by lead) is the last word of each person; columns
     that are `kept_out` are not looked at.
     """
-    answered = np.flatnonzero(crm.leads["@id"].isin(list(opinions)))
+    answered = np.flatnonzero(crm.leads[ID].isin(list(opinions)))
     answered = answered[np.sort(np.unique(persons(crm)[answered], return_index=True)[1])]
-    ids = crm.leads["@id"].iloc[answered]
+    ids = crm.leads[ID].iloc[answered]
     found = []
     for kind in ("junk", "unacceptable"):
         said = np.array(
@@ -99,8 +100,8 @@ def _look(
     known = fit_feature_plan(definition, crm, kept_out)
     plan = FeaturePlan(tuple(field for field in known.fields if field.learn))
     when = (
-        times_of(crm.leads["@created"])
-        if "@created" in crm.leads
+        times_of(crm.leads[CREATED])
+        if CREATED in crm.leads
         else np.zeros(len(crm.leads), dtype=np.int64)
     )
     features = compute_features(plan, definition, crm, np.arange(len(crm.leads)), when)

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, IntArray
+from winnable.core.columns import (
+    AT,
+    CLOSED,
+    CREATED,
+    FIELD,
+    ID,
+    NEW,
+    OLD,
+    STATUS,
+    BoolArray,
+    IntArray,
+)
 from winnable.core.timestamps import NEVER, times_of
 from winnable.definition.schema import Definition
 from winnable.definition.stages import STAGES, MoveKind, kind_of_move, stage_of
@@ -73,10 +84,8 @@ def stage_history(definition: Definition, crm: Crm) -> StageHistory:
     import pandas as pd
 
     size = len(crm.leads)
-    created, closed = _times(crm, "@created"), _times(crm, "@closed")
-    status = (
-        crm.leads["@status"] if "@status" in crm.leads else pd.Series([pd.NA] * size, dtype="str")
-    )
+    created, closed = _times(crm, CREATED), _times(crm, CLOSED)
+    status = crm.leads[STATUS] if STATUS in crm.leads else pd.Series([pd.NA] * size, dtype="str")
     lead, at, words = (
         np.arange(size),
         np.where(closed == NEVER, PRESENT, closed),
@@ -84,19 +93,19 @@ def stage_history(definition: Definition, crm: Crm) -> StageHistory:
     )
     order = np.full(size, 2)
     field = definition.columns.status
-    changes = None if crm.history is None else crm.history[crm.history["@field"] == field]
+    changes = None if crm.history is None else crm.history[crm.history[FIELD] == field]
     if changes is not None and len(changes):
-        owner = pd.Index(crm.leads["@id"]).get_indexer(changes["@id"])
+        owner = pd.Index(crm.leads[ID]).get_indexer(changes[ID])
         mine = owner >= 0
         owner, changes = owner[mine], changes[mine]
         first = np.flatnonzero(~pd.Series(owner).duplicated())
-        when = times_of(changes["@at"])
+        when = times_of(changes[AT])
         start = np.minimum(
             np.where(created[owner[first]] == NEVER, when[first], created[owner[first]]),
             when[first],
         )
         lead, at = np.concatenate([owner[first], owner, lead]), np.concatenate([start, when, at])
-        words = [changes["@old"].iloc[first], changes["@new"], *words]
+        words = [changes[OLD].iloc[first], changes[NEW], *words]
         order = np.concatenate([np.zeros(len(first), int), np.ones(len(owner), int), order])
     stages, codes = _stages(definition, pd.concat(words, ignore_index=True))
     sorting = np.lexsort((order, at, lead))

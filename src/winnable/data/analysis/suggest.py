@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, FeatureTable, FloatArray, IntArray, NumericColumn
+from winnable.core.columns import (
+    FIELD,
+    KIND,
+    BoolArray,
+    FeatureTable,
+    FloatArray,
+    IntArray,
+    NumericColumn,
+)
 from winnable.data.analysis.association import (
     Counts,
     Effect,
@@ -276,7 +284,7 @@ def field_conditions(
 ) -> Iterator[Condition]:
     """Words that `least` of the leads have, cuts of numbers, and missing values where these are
     known to have been missing at the time of the `features`."""
-    tracked = set() if crm.history is None else set(crm.history["@field"].unique())
+    tracked = set() if crm.history is None else set(crm.history[FIELD].unique())
     for field in plan.fields:
         column = features.columns[field.name]
         if isinstance(column, NumericColumn):
@@ -309,7 +317,7 @@ def _cuts(values: FloatArray) -> list[float]:
 def _deed_conditions(crm: Crm) -> Iterator[Condition]:
     if crm.activities is None:
         return
-    for kind in crm.activities["@kind"].value_counts().index[:KINDS]:
+    for kind in crm.activities[KIND].value_counts().index[:KINDS]:
         if str(kind) in {"any", "intent", "interest"}:
             continue
         yield Condition(activity=str(kind), at_least=1)

@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from winnable.core.columns import (
+    AT,
+    CREATED,
+    FIELD,
+    ID,
+    KIND,
+    NEW,
+    OLD,
     ActivityAggregate,
     CategoricalColumn,
     Column,
@@ -44,7 +51,7 @@ def compute_features(
             words if field.kind == "words" else NumericColumn(_read_words(field, words, as_of))
         )
     if plan.created:
-        columns[AGE] = NumericColumn(days_between(times_of(crm.leads["@created"])[leads], as_of))
+        columns[AGE] = NumericColumn(days_between(times_of(crm.leads[CREATED])[leads], as_of))
     columns.update(_measured(plan.aggregates, crm, leads, as_of))
     return FeatureTable(len(leads), columns)
 
@@ -62,10 +69,10 @@ def words_at(
 
     if name not in crm.leads:
         return CategoricalColumn(np.full(len(leads), -1, dtype=np.int64), ())
-    changes = None if crm.history is None else crm.history[crm.history["@field"] == name]
+    changes = None if crm.history is None else crm.history[crm.history[FIELD] == name]
     tracked = changes is not None and len(changes) and name not in definition.columns.fixed
     parts = (
-        [crm.leads[name], changes["@old"], changes["@new"]]
+        [crm.leads[name], changes[OLD], changes[NEW]]
         if tracked and changes is not None
         else [crm.leads[name]]
     )
@@ -86,7 +93,7 @@ def _keys(crm: Crm) -> tuple[IntArray, pd.Index[str]]:
     """
     import pandas as pd
 
-    codes, ids = pd.factorize(crm.leads["@id"])
+    codes, ids = pd.factorize(crm.leads[ID])
     return codes.astype(np.int64), pd.Index(ids)
 
 
@@ -101,7 +108,7 @@ def change_around(
 
     key, ids = _keys(crm)
     return _neighbours(
-        ids.get_indexer(pd.Index(changes["@id"])), times_of(changes["@at"]), key[leads], as_of
+        ids.get_indexer(pd.Index(changes[ID])), times_of(changes[AT]), key[leads], as_of
     )
 
 
@@ -155,10 +162,10 @@ def _measured(
     key, ids = _keys(crm)
     events = pd.DataFrame(
         {
-            "lead": ids.get_indexer(pd.Index(crm.activities["@id"])),
-            "at": times_of(crm.activities["@at"]),
+            "lead": ids.get_indexer(pd.Index(crm.activities[ID])),
+            "at": times_of(crm.activities[AT]),
             "known": known_times(crm.activities),
-            "kind": crm.activities["@kind"],
+            "kind": crm.activities[KIND],
         }
     )
     rows = pd.DataFrame({"row": np.arange(len(leads)), "lead": key[leads], "as_of": as_of})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from winnable.core.columns import ActivityAggregate
+from winnable.core.columns import CREATED, KIND, ActivityAggregate
 from winnable.core.timestamps import microseconds
 from winnable.core.values import moment, number
 from winnable.definition.decide.junk import contact_columns
@@ -123,7 +123,7 @@ def fit_feature_plan(
     for name in columns:
         if name not in never and (name not in unlearned or name in asked):
             fields.append(_field_of(name, crm.leads[name], learn=name not in unlearned))
-    if roles.created is None or "@created" not in crm.leads:
+    if roles.created is None or CREATED not in crm.leads:
         return FeaturePlan(tuple(fields))
     created = Field(
         roles.created,
@@ -175,9 +175,7 @@ def _measures_of(definition: Definition, crm: Crm) -> tuple[ActivityAggregate, .
         for kinds in (definition.activities.intent, definition.activities.interest)
         if kinds
     ]
-    frequent = [
-        (str(kind),) for kind in crm.activities["@kind"].value_counts().index[:KINDS_MEASURED]
-    ]
+    frequent = [(str(kind),) for kind in crm.activities[KIND].value_counts().index[:KINDS_MEASURED]]
     by_kind = [
         ActivityAggregate(what, kinds)
         for kinds in (*named, *frequent)

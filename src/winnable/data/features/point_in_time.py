@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, IntArray
+from winnable.core.columns import (
+    AT,
+    CLOSED,
+    CREATED,
+    FIELD,
+    ID,
+    NEW,
+    OLD,
+    STATUS,
+    BoolArray,
+    IntArray,
+)
 from winnable.core.timestamps import NEVER, known_times, microseconds, times_of
 from winnable.data.features.offline import change_around, words_at
 from winnable.definition.schema import ANYTHING, Definition
@@ -38,22 +49,22 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
     no closing date. One that had ended before and came back later is closed again, since the change
     that ended it. `DataError` if leads have no creation date.
     """
-    if "@created" not in crm.leads:
+    if CREATED not in crm.leads:
         raise DataError(
             "no lead has a creation date, so nobody can say what was known when; name"
             " columns.created."
         )
     at = microseconds(moment)
-    history = None if crm.history is None else crm.history[times_of(crm.history["@at"]) < at]
+    history = None if crm.history is None else crm.history[times_of(crm.history[AT]) < at]
     activities = crm.activities
     if activities is not None:
         activities = activities[known_times(activities) < at]
-    created = times_of(crm.leads["@created"])
+    created = times_of(crm.leads[CREATED])
     there = np.flatnonzero((created != NEVER) & (created < at))
     leads = _ends_undone(definition, crm, _fields_of_then(definition, crm, there, at), there, at)
-    ids = set(leads["@id"])
+    ids = set(leads[ID])
     kept = [
-        table if table is None else table[table["@id"].isin(ids)] for table in (activities, history)
+        table if table is None else table[table[ID].isin(ids)] for table in (activities, history)
     ]
     return replace(crm, leads=leads, activities=kept[0], history=kept[1], seen=())
 
@@ -62,9 +73,7 @@ def recorded_columns(definition: Definition, crm: Crm) -> frozenset[str]:
     """The columns of the leads, other than those of who a lead is and how it ended, of which the
     field history has a change."""
     recorded = (
-        set()
-        if crm.history is None
-        else set(crm.history["@field"].dropna()) & set(crm.leads.columns)
+        set() if crm.history is None else set(crm.history[FIELD].dropna()) & set(crm.leads.columns)
     )
     return frozenset(str(name) for name in recorded - _told_otherwise(definition))
 
@@ -126,7 +135,7 @@ def _told_otherwise(definition: Definition) -> set[str | None]:
 
 def irreversible_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
     """In sentences, what `as_of` has to take as it stands today, whatever the moment."""
-    recorded = set() if crm.history is None else set(crm.history["@field"].dropna())
+    recorded = set() if crm.history is None else set(crm.history[FIELD].dropna())
     today = current_value_columns(definition, crm)
     notes = []
     if today:
@@ -135,15 +144,15 @@ def irreversible_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
             "No change of these is recorded, so they stand at every moment as they stand today:"
             f" {named}."
         )
-    ended = crm.leads["@status"].isin([*definition.outcome.won, *definition.outcome.lost])
+    ended = crm.leads[STATUS].isin([*definition.outcome.won, *definition.outcome.lost])
     tracked = definition.columns.status in recorded
-    if "@closed" not in crm.leads:
+    if CLOSED not in crm.leads:
         if not tracked:
             notes.append(
                 "Leads have no closing date and no recorded status, so every outcome counts as"
                 " known from the start."
             )
-    elif undated := int((ended & crm.leads["@closed"].isna()).sum()):
+    elif undated := int((ended & crm.leads[CLOSED].isna()).sum()):
         since = "then what the recorded changes say, else " if tracked else ""
         notes.append(
             f"{undated:,} won or lost leads have no closing date; they count as {since}ended at"
@@ -163,7 +172,7 @@ def _fields_of_then(definition: Definition, crm: Crm, there: IntArray, at: int) 
     moments = np.full(len(there), at)
     status = definition.columns.status
     role_of = {getattr(definition.columns, role): f"@{role}" for role in TEXT_ROLES}
-    for name in crm.history["@field"].dropna().unique():
+    for name in crm.history[FIELD].dropna().unique():
         if (
             name not in leads
             or str(name).startswith("@")
@@ -187,31 +196,31 @@ def _ends_undone(
     import pandas as pd
 
     roles, outcome = definition.columns, definition.outcome
-    written = roles.status if roles.status in leads else "@status"
+    written = roles.status if roles.status in leads else STATUS
     status = leads[written].astype(object).to_numpy(copy=True)
-    closed = times_of(leads["@closed"]) if "@closed" in leads else np.full(len(leads), NEVER)
+    closed = times_of(leads[CLOSED]) if CLOSED in leads else np.full(len(leads), NEVER)
     came_back = np.zeros(len(leads), dtype=bool)
-    changes = None if crm.history is None else crm.history[crm.history["@field"] == roles.status]
+    changes = None if crm.history is None else crm.history[crm.history[FIELD] == roles.status]
     if changes is not None and len(changes):
         before, after = change_around(crm, changes, there, np.full(len(there), at))
         # Where no change follows, today's status is at least as new as the last recorded one.
-        old, new = (changes[side].astype(object).to_numpy() for side in ("@old", "@new"))
+        old, new = (changes[side].astype(object).to_numpy() for side in (OLD, NEW))
         told = after >= 0
         status[told] = np.where(before >= 0, new[before], old[after])[told]
         came_back = told & (before >= 0) & _ended(status, definition)
-        since = times_of(changes["@at"])[before]
+        since = times_of(changes[AT])[before]
         closed = np.where(came_back & ((closed == NEVER) | (closed >= at)), since, closed)
     reopened = (closed >= at) & _ended(status, definition) & ~came_back
     status[reopened] = None
     still_open = ~_ended(status, definition)
-    leads["@status"] = pd.array(status, dtype="str")
+    leads[STATUS] = pd.array(status, dtype="str")
     if roles.status in leads:
-        leads[roles.status] = leads["@status"]
+        leads[roles.status] = leads[STATUS]
     if outcome.won == (ANYTHING,):
-        leads["@status"] = leads["@status"].mask(leads["@status"].notna(), ANYTHING)
-    if "@closed" in leads:
+        leads[STATUS] = leads[STATUS].mask(leads[STATUS].notna(), ANYTHING)
+    if CLOSED in leads:
         moments = np.where(still_open | (closed == NEVER), NEVER, closed).astype("datetime64[us]")
-        leads["@closed"] = pd.Series(moments, index=leads.index).dt.tz_localize("UTC")
+        leads[CLOSED] = pd.Series(moments, index=leads.index).dt.tz_localize("UTC")
         if roles.closed in leads:
             leads[roles.closed] = leads[roles.closed].mask(pd.Series(still_open, index=leads.index))
     return leads

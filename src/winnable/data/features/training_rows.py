@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, FloatArray, IntArray
+from winnable.core.columns import CLOSED, CREATED, PERSON, STATUS, BoolArray, FloatArray, IntArray
 from winnable.core.identity import is_company, person_key
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.definition.decide.junk import contact_columns
@@ -110,7 +110,7 @@ class TrainingRows:
 def outcomes(definition: Definition, crm: Crm) -> FloatArray:
     """1.0 for Closed Won, 0.0 for Closed Lost, NaN for every other status, shape (number of
     leads,)."""
-    status = crm.leads["@status"]
+    status = crm.leads[STATUS]
     won, lost = status.isin(definition.outcome.won), status.isin(definition.outcome.lost)
     return np.where(won, 1.0, np.where(lost, 0.0, np.nan))
 
@@ -122,7 +122,7 @@ def build_training_rows(definition: Definition, crm: Crm, present: datetime | No
     alone, and with no dates, a row is known when its lead is resolved, and no horizon is promised.
     """
     outcome, person = outcomes(definition, crm), persons(crm)
-    if "@created" not in crm.leads or "@closed" not in crm.leads or present is None:
+    if CREATED not in crm.leads or CLOSED not in crm.leads or present is None:
         return _without_horizon(crm, outcome, person)
     return _with_horizon(definition, crm, outcome, person, microseconds(present))
 
@@ -136,7 +136,7 @@ def persons(crm: Crm) -> IntArray:
     """
     import pandas as pd
 
-    given = _texts(crm, ["@person"] if "@person" in crm.leads else [])
+    given = _texts(crm, [PERSON] if PERSON in crm.leads else [])
     keys = [person_key(each) if each else None for each in given]
     if not all(keys):
         named = _by_name_and_company(crm)
@@ -169,8 +169,8 @@ def _texts(crm: Crm, columns: list[str]) -> list[str]:
 
 
 def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> TrainingRows:
-    leads, timed = np.arange(len(crm.leads)), "@created" in crm.leads
-    when = times_of(crm.leads["@created"]) if timed else np.zeros(len(leads), dtype=np.int64)
+    leads, timed = np.arange(len(crm.leads)), CREATED in crm.leads
+    when = times_of(crm.leads[CREATED]) if timed else np.zeros(len(leads), dtype=np.int64)
     never, present = np.full(len(leads), NEVER), int(when.max(initial=0))
     rows = TrainingRows(
         leads, when, outcome, np.zeros(len(leads)), person, timed, None, outcome, never, present
@@ -181,7 +181,7 @@ def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> Trainin
 def _with_horizon(
     definition: Definition, crm: Crm, outcome: FloatArray, person: IntArray, present: int
 ) -> TrainingRows:
-    created, closed = times_of(crm.leads["@created"]), times_of(crm.leads["@closed"])
+    created, closed = times_of(crm.leads[CREATED]), times_of(crm.leads[CLOSED])
     horizon = definition.outcome.horizon_days
     # A lead that is won without a date of closing may have been won at any time: it teaches nothing
     # about a horizon.

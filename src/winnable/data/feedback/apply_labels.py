@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from winnable.core.columns import ID
 from winnable.data.features.training_rows import build_training_rows, outcomes
 from winnable.data.feedback.agreement import Agreement, Share, agreement
 from winnable.data.feedback.merge import Fate, WithFeedback, with_feedback
@@ -109,7 +110,7 @@ def apply_labels(
     fate = outcomes(definition, merged.crm)
     outcome = {
         lead: float(won)
-        for lead, won in zip(merged.crm.leads["@id"], fate, strict=True)
+        for lead, won in zip(merged.crm.leads[ID], fate, strict=True)
         if not np.isnan(won)
     }
     rows, wins = _changed(definition, crm, merged.crm) if merged.learned else (0, 0)

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from winnable.core.columns import AT, CLOSED, CREATED, FIELD, ID, NEW, OLD, STATUS
 from winnable.data.feedback.store.records import OPINIONS, OUTCOMES, Label, last_word_of_each, live
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.definition.schema import ANYTHING, Definition
@@ -84,12 +85,12 @@ class _Merging:
 
     def __init__(self, definition: Definition, crm: Crm) -> None:
         self._crm, self._definition = crm, definition
-        self._row = {lead_id: row for row, lead_id in enumerate(crm.leads["@id"])}
+        self._row = {lead_id: row for row, lead_id in enumerate(crm.leads[ID])}
         self._status: list[str | None] = (
-            crm.leads["@status"].astype(object).where(crm.leads["@status"].notna(), None).to_list()
+            crm.leads[STATUS].astype(object).where(crm.leads[STATUS].notna(), None).to_list()
         )
-        self._closed = crm.leads["@closed"].to_list() if "@closed" in crm.leads else None
-        self._created = crm.leads["@created"].to_list() if "@created" in crm.leads else None
+        self._closed = crm.leads[CLOSED].to_list() if CLOSED in crm.leads else None
+        self._created = crm.leads[CREATED].to_list() if CREATED in crm.leads else None
         self._present = latest_moment(crm)
         self._changes: list[tuple[str, pd.Timestamp, str | None, str]] = []
 
@@ -135,12 +136,12 @@ class _Merging:
     def result(self) -> Crm:
         """The CRM with all that was taken in."""
         leads, roles = self._crm.leads.copy(), self._definition.columns
-        leads["@status"] = pd.array(self._status, dtype="str")
+        leads[STATUS] = pd.array(self._status, dtype="str")
         if roles.status in leads and self._definition.outcome.won != (ANYTHING,):
-            leads[roles.status] = leads["@status"]
+            leads[roles.status] = leads[STATUS]
         if self._closed is not None:
-            leads["@closed"] = pd.Series(
-                self._closed, index=leads.index, dtype=self._crm.leads["@closed"].dtype
+            leads[CLOSED] = pd.Series(
+                self._closed, index=leads.index, dtype=self._crm.leads[CLOSED].dtype
             )
         return replace(self._crm, leads=leads, history=self._history())
 
@@ -148,12 +149,12 @@ class _Merging:
         """The field history with the changes of status that sales told, where statuses are recorded
         at all."""
         history, status = self._crm.history, self._definition.columns.status
-        if history is None or not self._changes or not (history["@field"] == status).any():
+        if history is None or not self._changes or not (history[FIELD] == status).any():
             return history
         ids, at, old, new = zip(*self._changes, strict=True)
-        told = pd.DataFrame({"@id": ids, "@at": at, "@field": status, "@old": old, "@new": new})
+        told = pd.DataFrame({ID: ids, AT: at, FIELD: status, OLD: old, NEW: new})
         told = told.reindex(columns=history.columns).astype(history.dtypes.to_dict())
         joined = pd.concat([history, told], ignore_index=True)
-        return joined.iloc[
-            np.lexsort((joined["@at"], joined["@field"], joined["@id"]))
-        ].reset_index(drop=True)
+        return joined.iloc[np.lexsort((joined[AT], joined[FIELD], joined[ID]))].reset_index(
+            drop=True
+        )

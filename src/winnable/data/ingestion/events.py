@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from winnable.core.columns import AT, CREATED, FIELD, ID, KIND, NEW, OLD, RECORDED
 from winnable.core.text import counted, listed
 from winnable.data.ingestion.dates import ends_of_days, read_dates, shape
 from winnable.data.ingestion.leads import AHEAD, nearest_column
@@ -21,6 +22,8 @@ from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.definition.schema import Definition
 from winnable.errors import DataError
 
+_UNTIL, _HAPPENED = "@until", "@happened"
+"""Columns of the reader's own: until when a time can lie, and the time as it was written."""
 _NAMES = {
     "lead": (
         "leadid lead leadorcontactid whoid prospectid contactid recordid parentid personid"
@@ -73,16 +76,16 @@ class EventReader:
         named = self.definition.activities
         given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
         events = self._events("activities", source, given)
-        if "@recorded" in events or (events["@until"] != events["@at"]).any():
-            events = events.assign(**{"@recorded": _known(events)})
-        kindless = int(events["@kind"].isna().sum())
+        if RECORDED in events or (events[_UNTIL] != events[AT]).any():
+            events = events.assign(**{RECORDED: _known(events)})
+        kindless = int(events[KIND].isna().sum())
         if kindless:
             self.findings.note(
                 f"activities: {counted(kindless, 'row')} without a kind; counted under none of the"
                 " kinds."
             )
         self._note_early("activities", events, "kept, early touches")
-        return _sorted(events.drop(columns="@until"), [])
+        return _sorted(events.drop(columns=_UNTIL), [])
 
     def changes(self, source: Source) -> pd.DataFrame:
         """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and
@@ -101,33 +104,28 @@ class EventReader:
             "new": named.new,
         }
         events = self._events("history", source, {**given, "recorded": named.recorded})
-        fieldless = events["@field"].isna()
+        fieldless = events[FIELD].isna()
         self.findings.reject(
-            "history", events.index[fieldless], events.loc[fieldless, "@id"], "it names no field"
+            "history", events.index[fieldless], events.loc[fieldless, ID], "it names no field"
         )
         changes = events[~fieldless]
         self._note_early("history", changes, "kept, what was so before")
-        known = changes.assign(**{"@happened": changes["@at"], "@at": _known(changes)}).drop(
-            columns="@until"
-        )
-        changes = _sorted(known, ["@field"])
+        known = changes.assign(**{_HAPPENED: changes[AT], AT: _known(changes)}).drop(columns=_UNTIL)
+        changes = _sorted(known, [FIELD])
         overtaken = (
-            changes["@happened"]
-            < changes.groupby(["@id", "@field"], sort=False)["@happened"].cummax()
+            changes[_HAPPENED] < changes.groupby([ID, FIELD], sort=False)[_HAPPENED].cummax()
         )
         if overtaken.any():
             self.findings.note(
                 f"history: {counted(int(overtaken.sum()), 'change')} recorded after a later one;"
                 " left out."
             )
-        changes = changes[~overtaken].drop(columns="@happened")
-        if "@old" not in changes:
+        changes = changes[~overtaken].drop(columns=_HAPPENED)
+        if OLD not in changes:
             self.findings.note(
                 "history: it keeps no old values; the value that was new before was taken."
             )
-            changes["@old"] = (
-                changes.groupby(["@id", "@field"], sort=False)["@new"].shift().astype("str")
-            )
+            changes[OLD] = changes.groupby([ID, FIELD], sort=False)[NEW].shift().astype("str")
         return changes
 
     def _events(self, kind: str, source: Source, given: Mapping[str, str | None]) -> pd.DataFrame:
@@ -151,29 +149,29 @@ class EventReader:
         words = {role: frame[name] for role, name in roles.items() if role not in dates}
         frame = frame.assign(
             **{
-                "@id" if role == "lead" else f"@{role}": column
+                ID if role == "lead" else f"@{role}": column
                 for role, column in {**words, **dates}.items()
             }
         )
-        known = self._known(frame["@id"])
+        known = self._known(frame[ID])
         faults = [
-            (frame["@id"].isna(), "it names no lead"),
+            (frame[ID].isna(), "it names no lead"),
             (dated["at"].isna(), "it has no time"),
-            (frame["@at"].isna(), "its time cannot be read"),
-            (frame["@at"] > self.now + AHEAD, "its time lies in the future"),
+            (frame[AT].isna(), "its time cannot be read"),
+            (frame[AT] > self.now + AHEAD, "its time lies in the future"),
         ]
         if "recorded" in dates:
-            faults.append((frame["@recorded"] > self.now + AHEAD, "it was recorded in the future"))
+            faults.append((frame[RECORDED] > self.now + AHEAD, "it was recorded in the future"))
         if self.for_training:
             self._refuse_strangers(frame, known, table, roles["lead"])
             faults.append((~known, "no lead that can be used has this id"))
         usable = self.findings.keep_usable(kind, frame, faults)
-        self.seen.append(frame.loc[usable, "@at"].max())
+        self.seen.append(frame.loc[usable, AT].max())
         events = frame[usable & known]
         until = {
             role: ends_of_days(dated[role][events.index], events[f"@{role}"]) for role in dates
         }
-        if days := int((until["at"] != events["@at"]).sum()):
+        if days := int((until["at"] != events[AT]).sum()):
             self.findings.note(
                 f"{kind}: {counted(days, 'date')} without a time of day; known from the end of that"
                 " day on."
@@ -185,19 +183,17 @@ class EventReader:
             )
         return events.assign(
             **{
-                "@until": until.pop("at"),
+                _UNTIL: until.pop("at"),
                 **{f"@{role}": moments for role, moments in until.items()},
             }
         )
 
     def _note_early(self, table: str, events: pd.DataFrame, kept: str) -> None:
         """Say how many rows are older than their lead."""
-        if "@created" not in self.leads:
+        if CREATED not in self.leads:
             return
         before = int(
-            (
-                events["@until"].to_numpy(dtype="datetime64[us]") < self._created_of(events["@id"])
-            ).sum()
+            (events[_UNTIL].to_numpy(dtype="datetime64[us]") < self._created_of(events[ID])).sum()
         )
         if before:
             self.findings.note(
@@ -206,7 +202,7 @@ class EventReader:
 
     def _known(self, ids: "pd.Series[str]") -> "pd.Series[bool]":
         """Whether each row belongs to one of the leads. Each different id is looked up once."""
-        leads = set(self.leads["@id"].dropna())
+        leads = set(self.leads[ID].dropna())
         codes, distinct = pd.factorize(ids)
         return pd.Series(
             np.array([*(each in leads for each in distinct), False])[codes], index=ids.index
@@ -215,9 +211,7 @@ class EventReader:
     def _created_of(self, ids: "pd.Series[str]") -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
         """When the lead of each row was created; NaT where nobody knows. Each different id is
         looked up once."""
-        created = (
-            self.leads.dropna(subset=["@id"]).drop_duplicates("@id").set_index("@id")["@created"]
-        )
+        created = self.leads.dropna(subset=[ID]).drop_duplicates(ID).set_index(ID)[CREATED]
         codes, distinct = pd.factorize(ids)
         return created.reindex(distinct).to_numpy(dtype="datetime64[us]")[codes]
 
@@ -225,7 +219,7 @@ class EventReader:
         self, frame: pd.DataFrame, known: "pd.Series[bool]", table: TextTable, column: str
     ) -> None:
         """Raise DataError if there are leads and rows, but no row belongs to a lead."""
-        mine, theirs = frame["@id"].dropna(), self.leads["@id"].dropna()
+        mine, theirs = frame[ID].dropna(), self.leads[ID].dropna()
         if len(mine) and len(theirs) and not known.any():
             raise DataError(
                 f"{table.name}: none of the {counted(len(frame), 'row')} belongs to a lead:"
@@ -271,11 +265,7 @@ def _roles(
 
 def _known(events: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
     """When each row was known: it had surely happened and, where that is told, it was recorded."""
-    return (
-        events["@until"]
-        if "@recorded" not in events
-        else events[["@until", "@recorded"]].max(axis=1)
-    )
+    return events[_UNTIL] if RECORDED not in events else events[[_UNTIL, RECORDED]].max(axis=1)
 
 
 def _plain(name: str) -> str:
@@ -289,8 +279,8 @@ def _sorted(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     A source that has the newest rows of a lead first is read from below, so that the last of a
     second is the last that was told.
     """
-    times = events["@at"].to_numpy(dtype="datetime64[us]")
-    keys = [times, *(pd.factorize(events[name], sort=True)[0] for name in reversed(["@id", *by]))]
+    times = events[AT].to_numpy(dtype="datetime64[us]")
+    keys = [times, *(pd.factorize(events[name], sort=True)[0] for name in reversed([ID, *by]))]
     of_each = np.argsort(keys[-1], kind="stable")
     steps = np.diff(times[of_each]).astype(np.int64)[np.diff(keys[-1][of_each]) == 0]
     upwards = slice(None, None, -1 if (steps < 0).sum() > (steps > 0).sum() else 1)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from winnable.core.columns import CLOSED, CREATED, ID, STATUS
 from winnable.core.text import counted, listed, nearest
 from winnable.data.ingestion.dates import read_dates
 from winnable.data.ingestion.rejects import Findings
@@ -49,22 +50,22 @@ def read_leads(
     dated: dict[str, pd.Series[str]] = {
         role: frame[roles[role]] for role in ("created", "closed") if role in roles
     }
-    if "@status" in words and definition.outcome.won == (ANYTHING,):
+    if STATUS in words and definition.outcome.won == (ANYTHING,):
         # The column is no status but something that only won leads have, such as the date of
         # winning.
-        words["@status"] = words["@status"].mask(words["@status"].notna(), ANYTHING)
+        words[STATUS] = words[STATUS].mask(words[STATUS].notna(), ANYTHING)
     moments = read_dates(dated, table.name, findings, strict=for_training, usual=day_first)
     frame = frame.assign(
-        **{"@id": ids}, **words, **{f"@{role}": moment for role, moment in moments.items()}
+        **{ID: ids}, **words, **{f"@{role}": moment for role, moment in moments.items()}
     )
     if not for_training:
         if "closed" in dated:  # in an open lead it is what somebody expects
             ended = (
-                frame["@status"].isin([*definition.outcome.won, *definition.outcome.lost])
-                if "@status" in frame
+                frame[STATUS].isin([*definition.outcome.won, *definition.outcome.lost])
+                if STATUS in frame
                 else pd.Series(False, index=frame.index)
             )
-            frame = frame.assign(**{"@closed": frame["@closed"].where(ended)})
+            frame = frame.assign(**{CLOSED: frame[CLOSED].where(ended)})
         return _checked_for_scoring(frame, dated, findings)
     return _checked_for_training(definition, frame, dated, findings, now)
 
@@ -129,17 +130,17 @@ def _checked_for_scoring(
 ) -> pd.DataFrame:
     """Every row as it is; what hinders scoring one of them is written down."""
     if "created" in dated:
-        unreadable = dated["created"].notna() & frame["@created"].isna()
+        unreadable = dated["created"].notna() & frame[CREATED].isna()
         findings.reject(
             "leads",
             frame.index[unreadable],
-            frame.loc[unreadable, "@id"],
+            frame.loc[unreadable, ID],
             "the creation date cannot be read",
         )
-    nameless = int(frame["@id"].isna().sum())
+    nameless = int(frame[ID].isna().sum())
     if nameless:
         findings.note(f"{counted(nameless, 'lead')} without an id.")
-    doubled = int(frame["@id"].dropna().duplicated(keep=False).sum())
+    doubled = int(frame[ID].dropna().duplicated(keep=False).sum())
     if doubled:
         findings.note(
             f"{counted(doubled, 'row')} share their id with another row; each is scored by itself."
@@ -156,10 +157,10 @@ def _checked_for_training(
 ) -> pd.DataFrame:
     """The rows that can be learned from."""
     _check_status(definition, frame, findings)
-    resolved = frame["@status"].isin([*definition.outcome.won, *definition.outcome.lost])
-    faults: list[tuple[pd.Series[bool], str]] = [(frame["@id"].isna(), "it has no id")]
+    resolved = frame[STATUS].isin([*definition.outcome.won, *definition.outcome.lost])
+    faults: list[tuple[pd.Series[bool], str]] = [(frame[ID].isna(), "it has no id")]
     if "created" in dated:
-        created = frame["@created"]
+        created = frame[CREATED]
         faults += [
             (dated["created"].isna(), "it has no creation date"),
             (created.isna(), "the creation date cannot be read"),
@@ -167,12 +168,12 @@ def _checked_for_training(
         ]
     if "closed" in dated:
         closed = _closed_when_resolved(frame, dated["closed"], resolved, findings)
-        frame = frame.assign(**{"@closed": closed})
+        frame = frame.assign(**{CLOSED: closed})
         faults.append(
             (closed > now + AHEAD, "it is closed, but the closing date lies in the future")
         )
         if "created" in dated:
-            faults.append((closed < frame["@created"], "it was closed before it was created"))
+            faults.append((closed < frame[CREATED], "it was closed before it was created"))
     return _last_of_each_id(frame[findings.keep_usable("leads", frame, faults)], findings)
 
 
@@ -181,7 +182,7 @@ def _closed_when_resolved(
 ) -> "pd.Series[pd.Timestamp]":
     """The closing date of leads that are won or lost. A date without a time of day is never before
     creation on that day."""
-    closed = frame["@closed"]
+    closed = frame[CLOSED]
     expected = int((closed.notna() & ~resolved).sum())
     if expected:
         findings.note(
@@ -201,8 +202,8 @@ def _closed_when_resolved(
             " there were none."
         )
     closed = closed.where(resolved)
-    if "@created" in frame:
-        created = frame["@created"]
+    if CREATED in frame:
+        created = frame[CREATED]
         same_day = (closed < created) & (closed == created.dt.floor("D"))
         closed = closed.mask(same_day, created)
     return closed
@@ -211,7 +212,7 @@ def _closed_when_resolved(
 def _check_status(definition: Definition, frame: pd.DataFrame, findings: Findings) -> None:
     """Raise DataError if no status is one that the definition knows; note what the definition
     expects and nobody has."""
-    status, outcome = frame["@status"], definition.outcome
+    status, outcome = frame[STATUS], definition.outcome
     known = {
         *outcome.won,
         *outcome.lost,
@@ -244,15 +245,15 @@ def _check_status(definition: Definition, frame: pd.DataFrame, findings: Finding
 def _last_of_each_id(frame: pd.DataFrame, findings: Findings) -> pd.DataFrame:
     """Of several rows with one id the last; the others are rejected, and it is said whether they
     differ."""
-    earlier = frame["@id"].duplicated(keep="last")
+    earlier = frame[ID].duplicated(keep="last")
     if not earlier.any():
         return frame
     same = frame.duplicated(keep="last") & earlier
     findings.reject(
-        "leads", frame.index[same], frame.loc[same, "@id"], "the same row stands again further down"
+        "leads", frame.index[same], frame.loc[same, ID], "the same row stands again further down"
     )
     replaced = earlier & ~same
     findings.reject(
-        "leads", frame.index[replaced], frame.loc[replaced, "@id"], "a later row has the same id"
+        "leads", frame.index[replaced], frame.loc[replaced, ID], "a later row has the same id"
     )
     return frame[~earlier]

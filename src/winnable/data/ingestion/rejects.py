@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from winnable.core.columns import ID
 from winnable.core.files import whole_file
 
 COLUMNS = ("table", "row", "id", "reason")
@@ -60,7 +61,7 @@ class Findings:
         usable = pd.Series(True, index=frame.index)
         for fault, reason in faults:
             wrong = usable & fault
-            self.reject(table, frame.index[wrong], frame.loc[wrong, "@id"], reason)
+            self.reject(table, frame.index[wrong], frame.loc[wrong, ID], reason)
             usable &= ~fault
         return usable
 

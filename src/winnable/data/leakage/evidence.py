@@ -15,6 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from winnable.core.columns import (
+    AT,
+    CLOSED,
+    CREATED,
+    FIELD,
+    ID,
+    STATUS,
     BoolArray,
     CategoricalColumn,
     FeatureTable,
@@ -94,7 +100,7 @@ class ColumnEvidence:
         recorded = (
             set()
             if crm.history is None
-            else set(crm.history["@field"].unique()) - set(definition.columns.fixed)
+            else set(crm.history[FIELD].unique()) - set(definition.columns.fixed)
         )
         tracked = frozenset(recorded & fields.keys())
         features = _as_models_see_it(definition, crm, fields, tracked, resolved)
@@ -121,11 +127,11 @@ class ColumnEvidence:
             tracked=tracked,
             won=won,
             features=features,
-            created=_times(crm, "@created", resolved),
-            closed=_times(crm, "@closed", resolved),
-            status=crm.leads["@status"].iloc[resolved],
+            created=_times(crm, CREATED, resolved),
+            closed=_times(crm, CLOSED, resolved),
+            status=crm.leads[STATUS].iloc[resolved],
             open=_as_it_stands(definition, crm, fields, still_open),
-            open_created=_times(crm, "@created", still_open),
+            open_created=_times(crm, CREATED, still_open),
             groups=groups,
             strengths=strengths,
             folds=folds,
@@ -171,7 +177,7 @@ def _as_models_see_it(
         {name: field for name, field in fields.items() if name not in tracked},
         rows,
     )
-    created = _times(crm, "@created", rows)
+    created = _times(crm, CREATED, rows)
     then = compute_features(
         FeaturePlan(tuple(fields[name] for name in fields if name in tracked)),
         definition,
@@ -365,12 +371,12 @@ def _by_changes(seen: ColumnEvidence, name: str) -> list[Clue]:
     history = seen.crm.history
     if history is None:
         return []
-    changes = history[history["@field"] == name]
-    closed = seen.crm.leads.set_index("@id")["@closed"] if "@closed" in seen.crm.leads else None
+    changes = history[history[FIELD] == name]
+    closed = seen.crm.leads.set_index(ID)[CLOSED] if CLOSED in seen.crm.leads else None
     if closed is not None and closed.index.is_unique:
-        ends = changes["@id"].map(closed)
+        ends = changes[ID].map(closed)
         ended = ends.notna()
-        late = (changes["@at"] >= ends - np.timedelta64(1, "h"))[ended]
+        late = (changes[AT] >= ends - np.timedelta64(1, "h"))[ended]
         if ended.sum() >= LEAST and late.mean() >= 0.5:
             return [
                 Clue(

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import chi2
 
-from winnable.core.columns import FeatureTable, FloatArray
+from winnable.core.columns import CREATED, FeatureTable, FloatArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.statistics import log_losses, logit_of, newton, sigmoid
 from winnable.core.timestamps import DAY, microseconds
@@ -160,7 +160,7 @@ def reassess(
     """
     definition = predictor.definition
     latest, known_until = latest_moment(crm), moment(str(predictor.card["known_until"] or ""))
-    if "@created" not in crm.leads or latest is None:
+    if CREATED not in crm.leads or latest is None:
         raise DataError(
             "a reassessment needs to know when each lead came; name the column with the creation"
             " date"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import IntArray
+from winnable.core.columns import CLOSED, CREATED, STATUS, IntArray
 from winnable.core.text import counted
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.features.offline import compute_features
@@ -66,7 +66,7 @@ def inspect_quality(definition: Definition, crm: Crm) -> tuple[Finding, ...]:
         *_columns(definition, crm),
     ]
     found += _statuses(definition, crm)
-    if "@created" in crm.leads:
+    if CREATED in crm.leads:
         found += _untracked(definition, crm)
         found += [*_months(crm), *_cliffs(definition, crm), *_open_months(definition, crm)]
     return tuple(found)
@@ -150,9 +150,9 @@ def _columns(definition: Definition, crm: Crm) -> list[Finding]:
         )
         if listed
     ]
-    if "@created" not in crm.leads or len(crm.leads) < 40:
+    if CREATED not in crm.leads or len(crm.leads) < 40:
         return found
-    order = np.argsort(times_of(crm.leads["@created"]), kind="stable")
+    order = np.argsort(times_of(crm.leads[CREATED]), kind="stable")
     early, late = order[: len(order) // 2], order[-(len(order) // 4) :]
     new = [
         name
@@ -205,7 +205,7 @@ def _named(names: list[str]) -> str:
 def _statuses(definition: Definition, crm: Crm) -> list[Finding]:
     """Statuses that mean no stage: all of them if the definition names open stages, else only those
     that sound final."""
-    counts = crm.leads["@status"].value_counts()
+    counts = crm.leads[STATUS].value_counts()
     unknown = {
         str(word): int(count)
         for word, count in counts.items()
@@ -241,7 +241,7 @@ def _month(number: int) -> str:
 
 def _months(crm: Crm) -> list[Finding]:
     """Months without a lead between months with many."""
-    months = _month_of(crm.leads["@created"])
+    months = _month_of(crm.leads[CREATED])
     first = int(months.min())
     counts = np.bincount(months - first)
     usual = float(np.median(counts))
@@ -258,13 +258,13 @@ def _months(crm: Crm) -> list[Finding]:
 def _cliffs(definition: Definition, crm: Crm) -> list[Finding]:
     """An outcome that stopped being recorded: common every month, then all but gone until the end."""
     latest = latest_moment(crm)
-    if "@closed" not in crm.leads or latest is None:
+    if CLOSED not in crm.leads or latest is None:
         return []
     found = []
     outcome = outcomes(definition, crm)
     last = (latest.year - 1970) * 12 + latest.month - 1
     for value, word in ((1.0, "won"), (0.0, "lost")):
-        closed = crm.leads["@closed"][outcome == value].dropna()
+        closed = crm.leads[CLOSED][outcome == value].dropna()
         if len(closed) < 20:
             continue
         months = _month_of(closed)
@@ -287,7 +287,7 @@ def _cliffs(definition: Definition, crm: Crm) -> list[Finding]:
 
 def _open_months(definition: Definition, crm: Crm) -> list[Finding]:
     """The latest months of creation whose leads are mostly open."""
-    months = _month_of(crm.leads["@created"])
+    months = _month_of(crm.leads[CREATED])
     still_open = np.isnan(outcomes(definition, crm))
     first = int(months.min())
     total = np.bincount(months - first)

@@ -15,6 +15,8 @@ from math import ceil, exp
 import numpy as np
 
 from winnable.core.columns import (
+    CLOSED,
+    CREATED,
     BoolArray,
     Column,
     FeatureTable,
@@ -317,15 +319,11 @@ def _pace(definition: Definition, crm: Crm) -> float | None:
     """Wins a week in the last half-year of the export, by the day of closing or, where there is
     none, of creation."""
     latest = latest_moment(crm)
-    role = next((role for role in ("@closed", "@created") if role in crm.leads), None)
+    role = next((role for role in (CLOSED, CREATED) if role in crm.leads), None)
     if latest is None or role is None:
         return None
     when = times_of(crm.leads[role])[outcomes(definition, crm) == 1.0]
-    first = (
-        times_of(crm.leads["@created"]).min()
-        if "@created" in crm.leads and len(crm.leads)
-        else NEVER
-    )
+    first = times_of(crm.leads[CREATED]).min() if CREATED in crm.leads and len(crm.leads) else NEVER
     now = microseconds(latest.to_pydatetime())
     days = PACE_DAYS if first == NEVER else min(PACE_DAYS, max(7.0, (now - first) / DAY))
     return float(((when != NEVER) & (when > now - days * DAY)).sum() / (days / 7))

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import IntArray
+from winnable.core.columns import CREATED, ID, IntArray
 from winnable.core.statistics import wilson
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.data.analysis.funnel import Group, funnel
@@ -214,10 +214,10 @@ def of_late(candidate: Candidate, crm: Crm) -> Section | None:
     """What is different about the leads of the last three months, as they came in, beside those
     before; None without dates."""
     latest = latest_moment(crm)
-    if latest is None or "@created" not in crm.leads:
+    if latest is None or CREATED not in crm.leads:
         return None
     predictor, now = Predictor(candidate.artifact), microseconds(latest.to_pydatetime())
-    created, person = times_of(crm.leads["@created"]), persons(crm)
+    created, person = times_of(crm.leads[CREATED]), persons(crm)
     there = np.flatnonzero(created != NEVER)
     order = there[np.argsort(created[there], kind="stable")]
     first = order[np.sort(np.unique(person[order], return_index=True)[1])]
@@ -250,10 +250,8 @@ def examples(candidate: Candidate, crm: Crm) -> Section | None:
     still_open = np.flatnonzero(np.isnan(outcomes(candidate.definition, crm)))
     if not len(still_open):
         return None
-    if "@created" in crm.leads:
-        still_open = still_open[
-            np.argsort(times_of(crm.leads["@created"])[still_open], kind="stable")
-        ]
+    if CREATED in crm.leads:
+        still_open = still_open[np.argsort(times_of(crm.leads[CREATED])[still_open], kind="stable")]
     predictor = Predictor(candidate.artifact)
     newest = _only(crm, still_open[-OPEN_LEADS:])
     moment = moments_of_scoring(crm, None)[0]
@@ -293,7 +291,7 @@ def _only(crm: Crm, positions: IntArray) -> Crm:
     """The CRM with these leads only."""
     leads: pd.DataFrame = crm.leads.iloc[positions]
     tables = (
-        None if table is None else table[table["@id"].isin(set(leads["@id"]))]
+        None if table is None else table[table[ID].isin(set(leads[ID]))]
         for table in (crm.activities, crm.history)
     )
     activities, history = tables

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import BoolArray, IntArray
+from winnable.core.columns import CLOSED, CREATED, ID, STATUS, BoolArray, IntArray
 from winnable.core.files import whole_file
 from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import NEVER, times_of
@@ -33,7 +33,9 @@ COLUMNS = [
     "reasons",
 ]
 COLUMNS += ["mode", "model", "as_of", "error"]
-CLOSED = "It is closed already; the score says what was known at the time, not what happened."
+CLOSED_ALREADY = (
+    "It is closed already; the score says what was known at the time, not what happened."
+)
 Keep = Callable[[IntArray, IntArray, Scores], None]
 BLOCK = 50_000  # rows scored together, so that memory does not grow with the export
 
@@ -151,7 +153,7 @@ def _score_block(
     table = pd.concat(scored).sort_index()
     table.loc[ended & table["error"].isna().to_numpy(), ["decision", "because"]] = [
         "closed",
-        CLOSED,
+        CLOSED_ALREADY,
     ]
     return table
 
@@ -159,10 +161,10 @@ def _score_block(
 def _ended(predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray) -> BoolArray:
     """Which leads were won or lost by the moment of scoring, or at a time that nobody wrote down."""
     leads, outcome = crm.leads.iloc[rows], predictor.definition.outcome
-    if "@status" not in leads:
+    if STATUS not in leads:
         return np.zeros(len(rows), dtype=bool)
-    over: BoolArray = leads["@status"].isin([*outcome.won, *outcome.lost]).to_numpy(dtype=bool)
-    return over & (times_of(leads["@closed"]) <= as_of) if "@closed" in leads else over
+    over: BoolArray = leads[STATUS].isin([*outcome.won, *outcome.lost]).to_numpy(dtype=bool)
+    return over & (times_of(leads[CLOSED]) <= as_of) if CLOSED in leads else over
 
 
 def _score_rows(
@@ -174,7 +176,7 @@ def _score_rows(
     reasons: bool,
     keep: Keep | None,
 ) -> pd.DataFrame:
-    ids = crm.leads["@id"].iloc[rows].fillna("").tolist()
+    ids = crm.leads[ID].iloc[rows].fillna("").tolist()
     good: BoolArray = faults.isna().to_numpy()
     features = compute_features(
         predictor.plan, predictor.definition, crm, rows, np.where(good, as_of, 0)
@@ -220,8 +222,8 @@ def _faults(crm: Crm, as_of: IntArray) -> "pd.Series[str]":
     faults[(as_of == NEVER) & faults.isna().to_numpy()] = (
         "the column of --as-of has no date for this lead"
     )
-    if "@created" in crm.leads:
-        late = (times_of(crm.leads["@created"]) > as_of) & faults.isna().to_numpy()
+    if CREATED in crm.leads:
+        late = (times_of(crm.leads[CREATED]) > as_of) & faults.isna().to_numpy()
         faults[late] = "the lead was created after the moment of scoring"
     return faults
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import IntArray
+from winnable.core.columns import AT, ID, KIND, IntArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import known_times, times_of
 from winnable.core.values import text
@@ -90,9 +90,9 @@ class InboxPublisher:
     def _given(self, rows: IntArray, as_of: IntArray, scores: Scores) -> Iterator[ScoreRecord]:
         leads = self._crm.leads.iloc[rows].astype(object)
         leads = leads.where(leads.notna(), None)
-        activities = self._activities(leads["@id"].to_list(), as_of)
+        activities = self._activities(leads[ID].to_list(), as_of)
         for place, lead in enumerate(leads.to_dict("records")):
-            lead_id, moment = text(lead["@id"]), _EPOCH + timedelta(microseconds=int(as_of[place]))
+            lead_id, moment = text(lead[ID]), _EPOCH + timedelta(microseconds=int(as_of[place]))
             if lead_id is None or len(lead_id) > LONGEST_ID:
                 continue
             done = self._done.setdefault(
@@ -129,11 +129,9 @@ class InboxPublisher:
         table = self._crm.activities
         if table is None:
             return [()] * len(ids)
-        table = table[table["@id"].isin(set(ids))]
-        order = {
-            lead_id: group for lead_id, group in table.groupby("@id", sort=False).indices.items()
-        }
-        at, kinds = times_of(table["@at"]), table["@kind"].to_list()
+        table = table[table[ID].isin(set(ids))]
+        order = {lead_id: group for lead_id, group in table.groupby(ID, sort=False).indices.items()}
+        at, kinds = times_of(table[AT]), table[KIND].to_list()
         known = known_times(table)
         written = np.datetime_as_string(at.astype("datetime64[us]"), unit="s")
         told = []

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.core.columns import FloatArray, IntArray
+from winnable.core.columns import CLOSED, CREATED, FloatArray, IntArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.statistics import sigmoid
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
@@ -252,7 +252,7 @@ def backtest(
     `DataError` where leads have no creation date or the history is too short for one period.
     """
     latest = latest_moment(crm)
-    if "@created" not in crm.leads or latest is None:
+    if CREATED not in crm.leads or latest is None:
         raise DataError(
             "a backtest needs to know when each lead came; name the column with the creation date"
             " as columns.created"
@@ -336,7 +336,7 @@ def seen_by(definition: Definition, crm: Crm, rows: TrainingRows, present: datet
     horizon = int(rows.horizon_days * DAY)
     followed = microseconds(present) - rows.as_of
     closed, outcome = (
-        times_of(crm.leads["@closed"])[rows.leads],
+        times_of(crm.leads[CLOSED])[rows.leads],
         outcomes(definition, crm)[rows.leads],
     )
     ended = ~np.isnan(outcome) & (closed != NEVER)
@@ -351,7 +351,7 @@ def seen_by(definition: Definition, crm: Crm, rows: TrainingRows, present: datet
 def came_between(crm: Crm, rows: TrainingRows, start: datetime, end: datetime) -> TrainingRows:
     """The rows of people who first came from `start` until before `end`, at the moments in that
     time."""
-    created = times_of(crm.leads["@created"])[rows.leads]
+    created = times_of(crm.leads[CREATED])[rows.leads]
     first = np.full(int(rows.person.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, rows.person, created)
     begin, stop = microseconds(start), microseconds(end)

@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from winnable.core.columns import BoolArray, FloatArray
+from winnable.core.columns import CLOSED, CREATED, BoolArray, FloatArray
 from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.data.features.training_rows import LANDMARKS, TrainingRows, outcomes
 from winnable.data.ingestion.crm import Crm
@@ -88,7 +88,7 @@ def build_targets(definition: Definition, crm: Crm, rows: TrainingRows) -> Targe
 def _pace_of(definition: Definition, crm: Crm, present: int) -> WinTimeCurve:
     """How the leads of an export were won with age, as far as it was known at `present`
     (microseconds)."""
-    created, closed = times_of(crm.leads["@created"]), times_of(crm.leads["@closed"])
+    created, closed = times_of(crm.leads[CREATED]), times_of(crm.leads[CLOSED])
     outcome = outcomes(definition, crm)
     ended = (closed != NEVER) & (closed <= present) & ~np.isnan(outcome)
     days = (np.where(ended, closed, present) - created) / DAY
