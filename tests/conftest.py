@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm
 from winnable.demo.company import DemoFiles, write_demo
 from winnable.learning.training.train import Candidate
@@ -30,8 +31,13 @@ class DemoStore:
 
     files: DemoFiles
     store: Path
-    crm: Crm
+    data: Dataset
     candidate: Candidate
+
+    @property
+    def crm(self) -> Crm:
+        """The tables of the CRM."""
+        return self.data.crm
 
 
 @pytest.fixture(scope="session")
@@ -46,10 +52,11 @@ def demo_store(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
     files = write_demo(folder / "crm", leads=400, seed=7)
     definition = load_definition(files.definition)
     crm = read_crm(definition, str(files.leads), str(files.activities), str(files.history))
-    candidate = learn(definition, crm)
-    verdict = register(candidate, crm, folder / "store")
+    data = Dataset(definition, crm)
+    candidate = learn(data)
+    verdict = register(candidate, data, folder / "store")
     assert verdict.champion
-    return DemoStore(files, folder / "store", crm, candidate)
+    return DemoStore(files, folder / "store", data, candidate)
 
 
 def skipped_in_ci(reporter: pytest.TerminalReporter) -> bool:

@@ -15,13 +15,13 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 
 
 @pytest.fixture(scope="module")
-def data(demo_store: DemoStore) -> winnable.Data:
+def data(demo_store: DemoStore) -> winnable.Dataset:
     files = demo_store.files
     return winnable.read(files.leads, files.activities, files.history, definition=files.definition)
 
 
 @pytest.fixture(scope="module")
-def model(data: winnable.Data) -> winnable.Model:
+def model(data: winnable.Dataset) -> winnable.Model:
     return winnable.train(data)
 
 

@@ -11,15 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from winnable.data.dataset import Dataset
     from winnable.definition.schema import Definition
     from winnable.errors import ArtifactError, DataError, DefinitionError, StoreError, WinnableError
-    from winnable.interface import Data, Model, check, load, read, train
+    from winnable.interface import Model, check, load, read, train
     from winnable.learning.model.classifier import LeadClassifier
 
 _HOME = {
     "ArtifactError": "winnable.errors",
-    "Data": "winnable.interface",
     "DataError": "winnable.errors",
+    "Dataset": "winnable.data.dataset",
     "Definition": "winnable.definition.schema",
     "DefinitionError": "winnable.errors",
     "LeadClassifier": "winnable.learning.model.classifier",
@@ -34,8 +35,8 @@ _HOME = {
 
 __all__ = [
     "ArtifactError",
-    "Data",
     "DataError",
+    "Dataset",
     "Definition",
     "DefinitionError",
     "LeadClassifier",
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 
-_FORMER_NAMES = {"ArtefactError": "ArtifactError"}
+_FORMER_NAMES = {"ArtefactError": "ArtifactError", "Data": "Dataset"}
 
 
 def __getattr__(name: str) -> Any:

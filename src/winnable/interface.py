@@ -9,7 +9,6 @@ so that both give the same numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
+from winnable.data.dataset import Dataset
 from winnable.data.feedback.apply_labels import load_and_apply_labels
-from winnable.data.ingestion.crm import Crm, read_crm
+from winnable.data.ingestion.crm import read_crm
 from winnable.data.ingestion.sources.source import Source
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
@@ -26,43 +26,18 @@ from winnable.errors import StoreError
 from winnable.learning.artifacts.artifact import DIGESTS, Artifact, read_artifact, write_artifact
 from winnable.learning.artifacts.deployed import champion_of
 from winnable.learning.readiness.check import Check
-from winnable.learning.readiness.check import check as check_crm
+from winnable.learning.readiness.check import check as check_data
 from winnable.learning.registry.mlflow_registry import Registry
 from winnable.learning.registry.promotion import Registration, register
 from winnable.learning.reporting.report import Report, report_on
-from winnable.learning.scoring.batch import moments_of_scoring, read_to_score, score_table
+from winnable.learning.scoring.batch import (
+    ScoringJob,
+    moments_of_scoring,
+    read_to_score,
+    score_table,
+)
 from winnable.learning.scoring.predictor import Predictor
-from winnable.learning.training.train import Candidate, Tell, learn
-
-
-@dataclass(frozen=True)
-class Data:
-    """A company's CRM together with the definition by which it was read. `crm` holds the tables as
-    pandas frames."""
-
-    definition: Definition
-    crm: Crm
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was noticed while reading, in sentences."""
-        return self.crm.notes
-
-    @property
-    def rejects(self) -> pd.DataFrame:
-        """The rows that could not be used: table, row, id, reason."""
-        return self.crm.rejects
-
-    def __repr__(self) -> str:
-        tables = {
-            "leads": self.crm.leads,
-            "activities": self.crm.activities,
-            "changes of fields": self.crm.history,
-        }
-        sizes = ", ".join(
-            f"{len(table):,} {name}" for name, table in tables.items() if table is not None
-        )
-        return f"<{self.definition.name}: {sizes}; {len(self.rejects):,} rows rejected>"
+from winnable.learning.training.train import Candidate, Tell, TrainingOptions, learn
 
 
 def read(
@@ -71,33 +46,30 @@ def read(
     history: Source | None = None,
     *,
     definition: Definition | Path | str = "definition.toml",
-) -> Data:
+) -> Dataset:
     """Read a CRM to learn from: files, folders, database URLs or frames, by a definition or the
     file that holds it.
 
     Raises `DefinitionError` where the definition, `DataError` where a table cannot be used; single
-    rows that cannot be used are in `Data.rejects`.
+    rows that cannot be used are in `Dataset.rejects`.
     """
     agreed = definition if isinstance(definition, Definition) else load_definition(Path(definition))
-    return Data(agreed, read_crm(agreed, leads, activities, history))
+    return Dataset(agreed, read_crm(agreed, leads, activities, history))
 
 
-def check(data: Data, *, curve: bool = False, store: Path | str | None = None) -> Check:
+def check(data: Dataset, *, curve: bool = False, store: Path | str | None = None) -> Check:
     """Which columns may know the outcome, and is there enough history? As `winnable check`; `curve`
     takes up to a minute more.
 
     With a `store` the labels in it are heard.
     """
-    crm = (
-        data.crm
-        if store is None
-        else load_and_apply_labels(data.definition, data.crm, Path(store)).crm
-    )
-    return check_crm(data.definition, crm, curve=curve)
+    if store is not None:
+        data = load_and_apply_labels(data, Path(store)).data
+    return check_data(data, curve=curve)
 
 
 def train(
-    data: Data, *, store: Path | str | None = None, seed: int = 0, tell: Tell = lambda _: None
+    data: Dataset, *, store: Path | str | None = None, seed: int = 0, tell: Tell = lambda _: None
 ) -> Model:
     """Learn from a history, as `winnable train`; with a `store` the labels in it are heard and the
     model is registered.
@@ -106,14 +78,14 @@ def train(
     the rules answer. `StoreError` if the store cannot be written.
     """
     if store is None:
-        candidate = learn(data.definition, data.crm, seed=seed, tell=tell)
-        return Model(candidate.artifact, found=(candidate, data.crm))
+        candidate = learn(data, TrainingOptions(seed), tell=tell)
+        return Model(candidate.artifact, found=(candidate, data))
     Registry(Path(store)).connect()
-    heard = load_and_apply_labels(data.definition, data.crm, Path(store))
-    candidate = learn(data.definition, heard.crm, seed=seed, tell=tell, feedback=heard.to_json())
-    verdict = register(candidate, heard.crm, Path(store))
+    labels = load_and_apply_labels(data, Path(store))
+    candidate = learn(labels.data, TrainingOptions(seed), tell=tell, feedback=labels.to_json())
+    verdict = register(candidate, labels.data, Path(store))
     return Model(
-        candidate.artifact, str(verdict.version), verdict=verdict, found=(candidate, heard.crm)
+        candidate.artifact, str(verdict.version), verdict=verdict, found=(candidate, labels.data)
     )
 
 
@@ -151,7 +123,7 @@ class Model:
         version: str = "",
         *,
         verdict: Registration | None = None,
-        found: tuple[Candidate, Crm] | None = None,
+        found: tuple[Candidate, Dataset] | None = None,
     ) -> None:
         self._artifact = artifact
         self._predictor = Predictor(artifact, version)
@@ -204,11 +176,11 @@ class Model:
         time in the tables. A lead that cannot be scored has the reason under "error" and empty
         numbers. Given a frame, the scores have its index.
         """
-        crm = read_to_score(self._predictor, leads, activities, history)
+        data = read_to_score(self._predictor, leads, activities, history)
         moments = moments_of_scoring(
-            crm, as_of if isinstance(as_of, str) or as_of is None else as_of.isoformat()
+            data, as_of if isinstance(as_of, str) or as_of is None else as_of.isoformat()
         )
-        scores = score_table(self._predictor, crm, moments, reasons=reasons)
+        scores = score_table(ScoringJob(self._predictor, data, moments, reasons))
         return scores.set_axis(leads.index) if isinstance(leads, pd.DataFrame) else scores
 
     def save(self, folder: Path | str) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from winnable.core.statistics import base_rate
 from winnable.core.timestamps import microseconds
+from winnable.data.dataset import Dataset
 from winnable.data.features.offline import compute_features
 from winnable.data.features.point_in_time import as_of
 from winnable.data.features.training_rows import build_training_rows
@@ -28,7 +29,7 @@ from winnable.definition.schema import Definition
 from winnable.demo.company import write_demo
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.metrics import evaluate
-from winnable.learning.training.train import learn
+from winnable.learning.training.train import TrainingOptions, learn
 
 BEGIN, END = datetime(2025, 10, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 LATE, TOLD, WRONG = 45.0, 0.7, 0.3
@@ -101,14 +102,12 @@ def test_hearing_sales_helps_on_later_leads_and_wrong_opinions_do_no_harm(
         then = as_of(definition, crm, END)
         export = lagging(definition, then, rng)
         heard = apply_labels(
-            definition,
-            export,
+            Dataset(definition, export),
             told_by_sales(definition, then, np.random.default_rng(seed), 0.0),
             [],
         )
         wrong = apply_labels(
-            definition,
-            export,
+            Dataset(definition, export),
             told_by_sales(definition, then, np.random.default_rng(seed), WRONG),
             [],
         )
@@ -119,7 +118,9 @@ def test_hearing_sales_helps_on_later_leads_and_wrong_opinions_do_no_harm(
         later = rows.take(rows.known & (rows.as_of >= microseconds(END)))
         seen = {}
         for name, history in {"without": export, "with": heard.crm}.items():
-            predictor = Predictor(learn(definition, history, present=END, judge=False).artifact)
+            predictor = Predictor(
+                learn(Dataset(definition, history, END), TrainingOptions(judge=False)).artifact
+            )
             features = compute_features(predictor.plan, definition, crm, later.leads, later.as_of)
             answer = predictor.score(features, [""] * features.size, reasons=False).probability
             seen[name] = evaluate(later.won, answer, base_rate(later.won)).log_loss

@@ -16,6 +16,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from winnable.core.columns import ActivityAggregate
 from winnable.core.timestamps import DAY, times_of
+from winnable.data.dataset import Dataset
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import fit_feature_plan
 from winnable.data.ingestion.crm import Crm, read_crm
@@ -107,7 +108,7 @@ def test_a_naive_count_agrees_with_every_feature_of_a_sample(crm: Crm) -> None:
 def test_the_later_the_look_the_better_the_answer(
     crm: Crm, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    judged = learn(definition(), crm).judged
+    judged = learn(Dataset(definition(), crm)).judged
     assert judged is not None
     ages, leads = judged.rows.age, judged.rows.leads
     looked_at = np.isin(ages, AGES)

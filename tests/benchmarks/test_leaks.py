@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import read_crm
-from winnable.data.leakage.detect import assess_columns, left_out
+from winnable.data.leakage.detect import left_out
 from winnable.definition.load import definition_from
 
 X_EDUCATION = {
@@ -80,7 +81,7 @@ def kept_out(leads: pd.DataFrame, folder: Path) -> set[str]:
     leads.to_csv(folder / "leads.csv", index=False)
     outcome = {"won": ["Closed Won"], "lost": ["Closed Lost"]}
     shared = definition_from({"outcome": outcome, "columns": {"status": "status"}}, "the benchmark")
-    return set(left_out(assess_columns(shared, read_crm(shared, str(folder / "leads.csv")))))
+    return set(left_out(Dataset(shared, read_crm(shared, str(folder / "leads.csv"))).verdicts))
 
 
 @pytest.mark.parametrize("real", SETS)

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import read_crm
-from winnable.data.leakage.detect import assess_columns
 from winnable.definition.load import definition_from
 from winnable.learning.model.lead_model import LeadModel
 from winnable.learning.readiness.readiness import assess_readiness, learnable
@@ -56,9 +56,9 @@ def test_the_calibration_slope_is_at_least_nine_tenths_in_four_of_five_resamples
         "the benchmark",
     )
     crm = read_crm(shared, str(tmp_path / "leads.csv"))
-    verdicts = assess_columns(shared, crm)
-    needed = assess_readiness(shared, crm, verdicts).needed.leads
-    features, won = learnable(shared, crm, verdicts, most=50_000)
+    data = Dataset(shared, crm)
+    needed = assess_readiness(data).needed.leads
+    features, won = learnable(data, most=50_000)
     slopes, errors = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
     for seed in range(RESAMPLES):
         order = np.random.default_rng(seed).permutation(len(won))

@@ -63,8 +63,9 @@ def test_a_score_says_everything(client: httpx.Client, demo_store: Any) -> None:
 
 
 def test_equals_the_batch(client: httpx.Client, demo_store: Any, tmp_path: Path) -> None:
+    from winnable.data.dataset import Dataset
     from winnable.data.ingestion.crm import read_crm
-    from winnable.learning.scoring.batch import moments_of_scoring, score_table
+    from winnable.learning.scoring.batch import ScoringJob, moments_of_scoring, score_table
     from winnable.service.scoring.champion import ChampionFollower
 
     files = demo_store.files
@@ -72,7 +73,10 @@ def test_equals_the_batch(client: httpx.Client, demo_store: Any, tmp_path: Path)
     crm = read_crm(
         predictor.definition, str(files.open_leads), str(files.activities), for_training=False
     )
-    batch = score_table(predictor, crm, moments_of_scoring(crm, AS_OF[:10])).set_index("lead_id")
+    data = Dataset(predictor.definition, crm)
+    batch = score_table(
+        ScoringJob(predictor, data, moments_of_scoring(data, AS_OF[:10]))
+    ).set_index("lead_id")
     told = asked(client, leads_of(demo_store, 1000))
     assert len(told["scores"]) == len(batch) > 20
     for score in told["scores"]:

@@ -97,34 +97,36 @@ def train(
     from winnable.learning.registry.mlflow_registry import Registry, check_writable
     from winnable.learning.registry.promotion import register
     from winnable.learning.training.backtest import backtest as run_backtest
-    from winnable.learning.training.train import learn
+    from winnable.learning.training.train import TrainingOptions, learn
 
     out.quiet, began = quiet, time.time()
     check_writable(store)
-    agreed, crm = read(definition, leads, activities, history)
-    print_reading(crm, store / "rejects.csv")
+    data = read(definition, leads, activities, history)
+    print_reading(data.crm, store / "rejects.csv")
     Registry(store).connect()
-    heard = load_and_apply_labels(agreed, crm, store)
+    heard = load_and_apply_labels(data, store)
     for says in heard.told():
         out.print(says)
     with progress_bars() as progress:
         tested = (
             run_backtest(
-                agreed, heard.crm, seed=seed, quick=True, tell=out.print, progress=progress
+                heard.data,
+                TrainingOptions(seed, quick=True),
+                tell=out.print,
+                progress=progress,
             )
             if through_time
             else None
         )
         candidate = learn(
-            agreed,
-            heard.crm,
-            seed=seed,
+            heard.data,
+            TrainingOptions(seed),
             tell=out.print,
             feedback=heard.to_json(),
             progress=progress,
         )
         verdict = register(
-            candidate, heard.crm, store, tested=tested, began=began, progress=progress
+            candidate, heard.data, store, tested=tested, began=began, progress=progress
         )
     print_training(candidate, verdict)
     if tested is not None:
@@ -162,6 +164,7 @@ def score(
     """Score every row of an export, in its order; a row that cannot be scored says why."""
     from winnable.core.files import check_output
     from winnable.learning.scoring.batch import (
+        ScoringJob,
         moments_of_scoring,
         read_to_score,
         score_table,
@@ -172,18 +175,16 @@ def score(
     out.quiet = quiet
     check_output(output, (leads, activities, history))
     predictor = Predictor.of_store(store, definition)
-    crm = read_to_score(predictor, leads, activities, history)
-    print_reading(crm, output.with_suffix(".rejects.csv"))
-    moments = moments_of_scoring(crm, as_of)
+    data = read_to_score(predictor, leads, activities, history)
+    print_reading(data.crm, output.with_suffix(".rejects.csv"))
+    job = ScoringJob(predictor, data, moments_of_scoring(data, as_of), reasons)
     with progress_bars() as progress:
         if inbox:
             from winnable.learning.scoring.publish import score_and_publish
 
-            table = score_and_publish(
-                predictor, crm, moments, store, output, reasons=reasons, progress=progress
-            )
+            table = score_and_publish(job, store, output, progress=progress)
         else:
-            table = score_table(predictor, crm, moments, reasons=reasons, progress=progress)
+            table = score_table(job, progress=progress)
     write_table(table, output)
     print_scores(table, predictor, output)
     faults = int(table["error"].notna().sum())

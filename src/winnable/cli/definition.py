@@ -106,10 +106,10 @@ def suggest(
     from winnable.data.analysis.to_toml import proposal, rejection_lines, write_proposal
 
     out.quiet = quiet
-    agreed, heard = read_with_labels(definition, leads, activities, history, store, output)
+    heard = read_with_labels(definition, leads, activities, history, store, output)
     print_reading(heard.crm)
-    found = suggestions_of(agreed, heard.crm)
-    text = proposal(agreed, found)
+    found = suggestions_of(heard.data)
+    text = proposal(heard.data.definition, found)
     print_suggestions(found)
     if text and output is not None:
         write_proposal(text, output)
@@ -119,6 +119,6 @@ def suggest(
             f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n{text}"
         )
     for line in rejection_lines(
-        rejection_evidence(agreed, heard.crm, heard.merged.opinions, found.kept_out)
+        rejection_evidence(heard.data, heard.merged.opinions, found.kept_out)
     ):
         out.print(line)

@@ -66,9 +66,9 @@ def check(
     from winnable.learning.readiness.check import check as check_data
     from winnable.learning.reporting.plots import readiness_plot, save_plot
 
-    agreed, heard = read_with_labels(definition, leads, activities, history, store, plot)
+    heard = read_with_labels(definition, leads, activities, history, store, plot)
     with progress_bars() as progress:
-        found = check_data(agreed, heard.crm, curve=curve, progress=progress)
+        found = check_data(heard.data, curve=curve, progress=progress)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
@@ -97,12 +97,11 @@ def funnel(
     from winnable.data.analysis.funnel import funnel as funnel_of
     from winnable.data.analysis.funnel import funnel_table
     from winnable.data.analysis.funnel_plot import funnel_plot
-    from winnable.data.ingestion.crm import latest_moment
 
     out.quiet = quiet
-    agreed, crm = read(definition, leads, activities, history, output, plot)
-    print_reading(crm)
-    report = funnel_of(agreed, crm, latest_moment(crm), by)
+    data = read(definition, leads, activities, history, output, plot)
+    print_reading(data.crm)
+    report = funnel_of(data, by)
     print_funnel(report)
     _keep(output, lambda: funnel_table(report), plot, lambda: funnel_plot(report))
 
@@ -137,17 +136,16 @@ def backtest(
     """Train and test again and again through time, each time with what was known then."""
     from winnable.learning.reporting.plots import backtest_plot
     from winnable.learning.training.backtest import backtest as run_backtest
+    from winnable.learning.training.train import TrainingOptions
 
     out.quiet = quiet
-    agreed, heard = read_with_labels(definition, leads, activities, history, store, output, plot)
+    heard = read_with_labels(definition, leads, activities, history, store, output, plot)
     print_reading(heard.crm)
     with progress_bars() as progress:
         test = run_backtest(
-            agreed,
-            heard.crm,
+            heard.data,
+            TrainingOptions(seed, quick=quick),
             periods=periods,
-            seed=seed,
-            quick=quick,
             tell=out.print,
             progress=progress,
         )
@@ -180,6 +178,7 @@ def reassess(
     doing nothing costs."""
     from winnable.core.documents import check_page, write_page
     from winnable.core.files import check_output
+    from winnable.data.dataset import Dataset
     from winnable.data.ingestion.crm import read_crm
     from winnable.learning.monitoring.monthly_report import page, summary
     from winnable.learning.monitoring.reassessment import reassess as reassess_model
@@ -190,11 +189,11 @@ def reassess(
         check_page(output)
         check_output(output, (leads, activities, history))
     predictor = Predictor.of_store(store)
-    crm = read_crm(predictor.definition, leads, activities, history)
-    print_reading(crm)
+    data = Dataset(predictor.definition, read_crm(predictor.definition, leads, activities, history))
+    print_reading(data.crm)
     with progress_bars() as progress:
         found = reassess_model(
-            crm,
+            data,
             predictor,
             since=since and since.replace(tzinfo=UTC),
             tell=out.print,

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from winnable.data.dataset import Dataset
     from winnable.data.feedback.apply_labels import FeedbackEffect
-    from winnable.data.ingestion.crm import Crm
-    from winnable.definition.schema import Definition
 
 Leads = Annotated[
     str,
@@ -45,17 +44,18 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 def read(
     definition: Path, leads: str, activities: str | None, history: str | None, *outputs: Path | None
-) -> "tuple[Definition, Crm]":
+) -> "Dataset":
     """The definition in a file, and the tables of an export as it reads them; `outputs` can be
     written and are none of these."""
     from winnable.core.files import check_output
+    from winnable.data.dataset import Dataset
     from winnable.data.ingestion.crm import read_crm
     from winnable.definition.load import load_definition
 
     for output in filter(None, outputs):
         check_output(output, (leads, activities, history, str(definition)))
-    agreed = load_definition(definition)
-    return agreed, read_crm(agreed, leads, activities, history)
+    loaded = load_definition(definition)
+    return Dataset(loaded, read_crm(loaded, leads, activities, history))
 
 
 def read_with_labels(
@@ -65,9 +65,9 @@ def read_with_labels(
     history: str | None,
     store: Path,
     *outputs: Path | None,
-) -> "tuple[Definition, FeedbackEffect]":
+) -> "FeedbackEffect":
     """The same with what sales told in a store, if it told anything."""
     from winnable.data.feedback.apply_labels import load_and_apply_labels
 
-    agreed, crm = read(definition, leads, activities, history, *outputs)
-    return agreed, load_and_apply_labels(agreed, crm, store)
+    data = read(definition, leads, activities, history, *outputs)
+    return load_and_apply_labels(data, store)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from winnable.data.analysis.definition_replay import handed_over, warnings_about
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
@@ -51,7 +52,7 @@ def read(agreed: Definition, sources: tuple[str, str], *, log: bool = False) -> 
 
 def test_each_version_passes_its_own_leads(sources: tuple[str, str]) -> None:
     loose, strict = version(10), version(90)
-    told = handed_over(loose, read(loose, sources))
+    told = handed_over(Dataset(loose, read(loose, sources)))
     assert (told.version, told.leads, told.passed, told.known, told.won) == (
         "from 10",
         100,
@@ -59,22 +60,22 @@ def test_each_version_passes_its_own_leads(sources: tuple[str, str]) -> None:
         81,
         9,
     )
-    told = handed_over(strict, read(strict, sources))
+    told = handed_over(Dataset(strict, read(strict, sources)))
     assert (told.passed, told.known, told.won) == (10, 9, 1)
 
 
 def test_a_lead_that_shows_intent_later_is_passed_later(sources: tuple[str, str]) -> None:
     rule = {"says": "Demo", "when": [{"activity": "Demo", "at_least": 1}], "points": 50}
     agreed = version(0, scorecard=[{"threshold": 50, "rule": [rule]}])
-    assert handed_over(agreed, read(agreed, sources, log=True)).passed == 20
-    assert handed_over(agreed, read(agreed, sources)).passed == 0
+    assert handed_over(Dataset(agreed, read(agreed, sources, log=True))).passed == 20
+    assert handed_over(Dataset(agreed, read(agreed, sources))).passed == 0
 
 
 def test_capacity_is_that_of_a_usual_week(sources: tuple[str, str]) -> None:
     agreed = version(0, gate={"capacity_per_week": 5, "always_work_share": 0}, scorecard=[
         {"rule": [{"says": str(n), "when": [{"field": "Employees", "at_least": n}], "points": 1} for n in range(1, 100)]}
     ])  # fmt: skip
-    passed = handed_over(agreed, read(agreed, sources)).passed
+    passed = handed_over(Dataset(agreed, read(agreed, sources))).passed
     assert 15 <= passed <= 20, "5 a week, in not quite four weeks"
 
 
@@ -82,7 +83,7 @@ def test_doubts_that_only_the_leads_can_raise(sources: tuple[str, str]) -> None:
     agreed = version(1000, stages={"MQL": {"status": ["Nwe"]}}, activities={"intent": ["Demos"]}, scorecard=[
         {"segment": [{"field": "Employes", "at_least": 5}]}
     ])  # fmt: skip
-    told = " ".join(warnings_about(agreed, read(agreed, sources, log=True)))
+    told = " ".join(warnings_about(Dataset(agreed, read(agreed, sources, log=True))))
     misspelt = (
         "no column 'Employes'; the nearest is 'Employees'",
         "no status 'Nwe'",

@@ -10,7 +10,8 @@ import pytest
 from winnable.core.statistics import wilson
 from winnable.data.analysis.funnel import UNKNOWN, By, Funnel, funnel, funnel_table, source_of
 from winnable.data.analysis.funnel_plot import funnel_plot
-from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
+from winnable.data.dataset import Dataset
+from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 from winnable.learning.reporting.plots import save_plot
@@ -77,7 +78,7 @@ def report(
     company: Company, folder: Path, by: By = "source", *, history: bool = True, **more: object
 ) -> Funnel:
     agreed = definition(**more)
-    return funnel(agreed, company.read(folder, agreed, history=history), NOW, by)
+    return funnel(Dataset(agreed, company.read(folder, agreed, history=history), NOW), by)
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ def test_a_missing_source_is_the_last_marketing_touch(tmp_path: Path) -> None:
     )
     agreed = definition(activities={"interest": ["Webinar", "E-book"]})
     crm = read_crm(agreed, str(tmp_path / "leads.csv"), str(tmp_path / "activities.csv"))
-    assert source_of(agreed, crm).fillna(UNKNOWN).to_list() == ["E-book", "Fair", UNKNOWN]
+    assert source_of(Dataset(agreed, crm)).fillna(UNKNOWN).to_list() == ["E-book", "Fair", UNKNOWN]
 
 
 def test_the_table_holds_every_stage_and_group(company: Company, tmp_path: Path) -> None:
@@ -230,7 +231,7 @@ def test_x_education_sources(shared_data: Path) -> None:
         "test",
     )
     crm = read_crm(agreed, str(shared_data / "x-education" / "Leads.csv"))
-    groups = {group.name: group for group in funnel(agreed, crm, latest_moment(crm)).groups}
+    groups = {group.name: group for group in funnel(Dataset(agreed, crm)).groups}
     assert (groups["Reference"].leads, groups["Reference"].won, groups["Reference"].grade) == (
         534,
         490,

@@ -8,6 +8,7 @@ import pytest
 
 from winnable.data.analysis.rejections import rejection_evidence
 from winnable.data.analysis.to_toml import rejection_lines
+from winnable.data.dataset import Dataset
 from winnable.data.feedback.store.records import Label
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import load_definition
@@ -39,7 +40,7 @@ def test_what_unwanted_leads_have_in_common_is_proposed(company: tuple[Definitio
     for lead, field in zip(crm.leads["@id"][:600], industry[:600], strict=False):
         unwanted = rng.random() < (0.9 if field == "Retail" else 0.03)
         opinions[lead] = said(lead, "rejected", UNWANTED) if unwanted else said(lead, "accepted")
-    found = rejection_evidence(definition, crm, opinions, ())
+    found = rejection_evidence(Dataset(definition, crm), opinions, ())
     assert [(each.kind, str(each.condition)) for each in found] == [
         ("unacceptable", "Industry is Retail")
     ]
@@ -57,6 +58,6 @@ def test_rejections_by_chance_and_for_other_reasons_propose_nothing(
     rng = np.random.default_rng(2)
     labels = [("rejected", UNWANTED), ("rejected", "No budget"), ("junk", None), ("accepted", None)]
     opinions = {lead: said(lead, *labels[rng.integers(4)]) for lead in crm.leads["@id"]}
-    assert rejection_evidence(definition, crm, opinions, ()) == ()
-    assert rejection_evidence(definition, crm, {}, ()) == ()
+    assert rejection_evidence(Dataset(definition, crm), opinions, ()) == ()
+    assert rejection_evidence(Dataset(definition, crm), {}, ()) == ()
     assert list(rejection_lines(())) == []

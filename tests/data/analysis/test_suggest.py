@@ -12,6 +12,7 @@ from winnable.data.analysis.suggest import Suggestions, suggest
 from winnable.data.analysis.to_toml import proposal
 from winnable.data.autodetect.draft import draft
 from winnable.data.autodetect.infer import guess
+from winnable.data.dataset import Dataset
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import fit_feature_plan
 from winnable.data.features.training_rows import build_training_rows
@@ -101,7 +102,7 @@ def told(found: Suggestions) -> dict[str, int]:
 
 def test_what_was_put_there_is_found_and_nothing_else(tmp_path: Path) -> None:
     agreed = definition()
-    found = suggest(agreed, read(tmp_path, agreed, company()))
+    found = suggest(Dataset(agreed, read(tmp_path, agreed, company())))
     rules = told(found)
     assert found.confirmed
     assert set(rules) == {
@@ -122,7 +123,7 @@ def test_what_was_put_there_is_found_and_nothing_else(tmp_path: Path) -> None:
 def test_where_nothing_is_nothing_is_proposed(seed: int, tmp_path: Path) -> None:
     agreed = definition()
     leads = company(seed, 2000, signal=False)
-    found = suggest(agreed, read(tmp_path, agreed, leads))
+    found = suggest(Dataset(agreed, read(tmp_path, agreed, leads)))
     assert found.looked_at > 40
     assert found.rules == ()
     assert proposal(agreed, found) == ""
@@ -131,7 +132,7 @@ def test_where_nothing_is_nothing_is_proposed(seed: int, tmp_path: Path) -> None
 def test_touchpoints_are_compared_as_they_were_known(tmp_path: Path) -> None:
     agreed = definition(activities={"intent": ["Demo"], "interest": ["Mail"]})
     leads = company(signal=False)
-    found = suggest(agreed, read(tmp_path, agreed, leads, activities_of(leads)))
+    found = suggest(Dataset(agreed, read(tmp_path, agreed, leads, activities_of(leads))))
     assert [name for name in told(found) if not name.startswith("Demo")] == []
     assert found.rules[0].points > 0
     verdicts = {signal.kind: signal.verdict for signal in found.signals}
@@ -143,7 +144,7 @@ def test_touchpoints_are_compared_as_they_were_known(tmp_path: Path) -> None:
 def test_a_signal_with_many_leads_and_no_effect_is_called_useless(tmp_path: Path) -> None:
     agreed = definition()
     leads = company(signal=False, size=9000)
-    found = suggest(agreed, read(tmp_path, agreed, leads, activities_of(leads)))
+    found = suggest(Dataset(agreed, read(tmp_path, agreed, leads, activities_of(leads))))
     assert {signal.kind: signal.verdict for signal in found.signals}["Mail"] == "no use"
 
 
@@ -153,7 +154,7 @@ def test_a_column_that_knows_the_outcome_is_left_out(tmp_path: Path) -> None:
         leads.status == "Lost", np.resize(["Price", "Timing"], len(leads)), ""
     )
     agreed = definition()
-    found = suggest(agreed, read(tmp_path, agreed, leads))
+    found = suggest(Dataset(agreed, read(tmp_path, agreed, leads)))
     assert "Loss reason" in found.left_out
     assert not any(name.startswith("Loss reason") for name in told(found))
 
@@ -170,7 +171,8 @@ def test_one_person_counts_once(tmp_path: Path) -> None:
         ),
     )
     once, each = (
-        suggest(version, read(tmp_path, version, again)).leads for version in (agreed, plain)
+        suggest(Dataset(version, read(tmp_path, version, again))).leads
+        for version in (agreed, plain)
     )
     assert 380 < once <= 400
     assert each == 5 * once
@@ -181,13 +183,15 @@ def test_too_few_wins_propose_nothing(wins: int, tmp_path: Path) -> None:
     agreed = definition()
     leads = company(size=500).assign(status="Lost")
     leads.loc[:wins, "status"] = "Won" if wins else "Lost"
-    found = suggest(agreed, read(tmp_path, agreed, leads))
+    found = suggest(Dataset(agreed, read(tmp_path, agreed, leads)))
     assert (found.rules, found.looked_at) == ((), 0)
 
 
 def test_without_times_leads_are_held_back_by_lot(tmp_path: Path) -> None:
     agreed = definition(columns={"id": "id", "status": "status"})
-    found = suggest(agreed, read(tmp_path, agreed, company().drop(columns=["created", "closed"])))
+    found = suggest(
+        Dataset(agreed, read(tmp_path, agreed, company().drop(columns=["created", "closed"])))
+    )
     assert {"Source is Friend", "City is Lyon"} <= set(told(found))
 
 
@@ -203,7 +207,7 @@ def test_the_proposal_loads_and_its_probabilities_are_right(tmp_path: Path) -> N
     )
     leads = company()
     crm = read(tmp_path, agreed, leads)
-    text = proposal(agreed, suggest(agreed, crm))
+    text = proposal(agreed, suggest(Dataset(agreed, crm)))
     card = tomllib.loads(text)["scorecard"][0]
     assert (card["name"], card["conversion_at_threshold"], card["points_to_double_the_odds"]) == (
         "From past wins (2)",
@@ -228,9 +232,9 @@ def test_the_same_data_propose_the_same(tmp_path: Path) -> None:
     agreed = definition()
     leads = company(size=900)
     crm = read(tmp_path, agreed, leads, activities_of(leads))
-    first = suggest(agreed, crm)
+    first = suggest(Dataset(agreed, crm))
     assert first.rules
-    assert first == suggest(agreed, crm)
+    assert first == suggest(Dataset(agreed, crm))
 
 
 def guessed(*sources: str) -> tuple[Definition, Crm]:
@@ -239,11 +243,14 @@ def guessed(*sources: str) -> tuple[Definition, Crm]:
 
 
 def test_maven_has_no_signal(shared_data: Path) -> None:
-    assert suggest(*guessed(str(shared_data / "maven-crm" / "sales_pipeline.csv"))).rules == ()
+    assert (
+        suggest(Dataset(*guessed(str(shared_data / "maven-crm" / "sales_pipeline.csv")))).rules
+        == ()
+    )
 
 
 def test_x_education(shared_data: Path) -> None:
-    found = suggest(*guessed(str(shared_data / "x-education" / "Leads.csv")))
+    found = suggest(Dataset(*guessed(str(shared_data / "x-education" / "Leads.csv"))))
     rules = told(found)
     assert rules["Lead Origin is Lead Add Form"] > 20
     assert rules["What is your current occupation is Working Professional"] > 20

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from winnable.core.columns import ActivityAggregate, FeatureTable
 from winnable.core.timestamps import microseconds
+from winnable.data.dataset import Dataset
 from winnable.data.features.offline import aggregate_expression, compute_features
 from winnable.data.features.online import Activity, features_of_records
 from winnable.data.features.plan import AGE, FeaturePlan, Field, fit_feature_plan
 from winnable.data.ingestion.crm import Crm
-from winnable.data.leakage.detect import assess_columns, left_out
+from winnable.data.leakage.detect import left_out
 from winnable.data.leakage.names import name_clue
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
@@ -176,7 +177,7 @@ def test_a_value_counts_only_if_a_change_tells_its_time_or_the_definition_calls_
     tables, agreed = company[0], definition(fixed=fixed)
     assert tables.history is not None
     told = {change[2] for change in tables.history.itertuples(index=False)}
-    learned = fit_feature_plan(agreed, tables, left_out(assess_columns(agreed, tables))).learned
+    learned = fit_feature_plan(agreed, tables, left_out(Dataset(agreed, tables).verdicts)).learned
     for field in ("Employees", "Title", "Last visit"):
         assert not told or field in told or field in fixed or field not in learned
         if told and field not in told and field in fixed and name_clue(field) is None:

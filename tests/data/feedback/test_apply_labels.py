@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from winnable.data.dataset import Dataset
 from winnable.data.features.point_in_time import as_of
 from winnable.data.features.training_rows import outcomes
 from winnable.data.feedback.apply_labels import apply_labels, load_and_apply_labels
@@ -57,7 +58,7 @@ def test_outcomes_that_the_crm_learns_of_late_change_training_rows(
         )
         for lead in late.to_dict("records")
     ]
-    heard = apply_labels(definition, lagging, labels, [])
+    heard = apply_labels(Dataset(definition, lagging), labels, [])
     assert heard.merged.learned == len(late) > 20
     assert (outcomes(definition, heard.crm) == 1).sum() == (outcomes(definition, then) == 1).sum()
     assert heard.wins > 0
@@ -93,7 +94,7 @@ def test_the_leads_worked_by_lot_tell_the_rate_below_the_gate(
     others = [HandedOver(lead, "1", T, 0.30, "It is among the best.") for lead in ended[40:60]]
     above = HandedOver(ended[60], "1", T, 0.40, LOT)  # would have been among the best
     again = HandedOver(ended[0], "1", T + timedelta(days=7), 0.20, LOT)
-    heard = apply_labels(definition, crm, [], [*drawn, *others, above, again])
+    heard = apply_labels(Dataset(definition, crm), [], [*drawn, *others, above, again])
     assert all(randomly_selected(each.because) for each in drawn)
     assert heard.by_lot.drawn == 40
     assert (heard.by_lot.won.hits, heard.by_lot.won.trials) == (
@@ -118,7 +119,7 @@ def test_opinions_are_told_apart_from_outcomes(company: tuple[Definition, Crm]) 
         if fate == fate
     ]
     labels.append(said(labels[0].lead_id, "accepted", T, "Lee"))
-    heard = apply_labels(definition, crm, labels, [])
+    heard = apply_labels(Dataset(definition, crm), labels, [])
     assert heard.crm.leads.equals(crm.leads)
     assert heard.rows == 0
     assert heard.opinions.telling
@@ -129,8 +130,8 @@ def test_a_store_without_labels_changes_nothing_and_is_not_made(
     company: tuple[Definition, Crm], tmp_path: Path
 ) -> None:
     definition, crm = company
-    heard = load_and_apply_labels(definition, crm, tmp_path, {})
+    heard = load_and_apply_labels(Dataset(definition, crm), tmp_path, {})
     assert (heard.crm, heard.to_json(), heard.told()) == (crm, None, [])
     assert list(tmp_path.iterdir()) == []
     FeedbackStore.open(tmp_path).add(Label("L-1", "won", "Kim"))
-    assert load_and_apply_labels(definition, crm, tmp_path, {}).labels == 1
+    assert load_and_apply_labels(Dataset(definition, crm), tmp_path, {}).labels == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from winnable.data.dataset import Dataset
 from winnable.data.features.point_in_time import as_of
 from winnable.data.features.training_rows import build_training_rows, outcomes
 from winnable.data.feedback.merge import WithFeedback, with_feedback
@@ -48,7 +49,7 @@ def told(*labels: tuple[str, str, datetime, str]) -> list[Label]:
 
 
 def merged(crm: Crm, *labels: tuple[str, str, datetime, str]) -> WithFeedback:
-    return with_feedback(DEFINITION, crm, told(*labels))
+    return with_feedback(Dataset(DEFINITION, crm), told(*labels))
 
 
 def lead(crm: Crm, lead_id: str) -> pd.Series:
@@ -121,7 +122,7 @@ def test_opinions_and_what_was_taken_back_close_nothing(crm: Crm) -> None:
         ("E", "accepted", JAN + timedelta(1), "Kim"),
     )
     labels.append(Label("B", "withdrawn", "Kim", JAN, replaces="0", label_id="9", recorded_at=JAN))
-    found = with_feedback(DEFINITION, crm, labels)
+    found = with_feedback(Dataset(DEFINITION, crm), labels)
     assert found.crm.leads.equals(crm.leads)
     assert dict(found.fates) == {}
     assert [label.label for label in found.opinions["E"]] == ["accepted"]

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm, read_crm
-from winnable.data.leakage.detect import ColumnVerdict, assess_columns, left_out
+from winnable.data.leakage.detect import ColumnVerdict, left_out
 from winnable.data.leakage.names import name_clue, words_of
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
@@ -80,7 +81,7 @@ def verdicts(
     leads: pd.DataFrame, shared: Definition, folder: Path, history: pd.DataFrame | None = None
 ) -> Verdicts:
     return {
-        each.name: each for each in assess_columns(shared, read(leads, shared, folder, history))
+        each.name: each for each in Dataset(shared, read(leads, shared, folder, history)).verdicts
     }
 
 
@@ -351,7 +352,7 @@ def test_thin_data_give_verdicts_all_the_same(
 
 def test_the_same_data_give_the_same_verdicts(company: pd.DataFrame, tmp_path: Path) -> None:
     crm = read(company.assign(Tags=written_for_the_won(*parts(company))), definition(), tmp_path)
-    assert assess_columns(definition(), crm) == assess_columns(definition(), crm)
+    assert Dataset(definition(), crm).verdicts == Dataset(definition(), crm).verdicts
 
 
 # --- names

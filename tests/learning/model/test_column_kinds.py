@@ -5,10 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
-from winnable.learning.scoring.batch import moments_of_scoring, score_table
+from winnable.learning.scoring.batch import ScoringJob, moments_of_scoring, score_table
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.train import Candidate, learn
 
@@ -51,12 +52,15 @@ def definition() -> Definition:
 
 @pytest.fixture(scope="module")
 def candidate(definition: Definition) -> Candidate:
-    return learn(definition, read_crm(definition, table()))
+    return learn(Dataset(definition, read_crm(definition, table())))
 
 
 def scored(candidate: Candidate, rows: pd.DataFrame, definition: Definition) -> pd.DataFrame:
     crm = read_crm(definition, rows.drop(columns="Status"), for_training=False)
-    return score_table(Predictor(candidate.artifact), crm, moments_of_scoring(crm, None))
+    data = Dataset(definition, crm)
+    return score_table(
+        ScoringJob(Predictor(candidate.artifact), data, moments_of_scoring(data, None))
+    )
 
 
 def test_what_cannot_tell_is_left_out_and_the_rest_is_read_by_what_it_is(

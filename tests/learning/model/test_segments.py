@@ -11,6 +11,7 @@ import pandas as pd
 
 from winnable.core.columns import CategoricalColumn, FeatureTable, NumericColumn
 from winnable.core.statistics import sigmoid
+from winnable.data.dataset import Dataset
 from winnable.data.features.training_rows import TrainingRows
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.decide.scorecard import Points
@@ -58,7 +59,7 @@ def test_the_segment_is_learned_from_and_the_card_says_why_one_model_answers(
     tmp_path: Path,
 ) -> None:
     definition = two_cards()
-    candidate = learn(definition, leads(definition, tmp_path))
+    candidate = learn(Dataset(definition, leads(definition, tmp_path)))
     assert SEGMENT in [name for name, _ in candidate.artifact.spec["model"]["encoding"]["words"]]
     told = candidate.artifact.spec["card"]["segments"]
     assert told.startswith("one model with the segment as a column, no worse")

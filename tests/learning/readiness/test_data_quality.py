@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
@@ -58,7 +59,7 @@ def found(leads: pd.DataFrame, folder: Path, agreed: Definition | None = None) -
     leads.to_csv(folder / "leads.csv", index=False)
     agreed = agreed or shared()
     findings: tuple[Finding, ...] = inspect_quality(
-        agreed, read_crm(agreed, str(folder / "leads.csv"))
+        Dataset(agreed, read_crm(agreed, str(folder / "leads.csv")))
     )
     return {finding.kind: finding.says for finding in findings}
 

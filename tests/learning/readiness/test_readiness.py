@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from winnable.core.columns import CategoricalColumn, FeatureTable, NumericColumn
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm, read_crm
-from winnable.data.leakage.detect import assess_columns
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 from winnable.learning.readiness.readiness import Readiness, assess_readiness, candidate_parameters
@@ -74,7 +74,7 @@ def read(
 
 def readiness(leads: pd.DataFrame, folder: Path, roles: dict[str, str] = ROLES) -> Readiness:
     shared, crm = read(leads, folder, roles)
-    return assess_readiness(shared, crm, assess_columns(shared, crm))
+    return assess_readiness(Dataset(shared, crm))
 
 
 def test_a_small_company_is_not_ready_and_a_large_one_is(tmp_path: Path) -> None:

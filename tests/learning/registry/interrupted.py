@@ -18,13 +18,14 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import load_definition
 from winnable.learning.artifacts.artifact import read_artifact
 from winnable.learning.artifacts.deployed import champion_of
 from winnable.learning.registry.mlflow_registry import Registry
 from winnable.learning.registry.promotion import register
-from winnable.learning.training.train import Candidate, learn
+from winnable.learning.training.train import Candidate, TrainingOptions, learn
 
 STAGES = [
     ("tracking/client.py", "log_artifacts", 1),
@@ -92,13 +93,14 @@ def tell(store: Path, stage: str, killed: bool) -> None:
 def main(store: Path, leads: str, definition: Path) -> None:
     agreed = load_definition(definition)
     crm = read_crm(agreed, leads)
-    candidate = learn(agreed, crm, threads=1)
-    in_fork(lambda: register(numbered(candidate, 1), crm, store))
+    data = Dataset(agreed, crm)
+    candidate = learn(data, TrainingOptions(threads=1))
+    in_fork(lambda: register(numbered(candidate, 1), data, store))
     for number, stage in enumerate(STAGES, start=2):
         work = partial(register, numbered(candidate, number), crm, store)
         killed = in_fork(partial(killed_at, stage, work))
         in_fork(partial(tell, store, f"{stage[1]} {stage[2]}", killed))
-    killed = in_fork(lambda: register(numbered(candidate, 999), crm, store))
+    killed = in_fork(lambda: register(numbered(candidate, 999), data, store))
     in_fork(lambda: tell(store, "none", killed))
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
 from winnable.learning.artifacts.artifact import Artifact
@@ -70,15 +71,15 @@ def contest(mean: float, margin: float, rules: float = 0.1) -> Contest:
     ],
 )
 def test_without_a_comparison_age_and_amount_decide(
-    new: dict[str, Any], old: dict[str, Any], becomes: bool, because: str, crm: Crm
+    new: dict[str, Any], old: dict[str, Any], becomes: bool, because: str, data: Dataset
 ) -> None:
-    decision = compare(candidate(**new), crm, champion(**old))
+    decision = compare(candidate(**new), data, champion(**old))
     assert (decision.champion, decision.contest) == (becomes, None)
     assert because in decision.because
 
 
-def test_the_first_model_is_champion(crm: Crm) -> None:
-    assert compare(candidate(), crm, None).champion
+def test_the_first_model_is_champion(data: Dataset) -> None:
+    assert compare(candidate(), data, None).champion
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,8 @@ def test_with_a_comparison_the_better_one_stays_and_a_tie_goes_to_the_newer_data
 
 
 @pytest.fixture
-def crm() -> Crm:
+def data() -> Dataset:
     import pandas as pd
 
     leads = pd.DataFrame({"@id": pd.Series([], dtype="str"), "@status": pd.Series([], dtype="str")})
-    return Crm(leads, None, None, pd.DataFrame(), ())
+    return Dataset(candidate().definition, Crm(leads, None, None, pd.DataFrame(), ()))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import winnable
 from tests.conftest import DemoStore
+from winnable.data.dataset import Dataset
 from winnable.errors import StoreError
 from winnable.learning.reporting.report import Report, report_on
 from winnable.learning.reporting.sections import percent
@@ -26,7 +27,7 @@ MEGABYTE = 1_000_000
 
 @pytest.fixture(scope="module")
 def report(demo_store: DemoStore) -> Report:
-    return report_on(demo_store.candidate, demo_store.crm)
+    return report_on(demo_store.candidate, demo_store.data)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,8 @@ def test_whatever_was_typed_is_shown_as_text(demo_store: DemoStore) -> None:
     )
     labels = demo_store.candidate.definition.model_copy(update={"name": ATTACK, "version": "<b>"})
     page = report_on(
-        replace(demo_store.candidate, definition=labels), replace(demo_store.crm, leads=leads)
+        replace(demo_store.candidate, definition=labels),
+        Dataset(labels, replace(demo_store.crm, leads=leads)),
     ).html(ATTACK)
     assert "script" not in {tag for tag, _ in elements(page)}
     assert page.count("&lt;script&gt;") > 3
@@ -186,7 +188,7 @@ def test_what_changed_comes_second_and_a_backtest_takes_the_place_of_the_months(
         ("The owners stand as they stand today.",),
     )
     report = report_on(
-        demo_store.candidate, demo_store.crm, changed=("12 more wins.",), tested=tested
+        demo_store.candidate, demo_store.data, changed=("12 more wins.",), tested=tested
     )
     assert (report.sections[1].title, report.sections[1].says) == (
         "What changed since the last model?",
@@ -219,13 +221,13 @@ def period(judged: Evaluation, part: NDArray[np.bool_]) -> Period:
 def test_the_same_training_gives_the_same_page(
     report: Report, page: str, demo_store: DemoStore
 ) -> None:
-    again = report_on(demo_store.candidate, demo_store.crm)
+    again = report_on(demo_store.candidate, demo_store.data)
     assert again.html("Version 1 is champion: there was no champion before it.") == page
 
 
 def test_without_outcomes_it_says_that_nobody_can_judge(demo_store: DemoStore) -> None:
     unjudged = replace(demo_store.candidate, judged=None)
-    report = report_on(unjudged, demo_store.crm)
+    report = report_on(unjudged, demo_store.data)
     assert report.sections[0].says[0].startswith("Nobody can say yet")
     assert "What drives conversion?" not in [section.title for section in report.sections]
 

@@ -10,11 +10,12 @@ import pytest
 
 from tests.conftest import DemoStore
 from winnable.core.timestamps import NEVER, microseconds
-from winnable.data.features.offline import compute_features
-from winnable.data.ingestion.crm import Crm, read_crm
+from winnable.data.dataset import Dataset
+from winnable.data.ingestion.crm import Crm
 from winnable.errors import DataError
 from winnable.learning.scoring.batch import (
     COLUMNS,
+    ScoringJob,
     moments_of_scoring,
     read_to_score,
     score_table,
@@ -29,28 +30,27 @@ def predictor(demo_store: DemoStore) -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def crm(demo_store: DemoStore, predictor: Predictor) -> Crm:
+def data(demo_store: DemoStore, predictor: Predictor) -> Dataset:
     files = demo_store.files
-    return read_crm(
-        predictor.definition,
-        str(files.leads),
-        str(files.activities),
-        str(files.history),
-        for_training=False,
-    )
+    return read_to_score(predictor, str(files.leads), str(files.activities), str(files.history))
+
+
+@pytest.fixture(scope="module")
+def crm(data: Dataset) -> Crm:
+    return data.crm
 
 
 def test_a_lead_alone_has_the_same_score_as_in_a_batch(
-    predictor: Predictor, crm: Crm, demo_store: DemoStore
+    predictor: Predictor, data: Dataset, demo_store: DemoStore
 ) -> None:
     """To 1e-9: fields by vocabulary and activities by DuckDB on one side, plain Python on the
     other."""
     from winnable.data.features.online import Activity
 
-    as_of = moments_of_scoring(crm, "2026-06-30")
-    table = score_table(predictor, crm, as_of)
+    as_of = moments_of_scoring(data, "2026-06-30")
+    table = score_table(ScoringJob(predictor, data, as_of))
     written = pd.read_csv(demo_store.files.leads, dtype=str, keep_default_na=False)
-    log = crm.activities
+    log = data.crm.activities
     assert log is not None
     moment = pd.Timestamp("2026-06-30", tz="UTC").to_pydatetime()
     for row in range(0, len(written), 7):
@@ -71,16 +71,18 @@ def test_a_lead_alone_has_the_same_score_as_in_a_batch(
 
 
 def test_rows_that_could_not_be_read_stand_in_their_place_with_the_reason(
-    predictor: Predictor, crm: Crm
+    predictor: Predictor, crm: Crm, data: Dataset
 ) -> None:
     lost = crm.leads.index[[0, 10]]
     reason = pd.DataFrame(
         {"table": "leads", "row": lost, "id": ["L-0", None], "reason": "it has 3 values too many"}
     )
     table = score_table(
-        predictor,
-        replace(crm, leads=crm.leads.drop(lost), rejects=reason),
-        moments_of_scoring(crm, None)[2:],
+        ScoringJob(
+            predictor,
+            replace(data, crm=replace(crm, leads=crm.leads.drop(lost), rejects=reason)),
+            moments_of_scoring(data, None)[2:],
+        )
     )
     assert list(table.columns) == COLUMNS
     assert table.index.tolist() == crm.leads.index.tolist()
@@ -88,36 +90,37 @@ def test_rows_that_could_not_be_read_stand_in_their_place_with_the_reason(
     assert table.loc[[0, 10], "probability"].isna().all()
 
 
-def test_blocks_change_no_number(predictor: Predictor, crm: Crm) -> None:
-    as_of = moments_of_scoring(crm, None)
-    whole = score_table(predictor, crm, as_of)
+def test_blocks_change_no_number(predictor: Predictor, data: Dataset) -> None:
+    as_of = moments_of_scoring(data, None)
+    whole = score_table(ScoringJob(predictor, data, as_of))
     seen: list[tuple[int, int]] = []
     parts = score_table(
-        predictor, crm, as_of, block=97, progress=lambda _, done, total: seen.append((done, total))
+        ScoringJob(predictor, data, as_of),
+        block=97,
+        progress=lambda _, done, total: seen.append((done, total)),
     )
-    assert seen[-1] == (len(crm.leads), len(crm.leads))
+    assert seen[-1] == (len(data.crm.leads), len(data.crm.leads))
     assert len(seen) > 1
     for name in ("probability", "low", "high", "reasons", "as_of"):
         assert parts[name].tolist() == whole[name].tolist()
 
 
-def test_each_lead_may_have_its_own_moment(predictor: Predictor, crm: Crm) -> None:
+def test_each_lead_may_have_its_own_moment(predictor: Predictor, crm: Crm, data: Dataset) -> None:
     days = ["2026-06-30", "2026-05-01T12:00:00Z", None] + ["2026-06-30"] * (len(crm.leads) - 3)
-    dated = replace(
-        crm, leads=crm.leads.assign(Asked=pd.Series(days, dtype="str", index=crm.leads.index))
-    )
+    leads = crm.leads.assign(Asked=pd.Series(days, dtype="str", index=crm.leads.index))
+    dated = replace(data, crm=replace(crm, leads=leads))
     as_of = moments_of_scoring(dated, "Asked")
     assert as_of[2] == NEVER
-    table = score_table(predictor, dated, as_of)
+    table = score_table(ScoringJob(predictor, dated, as_of))
     assert table["as_of"].iloc[:2].tolist() == ["2026-06-30T00:00:00Z", "2026-05-01T12:00:00Z"]
     assert table["error"].iloc[2] == "the column of --as-of has no date for this lead"
 
 
-def test_without_a_wish_the_newest_record_is_the_present(crm: Crm) -> None:
-    moments = moments_of_scoring(crm, None)
+def test_without_a_wish_the_newest_record_is_the_present(data: Dataset) -> None:
+    moments = moments_of_scoring(data, None)
     assert str(np.datetime64(int(moments[0]), "us")).startswith("2026-06-29")
     with pytest.raises(DataError, match="neither a date"):
-        moments_of_scoring(crm, "soon")
+        moments_of_scoring(data, "soon")
 
 
 def test_the_present_is_that_of_the_whole_export_and_its_newest_record_counts(
@@ -136,12 +139,8 @@ def test_the_present_is_that_of_the_whole_export_and_its_newest_record_counts(
     alone = read_to_score(predictor, leads[leads["Lead ID"] == "L-100001"], activities)
     assert moments_of_scoring(alone, None)[0] == microseconds(newest.to_pydatetime()) + 1_000_000
     last = read_to_score(predictor, leads[leads["Lead ID"] == "L-100001"], activities[:-1])
-    features = compute_features(
-        predictor.plan,
-        predictor.definition,
-        last,
-        np.zeros(1, dtype=np.int64),
-        moments_of_scoring(last, None),
+    features = last.features(
+        predictor.plan, np.zeros(1, dtype=np.int64), moments_of_scoring(last, None)
     )
     assert features.numbers("days since any activity")[0] < 2 / 86_400  # two seconds
 
@@ -182,11 +181,9 @@ def test_at_any_age_a_lead_that_goes_on_stands_better_than_one_that_does_not(
         assert odds(age, (age - 3, age - 1)) > odds(age, ())
 
 
-def test_one_curve_answers_for_every_horizon(predictor: Predictor, crm: Crm) -> None:
-    as_of = moments_of_scoring(crm, "2026-06-30")
-    features = compute_features(
-        predictor.plan, predictor.definition, crm, np.arange(len(crm.leads)), as_of
-    )
+def test_one_curve_answers_for_every_horizon(predictor: Predictor, data: Dataset) -> None:
+    as_of = moments_of_scoring(data, "2026-06-30")
+    features = data.features(predictor.plan, np.arange(len(data.crm.leads)), as_of)
     scores, outcome = (
         predictor.score(features, [""] * features.size, reasons=False),
         predictor.definition.outcome,

@@ -1,15 +1,18 @@
 """The inbox filled by a batch: open leads with what a person needs to see, once."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import DemoStore
 from winnable.data.feedback.store.store import FeedbackStore
-from winnable.data.ingestion.crm import read_crm
 from winnable.errors import DataError
-from winnable.learning.scoring.batch import moments_of_scoring, score_table
+from winnable.learning.scoring.batch import (
+    ScoringJob,
+    moments_of_scoring,
+    read_to_score,
+    score_table,
+)
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.scoring.publish import score_and_publish
 
@@ -18,17 +21,14 @@ def test_open_leads_come_with_their_reasons_names_and_activities_once(
     demo_store: DemoStore, tmp_path: Path
 ) -> None:
     predictor, files = Predictor.of_store(demo_store.store), demo_store.files
-    crm = read_crm(
-        predictor.definition,
-        str(files.leads),
-        str(files.activities),
-        str(files.history),
-        for_training=False,
-    )
-    as_of = moments_of_scoring(crm, None)
+    data = read_to_score(predictor, str(files.leads), str(files.activities), str(files.history))
+    crm = data.crm
+    as_of = moments_of_scoring(data, None)
     for _ in range(2):
-        table = score_and_publish(predictor, crm, as_of, tmp_path, tmp_path / "scores.csv")
-    assert table.equals(score_table(predictor, crm, as_of))
+        table = score_and_publish(
+            ScoringJob(predictor, data, as_of), tmp_path, tmp_path / "scores.csv"
+        )
+    assert table.equals(score_table(ScoringJob(predictor, data, as_of)))
     wanted = (
         table[table["decision"].notna() & (table["decision"] != "closed")]
         .drop_duplicates("lead_id")
@@ -60,14 +60,12 @@ def test_open_leads_come_with_their_reasons_names_and_activities_once(
 
 def test_leads_without_an_id_cannot_be_answered(demo_store: DemoStore, tmp_path: Path) -> None:
     predictor = Predictor.of_store(demo_store.store)
-    crm = read_crm(predictor.definition, str(demo_store.files.open_leads), for_training=False)
+    data = read_to_score(predictor, str(demo_store.files.open_leads))
     columns = predictor.definition.columns.model_copy(update={"id": None})
     predictor.definition = predictor.definition.model_copy(update={"columns": columns})
     with pytest.raises(DataError, match="leads with an id"):
         score_and_publish(
-            predictor,
-            replace(crm),
-            moments_of_scoring(crm, None),
+            ScoringJob(predictor, data, moments_of_scoring(data, None)),
             tmp_path,
             tmp_path / "scores.csv",
         )

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from winnable.core.timestamps import microseconds, times_of
+from winnable.data.dataset import Dataset
 from winnable.data.features.training_rows import build_training_rows
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from, load_definition
@@ -25,6 +26,7 @@ from winnable.learning.training.backtest import (
     backtest,
     seen_by,
 )
+from winnable.learning.training.train import TrainingOptions
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HORIZON = 30
@@ -47,7 +49,7 @@ def crm(files: DemoFiles, definition: Definition) -> Crm:
 
 @pytest.fixture(scope="module")
 def tested(definition: Definition, crm: Crm) -> Backtest:
-    return backtest(definition, crm, periods=3, threads=1, quick=True)
+    return backtest(Dataset(definition, crm), TrainingOptions(threads=1, quick=True), periods=3)
 
 
 def test_every_period_is_judged_on_people_who_first_came_in_it(tested: Backtest, crm: Crm) -> None:
@@ -89,10 +91,9 @@ def test_what_happens_after_a_period_changes_nothing_that_was_answered_in_it(
     other = replace(crm, leads=leads, activities=activities, history=changes)
     told: list[tuple[int, int]] = []
     (again,) = backtest(
-        *(definition, other),
+        Dataset(definition, other),
+        TrainingOptions(threads=1, quick=True),
         periods=[period.start, period.end],
-        threads=1,
-        quick=True,
         progress=lambda _, done, total: told.append((done, total)),
     ).periods
     assert told == [(0, 1), (1, 1)]
@@ -113,7 +114,9 @@ def test_the_previous_model_is_the_one_of_the_period_before(
     first, second, _ = tested.periods
     assert PREVIOUS not in first.answers
     (alone,) = backtest(
-        definition, crm, periods=[first.start, second.end], threads=1, quick=True
+        Dataset(definition, crm),
+        TrainingOptions(threads=1, quick=True),
+        periods=[first.start, second.end],
     ).periods
     said = dict(zip(keys(alone), alone.answers[MODEL], strict=True))
     assert [said[key] for key in keys(second)] == second.answers[PREVIOUS].tolist()
@@ -181,7 +184,7 @@ def test_seen_outcomes_stand_for_those_that_are_still_open() -> None:
     agreed, crm = plain(created, days, won, present)
     rows = build_training_rows(agreed, crm, present)
     assert 0.3 < rows.known.mean() < 0.5
-    seen = seen_by(agreed, crm, rows, present)
+    seen = seen_by(Dataset(agreed, crm), rows, present)
     truth = (won & (days <= HORIZON))[rows.leads].astype(float)
     answer = sure[rows.leads]
     full = np.mean((answer - truth) ** 2)
@@ -204,16 +207,16 @@ def test_a_history_that_is_too_short_is_told() -> None:
         created, chance.exponential(5, 400), chance.random(400) < 0.4, START + timedelta(days=41)
     )
     with pytest.raises(DataError, match="too short for a backtest"):
-        backtest(agreed, crm)
+        backtest(Dataset(agreed, crm))
     few = replace(crm, leads=crm.leads.iloc[:15])
     with pytest.raises(DataError, match="more than 10 won and 10 other leads"):
-        backtest(agreed, few)
+        backtest(Dataset(agreed, few))
 
 
 def test_leads_without_a_creation_date_are_told() -> None:
     agreed, crm = plain([START] * 3, np.ones(3), np.ones(3, dtype=bool), START + timedelta(days=3))
     with pytest.raises(DataError, match="needs to know when each lead came"):
-        backtest(agreed, replace(crm, leads=crm.leads.drop(columns="@created")))
+        backtest(Dataset(agreed, replace(crm, leads=crm.leads.drop(columns="@created"))))
 
 
 def test_periods_are_months_where_they_see_ten_wins() -> None:
@@ -221,7 +224,7 @@ def test_periods_are_months_where_they_see_ten_wins() -> None:
     size, present = 600, START + timedelta(days=300)
     created = [START + timedelta(days=float(day)) for day in np.sort(chance.uniform(0, 299, size))]
     agreed, crm = plain(created, chance.exponential(8, size), chance.random(size) < 0.4, present)
-    test = backtest(agreed, crm, threads=1, quick=True)
+    test = backtest(Dataset(agreed, crm), TrainingOptions(threads=1, quick=True))
     assert {period.start.day for period in test.periods} == {1}
     assert test.periods[0].start == datetime(2025, 4, 1, tzinfo=UTC)  # the latest six
     assert test.periods[-1].end == datetime(2025, 10, 1, tzinfo=UTC)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from winnable.core.timestamps import DAY, microseconds
+from winnable.data.dataset import Dataset
 from winnable.data.features.training_rows import build_training_rows
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
@@ -49,7 +50,9 @@ def company(size: int, present: float, *, seed: int = 0, rate: float = 0.3) -> C
 @pytest.mark.parametrize("present", [60.0, 150.0, 500.0])
 def test_the_rate_within_the_horizon_is_learned_from_open_leads_too(present: float) -> None:
     crm, day = company(20_000, present), START + timedelta(days=present)
-    targets = build_targets(DATED, crm, build_training_rows(DATED, crm, day.to_pydatetime()))
+    targets = build_targets(
+        Dataset(DATED, crm), build_training_rows(DATED, crm, day.to_pydatetime())
+    )
     from_the_future = build_training_rows(
         DATED, company(20_000, 2000.0), (START + timedelta(days=2000)).to_pydatetime()
     )
@@ -60,7 +63,7 @@ def test_the_rate_within_the_horizon_is_learned_from_open_leads_too(present: flo
 def test_leads_whose_horizon_has_passed_teach_as_before() -> None:
     crm = company(2000, 400.0)
     rows = build_training_rows(DATED, crm, (START + timedelta(days=400)).to_pydatetime())
-    targets = build_targets(DATED, crm, rows)
+    targets = build_targets(Dataset(DATED, crm), rows)
     assert (targets.weights[rows.known] == 1).all()
     assert (targets.won[rows.known] == rows.won[rows.known]).all()
     assert targets.usable.sum() > rows.known.sum()
@@ -70,12 +73,14 @@ def test_rows_seen_at_an_earlier_moment_teach_what_an_export_of_that_moment_woul
     now = company(3000, 400.0)
     cut = START + timedelta(days=200)
     rows = build_training_rows(DATED, now, (START + timedelta(days=400)).to_pydatetime())
-    then = build_targets(DATED, now, rows.as_known_at(microseconds(cut.to_pydatetime())))
+    then = build_targets(Dataset(DATED, now), rows.as_known_at(microseconds(cut.to_pydatetime())))
     leads = now.leads[now.leads["@created"] <= cut].copy()
     later = ~(leads["@closed"] <= cut)
     leads.loc[later, "@status"], leads.loc[later, "@closed"] = "Open", pd.NaT
     export = Crm(leads, None, None, now.rejects, ())
-    told = build_targets(DATED, export, build_training_rows(DATED, export, cut.to_pydatetime()))
+    told = build_targets(
+        Dataset(DATED, export), build_training_rows(DATED, export, cut.to_pydatetime())
+    )
     size = len(told.won)
     assert then.weights[:size] == pytest.approx(told.weights)
     assert (then.won[:size] == told.won).all()
@@ -85,7 +90,8 @@ def test_rows_seen_at_an_earlier_moment_teach_what_an_export_of_that_moment_woul
 def test_leads_watched_for_less_than_a_third_of_the_horizon_promise_nothing() -> None:
     crm = company(2000, 25.0)
     assert not build_targets(
-        DATED, crm, build_training_rows(DATED, crm, (START + timedelta(days=25)).to_pydatetime())
+        Dataset(DATED, crm),
+        build_training_rows(DATED, crm, (START + timedelta(days=25)).to_pydatetime()),
     ).usable.any()
 
 
@@ -106,7 +112,8 @@ def test_where_leads_end_long_before_their_horizon_the_latest_teach_as_much_as_t
     )
     crm = Crm(leads, None, None, pd.DataFrame(), ())
     targets = build_targets(
-        DATED, crm, build_training_rows(DATED, crm, (START + timedelta(days=400)).to_pydatetime())
+        Dataset(DATED, crm),
+        build_training_rows(DATED, crm, (START + timedelta(days=400)).to_pydatetime()),
     )
     assert targets.usable.all()
     assert targets.settled.all()
@@ -120,7 +127,7 @@ def test_without_closing_dates_the_resolved_speak_for_the_open_ones_of_their_age
     rows = build_training_rows(
         definition(created="created"), undated, (START + timedelta(days=60)).to_pydatetime()
     )
-    targets = build_targets(definition(created="created"), undated, rows)
+    targets = build_targets(Dataset(definition(created="created"), undated), rows)
     assert targets.pace is None
     assert (targets.usable == rows.known).all()
     age = (rows.present - rows.as_of) / DAY

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from tests.conftest import DemoStore
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.learning.registry.promotion import register
 from winnable.learning.registry.run_contents import fingerprint
-from winnable.learning.training.train import Candidate, learn
+from winnable.learning.training.train import Candidate, TrainingOptions, learn
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,7 @@ HEARD: dict[
 @pytest.fixture(scope="module")
 def candidate(definition: Definition, crm: Crm) -> Candidate:
     return learn(
-        definition,
-        crm,
+        Dataset(definition, crm),
         progress=lambda what, done, total: HEARD.setdefault(what, []).append(done / total),
     )
 
@@ -86,7 +86,7 @@ def test_the_column_that_sales_fills_in_after_the_close_is_no_help(candidate: Ca
 def test_the_same_history_gives_the_same_bytes_with_any_number_of_threads(
     candidate: Candidate, definition: Definition, crm: Crm
 ) -> None:
-    again = learn(definition, crm, threads=1)
+    again = learn(Dataset(definition, crm), TrainingOptions(threads=1))
     assert again.artifact.fingerprint == candidate.artifact.fingerprint
 
 
@@ -100,22 +100,23 @@ def test_the_artifact_tells_until_when_it_knows(candidate: Candidate) -> None:
 @pytest.fixture(scope="module")
 def old(
     demo_store: DemoStore, definition: Definition, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Candidate, Crm]:
+) -> tuple[Candidate, Dataset]:
     """What was learned from the export of ten months before, and that export."""
     before = earlier(demo_store, definition, "2025-09-01", tmp_path_factory.mktemp("old"))
-    return learn(definition, before), before
+    data = Dataset(definition, before)
+    return learn(data), data
 
 
 def test_a_newer_model_meets_the_champion_on_leads_that_neither_has_seen(
     definition: Definition,
     candidate: Candidate,
     crm: Crm,
-    old: tuple[Candidate, Crm],
+    old: tuple[Candidate, Dataset],
     tmp_path: Path,
 ) -> None:
     store = tmp_path / "store"
     assert register(*old, store).champion
-    second = register(candidate, crm, store)
+    second = register(candidate, Dataset(definition, crm), store)
     contest, changes = second.contest, second.changes
     assert contest is not None
     assert changes is not None

@@ -14,10 +14,8 @@ import numpy as np
 from winnable.core.columns import ID, KIND, STATUS
 from winnable.core.documents import Page
 from winnable.core.timestamps import DAY
-from winnable.data.features.offline import compute_features
-from winnable.data.features.plan import fit_feature_plan
-from winnable.data.features.training_rows import build_training_rows, outcomes
-from winnable.data.ingestion.crm import latest_moment, read_crm
+from winnable.data.dataset import Dataset
+from winnable.data.ingestion.crm import read_crm
 from winnable.definition.decide.gate import capacity_threshold, decide
 from winnable.definition.decide.scorecard import probability_of, score_points
 from winnable.definition.review.diff import HandOverChange
@@ -26,7 +24,6 @@ from winnable.definition.review.summary import describe, describe_changes
 from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
-    from winnable.data.ingestion.crm import Crm
     from winnable.data.ingestion.sources.source import Source
 
 
@@ -41,24 +38,22 @@ def page_beside_leads(
     changed since, and whom each of the two would have handed over. Each version reads the export by
     itself: columns may have other roles in it.
     """
-    crm = read_crm(definition, leads, activities, history)
+    data = Dataset(definition, read_crm(definition, leads, activities, history))
     if old is None:
-        return describe(definition, warnings_about(definition, crm))
-    before = handed_over(old, read_crm(old, leads, activities, history))
-    return describe_changes(old, definition, (before, handed_over(definition, crm)))
+        return describe(definition, warnings_about(data))
+    before = handed_over(Dataset(old, read_crm(old, leads, activities, history)))
+    return describe_changes(old, definition, (before, handed_over(data)))
 
 
-def handed_over(definition: Definition, crm: Crm) -> HandOverChange:
+def handed_over(data: Dataset) -> HandOverChange:
     """How many leads this version would have passed at one of the moments at which they are looked
     at, and how these ended.
 
     Where sales has a capacity, the bar is the one that its usual week would have meant for leads as
     they came in. A lead's outcome is known when it is won or lost.
     """
-    rows = build_training_rows(definition, crm, latest_moment(crm))
-    features = compute_features(
-        fit_feature_plan(definition, crm), definition, crm, rows.leads, rows.as_of
-    )
+    definition, rows = data.definition, data.training_rows
+    features = data.features(data.feature_plan(), rows.leads, rows.as_of)
     points = score_points(definition, features)
     chance = probability_of(points.logit)
     arriving = rows.age == 0
@@ -66,7 +61,7 @@ def handed_over(definition: Definition, crm: Crm) -> HandOverChange:
         float(np.ptp(rows.as_of[arriving])) / (7 * DAY) if rows.timed and arriving.any() else 0.0
     )
     bar = capacity_threshold(definition, chance[arriving], weeks) if weeks >= 1 else None
-    ids = crm.leads[ID].to_numpy()[rows.leads]
+    ids = data.crm.leads[ID].to_numpy()[rows.leads]
     decisions = decide(
         definition, features, [str(each) for each in ids], points, chance, None, usual_bar=bar
     )
@@ -75,16 +70,17 @@ def handed_over(definition: Definition, crm: Crm) -> HandOverChange:
             np.asarray([decision.action == "pass" for decision in decisions], dtype=np.bool_)
         ]
     )
-    ended = outcomes(definition, crm)[passed]
+    ended = data.outcomes[passed]
     known = ended[~np.isnan(ended)]
     return HandOverChange(
         definition.version, len(np.unique(rows.leads)), len(passed), len(known), int(known.sum())
     )
 
 
-def warnings_about(definition: Definition, crm: Crm) -> tuple[str, ...]:
+def warnings_about(data: Dataset) -> tuple[str, ...]:
     """What in the definition is probably not meant, held against an export: names that it lacks,
     cards that fit nobody."""
+    definition, crm, rows = data.definition, data.crm, data.training_rows
     kinds = (
         None
         if crm.activities is None
@@ -96,11 +92,8 @@ def warnings_about(definition: Definition, crm: Crm) -> tuple[str, ...]:
         else None
     )
     columns = [str(column) for column in crm.leads.columns if not str(column).startswith("@")]
-    rows = build_training_rows(definition, crm, latest_moment(crm))
     rows = rows.take(rows.age == 0)
-    features = compute_features(
-        fit_feature_plan(definition, crm), definition, crm, rows.leads, rows.as_of
-    )
+    features = data.features(data.feature_plan(), rows.leads, rows.as_of)
     return (
         *warnings_about_names(definition, columns, kinds, statuses),
         *warnings_about_leads(definition, features),

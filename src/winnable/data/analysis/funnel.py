@@ -26,7 +26,7 @@ from winnable.definition.stages import STAGES, MoveKind, label
 if TYPE_CHECKING:
     import pandas as pd
 
-    from winnable.data.ingestion.crm import Crm
+    from winnable.data.dataset import Dataset
 
 By = Literal["source", "month"]
 LEVEL = 0.90
@@ -97,16 +97,14 @@ class _Units:
     known: BoolArray
 
 
-def funnel(
-    definition: Definition, crm: Crm, present: pd.Timestamp | None, by: By = "source"
-) -> Funnel:
-    """The funnel of an export whose newest record is of `present` (None: it has no times).
+def funnel(data: Dataset, by: By = "source") -> Funnel:
+    """The funnel of an export at its `present`.
 
     With dates a lead's outcome counts once the horizon has passed since it came; without them, once
     it is won or lost.
     """
-    told = stage_history(definition, crm)
-    units = _units(definition, crm, told, present)
+    definition, told = data.definition, stage_history(data)
+    units = _units(data, told)
     seen = bool((told.move >= 0).any())
     stages = [code for code in range(LOST) if code == WON or (seen and _named(definition, code))]
     names = ["Leads", *(label(definition, STAGES[code]) for code in stages)]
@@ -118,14 +116,12 @@ def funnel(
         _step(names[i], reached[i], reached[max(i - 1, 0)], units.known) for i in range(len(names))
     )
     worked = _worked(definition, told, units)
-    keys = _months(units) if by == "month" else _sources(definition, crm, units)
+    keys = _months(units) if by == "month" else _sources(data, units)
     groups = _groups(definition, units, keys, reached, worked, by)
-    return Funnel(
-        steps, groups, by, told.counted(), tuple(_notes(definition, crm, told, units, by))
-    )
+    return Funnel(steps, groups, by, told.counted(), tuple(_notes(data, told, units, by)))
 
 
-def source_of(definition: Definition, crm: Crm) -> pd.Series[str]:
+def source_of(data: Dataset) -> pd.Series[str]:
     """Each lead's source: the CRM's own, else the kind of the last marketing touch before it was
     created, else missing.
 
@@ -135,6 +131,7 @@ def source_of(definition: Definition, crm: Crm) -> pd.Series[str]:
     """
     import pandas as pd
 
+    definition, crm = data.definition, data.crm
     nothing = pd.Series(pd.array([pd.NA] * len(crm.leads), dtype="str"), index=crm.leads.index)
     own = crm.leads.get(SOURCE, nothing)
     if crm.activities is None or CREATED not in crm.leads or own.notna().all():
@@ -155,9 +152,8 @@ def source_of(definition: Definition, crm: Crm) -> pd.Series[str]:
 # ------------------------------------------------------------------------------------------------------------
 
 
-def _units(
-    definition: Definition, crm: Crm, told: StageHistory, present: pd.Timestamp | None
-) -> _Units:
+def _units(data: Dataset, told: StageHistory) -> _Units:
+    crm, present = data.crm, data.present
     size = len(crm.leads)
     episodes = np.zeros(size, dtype=np.int64)
     np.maximum.at(episodes, told.lead, told.episode)
@@ -174,7 +170,7 @@ def _units(
     if timed and present is not None:
         created[unit[first]] = told.at[first]
         known = (created != NEVER) & (
-            created <= microseconds(present.to_pydatetime()) - definition.outcome.horizon_days * DAY
+            created <= microseconds(present) - data.definition.outcome.horizon_days * DAY
         )
     else:
         known = ended
@@ -204,8 +200,8 @@ def _months(units: _Units) -> list[str]:
     return [str(month) if dated else UNKNOWN for month, dated in zip(months, known, strict=True)]
 
 
-def _sources(definition: Definition, crm: Crm, units: _Units) -> list[str]:
-    sources = source_of(definition, crm).fillna(UNKNOWN).to_list()
+def _sources(data: Dataset, units: _Units) -> list[str]:
+    sources = source_of(data).fillna(UNKNOWN).to_list()
     return [str(sources[lead]) for lead in units.lead]
 
 
@@ -358,9 +354,8 @@ def _advice_on_worked(group: Group, worked: int, known: int, usual: _Usual) -> s
     return ""
 
 
-def _notes(
-    definition: Definition, crm: Crm, told: StageHistory, units: _Units, by: By
-) -> list[str]:
+def _notes(data: Dataset, told: StageHistory, units: _Units, by: By) -> list[str]:
+    definition, crm = data.definition, data.crm
     notes = []
     young = int((~units.known).sum())
     if young:
@@ -385,7 +380,7 @@ def _notes(
         )
     if by == "source":
         own = int(crm.leads[SOURCE].notna().sum()) if SOURCE in crm.leads else 0
-        found = int(source_of(definition, crm).notna().sum()) - own
+        found = int(source_of(data).notna().sum()) - own
         if found or not own:
             lacking = len(crm.leads) - own
             notes.append(

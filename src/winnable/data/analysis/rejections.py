@@ -18,17 +18,15 @@ from winnable.core.columns import CREATED, ID
 from winnable.core.timestamps import times_of
 from winnable.data.analysis.association import Counts, benjamini_hochberg
 from winnable.data.analysis.suggest import FALSE_DISCOVERIES, field_conditions
-from winnable.data.features.offline import compute_features
-from winnable.data.features.plan import FeaturePlan, fit_feature_plan
-from winnable.data.features.training_rows import outcomes, persons
+from winnable.data.features.plan import FeaturePlan
 from winnable.data.feedback.agreement import Share
 from winnable.data.feedback.store.records import Label
 from winnable.definition.conditions import Condition
-from winnable.definition.schema import Definition, Feedback
+from winnable.definition.schema import Feedback
 
 if TYPE_CHECKING:
     from winnable.core.columns import BoolArray, IntArray
-    from winnable.data.ingestion.crm import Crm
+    from winnable.data.dataset import Dataset
 
 Kind = Literal["unacceptable", "junk"]
 LEAST = 5
@@ -50,8 +48,7 @@ class RejectionEvidence:
 
 
 def rejection_evidence(
-    definition: Definition,
-    crm: Crm,
+    data: Dataset,
     opinions: Mapping[str, Sequence[Label]],
     kept_out: Sequence[str],
 ) -> tuple[RejectionEvidence, ...]:
@@ -59,8 +56,9 @@ def rejection_evidence(
     first; none where nothing is sure. `opinions` (by lead) is the last word of each person; columns
     that are `kept_out` are not looked at.
     """
+    definition, crm = data.definition, data.crm
     answered = np.flatnonzero(crm.leads[ID].isin(list(opinions)))
-    answered = answered[np.sort(np.unique(persons(crm)[answered], return_index=True)[1])]
+    answered = answered[np.sort(np.unique(data.persons[answered], return_index=True)[1])]
     ids = crm.leads[ID].iloc[answered]
     found = []
     for kind in ("junk", "unacceptable"):
@@ -72,7 +70,7 @@ def rejection_evidence(
             dtype=bool,
         )
         if LEAST <= said.sum() <= len(said) - LEAST:
-            found += _look(definition, crm, answered, said, kind, kept_out)
+            found += _look(data, answered, said, kind, kept_out)
     return tuple(found)
 
 
@@ -88,8 +86,7 @@ def _means(feedback: Feedback, label: Label) -> Kind | None:
 
 
 def _look(
-    definition: Definition,
-    crm: Crm,
+    data: Dataset,
     answered: IntArray,
     said: BoolArray,
     kind: Kind,
@@ -97,15 +94,16 @@ def _look(
 ) -> list[RejectionEvidence]:
     """Attributes with which a lead is surely more often rejected so than not, and more often than
     without."""
-    known = fit_feature_plan(definition, crm, kept_out)
+    definition, crm = data.definition, data.crm
+    known = data.feature_plan(kept_out)
     plan = FeaturePlan(tuple(field for field in known.fields if field.learn))
     when = (
         times_of(crm.leads[CREATED])
         if CREATED in crm.leads
         else np.zeros(len(crm.leads), dtype=np.int64)
     )
-    features = compute_features(plan, definition, crm, np.arange(len(crm.leads)), when)
-    tried = list(field_conditions(plan, features, crm, definition, least=LEAST))
+    features = data.features(plan, np.arange(len(crm.leads)), when)
+    tried = list(field_conditions(plan, features, data, least=LEAST))
     held = np.array(
         [condition.holds(features, definition.activities) for condition in tried]
     ).reshape(len(tried), len(crm.leads))
@@ -115,7 +113,7 @@ def _look(
         return []
     more, _ = Counts.of(held[:, answered], said, np.zeros(len(answered), dtype=np.int64)).p_values()
     false_share = benjamini_hochberg(more)
-    fate = outcomes(definition, crm)
+    fate = data.outcomes
     found = []
     for place, condition in enumerate(tried):
         here = held[place, answered]

@@ -32,6 +32,7 @@ from winnable.definition.stages import STAGES, MoveKind, kind_of_move, stage_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from winnable.data.dataset import Dataset
     from winnable.data.ingestion.crm import Crm
 
 MOVES: tuple[MoveKind, ...] = get_args(MoveKind)
@@ -74,7 +75,7 @@ class StageHistory:
         return {kind: int((self.move == code).sum()) for code, kind in enumerate(MOVES)}
 
 
-def stage_history(definition: Definition, crm: Crm) -> StageHistory:
+def stage_history(data: Dataset) -> StageHistory:
     """Every status that the leads are known to have had.
 
     A lead of which changes are recorded had the first old value from its creation on. Of any other
@@ -83,6 +84,7 @@ def stage_history(definition: Definition, crm: Crm) -> StageHistory:
     """
     import pandas as pd
 
+    definition, crm = data.definition, data.crm
     size = len(crm.leads)
     created, closed = _times(crm, CREATED), _times(crm, CLOSED)
     status = crm.leads[STATUS] if STATUS in crm.leads else pd.Series([pd.NA] * size, dtype="str")

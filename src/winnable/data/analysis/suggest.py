@@ -35,15 +35,13 @@ from winnable.data.analysis.association import (
     prior_variance,
     two_sided,
 )
-from winnable.data.features.offline import compute_features
-from winnable.data.features.plan import FeaturePlan, fit_feature_plan
-from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
-from winnable.data.ingestion.crm import latest_moment
-from winnable.data.leakage.detect import assess_columns, left_out
+from winnable.data.features.plan import FeaturePlan
+from winnable.data.features.training_rows import TrainingRows
 from winnable.definition.conditions import Condition
 from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
+    from winnable.data.dataset import Dataset
     from winnable.data.ingestion.crm import Crm
 
 LEAST = 20
@@ -133,29 +131,24 @@ class Suggestions:
         return (*self.left_out, *self.untracked)
 
 
-def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
+def suggest(data: Dataset, *, seed: int = 0) -> Suggestions:
     """What speaks for and against leads in this history. Proposes nothing where nothing can be
     shown."""
-    rows = build_training_rows(definition, crm, latest_moment(crm))
-    known = _ended(definition, crm, rows.take(rows.known))
-    verdicts = assess_columns(definition, crm)
-    untracked = tuple(each.name for each in verdicts if each.verdict == "untracked")
-    leaks = tuple(name for name in left_out(verdicts) if name not in untracked)
+    definition, rows = data.definition, data.training_rows
+    known = _ended(data, rows.take(rows.known))
+    untracked = tuple(each.name for each in data.verdicts if each.verdict == "untracked")
+    leaks = tuple(name for name in data.left_out if name not in untracked)
     double = definition.scorecard[0].points_to_double_the_odds if definition.scorecard else 20.0
     won = int(known.won[_one_each(known, None)].sum()) if len(known.won) else 0
     people = len(np.unique(known.person))
     nothing = Suggestions((), (), 0, people, won, False, leaks, untracked, 0.0, double)
     if min(won, people - won) < LEAST:
         return nothing
-    plan = _plan(definition, crm, nothing.kept_out)
+    plan = _plan(data, nothing.kept_out)
     arriving, living = known.take(_one_each(known, None)), known.take(_one_each(known, seed))
-    features = compute_features(
-        FeaturePlan(plan.fields), definition, crm, arriving.leads, arriving.as_of
-    )
-    by_field = _look(
-        definition, plan, crm, arriving, list(field_conditions(plan, features, crm, definition))
-    )
-    by_deed = _look(definition, plan, crm, living, list(_deed_conditions(crm)))
+    features = data.features(FeaturePlan(plan.fields), arriving.leads, arriving.as_of)
+    by_field = _look(data, plan, arriving, list(field_conditions(plan, features, data)))
+    by_deed = _look(data, plan, living, list(_deed_conditions(data.crm)))
     looked = [look for look in (by_field, by_deed) if look.conditions]
     confirmable, variance = min(won, people - won) >= ENOUGH, _spread(looked)
     chosen = _chosen(looked, confirmable=confirmable)
@@ -164,7 +157,7 @@ def suggest(definition: Definition, crm: Crm, *, seed: int = 0) -> Suggestions:
         for i, j, share in chosen
         if (each := _evidence(looked[i], j, share, variance)).effect.sure
     ]
-    features = compute_features(plan, definition, crm, living.leads, living.as_of)
+    features = data.features(plan, living.leads, living.as_of)
     board = _Board(definition, features, living.won == 1.0, by_deed.stratum, variance, double)
     rules, base = board.weighed(evidence)
     return replace(
@@ -198,14 +191,14 @@ class _Look:
         return Counts.of(self.held[:, rows], self.won[rows], self.stratum[rows])
 
 
-def _ended(definition: Definition, crm: Crm, rows: TrainingRows) -> TrainingRows:
+def _ended(data: Dataset, rows: TrainingRows) -> TrainingRows:
     """The rows of leads that were won or lost, by how they ended; all rows as they are where no
     status says lost.
 
     A lead that is still open after its horizon was not won in time, which teaches a model but does
     not show what speaks for it.
     """
-    outcome = outcomes(definition, crm)[rows.leads]
+    outcome = data.outcomes[rows.leads]
     if not (outcome == 0.0).any():
         return rows
     return replace(rows, won=outcome).take(~np.isnan(outcome))
@@ -223,32 +216,31 @@ def _one_each(rows: TrainingRows, seed: int | None) -> IntArray:
     return np.sort(order[first])
 
 
-def _plan(definition: Definition, crm: Crm, leaks: Sequence[str]) -> FeaturePlan:
+def _plan(data: Dataset, leaks: Sequence[str]) -> FeaturePlan:
     """The fields that may be learned from, and for every kind of activity how often it was done
     ever and lately."""
-    plan = fit_feature_plan(definition, crm, leave_out=leaks)
+    plan = data.feature_plan(leaks)
     fields = tuple(field for field in plan.fields if field.learn)
     measures = [
         measure
-        for condition in _deed_conditions(crm)
-        if (measure := condition.aggregate(definition.activities)) is not None
+        for condition in _deed_conditions(data.crm)
+        if (measure := condition.aggregate(data.definition.activities)) is not None
     ]
     return FeaturePlan(fields, tuple(dict.fromkeys(measures)), plan.created)
 
 
 def _look(
-    definition: Definition,
+    data: Dataset,
     plan: FeaturePlan,
-    crm: Crm,
     rows: TrainingRows,
     conditions: Sequence[Condition],
 ) -> _Look:
     """Try the conditions on the rows, and keep those that hold for some but not for all, each only
     once."""
-    features = compute_features(plan, definition, crm, rows.leads, rows.as_of)
+    features = data.features(plan, rows.leads, rows.as_of)
     kept: dict[bytes, tuple[Condition, BoolArray]] = {}
     for condition in conditions:
-        held = condition.holds(features, definition.activities)
+        held = condition.holds(features, data.definition.activities)
         if LEAST <= int(held.sum()) <= len(held) - LEAST:
             # Of two that say the same, or the opposite, the one that comes first is kept.
             kept.setdefault(
@@ -280,11 +272,12 @@ def _later(rows: TrainingRows) -> BoolArray:
 
 
 def field_conditions(
-    plan: FeaturePlan, features: FeatureTable, crm: Crm, definition: Definition, least: int = LEAST
+    plan: FeaturePlan, features: FeatureTable, data: Dataset, least: int = LEAST
 ) -> Iterator[Condition]:
     """Words that `least` of the leads have, cuts of numbers, and missing values where these are
     known to have been missing at the time of the `features`."""
-    tracked = set() if crm.history is None else set(crm.history[FIELD].unique())
+    history = data.crm.history
+    tracked = set() if history is None else set(history[FIELD].unique())
     for field in plan.fields:
         column = features.columns[field.name]
         if isinstance(column, NumericColumn):
@@ -301,7 +294,7 @@ def field_conditions(
             ]
             folded = {word.casefold(): word for word in frequent}
             yield from (Condition(field=field.name, any_of=(word,)) for word in folded.values())
-        if field.name in tracked or field.name in definition.columns.fixed:
+        if field.name in tracked or field.name in data.definition.columns.fixed:
             yield Condition(field=field.name, is_missing=True)
 
 

@@ -115,13 +115,23 @@ def outcomes(definition: Definition, crm: Crm) -> FloatArray:
     return np.where(won, 1.0, np.where(lost, 0.0, np.nan))
 
 
-def build_training_rows(definition: Definition, crm: Crm, present: datetime | None) -> TrainingRows:
+def build_training_rows(
+    definition: Definition,
+    crm: Crm,
+    present: datetime | None,
+    *,
+    outcome: FloatArray | None = None,
+    person: IntArray | None = None,
+) -> TrainingRows:
     """The training rows of an export whose newest record is of `present`.
+
+    `outcome` and `person` are what `outcomes` and `persons` answer, computed if not given.
 
     With dates of creation and closing a row is known when its horizon has passed. With creation
     alone, and with no dates, a row is known when its lead is resolved, and no horizon is promised.
     """
-    outcome, person = outcomes(definition, crm), persons(crm)
+    outcome = outcomes(definition, crm) if outcome is None else outcome
+    person = persons(crm) if person is None else person
     if CREATED not in crm.leads or CLOSED not in crm.leads or present is None:
         return _without_horizon(crm, outcome, person)
     return _with_horizon(definition, crm, outcome, person, microseconds(present))

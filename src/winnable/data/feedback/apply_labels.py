@@ -17,18 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from winnable.core.columns import ID
-from winnable.data.features.training_rows import build_training_rows, outcomes
 from winnable.data.feedback.agreement import Agreement, Share, agreement
 from winnable.data.feedback.merge import Fate, WithFeedback, with_feedback
-from winnable.data.ingestion.crm import latest_moment
 from winnable.definition.decide.gate import randomly_selected
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from winnable.data.dataset import Dataset
     from winnable.data.feedback.store.records import HandedOver, Label
     from winnable.data.ingestion.crm import Crm
-    from winnable.definition.schema import Definition
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,13 @@ class FeedbackEffect:
     by_lot: RandomSample
 
     @property
-    def crm(self) -> Crm:
+    def data(self) -> Dataset:
         """The history to learn from."""
+        return self.merged.data
+
+    @property
+    def crm(self) -> Crm:
+        """Its tables."""
         return self.merged.crm
 
     def to_json(self) -> dict[str, Any] | None:
@@ -85,35 +88,34 @@ class FeedbackEffect:
 
 
 def load_and_apply_labels(
-    definition: Definition, crm: Crm, store: Path, environment: Mapping[str, str] = os.environ
+    data: Dataset, store: Path, environment: Mapping[str, str] = os.environ
 ) -> FeedbackEffect:
     """What the labels in a store say of this history; nothing where the store has none.
     `StoreError` if they cannot be read."""
     from winnable.data.feedback.store.database import DATABASE_URL, FILE
 
     if DATABASE_URL not in environment and not (store / FILE).exists():
-        return apply_labels(definition, crm, (), ())
+        return apply_labels(data, (), ())
     from winnable.data.feedback.store.store import FeedbackStore
 
     feedback = FeedbackStore.open(store)
     try:
-        return apply_labels(definition, crm, feedback.labels(), feedback.handed_over())
+        return apply_labels(data, feedback.labels(), feedback.handed_over())
     finally:
         feedback.close()
 
 
 def apply_labels(
-    definition: Definition, crm: Crm, labels: Sequence[Label], handed_over: Sequence[HandedOver]
+    data: Dataset, labels: Sequence[Label], handed_over: Sequence[HandedOver]
 ) -> FeedbackEffect:
     """The history with these labels, and what they and the leads that were handed over tell."""
-    merged = with_feedback(definition, crm, labels) if labels else WithFeedback(crm, {}, (), {})
-    fate = outcomes(definition, merged.crm)
+    merged = with_feedback(data, labels) if labels else WithFeedback(data, {}, (), {})
     outcome = {
         lead: float(won)
-        for lead, won in zip(merged.crm.leads[ID], fate, strict=True)
+        for lead, won in zip(merged.crm.leads[ID], merged.data.outcomes, strict=True)
         if not np.isnan(won)
     }
-    rows, wins = _changed(definition, crm, merged.crm) if merged.learned else (0, 0)
+    rows, wins = _changed(data, merged.data) if merged.learned else (0, 0)
     return FeedbackEffect(
         merged,
         len(labels),
@@ -124,12 +126,11 @@ def apply_labels(
     )
 
 
-def _changed(definition: Definition, before: Crm, after: Crm) -> tuple[int, int]:
+def _changed(before: Dataset, after: Dataset) -> tuple[int, int]:
     """How many training rows teach something else than before, and how many of these a win."""
     known = []
-    for crm in (before, after):
-        rows = build_training_rows(definition, crm, latest_moment(crm))
-        rows = rows.take(rows.known)
+    for data in (before, after):
+        rows = data.training_rows.take(data.training_rows.known)
         known.append(
             dict(
                 zip(

@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.columns import AT, CLOSED, CREATED, FIELD, ID, NEW, OLD, STATUS
+from winnable.data.dataset import Dataset
 from winnable.data.feedback.store.records import OPINIONS, OUTCOMES, Label, last_word_of_each, live
-from winnable.data.ingestion.crm import Crm, latest_moment
-from winnable.definition.schema import ANYTHING, Definition
+from winnable.data.ingestion.crm import Crm
+from winnable.definition.schema import ANYTHING
 
 Fate = Literal[
     "agreed", "closed", "dated", "contradicted", "later", "unknown lead", "no such status"
@@ -38,7 +39,7 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class WithFeedback:
-    """A CRM with what sales told, and what became of it.
+    """A dataset with what sales told, and what became of it.
 
     `fates` counts the leads with an outcome by a label: the CRM "agreed"; the label "closed" an
     open lead, or "dated" an outcome whose date the CRM does not know; it "contradicted" the CRM,
@@ -46,10 +47,15 @@ class WithFeedback:
     no status that means lost. `opinions` (by lead) is the last word of each person.
     """
 
-    crm: Crm
+    data: Dataset
     fates: Mapping[Fate, int]
     contradictions: tuple[Contradiction, ...]
     opinions: Mapping[str, tuple[Label, ...]]
+
+    @property
+    def crm(self) -> Crm:
+        """The CRM's tables with what sales told."""
+        return self.data.crm
 
     @property
     def learned(self) -> int:
@@ -57,13 +63,13 @@ class WithFeedback:
         return self.fates.get("closed", 0) + self.fates.get("dated", 0)
 
 
-def with_feedback(definition: Definition, crm: Crm, labels: Iterable[Label]) -> WithFeedback:
-    """The CRM with the outcomes that sales told. Leads, their order and their columns stay as they
+def with_feedback(data: Dataset, labels: Iterable[Label]) -> WithFeedback:
+    """The dataset with the outcomes that sales told. Leads, their order and their columns stay as they
     are."""
     by_lead: dict[str, list[Label]] = {}
     for label in live(labels):
         by_lead.setdefault(label.lead_id, []).append(label)
-    merging = _Merging(definition, crm)
+    merging = _Merging(data)
     fates: dict[Fate, int] = {}
     contradictions, opinions = [], {}
     for lead_id, said in by_lead.items():
@@ -76,22 +82,23 @@ def with_feedback(definition: Definition, crm: Crm, labels: Iterable[Label]) -> 
             fates[fate] = fates.get(fate, 0) + 1
         if words := tuple(last_word_of_each(said, OPINIONS).values()):
             opinions[lead_id] = words
-    return WithFeedback(merging.result(), fates, tuple(contradictions), opinions)
+    return WithFeedback(replace(data, crm=merging.result()), fates, tuple(contradictions), opinions)
 
 
 class _Merging:
     """A CRM on its way to the one with feedback: status and closing date of the leads, and what is
     added to the field history."""
 
-    def __init__(self, definition: Definition, crm: Crm) -> None:
-        self._crm, self._definition = crm, definition
+    def __init__(self, data: Dataset) -> None:
+        crm = data.crm
+        self._crm, self._definition = crm, data.definition
         self._row = {lead_id: row for row, lead_id in enumerate(crm.leads[ID])}
         self._status: list[str | None] = (
             crm.leads[STATUS].astype(object).where(crm.leads[STATUS].notna(), None).to_list()
         )
         self._closed = crm.leads[CLOSED].to_list() if CLOSED in crm.leads else None
         self._created = crm.leads[CREATED].to_list() if CREATED in crm.leads else None
-        self._present = latest_moment(crm)
+        self._present = data.present
         self._changes: list[tuple[str, pd.Timestamp, str | None, str]] = []
 
     def outcome(self, lead_id: str) -> str | None:

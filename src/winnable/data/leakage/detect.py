@@ -24,6 +24,8 @@ from winnable.data.leakage.strength import joint_auc
 from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
+    from winnable.core.columns import FloatArray
+    from winnable.data.features.plan import FeaturePlan
     from winnable.data.ingestion.crm import Crm
 
 Verdict = Literal["ok", "suspect", "quarantined", "untracked"]
@@ -44,13 +46,18 @@ class ColumnVerdict:
     overruled: bool = False
 
 
-def assess_columns(definition: Definition, crm: Crm) -> tuple[ColumnVerdict, ...]:
+def assess_columns(
+    definition: Definition, crm: Crm, plan: FeaturePlan, outcome: FloatArray
+) -> tuple[ColumnVerdict, ...]:
     """A verdict on every column that a model could learn from, in the order of the export.
+
+    `plan` is the feature plan with no column left out, `outcome` (number of leads,) how each lead
+    ended; `Dataset.verdicts` has both at hand.
 
     Looks at no more than 20,000 leads; the same data give the same verdicts. Never fails for want
     of data: with no won or no lost lead only names and dates can speak.
     """
-    seen = ColumnEvidence.of(definition, crm)
+    seen = ColumnEvidence.of(definition, crm, plan, outcome)
     judged = {name: clues_of(seen, name) for name in seen.fields}
     sums = {name: PRIOR + sum(clue.weight for clue in clues) for name, clues in judged.items()}
     honest = [name for name, total in sums.items() if total < SUSPECT]

@@ -30,8 +30,7 @@ from winnable.core.columns import (
 )
 from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.data.features.offline import compute_features
-from winnable.data.features.plan import FeaturePlan, Field, fit_feature_plan
-from winnable.data.features.training_rows import outcomes
+from winnable.data.features.plan import FeaturePlan, Field
 from winnable.data.leakage.names import Clue, name_clue, names_a_key, tells_the_end
 from winnable.data.leakage.strength import (
     Strength,
@@ -87,12 +86,12 @@ class ColumnEvidence:
     ordinary: float
 
     @classmethod
-    def of(cls, definition: Definition, crm: Crm) -> ColumnEvidence:
+    def of(
+        cls, definition: Definition, crm: Crm, plan: FeaturePlan, outcome: FloatArray
+    ) -> ColumnEvidence:
         """The columns that a model could learn from, at no more than `MOST_LEADS` leads of each
         kind, always the same ones."""
-        plan = fit_feature_plan(definition, crm)
         fields = {field.name: field for field in plan.fields if field.learn}
-        outcome = outcomes(definition, crm)
         resolved, still_open = (
             _sample(np.flatnonzero(~np.isnan(outcome))),
             _sample(np.flatnonzero(np.isnan(outcome))),

@@ -20,11 +20,8 @@ from winnable.core.progress import Progress, no_progress
 from winnable.core.statistics import log_losses, logit_of, newton, sigmoid
 from winnable.core.timestamps import DAY, microseconds
 from winnable.core.values import moment
-from winnable.data.features.offline import compute_features
-from winnable.data.features.point_in_time import as_of
-from winnable.data.features.training_rows import TrainingRows, build_training_rows
-from winnable.data.ingestion.crm import Crm, latest_moment
-from winnable.data.leakage.detect import assess_columns, left_out
+from winnable.data.dataset import Dataset
+from winnable.data.features.training_rows import TrainingRows
 from winnable.definition.decide.scorecard import Award, Points, score_points
 from winnable.definition.schema import Definition
 from winnable.errors import DataError
@@ -34,7 +31,7 @@ from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.backtest import answer_of, came_between
 from winnable.learning.training.curves import gains
 from winnable.learning.training.metrics import LEAST, Difference, Metrics, difference, evaluate
-from winnable.learning.training.train import Tell, learn
+from winnable.learning.training.train import Tell, TrainingOptions, learn
 
 UpdateDecision = Literal["keep", "move", "recalibrate", "retrain", "wait"]
 
@@ -143,7 +140,7 @@ class Reassessment:
 
 
 def reassess(
-    crm: Crm,
+    data: Dataset,
     predictor: Predictor,
     *,
     since: datetime | None = None,
@@ -151,67 +148,57 @@ def reassess(
     tell: Tell = lambda _: None,
     progress: Progress = no_progress,
 ) -> Reassessment:
-    """Reassess the model in charge on today's export.
+    """Reassess the model in charge on today's export, read by the model's own definition.
 
     Where fewer than ten leads that it has never met were won, or fewer than ten were not, it is too
     young to be judged; then a model that is learned in the same way from what was known earlier (at
     `since`, or as late as leaves 30 wins) is judged in its place. `DataError` where leads have no
     dates of creation.
     """
-    definition = predictor.definition
-    latest, known_until = latest_moment(crm), moment(str(predictor.card["known_until"] or ""))
-    if CREATED not in crm.leads or latest is None:
+    present, known_until = data.present, moment(str(predictor.card["known_until"] or ""))
+    if CREATED not in data.crm.leads or present is None:
         raise DataError(
             "a reassessment needs to know when each lead came; name the column with the creation"
             " date"
         )
-    present = latest.to_pydatetime()
-    rows = build_training_rows(definition, crm, present)
+    rows = data.training_rows
     name, start = f"version {predictor.version}", since or known_until
     if since is None and (
-        start is None or not _enough(one_each(came_between(crm, rows, start, present)), LEAST)
+        start is None or not _enough(one_each(came_between(data, rows, start, present)), LEAST)
     ):
-        start = _late_enough(crm, rows, start or present) or start
+        start = _late_enough(data, rows, start or present) or start
     if start is not None and start != known_until:
         tell(
             f"{name} is too young to be judged; learning in the same way from what was known on"
             f" {start:%Y-%m-%d}"
         )
         name = f"a model learned like {name} from what was known on {start:%Y-%m-%d}"
-        then, kept_out = as_of(definition, crm, start), left_out(assess_columns(definition, crm))
-        candidate = learn(
-            definition,
-            then,
-            seed=seed,
-            present=start,
-            leave_out=kept_out,
-            judge=False,
-            progress=progress,
-        )
+        options = TrainingOptions(seed, leave_out=data.left_out, judge=False)
+        candidate = learn(data.as_of(start), options, progress=progress)
         predictor = Predictor(candidate.artifact)
     start = start or present
-    new = came_between(crm, rows, start, present)
+    new = came_between(data, rows, start, present)
     ripe, unripe = one_each(new), one_each(new, open_ones=True)
     tell(
         f"Judging on {len(ripe.won):,} leads that came since {start:%Y-%m-%d} and whose horizon has"
         " passed"
     )
     return Reassessment(
-        name=definition.name,
+        name=data.definition.name,
         model=name,
         since=start,
         present=present,
         leads=len(ripe.won),
         wins=int(ripe.won.sum()),
-        judgement=_judged(crm, predictor, ripe, start) if _enough(ripe, LEAST) else None,
-        drift=_compared(crm, predictor, rows, new, start),
-        ahead=expected(answer_of(predictor, crm, unripe)) if len(unripe.won) else None,
+        judgement=_judged(data, predictor, ripe, start) if _enough(ripe, LEAST) else None,
+        drift=_compared(data, predictor, rows, new, start),
+        ahead=expected(answer_of(predictor, data, unripe)) if len(unripe.won) else None,
     )
 
 
-def _judged(crm: Crm, predictor: Predictor, ripe: TrainingRows, since: datetime) -> Judgement:
+def _judged(data: Dataset, predictor: Predictor, ripe: TrainingRows, since: datetime) -> Judgement:
     definition = predictor.definition
-    features = compute_features(predictor.plan, definition, crm, ripe.leads, ripe.as_of)
+    features = data.features(predictor.plan, ripe.leads, ripe.as_of)
     points = score_points(definition, features)
     logit, parts = (
         predictor.scorer.logit(features, points.logit),
@@ -257,7 +244,7 @@ def _enough(rows: TrainingRows, least: int) -> bool:
     return bool(min(rows.won.sum(), (1 - rows.won).sum()) >= least)
 
 
-def _late_enough(crm: Crm, rows: TrainingRows, latest: datetime) -> datetime | None:
+def _late_enough(data: Dataset, rows: TrainingRows, latest: datetime) -> datetime | None:
     """The latest beginning of a month from which on enough people came to judge by, 30 wins or half
     of all; else None."""
     known = one_each(rows)
@@ -265,7 +252,7 @@ def _late_enough(crm: Crm, rows: TrainingRows, latest: datetime) -> datetime | N
     cut = datetime(latest.year, latest.month, 1, tzinfo=UTC)
     first = int(rows.as_of.min(initial=0))
     while microseconds(cut) > first:
-        if _enough(one_each(came_between(crm, rows, cut, latest)), least):
+        if _enough(one_each(came_between(data, rows, cut, latest)), least):
             return cut
         year, month = divmod(cut.year * 12 + cut.month - 2, 12)
         cut = datetime(year, month + 1, 1, tzinfo=UTC)
@@ -273,17 +260,14 @@ def _late_enough(crm: Crm, rows: TrainingRows, latest: datetime) -> datetime | N
 
 
 def _compared(
-    crm: Crm, predictor: Predictor, rows: TrainingRows, new: TrainingRows, since: datetime
+    data: Dataset, predictor: Predictor, rows: TrainingRows, new: TrainingRows, since: datetime
 ) -> Drift:
     """Leads of before and of late, each person once and all at the same age, with scores; and how
     many were won."""
     age = AGE_COMPARED if (rows.age == AGE_COMPARED).any() else 0
     before = rows.take(~np.isin(rows.person, new.person) & (rows.as_of < microseconds(since)))
     groups = [_first_each(each.take(each.age == age)) for each in (before, new)]
-    features = [
-        compute_features(predictor.plan, predictor.definition, crm, each.leads, each.as_of)
-        for each in groups
-    ]
+    features = [data.features(predictor.plan, each.leads, each.as_of) for each in groups]
     scores = [
         predictor.scorer.probability(each, score_points(predictor.definition, each).logit)
         for each in features

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from winnable.core.progress import Progress, no_progress
-from winnable.data.ingestion.crm import Crm
-from winnable.data.leakage.detect import ColumnVerdict, assess_columns
-from winnable.definition.schema import Definition
+from winnable.data.dataset import Dataset
+from winnable.data.leakage.detect import ColumnVerdict
 from winnable.learning.readiness.data_quality import Finding, inspect_quality
 from winnable.learning.readiness.learning_curve import CurvePoint, learning_curve
 from winnable.learning.readiness.readiness import Readiness, assess_readiness, learnable
@@ -67,18 +66,8 @@ class Check:
         }
 
 
-def check(
-    definition: Definition, crm: Crm, *, curve: bool = False, progress: Progress = no_progress
-) -> Check:
+def check(data: Dataset, *, curve: bool = False, progress: Progress = no_progress) -> Check:
     """Look at everything; with `curve`, also learn from parts of the data, which takes up to a
     minute more."""
-    columns = assess_columns(definition, crm)
-    points = (
-        learning_curve(*learnable(definition, crm, columns), progress=progress) if curve else ()
-    )
-    return Check(
-        inspect_quality(definition, crm),
-        columns,
-        assess_readiness(definition, crm, columns),
-        points,
-    )
+    points = learning_curve(*learnable(data), progress=progress) if curve else ()
+    return Check(inspect_quality(data), data.verdicts, assess_readiness(data), points)

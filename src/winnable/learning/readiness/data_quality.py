@@ -16,14 +16,11 @@ import numpy as np
 from winnable.core.columns import CLOSED, CREATED, STATUS, IntArray
 from winnable.core.text import counted
 from winnable.core.timestamps import microseconds, times_of
-from winnable.data.features.offline import compute_features
-from winnable.data.features.plan import FeaturePlan, Field, fit_feature_plan
-from winnable.data.features.point_in_time import columns_assumed_static
-from winnable.data.features.training_rows import outcomes, persons
-from winnable.data.ingestion.crm import Crm, latest_moment
+from winnable.data.dataset import Dataset
+from winnable.data.features.plan import FeaturePlan, Field
+from winnable.data.ingestion.crm import Crm
 from winnable.data.leakage.names import LIKELY, name_clue
 from winnable.definition.decide.junk import contact_columns, find_junk
-from winnable.definition.schema import Definition
 from winnable.definition.stages import stage_of
 
 if TYPE_CHECKING:
@@ -54,21 +51,22 @@ class Finding:
     says: str
 
 
-def inspect_quality(definition: Definition, crm: Crm) -> tuple[Finding, ...]:
+def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
     """Everything that is odd, in the order of a lead's life. An export without leads has nothing
     odd but that."""
+    crm = data.crm
     if not len(crm.leads):
         return (Finding("rejects", "There is no lead that can be used."),)
     found = [
         *_rejects(crm),
-        *_junk(definition, crm),
-        *_duplicates(definition, crm),
-        *_columns(definition, crm),
+        *_junk(data),
+        *_duplicates(data),
+        *_columns(data),
     ]
-    found += _statuses(definition, crm)
+    found += _statuses(data)
     if CREATED in crm.leads:
-        found += _untracked(definition, crm)
-        found += [*_months(crm), *_cliffs(definition, crm), *_open_months(definition, crm)]
+        found += _untracked(data)
+        found += [*_months(crm), *_cliffs(data), *_open_months(data)]
     return tuple(found)
 
 
@@ -94,20 +92,18 @@ def _rejects(crm: Crm) -> list[Finding]:
     return found
 
 
-def _junk(definition: Definition, crm: Crm) -> list[Finding]:
+def _junk(data: Dataset) -> list[Finding]:
+    definition, crm = data.definition, data.crm
     asked = {condition.field for case in definition.junk.rule for condition in case.when}
-    plan = fit_feature_plan(definition, crm)
+    plan = data.feature_plan()
     contact = contact_columns(definition.junk, (str(name) for name in crm.leads.columns)).every
     fields = [field for field in plan.fields if field.name in asked] + [
         Field(name, "words") for name in contact
     ]
-    latest = latest_moment(crm)
-    now = microseconds(latest.to_pydatetime()) if latest is not None else 0
+    now = microseconds(data.present) if data.present is not None else 0
     measures = definition.aggregates() if definition.junk.rule else ()
     rows = np.arange(len(crm.leads))
-    features = compute_features(
-        FeaturePlan(tuple(fields), measures), definition, crm, rows, np.full(len(rows), now)
-    )
+    features = data.features(FeaturePlan(tuple(fields), measures), rows, np.full(len(rows), now))
     why = find_junk(definition, features)
     junk = int((why.codes >= 0).sum())
     if not junk:
@@ -123,8 +119,8 @@ def _junk(definition: Definition, crm: Crm) -> list[Finding]:
     ]
 
 
-def _duplicates(definition: Definition, crm: Crm) -> list[Finding]:
-    _, times = np.unique(persons(crm), return_counts=True)
+def _duplicates(data: Dataset) -> list[Finding]:
+    _, times = np.unique(data.persons, return_counts=True)
     twice = int((times > 1).sum())
     if not twice:
         return []
@@ -137,8 +133,9 @@ def _duplicates(definition: Definition, crm: Crm) -> list[Finding]:
     ]
 
 
-def _columns(definition: Definition, crm: Crm) -> list[Finding]:
-    names = [field.name for field in fit_feature_plan(definition, crm).fields if field.learn]
+def _columns(data: Dataset) -> list[Finding]:
+    crm = data.crm
+    names = [field.name for field in data.feature_plan().fields if field.learn]
     filled = {name: crm.leads[name].notna().to_numpy() for name in names}
     empty = [name for name in names if not filled[name].any()]
     constant = [name for name in names if filled[name].all() and crm.leads[name].nunique() == 1]
@@ -177,11 +174,11 @@ def _columns(definition: Definition, crm: Crm) -> list[Finding]:
     return found
 
 
-def _untracked(definition: Definition, crm: Crm) -> list[Finding]:
+def _untracked(data: Dataset) -> list[Finding]:
     """Where no change of any column is recorded: what is taken as it stands today. Else `leakage`
     has a verdict on each."""
-    learned = {field.name for field in fit_feature_plan(definition, crm).fields if field.learn}
-    today = [name for name in columns_assumed_static(definition, crm) if name in learned]
+    learned = {field.name for field in data.feature_plan().fields if field.learn}
+    today = [name for name in data.assumed_static if name in learned]
     if not today:
         return []
     says = (
@@ -202,10 +199,11 @@ def _named(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more
 
 
-def _statuses(definition: Definition, crm: Crm) -> list[Finding]:
+def _statuses(data: Dataset) -> list[Finding]:
     """Statuses that mean no stage: all of them if the definition names open stages, else only those
     that sound final."""
-    counts = crm.leads[STATUS].value_counts()
+    definition = data.definition
+    counts = data.crm.leads[STATUS].value_counts()
     unknown = {
         str(word): int(count)
         for word, count in counts.items()
@@ -255,13 +253,13 @@ def _months(crm: Crm) -> list[Finding]:
     return [Finding("months", says)]
 
 
-def _cliffs(definition: Definition, crm: Crm) -> list[Finding]:
+def _cliffs(data: Dataset) -> list[Finding]:
     """An outcome that stopped being recorded: common every month, then all but gone until the end."""
-    latest = latest_moment(crm)
+    crm, latest = data.crm, data.present
     if CLOSED not in crm.leads or latest is None:
         return []
     found = []
-    outcome = outcomes(definition, crm)
+    outcome = data.outcomes
     last = (latest.year - 1970) * 12 + latest.month - 1
     for value, word in ((1.0, "won"), (0.0, "lost")):
         closed = crm.leads[CLOSED][outcome == value].dropna()
@@ -285,10 +283,10 @@ def _cliffs(definition: Definition, crm: Crm) -> list[Finding]:
     return found
 
 
-def _open_months(definition: Definition, crm: Crm) -> list[Finding]:
+def _open_months(data: Dataset) -> list[Finding]:
     """The latest months of creation whose leads are mostly open."""
-    months = _month_of(crm.leads[CREATED])
-    still_open = np.isnan(outcomes(definition, crm))
+    months = _month_of(data.crm.leads[CREATED])
+    still_open = np.isnan(data.outcomes)
     first = int(months.min())
     total = np.bincount(months - first)
     share = np.bincount(months - first, still_open) / np.maximum(total, 1)

@@ -26,11 +26,7 @@ from winnable.core.columns import (
 )
 from winnable.core.text import counted
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
-from winnable.data.features.offline import compute_features
-from winnable.data.features.plan import fit_feature_plan
-from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
-from winnable.data.ingestion.crm import Crm, latest_moment
-from winnable.data.leakage.detect import ColumnVerdict, left_out
+from winnable.data.dataset import Dataset
 from winnable.data.leakage.strength import (
     FOLDS,
     auc_error,
@@ -39,7 +35,6 @@ from winnable.data.leakage.strength import (
     joint_auc,
     strength_of,
 )
-from winnable.definition.schema import Definition
 from winnable.learning.model.lead_model import rules_decide_below
 from winnable.learning.readiness.sample_size import (
     Minimum,
@@ -175,15 +170,12 @@ class Readiness:
 _NO_PACE = "When that will be, nobody can say: the data have no dates."
 
 
-def assess_readiness(
-    definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict]
-) -> Readiness:
+def assess_readiness(data: Dataset) -> Readiness:
     """Judge the history by the columns that may be learned from. Never fails for want of data."""
-    outcome = outcomes(definition, crm)
+    outcome = data.outcomes
     wins, leads = int((outcome == 1.0).sum()), int((~np.isnan(outcome)).sum())
     share = (wins + 1) / (leads + 2)
-    rows = _rows(definition, crm)
-    features, won = _one_each(definition, crm, verdicts, rows, 10_000)
+    features, won = learnable(data)
     names = [name for name, column in features.columns.items() if tells(column)]
     groups = {name: groups_of(features.columns[name]) for name in names}
     measured, auc = _anticipated_auc(list(groups.values()), won)
@@ -193,7 +185,7 @@ def assess_readiness(
     return Readiness(
         leads=leads,
         wins=wins,
-        still_open=_still_open(definition, crm, rows),
+        still_open=_still_open(data),
         share=share,
         columns=len(names),
         parameters=parameters,
@@ -203,41 +195,26 @@ def assess_readiness(
         half_columns=len(half),
         needed_half=minimum_size(fewer, share, r2, factor=factor),
         rules_below=rules_decide_below(share),
-        pace=_pace(definition, crm),
+        pace=_pace(data),
     )
 
 
-def _rows(definition: Definition, crm: Crm) -> TrainingRows:
-    """The training rows of today."""
-    return build_training_rows(definition, crm, latest_moment(crm))
-
-
-def _still_open(definition: Definition, crm: Crm, rows: TrainingRows) -> int:
+def _still_open(data: Dataset) -> int:
     """How many leads without an outcome training learns from (`targets`)."""
-    teach = build_targets(definition, crm, rows).usable & np.isnan(rows.outcome)
+    rows = data.training_rows
+    teach = build_targets(data, rows).usable & np.isnan(rows.outcome)
     return len(np.unique(rows.leads[teach]))
 
 
-def learnable(
-    definition: Definition, crm: Crm, verdicts: Sequence[ColumnVerdict], most: int = 10_000
-) -> tuple[FeatureTable, BoolArray]:
+def learnable(data: Dataset, most: int = 10_000) -> tuple[FeatureTable, BoolArray]:
     """One training row a lead, at a random moment of its life, for no more than `most` leads:
     features, and whether it was won."""
-    return _one_each(definition, crm, verdicts, _rows(definition, crm), most)
-
-
-def _one_each(
-    definition: Definition,
-    crm: Crm,
-    verdicts: Sequence[ColumnVerdict],
-    rows: TrainingRows,
-    most: int,
-) -> tuple[FeatureTable, BoolArray]:
+    rows = data.training_rows
     known = np.random.default_rng(0).permutation(np.flatnonzero(rows.known))
     _, first = np.unique(rows.leads[known], return_index=True)
     chosen = rows.take(np.sort(known[np.sort(first)[:most]]))
-    plan = fit_feature_plan(definition, crm, leave_out=left_out(verdicts))
-    features = compute_features(plan, definition, crm, chosen.leads, chosen.as_of)
+    plan = data.feature_plan(data.left_out)
+    features = data.features(plan, chosen.leads, chosen.as_of)
     return features.select(plan.learned), chosen.won == 1.0
 
 
@@ -315,15 +292,15 @@ def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | N
     return measured, float(np.clip(known - precision**-0.5, LEAST_AUC, MOST_AUC))
 
 
-def _pace(definition: Definition, crm: Crm) -> float | None:
+def _pace(data: Dataset) -> float | None:
     """Wins a week in the last half-year of the export, by the day of closing or, where there is
     none, of creation."""
-    latest = latest_moment(crm)
+    crm, present = data.crm, data.present
     role = next((role for role in (CLOSED, CREATED) if role in crm.leads), None)
-    if latest is None or role is None:
+    if present is None or role is None:
         return None
-    when = times_of(crm.leads[role])[outcomes(definition, crm) == 1.0]
+    when = times_of(crm.leads[role])[data.outcomes == 1.0]
     first = times_of(crm.leads[CREATED]).min() if CREATED in crm.leads and len(crm.leads) else NEVER
-    now = microseconds(latest.to_pydatetime())
+    now = microseconds(present)
     days = PACE_DAYS if first == NEVER else min(PACE_DAYS, max(7.0, (now - first) / DAY))
     return float(((when != NEVER) & (when > now - days * DAY)).sum() / (days / 7))

@@ -18,8 +18,8 @@ from winnable.core.columns import FloatArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import microseconds
 from winnable.core.values import moment
+from winnable.data.dataset import Dataset
 from winnable.data.features.offline import compute_features
-from winnable.data.ingestion.crm import Crm
 from winnable.definition.review.diff import changes
 from winnable.definition.schema import Definition
 from winnable.learning.scoring.predictor import Predictor
@@ -74,7 +74,10 @@ class Comparison:
 
 
 def compare(
-    candidate: Candidate, crm: Crm, incumbent: Predictor | None, progress: Progress = no_progress
+    candidate: Candidate,
+    data: Dataset,
+    incumbent: Predictor | None,
+    progress: Progress = no_progress,
 ) -> Comparison:
     """The rule. A candidate becomes champion if it is surely better than the champion, or if it is
     not surely worse and the champion is old: its data end four weeks earlier, or it was trained by
@@ -105,7 +108,7 @@ def compare(
     poorer = _poorer(candidate, incumbent)
     if poorer is not None:
         return Comparison(False, poorer, None)
-    contest = _contest(candidate, crm, incumbent, progress)
+    contest = _contest(candidate, data, incumbent, progress)
     return Comparison(*_outcome(contest, candidate, incumbent), contest)
 
 
@@ -197,7 +200,7 @@ def _against_rules(candidate: Candidate) -> Contest | None:
 
 
 def _contest(
-    candidate: Candidate, crm: Crm, incumbent: Predictor, progress: Progress
+    candidate: Candidate, data: Dataset, incumbent: Predictor, progress: Progress
 ) -> Contest | None:
     """The candidate against the champion, the rules and the base rate on rows whose outcome the
     champion could not know."""
@@ -205,12 +208,12 @@ def _contest(
     judged = (
         None
         if since is None
-        else evaluate_since(candidate, crm, microseconds(since), progress=progress)
+        else evaluate_since(candidate, data, microseconds(since), progress=progress)
     )
     if judged is None:
         return None
     features = compute_features(
-        incumbent.plan, incumbent.definition, crm, judged.rows.leads, judged.rows.as_of
+        incumbent.plan, incumbent.definition, data.crm, judged.rows.leads, judged.rows.as_of
     )
     answer = incumbent.score(features, [""] * features.size, reasons=False).probability
     return _compared(judged, {f"version {incumbent.version}": answer})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from winnable.core.progress import Progress, no_progress
-from winnable.data.ingestion.crm import Crm
+from winnable.data.dataset import Dataset
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import Artifact
 from winnable.learning.registry.champion_challenger import Contest, compare
@@ -50,7 +50,7 @@ class Registration:
 
 def register(
     candidate: Candidate,
-    crm: Crm,
+    data: Dataset,
     store: Path,
     *,
     tested: Backtest | None = None,
@@ -71,12 +71,12 @@ def register(
         champion = registry.champion()
         before = _readable(registry, champion)
         incumbent = None if before is None else Predictor(before, str(champion))
-        decision = compare(candidate, crm, incumbent, progress)
+        decision = compare(candidate, data, incumbent, progress)
         changes = (
             None if before is None else ModelDiff.between(before, candidate.artifact, str(champion))
         )
-        found = find(candidate, crm, decision, changes, tested)
-        record = build_run(candidate, crm, found, began)
+        found = find(candidate, data, decision, changes, tested)
+        record = build_run(candidate, data, found, began)
         with registry.lock():
             if registry.champion() != champion:
                 continue  # another training was quicker: compare with its model

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from winnable.data.dataset import Dataset
 from winnable.data.features.plan import FeaturePlan
 from winnable.data.ingestion.crm import Crm
 from winnable.data.ingestion.parsing import parse_numbers
@@ -54,23 +55,23 @@ class RunFindings:
 
 def find(
     candidate: Candidate,
-    crm: Crm,
+    data: Dataset,
     decision: Comparison,
     changes: ModelDiff | None,
     tested: Backtest | None = None,
 ) -> RunFindings:
     """Look once more at the data: is there enough of them, would more help, what is to be told."""
-    readiness = assess_readiness(candidate.definition, crm, candidate.verdicts)
-    curve = learning_curve(*learnable(candidate.definition, crm, candidate.verdicts), quick=True)
+    readiness = assess_readiness(data)
+    curve = learning_curve(*learnable(data), quick=True)
     changed = () if changes is None else changes.told
     report = report_on(
-        candidate, crm, readiness=readiness, curve=curve, changed=changed, tested=tested
+        candidate, data, readiness=readiness, curve=curve, changed=changed, tested=tested
     )
     return RunFindings(decision, changes, readiness, curve, tested, report)
 
 
 def build_run(
-    candidate: Candidate, crm: Crm, found: RunFindings, began: float | None = None
+    candidate: Candidate, data: Dataset, found: RunFindings, began: float | None = None
 ) -> TrainingRun:
     """What is kept of a candidate and of what was found; `began` is when its training did, in
     seconds since 1970."""
@@ -92,7 +93,7 @@ def build_run(
             "curve_saved": tuple((lesson.leads, lesson.saved) for lesson in curve),
             **_by_period(tested),
         },
-        tags=_tags(candidate, crm, decision),
+        tags=_tags(candidate, data.crm, decision),
         version_tags=_version_tags(candidate, decision),
         texts={
             "definition.json": _json(spec["definition"]),
@@ -110,7 +111,7 @@ def build_run(
             **({} if tested is None else {"backtest.png": backtest_plot(tested)}),
         },
         parts=_parts(candidate),
-        example=typical_lead(FeaturePlan.from_json(spec["plan"]), crm),
+        example=typical_lead(FeaturePlan.from_json(spec["plan"]), data.crm),
         began=began,
     )
 

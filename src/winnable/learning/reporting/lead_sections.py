@@ -6,19 +6,15 @@ where it is an address. What the report says of the model itself is in `report_q
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
-from winnable.core.columns import CREATED, ID, IntArray
+from winnable.core.columns import CREATED
 from winnable.core.statistics import wilson
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.data.analysis.funnel import Group, funnel
-from winnable.data.features.offline import compute_features
-from winnable.data.features.plan import AGE, fit_feature_plan
-from winnable.data.features.training_rows import build_training_rows, outcomes, persons
-from winnable.data.ingestion.crm import Crm, latest_moment
+from winnable.data.dataset import Dataset
+from winnable.data.features.plan import AGE
 from winnable.definition.decide.scorecard import choose_cards
 from winnable.definition.schema import Definition
 from winnable.learning.monitoring.drift import drift
@@ -31,7 +27,7 @@ from winnable.learning.reporting.sections import (
     shares_plot,
     weights_plot,
 )
-from winnable.learning.scoring.batch import moments_of_scoring, score_table
+from winnable.learning.scoring.batch import ScoringJob, moments_of_scoring, score_table
 from winnable.learning.scoring.explanations import Reason
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.train import Candidate
@@ -48,7 +44,7 @@ OPEN_LEADS = 5_000
 # -------------------------------------------------------------------------------------------------
 
 
-def what_drives(candidate: Candidate, crm: Crm) -> Section | None:
+def what_drives(candidate: Candidate, data: Dataset) -> Section | None:
     """What moves the scores, how much and which way."""
     judged = candidate.judged
     if judged is None or candidate.mode == "rules":
@@ -56,10 +52,7 @@ def what_drives(candidate: Candidate, crm: Crm) -> Section | None:
     predictor = Predictor(candidate.artifact)
     chosen = np.sort(np.random.default_rng(0).permutation(len(judged.rows.won))[:SAMPLE])
     rows = judged.rows.take(chosen)
-    found = drivers(
-        predictor,
-        compute_features(predictor.plan, predictor.definition, crm, rows.leads, rows.as_of),
-    )
+    found = drivers(predictor, data.features(predictor.plan, rows.leads, rows.as_of))
     if not found:
         return None
     total, shown = sum(driver.weight for driver in found), found[:SHOWN]
@@ -97,9 +90,9 @@ def what_drives(candidate: Candidate, crm: Crm) -> Section | None:
 # ---------------------------------------------------------------------------------------------------
 
 
-def sources(definition: Definition, crm: Crm) -> Section | None:
+def sources(data: Dataset) -> Section | None:
     """Conversion by source, with intervals."""
-    told = funnel(definition, crm, latest_moment(crm))
+    told = funnel(data)
     known = [group for group in told.groups if group.leads > group.young]
     if len(known) < 2:
         return None
@@ -146,19 +139,17 @@ def _between(group: Group) -> str:
     return f"{100 * group.low:.0f} to {100 * group.high:.0f}"
 
 
-def segments(definition: Definition, crm: Crm) -> Section | None:
+def segments(data: Dataset) -> Section | None:
     """Conversion by the definition's segments, on arrival and within the horizon; None where it
     makes no difference of leads."""
+    definition, rows = data.definition, data.training_rows
     cards = definition.scorecard
-    rows = build_training_rows(definition, crm, latest_moment(crm))
     rows = rows.take(rows.known & (rows.age == 0))
     if len(cards) < 2 or not len(rows.won):
         return None
     card = choose_cards(
         definition,
-        compute_features(
-            fit_feature_plan(definition, crm), definition, crm, rows.leads, rows.as_of
-        ),
+        data.features(data.feature_plan(), rows.leads, rows.as_of),
     )
     parts = [(name, card == place) for place, name in enumerate(_card_names(definition))] + [
         ("no segment", card < 0)
@@ -210,18 +201,18 @@ def _card_names(definition: Definition) -> list[str]:
 # --------------------------------------------------------------------------------------------
 
 
-def of_late(candidate: Candidate, crm: Crm) -> Section | None:
+def of_late(candidate: Candidate, data: Dataset) -> Section | None:
     """What is different about the leads of the last three months, as they came in, beside those
     before; None without dates."""
-    latest = latest_moment(crm)
-    if latest is None or CREATED not in crm.leads:
+    present, leads = data.present, data.crm.leads
+    if present is None or CREATED not in leads:
         return None
-    predictor, now = Predictor(candidate.artifact), microseconds(latest.to_pydatetime())
-    created, person = times_of(crm.leads[CREATED]), persons(crm)
+    predictor, now = Predictor(candidate.artifact), microseconds(present)
+    created, person = times_of(leads[CREATED]), data.persons
     there = np.flatnonzero(created != NEVER)
     order = there[np.argsort(created[there], kind="stable")]
     first = order[np.sort(np.unique(person[order], return_index=True)[1])]
-    features = compute_features(predictor.plan, predictor.definition, crm, first, created[first])
+    features = data.features(predictor.plan, first, created[first])
     recent = created[first] > now - LATE_DAYS * DAY
     parts = [np.flatnonzero(rows) for rows in (~recent, recent)]
     before, late = (
@@ -245,28 +236,30 @@ def of_late(candidate: Candidate, crm: Crm) -> Section | None:
 # -------------------------------------------------------------------------------------------------------
 
 
-def examples(candidate: Candidate, crm: Crm) -> Section | None:
+def examples(candidate: Candidate, data: Dataset) -> Section | None:
     """A few open leads as the model sees them today, the best and the best of each other decision."""
-    still_open = np.flatnonzero(np.isnan(outcomes(candidate.definition, crm)))
+    still_open = np.flatnonzero(np.isnan(data.outcomes))
     if not len(still_open):
         return None
-    if CREATED in crm.leads:
-        still_open = still_open[np.argsort(times_of(crm.leads[CREATED])[still_open], kind="stable")]
+    if CREATED in data.crm.leads:
+        still_open = still_open[
+            np.argsort(times_of(data.crm.leads[CREATED])[still_open], kind="stable")
+        ]
     predictor = Predictor(candidate.artifact)
-    newest = _only(crm, still_open[-OPEN_LEADS:])
-    moment = moments_of_scoring(crm, None)[0]
-    scores = score_table(predictor, newest, np.full(len(newest.leads), moment), reasons=False)
+    newest = data.only(still_open[-OPEN_LEADS:])
+    moment = moments_of_scoring(data, None)[0]
+    scores = score_table(
+        ScoringJob(predictor, newest, np.full(len(newest.crm.leads), moment), reasons=False)
+    )
     scores = scores[scores["error"].isna()].sort_values(
         "probability", ascending=False, kind="stable"
     )
     best = list(scores.index[:3])
     others = [rows.index[0] for _, rows in scores.drop(index=best).groupby("decision", sort=False)]
     chosen = scores.loc[[*best, *others]].sort_values("probability", ascending=False, kind="stable")
-    positions = [newest.leads.index.get_loc(row) for row in chosen.index]
+    positions = [newest.crm.leads.index.get_loc(row) for row in chosen.index]
     leads = np.array(positions, dtype=np.int64)
-    features = compute_features(
-        predictor.plan, predictor.definition, newest, leads, np.full(len(leads), moment)
-    )
+    features = newest.features(predictor.plan, leads, np.full(len(leads), moment))
     reasons = predictor.score(features, chosen["lead_id"].tolist()).reasons
     rows = tuple(
         (
@@ -284,19 +277,6 @@ def examples(candidate: Candidate, crm: Crm) -> Section | None:
     says = "The three best of the open leads, as they stand, and the best of each other decision."
     return Section(
         "What does it say of leads?", (says,), tables=(ReportTable(columns, rows, columns[1:2]),)
-    )
-
-
-def _only(crm: Crm, positions: IntArray) -> Crm:
-    """The CRM with these leads only."""
-    leads: pd.DataFrame = crm.leads.iloc[positions]
-    tables = (
-        None if table is None else table[table[ID].isin(set(leads[ID]))]
-        for table in (crm.activities, crm.history)
-    )
-    activities, history = tables
-    return replace(
-        crm, leads=leads, activities=activities, history=history, rejects=crm.rejects.iloc[:0]
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from winnable.data.ingestion.crm import Crm
+from winnable.data.dataset import Dataset
 from winnable.errors import StoreError
 from winnable.learning.readiness.learning_curve import CurvePoint
 from winnable.learning.readiness.readiness import Readiness, assess_readiness
@@ -77,7 +77,7 @@ class Report:
 
 def report_on(
     candidate: Candidate,
-    crm: Crm,
+    data: Dataset,
     *,
     readiness: Readiness | None = None,
     curve: Sequence[CurvePoint] = (),
@@ -89,11 +89,7 @@ def report_on(
     `readiness` and `curve` are of the same data; readiness is assessed if not given. `changed` says
     in sentences what differs from the last model, `tested` is a backtest.
     """
-    ready = (
-        assess_readiness(candidate.definition, crm, candidate.verdicts)
-        if readiness is None
-        else readiness
-    )
+    ready = assess_readiness(data) if readiness is None else readiness
     agreed, card = candidate.definition, candidate.artifact.spec["card"]
     signed = f" (agreed by {', '.join(agreed.agreed_by)})" if agreed.agreed_by else ""
     details = (
@@ -110,14 +106,14 @@ def report_on(
         what_sales_said(candidate),
         promises(candidate),
         work_saved(candidate),
-        what_drives(candidate, crm),
-        sources(agreed, crm),
-        segments(agreed, crm),
+        what_drives(candidate, data),
+        sources(data),
+        segments(data),
         through_time(candidate) if tested is None else tested_through_time(tested),
-        of_late(candidate, crm),
+        of_late(candidate, data),
         history_enough(ready, curve),
         leaks(candidate),
-        examples(candidate, crm),
+        examples(candidate, data),
     )
     return Report(
         f"Which leads are winnable? {agreed.name}",

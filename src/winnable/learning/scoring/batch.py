@@ -5,6 +5,7 @@ The numbers are the predictor's; here rows are brought to it and its answers to 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from winnable.core.columns import CLOSED, CREATED, ID, STATUS, BoolArray, IntArr
 from winnable.core.files import whole_file
 from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import NEVER, times_of
-from winnable.data.features.offline import compute_features
-from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
+from winnable.data.dataset import Dataset
+from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.data.ingestion.parsing import parse_moments
 from winnable.data.ingestion.sources.source import Source
 from winnable.errors import DataError
@@ -45,16 +46,17 @@ def read_to_score(
     leads: Source,
     activities: Source | None = None,
     history: Source | None = None,
-) -> Crm:
+) -> Dataset:
     """The leads of an export that is to be scored, read as the model's own export was; every row
     stays, in order."""
     day_first = None if predictor.plan.created is None else predictor.plan.created.day_first
-    return read_crm(
+    crm = read_crm(
         predictor.definition, leads, activities, history, for_training=False, day_first=day_first
     )
+    return Dataset(predictor.definition, crm)
 
 
-def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
+def moments_of_scoring(data: Dataset, asked: str | None) -> IntArray:
     """The moment for which each lead is scored, microseconds since 1970, shape (n,).
 
     `asked` is a date for all of them or the name of a column with a date for each; without it, it
@@ -62,9 +64,9 @@ def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
     and for an export without any time it is now. A row without a date of its own gets the smallest
     int64. `DataError` if what was asked for is neither a date nor a column.
     """
-    size = len(crm.leads)
-    if asked is not None and asked in crm.leads:
-        return times_of(parse_moments(crm.leads[asked]))
+    size = len(data.crm.leads)
+    if asked is not None and asked in data.crm.leads:
+        return times_of(parse_moments(data.crm.leads[asked]))
     if asked is not None:
         moment = parse_moments(pd.Series([asked], dtype="str"))
         if moment.isna().any():
@@ -73,19 +75,28 @@ def moments_of_scoring(crm: Crm, asked: str | None) -> IntArray:
                 " Give one of the two."
             )
         return np.repeat(times_of(moment), size)
-    latest = latest_moment(crm)
-    present = (
-        pd.Timestamp.now("UTC") if latest is None else latest.floor("s") + pd.Timedelta(seconds=1)
-    )
-    return np.repeat(times_of(pd.Series([present])), size)
+    if data.present is None:
+        moment_after = pd.Timestamp.now("UTC")
+    else:
+        moment_after = pd.Timestamp(data.present).floor("s") + pd.Timedelta(seconds=1)
+    return np.repeat(times_of(pd.Series([moment_after])), size)
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """The leads of an export that are scored by a model, each for its moment in `as_of`
+    (microseconds, shape (number of leads,)), and whether reasons are given, which takes three times
+    as long."""
+
+    predictor: Predictor
+    data: Dataset
+    as_of: IntArray
+    reasons: bool = True
 
 
 def score_table(
-    predictor: Predictor,
-    crm: Crm,
-    as_of: IntArray,
+    job: ScoringJob,
     *,
-    reasons: bool = True,
     block: int = BLOCK,
     keep: Keep | None = None,
     progress: Progress = no_progress,
@@ -100,13 +111,12 @@ def score_table(
     `keep` is given the scores of open leads, a block at a time: their positions, moments and
     scores.
     """
-    faults = _faults(crm, as_of)
+    crm = job.data.crm
+    faults = _faults(crm, job.as_of)
     blocks = [_unread(crm)]
     for start in range(0, len(crm.leads), block):
         rows = np.arange(start, min(start + block, len(crm.leads)))
-        blocks.append(
-            _score_block(predictor, crm, rows, as_of[rows], faults.iloc[rows], reasons, keep)
-        )
+        blocks.append(_score_block(job, rows, faults.iloc[rows], keep))
         progress("Scoring", int(rows[-1]) + 1, len(crm.leads))
     filled = [part for part in blocks if len(part)]
     return (
@@ -126,27 +136,13 @@ def _unread(crm: Crm) -> pd.DataFrame:
 
 
 def _score_block(
-    predictor: Predictor,
-    crm: Crm,
-    rows: IntArray,
-    as_of: IntArray,
-    faults: "pd.Series[str]",
-    reasons: bool,
-    keep: Keep | None,
+    job: ScoringJob, rows: IntArray, faults: "pd.Series[str]", keep: Keep | None
 ) -> pd.DataFrame:
     """The scores of some rows. Leads that are closed already get theirs, but take nobody's place
     with sales."""
-    ended = _ended(predictor, crm, rows, as_of)
+    ended = _ended(job, rows)
     scored = [
-        _score_rows(
-            predictor,
-            crm,
-            rows[chosen],
-            as_of[chosen],
-            faults[chosen],
-            reasons,
-            keep if chosen is not ended else None,
-        )
+        _score_rows(job, rows[chosen], faults[chosen], keep if chosen is not ended else None)
         for chosen in (~ended, ended)
         if chosen.any()
     ]
@@ -158,30 +154,23 @@ def _score_block(
     return table
 
 
-def _ended(predictor: Predictor, crm: Crm, rows: IntArray, as_of: IntArray) -> BoolArray:
+def _ended(job: ScoringJob, rows: IntArray) -> BoolArray:
     """Which leads were won or lost by the moment of scoring, or at a time that nobody wrote down."""
-    leads, outcome = crm.leads.iloc[rows], predictor.definition.outcome
+    leads, outcome = job.data.crm.leads.iloc[rows], job.data.definition.outcome
     if STATUS not in leads:
         return np.zeros(len(rows), dtype=bool)
     over: BoolArray = leads[STATUS].isin([*outcome.won, *outcome.lost]).to_numpy(dtype=bool)
-    return over & (times_of(leads[CLOSED]) <= as_of) if CLOSED in leads else over
+    return over & (times_of(leads[CLOSED]) <= job.as_of[rows]) if CLOSED in leads else over
 
 
 def _score_rows(
-    predictor: Predictor,
-    crm: Crm,
-    rows: IntArray,
-    as_of: IntArray,
-    faults: "pd.Series[str]",
-    reasons: bool,
-    keep: Keep | None,
+    job: ScoringJob, rows: IntArray, faults: "pd.Series[str]", keep: Keep | None
 ) -> pd.DataFrame:
+    predictor, crm, as_of = job.predictor, job.data.crm, job.as_of[rows]
     ids = crm.leads[ID].iloc[rows].fillna("").tolist()
     good: BoolArray = faults.isna().to_numpy()
-    features = compute_features(
-        predictor.plan, predictor.definition, crm, rows, np.where(good, as_of, 0)
-    )
-    scores = predictor.score(features, ids, reasons=reasons, one_week=len(crm.leads) <= BLOCK)
+    features = job.data.features(predictor.plan, rows, np.where(good, as_of, 0))
+    scores = predictor.score(features, ids, reasons=job.reasons, one_week=len(crm.leads) <= BLOCK)
     if keep is not None:
         keep(rows[good], as_of[good], scores.take(np.flatnonzero(good)))
     empty = np.full(len(rows), np.nan)

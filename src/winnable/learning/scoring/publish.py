@@ -18,12 +18,12 @@ from winnable.core.columns import AT, ID, KIND, IntArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import known_times, times_of
 from winnable.core.values import text
+from winnable.data.dataset import Dataset
 from winnable.data.feedback.lead_names import LeadDisplayColumns
 from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, ScoreRecord
 from winnable.data.feedback.store.store import FeedbackStore
-from winnable.data.ingestion.crm import Crm
 from winnable.errors import DataError
-from winnable.learning.scoring.batch import score_table
+from winnable.learning.scoring.batch import ScoringJob, score_table
 from winnable.learning.scoring.predictor import Predictor, Scores
 from winnable.learning.scoring.score_record import to_response, to_score_record
 
@@ -33,14 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def score_and_publish(
-    predictor: Predictor,
-    crm: Crm,
-    as_of: IntArray,
-    store: Path,
-    output: Path,
-    *,
-    reasons: bool = True,
-    progress: Progress = no_progress,
+    job: ScoringJob, store: Path, output: Path, *, progress: Progress = no_progress
 ) -> pd.DataFrame:
     """The table of `batch.score_table`, with the scores of open leads kept for sales in the store's
     feedback.
@@ -49,7 +42,7 @@ def score_and_publish(
     forgotten. `DataError` where the definition names no column for a lead's id: nobody could answer
     a lead without one.
     """
-    if predictor.definition.columns.id is None:
+    if job.predictor.definition.columns.id is None:
         raise DataError(
             "the inbox needs leads with an id; name its column under columns.id of the definition"
             " and train again."
@@ -57,8 +50,8 @@ def score_and_publish(
     feedback = FeedbackStore.open(store)
     try:
         feedback.exported(output)
-        keep = InboxPublisher(predictor, crm, feedback).keep
-        return score_table(predictor, crm, as_of, reasons=reasons, keep=keep, progress=progress)
+        keep = InboxPublisher(job.predictor, job.data, feedback).keep
+        return score_table(job, keep=keep, progress=progress)
     finally:
         feedback.close()
 
@@ -66,12 +59,13 @@ def score_and_publish(
 class InboxPublisher:
     """Keeps the scores of one export's leads as they are given, a block at a time."""
 
-    def __init__(self, predictor: Predictor, crm: Crm, feedback: FeedbackStore) -> None:
+    def __init__(self, predictor: Predictor, data: Dataset, feedback: FeedbackStore) -> None:
         self._predictor = predictor
-        self._crm = crm
+        self._crm = data.crm
         self._feedback = feedback
         self._plates = LeadDisplayColumns.among(
-            predictor.definition, [name for name in crm.leads.columns if not name.startswith("@")]
+            predictor.definition,
+            [name for name in data.crm.leads.columns if not name.startswith("@")],
         )
         self._done: dict[datetime, set[str]] = {}
         self._now = datetime.now(UTC)

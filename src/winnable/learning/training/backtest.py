@@ -22,13 +22,9 @@ from winnable.core.columns import CLOSED, CREATED, FloatArray, IntArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.statistics import sigmoid
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
-from winnable.data.features.offline import compute_features
-from winnable.data.features.point_in_time import as_of, irreversible_columns
-from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
-from winnable.data.ingestion.crm import Crm, latest_moment
-from winnable.data.leakage.detect import assess_columns, left_out
+from winnable.data.dataset import Dataset
+from winnable.data.features.training_rows import TrainingRows
 from winnable.definition.decide.scorecard import score_points
-from winnable.definition.schema import Definition
 from winnable.errors import DataError
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.curves import gains
@@ -40,7 +36,7 @@ from winnable.learning.training.metrics import (
     difference,
     evaluate,
 )
-from winnable.learning.training.train import Tell, learn
+from winnable.learning.training.train import Tell, TrainingOptions, learn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,13 +230,10 @@ class Backtest:
 
 
 def backtest(
-    definition: Definition,
-    crm: Crm,
+    data: Dataset,
+    options: TrainingOptions = TrainingOptions(),
     *,
     periods: int | Sequence[datetime] | None = None,
-    seed: int = 0,
-    threads: int = 2,
-    quick: bool = False,
     tell: Tell = lambda _: None,
     progress: Progress = no_progress,
 ) -> Backtest:
@@ -248,18 +241,18 @@ def backtest(
 
     Without `periods` they are months, or so many months that a period sees ten wins, and the latest
     six of them; else so many of equal length, or from each of the given moments to the next. With
-    `quick` the models are fitted without symmetric trees, in a third of the time (`LeadModel`).
+    `options.quick` the models are fitted without symmetric trees, in a third of the time; nothing
+    is held back from a model to judge it by, since the next period does.
     `DataError` where leads have no creation date or the history is too short for one period.
     """
-    latest = latest_moment(crm)
-    if CREATED not in crm.leads or latest is None:
+    present = data.present
+    if CREATED not in data.crm.leads or present is None:
         raise DataError(
             "a backtest needs to know when each lead came; name the column with the creation date"
             " as columns.created"
         )
-    present = latest.to_pydatetime()
-    rows = build_training_rows(definition, crm, present)
-    ever_left_out = left_out(assess_columns(definition, crm))
+    rows = data.training_rows
+    options = replace(options, leave_out=(*data.left_out, *options.leave_out), judge=False)
     cuts = (
         _cuts(rows, present, periods)
         if periods is None or isinstance(periods, int)
@@ -270,40 +263,28 @@ def backtest(
     for number, (start, end) in enumerate(pairwise(cuts), start=1):
         tell(f"{number} of {len(cuts) - 1}: learning from what was known on {start:%Y-%m-%d}")
         progress("Going through the past", number - 1, len(cuts) - 1)
-        past = as_of(definition, crm, start)
-        candidate = learn(
-            *(definition, past),
-            seed=seed,
-            threads=threads,
-            present=start,
-            leave_out=ever_left_out,
-            judge=False,
-            quick=quick,
-        )
+        candidate = learn(data.as_of(start), options)
         predictor = Predictor(candidate.artifact)
-        chosen = came_between(crm, rows, start, end)
+        chosen = came_between(data, rows, start, end)
         if chosen.known.any():
-            done.append(
-                _period(definition, crm, chosen, (start, end, present), predictor, previous)
-            )
+            done.append(_period(data, chosen, (start, end, present), predictor, previous))
         previous = predictor
         progress("Going through the past", number, len(cuts) - 1)
-    return Backtest(tuple(done), rows.horizon_days, irreversible_columns(definition, crm))
+    return Backtest(tuple(done), rows.horizon_days, data.irreversible)
 
 
 def _period(
-    definition: Definition,
-    crm: Crm,
+    data: Dataset,
     rows: TrainingRows,
     moments: tuple[datetime, datetime, datetime],
     predictor: Predictor,
     previous: Predictor | None,
 ) -> Period:
-    start, end, present = moments
-    answers = {MODEL: answer_of(predictor, crm, rows)}
+    definition, (start, end, present) = data.definition, moments
+    answers = {MODEL: answer_of(predictor, data, rows)}
     if previous is not None:
-        answers[PREVIOUS] = answer_of(previous, crm, rows)
-    features = compute_features(predictor.plan, definition, crm, rows.leads, rows.as_of)
+        answers[PREVIOUS] = answer_of(previous, data, rows)
+    features = data.features(predictor.plan, rows.leads, rows.as_of)
     answers[RULES] = sigmoid(score_points(definition, features).logit)
     card = predictor.card
     answers[BASE] = np.full(len(rows.won), float(card["base_rate"]))
@@ -312,19 +293,19 @@ def _period(
     places = (
         round(USUAL_SHARE * arrived) if capacity is None else min(arrived, round(capacity * weeks))
     )
-    seen = seen_by(definition, crm, rows, present)
+    seen = seen_by(data, rows, present)
     return Period(
         start, end, rows, answers, seen, places, card["leads"], card["wins"], predictor.mode
     )
 
 
-def answer_of(predictor: Predictor, crm: Crm, rows: TrainingRows) -> FloatArray:
+def answer_of(predictor: Predictor, data: Dataset, rows: TrainingRows) -> FloatArray:
     """What a model says of each row, by what was known then: probabilities (n,)."""
-    features = compute_features(predictor.plan, predictor.definition, crm, rows.leads, rows.as_of)
+    features = data.features(predictor.plan, rows.leads, rows.as_of)
     return predictor.probability(features)
 
 
-def seen_by(definition: Definition, crm: Crm, rows: TrainingRows, present: datetime) -> Seen:
+def seen_by(data: Dataset, rows: TrainingRows, present: datetime) -> Seen:
     """The outcomes that are known today, and the weights that let them stand for the others.
 
     The only censoring is that today comes too early, so that the time until then is known for every
@@ -336,8 +317,8 @@ def seen_by(definition: Definition, crm: Crm, rows: TrainingRows, present: datet
     horizon = int(rows.horizon_days * DAY)
     followed = microseconds(present) - rows.as_of
     closed, outcome = (
-        times_of(crm.leads[CLOSED])[rows.leads],
-        outcomes(definition, crm)[rows.leads],
+        times_of(data.crm.leads[CLOSED])[rows.leads],
+        data.outcomes[rows.leads],
     )
     ended = ~np.isnan(outcome) & (closed != NEVER)
     until = np.where(ended, closed - rows.as_of, horizon + 1)
@@ -348,10 +329,10 @@ def seen_by(definition: Definition, crm: Crm, rows: TrainingRows, present: datet
     return Seen(weight, ((outcome == 1.0) & (until <= horizon)).astype(np.float64))
 
 
-def came_between(crm: Crm, rows: TrainingRows, start: datetime, end: datetime) -> TrainingRows:
+def came_between(data: Dataset, rows: TrainingRows, start: datetime, end: datetime) -> TrainingRows:
     """The rows of people who first came from `start` until before `end`, at the moments in that
     time."""
-    created = times_of(crm.leads[CREATED])[rows.leads]
+    created = times_of(data.crm.leads[CREATED])[rows.leads]
     first = np.full(int(rows.person.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, rows.person, created)
     begin, stop = microseconds(start), microseconds(end)

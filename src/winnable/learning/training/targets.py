@@ -14,9 +14,8 @@ import numpy as np
 
 from winnable.core.columns import CLOSED, CREATED, BoolArray, FloatArray
 from winnable.core.timestamps import DAY, NEVER, times_of
-from winnable.data.features.training_rows import LANDMARKS, TrainingRows, outcomes
-from winnable.data.ingestion.crm import Crm
-from winnable.definition.schema import Definition
+from winnable.data.dataset import Dataset
+from winnable.data.features.training_rows import LANDMARKS, TrainingRows
 from winnable.learning.model.time_to_win import WinTimeCurve, censoring_weights, fit_win_time_curve
 
 LEAST_WATCHED = 1 / 3
@@ -65,7 +64,7 @@ class Targets:
         return float((self.weights @ self.won + 1) / (self.weights.sum() + 2))
 
 
-def build_targets(definition: Definition, crm: Crm, rows: TrainingRows) -> Targets:
+def build_targets(data: Dataset, rows: TrainingRows) -> Targets:
     """What the rows teach at their `present`; the pace is that of all leads of the export, as it
     was known then."""
     if rows.horizon_days is None:
@@ -76,7 +75,7 @@ def build_targets(definition: Definition, crm: Crm, rows: TrainingRows) -> Targe
             rows.known,
             None,
         )
-    pace, horizon = _pace_of(definition, crm, rows.present), rows.horizon_days
+    pace, horizon = _pace_of(data, rows.present), rows.horizon_days
     watched, ended = rows.follow_up()
     won = np.where(rows.known, rows.won == 1, ended == 1).astype(float)
     weights = censoring_weights(pace, rows.age, watched, ended, horizon)
@@ -85,17 +84,17 @@ def build_targets(definition: Definition, crm: Crm, rows: TrainingRows) -> Targe
     return Targets(won, weights if enough else rows.known.astype(float), settled, pace)
 
 
-def _pace_of(definition: Definition, crm: Crm, present: int) -> WinTimeCurve:
+def _pace_of(data: Dataset, present: int) -> WinTimeCurve:
     """How the leads of an export were won with age, as far as it was known at `present`
     (microseconds)."""
+    crm, outcome = data.crm, data.outcomes
     created, closed = times_of(crm.leads[CREATED]), times_of(crm.leads[CLOSED])
-    outcome = outcomes(definition, crm)
     ended = (closed != NEVER) & (closed <= present) & ~np.isnan(outcome)
     days = (np.where(ended, closed, present) - created) / DAY
     # A lead that is won without a date of closing may have been won at any time: it tells nothing
     # of the pace.
     usable = (created != NEVER) & (days >= 0) & ~((outcome == 1.0) & (closed == NEVER))
-    until = definition.outcome.winnable_days + LANDMARKS[-1]
+    until = data.definition.outcome.winnable_days + LANDMARKS[-1]
     return fit_win_time_curve(
         days[usable], (ended & (outcome == 1.0))[usable], (ended & (outcome == 0.0))[usable], until
     )

@@ -7,9 +7,8 @@ is not known yet is decided in `targets`, what is fitted and how it is blended i
 the candidate becomes champion in `promotion`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from importlib import metadata
 from typing import Any
 
@@ -20,12 +19,10 @@ from winnable.core.progress import Progress, named_step, no_progress
 from winnable.core.statistics import sigmoid
 from winnable.core.timestamps import DAY, NEVER
 from winnable.core.values import moment
-from winnable.data.features.offline import compute_features
-from winnable.data.features.plan import FeaturePlan, fit_feature_plan
-from winnable.data.features.point_in_time import columns_assumed_static
-from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
-from winnable.data.ingestion.crm import Crm, latest_moment
-from winnable.data.leakage.detect import ColumnVerdict, assess_columns, left_out
+from winnable.data.dataset import Dataset
+from winnable.data.features.plan import FeaturePlan
+from winnable.data.features.training_rows import TrainingRows
+from winnable.data.leakage.detect import ColumnVerdict
 from winnable.definition.decide.gate import capacity_threshold
 from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.schema import Definition
@@ -90,38 +87,43 @@ class Candidate:
         return str(self.artifact.spec["model"]["why"])
 
 
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a candidate is learned: the same `seed` and data give the same model.
+
+    Columns in `leave_out` are excluded whatever the history says of them. With `judge` false nothing
+    is held back to evaluate the candidate on, which saves the time of one fit; `quick` is the
+    quicker fit of `LeadModel`.
+    """
+
+    seed: int = 0
+    threads: int = 2
+    leave_out: tuple[str, ...] = ()
+    judge: bool = True
+    quick: bool = False
+
+
 def learn(
-    definition: Definition,
-    crm: Crm,
+    data: Dataset,
+    options: TrainingOptions = TrainingOptions(),
     *,
-    seed: int = 0,
-    threads: int = 2,
-    tell: Tell = lambda _: None,
-    present: datetime | None = None,
-    leave_out: Sequence[str] = (),
-    judge: bool = True,
-    quick: bool = False,
     feedback: Mapping[str, Any] | None = None,
+    tell: Tell = lambda _: None,
     progress: Progress = no_progress,
 ) -> Candidate:
-    """Learn a candidate from a CRM's history. Never fails for want of history: then the rules
-    answer.
+    """Learn a candidate from a CRM's history as it is at the dataset's `present`. Never fails for
+    want of history: then the rules answer.
 
-    `present` is when the export was made; without it, the newest time in it. Columns in `leave_out`
-    are kept out whatever the history says of them. With `judge` false nothing is held back to judge
-    the candidate by, which saves the time of one fit; `quick` is the quicker fit of `LeadModel`.
-    `feedback` is what sales changed in this history (`hearing`), for the card and the report.
+    `feedback` is what labels by sales changed in this history (`apply_labels`), for the card and
+    the report.
     """
+    definition, crm = data.definition, data.crm
     heard = {} if feedback is None else {"feedback": dict(feedback)}
-    if present is None:
-        latest = latest_moment(crm)
-        present = None if latest is None else latest.to_pydatetime()
-    rows = build_training_rows(definition, crm, present)
-    targets = build_targets(definition, crm, rows)
+    rows = data.training_rows
+    targets = build_targets(data, rows)
     rows, targets = rows.take(targets.usable), targets.take(targets.usable)
-    verdicts = assess_columns(definition, crm)
-    kept_out = tuple(dict.fromkeys((*left_out(verdicts), *leave_out)))
-    plan = fit_feature_plan(definition, crm, kept_out)
+    kept_out = tuple(dict.fromkeys((*data.left_out, *options.leave_out)))
+    plan = data.feature_plan(kept_out)
     tell(
         f"{len(crm.leads):,} leads give {len(targets.won):,} training rows,"
         f" {int(targets.won.sum()):,} of them won"
@@ -131,8 +133,8 @@ def learn(
             f"{partly:,} of these have been watched for a part of the horizon only, and count for"
             " as much as that shows"
         )
-    fit = _Fit.of(plan, definition, crm, rows, seed, threads, progress, quick)
-    judged, cross_fitted = _judge(fit, targets, definition, crm, tell) if judge else (None, None)
+    fit = _Fit.of(plan, data, rows, options, progress)
+    judged, cross_fitted = _judge(fit, targets, data, tell) if options.judge else (None, None)
     tell("Learning from all of them")
     model = cross_fitted if cross_fitted is not None else fit.on(targets, "Learning from all")
     artifact = Artifact(
@@ -144,48 +146,43 @@ def learn(
             "pace": None if targets.pace is None else targets.pace.to_json(),
             "usual_bar": None if judged is None else _usual_bar(definition, judged),
             "card": {
-                **_card(definition, crm, targets, rows, present, judged),
+                **_card(data, targets, rows, judged),
                 "left_out": list(kept_out),
-                "as_they_stand": [
-                    name for name in columns_assumed_static(definition, crm) if name in plan.learned
-                ],
+                "as_they_stand": [name for name in data.assumed_static if name in plan.learned],
                 "segments": say_of_segments(
-                    compare_segments(fit.features, fit.points, rows, seed), model.report_["weights"]
+                    compare_segments(fit.features, fit.points, rows, options.seed),
+                    model.report_["weights"],
                 ),
                 **heard,
             },
         },
         boosters=model.boosters_,
     )
-    return Candidate(artifact, definition, judged, verdicts, {**model.report_, **heard})
+    return Candidate(artifact, definition, judged, data.verdicts, {**model.report_, **heard})
 
 
 def evaluate_since(
     candidate: Candidate,
-    crm: Crm,
+    data: Dataset,
     since: int,
-    *,
-    seed: int = 0,
-    threads: int = 2,
+    options: TrainingOptions = TrainingOptions(),
     progress: Progress = no_progress,
 ) -> Evaluation | None:
     """Judge what a candidate's definition teaches from what was known at `since` (microseconds), on
     leads whose outcome nobody knew then and everybody knows now. None where the history has no
     dates, or where either side tells too little to judge by.
     """
-    definition, spec = candidate.definition, candidate.artifact.spec
-    rows = build_training_rows(definition, crm, moment(str(spec["card"]["known_until"] or "")))
+    spec = candidate.artifact.spec
+    rows = data.training_rows_at(moment(str(spec["card"]["known_until"] or "")))
     if rows.horizon_days is None:
         return None
     then = rows.as_known_at(since)
     told = (rows.as_of < since) & (then.known | ((rows.ended != NEVER) & (rows.ended <= since)))
     later = np.flatnonzero(rows.known & ~told & ~np.isin(rows.person, rows.person[told]))
-    targets = build_targets(definition, crm, then).without(rows.as_of >= since)
+    targets = build_targets(data, then).without(rows.as_of >= since)
     if not tells_enough(rows.won[later]) or not tells_enough(targets.won[targets.usable]):
         return None
-    fit = _Fit.of(
-        FeaturePlan.from_json(spec["plan"]), definition, crm, rows, seed, threads, progress
-    )
+    fit = _Fit.of(FeaturePlan.from_json(spec["plan"]), data, rows, options, progress)
     answer = fit.on(targets, "Comparing with the champion").probability(
         fit.features.take(later), fit.rules[later]
     )
@@ -200,9 +197,7 @@ class _Fit:
     features: FeatureTable
     points: Points
     rows: TrainingRows
-    seed: int
-    threads: int
-    quick: bool
+    options: TrainingOptions
     progress: Progress
 
     @property
@@ -214,25 +209,20 @@ class _Fit:
     def of(
         cls,
         plan: FeaturePlan,
-        definition: Definition,
-        crm: Crm,
+        data: Dataset,
         rows: TrainingRows,
-        seed: int,
-        threads: int,
+        options: TrainingOptions,
         progress: Progress,
-        quick: bool = False,
     ) -> "_Fit":
         """What is known of these rows, in the columns that may be learned from, and what the rules
         say."""
-        features = compute_features(plan, definition, crm, rows.leads, rows.as_of)
-        points = score_points(definition, features)
+        features = data.features(plan, rows.leads, rows.as_of)
+        points = score_points(data.definition, features)
         return cls(
-            with_segment(definition, features.select(plan.learned), points),
+            with_segment(data.definition, features.select(plan.learned), points),
             points,
             rows,
-            seed,
-            threads,
-            quick,
+            options,
             progress,
         )
 
@@ -245,7 +235,8 @@ class _Fit:
         where, rows = np.flatnonzero(targets.usable), self.rows.take(targets.usable)
         weights = targets.weights[where] * len(np.unique(rows.leads)) / max(len(where), 1)
         order = rows.as_of / DAY if rows.timed else None
-        model = LeadModel(seed=self.seed, threads=self.threads, quick=self.quick)
+        options = self.options
+        model = LeadModel(seed=options.seed, threads=options.threads, quick=options.quick)
         features, won, rules = self.features.take(where), targets.won[where], self.rules[where]
         settled = targets.settled[where]
         told = named_step(doing, self.progress)
@@ -262,7 +253,7 @@ class _Fit:
 
 
 def _judge(
-    fit: _Fit, targets: Targets, definition: Definition, crm: Crm, tell: Tell
+    fit: _Fit, targets: Targets, data: Dataset, tell: Tell
 ) -> tuple[Evaluation | None, LeadModel | None]:
     """Judge on later leads where there is time, else on leads left out in turn.
 
@@ -281,7 +272,7 @@ def _judge(
     then = (
         targets
         if rows.horizon_days is None
-        else build_targets(definition, crm, fit.rows.as_known_at(split.at))
+        else build_targets(data, fit.rows.as_known_at(split.at))
     )
     apart = np.isin(fit.rows.person, rows.person[split.later]) | (fit.rows.as_of >= split.at)
     then, later = then.without(apart), known[split.later]
@@ -317,26 +308,21 @@ def _usual_bar(definition: Definition, judged: Evaluation) -> float | None:
 
 
 def _card(
-    definition: Definition,
-    crm: Crm,
-    targets: Targets,
-    rows: TrainingRows,
-    present: Any,
-    judged: Evaluation | None,
+    data: Dataset, targets: Targets, rows: TrainingRows, judged: Evaluation | None
 ) -> dict[str, Any]:
     """What a person asks of a model first: on what it was trained, until when, and how good it was."""
-    measured = {} if judged is None else judged.measured()
+    outcome, measured = data.definition.outcome, {} if judged is None else judged.measured()
     return {
         "horizon_days": rows.horizon_days,
-        "winnable_days": definition.outcome.winnable_days if rows.horizon_days else None,
-        "leads": len(crm.leads),
-        "wins": int((outcomes(definition, crm) == 1.0).sum()),
+        "winnable_days": outcome.winnable_days if rows.horizon_days else None,
+        "leads": len(data.crm.leads),
+        "wins": int((data.outcomes == 1.0).sum()),
         "rows": len(targets.won),
-        "known_until": None if present is None else present.isoformat(),
+        "known_until": None if data.present is None else data.present.isoformat(),
         "base_rate": (
             targets.base_rate()
             if 0 < targets.won.sum() < len(targets.won)
-            else definition.outcome.expected_conversion
+            else outcome.expected_conversion
         ),
         "judged_on": None if judged is None else judged.how,
         "measured": {name: each.metrics() for name, each in measured.items()},

@@ -1,0 +1,163 @@
+"""The dataset: a company's CRM with the definition by which it was read, and every table that is
+derived from the two, computed once and handed out.
+
+Outcomes, persons, training rows, target-leakage verdicts and feature plans stand here for whoever
+learns, judges or reports. How each is computed is decided in the modules that this one puts
+together (`features`, `leakage`); nothing above them computes one a second time. Feature tables are
+computed when they are asked for and not kept, so that memory does not grow with what was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from winnable.core.columns import ID, FeatureTable, FloatArray, IntArray
+from winnable.data.features.offline import compute_features
+from winnable.data.features.plan import FeaturePlan, fit_feature_plan
+from winnable.data.features.point_in_time import (
+    as_of,
+    columns_assumed_static,
+    irreversible_columns,
+)
+from winnable.data.features.training_rows import (
+    TrainingRows,
+    build_training_rows,
+    outcomes,
+    persons,
+)
+from winnable.data.ingestion.crm import Crm, latest_moment
+from winnable.data.leakage.detect import ColumnVerdict, assess_columns, left_out
+from winnable.definition.schema import Definition
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """A company's CRM together with the definition by which it was read. `crm` holds the tables as
+    pandas frames; `exported_at` is when they were exported, where that is known to be later than
+    their newest record.
+
+    What is derived from them is computed when it is first asked for and the same object from then
+    on; change neither it nor the tables.
+    """
+
+    definition: Definition
+    crm: Crm
+    exported_at: datetime | None = None
+    _plans: dict[tuple[str, ...], FeaturePlan] = field(default_factory=dict, init=False)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed while reading, in sentences."""
+        return self.crm.notes
+
+    @property
+    def rejects(self) -> pd.DataFrame:
+        """The rows that could not be used: table, row, id, reason."""
+        return self.crm.rejects
+
+    @cached_property
+    def present(self) -> datetime | None:
+        """When the CRM was exported: if nobody says so, the newest time in it that does not lie in
+        the future; None if it has no times."""
+        if self.exported_at is not None:
+            return self.exported_at
+        latest = latest_moment(self.crm)
+        return None if latest is None else latest.to_pydatetime()
+
+    @cached_property
+    def outcomes(self) -> FloatArray:
+        """How each lead ended, shape (number of leads,): 1.0 Closed Won, 0.0 Closed Lost, NaN for
+        every other status."""
+        return outcomes(self.definition, self.crm)
+
+    @cached_property
+    def persons(self) -> IntArray:
+        """A number for each lead, the same where the person is the same, shape (number of
+        leads,)."""
+        return persons(self.crm)
+
+    @cached_property
+    def training_rows(self) -> TrainingRows:
+        """The training rows as of `present`."""
+        return self.training_rows_at(self.present)
+
+    def training_rows_at(self, present: datetime | None) -> TrainingRows:
+        """The training rows of this CRM, were its newest record of another moment; not kept."""
+        return build_training_rows(
+            self.definition, self.crm, present, outcome=self.outcomes, person=self.persons
+        )
+
+    @cached_property
+    def verdicts(self) -> tuple[ColumnVerdict, ...]:
+        """A target-leakage verdict on every column that a model could learn from."""
+        return assess_columns(self.definition, self.crm, self.feature_plan(), self.outcomes)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The columns that no model may learn from, by their verdicts."""
+        return left_out(self.verdicts)
+
+    @cached_property
+    def assumed_static(self) -> tuple[str, ...]:
+        """The columns that have today's value at every moment, because the CRM records no changes
+        of any column."""
+        return columns_assumed_static(self.definition, self.crm)
+
+    @cached_property
+    def irreversible(self) -> tuple[str, ...]:
+        """In sentences, what `as_of` has to take as it stands today, whatever the moment."""
+        return irreversible_columns(self.definition, self.crm)
+
+    def feature_plan(self, leave_out: Sequence[str] = ()) -> FeaturePlan:
+        """How each column is read and what is asked of the activities; no model learns from the
+        columns in `leave_out`."""
+        key = tuple(leave_out)
+        if key not in self._plans:
+            self._plans[key] = fit_feature_plan(self.definition, self.crm, key)
+        return self._plans[key]
+
+    def features(self, plan: FeaturePlan, leads: IntArray, as_of: IntArray) -> FeatureTable:
+        """What was known of the leads at these positions strictly before `as_of` (microseconds),
+        both of shape (n,). Computed anew each time."""
+        return compute_features(plan, self.definition, self.crm, leads, as_of)
+
+    def as_of(self, moment: datetime) -> Dataset:
+        """The point-in-time dataset: what was known strictly before `moment`, which must have a
+        time zone. `DataError` if leads have no creation date."""
+        return Dataset(self.definition, as_of(self.definition, self.crm, moment), moment)
+
+    def only(self, positions: IntArray) -> Dataset:
+        """These leads alone, with their activities and their history, and nothing rejected."""
+        leads = self.crm.leads.iloc[positions]
+        ids = set(leads[ID])
+        activities, history = (
+            None if table is None else table[table[ID].isin(ids)]
+            for table in (self.crm.activities, self.crm.history)
+        )
+        crm = replace(
+            self.crm,
+            leads=leads,
+            activities=activities,
+            history=history,
+            rejects=self.crm.rejects.iloc[:0],
+        )
+        return Dataset(self.definition, crm, self.exported_at)
+
+    def __repr__(self) -> str:
+        tables = {
+            "leads": self.crm.leads,
+            "activities": self.crm.activities,
+            "changes of fields": self.crm.history,
+        }
+        sizes = ", ".join(
+            f"{len(table):,} {name}" for name, table in tables.items() if table is not None
+        )
+        return f"<{self.definition.name}: {sizes}; {len(self.rejects):,} rows rejected>"
