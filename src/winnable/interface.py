@@ -2,22 +2,26 @@
 out.
 
 `read` an export, `check` it, `train` on it or `load` what was trained, and ask the `Model` for
-scores. Every function puts together what others do, in the order of the command of the same name,
-so that both give the same numbers.
+scores. Every function puts together what others do; the command of the same name calls it and
+prints what it returns, so that both give the same numbers. What `winnable.__all__` does not name is
+for the command line and may change between versions.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from winnable.core.progress import Progress, no_progress
 from winnable.data.dataset import Dataset
-from winnable.data.feedback.apply_labels import load_and_apply_labels
+from winnable.data.feedback.apply_labels import FeedbackEffect, load_and_apply_labels
 from winnable.data.ingestion.crm import read_crm
 from winnable.data.ingestion.sources.source import Source
 from winnable.definition.load import load_definition
@@ -27,17 +31,38 @@ from winnable.learning.artifacts.artifact import DIGESTS, Artifact, read_artifac
 from winnable.learning.artifacts.deployed import champion_of
 from winnable.learning.readiness.check import Check
 from winnable.learning.readiness.check import check as check_data
-from winnable.learning.registry.mlflow_registry import Registry
+from winnable.learning.registry import promotion
+from winnable.learning.registry.mlflow_registry import Registry, check_writable
 from winnable.learning.registry.promotion import Registration, register
+from winnable.learning.registry.records import Promotion, Version
 from winnable.learning.reporting.report import Report, report_on
 from winnable.learning.scoring.batch import (
     ScoringJob,
     moments_of_scoring,
     read_to_score,
     score_table,
+    write_table,
 )
-from winnable.learning.scoring.predictor import Predictor
+from winnable.learning.scoring.predictor import Predictor, scorecard_artifact
+from winnable.learning.training.backtest import Backtest
+from winnable.learning.training.backtest import backtest as test_through_time
 from winnable.learning.training.train import Candidate, Tell, TrainingOptions, learn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from winnable.core.documents import Page
+    from winnable.data.analysis.funnel import By, Funnel
+    from winnable.data.analysis.suggest import Suggestions
+    from winnable.data.autodetect.infer import Guesses
+    from winnable.data.feedback.store.csv_exchange import Imported
+    from winnable.data.feedback.store.erasure import Receipt
+    from winnable.data.feedback.store.records import Conflict
+    from winnable.learning.monitoring.reassessment import Reassessment
+
+
+# --- from an export to a model
+# -----------------------------------------------------------------------------------------------
 
 
 def read(
@@ -53,47 +78,83 @@ def read(
     Raises `DefinitionError` where the definition, `DataError` where a table cannot be used; single
     rows that cannot be used are in `Dataset.rejects`.
     """
-    agreed = definition if isinstance(definition, Definition) else load_definition(Path(definition))
-    return Dataset(agreed, read_crm(agreed, leads, activities, history))
+    loaded = _loaded(definition)
+    return Dataset(loaded, read_crm(loaded, leads, activities, history))
 
 
-def check(data: Dataset, *, curve: bool = False, store: Path | str | None = None) -> Check:
+def check_store(store: Path | str) -> None:
+    """Make a store's folder and see that it can be written, before any long work; `StoreError` if
+    it cannot."""
+    check_writable(Path(store))
+
+
+def apply_labels(data: Dataset, store: Path | str) -> FeedbackEffect:
+    """The dataset with the labels of a store, and what they change; as it is where the store has
+    none. `StoreError` if they cannot be read."""
+    return load_and_apply_labels(data, Path(store))
+
+
+def check(
+    data: Dataset,
+    *,
+    curve: bool = False,
+    store: Path | str | None = None,
+    progress: Progress = no_progress,
+) -> Check:
     """Which columns may know the outcome, and is there enough history? As `winnable check`; `curve`
     takes up to a minute more.
 
-    With a `store` the labels in it are heard.
+    With a `store` the labels in it are applied.
     """
-    if store is not None:
-        data = load_and_apply_labels(data, Path(store)).data
-    return check_data(data, curve=curve)
+    return check_data(_with_labels(data, store), curve=curve, progress=progress)
 
 
 def train(
-    data: Dataset, *, store: Path | str | None = None, seed: int = 0, tell: Tell = lambda _: None
+    data: Dataset,
+    *,
+    store: Path | str | None = None,
+    seed: int = 0,
+    through_time: bool = False,
+    tell: Tell = lambda _: None,
+    progress: Progress = no_progress,
 ) -> Model:
-    """Learn from a history, as `winnable train`; with a `store` the labels in it are heard and the
-    model is registered.
+    """Learn from a history, as `winnable train`; with a `store` the labels in it are applied and
+    the model is registered.
 
-    `tell` is given a sentence at each step, such as `print`. Never fails for want of history: then
-    the rules answer. `StoreError` if the store cannot be written.
+    `through_time` adds a quick backtest to the record and the report, which takes some minutes.
+    `tell` is given a sentence at each step, such as `print`; `progress` how far each is. Never fails
+    for want of history: then the rules answer. `StoreError` if the store cannot be written.
     """
+    began, options, feedback = time.time(), TrainingOptions(seed), None
+    if store is not None:
+        check_store(store)
+        Registry(Path(store)).connect()
+        labels = apply_labels(data, store)
+        for line in labels.told():
+            tell(line)
+        data, feedback = labels.data, labels.to_json()
+    tested = None
+    if through_time:
+        tested = backtest(data, seed=seed, quick=True, tell=tell, progress=progress)
+    candidate = learn(data, options, feedback=feedback, tell=tell, progress=progress)
+    found = _Found(data, candidate, tested)
     if store is None:
-        candidate = learn(data, TrainingOptions(seed), tell=tell)
-        return Model(candidate.artifact, found=(candidate, data))
-    Registry(Path(store)).connect()
-    labels = load_and_apply_labels(data, Path(store))
-    candidate = learn(labels.data, TrainingOptions(seed), tell=tell, feedback=labels.to_json())
-    verdict = register(candidate, labels.data, Path(store))
-    return Model(
-        candidate.artifact, str(verdict.version), verdict=verdict, found=(candidate, labels.data)
-    )
+        return Model(candidate.artifact, found=found)
+    verdict = register(candidate, data, Path(store), tested=tested, began=began, progress=progress)
+    return Model(candidate.artifact, str(verdict.version), verdict=verdict, found=found)
 
 
-def load(place: Path | str, version: int | None = None) -> Model:
+def load(
+    place: Path | str,
+    version: int | None = None,
+    *,
+    rules: Definition | Path | str | None = None,
+) -> Model:
     """The champion of a store, another of its versions, or a model that was written with
     `Model.save`.
 
-    `StoreError` if there is none, `ArtifactError` if it is incomplete or altered.
+    `rules` is a definition to answer by while the store has no champion. `StoreError` if there is
+    no model, `ArtifactError` if it is incomplete or altered.
     """
     folder = Path(place)
     if version is not None:
@@ -101,12 +162,23 @@ def load(place: Path | str, version: int | None = None) -> Model:
     if (folder / DIGESTS).exists():
         return Model(read_artifact(folder))
     champion = champion_of(folder)
+    if champion is None and rules is not None:
+        return Model(scorecard_artifact(_loaded(rules)), "rules")
     if champion is None:
         raise StoreError(
-            f"{folder}: there is no champion and no saved model here. Train with"
-            f" store={str(folder)!r} first."
+            f"{folder}: there is no champion here, no saved model and no definition to answer by."
+            " Train first or name a definition."
         )
     return Model(read_artifact(champion.folder), str(champion.version))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a training went by and came to."""
+
+    data: Dataset
+    candidate: Candidate
+    tested: Backtest | None
 
 
 class Model:
@@ -114,7 +186,8 @@ class Model:
 
     Learned: `card_`, what it was trained on and until when; `measured_`, a frame of measures (a row
     each for model, rules and base rate). `report_` is what training found, for people, and
-    `verdict_` what became of it; None for a model that was loaded.
+    `verdict_` what became of it, `candidate_` what was trained and `backtest_` how it did through
+    time; None for a model that was loaded.
     """
 
     def __init__(
@@ -123,7 +196,7 @@ class Model:
         version: str = "",
         *,
         verdict: Registration | None = None,
-        found: tuple[Candidate, Dataset] | None = None,
+        found: _Found | None = None,
     ) -> None:
         self._artifact = artifact
         self._predictor = Predictor(artifact, version)
@@ -135,6 +208,8 @@ class Model:
             [measured[name] for name in answers], index=pd.Index(answers, dtype="str")
         )
         self.verdict_ = verdict
+        self.candidate_ = None if found is None else found.candidate
+        self.backtest_ = None if found is None else found.tested
         self._found = found
 
     @cached_property
@@ -143,7 +218,10 @@ class Model:
         notebooks show it."""
         if self.verdict_ is not None:
             return self.verdict_.report
-        return None if self._found is None else report_on(*self._found)
+        if self._found is None:
+            return None
+        found = self._found
+        return report_on(found.candidate, found.data, tested=found.tested)
 
     @property
     def mode(self) -> str:
@@ -176,12 +254,15 @@ class Model:
         time in the tables. A lead that cannot be scored has the reason under "error" and empty
         numbers. Given a frame, the scores have its index.
         """
-        data = read_to_score(self._predictor, leads, activities, history)
-        moments = moments_of_scoring(
-            data, as_of if isinstance(as_of, str) or as_of is None else as_of.isoformat()
-        )
-        scores = score_table(ScoringJob(self._predictor, data, moments, reasons))
+        scores = score(self, self.read(leads, activities, history), as_of=as_of, reasons=reasons)
         return scores.set_axis(leads.index) if isinstance(leads, pd.DataFrame) else scores
+
+    def read(
+        self, leads: Source, activities: Source | None = None, history: Source | None = None
+    ) -> Dataset:
+        """Read leads that are to be scored, as the model's own export was read; every row stays, in
+        order."""
+        return read_to_score(self._predictor, leads, activities, history)
 
     def save(self, folder: Path | str) -> None:
         """Write the model as a folder of text files for `load`; an existing folder is a
@@ -190,3 +271,239 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<model {self.version} ({self.mode}): {self.why}>"
+
+
+def score(
+    model: Model,
+    data: Dataset,
+    *,
+    as_of: datetime | str | None = None,
+    reasons: bool = True,
+    inbox: Inbox | None = None,
+    progress: Progress = no_progress,
+) -> pd.DataFrame:
+    """The table of `Model.score` for leads that `Model.read` has read.
+
+    With an `inbox` the scores of open leads are kept for sales, too.
+    """
+    moment = as_of if isinstance(as_of, str) or as_of is None else as_of.isoformat()
+    job = ScoringJob(model._predictor, data, moments_of_scoring(data, moment), reasons)
+    if inbox is None:
+        return score_table(job, progress=progress)
+    from winnable.learning.scoring.publish import score_and_publish
+
+    return score_and_publish(job, inbox.store, inbox.output, progress=progress)
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """The inbox of sales in a `store`; `output` is where the table will be written, so that it can
+    be cleared, too, when a person is to be forgotten."""
+
+    store: Path
+    output: Path
+
+
+# --- looking back
+# -----------------------------------------------------------------------------------------------
+
+
+def funnel(data: Dataset, by: By = "source") -> Funnel:
+    """How many leads get from stage to stage, and what each source or month converts."""
+    from winnable.data.analysis.funnel import funnel as funnel_of
+
+    return funnel_of(data, by)
+
+
+def backtest(
+    data: Dataset,
+    *,
+    periods: int | Sequence[datetime] | None = None,
+    seed: int = 0,
+    quick: bool = False,
+    tell: Tell = lambda _: None,
+    progress: Progress = no_progress,
+) -> Backtest:
+    """Train and test again and again through time, each time with what was known then."""
+    options = TrainingOptions(seed, quick=quick)
+    return test_through_time(data, options, periods=periods, tell=tell, progress=progress)
+
+
+def reassess(
+    model: Model,
+    data: Dataset,
+    *,
+    since: datetime | None = None,
+    tell: Tell = lambda _: None,
+    progress: Progress = no_progress,
+) -> Reassessment:
+    """Whether a model is still right for this dataset, which was read by the model's definition."""
+    from winnable.learning.monitoring.reassessment import reassess as reassess_model
+
+    return reassess_model(data, model._predictor, since=since, tell=tell, progress=progress)
+
+
+def reassessment_summary(found: Reassessment) -> str:
+    """A reassessment in a few lines."""
+    from winnable.learning.monitoring.monthly_report import summary
+
+    return "\n".join(summary(found))
+
+
+def reassessment_page(found: Reassessment) -> Page:
+    """A reassessment as the monthly page."""
+    from winnable.learning.monitoring.monthly_report import page
+
+    return page(found)
+
+
+# --- the definition
+# -----------------------------------------------------------------------------------------------
+
+
+def draft(
+    leads: str,
+    activities: str | None = None,
+    history: str | None = None,
+    *,
+    output: Path,
+    force: bool = False,
+) -> Guesses:
+    """Guess a first definition from the columns of an export and write it; `StoreError` where there
+    is a file already, unless `force`."""
+    from winnable.data.autodetect.draft import draft as written
+    from winnable.data.autodetect.draft import write_draft
+    from winnable.data.autodetect.infer import guess
+
+    guesses = guess(leads, activities, history)
+    write_draft(written(guesses), output, force=force)
+    return guesses
+
+
+def describe(
+    definition: Definition | Path | str,
+    leads: Source | None = None,
+    activities: Source | None = None,
+    history: Source | None = None,
+    *,
+    against: Definition | Path | str | None = None,
+) -> Page:
+    """The definition as a page, beside an export if one is given; with `against`, an older version,
+    what changed since."""
+    from winnable.definition.review.summary import describe as page_of
+    from winnable.definition.review.summary import describe_changes
+
+    new = _loaded(definition)
+    old = None if against is None else _loaded(against)
+    if leads is None:
+        return page_of(new) if old is None else describe_changes(old, new)
+    from winnable.data.analysis.definition_replay import page_beside_leads
+
+    return page_beside_leads(new, old, leads, activities, history)
+
+
+def definition_schema() -> dict[str, Any]:
+    """The JSON schema of definition files."""
+    from winnable.definition.review.summary import schema
+
+    return schema()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Suggested rules with their evidence, the same as TOML ("" where there are none), and what the
+    rejections by sales propose, as lines of TOML."""
+
+    found: Suggestions
+    toml: str
+    rejections: tuple[str, ...]
+
+
+def suggest(labels: FeedbackEffect) -> Proposal:
+    """Rules with points from what won deals looked like as leads, for a dataset whose labels
+    `apply_labels` has applied."""
+    from winnable.data.analysis.rejections import rejection_evidence
+    from winnable.data.analysis.suggest import suggest as suggestions_of
+    from winnable.data.analysis.to_toml import proposal, rejection_lines
+
+    found = suggestions_of(labels.data)
+    rejected = rejection_evidence(labels.data, labels.merged.opinions, found.kept_out)
+    return Proposal(
+        found, proposal(labels.data.definition, found), tuple(rejection_lines(rejected))
+    )
+
+
+# --- what a store holds
+# -----------------------------------------------------------------------------------------------
+
+
+def versions(store: Path | str) -> Sequence[Version]:
+    """The trained versions of a store."""
+    return Registry(Path(store)).versions()
+
+
+def promotions(store: Path | str) -> Sequence[Promotion]:
+    """Who was champion when, and why."""
+    return Registry(Path(store)).history()
+
+
+def promote(store: Path | str, version: int, because: str = "asked for") -> int | None:
+    """Make a version the champion; returns the version that was."""
+    return promotion.promote(Path(store), version, because)
+
+
+def rollback(store: Path | str, because: str = "asked for") -> tuple[int | None, int]:
+    """Make the champion before the present one the champion again; returns both versions."""
+    return promotion.rollback(Path(store), because)
+
+
+def export_labels(store: Path | str, output: Path) -> int:
+    """Write every label of a store as CSV; returns how many there are."""
+    from winnable.data.feedback.store import csv_exchange
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    return csv_exchange.export_labels(FeedbackStore.open(Path(store)), output)
+
+
+def import_labels(store: Path | str, labels: Path) -> Imported:
+    """Take in labels from a CSV file."""
+    from winnable.data.feedback.store import csv_exchange
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    return csv_exchange.import_labels(FeedbackStore.open(Path(store)), labels)
+
+
+def erase(store: Path | str, *, lead_id: str | None = None, person: str | None = None) -> Receipt:
+    """Forget a person: their leads, scores and labels, in the exports as well."""
+    from winnable.data.feedback.store import erasure
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    return erasure.erase(FeedbackStore.open(Path(store)), lead_id=lead_id, person=person)
+
+
+def conflicts(store: Path | str) -> Sequence[Conflict]:
+    """The leads on which people disagree."""
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    return FeedbackStore.open(Path(store)).conflicts()
+
+
+def write_report(model: Model, page: Path) -> None:
+    """Write the report of a model that was just trained as one HTML page, with what became of the
+    model."""
+    if model.report_ is None:
+        raise StoreError(f"{page}: a model that was loaded has no report; its training wrote one.")
+    model.report_.write(page, "" if model.verdict_ is None else model.verdict_.told)
+
+
+def save_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, whole or not at all. `StoreError` if it cannot be written."""
+    write_table(table, path)
+
+
+def _loaded(definition: Definition | Path | str) -> Definition:
+    return definition if isinstance(definition, Definition) else load_definition(Path(definition))
+
+
+def _with_labels(data: Dataset, store: Path | str | None) -> Dataset:
+    return data if store is None else apply_labels(data, store).data

@@ -2,13 +2,12 @@
 
 Exit status 0 when all went well, 1 for input that cannot be used (a sentence on standard error says
 what, where and what to do), 2 for words that the command does not know, 3 for a check that finds
-too little. There is no logic here, the words are in `telling`, and nothing heavy is imported before
+too little. There is no logic here, the words are in `output`, and nothing heavy is imported before
 it is needed. Here are the commands from a history to answers; the others stand in the modules
 beside this one.
 """
 
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -93,47 +92,27 @@ def train(
 ) -> None:
     """Learn from the history, compare, register the model and make it champion if it deserves to
     be."""
-    from winnable.data.feedback.apply_labels import load_and_apply_labels
-    from winnable.learning.registry.mlflow_registry import Registry, check_writable
-    from winnable.learning.registry.promotion import register
-    from winnable.learning.training.backtest import backtest as run_backtest
-    from winnable.learning.training.train import TrainingOptions, learn
+    from winnable import interface
 
-    out.quiet, began = quiet, time.time()
-    check_writable(store)
+    out.quiet = quiet
+    interface.check_store(store)
     data = read(definition, leads, activities, history)
-    print_reading(data.crm, store / "rejects.csv")
-    Registry(store).connect()
-    heard = load_and_apply_labels(data, store)
-    for says in heard.told():
-        out.print(says)
+    print_reading(data, store / "rejects.csv")
     with progress_bars() as progress:
-        tested = (
-            run_backtest(
-                heard.data,
-                TrainingOptions(seed, quick=True),
-                tell=out.print,
-                progress=progress,
-            )
-            if through_time
-            else None
-        )
-        candidate = learn(
-            heard.data,
-            TrainingOptions(seed),
+        model = interface.train(
+            data,
+            store=store,
+            seed=seed,
+            through_time=through_time,
             tell=out.print,
-            feedback=heard.to_json(),
             progress=progress,
         )
-        verdict = register(
-            candidate, heard.data, store, tested=tested, began=began, progress=progress
-        )
-    print_training(candidate, verdict)
-    if tested is not None:
+    print_training(model)
+    if model.backtest_ is not None:
         out.print("")
-        print_backtest(tested)
-    page = report or store / "reports" / f"version-{verdict.version}.html"
-    verdict.report.write(page, verdict.told)
+        print_backtest(model.backtest_)
+    page = report or store / "reports" / f"version-{model.version}.html"
+    interface.write_report(model, page)
     out.print(f"\nThe report is in {page}.")
 
 
@@ -162,31 +141,21 @@ def score(
     quiet: Quiet = False,
 ) -> None:
     """Score every row of an export, in its order; a row that cannot be scored says why."""
+    from winnable import interface
     from winnable.core.files import check_output
-    from winnable.learning.scoring.batch import (
-        ScoringJob,
-        moments_of_scoring,
-        read_to_score,
-        score_table,
-        write_table,
-    )
-    from winnable.learning.scoring.predictor import Predictor
 
     out.quiet = quiet
     check_output(output, (leads, activities, history))
-    predictor = Predictor.of_store(store, definition)
-    data = read_to_score(predictor, leads, activities, history)
-    print_reading(data.crm, output.with_suffix(".rejects.csv"))
-    job = ScoringJob(predictor, data, moments_of_scoring(data, as_of), reasons)
+    model = interface.load(store, rules=definition)
+    data = model.read(leads, activities, history)
+    print_reading(data, output.with_suffix(".rejects.csv"))
+    kept = interface.Inbox(store, output) if inbox else None
     with progress_bars() as progress:
-        if inbox:
-            from winnable.learning.scoring.publish import score_and_publish
-
-            table = score_and_publish(job, store, output, progress=progress)
-        else:
-            table = score_table(job, progress=progress)
-    write_table(table, output)
-    print_scores(table, predictor, output)
+        table = interface.score(
+            model, data, as_of=as_of, reasons=reasons, inbox=kept, progress=progress
+        )
+    interface.save_table(table, output)
+    print_scores(table, model, output)
     faults = int(table["error"].notna().sum())
     if faults:
         err.print(

@@ -36,12 +36,10 @@ def init(
     quiet: Quiet = False,
 ) -> None:
     """Guess a first definition from the columns of an export, each guess with its reason."""
-    from winnable.data.autodetect.draft import draft, write_draft
-    from winnable.data.autodetect.infer import guess
+    from winnable import interface
 
     out.quiet = quiet
-    guesses = guess(leads, activities, history)
-    write_draft(draft(guesses), output, force=force)
+    guesses = interface.draft(leads, activities, history, output=output, force=force)
     print_guesses(guesses, output, leads, activities, history)
 
 
@@ -62,23 +60,13 @@ def describe(
     ] = False,
 ) -> None:
     """Print the definition as a page that can be forwarded, or what changed since an older version."""
+    from winnable import interface
     from winnable.core.documents import write_page
-    from winnable.definition.load import load_definition
-    from winnable.definition.review.summary import describe as page_of
-    from winnable.definition.review.summary import describe_changes
-    from winnable.definition.review.summary import schema as schema_of
 
     if schema:
-        out.print_json(data=schema_of(), highlight=False)
+        out.print_json(data=interface.definition_schema(), highlight=False)
         return
-    agreed = load_definition(definition)
-    old = None if against is None else load_definition(against)
-    if leads is None:
-        page = page_of(agreed) if old is None else describe_changes(old, agreed)
-    else:
-        from winnable.data.analysis.definition_replay import page_beside_leads
-
-        page = page_beside_leads(agreed, old, leads, activities, history)
+    page = interface.describe(definition, leads, activities, history, against=against)
     if output is None:
         out.print(page.markdown())
     else:
@@ -101,24 +89,21 @@ def suggest(
     quiet: Quiet = False,
 ) -> None:
     """Propose rules with points from what won deals looked like as leads, each with its evidence."""
-    from winnable.data.analysis.rejections import rejection_evidence
-    from winnable.data.analysis.suggest import suggest as suggestions_of
-    from winnable.data.analysis.to_toml import proposal, rejection_lines, write_proposal
+    from winnable import interface
+    from winnable.data.analysis.to_toml import write_proposal
 
     out.quiet = quiet
-    heard = read_with_labels(definition, leads, activities, history, store, output)
-    print_reading(heard.crm)
-    found = suggestions_of(heard.data)
-    text = proposal(heard.data.definition, found)
-    print_suggestions(found)
-    if text and output is not None:
-        write_proposal(text, output)
+    labels = read_with_labels(definition, leads, activities, history, store, output)
+    print_reading(labels.data)
+    proposal = interface.suggest(labels)
+    print_suggestions(proposal.found)
+    if proposal.toml and output is not None:
+        write_proposal(proposal.toml, output)
         out.print(f"\nWritten to {output}; paste into {definition} what makes sense to both teams.")
-    elif text:
+    elif proposal.toml:
         out.print(
-            f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n{text}"
+            f"\nTo paste into {definition}, as far as it makes sense to both teams:\n\n"
+            f"{proposal.toml}"
         )
-    for line in rejection_lines(
-        rejection_evidence(heard.data, heard.merged.opinions, found.kept_out)
-    ):
+    for line in proposal.rejections:
         out.print(line)

@@ -24,10 +24,9 @@ def export(
     store: Store = Path("models"),
 ) -> None:
     """Write every label as CSV, with the names that POST /feedback takes."""
-    from winnable.data.feedback.store.csv_exchange import export_labels
-    from winnable.data.feedback.store.store import FeedbackStore
+    from winnable import interface
 
-    out.print(f"{export_labels(FeedbackStore.open(store), output):,} labels written to {output}")
+    out.print(f"{interface.export_labels(store, output):,} labels written to {output}")
 
 
 @app.command("import", epilog="Example: winnable feedback import labels.csv --store models")
@@ -41,10 +40,9 @@ def import_(
     store: Store = Path("models"),
 ) -> None:
     """Take in labels from a CSV file. The same file may be taken in twice; nothing is doubled."""
-    from winnable.data.feedback.store.csv_exchange import import_labels
-    from winnable.data.feedback.store.store import FeedbackStore
+    from winnable import interface
 
-    told = import_labels(FeedbackStore.open(store), labels)
+    told = interface.import_labels(store, labels)
     out.print(f"{told.added:,} labels added, {told.known:,} were there already.")
     for row, reason in told.rejects:
         err.print(f"Row {row:,}: {reason}")
@@ -61,10 +59,9 @@ def erase_person(
     store: Store = Path("models"),
 ) -> None:
     """Forget a person: their leads, scores and labels, in the exports as well; prints the receipt."""
-    from winnable.data.feedback.store.erasure import erase
-    from winnable.data.feedback.store.store import FeedbackStore
+    from winnable import interface
 
-    receipt = erase(FeedbackStore.open(store), lead_id=lead, person=person)
+    receipt = interface.erase(store, lead_id=lead, person=person)
     counts = ", ".join(f"{count:,} {name}" for name, count in receipt.counts.items())
     out.print(
         f"Receipt {receipt.receipt_id}, {receipt.at:%Y-%m-%dT%H:%M:%SZ}: {counts} erased.\nSHA-256"
@@ -83,9 +80,9 @@ def erase_person(
 def conflicts(store: Store = Path("models")) -> None:
     """List leads on which people disagree. Nothing is decided: correct what is wrong by another
     label."""
-    from winnable.data.feedback.store.store import FeedbackStore
+    from winnable import interface
 
-    found = FeedbackStore.open(store).conflicts()
+    found = interface.conflicts(store)
     table = Table("lead", "about", "who says what", box=None)
     for conflict in found:
         said = "; ".join(

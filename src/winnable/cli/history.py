@@ -63,16 +63,16 @@ def check(
     store: Labels = Path("models"),
 ) -> None:
     """Can the data be trusted, and is there enough of them? Exit status 0 if ready, 3 if not."""
-    from winnable.learning.readiness.check import check as check_data
+    from winnable import interface
     from winnable.learning.reporting.plots import readiness_plot, save_plot
 
-    heard = read_with_labels(definition, leads, activities, history, store, plot)
+    data = read_with_labels(definition, leads, activities, history, store, plot).data
     with progress_bars() as progress:
-        found = check_data(heard.data, curve=curve, progress=progress)
+        found = interface.check(data, curve=curve, progress=progress)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
-        print_check(heard.crm, found)
+        print_check(data, found)
     if plot is not None:
         save_plot(readiness_plot(found.readiness, found.curve), plot)
     raise typer.Exit(0 if found.readiness.ready else 3)
@@ -94,14 +94,14 @@ def funnel(
     quiet: Quiet = False,
 ) -> None:
     """Show how many leads get from stage to stage, and what each source or month converts."""
-    from winnable.data.analysis.funnel import funnel as funnel_of
+    from winnable import interface
     from winnable.data.analysis.funnel import funnel_table
     from winnable.data.analysis.funnel_plot import funnel_plot
 
     out.quiet = quiet
     data = read(definition, leads, activities, history, output, plot)
-    print_reading(data.crm)
-    report = funnel_of(data, by)
+    print_reading(data)
+    report = interface.funnel(data, by)
     print_funnel(report)
     _keep(output, lambda: funnel_table(report), plot, lambda: funnel_plot(report))
 
@@ -134,18 +134,18 @@ def backtest(
     quiet: Quiet = False,
 ) -> None:
     """Train and test again and again through time, each time with what was known then."""
+    from winnable import interface
     from winnable.learning.reporting.plots import backtest_plot
-    from winnable.learning.training.backtest import backtest as run_backtest
-    from winnable.learning.training.train import TrainingOptions
 
     out.quiet = quiet
-    heard = read_with_labels(definition, leads, activities, history, store, output, plot)
-    print_reading(heard.crm)
+    labels = read_with_labels(definition, leads, activities, history, store, output, plot)
+    print_reading(labels.data)
     with progress_bars() as progress:
-        test = run_backtest(
-            heard.data,
-            TrainingOptions(seed, quick=quick),
+        test = interface.backtest(
+            labels.data,
             periods=periods,
+            seed=seed,
+            quick=quick,
             tell=out.print,
             progress=progress,
         )
@@ -176,32 +176,28 @@ def reassess(
 ) -> None:
     """Is the model in charge still right? Keep, recalibrate or retrain, what changed, and what
     doing nothing costs."""
+    from winnable import interface
     from winnable.core.documents import check_page, write_page
     from winnable.core.files import check_output
-    from winnable.data.dataset import Dataset
-    from winnable.data.ingestion.crm import read_crm
-    from winnable.learning.monitoring.monthly_report import page, summary
-    from winnable.learning.monitoring.reassessment import reassess as reassess_model
-    from winnable.learning.scoring.predictor import Predictor
 
     out.quiet = quiet
     if output is not None:
         check_page(output)
         check_output(output, (leads, activities, history))
-    predictor = Predictor.of_store(store)
-    data = Dataset(predictor.definition, read_crm(predictor.definition, leads, activities, history))
-    print_reading(data.crm)
+    model = interface.load(store)
+    data = interface.read(leads, activities, history, definition=model.definition)
+    print_reading(data)
     with progress_bars() as progress:
-        found = reassess_model(
+        found = interface.reassess(
+            model,
             data,
-            predictor,
             since=since and since.replace(tzinfo=UTC),
             tell=out.print,
             progress=progress,
         )
-    out.print("\n" + "\n".join(summary(found)))
+    out.print("\n" + interface.reassessment_summary(found))
     if output is not None:
-        write_page(page(found), output)
+        write_page(interface.reassessment_page(found), output)
         out.print(f"Written to {output}.")
 
 
@@ -213,9 +209,9 @@ def _keep(
 ) -> None:
     """Write the table and draw the figure where they were asked for, and say where they are."""
     if output is not None:
-        from winnable.learning.scoring.batch import write_table
+        from winnable import interface
 
-        write_table(table(), output)
+        interface.save_table(table(), output)
         out.print(f"Written to {output}.")
     if plot is not None:
         from winnable.learning.reporting.plots import save_plot

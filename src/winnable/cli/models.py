@@ -24,19 +24,18 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the trained versions: how good each was, and which one is in charge."""
-    from winnable.learning.registry.mlflow_registry import Registry
+    from winnable import interface
     from winnable.learning.registry.records import Promotion, Version
 
-    registry = Registry(store)
     if as_json:
         found: Sequence[Version | Promotion] = (
-            registry.history() if history else registry.versions()
+            interface.promotions(store) if history else interface.versions(store)
         )
         typer.echo(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
     elif history:
-        print_promotions(registry.history(), store)
+        print_promotions(interface.promotions(store), store)
     else:
-        print_versions(registry.versions(), store)
+        print_versions(interface.versions(store), store)
 
 
 @app.command(epilog="Example: winnable promote 3 --because 'agreed in the monthly meeting'")
@@ -46,9 +45,9 @@ def promote(
     store: Store = Path("models"),
 ) -> None:
     """Put a version in charge; services take it up within seconds."""
-    from winnable.learning.registry.promotion import promote as put_in_charge
+    from winnable import interface
 
-    before = put_in_charge(store, version, because)
+    before = interface.promote(store, version, because)
     out.print(
         f"Version {version} is"
         f" champion{'' if before in (None, version) else f', instead of version {before}'}."
@@ -61,7 +60,7 @@ def rollback(
     store: Store = Path("models"),
 ) -> None:
     """Put the champion before the present one in charge again; services take it up within seconds."""
-    from winnable.learning.registry.promotion import rollback as back
+    from winnable import interface
 
-    before, version = back(store, because)
+    before, version = interface.rollback(store, because)
     out.print(f"Version {version} is champion again, instead of version {before}.")

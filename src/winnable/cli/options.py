@@ -45,17 +45,14 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 def read(
     definition: Path, leads: str, activities: str | None, history: str | None, *outputs: Path | None
 ) -> "Dataset":
-    """The definition in a file, and the tables of an export as it reads them; `outputs` can be
-    written and are none of these."""
+    """An export, read by the definition in a file; `outputs` can be written and are none of
+    these."""
+    from winnable import interface
     from winnable.core.files import check_output
-    from winnable.data.dataset import Dataset
-    from winnable.data.ingestion.crm import read_crm
-    from winnable.definition.load import load_definition
 
     for output in filter(None, outputs):
         check_output(output, (leads, activities, history, str(definition)))
-    loaded = load_definition(definition)
-    return Dataset(loaded, read_crm(loaded, leads, activities, history))
+    return interface.read(leads, activities, history, definition=definition)
 
 
 def read_with_labels(
@@ -66,8 +63,7 @@ def read_with_labels(
     store: Path,
     *outputs: Path | None,
 ) -> "FeedbackEffect":
-    """The same with what sales told in a store, if it told anything."""
-    from winnable.data.feedback.apply_labels import load_and_apply_labels
+    """The same with the labels of a store applied, if it has any."""
+    from winnable import interface
 
-    data = read(definition, leads, activities, history, *outputs)
-    return load_and_apply_labels(data, store)
+    return interface.apply_labels(read(definition, leads, activities, history, *outputs), store)

@@ -24,15 +24,13 @@ if TYPE_CHECKING:
     from winnable.data.analysis.funnel import Funnel
     from winnable.data.analysis.suggest import Suggestions
     from winnable.data.autodetect.infer import Guesses
-    from winnable.data.ingestion.crm import Crm
+    from winnable.data.dataset import Dataset
+    from winnable.interface import Model
     from winnable.learning.readiness.check import Check
     from winnable.learning.registry.champion_challenger import Contest
-    from winnable.learning.registry.promotion import Registration
     from winnable.learning.registry.records import Promotion, Version
-    from winnable.learning.scoring.predictor import Predictor
     from winnable.learning.training.backtest import Backtest
     from winnable.learning.training.metrics import Difference, Metrics
-    from winnable.learning.training.train import Candidate
 
 WIDTH = None if sys.stdout.isatty() else 130  # a file or a pipe has no width of its own
 # Names and values are the company's: square brackets in them are no markup.
@@ -191,23 +189,23 @@ def print_guesses(
     out.print(f"  winnable train {leads}{more}")
 
 
-def print_reading(crm: "Crm", rejects: Path | None = None) -> None:
+def print_reading(data: "Dataset", rejects: Path | None = None) -> None:
     """Notes on the data, and how many rows could not be used and why; if it is to be written, also
     the file that says which."""
     from winnable.core.text import counted
     from winnable.data.ingestion.rejects import write_rejects
 
-    for note in crm.notes:
+    for note in data.notes:
         out.print(f"Note: {note}")
     if rejects is not None:
         rejects.unlink(missing_ok=True)  # an earlier one describes another export
-    if len(crm.rejects):
+    if len(data.rejects):
         if rejects is not None:
-            write_rejects(crm.rejects, rejects)
+            write_rejects(data.rejects, rejects)
         where = "" if rejects is None else f"; {rejects} says why, row by row"
-        out.print(f"{counted(len(crm.rejects), 'row')} could not be used{where}:")
+        out.print(f"{counted(len(data.rejects), 'row')} could not be used{where}:")
         for told, count in (
-            ("of the " + crm.rejects["table"] + ": " + crm.rejects["reason"])
+            ("of the " + data.rejects["table"] + ": " + data.rejects["reason"])
             .value_counts(sort=False)
             .items()
         ):
@@ -240,8 +238,11 @@ def progress_bars() -> Iterator["Progress"]:
         yield tell
 
 
-def print_training(candidate: "Candidate", verdict: "Registration") -> None:
+def print_training(model: "Model") -> None:
     """What was learned, how good it is against the alternatives, and who is in charge."""
+    candidate, verdict = model.candidate_, model.verdict_
+    if candidate is None or verdict is None:
+        raise ValueError("only a model that was just trained and registered can be shown so")
     for kept_out in (column for column in candidate.verdicts if column.verdict != "ok"):
         reason = (
             "its past is not known"
@@ -363,10 +364,10 @@ def _compared(other: str, less: "Difference") -> str:
     )
 
 
-def print_check(crm: "Crm", found: "Check") -> None:
+def print_check(data: "Dataset", found: "Check") -> None:
     """What is odd, which columns are kept out and why, and whether there is enough to learn from."""
     out.print("The data")
-    for says in [*crm.notes, *(finding.says for finding in found.quality)] or ["Nothing odd."]:
+    for says in [*data.notes, *(finding.says for finding in found.quality)] or ["Nothing odd."]:
         out.print(f"  {says}")
     odd = [column for column in found.columns if column.verdict != "ok" or column.overruled]
     out.print(
@@ -407,17 +408,15 @@ def print_check(crm: "Crm", found: "Check") -> None:
     out.print(f"\n{'Ready' if found.readiness.ready else 'Not ready'} by the published minimum.")
 
 
-def print_scores(table: "DataFrame", predictor: "Predictor", output: Path) -> None:
+def print_scores(table: "DataFrame", model: "Model", output: Path) -> None:
     """How many leads were scored and by whom, where the table lies, and how many fell to each
     decision."""
     who = (
-        "the rules"
-        if predictor.version == "rules"
-        else f"model version {predictor.version} ({predictor.mode})"
+        "the rules" if model.version == "rules" else f"model version {model.version} ({model.mode})"
     )
     out.print(f"{int(table['error'].isna().sum()):,} leads scored by {who}, written to {output}")
-    if predictor.mode == "rules":
-        out.print(f"By the rules, because {predictor.why}.")
+    if model.mode == "rules":
+        out.print(f"By the rules, because {model.why}.")
     for decision, count in table["decision"].value_counts().items():
         out.print(f"  {decision:<8} {count:>8,}")
 
