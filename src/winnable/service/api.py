@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import gc
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -198,6 +199,8 @@ class _Alive:
 def _give_back() -> None:
     """Hand memory that loading needed and nobody uses any more back to the system, where the C
     library keeps it otherwise."""
+    if sys.platform != "linux":
+        return
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, others need it less
     if trim is not None:
         trim(0)

@@ -9,7 +9,6 @@ promote`.
 """
 
 import base64
-import fcntl
 import json
 import os
 import tempfile
@@ -19,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
+
+from filelock import FileLock
 
 from winnable.errors import StoreError
 from winnable.learning.artifacts.artifact import DIGESTS, Artifact, read_artifact
@@ -60,8 +61,7 @@ class RemoteChampion:
         if named is None or _is_served(store, named):
             return
         store.mkdir(parents=True, exist_ok=True)
-        with (store / ".fetch.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one of several workers fetches for all of them
+        with FileLock(store / ".fetch.lock"):  # one of several workers fetches for all of them
             if not _is_served(store, named):
                 deploy(store, named[0], self._artifact(named[0]))
 

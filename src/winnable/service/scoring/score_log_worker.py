@@ -173,5 +173,6 @@ def run(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
 if __name__ == "__main__":
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
-    os.nice(10)  # whoever waits for an answer comes first
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(10)  # whoever waits for an answer comes first
     run(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)
