@@ -37,10 +37,10 @@ bench: setup  ## Compare quality and speed with others, side by side
 serve: setup  ## Serve the champion on http://127.0.0.1:8000
 	$(BIN)/winnable serve
 
-lock:  ## Pin versions and hashes anew
+lock:  ## Pin what pyproject.toml asks for, with hashes; UPGRADE=--upgrade takes newer versions
 	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv
 	.venv/uv/bin/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-	  --universal --upgrade --quiet --output-file $(LOCK)
+	  --universal $(UPGRADE) --quiet --output-file $(LOCK)
 
 clean:  ## Remove the environment and all caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

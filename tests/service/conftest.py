@@ -44,7 +44,8 @@ def free_port() -> int:
 
 
 def until(happens: Callable[[], Any], seconds: float = 60) -> Any:
-    """What a look returns as soon as it is anything; looked for as long as a busy machine may need."""
+    """What a look returns as soon as it is anything; looked for as long as a busy machine may
+    need."""
     end = time.monotonic() + seconds
     while not (found := happens()):
         assert time.monotonic() < end, "it did not happen in time"

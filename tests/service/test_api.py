@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -236,7 +237,7 @@ def test_values_are_never_told_again(client: httpx.Client, live: Any) -> None:
 
 
 def test_headers_keep_browsers_out(client: httpx.Client) -> None:
-    for path in ("/healthz", "/docs", "/nowhere"):
+    for path in ("/healthz", "/docs", "/guide", "/nowhere"):
         answer = client.get(path, headers={"Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in answer.headers
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -298,18 +299,41 @@ def test_the_description_is_of_the_live_model(client: httpx.Client) -> None:
 
 
 def test_nothing_of_a_lead_is_published(client: httpx.Client, demo_store: Any) -> None:
-    told = client.get("/openapi.json").text + client.get("/docs").text + client.get("/model").text
+    told = "".join(client.get(path).text for path in ("/openapi.json", "/guide", "/docs", "/model"))
     for lead in leads_of(demo_store, 400):
         for name in ("Email", "Company", "Last Name", "Phone", "Lead ID"):
             assert not lead[name] or f'"{lead[name]}"' not in told, name
 
 
 def test_the_guide_loads_nothing(client: httpx.Client) -> None:
-    page = client.get("/docs").text
+    page = client.get("/guide").text
     assert "Employees" in page
     assert "<script" not in page
     assert "src=" not in page
     assert json.dumps("Employees") in page.replace("&quot;", '"')
+    assert "`" not in page
+    assert "<code>?reasons=false</code>" in page
+    assert 'href="docs"' in page
+
+
+def test_the_documentation_loads_from_the_service_alone(client: httpx.Client) -> None:
+    page = client.get("/docs")
+    policy = page.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    assert "http" not in policy
+    assert 'href="guide"' in page.text
+    addresses = re.findall(r'(?:src|href)="(docs/[^"]+)"', page.text)
+    assert len(addresses) == 4
+    for address in addresses:
+        asset = client.get(f"/{address}")
+        assert asset.status_code == 200
+        assert "immutable" in asset.headers["cache-control"]
+        assert re.fullmatch(r"docs/[\w.-]+\?v=[0-9a-f]{12}", address)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page.text)
+    assert "<script>" not in page.text
+    refused(client.get("/docs/LICENSE"), 404)
+    refused(client.get("/docs/..%2fapp.py"), 404)
 
 
 def test_metrics_are_prometheus_text(client: httpx.Client) -> None:
@@ -327,7 +351,9 @@ def test_metrics_are_prometheus_text(client: httpx.Client) -> None:
         name.startswith('winnable_requests_total{method="POST",route="/score",status="200"')
         for name in samples
     )
-    assert any(name.startswith("winnable_model_info{version=") for name in samples)
+    assert any(
+        name.startswith("winnable_model_info{") and 'version="1"' in name for name in samples
+    )
     assert any(name.startswith("winnable_model_age_seconds") for name in samples)
 
 

@@ -1,30 +1,61 @@
 """The process: several workers, a graceful end, and what it never loads."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 
-from tests.service.conftest import COMMAND, serving
+from tests.service.conftest import COMMAND, Live, serving, until
 
 
-def test_several_workers_and_a_graceful_end(store: Path, tmp_path: Path) -> None:
-    with serving(store, tmp_path / "log", "--workers", "2") as live:
-        until, workers = time.monotonic() + 30, set()
-        while len(workers) < 2 and time.monotonic() < until:
-            text = httpx.get(f"{live.url}/metrics").text  # a new connection each time
-            workers |= {
-                line.split('worker="')[1].split('"')[0]
-                for line in text.splitlines()
-                if 'worker="' in line
-            }
-        assert len(workers) == 2
+def counted(url: str, series: str) -> float:
+    """The value of a series in one scrape, over a new connection; 0 if it is not there."""
+    for line in httpx.get(f"{url}/metrics").text.splitlines():
+        if line.startswith(f"{series} "):
+            return float(line.rsplit(" ", 1)[1])
+    return 0.0
+
+
+def workers_of(live: Live) -> list[int]:
+    """The processes of the workers that have started, by the log."""
+    lines = [line for line in live.journal().splitlines() if line[:1] == "{"]
+    events = [json.loads(line) for line in lines]
+    return [event["worker"] for event in events if event["event"] == "started"]
+
+
+SCORED = 'winnable_requests_total{method="POST",route="/score",status="200"}'
+
+
+def test_several_workers_tell_of_all_in_one_scrape_and_end_gracefully(
+    store: Path, tmp_path: Path
+) -> None:
+    folders = {"TMPDIR": str(tmp_path)}
+    with serving(store, tmp_path / "log", "--workers", "2", environment=folders) as live:
+        until(lambda: len(workers_of(live)) == 2)
+        for _ in range(40):  # a new connection each, for any of the workers to take
+            lead = {"leads": [{"Employees": 10}]}
+            assert httpx.post(f"{live.url}/score", json=lead).status_code == 200
+        until(lambda: counted(live.url, SCORED) == 40)
+        # Whichever worker is scraped says the same.
+        assert {counted(live.url, SCORED) for _ in range(20)} == {40.0}
+        assert counted(live.url, "winnable_score_probability_count") == 40
+        (folder,) = tmp_path.glob("winnable-metrics-*")
+        both = {f"counter_{worker}.db" for worker in workers_of(live)}
+        until(lambda: both <= {file.name for file in folder.iterdir()})
+
+        os.kill(workers_of(live)[0], signal.SIGKILL)
+        until(lambda: len(workers_of(live)) == 3)
+        # What the dead worker counted stays, but it has no say in what is the case now.
+        assert counted(live.url, SCORED) == 40
+        dead = f"gauge_livemax_{workers_of(live)[0]}.db"
+        until(lambda: counted(live.url, SCORED) == 40 and not (folder / dead).exists())
     assert live.process.returncode == 0
+    assert not folder.exists()
 
 
 def test_requests_under_way_are_finished(store: Path, tmp_path: Path) -> None:
@@ -86,8 +117,11 @@ async def main():
     app = create_app()
     sent = []
     body = b'{"leads": [{"Employees": 10}]}'
-    scope = {"type": "http", "method": "POST", "path": "/score", "raw_path": b"/score", "query_string": b"", "headers": [],
-             "client": ("127.0.0.1", 1), "scheme": "http", "server": ("127.0.0.1", 80), "root_path": "", "http_version": "1.1"}
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": "/score", "raw_path": b"/score", "root_path": "", "query_string": b"",
+        "headers": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }
     async def receive():
         return {"type": "http.request", "body": body, "more_body": False}
     async def send(message):
@@ -97,7 +131,10 @@ async def main():
     assert b'"probability":0.' in sent[1]["body"]
 
 asyncio.run(main())
-heavy = ("mlflow", "pandas", "sklearn", "matplotlib", "lightgbm", "catboost", "scipy", "ibis", "duckdb", "pyarrow", "sqlalchemy")
+heavy = (
+    "mlflow", "pandas", "sklearn", "matplotlib", "lightgbm", "catboost", "scipy", "ibis", "duckdb",
+    "pyarrow", "sqlalchemy",
+)
 print(*(name for name in heavy if name in sys.modules))
 """
     environment = {"WINNABLE_STORE": str(demo_store.store), "PATH": "/usr/bin:/bin"}

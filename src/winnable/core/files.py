@@ -1,13 +1,11 @@
-"""Files that are whole or not there: each takes its place in one step, and whether it can is seen
-before any long work.
+"""Files: atomic writes, checks of an output before any long work, and file locks.
 
-These are the files that people ask for: tables, pages, definitions. What is written is not known
-here, and what a store keeps for itself has ways of its own.
+What is written is not known here: tables, pages and definitions that people ask for. A file is
+whole or not there, since it takes its place in one step. How a store writes its own files is not
+decided here.
 """
 
-import fcntl
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,35 +56,39 @@ def whole_file(path: Path, mend: str = "Choose another --output.") -> Iterator[T
 
 
 LOCK_TIMEOUT_SECONDS = 120.0
-"""Seconds to wait for another process. A training holds a store for some seconds, while it compares
-and registers."""
+"""How long to wait for another process, which holds a store for some seconds while it compares and
+registers a model."""
 
 
 @contextmanager
 def locked(path: Path, patience: float = LOCK_TIMEOUT_SECONDS) -> Iterator[None]:
-    """Hold a lock file, so that what stands within is done by one process at a time.
+    """Hold a lock file, so that only one process at a time does what stands within.
 
-    `StoreError` if another one does not let go within `patience` seconds. Not to be entered twice
-    by one thread.
+    A file beside it (`.holder`) names the process that holds it. `StoreError` if that process does
+    not let go within `patience` seconds. Not to be entered twice by one thread.
     """
-    with path.open("a+") as file:
-        until = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    file.seek(0)
-                    busy = (
-                        f"process {file.read().strip() or 'unknown'} has been at work in this store"
-                        f" for {patience:.0f} seconds"
-                    )
-                    raise StoreError(
-                        f"{path.parent}: {busy}. Wait for it to end, or end it, and try again."
-                    ) from None
-                time.sleep(0.05)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    from filelock import FileLock, Timeout  # takes long to load, and most commands lock nothing
+
+    lock = FileLock(path)
+    # Beside the lock, since Windows lets nobody else read a file that is locked.
+    holder = path.with_name(f"{path.name}.holder")
+    try:
+        lock.acquire(timeout=patience, poll_interval=0.05)
+    except Timeout:
+        raise StoreError(
+            f"{path.parent}: process {_holder(holder)} has been at work in this store for"
+            f" {patience:.0f} seconds. Wait for it to end, or end it, and try again."
+        ) from None
+    try:
+        holder.write_text(str(os.getpid()))
         yield
+    finally:
+        lock.release()
+
+
+def _holder(file: Path) -> str:
+    """The process that a holder's file names."""
+    try:
+        return file.read_text().strip() or "unknown"
+    except OSError:
+        return "unknown"

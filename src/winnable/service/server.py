@@ -2,13 +2,16 @@
 `winnable.service.api:create_app` as well.
 
 With several workers each is a process of its own that reads the same store; a worker that dies is
-replaced.
+replaced. Their metrics meet in a folder that is made here and removed in the end, so that a scrape
+of one worker tells of all of them (another ASGI server names one by `PROMETHEUS_MULTIPROC_DIR`).
 """
 
 import os
 import signal
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +20,29 @@ import uvicorn
 from winnable.errors import StoreError
 from winnable.service.api import DEFINITION, STORE, create_app
 from winnable.service.http.keys import Keys
+from winnable.service.http.metrics import METRICS_FOLDER
 from winnable.service.http.middleware import is_loopback
 from winnable.service.http.protocol import CoalescingHttpProtocol
 from winnable.service.scoring.champion import ChampionFollower
 
-GRACE = 10  # seconds for requests under way when the service is asked to stop
-MOST_AT_ONCE = 1000  # connections and requests of a worker; more get 503
+SHUTDOWN_TIMEOUT_SECONDS = 10
+"""For requests under way when the service is asked to stop."""
+
+MAX_CONCURRENT_REQUESTS = 1000
+"""Connections and requests of a worker; more get 503."""
+
 _LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"lines": {"()": "winnable.service.http.logs.JsonFormatter"}},
     "handlers": {
-        "journal": {
+        "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "lines",
             "stream": "ext://sys.stderr",
         }
     },
-    "loggers": {"uvicorn": {"handlers": ["journal"], "level": "WARNING", "propagate": False}},
+    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False}},
 }
 
 
@@ -61,8 +69,8 @@ def run(
         "access_log": False,
         "server_header": False,
         "proxy_headers": False,  # who is on this machine is not for a header to say
-        "limit_concurrency": MOST_AT_ONCE,
-        "timeout_graceful_shutdown": GRACE,
+        "limit_concurrency": MAX_CONCURRENT_REQUESTS,
+        "timeout_graceful_shutdown": SHUTDOWN_TIMEOUT_SECONDS,
         "ws": "none",
         "http": CoalescingHttpProtocol,
         "lifespan": "on",
@@ -78,7 +86,23 @@ def run(
     if definition is not None:
         os.environ[DEFINITION] = str(definition.absolute())
     tell()
-    uvicorn.run("winnable.service.api:create_app", factory=True, workers=workers, **options)
+    with _metrics_folder():
+        uvicorn.run("winnable.service.api:create_app", factory=True, workers=workers, **options)
+
+
+@contextmanager
+def _metrics_folder() -> Iterator[None]:
+    """The folder in which the workers' metrics meet, named to them by their environment. One that
+    somebody else has named is left to them."""
+    if METRICS_FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="winnable-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[METRICS_FOLDER]
 
 
 def _check_address(store: Path, host: str, port: int) -> None:
@@ -100,6 +124,6 @@ def _check_address(store: Path, host: str, port: int) -> None:
 
 
 def _leave(*_: object) -> None:
-    """uvicorn raises the signal again when it has finished: an end that was asked for is no
+    """uvicorn raises the signal again when it has finished, but an end that was asked for is no
     failure."""
     raise SystemExit(0)

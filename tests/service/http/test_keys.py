@@ -86,7 +86,16 @@ def test_roles_and_rotation_without_a_restart(store: Path, tmp_path: Path) -> No
             assert refused.status_code == 401
             assert refused.headers["www-authenticate"].startswith("Bearer")
             assert refused.headers["content-type"] == "application/problem+json"
-            for path in ("/model", "/definition", "/metrics", "/docs", "/openapi.json", "/nowhere"):
+            for path in (
+                "/model",
+                "/definition",
+                "/metrics",
+                "/docs",
+                "/docs/docs.js",
+                "/guide",
+                "/openapi.json",
+                "/nowhere",
+            ):
                 assert nobody.get(path).status_code == 401, path
             assert nobody.get("/healthz").status_code == nobody.get("/readyz").status_code == 200
             assert nobody.get("/model", headers={"Authorization": "Basic %%%"}).status_code == 401

@@ -133,15 +133,15 @@ def test_the_time_until_sales_answers_is_counted(store: Path, tmp_path: Path) ->
         said(client, lead_id="L-1", label="won", by="Kim")
         said(client, lead_id="never scored", label="lost", by="Kim")
         lines = client.get("/metrics").text.splitlines()
-        told = {
-            line.split("{")[0]: float(line.rsplit(" ", 1)[1])
+        lag = {
+            line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1])
             for line in lines
             if line.startswith("winnable_feedback_lag")
         }
-        assert told["winnable_feedback_lag_seconds_count"] == 2
-        assert 0 < told["winnable_feedback_lag_seconds_sum"] < 60
+        assert lag["winnable_feedback_lag_seconds_count"] == 2
+        assert 0 < lag["winnable_feedback_lag_seconds_sum"] < 60
         labels = [line for line in lines if line.startswith("winnable_labels_total{")]
-        assert [line.rsplit(" ", 1)[1] for line in labels] == ["1", "1", "1"]
+        assert [line.rsplit(" ", 1)[1] for line in labels] == ["1.0", "1.0", "1.0"]
 
 
 def test_a_label_is_corrected_and_taken_back(sales: httpx.Client) -> None:

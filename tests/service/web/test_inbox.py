@@ -459,7 +459,7 @@ def test_errors_are_pages_for_browsers_and_problems_for_programs(inbox: str) -> 
     for path in ("/nothing", "/inbox/nothing", "/inbox/leads/nobody"):
         page = kim.client.get(path)
         assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
-        assert "There is nothing here" in page.text
+        assert "Page not found" in page.text
         program = kim.client.get(path, headers={"Accept": "*/*"})
         assert (program.status_code, program.headers["content-type"]) == (
             404,

@@ -1,4 +1,4 @@
-"""Keys: who may ask the service for what.
+"""API keys: authentication and roles, that is who may ask the service for what.
 
 A key is 32 random bytes, shown once when it is made; the store keeps its SHA-256 only, in
 `keys.json`. So much chance cannot be guessed from a hash, which is why no slower hash is needed. A
@@ -26,7 +26,7 @@ from winnable.errors import StoreError
 Role = Literal["score", "feedback", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 ENVIRONMENT = "WINNABLE_KEYS"
-LOOK_AGAIN = 1.0  # seconds
+POLL_SECONDS = 1.0
 _PREFIX = "winnable_"
 
 
@@ -77,7 +77,7 @@ class Keys:
         return next((key for key in self._now() if key.name == name), None)
 
     def _now(self) -> tuple[Key, ...]:
-        if time.monotonic() - self._looked >= LOOK_AGAIN and self._lock.acquire(blocking=False):
+        if time.monotonic() - self._looked >= POLL_SECONDS and self._lock.acquire(blocking=False):
             try:
                 self._look()
             finally:
@@ -99,7 +99,7 @@ class Keys:
 def read_keys(store: Path) -> tuple[Key, ...]:
     """The keys in a store's file; none if there is no file. `StoreError` if it cannot be read."""
     try:
-        return tuple(_key(**each) for each in json.loads(_file(store).read_bytes())["keys"])
+        return tuple(_key(**entry) for entry in json.loads(_file(store).read_bytes())["keys"])
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError):
@@ -138,7 +138,7 @@ def _key(name: str, role: str, sha256: str, added: str = "", note: str = "") -> 
 def _from_environment(given: str) -> tuple[Key, ...]:
     try:
         return tuple(
-            _key(f"environment-{i}", *each.split(":")) for i, each in enumerate(given.split(), 1)
+            _key(f"environment-{i}", *entry.split(":")) for i, entry in enumerate(given.split(), 1)
         )
     except (TypeError, ValueError):
         roles = ", ".join(ROLES)
@@ -158,10 +158,10 @@ def _file(store: Path) -> Path:
 
 def _signature(path: Path) -> tuple[int, ...]:
     try:
-        told = path.stat()
+        status = path.stat()
     except OSError:
         return ()
-    return (told.st_mtime_ns, told.st_size, told.st_ino)
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def _write(store: Path, keys: tuple[Key, ...]) -> None:

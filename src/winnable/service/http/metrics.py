@@ -1,235 +1,151 @@
-"""Metrics in Prometheus' text format: what was asked, how quickly it was answered, what the scores
-were and whether they drift.
+"""Metrics for monitoring: tallies of requests, scores and labels, and the drift of scores.
 
-Each process counts for itself and says so by the label `worker`; with several workers a scrape
-reaches one of them, and `sum without (worker)` over the series adds up what was scraped. Nothing
-here names a lead.
+A request only adds to plain numbers here, which costs it hardly anything. `prometheus` moves the
+tallies into the client library's metrics, now and then and for a scrape. Nothing here names a lead.
 """
 
-import os
-import time
+import threading
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from itertools import accumulate, pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from math import log
-from typing import Any
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-PROBABILITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-DAYS = tuple(86_400.0 * days for days in (1 / 24, 0.25, 1, 2, 3, 7, 14, 30, 90, 180))
-RECENT = 1000  # scores that the drift is taken of
-LEAST = 100  # scores below which a drift would be chance
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+REQUEST_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+PROBABILITY_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+FEEDBACK_LAG_SECONDS_BUCKETS = tuple(
+    86_400.0 * days for days in (1 / 24, 0.25, 1, 2, 3, 7, 14, 30, 90, 180)
+)
+RECENT_SCORES = 1000
+"""Scores of a process that the drift is computed from."""
 
-_SECONDS = "winnable_request_seconds"
+MIN_SCORES_FOR_DRIFT = 100
+"""With fewer scores a drift would be chance."""
 
-Labels = tuple[tuple[str, str], ...]
+MIN_BINS_FOR_DRIFT = 5
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names the folder in which the metrics of several workers meet."""
+
+
+class HistogramTally:
+    """Counts of values by bucket, and their sum. The last bucket has no upper bound."""
+
+    def __init__(self, upper_bounds: tuple[float, ...]) -> None:
+        self._upper_bounds = upper_bounds
+        self.counts = [0] * (len(upper_bounds) + 1)
+        self.sum = 0.0
+
+    def add(self, value: float) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self._upper_bounds, value)] += 1
+        self.sum += value
+
+
+@dataclass
+class Tallies:
+    """What was counted since the tallies were last taken."""
+
+    requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    request_seconds: dict[str, HistogramTally] = field(default_factory=dict)
+    scores: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    faulty_leads: int = 0
+    probability: HistogramTally = field(default_factory=lambda: HistogramTally(PROBABILITY_BUCKETS))
+    scores_kept: int = 0
+    scores_not_kept: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    feedback_lag: HistogramTally = field(
+        default_factory=lambda: HistogramTally(FEEDBACK_LAG_SECONDS_BUCKETS)
+    )
 
 
 class Metrics:
-    """The counts of one process since its start."""
+    """Counts what one process does. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._requests: Counter[tuple[str, str, int]] = Counter()
-        self._seconds: dict[str, _Histogram] = {}
-        self._scores: Counter[tuple[str, str, str]] = Counter()
-        self._faults = 0
-        self._kept, self._not_kept = 0, 0
-        self._probability = _Histogram(PROBABILITIES)
-        self._labels: Counter[tuple[str]] = Counter()
-        self._lag = _Histogram(DAYS)
-        self._recent: deque[float] = deque(maxlen=RECENT)
-        self._of = ""
+        self._tallies = Tallies()
+        self._lock = threading.Lock()
+        self._recent_probabilities: deque[float] = deque(maxlen=RECENT_SCORES)
+        self._fingerprint = ""
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
-        self._requests[(method, route, status)] += 1
-        if route not in self._seconds:
-            self._seconds[route] = _Histogram(SECONDS)
-        self._seconds[route].add(seconds)
+        with self._lock:
+            self._tallies.requests[(method, route, status)] += 1
+            histogram = self._tallies.request_seconds.get(route)
+            if histogram is None:
+                histogram = HistogramTally(REQUEST_SECONDS_BUCKETS)
+                self._tallies.request_seconds[route] = histogram
+            histogram.add(seconds)
 
     def scored(
         self,
-        model: str,
+        fingerprint: str,
         mode: str,
         grades: Sequence[str],
         probabilities: Sequence[float],
         faults: int,
     ) -> None:
         """Leads were scored by the model of this fingerprint, and so many could not be."""
-        if model != self._of:
-            self._of = model
-            self._recent.clear()  # another model's scores say nothing about this one's drift
-        self._faults += faults
-        self._recent.extend(probabilities)
-        for grade, probability in zip(grades, probabilities, strict=True):
-            self._scores[(model, mode, grade)] += 1
-            self._probability.add(probability)
+        with self._lock:
+            if fingerprint != self._fingerprint:
+                self._fingerprint = fingerprint
+                # Another model's scores say nothing about this one's drift.
+                self._recent_probabilities.clear()
+            self._recent_probabilities.extend(probabilities)
+            self._tallies.faulty_leads += faults
+            scores, histogram = self._tallies.scores, self._tallies.probability
+            for grade, probability in zip(grades, probabilities, strict=True):
+                scores[(fingerprint, mode, grade)] += 1
+                histogram.add(probability)
 
-    def kept(self, many: int) -> None:
+    def kept(self, scores: int) -> None:
         """So many scores were kept for sales and for learning."""
-        self._kept += many
+        with self._lock:
+            self._tallies.scores_kept += scores
 
-    def not_kept(self, many: int) -> None:
-        """So many scores were given but not kept, because the database failed or could not follow."""
-        self._not_kept += many
+    def not_kept(self, scores: int) -> None:
+        """So many scores were given but not kept, because the database failed or was too slow."""
+        with self._lock:
+            self._tallies.scores_not_kept += scores
 
-    def heard(self, label: str, after: float | None) -> None:
+    def labeled(self, label: str, lag_seconds: float | None) -> None:
         """Somebody gave a label, so many seconds after the score that it answers; None where there
         was none."""
-        self._labels[(label,)] += 1
-        if after is not None:
-            self._lag.add(after)
+        with self._lock:
+            self._tallies.labels[label] += 1
+            if lag_seconds is not None:
+                self._tallies.feedback_lag.add(lag_seconds)
 
-    def exposition(
-        self,
-        model: Mapping[str, Any],
-        usual: Sequence[float],
-        known_until: datetime | None,
-        changed_at: float,
-        problem: bool,
-    ) -> str:
-        """All of it as text. `model` describes the one in charge, `usual` are scores (log-odds)
-        typical of its training, each for an equal share of the leads, `known_until` is when its
-        history ends, `changed_at` when it took charge.
-        """
-        lines = [
-            *_counted(
-                "winnable_requests_total",
-                "Requests answered.",
-                ("method", "route", "status"),
-                self._requests,
-            ),
-            *_family(_SECONDS, "histogram", "Time to answer a request."),
-            *(
-                line
-                for route, each in sorted(self._seconds.items())
-                for line in each.lines(_SECONDS, (("route", route),))
-            ),
-            *_counted(
-                "winnable_scores_total", "Leads scored.", ("model", "mode", "grade"), self._scores
-            ),
-            *_gauge(
-                "winnable_faulty_leads_total",
-                "Leads that could not be scored.",
-                self._faults,
-                kind="counter",
-            ),
-            *_gauge(
-                "winnable_scores_kept_total",
-                "Scores kept in the database of labels.",
-                self._kept,
-                kind="counter",
-            ),
-            *_gauge(
-                "winnable_scores_not_kept_total",
-                "Scores given but not kept.",
-                self._not_kept,
-                kind="counter",
-            ),
-            *_family("winnable_score_probability", "histogram", "Probabilities given."),
-            *self._probability.lines("winnable_score_probability", ()),
-            *_counted("winnable_labels_total", "Labels taken down.", ("label",), self._labels),
-            *_family(
-                "winnable_feedback_lag_seconds",
-                "histogram",
-                "Time from a score until a label answers it.",
-            ),
-            *self._lag.lines("winnable_feedback_lag_seconds", ()),
-            *_family("winnable_model_info", "gauge", "The model in charge."),
-            _line(
-                "winnable_model_info",
-                tuple((name, str(model[name])) for name in ("version", "fingerprint", "mode")),
-                1,
-            ),
-            *_gauge(
-                "winnable_model_in_charge_seconds",
-                "Time since the model in charge was taken up.",
-                time.time() - changed_at,
-            ),
-            *_gauge(
-                "winnable_model_problem",
-                "1 while something is not as it should be; /readyz says what.",
-                int(problem),
-            ),
-        ]
-        if known_until is not None:
-            age = time.time() - known_until.timestamp()
-            lines += _gauge(
-                "winnable_model_age_seconds",
-                "Time since the end of the history that the model learned from.",
-                age,
-            )
-        drift = self.drift(usual)
-        if drift is not None:
-            says = (
-                f"Population stability index of the last {RECENT:,} probabilities against the"
-                " training; above 0.25 is much."
-            )
-            lines += _gauge("winnable_score_drift_psi", says, drift)
-        return "\n".join(lines) + "\n"
+    def take(self) -> Tallies:
+        """What was counted since this was last asked; counting begins anew."""
+        with self._lock:
+            tallies, self._tallies = self._tallies, Tallies()
+        return tallies
 
-    def drift(self, usual: Sequence[float]) -> float | None:
-        """The population stability index of recent scores against the usual ones, sum of (p - q)
-        ln(p / q) over bins of equal share; None while there are too few of either (Siddiqi, Credit
-        Risk Scorecards, 2006, gives 0.1 and 0.25 as signs of change)."""
-        if len(usual) < 5 or len(self._recent) < LEAST:
-            return None
-        bars = [(low + high) / 2 for low, high in pairwise(usual)]
-        counts = Counter(bisect_left(bars, log(p / (1 - p))) for p in self._recent)
-        expected = 1 / len(usual)
-        shares = [
-            (counts[i] + 0.5) / (len(self._recent) + 0.5 * len(usual)) for i in range(len(usual))
-        ]
-        return sum((share - expected) * log(share / expected) for share in shares)
+    def recent_score_counts(self, typical_log_odds: Sequence[float]) -> list[int]:
+        """How many of the recent scores lie nearest to each of the typical ones, which ascend."""
+        with self._lock:
+            probabilities = list(self._recent_probabilities)
+        bounds = [(low + high) / 2 for low, high in pairwise(typical_log_odds)]
+        counts = Counter(bisect_left(bounds, log(p / (1 - p))) for p in probabilities)
+        return [counts[i] for i in range(len(typical_log_odds))]
+
+    def drift(self, typical_log_odds: Sequence[float]) -> float | None:
+        """The drift of this process's recent scores, as of `population_stability_index`."""
+        return population_stability_index(self.recent_score_counts(typical_log_odds))
 
 
-class _Histogram:
-    def __init__(self, bars: tuple[float, ...]) -> None:
-        self._bars = bars
-        self._counts = [0] * (len(bars) + 1)
-        self._sum = 0.0
+def population_stability_index(counts: Sequence[float]) -> float | None:
+    """The population stability index (PSI) of counts in bins that held equal shares in training.
 
-    def add(self, value: float) -> None:
-        self._counts[bisect_left(self._bars, value)] += 1
-        self._sum += value
-
-    def lines(self, name: str, labels: Labels) -> Iterator[str]:
-        marks = [*(f"{bar:g}" for bar in self._bars), "+Inf"]
-        for mark, count in zip(marks, accumulate(self._counts), strict=True):
-            yield _line(f"{name}_bucket", (*labels, ("le", mark)), count)
-        yield _line(f"{name}_sum", labels, self._sum)
-        yield _line(f"{name}_count", labels, sum(self._counts))
-
-
-def _counted(
-    name: str, says: str, labels: tuple[str, ...], counts: Mapping[tuple[Any, ...], int]
-) -> Iterator[str]:
-    yield from _family(name, "counter", says)
-    for key, count in sorted(counts.items()):
-        yield _line(
-            name,
-            tuple((label, str(value)) for label, value in zip(labels, key, strict=True)),
-            count,
-        )
-
-
-def _gauge(name: str, says: str, value: float, kind: str = "gauge") -> list[str]:
-    return [*_family(name, kind, says), _line(name, (), value)]
-
-
-def _family(name: str, kind: str, says: str) -> Iterable[str]:
-    return (f"# HELP {name} {says}", f"# TYPE {name} {kind}")
-
-
-def _line(name: str, labels: Labels, value: float) -> str:
-    told = ",".join(
-        f'{label}="{_escaped(text)}"' for label, text in (*labels, ("worker", str(os.getpid())))
-    )
-    return f"{name}{{{told}}} {value!r}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    That is the sum of (p - q) ln(p / q). Siddiqi (Credit Risk Scorecards, 2006) takes 0.1 and 0.25
+    as signs of change. None where there are too few scores or bins.
+    """
+    scores, bins = sum(counts), len(counts)
+    if bins < MIN_BINS_FOR_DRIFT or scores < MIN_SCORES_FOR_DRIFT:
+        return None
+    expected = 1 / bins
+    shares = [(count + 0.5) / (scores + 0.5 * bins) for count in counts]
+    return sum((share - expected) * log(share / expected) for share in shares)

@@ -1,10 +1,11 @@
-"""The porter: every request passes here first, on its way in and on its way out.
+"""Middleware: authentication, security headers, access log and metrics of every request.
 
-In: a request id, the key and its role, without keys nobody but this machine. Out: the headers that
-keep browsers from doing harm, a line in the journal, the counts; and for whatever went wrong
-inside, a problem that tells nothing of the inside. Nothing is allowed across origins. The pages for
-people let everyone pass here, since they have sessions of their own. It is plain ASGI, which costs
-a request a few microseconds.
+On the way in, a request gets an id, and its key and role are checked; without keys only this
+machine is answered. On the way out, an answer gets the headers that keep browsers from doing harm
+(Content-Security-Policy and others), and whatever failed inside becomes a problem that tells
+nothing of the inside. Nothing is allowed across origins (no CORS). The pages for people let
+everyone pass here, since they have sessions of their own. It is plain ASGI, which costs a request a
+few microseconds.
 """
 
 import base64
@@ -39,11 +40,12 @@ _SAFE_HEADERS = [
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PAGES = "/inbox/"  # paths of the pages for people begin so
-CLIENT_GONE = 499  # what the journal calls a request whose sender did not wait; nobody is sent it
-_PROCESS = (
-    os.urandom(8).hex().encode()
-)  # begins the ids of this process's requests; the time ends them
-FLUSH = 0.2  # seconds that a line of the journal may wait
+# Paths of what describes the interface begin so.
+DOCS = "/docs"
+# What the log calls a request whose sender did not wait; nobody is sent it.
+CLIENT_GONE = 499
+# Begins the ids of this process's requests; the time ends them.
+_PROCESS = os.urandom(8).hex().encode()
 
 
 class GatewayMiddleware:
@@ -54,13 +56,13 @@ class GatewayMiddleware:
         self,
         app: ASGIApp,
         keys: Keys,
-        journal: JsonLogger,
+        logger: JsonLogger,
         metrics: Metrics,
         routes: Mapping[str, frozenset[Role] | None],
     ) -> None:
         self._app = app
         self._keys = keys
-        self._journal = journal
+        self._logger = logger
         self._metrics = metrics
         self._routes = routes
 
@@ -70,7 +72,7 @@ class GatewayMiddleware:
             await self._app(scope, receive, send)
             return
         start, path = time.perf_counter(), scope["path"]
-        page = path == "/" or path.startswith(PAGES)
+        is_page = path == "/" or path.startswith((PAGES, DOCS))
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = _request_id(headers)
         status = 0
@@ -80,7 +82,7 @@ class GatewayMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [
-                    *_safe(message.get("headers", ()), page=page),
+                    *_safe(message.get("headers", ()), is_page=is_page),
                     (b"x-request-id", request_id),
                 ]
             await send(message)
@@ -94,7 +96,7 @@ class GatewayMiddleware:
             status = CLIENT_GONE
         except Exception as error:
             kind, where = type(error).__name__, _where(error)
-            self._journal.event(
+            self._logger.event(
                 "failed", level="error", request_id=request_id.decode(), error=kind, where=where
             )
             if status == 0:
@@ -137,11 +139,19 @@ class GatewayMiddleware:
         self, scope: Scope, path: str, status: int, seconds: float, request_id: bytes
     ) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        route = path if path in self._routes else PAGES if path.startswith(PAGES) else "other"
+        route = self._route(path)
         self._metrics.request(method, route, status, seconds)
-        self._journal.request(
+        self._logger.request(
             request_id.decode(), method, route, status, seconds, scope.get("winnable.leads", 0)
         )
+
+    def _route(self, path: str) -> str:
+        """What the log and the metrics call a path: one of a few."""
+        if path in self._routes:
+            return path
+        if path.startswith(PAGES):
+            return PAGES
+        return "other"
 
 
 @lru_cache(maxsize=64)
@@ -167,14 +177,12 @@ def _is_here(scope: Scope) -> bool:
 
 
 def _request_id(headers: Mapping[bytes, bytes]) -> bytes:
-    """The caller's own id if it is a plain word, so that it may stand in a header and in the
-    journal as it is."""
+    """The caller's own id if it is a plain word, so that it may stand in a header and in the log as
+    it is."""
     given = headers.get(b"x-request-id")
-    return (
-        given
-        if given is not None and _REQUEST_ID.fullmatch(given)
-        else b"%s%016x" % (_PROCESS, time.time_ns())
-    )
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return b"%s%016x" % (_PROCESS, time.time_ns())
 
 
 def _secret(authorization: bytes) -> str | None:
@@ -190,25 +198,25 @@ def _secret(authorization: bytes) -> str | None:
 
 
 def _where(error: Exception) -> str:
-    """The place in the code where an error came up; its text may hold values and is not told."""
+    """The place in the code where an error came up; its text may hold values and stays inside."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return "" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
 
 
-def _safe(given: Iterable[tuple[bytes, bytes]], *, page: bool) -> list[tuple[bytes, bytes]]:
+def _safe(given: Iterable[tuple[bytes, bytes]], *, is_page: bool) -> list[tuple[bytes, bytes]]:
     """The headers of an answer with those that keep it safe; a page may have stated its own
     instead."""
-    if not page:
+    if not is_page:
         return [*given, *_SAFE_HEADERS]
     stated = {name for name, _ in given}
-    return [*given, *(each for each in _SAFE_HEADERS if each[0] not in stated)]
+    return [*given, *(header for header in _SAFE_HEADERS if header[0] not in stated)]
 
 
 async def _refuse(send: Send, refusal: HTTPProblem, asked: Mapping[bytes, bytes]) -> None:
     body, media_type = refusal.answer(asked.get(b"accept", b"").decode("latin-1"))
-    told = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
-    told += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": told})
+    headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,5 +1,4 @@
-"""Problems: what a caller is told when a request cannot be answered, in the form of RFC 9457, or as
-a page in a browser.
+"""Problem details (RFC 9457): the errors of HTTP requests, as JSON or, in a browser, as a page.
 
 A problem names the place in the request and what was expected there. It never repeats a value of
 it, since values are people's data, and never tells how the service is made.
@@ -11,7 +10,7 @@ from http import HTTPStatus
 from pydantic_core import to_json
 
 MEDIA_TYPE = b"application/problem+json"
-FAILED = "The service failed. Its journal has more under the request id."
+FAILED = "The service failed. Its log has more under the request id."
 
 
 class HTTPProblem(Exception):

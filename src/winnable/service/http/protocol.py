@@ -1,4 +1,4 @@
-"""The wire: uvicorn's HTTP protocol, with the head and the body of an answer sent in one go.
+"""HTTP protocol: uvicorn's, with the head and the body of an answer sent in one go (coalesced).
 
 uvicorn hands them to the transport one after the other, and each is a call to the system and wakes
 the client. For answers as small as a score this is a good part of what the service does at all.

@@ -1,13 +1,14 @@
-"""Reading a request: bytes in, leads out, each with its values, its activities, or what is wrong
-with it.
+"""Reading a request and validating it: bytes in, leads out, each with its values, its activities,
+or what is wrong with it.
 
-What makes the whole body unusable (not JSON, not the shape that the schema says) is a
+What makes the whole body unusable (not JSON, not the shape that the schema says) is an
 `HTTPProblem`. What is wrong with one lead is that lead's fault alone. Limits keep every later step
 short: they bound the leads, the activities of a lead and the length of a text. Numbers and dates
-are read here, so that a text that is neither is told to the caller instead of being taken as
+are read here, so that the caller hears of a text that is neither, instead of it counting as
 missing.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +17,21 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from pydantic_core import from_json
+from starlette.types import Receive, Scope
 
 from winnable.core.values import moment, number, text
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
-from winnable.service.http.problems import HTTPProblem
+from winnable.service.http.problems import ClientGone, HTTPProblem
 
 ACTIVITIES = "activities"
-MOST_LEADS = 1000
-MOST_ACTIVITIES = 5000  # of one lead
-MOST_COLUMNS = 2000  # of one lead
-LONGEST_TEXT = 10_000  # characters
-WARNINGS = 20  # columns named in them
+MAX_BODY_BYTES = 10_000_000
+BODY_TIMEOUT_SECONDS = 20.0
+MAX_LEADS = 1000
+MAX_ACTIVITIES_PER_LEAD = 5000
+MAX_COLUMNS_PER_LEAD = 2000
+MAX_TEXT_CHARACTERS = 10_000
+MAX_COLUMN_WARNINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,49 @@ class RequestLead:
     fault: str | None = None
 
 
+async def body_of(scope: Scope, receive: Receive, largest: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body of a request. `HTTPProblem` if it is too large, too slow or not said to be
+    JSON."""
+    for name, value in scope["headers"]:
+        if (
+            name == b"content-type"
+            and value.split(b";", 1)[0].strip().lower() != b"application/json"
+        ):
+            raise HTTPProblem(415, "The body has to be JSON: Content-Type: application/json.")
+        if name == b"content-length" and (not value.isdigit() or int(value) > largest):
+            raise _too_large(largest)
+    message = await receive()
+    if not message.get("more_body", False) and message["type"] == "http.request":
+        return bytes(message["body"])
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+            while True:
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > largest:
+                    raise _too_large(largest)
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+                message = await receive()
+    except TimeoutError:
+        raise HTTPProblem(
+            408,
+            f"The body did not arrive within {BODY_TIMEOUT_SECONDS:g} seconds.",
+            {"connection": "close"},
+        ) from None
+
+
+def _too_large(largest: int) -> HTTPProblem:
+    return HTTPProblem(
+        413,
+        f"The body is larger than {largest:,} bytes. Send several requests.",
+        {"connection": "close"},
+    )
+
+
 def read_body(body: bytes) -> ScoreRequest:
     """The request in a body. `HTTPProblem` 400 if it is not JSON in UTF-8, 422 if it is not what
     the schema says."""
@@ -60,8 +107,8 @@ def read_body(body: bytes) -> ScoreRequest:
         if name not in {"leads", "as_of"}:
             raise HTTPProblem(422, "The body has a member besides leads and as_of.")
     leads = data.get("leads")
-    if type(leads) is not list or not 1 <= len(leads) <= MOST_LEADS:
-        raise HTTPProblem(422, f"leads: expected a list of 1 to {MOST_LEADS:,} leads.")
+    if type(leads) is not list or not 1 <= len(leads) <= MAX_LEADS:
+        raise HTTPProblem(422, f"leads: expected a list of 1 to {MAX_LEADS:,} leads.")
     as_of = data.get("as_of")
     if as_of is None:
         return ScoreRequest(leads, None)
@@ -83,11 +130,9 @@ def _json(body: bytes) -> Any:
     # Every member has a colon of its own, so if there are as many colons as members, none was lost
     # for standing there twice.
     leads = data.get("leads") if type(data) is dict else None
-    members = (
-        len(data) + sum(len(lead) for lead in leads if type(lead) is dict)
-        if type(leads) is list
-        else -1
-    )
+    if type(leads) is not list:
+        return read_json(body)
+    members = len(data) + sum(len(lead) for lead in leads if type(lead) is dict)
     return data if body.count(b":") == members else read_json(body)
 
 
@@ -153,59 +198,52 @@ class LeadReader:
         try:
             if type(given) is not dict:
                 raise _Fault("expected an object of columns and values")
-            if len(given) > MOST_COLUMNS:
-                raise _Fault(f"more than {MOST_COLUMNS:,} columns")
+            if len(given) > MAX_COLUMNS_PER_LEAD:
+                raise _Fault(f"more than {MAX_COLUMNS_PER_LEAD:,} columns")
             self._check_words(given)
             values = self._typed_values(given)
-            if (
-                self._created is not None
-                and isinstance(created := values.get(self._created), datetime)
-                and created > as_of
-            ):
+            created = None if self._created is None else values.get(self._created)
+            if isinstance(created, datetime) and created > as_of:
                 raise _Fault("the lead was created after the moment of scoring")
-            told = None if self._id is None else text(given.get(self._id))
-            return RequestLead(
-                str(index) if told is None else told, values, _activities(given.get(ACTIVITIES))
-            )
+            lead_id = None if self._id is None else text(given.get(self._id))
+            activities = _activities(given.get(ACTIVITIES))
+            return RequestLead(str(index) if lead_id is None else lead_id, values, activities)
         except _Fault as fault:
             return RequestLead("", {}, (), str(fault))
 
     def warnings(self, leads: Sequence[Any]) -> list[str]:
         """One for each column that the model does not know."""
-        told = [lead.keys() for lead in leads if type(lead) is dict]
-        if all(names <= self._known for names in told):
+        columns = [lead.keys() for lead in leads if type(lead) is dict]
+        if all(names <= self._known for names in columns):
             return []
-        unknown = sorted({name for names in told for name in names - self._known})
-        said = [
+        unknown = sorted({name for names in columns for name in names - self._known})
+        warnings = [
             f"{name[:100]}: the model does not know this column; it was ignored"
-            for name in unknown[:WARNINGS]
+            for name in unknown[:MAX_COLUMN_WARNINGS]
         ]
-        return said + (
-            [f"and {len(unknown) - WARNINGS:,} more unknown columns"]
-            if len(unknown) > WARNINGS
-            else []
-        )
+        if len(unknown) > MAX_COLUMN_WARNINGS:
+            warnings.append(f"and {len(unknown) - MAX_COLUMN_WARNINGS:,} more unknown columns")
+        return warnings
 
     def _check_words(self, given: Mapping[str, Any]) -> None:
         values = list(map(given.get, self._words))
         if (
             _TEXTS.issuperset(map(type, values))
-            and sum(map(len, filter(None, values))) <= LONGEST_TEXT
+            and sum(map(len, filter(None, values))) <= MAX_TEXT_CHARACTERS
         ):
             return
         for name in self._words:
             value = given.get(name)
             if type(value) is str:
-                if len(value) > LONGEST_TEXT:
-                    raise _Fault(f"{name}: longer than {LONGEST_TEXT:,} characters")
+                if len(value) > MAX_TEXT_CHARACTERS:
+                    raise _Fault(f"{name}: longer than {MAX_TEXT_CHARACTERS:,} characters")
             elif value is not None:
                 _check_scalar(name, value)
 
     def _typed_values(self, given: dict[str, Any]) -> dict[str, object]:
         values: dict[str, object] = given
-        for field in (
-            self._others if _plain_numbers(list(map(given.get, self._numbers))) else self._typed
-        ):
+        numbers_are_plain = _plain_numbers(list(map(given.get, self._numbers)))
+        for field in self._others if numbers_are_plain else self._typed:
             value = given.get(field.name)
             if value is None:
                 continue
@@ -216,7 +254,8 @@ class LeadReader:
         return values
 
 
-_TEXTS, _NUMBERS = frozenset({str, type(None)}), frozenset({float, int, type(None)})
+_TEXTS = frozenset({str, type(None)})
+_NUMBERS = frozenset({float, int, type(None)})
 
 
 def _plain_numbers(values: list[Any]) -> bool:
@@ -269,16 +308,16 @@ def _activities(given: Any) -> Sequence[Activity]:
         return ()
     if type(given) is not list:
         raise _Fault(f"{ACTIVITIES}: expected a list")
-    if len(given) > MOST_ACTIVITIES:
-        raise _Fault(f"{ACTIVITIES}: more than {MOST_ACTIVITIES:,}")
-    return [_activity(each, place) for place, each in enumerate(given)]
+    if len(given) > MAX_ACTIVITIES_PER_LEAD:
+        raise _Fault(f"{ACTIVITIES}: more than {MAX_ACTIVITIES_PER_LEAD:,}")
+    return [_activity(activity, place) for place, activity in enumerate(given)]
 
 
 def _activity(given: Any, place: int) -> Activity:
     if type(given) is not dict:
         raise _Fault(f"{ACTIVITIES}.{place}: expected an object with kind and at")
     kind, at, recorded = given.get("kind"), read_moment(given.get("at")), given.get("recorded")
-    known = text(kind) if type(kind) is str and len(kind) <= LONGEST_TEXT else None
+    known = text(kind) if type(kind) is str and len(kind) <= MAX_TEXT_CHARACTERS else None
     if known is None:
         raise _Fault(f"{ACTIVITIES}.{place}.kind: expected a text")
     if at is None:

@@ -1,55 +1,18 @@
-"""Pages from templates: everything written into one is escaped, and nothing is loaded before the
+"""HTML templates (Jinja2): everything written into one is escaped, and nothing is loaded before the
 first page is asked for."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starlette.concurrency import run_in_threadpool
-from starlette.routing import Router
-from starlette.types import Receive, Scope, Send
-
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from winnable.data.feedback.store.records import Label
-    from winnable.data.feedback.store.store import FeedbackStore
-    from winnable.learning.scoring.predictor import Predictor
-    from winnable.service.http.keys import Keys
-    from winnable.service.web.sessions import Sessions
-
 FOLDER = Path(__file__).parents[1] / "web" / "pages"
 _ASSETS = {"inbox.css": "text/css; charset=utf-8", "inbox.js": "text/javascript; charset=utf-8"}
-
-
-class Pages:
-    """The inbox, made when its first page is asked for; until then neither templates nor a database
-    are loaded."""
-
-    def __init__(
-        self,
-        sessions: "Sessions",
-        keys: "Keys",
-        feedback: "Callable[[], FeedbackStore]",
-        current: "Callable[[], Predictor]",
-        hear: "Callable[[Label, str | None], Label]",
-    ) -> None:
-        self._parts = (sessions, keys, feedback, current, hear)
-        self._router: Router | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if self._router is None:
-            self._router = await run_in_threadpool(self._made)
-        await self._router(scope, receive, send)
-
-    def _made(self) -> Router:
-        from winnable.service.web.inbox import InboxPages
-
-        return Router(InboxPages(*self._parts).routes(), redirect_slashes=False)
 
 
 def render(template: str, values: Mapping[str, Any]) -> bytes:
@@ -60,8 +23,7 @@ def render(template: str, values: Mapping[str, Any]) -> bytes:
 def error_page(status: int, detail: str) -> bytes:
     """What a browser is shown when a request cannot be answered: one file that loads nothing."""
     title = {
-        404: "There is nothing here",
-        403: "This is not for everyone",
+        404: "Page not found",
         500: "Something went wrong",
     }.get(status, HTTPStatus(status).phrase)
     style = asset("inbox.css")[0].decode()

@@ -1,38 +1,44 @@
-"""The routes besides scoring: the model and its definition, readiness, metrics, and the description
-of the interface.
+"""The routes besides scoring: the model and its definition, readiness, metrics for monitoring, the
+pages for people, and the documentation of the interface.
 
 They are FastAPI's, which takes longer to load than a model: `api` loads this module when one of
-them is first asked for, or a moment after the start. Their schemas are in `schemas`, what they
-answer comes from the parts of the service.
+them is first asked for, or a moment after the start. Their schemas are in `schemas`; what they need
+of the service they declare as `dependencies`.
 """
 
+from collections.abc import Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse
-from starlette.routing import Route
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from winnable.core.values import moment
 from winnable.definition.review.summary import describe
-from winnable.service.http.metrics import CONTENT_TYPE
+from winnable.service.context import ServiceContext
 from winnable.service.http.problems import FAILED, ClientGone, HTTPProblem
-from winnable.service.http.templates import Pages
-from winnable.service.routes.docs_page import guide_page
+from winnable.service.http.prometheus import CONTENT_TYPE
+from winnable.service.routes.dependencies import ActivePredictor, Context
+from winnable.service.routes.docs_page import (
+    DOCS_SECURITY_POLICY,
+    IMMUTABLE,
+    docs_asset,
+    docs_page,
+    guide_page,
+)
 from winnable.service.routes.feedback import add_feedback_routes
 from winnable.service.routes.openapi import describe_scoring
 from winnable.service.routes.schemas import ColumnOut, ModelCard, ReadinessOut
 from winnable.service.web.sessions import Sessions
 
-if TYPE_CHECKING:
-    from winnable.service.api import Service
 
-
-def build_app(service: "Service") -> FastAPI:
-    """The application of these routes. It knows the direct ones as well, to say which methods they
-    have."""
+def build_app(context: ServiceContext, direct_routes: Mapping[tuple[str, str], ASGIApp]) -> FastAPI:
+    """The application of these routes. It knows the direct ones, by method and path, as well, to
+    say which methods they have."""
     app = FastAPI(
         title="winnable",
         summary="The probability that a lead becomes Closed Won.",
@@ -41,40 +47,61 @@ def build_app(service: "Service") -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
+    app.state.context = context
     app.router.routes += [
-        Route(path, answer, methods=[method]) for (method, path), answer in service.direct.items()
+        Route(path, answer, methods=[method]) for (method, path), answer in direct_routes.items()
     ]
-    pages = Pages(
-        Sessions(service.store, service.keys),
-        service.keys,
-        service.feedback,
-        service.follower.current,
-        service.hear,
-    )
+    pages = Pages(context)
     app.router.routes += [Route("/", pages), Route("/inbox/{path:path}", pages)]
-    _add_routes(app, service)
-    add_feedback_routes(app, service)
-    _add_documentation(app, service)
+    _add_model_routes(app)
+    _add_monitoring_routes(app)
+    add_feedback_routes(app)
+    _add_documentation(app, context)
     for error in (HTTPException, HTTPProblem, Exception):
         app.add_exception_handler(error, _refused)
     app.add_exception_handler(ClientDisconnect, _gone)
     return app
 
 
-def _add_routes(app: FastAPI, service: "Service") -> None:
-    follower = service.follower
-    page: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
+class Pages:
+    """The inbox, made when its first page is asked for; until then neither templates nor a database
+    are loaded."""
+
+    def __init__(self, context: ServiceContext) -> None:
+        self._context = context
+        self._router: Router | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self._router is None:
+            self._router = await run_in_threadpool(self._build)
+        await self._router(scope, receive, send)
+
+    def _build(self) -> Router:
+        from winnable.service.web.inbox import InboxPages
+
+        context = self._context
+        pages = InboxPages(
+            Sessions(context.store, context.keys),
+            context.keys,
+            context.feedback,
+            context.predictor,
+            context.add_label,
+        )
+        return Router(pages.routes(), redirect_slashes=False)
+
+
+def _add_model_routes(app: FastAPI) -> None:
+    html: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
 
     @app.get("/model")
-    async def model() -> ModelCard:
+    async def model(predictor: ActivePredictor) -> ModelCard:
         """The model in charge: trained when, on what, how good it is, and the columns that it looks
         at."""
-        predictor = follower.current()
         columns = [
             ColumnOut(name=field.name, kind=field.kind, learned=field.learn)
             for field in predictor.plan.fields
         ]
-        measures = [measure.name for measure in predictor.plan.aggregates]
         card = predictor.card
         return ModelCard(
             version=predictor.version,
@@ -84,24 +111,28 @@ def _add_routes(app: FastAPI, service: "Service") -> None:
             horizon_days=card["horizon_days"],
             winnable_days=card["winnable_days"],
             columns=columns,
-            measures=measures,
+            measures=[aggregate.name for aggregate in predictor.plan.aggregates],
             card=dict(card),
         )
 
-    @app.get("/definition", response_model=dict[str, Any], responses=page)
-    async def definition(request: Request) -> Response:
+    @app.get("/definition", response_model=dict[str, Any], responses=html)
+    async def definition(request: Request, predictor: ActivePredictor) -> Response:
         """The definition that the model answers by: a page for people, JSON for programs that say
         so in Accept."""
-        agreed = follower.current().definition
+        definition = predictor.definition
         if "application/json" in request.headers.get("accept", ""):
-            return JSONResponse(agreed.model_dump(mode="json", exclude_defaults=True))
-        return HTMLResponse(describe(agreed).html())
+            return JSONResponse(definition.model_dump(mode="json", exclude_defaults=True))
+        return HTMLResponse(describe(definition).html())
 
+
+def _add_monitoring_routes(app: FastAPI) -> None:
     @app.get("/readyz", responses={503: {"model": ReadinessOut}}, openapi_extra={"security": []})
-    async def readyz(response: Response) -> ReadinessOut:
+    async def readyz(
+        response: Response, context: Context, predictor: ActivePredictor
+    ) -> ReadinessOut:
         """Whether the champion of the store answers and the store can be read; 503 if not. Scores
         are given all the same."""
-        predictor, problems = follower.current(), service.problems()
+        problems = context.problems()
         response.status_code = 503 if problems else 200
         status: Literal["ready", "degraded"] = "degraded" if problems else "ready"
         return ReadinessOut(
@@ -109,34 +140,23 @@ def _add_routes(app: FastAPI, service: "Service") -> None:
         )
 
     @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-    async def metrics() -> Response:
-        """Counts of this process since its start, in Prometheus' text format."""
-        predictor = follower.current()
-        until = moment(str(predictor.card["known_until"] or ""))
-        named = {
-            "version": predictor.version,
-            "fingerprint": predictor.fingerprint,
-            "mode": predictor.mode,
-        }
-        usual = predictor.scorer.spec["interval"]["at"]
-        told = service.metrics.exposition(
-            named, usual, until, follower.changed_at, bool(service.problems())
-        )
-        return Response(told, media_type=CONTENT_TYPE)
+    async def metrics(context: Context) -> Response:
+        """Counts of the service since its start, in Prometheus' text format."""
+        text = context.exporter().exposition(context.model_state())
+        return Response(text, headers={"content-type": CONTENT_TYPE})
 
 
-def _add_documentation(app: FastAPI, service: "Service") -> None:
+def _add_documentation(app: FastAPI, context: ServiceContext) -> None:
     """The description of the interface follows the model in charge, whose columns it names."""
-    follower = service.follower
-    described: dict[str, dict[str, Any]] = {}
+    documents: dict[str, dict[str, Any]] = {}
 
     def document() -> dict[str, Any]:
-        predictor = follower.current()
-        if predictor.fingerprint not in described:
+        predictor = context.predictor()
+        if predictor.fingerprint not in documents:
             app.openapi_schema = None
-            described.clear()
-            described[predictor.fingerprint] = describe_scoring(FastAPI.openapi(app), predictor)
-        return described[predictor.fingerprint]
+            documents.clear()
+            documents[predictor.fingerprint] = describe_scoring(FastAPI.openapi(app), predictor)
+        return documents[predictor.fingerprint]
 
     app.openapi = document  # type: ignore[method-assign]
 
@@ -145,15 +165,22 @@ def _add_documentation(app: FastAPI, service: "Service") -> None:
         return JSONResponse(document())
 
     @app.get("/docs", include_in_schema=False)
-    async def docs(request: Request) -> Response:
-        return HTMLResponse(
-            guide_page(
-                follower.current(),
-                document(),
-                str(request.base_url).rstrip("/"),
-                keys=service.keys.any(),
-            )
-        )
+    async def docs() -> Response:
+        return HTMLResponse(docs_page(), headers={"content-security-policy": DOCS_SECURITY_POLICY})
+
+    @app.get("/docs/{name}", include_in_schema=False)
+    async def asset(name: str) -> Response:
+        try:
+            content, media_type = docs_asset(name)
+        except KeyError:
+            raise HTTPProblem(404, _WORDS[404]) from None
+        return Response(content, headers={"content-type": media_type, "cache-control": IMMUTABLE})
+
+    @app.get("/guide", include_in_schema=False)
+    async def guide(request: Request, predictor: ActivePredictor) -> Response:
+        address = str(request.base_url).rstrip("/")
+        has_keys = context.keys.any()
+        return HTMLResponse(guide_page(predictor, document(), address, has_keys=has_keys))
 
 
 _WORDS = {
@@ -169,9 +196,9 @@ async def _refused(request: Request, error: Exception) -> Response:
             _WORDS.get(error.status_code, "The request cannot be answered."),
             error.headers,
         )
-    refusal = error if isinstance(error, HTTPProblem) else HTTPProblem(500, FAILED)
-    body, media_type = refusal.answer(request.headers.get("accept", ""))
-    return Response(body, refusal.status, refusal.headers, media_type.decode())
+    problem = error if isinstance(error, HTTPProblem) else HTTPProblem(500, FAILED)
+    body, media_type = problem.answer(request.headers.get("accept", ""))
+    return Response(body, problem.status, problem.headers, media_type.decode())
 
 
 async def _gone(request: Request, error: Exception) -> Response:

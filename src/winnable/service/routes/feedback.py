@@ -1,14 +1,15 @@
-"""`POST /feedback` and `GET /leads`: what sales says of leads, and the leads it is asked about.
+"""`POST /feedback` and `GET /leads`: labels that sales gives to leads, and the leads with their
+scores.
 
 A label is answered only when it is durable. Nothing that is refused is repeated in the refusal. Who
-may ask is the porter's matter, keeping is `history.feedback`'s.
+may ask is decided by the middleware, and labels are stored by `data.feedback.store`.
 """
 
 import asyncio
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,24 +19,21 @@ from winnable.data.feedback.store.records import Label
 from winnable.definition.schema import Definition
 from winnable.errors import DataError, LabelError, StoreError
 from winnable.service.http.problems import MEDIA_TYPE, HTTPProblem, problem
-from winnable.service.http.request import read_json, read_moment
+from winnable.service.http.request import body_of, read_json, read_moment
+from winnable.service.routes.dependencies import ActivePredictor, Context
 from winnable.service.routes.openapi import refusal
 from winnable.service.routes.schemas import LabelIn, LabelOut, LeadListQuery, LeadsOut
-from winnable.service.scoring.endpoint import body_of
 
-if TYPE_CHECKING:
-    from winnable.service.api import Service
-
-LARGEST_LABEL = 20_000  # bytes of a body
+MAX_LABEL_BYTES = 20_000
 _KEY = re.compile(r'"?([\x21-\x7e]{1,200}?)"?')
 T = TypeVar("T")
 
 
-def add_feedback_routes(app: FastAPI, service: "Service") -> None:
+def add_feedback_routes(app: FastAPI) -> None:
     """Give the application the two routes."""
     refusals: dict[int | str, dict[str, Any]] = {
-        code: refusal(says)
-        for code, says in {
+        code: refusal(description)
+        for code, description in {
             400: "The body is not JSON in UTF-8, or has a member twice",
             409: "The label contradicts what is kept, or its key was used for another one",
             413: "The body is too large",
@@ -69,38 +67,37 @@ def add_feedback_routes(app: FastAPI, service: "Service") -> None:
         responses=refusals,
         openapi_extra=described,
     )
-    async def feedback(request: Request) -> LabelOut:
+    async def feedback(request: Request, context: Context, predictor: ActivePredictor) -> LabelOut:
         """Keep a label: what somebody says of a lead, or of a score. The answer comes when it is on
         the disk."""
-        data = read_json(await body_of(request.scope, request.receive, LARGEST_LABEL))
-        label = _label(data, service.follower.current().definition)
+        data = read_json(await body_of(request.scope, request.receive, MAX_LABEL_BYTES))
+        label = _label(data, predictor.definition)
         key = _key(request.headers.get("idempotency-key"))
-        kept = await _answered(lambda: service.hear(label, key))
-        return LabelOut.of(kept)
+        return LabelOut.of(await _in_thread(lambda: context.add_label(label, key)))
 
     @app.get("/leads", responses={code: refusals[code] for code in (422, 503)})
-    async def leads(asked: Annotated[LeadListQuery, Query()]) -> LeadsOut:
+    async def leads(query: Annotated[LeadListQuery, Query()], context: Context) -> LeadsOut:
         """The leads that were scored, the most probable first, a page at a time, each with its last
         score and what sales said."""
-        told = await _answered(
-            lambda: service.feedback().leads(
-                asked.search,
-                asked.owner,
-                asked.source,
-                asked.state,
-                asked.page,
-                decision=asked.decision,
-                size=asked.size,
+        page = await _in_thread(
+            lambda: context.feedback().leads(
+                query.search,
+                query.owner,
+                query.source,
+                query.state,
+                query.page,
+                decision=query.decision,
+                size=query.size,
             )
         )
-        return LeadsOut.of(told)
+        return LeadsOut.of(page)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return Response(problem(422, _first(error.errors())), 422, media_type=MEDIA_TYPE.decode())
 
 
-async def _answered(work: Callable[[], T]) -> T:
+async def _in_thread(work: Callable[[], T]) -> T:
     """The result of work with the database, done in a thread; its errors as refusals."""
     try:
         return await asyncio.to_thread(work)
@@ -120,26 +117,26 @@ def _label(data: Any, definition: Definition) -> Label:
     if type(data) is not dict:
         raise HTTPProblem(422, "The body is not an object.")
     try:
-        told = LabelIn.model_validate(data)
+        given = LabelIn.model_validate(data)
     except ValidationError as error:
         raise HTTPProblem(422, _first(error.errors())) from None
     at: datetime | None = None
-    if told.at is not None:
-        at = read_moment(told.at)
+    if given.at is not None:
+        at = read_moment(given.at)
         if at is None:
             raise HTTPProblem(
                 422, "at: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z."
             )
     if (
-        told.label == "rejected"
-        and told.reason is not None
-        and told.reason not in definition.feedback.every
+        given.label == "rejected"
+        and given.reason is not None
+        and given.reason not in definition.feedback.every
     ):
         raise HTTPProblem(
             422,
             f"reason: expected one of the definition's: {', '.join(definition.feedback.every)}.",
         )
-    return Label(**{**told.model_dump(exclude={"at"}), "at": at})
+    return Label(**{**given.model_dump(exclude={"at"}), "at": at})
 
 
 def _key(given: str | None) -> str | None:

@@ -1,5 +1,5 @@
-"""The description of the interface, made from the model in charge: its columns, their types, and a
-lead as an example.
+"""OpenAPI: the description of the interface, made from the model in charge: its columns, their
+types, and a lead as an example.
 
 The example is made of the numbers that are usual in training and of words that stand in the signed
 definition, so that no lead's data is ever published.
@@ -11,7 +11,12 @@ from typing import Any
 from winnable.data.features.plan import Field
 from winnable.definition.schema import Definition
 from winnable.learning.scoring.predictor import Predictor
-from winnable.service.http.request import ACTIVITIES, LONGEST_TEXT, MOST_ACTIVITIES, MOST_LEADS
+from winnable.service.http.request import (
+    ACTIVITIES,
+    MAX_TEXT_CHARACTERS,
+    MAX_ACTIVITIES_PER_LEAD,
+    MAX_LEADS,
+)
 from winnable.service.routes.schemas import HealthOut, Problem, ScoreResponse
 
 _REFS = "#/components/schemas/{model}"
@@ -81,7 +86,7 @@ def lead_schema(predictor: Predictor) -> dict[str, Any]:
     activities = {
         "type": ["array", "null"],
         "items": {"$ref": _REFS.format(model="Activity")},
-        "maxItems": MOST_ACTIVITIES,
+        "maxItems": MAX_ACTIVITIES_PER_LEAD,
     }
     return {
         "type": "object",
@@ -98,11 +103,8 @@ def lead_schema(predictor: Predictor) -> dict[str, Any]:
 
 def typical_lead(predictor: Predictor) -> dict[str, Any]:
     """A lead that might come to this model, and is nobody's."""
-    roles, plan, known = (
-        predictor.definition.columns,
-        predictor.plan,
-        _words_of(predictor.definition),
-    )
+    roles, plan = predictor.definition.columns, predictor.plan
+    known = _words_of(predictor.definition)
     lead: dict[str, Any] = {roles.id: "L-1"} if roles.id is not None else {}
     usual = _usual_numbers(predictor)
     for field in plan.fields:
@@ -112,7 +114,7 @@ def typical_lead(predictor: Predictor) -> dict[str, Any]:
             lead[field.name] = known[field.name]
     if plan.created is not None:
         lead[plan.created.name] = "2026-01-05T09:00:00Z"
-    kinds = [kind for measure in plan.aggregates for kind in measure.kinds]
+    kinds = [kind for aggregate in plan.aggregates for kind in aggregate.kinds]
     if kinds:
         lead[ACTIVITIES] = [{"kind": kinds[0], "at": "2026-01-12T14:30:00Z"}]
     return lead
@@ -131,7 +133,7 @@ def _column(field: Field) -> dict[str, Any]:
 
 
 def _scalar(*types: str) -> dict[str, Any]:
-    return {"type": [*types, "null"], "maxLength": LONGEST_TEXT}
+    return {"type": [*types, "null"], "maxLength": MAX_TEXT_CHARACTERS}
 
 
 def _activity(definition: Definition) -> dict[str, Any]:
@@ -147,7 +149,7 @@ def _activity(definition: Definition) -> dict[str, Any]:
             "kind": {
                 "type": "string",
                 "minLength": 1,
-                "maxLength": LONGEST_TEXT,
+                "maxLength": MAX_TEXT_CHARACTERS,
                 "examples": kinds[:3],
             },
             "at": {"type": "string", "format": "date-time"},
@@ -176,7 +178,7 @@ def _request(predictor: Predictor) -> dict[str, Any]:
                 "type": "array",
                 "items": {"anyOf": [lead, anything_else]},
                 "minItems": 1,
-                "maxItems": MOST_LEADS,
+                "maxItems": MAX_LEADS,
             },
             "as_of": {
                 "type": ["string", "null"],
@@ -227,18 +229,19 @@ def _score() -> dict[str, Any]:
         }
     }
     return {
-        "summary": f"Score one to {MOST_LEADS:,} leads",
+        "summary": f"Score one to {MAX_LEADS:,} leads",
         "operationId": "score",
         "parameters": [reasons],
         "requestBody": {"required": True, "content": _content("ScoreRequest")},
-        "responses": answered | {code: refusal(says) for code, says in _REFUSALS.items()},
+        "responses": answered
+        | {code: refusal(description) for code, description in _REFUSALS.items()},
     }
 
 
-def refusal(says: str) -> dict[str, Any]:
+def refusal(description: str) -> dict[str, Any]:
     """The response of a request that is not answered: a problem, by its own media type."""
     return {
-        "description": says,
+        "description": description,
         "content": {
             "application/problem+json": {"schema": {"$ref": _REFS.format(model="Problem")}}
         },
@@ -263,7 +266,7 @@ def _words_of(definition: Definition) -> Mapping[str, str]:
 
 
 def _usual_numbers(predictor: Predictor) -> dict[str, float]:
-    """The mean of each number in training, as the ridge keeps it; nothing where there is no ridge."""
+    """The mean of each number in training, as the ridge keeps it; nothing where there is none."""
     spec = predictor.scorer.spec
     ridge = next((part for part in spec["experts"].values() if part["kind"] == "linear"), None)
     return (

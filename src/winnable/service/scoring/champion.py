@@ -3,8 +3,8 @@ changes.
 
 A new champion is read completely and checked before it answers anything; one that cannot be read is
 refused, the old one goes on, and `problem` says why. Where there is no champion at all, the rules
-of the definition answer. Where the tracking server is elsewhere, `remote` keeps the store's copy up
-to date; what is served always lies on this disk.
+of the definition answer. Where the tracking server is elsewhere, `remote_champion` keeps the
+store's copy up to date; what is served always lies on this disk.
 """
 
 import threading
@@ -21,10 +21,10 @@ from winnable.learning.scoring.predictor import Predictor
 if TYPE_CHECKING:
     from winnable.service.scoring.remote_champion import RemoteChampion
 
-LOOK_AGAIN = 1.0  # seconds between two looks at the store
-ASK_AGAIN = 5.0  # seconds between two questions to a tracking server elsewhere
+STORE_POLL_SECONDS = 1.0
+TRACKING_SERVER_POLL_SECONDS = 5.0
 
-Tell = Callable[..., None]
+LogEvent = Callable[..., None]
 
 
 class ChampionFollower:
@@ -67,12 +67,12 @@ class ChampionFollower:
         known one is served."""
         return self._unreachable
 
-    def follow(self, tell: Tell = lambda *_, **__: None) -> None:
-        """Begin to look after the champion; `tell` hears of every change, with its name and
-        features."""
+    def follow(self, log_event: LogEvent = lambda *_, **__: None) -> None:
+        """Begin to look after the champion; `log_event` is called for every change, with its
+        name and fields."""
         if self._thread is None:
             self._thread = threading.Thread(
-                target=self._follow, args=(tell,), name="champion", daemon=True
+                target=self._follow, args=(log_event,), name="champion", daemon=True
             )
             self._thread.start()
 
@@ -82,24 +82,24 @@ class ChampionFollower:
         if self._thread is not None:
             self._thread.join()
 
-    def _follow(self, tell: Tell) -> None:
+    def _follow(self, log_event: LogEvent) -> None:
         self._predictor.warm()
-        while not self._stop.wait(LOOK_AGAIN):
+        while not self._stop.wait(STORE_POLL_SECONDS):
             before = (self._predictor, self._broken, self._unreachable)
             self._ask_remote()
             self.look()
             if self._predictor is not before[0]:
                 found = self._predictor
-                tell(
+                log_event(
                     "champion",
                     version=found.version,
                     fingerprint=found.fingerprint,
                     mode=found.mode,
                 )
             if self._broken is not None and self._broken != before[1]:
-                tell("champion refused", level="error", problem=self._broken)
+                log_event("champion refused", level="error", problem=self._broken)
             if self._unreachable is not None and self._unreachable != before[2]:
-                tell("registry unreachable", level="error", problem=self._unreachable)
+                log_event("registry unreachable", level="error", problem=self._unreachable)
 
     def _first(self) -> Predictor:
         self._seen = self._signature()
@@ -108,7 +108,7 @@ class ChampionFollower:
         except WinnableError as error:
             if self.definition is None:
                 raise
-            self._broken = _said(error)
+            self._broken = _description(error)
             return Predictor.from_rules(load_definition(self.definition))
         return found or Predictor.of_store(self.store, self.definition)
 
@@ -129,7 +129,7 @@ class ChampionFollower:
                 self._predictor, self.changed_at = found, time.time()
             self._seen, self._broken = seen, None
         except Exception as error:  # whatever is wrong with a new model, the old one goes on
-            self._broken = _said(error)
+            self._broken = _description(error)
 
     def _read(self) -> Predictor | None:
         champion = champion_of(self.store)
@@ -146,23 +146,23 @@ class ChampionFollower:
 
     def _signature(self) -> tuple[int, ...]:
         try:
-            told = (self.store / "served" / "champion.json").stat()
+            status = (self.store / "served" / "champion.json").stat()
         except OSError:
             return ()
-        return (told.st_mtime_ns, told.st_size, told.st_ino)
+        return (status.st_mtime_ns, status.st_size, status.st_ino)
 
     def _ask_remote(self) -> None:
-        if self._remote is None or time.monotonic() - self._asked < ASK_AGAIN:
+        if self._remote is None or time.monotonic() - self._asked < TRACKING_SERVER_POLL_SECONDS:
             return
         self._asked = time.monotonic()
         try:
             self._remote.fetch(self.store)
             self._unreachable = None
         except Exception as error:  # the copy on this disk is served whatever happens elsewhere
-            self._unreachable = _said(error)
+            self._unreachable = _description(error)
 
 
-def _said(error: Exception) -> str:
+def _description(error: Exception) -> str:
     """What went wrong, for people who may not know where this machine keeps things."""
     if isinstance(error, ArtifactError):
         return (

@@ -1,7 +1,9 @@
-"""`POST /score`: plain ASGI, since this is where the time of the service goes. Everything that it
-knows of leads is in `serving`."""
+"""`POST /score`, the scoring endpoint: plain ASGI, since the time of the service goes here.
 
-import asyncio
+How leads are read, scored and answered is in `loaded_model`, how requests are scored together in
+`micro_batching`.
+"""
+
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -9,20 +11,19 @@ from starlette.types import Receive, Scope, Send
 
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.metrics import Metrics
-from winnable.service.http.problems import ClientGone, HTTPProblem
-from winnable.service.http.request import ScoreRequest, read_body
+from winnable.service.http.problems import HTTPProblem
+from winnable.service.http.request import ScoreRequest, body_of, read_body
 from winnable.service.scoring.loaded_model import (
     LoadedModel,
     ParsedRequest,
     ScoredRequest,
     ScoreIds,
 )
-from winnable.service.scoring.micro_batching import MOST, MicroBatcher
+from winnable.service.scoring.micro_batching import MAX_LEADS_PER_BATCH, MicroBatcher
 from winnable.service.scoring.score_log import ScoreLog
 
-LARGEST_BODY = 10_000_000  # bytes
-LARGE_BODY = 100_000  # bytes from which a request is worked on aside
-PATIENCE = 20.0  # seconds for a body to arrive
+LARGE_BODY_BYTES = 100_000
+"""From this size on, a request is worked on in a thread of its own."""
 
 
 class ScoringEndpoint:
@@ -37,7 +38,7 @@ class ScoringEndpoint:
         self._metrics = metrics
         self._ids = ScoreIds()
         self._batcher = MicroBatcher()
-        self._serving = LoadedModel(current())
+        self._model = LoadedModel(current())
 
     def close(self) -> None:
         """Let large requests finish."""
@@ -45,26 +46,12 @@ class ScoringEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        reasons = _reasons(scope["query_string"])
+        reasons = _wants_reasons(scope["query_string"])
         body = await body_of(scope, receive)
-        serving = self._in_charge()
-        if len(body) > LARGE_BODY:
-            read, told = await self._batcher.run_in_thread(
-                lambda: _alone(serving, read_body(body), reasons)
-            )
-        else:
-            asked = read_body(body)
-            if len(asked.leads) > MOST:
-                read, told = await self._batcher.run_in_thread(
-                    lambda: _alone(serving, asked, reasons)
-                )
-            else:
-                read = serving.read(asked, datetime.now(UTC))
-                told = (
-                    await self._batcher.score(serving, read, reasons=reasons) if read.good else None
-                )
-        scope["winnable.leads"] = len(read.leads)
-        content = self._answer(serving, body, read, told)
+        model = self._active_model()
+        parsed, scored = await self._score(model, body, reasons=reasons)
+        scope["winnable.leads"] = len(parsed.leads)
+        content = self._answer(model, body, parsed, scored)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),
@@ -72,83 +59,62 @@ class ScoringEndpoint:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    def _in_charge(self) -> LoadedModel:
+    async def _score(
+        self, model: LoadedModel, body: bytes, *, reasons: bool
+    ) -> tuple[ParsedRequest, ScoredRequest | None]:
+        """The request and its scores, None if no lead can be scored. What takes long is done in a
+        thread, so that small requests and the health check pass it."""
+        if len(body) > LARGE_BODY_BYTES:
+            return await self._batcher.run_in_thread(
+                lambda: _score_alone(model, read_body(body), reasons=reasons)
+            )
+        request = read_body(body)
+        if len(request.leads) > MAX_LEADS_PER_BATCH:
+            return await self._batcher.run_in_thread(
+                lambda: _score_alone(model, request, reasons=reasons)
+            )
+        parsed = model.read(request, datetime.now(UTC))
+        if not parsed.good:
+            return parsed, None
+        return parsed, await self._batcher.score(model, parsed, reasons=reasons)
+
+    def _active_model(self) -> LoadedModel:
         predictor = self._current()
-        if predictor is not self._serving.predictor:
-            self._serving = LoadedModel(predictor)
-        return self._serving
+        if predictor is not self._model.predictor:
+            self._model = LoadedModel(predictor)
+        return self._model
 
     def _answer(
-        self, serving: LoadedModel, body: bytes, read: ParsedRequest, told: ScoredRequest | None
+        self, model: LoadedModel, body: bytes, parsed: ParsedRequest, scored: ScoredRequest | None
     ) -> bytes:
-        many = len(read.good)
-        ids = self._ids.next(many)
-        content = serving.answer(read, told, ids)
-        if told is not None:
-            rows = slice(told.start, told.start + many)
-            grades, probabilities = told.scores.grade[rows], told.scores.probability[rows].tolist()
-            model = serving.predictor
+        n_scored = len(parsed.good)
+        content = model.answer(parsed, scored, self._ids.next(n_scored))
+        if scored is not None:
+            rows = slice(scored.start, scored.start + n_scored)
             self._metrics.scored(
-                model.fingerprint, model.mode, grades, probabilities, len(read.leads) - many
+                model.predictor.fingerprint,
+                model.predictor.mode,
+                scored.scores.grade[rows],
+                scored.scores.probability[rows].tolist(),
+                len(parsed.leads) - n_scored,
             )
-            self._score_log.submit(serving, body, content, many)
+            self._score_log.submit(model, body, content, n_scored)
         return content
 
 
-def _alone(
-    serving: LoadedModel, asked: ScoreRequest, reasons: bool
+def _score_alone(
+    model: LoadedModel, request: ScoreRequest, *, reasons: bool
 ) -> tuple[ParsedRequest, ScoredRequest | None]:
-    read = serving.read(asked, datetime.now(UTC))
-    return read, serving.score([read], reasons=reasons)[0] if read.good else None
+    parsed = model.read(request, datetime.now(UTC))
+    return parsed, model.score([parsed], reasons=reasons)[0] if parsed.good else None
 
 
-async def body_of(scope: Scope, receive: Receive, largest: int = LARGEST_BODY) -> bytes:
-    """The whole body of a request. `HTTPProblem` if it is too large, too slow or not said to be
-    JSON."""
-    for name, value in scope["headers"]:
-        if (
-            name == b"content-type"
-            and value.split(b";", 1)[0].strip().lower() != b"application/json"
-        ):
-            raise HTTPProblem(415, "The body has to be JSON: Content-Type: application/json.")
-        if name == b"content-length" and (not value.isdigit() or int(value) > largest):
-            raise _too_large(largest)
-    message = await receive()
-    if not message.get("more_body", False) and message["type"] == "http.request":
-        return bytes(message["body"])
-    parts, size = [], 0
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > largest:
-                    raise _too_large(largest)
-                if not message.get("more_body", False):
-                    return b"".join(parts)
-                message = await receive()
-    except TimeoutError:
-        raise HTTPProblem(
-            408, f"The body did not arrive within {PATIENCE:g} seconds.", {"connection": "close"}
-        ) from None
-
-
-def _too_large(largest: int) -> HTTPProblem:
-    return HTTPProblem(
-        413,
-        f"The body is larger than {largest:,} bytes. Send several requests.",
-        {"connection": "close"},
-    )
-
-
-def _reasons(query: bytes) -> bool:
+def _wants_reasons(query: bytes) -> bool:
     """Whether reasons are asked for, which they are by default. `HTTPProblem` for a query that the
     schema does not know."""
     if not query:
         return True
-    told = {b"reasons=true": True, b"reasons=false": False}.get(query)
-    if told is None:
+    wanted = {b"reasons=true": True, b"reasons=false": False}.get(query)
+    if wanted is None:
         raise HTTPProblem(422, "The query may only say reasons=true or reasons=false.")
-    return told
+    return wanted

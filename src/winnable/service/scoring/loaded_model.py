@@ -1,5 +1,5 @@
-"""Serving: a predictor made ready for requests, which reads their leads, scores them and writes the
-answer.
+"""Online scoring: a loaded model, made ready for requests, reads their leads, scores them and
+writes the answer.
 
 The leads of several requests may be scored together: a model answers for eight leads in hardly more
 time than for one, and for each the same. What is the same in every answer of a model is written
@@ -65,12 +65,14 @@ class LoadedModel:
             predictor.plan, predictor.definition.columns.id, predictor.columns
         )
 
-    def read(self, asked: ScoreRequest, now: datetime) -> ParsedRequest:
+    def read(self, request: ScoreRequest, now: datetime) -> ParsedRequest:
         """The request's leads as this model takes them; `now` is the moment of scoring where the
         request names none."""
-        as_of = asked.as_of or now
-        leads = [self._reader.lead(given, index, as_of) for index, given in enumerate(asked.leads)]
-        return ParsedRequest(leads, as_of, self._reader.warnings(asked.leads))
+        as_of = request.as_of or now
+        leads = [
+            self._reader.lead(given, index, as_of) for index, given in enumerate(request.leads)
+        ]
+        return ParsedRequest(leads, as_of, self._reader.warnings(request.leads))
 
     def score(self, requests: Sequence[ParsedRequest], *, reasons: bool) -> list[ScoredRequest]:
         """Scores for all good leads of the requests, in one go."""
@@ -80,23 +82,26 @@ class LoadedModel:
             [lead.values for lead in leads], [lead.activities for lead in leads], moments
         )
         scores = self.predictor.score(features, [lead.lead_id for lead in leads], reasons=reasons)
-        told, start = [], 0
+        scored = []
+        start = 0
         for request in requests:
-            told.append(ScoredRequest(scores, start))
+            scored.append(ScoredRequest(scores, start))
             start += len(request.good)
-        return told
+        return scored
 
     def answer(
-        self, request: ParsedRequest, told: ScoredRequest | None, ids: Sequence[str]
+        self, request: ParsedRequest, scored: ScoredRequest | None, ids: Sequence[str]
     ) -> bytes:
-        """The body of the answer; `ids` are the score ids of the good leads, without which there is
-        nothing told."""
+        """The body of the answer; `ids` are the score ids of the good leads. Without any of these,
+        `scored` is None."""
         row = 0
         scores: list[dict[str, Any] | None] = []
         faults: list[dict[str, Any]] = []
         for index, lead in enumerate(request.leads):
-            if lead.fault is None and told is not None:
-                scores.append(to_response(told.scores, told.start + row, lead.lead_id, ids[row]))
+            if lead.fault is None and scored is not None:
+                scores.append(
+                    to_response(scored.scores, scored.start + row, lead.lead_id, ids[row])
+                )
                 row += 1
             else:
                 scores.append(None)
@@ -116,20 +121,18 @@ class ScoreIds:
         self._last = 0
         self._lock = threading.Lock()
 
-    def next(self, many: int) -> list[str]:
+    def next(self, n_ids: int) -> list[str]:
         """So many new ones. The 12 bits after the time count within a millisecond; a full count
         borrows from the next one."""
         with self._lock:
             first = max(self._last + 1, time.time_ns() // 1_000_000 << 12)
-            self._last = first + many - 1
-        chance = os.urandom(8 * many)
-        return [_uuid7(first + i, chance[8 * i : 8 * i + 8]) for i in range(many)]
+            self._last = first + n_ids - 1
+        random_bytes = os.urandom(8 * n_ids)
+        return [_uuid7(first + i, random_bytes[8 * i : 8 * i + 8]) for i in range(n_ids)]
 
 
-def _uuid7(count: int, chance: bytes) -> str:
-    time_part, rest = (
-        f"{count:015x}",
-        (int.from_bytes(chance, "big") & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000,
-    )
-    tail = f"{rest:016x}"
+def _uuid7(count: int, random_bytes: bytes) -> str:
+    time_part = f"{count:015x}"
+    random_bits = int.from_bytes(random_bytes, "big") & 0x3FFF_FFFF_FFFF_FFFF
+    tail = f"{random_bits | 0x8000_0000_0000_0000:016x}"
     return f"{time_part[:8]}-{time_part[8:12]}-7{time_part[12:]}-{tail[:4]}-{tail[4:]}"

@@ -1,8 +1,9 @@
-"""Together: requests that wait at the same moment are scored in one go.
+"""Micro-batching: requests that wait at the same moment are scored in one batch.
 
-Most of the time that one lead takes is the same for one and for many. While a group is being
-scored, the next requests gather; who comes when no others do does not wait for company. Large
-requests are worked on in threads of their own, so that small ones and the health check pass them.
+Most of the time that one lead takes is the same for one and for many. While a batch is being
+scored, the next requests gather; a request that comes when no others do does not wait for company.
+Large requests are worked on in threads of their own, so that small ones and the health check pass
+them.
 """
 
 import asyncio
@@ -15,38 +16,43 @@ from typing import TypeVar
 from winnable.service.scoring.loaded_model import LoadedModel, ParsedRequest, ScoredRequest
 
 T = TypeVar("T")
-# Seconds, about what scoring a group takes, to wait for as many requests as came together of late.
-PATIENCE = 0.001
-MOST = 64  # leads that a group holds, so that its first request does not wait long for its last
+
+MAX_WAIT_SECONDS = 0.001
+"""How long to wait for as many requests as came together of late; about what scoring a batch
+takes."""
+
+MAX_LEADS_PER_BATCH = 64
+"""So that the first request of a batch does not wait long for its last."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
-    serving: LoadedModel
+class _WaitingRequest:
+    model: LoadedModel
     request: ParsedRequest
     reasons: bool
-    told: "asyncio.Future[ScoredRequest]"
+    scored: "asyncio.Future[ScoredRequest]"
 
 
 class MicroBatcher:
-    """Scores requests of one event loop; each is answered wholly by the model that it was read for."""
+    """Scores requests of one event loop; each is answered wholly by the model that it was read
+    for."""
 
     def __init__(self) -> None:
-        self._waiting: list[_Waiting] = []
-        # Requests that come together, as of late; one for whoever is alone, and does not wait.
-        self._usual = 1
+        self._waiting: list[_WaitingRequest] = []
+        # Requests that came together of late; one for whoever is alone, and does not wait.
+        self._usual_batch = 1
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="large-request")
 
     async def score(
-        self, serving: LoadedModel, request: ParsedRequest, *, reasons: bool
+        self, model: LoadedModel, request: ParsedRequest, *, reasons: bool
     ) -> ScoredRequest:
         """The scores of a small request, which has a lead without a fault."""
         loop = asyncio.get_running_loop()
-        told: asyncio.Future[ScoredRequest] = loop.create_future()
+        scored: asyncio.Future[ScoredRequest] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._gather, loop, time.perf_counter() + PATIENCE)
-        self._waiting.append(_Waiting(serving, request, reasons, told))
-        return await told
+            loop.call_soon(self._gather, loop, time.perf_counter() + MAX_WAIT_SECONDS)
+        self._waiting.append(_WaitingRequest(model, request, reasons, scored))
+        return await scored
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
         """The result of some longer work, done in a thread."""
@@ -56,42 +62,47 @@ class MicroBatcher:
         """Let large requests finish."""
         self._threads.shutdown()
 
-    def _gather(self, loop: asyncio.AbstractEventLoop, until: float) -> None:
-        """Score what waits once it is as many as of late, or when patience ends; meanwhile the loop
+    def _gather(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        """Score what waits once it is as many as of late, or at the deadline; meanwhile the loop
         takes in what arrives."""
-        if len(self._waiting) < self._usual and time.perf_counter() < until:
-            loop.call_soon(self._gather, loop, until)
+        if len(self._waiting) < self._usual_batch and time.perf_counter() < deadline:
+            loop.call_soon(self._gather, loop, deadline)
         else:
             self._score_waiting(loop)
 
     def _score_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
-        first, group, later, leads = self._waiting[0], [], [], 0
-        for each in self._waiting:
-            alike = each.serving is first.serving and each.reasons == first.reasons
-            if alike and (each is first or leads + len(each.request.leads) <= MOST):
-                group.append(each)
-                leads += len(each.request.leads)
+        first = self._waiting[0]
+        batch: list[_WaitingRequest] = []
+        later: list[_WaitingRequest] = []
+        leads = 0
+        for waiting in self._waiting:
+            is_alike = waiting.model is first.model and waiting.reasons == first.reasons
+            fits = leads + len(waiting.request.leads) <= MAX_LEADS_PER_BATCH
+            if is_alike and (waiting is first or fits):
+                batch.append(waiting)
+                leads += len(waiting.request.leads)
             else:
-                later.append(each)
+                later.append(waiting)
         self._waiting = later
-        self._usual = max(len(group), self._usual - 1)
+        self._usual_batch = max(len(batch), self._usual_batch - 1)
         if self._waiting:
             loop.call_soon(self._score_waiting, loop)
-        _score_group(group)
+        _score_batch(batch)
 
 
-def _score_group(group: list[_Waiting]) -> None:
-    """Answer every request of a group. If the group fails as a whole, each is tried alone, so that
+def _score_batch(batch: list[_WaitingRequest]) -> None:
+    """Answer every request of a batch. If the batch fails as a whole, each is tried alone, so that
     none falls by another's fault."""
+    first = batch[0]
     try:
-        told = group[0].serving.score([each.request for each in group], reasons=group[0].reasons)
+        results = first.model.score([waiting.request for waiting in batch], reasons=first.reasons)
     except Exception as error:
-        if len(group) > 1:
-            for each in group:
-                _score_group([each])
-        elif not group[0].told.done():
-            group[0].told.set_exception(error)
+        if len(batch) > 1:
+            for waiting in batch:
+                _score_batch([waiting])
+        elif not first.scored.done():
+            first.scored.set_exception(error)
         return
-    for each, answer in zip(group, told, strict=True):
-        if not each.told.done():  # its client may have gone
-            each.told.set_result(answer)
+    for waiting, result in zip(batch, results, strict=True):
+        if not waiting.scored.done():  # its client may have gone
+            waiting.scored.set_result(result)

@@ -3,13 +3,12 @@ copied to this store.
 
 Asked are the alias, then, if it names another version than the copy, the place of its artifact and
 the files. What arrives is checked against its digests before it becomes the served copy. Artifacts
-that MLflow's server hands out itself (`mlflow- artifacts:`, its default) and those on this
+that MLflow's server hands out itself (`mlflow-artifacts:`, its default) and those on this
 machine's own disk can be fetched so; for other places, promote on this machine with `winnable
 promote`.
 """
 
 import base64
-import fcntl
 import json
 import os
 import tempfile
@@ -20,16 +19,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from filelock import FileLock
+
 from winnable.errors import StoreError
 from winnable.learning.artifacts.artifact import DIGESTS, Artifact, read_artifact
 from winnable.learning.artifacts.deployed import champion_of, deploy
 
-MODEL, CHAMPION = (
-    "winnable",
-    "champion",
-)  # as `registry` calls them, which is not imported here since it imports mlflow
-PATIENCE = 10.0  # seconds for one answer
-LARGEST = 500_000_000  # bytes of one file
+# As the registry calls them, which is not imported here since it imports mlflow.
+MODEL = "winnable"
+CHAMPION = "champion"
+ANSWER_TIMEOUT_SECONDS = 10.0
+MAX_FILE_BYTES = 500_000_000
 
 _API = "/api/2.0/mlflow/"
 _FILES = "/api/2.0/mlflow-artifacts/artifacts"
@@ -60,19 +60,18 @@ class RemoteChampion:
         if named is None or _is_served(store, named):
             return
         store.mkdir(parents=True, exist_ok=True)
-        with (store / ".fetch.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one of several workers fetches for all of them
+        with FileLock(store / ".fetch.lock"):  # one of several workers fetches for all of them
             if not _is_served(store, named):
                 deploy(store, named[0], self._artifact(named[0]))
 
     def _champion(self) -> tuple[int, str | None] | None:
         """The version that the alias names, and its fingerprint."""
         try:
-            told = self._json(
+            version = self._json(
                 f"{_API}registered-models/alias?{urlencode({'name': MODEL, 'alias': CHAMPION})}"
             )["model_version"]
-            tags = {tag["key"]: tag["value"] for tag in told.get("tags", [])}
-            return int(told["version"]), tags.get("fingerprint")
+            tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
+            return int(version["version"]), tags.get("fingerprint")
         except _Absent:
             return None
         except (KeyError, TypeError, ValueError):
@@ -81,9 +80,9 @@ class RemoteChampion:
             ) from None
 
     def _artifact(self, version: int) -> Artifact:
-        asked = urlencode({"name": MODEL, "version": version})
+        query = urlencode({"name": MODEL, "version": version})
         parts = urlsplit(
-            self._json(f"{_API}model-versions/get-download-uri?{asked}")["artifact_uri"]
+            self._json(f"{_API}model-versions/get-download-uri?{query}")["artifact_uri"]
         )
         if parts.scheme in {"", "file"}:
             return _artifact_below(Path(parts.path))
@@ -115,16 +114,16 @@ class RemoteChampion:
     def _get(self, path: str) -> bytes:
         request = urllib.request.Request(self._uri + path, headers=self._headers)
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                content: bytes = answer.read(LARGEST + 1)
+            with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_SECONDS) as answer:
+                content: bytes = answer.read(MAX_FILE_BYTES + 1)
         except urllib.error.HTTPError as error:
-            told = error.read(10_000)
-            if b"RESOURCE_DOES_NOT_EXIST" in told or (b"alias" in told and b"not found" in told):
+            text = error.read(10_000)
+            if b"RESOURCE_DOES_NOT_EXIST" in text or (b"alias" in text and b"not found" in text):
                 raise _Absent from None
             raise StoreError(f"The tracking server refused: HTTP {error.code}.") from None
         except OSError:
             raise StoreError("The tracking server does not answer.") from None
-        if len(content) > LARGEST:
+        if len(content) > MAX_FILE_BYTES:
             raise StoreError("A file of the artifact is too large to be one of ours.")
         return content
 
@@ -154,10 +153,8 @@ def _artifact_below(folder: Path) -> Artifact:
 
 
 def _sign_in(environment: Mapping[str, str]) -> dict[str, str]:
-    user, password = (
-        environment.get("MLFLOW_TRACKING_USERNAME"),
-        environment.get("MLFLOW_TRACKING_PASSWORD"),
-    )
+    user = environment.get("MLFLOW_TRACKING_USERNAME")
+    password = environment.get("MLFLOW_TRACKING_PASSWORD")
     if user and password:
         return {
             "Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -1,6 +1,7 @@
-"""Keeping: the process beside a server that writes the scores it gave into the store's feedback.
+"""The score log's worker: the process beside a server that writes the scores it gave into the
+store's feedback.
 
-`python -m winnable.service.scoring.score_log_worker STORE`, started by `recording`. Here and not in
+`python -m winnable.service.scoring.score_log_worker STORE`, started by `score_log`. Here and not in
 the server are the database and the time that a row costs. It reads frames from its standard input:
 a model, a request with its answer, or the end of a batch, which it commits and answers with one
 line of JSON on its standard output. It ends when its input does: signals are for the server, which
@@ -38,20 +39,21 @@ ANSWERED = struct.Struct("<dII")
 scored, the bytes of its body. The answer is the rest."""
 
 MODEL, REQUEST, END = b"M", b"R", b"E"
-PARTS = 8  # into which a batch is split that the database does not take as a whole
-MOST_FORMS = (
-    64  # different sets of columns of leads, beyond which what is known of them is forgotten
-)
+RETRY_PARTS = 8
+"""Into which a batch is split that the database does not take as a whole."""
+
+MAX_COLUMN_SETS = 64
+"""Different sets of columns of leads, beyond which what is known of them is forgotten."""
 
 
 class ScoredModel:
     """What has to be known of a model to make rows of its answers: how it reads leads, and which
     columns name them."""
 
-    def __init__(self, told: Mapping[str, Any]) -> None:
-        self._definition = definition_from(told["definition"], "the model's definition")
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        self._definition = definition_from(model["definition"], "the model's definition")
         self._id = self._definition.columns.id
-        plan = FeaturePlan.from_json(told["plan"])
+        plan = FeaturePlan.from_json(model["plan"])
         self._fields = [field.name for field in plan.fields]
         self._reader = LeadReader(plan, self._id, frozenset())
         self._plates: dict[tuple[str, ...], LeadDisplayColumns] = {}
@@ -61,21 +63,19 @@ class ScoredModel:
         answer = from_json(content)
         given_at, as_of = datetime.fromtimestamp(at, UTC), read_moment(answer["as_of"])
         assert as_of is not None, "every answer says its moment"
-        for index, (given, told) in enumerate(
-            zip(read_body(body).leads, answer["scores"], strict=True)
-        ):
-            if (
-                told is None
-                or text(given.get(self._id)) is None
-                or len(told["lead_id"]) > LONGEST_ID
-            ):
+        leads = read_body(body).leads
+        for index, (given, score) in enumerate(zip(leads, answer["scores"], strict=True)):
+            if score is None:
+                continue
+            if text(given.get(self._id)) is None or len(score["lead_id"]) > LONGEST_ID:
                 continue  # the answer calls it by its place in the request, which is nobody's name
             lead = self._reader.lead(given, index, as_of)
             past = sorted(
-                (each for each in lead.activities if each.at < as_of), key=lambda each: each.at
+                (activity for activity in lead.activities if activity.at < as_of),
+                key=lambda activity: activity.at,
             )
             yield to_score_record(
-                told,
+                score,
                 mode=answer["model"]["mode"],
                 version=answer["model"]["version"],
                 as_of=as_of,
@@ -84,14 +84,15 @@ class ScoredModel:
                 fields=self._fields,
                 values=lead.values,
                 activities=tuple(
-                    {"kind": each.kind, "at": each.at} for each in past[-ACTIVITIES_KEPT:]
+                    {"kind": activity.kind, "at": activity.at}
+                    for activity in past[-ACTIVITIES_KEPT:]
                 ),
             )
 
     def _plates_of(self, columns: tuple[str, ...]) -> LeadDisplayColumns:
         """The columns that name leads, among those of a lead; most leads have the same."""
         if columns not in self._plates:
-            if len(self._plates) >= MOST_FORMS:
+            if len(self._plates) >= MAX_COLUMN_SETS:
                 self._plates.clear()
             self._plates[columns] = LeadDisplayColumns.among(self._definition, columns)
         return self._plates[columns]
@@ -118,8 +119,9 @@ class ScoreLogWriter:
         return kept, None if kept else problem
 
     def _keep_in_parts(self, scores: list[ScoreRecord]) -> int:
-        """How many are kept of those that are refused together: none if each part is refused, too."""
-        parts = [scores[start::PARTS] for start in range(min(PARTS, len(scores)))]
+        """How many are kept of those that are refused together; none if each part is refused,
+        too."""
+        parts = [scores[start::RETRY_PARTS] for start in range(min(RETRY_PARTS, len(scores)))]
         failed = [part for part in parts if len(parts) > 1 and self._remember(part) is not None]
         if len(parts) == 1 or len(failed) == len(parts):
             return 0
@@ -134,7 +136,7 @@ class ScoreLogWriter:
                 self._feedback = FeedbackStore.open(self._store)
             self._feedback.remember(scores)
             return None
-        except Exception as error:  # whatever fails, the server is told and tries again
+        except Exception as error:  # whatever fails, the server hears of it and tries again
             if self._feedback is not None:
                 self._feedback.close()
                 self._feedback = None
@@ -171,7 +173,8 @@ def run(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    os.nice(10)  # whoever waits for an answer comes first
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(10)  # whoever waits for an answer comes first
     run(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)

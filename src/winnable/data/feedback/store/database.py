@@ -7,7 +7,6 @@ readers and one writer work at once. The first process to come makes the tables 
 date; others wait for it.
 """
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
+from filelock import FileLock
 from pydantic_core import to_json
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -147,10 +147,8 @@ def _revision_on(connection: sql.Connection) -> str | None:
 def _alone(engine: sql.Engine, store: Path) -> Iterator[sql.Connection]:
     """A transaction that no other process can have at the same time."""
     if engine.dialect.name == "sqlite":
-        with (store / f".{FILE}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            with writing(engine) as connection:
-                yield connection
+        with FileLock(store / f".{FILE}.lock"), writing(engine) as connection:
+            yield connection
         return
     with writing(engine) as connection:
         connection.execute(sql.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

@@ -1,0 +1,70 @@
+"""Dependencies: what the code imports is declared in `pyproject.toml`, and pinned by digests."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())
+LOCK = (HOME / ".ci" / "requirements.txt").read_text()
+OWN_PACKAGES = {"winnable", "tests"}
+
+
+def normalized(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(requirements: list[str]) -> set[str]:
+    return {normalized(re.match(r"[\w.-]+", line)[0]) for line in requirements}
+
+
+def imported_packages(folder: Path) -> dict[str, Path]:
+    """Each package from elsewhere that a folder's modules import, with one that does."""
+    found = {}
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            found |= {name.split(".")[0]: path for name in names}
+    ours = OWN_PACKAGES | set(sys.stdlib_module_names)
+    return {name: path for name, path in found.items() if name not in ours}
+
+
+def undeclared(folder: Path, requirements: list[str]) -> list[str]:
+    distributions = packages_distributions()
+    known = declared(requirements)
+    return [
+        f"{path.relative_to(HOME)} imports {package}"
+        for package, path in imported_packages(folder).items()
+        if not known & {normalized(name) for name in distributions.get(package, [package])}
+    ]
+
+
+def test_what_the_package_imports_is_declared() -> None:
+    assert undeclared(HOME / "src", PROJECT["project"]["dependencies"]) == []
+
+
+def test_what_the_tests_import_is_declared() -> None:
+    requirements = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    assert undeclared(HOME / "tests", requirements) == []
+
+
+def test_the_lock_pins_every_requirement_by_digests() -> None:
+    entries = re.split(r"\n(?=\S)", "\n".join(re.findall(r"^(?!\s*#).+$", LOCK, re.MULTILINE)))
+    pinned = {}
+    for entry in entries:
+        name, version = re.match(r"([\w.-]+)==(\S+)", entry).groups()
+        pinned[normalized(name)] = version
+        assert "--hash=sha256:" in entry, name
+    requirements = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    assert declared(requirements) <= pinned.keys()
+
+
+def test_the_lock_names_no_registry() -> None:
+    assert "://" not in LOCK
+    assert "index-url" not in LOCK
