@@ -230,8 +230,8 @@ class InboxPages:
         if not self._sessions.holds(session, form.get("token", "")):
             raise HTTPProblem(
                 403,
-                "The form does not belong to your session; nothing was saved. Reload the page and try"
-                " again.",
+                "The form does not belong to your session; nothing was saved. Reload the page and"
+                " try again.",
             )
         return session, form
 

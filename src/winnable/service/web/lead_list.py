@@ -105,6 +105,7 @@ class LeadList:
     query: LeadListQuery
     title: str
     summary: str
+    numbers: str
     tabs: tuple[tuple[str, str, bool], ...]
     choices: tuple[Choice, ...]
     leads: tuple[LeadView, ...]
@@ -160,7 +161,8 @@ def lead_list(
     return LeadList(
         query=query,
         title=_TITLES[query.show][1],
-        summary=_summary(query, found, horizon_days),
+        summary=_summary(query, found),
+        numbers=numbers_text(horizon_days),
         tabs=tuple(
             (replace(query, show=show, page=1).address, name, show == query.show)
             for show, (name, _) in _TITLES.items()
@@ -183,10 +185,9 @@ def _choices(values: tuple[list[str], list[str]], query: LeadListQuery) -> tuple
         ("owner", "Owner", "All owners", owners, query.owner),
         ("source", "Source", "All sources", sources, query.source),
     ):
-        if chosen and chosen not in options:
-            options = [*options, chosen]
-        if options:
-            choices.append(Choice(name, label, everything, tuple(options), chosen))
+        missing = [chosen] if chosen and chosen not in options else []
+        if options or missing:
+            choices.append(Choice(name, label, everything, (*options, *missing), chosen))
     return tuple(choices)
 
 
@@ -194,15 +195,11 @@ def _total(found: LeadPage) -> str:
     return f"more than {found.total:,}" if found.uncounted else f"{found.total:,}"
 
 
-def _summary(query: LeadListQuery, found: LeadPage, horizon_days: float | None) -> str:
-    """How many leads there are, and what their numbers mean; each lead then shows only its own."""
+def _summary(query: LeadListQuery, found: LeadPage) -> str:
     leads = "lead" if found.total == 1 else "leads"
-    waiting = ""
-    if query.show == "today":
-        waiting = " is waiting for your answer" if found.total == 1 else " waiting for your answer"
-    return (
-        f"{_total(found)} {leads}{waiting}, most likely to be won first. {numbers_text(horizon_days)}"
-    )
+    waiting = " waiting for your answer" if query.show == "today" else ""
+    total = _total(found)
+    return f"{total[:1].upper()}{total[1:]} {leads}{waiting}, most likely to be won first."
 
 
 def _empty(query: LeadListQuery) -> Empty:
@@ -226,4 +223,6 @@ def _empty(query: LeadListQuery) -> Empty:
             "No leads yet",
             "Leads appear here once they are scored, on the command line or through the API.",
         )
-    return Empty("No leads here yet", "Leads with this answer are listed here.", "/", "Today’s leads")
+    return Empty(
+        "No leads here yet", "Leads with this answer are listed here.", "/", "Go to today’s leads"
+    )

@@ -95,25 +95,25 @@ def lead_detail(
     standing = {label.label_id for label in live(history.labels)}
     labels = (label for label in reversed(history.labels) if label.label != "withdrawn")
     last = history.lead.score
-    scored_by, activities, values = "", (), {}
-    if last is not None:
-        mode = _MODE_NAMES.get(last.mode, last.mode)
-        scored_by = f"Scored by model version {last.version}, {mode}."
-        activities = tuple(_activity_lines(last.activities))
-        values = last.values
+    values: Mapping[str, Any] = {} if last is None else last.values
     return LeadDetail(
         lead=lead_view(history.lead, definition, by),
         numbers=numbers_text(horizon_days),
-        scored_by=scored_by,
+        scored_by="" if last is None else _scored_by(last),
         conflict=_conflict_text(history),
         chart=chart(history.scores[-_LATEST_SHOWN:]),
         scores=tuple(_score_line(score) for score in history.scores[: -_LATEST_SHOWN - 1 : -1]),
         labels=tuple(_label_line(label, standing) for label in labels),
-        activities=activities,
+        activities=() if last is None else tuple(_activity_lines(last.activities)),
         values=tuple(
             (name, _value_text(value)) for name, value in values.items() if value is not None
         ),
     )
+
+
+def _scored_by(score: ScoreRecord) -> str:
+    mode = _MODE_NAMES.get(score.mode, score.mode)
+    return f"Scored by model version {score.version}, {mode}."
 
 
 def _score_line(score: ScoreRecord) -> ScoreLine:

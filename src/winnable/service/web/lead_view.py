@@ -43,7 +43,7 @@ _PROBABILITY_CLAUSE = re.compile(
     r"(?:(?:About|Fewer than|Less than|More than) )?[\d.]+(?:%| in 100)(?: of)? leads like this are"
     r" won(?: within [\d.,]+ days)?(?:, (?:and |which is )?|[:;] )"
 )
-"""How a decision's sentence begins where it states the probability, which the page shows already."""
+"""How a decision's sentence begins where it states the probability, which the page shows anyway."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,9 @@ def address(lead_id: str) -> str:
 def numbers_text(horizon_days: float | None) -> str:
     """What the percentages of a page mean, said once for all of them."""
     within = "" if horizon_days is None else f" within {horizon_days:g} days"
-    return f"Percentages: probability of being won{within}, with its 80% interval below."
+    return (
+        f"Each percentage is the probability of being won{within}; the range is its 80% interval."
+    )
 
 
 def decision_text(because: str) -> str:
@@ -204,7 +206,7 @@ def _answer(label: Label | None, by: str) -> Answer | None:
     own = label.by == by
     who = "you" if own else label.by
     return Answer(
-        f"{label_text(label)} by {who}, {time_text(label.moment)}",
+        f"{label_text(label)} · by {who}, {time_text(label.moment)}",
         label.lead_id,
         label.label_id if own else None,
     )
@@ -227,14 +229,18 @@ def _reasons(reasons: Iterable[Mapping[str, Any]], *, raising: bool) -> tuple[st
     it."""
     texts = []
     for reason in reasons:
-        text, log_odds = str(reason["says"]), reason.get("log_odds")
-        if log_odds is None:
-            raises = not text.rpartition(": ")[2].startswith("-")
-        else:
-            raises = log_odds > 0
-        if raises is raising:
+        text = str(reason["says"])
+        if _raises(text, reason.get("log_odds")) is raising:
             texts.append(text.removesuffix(": raises").removesuffix(": lowers"))
     return tuple(texts)
+
+
+def _raises(text: str, log_odds: float | None) -> bool:
+    """Whether a reason raises the probability; a rule's points, at the end of its text, tell where
+    it has no log-odds."""
+    if log_odds is not None:
+        return log_odds > 0
+    return not text.rpartition(": ")[2].startswith("-")
 
 
 def _letters(name: str) -> str:

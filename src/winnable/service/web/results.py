@@ -77,7 +77,7 @@ class GradeLine:
 
 @dataclass(frozen=True)
 class MonthLine:
-    """A month: one outcome a grade, in the order of the grades; None where there was no such lead."""
+    """A month: one outcome per grade, in the order of the grades; None where there was no lead."""
 
     month: str
     outcomes: tuple[OutcomeSummary | None, ...]
