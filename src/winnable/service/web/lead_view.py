@@ -26,7 +26,7 @@ LABEL_NAMES = {
     "withdrawn": "Answer undone",
 }
 DECISION_NAMES = {
-    "pass": "Hand over to sales",
+    "pass": "Hand over",
     "nurture": "Nurture",
     "recycle": "Return to marketing",
     "discard": "Discard",
