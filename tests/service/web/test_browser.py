@@ -67,7 +67,9 @@ def test_a_day_at_work(
     by = f"{size['width']} {script}"
     context = browser.new_context(viewport=size, java_script_enabled=script)  # type: ignore[arg-type]
     errors: list[str] = []
-    context.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
+    context.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
+    )
     context.on("weberror", lambda error: errors.append(str(error.error)))
     page = sign_in(context, url, secret, by)
     first = page.locator("[data-lead]").first
@@ -76,7 +78,7 @@ def test_a_day_at_work(
     toast = page.locator(".toast")
     expect(toast).to_contain_text(f"Accepted: {name}")
     toast.get_by_role("button", name="Undo").click()
-    expect(toast).to_contain_text("Taken back")
+    expect(toast).to_contain_text("Answer undone")
     first.locator("summary").click()
     reason = first.locator(".menu button").first
     why = reason.inner_text()
@@ -87,20 +89,20 @@ def test_a_day_at_work(
     page.get_by_role("button", name="Won").click()
     expect(page.get_by_text("signed today")).to_be_visible()
     page.get_by_role("link", name="Does it work?").click()
-    expect(page.get_by_role("heading", name="How each grade turned out")).to_be_visible()
+    expect(page.get_by_role("heading", name="Results by grade")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.goto(url)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     context.close()
-    told = inbox_labels(store, by)
-    assert [(label.label, label.reason, label.note) for label in told] == [
+    labels = inbox_labels(store, by)
+    assert [(label.label, label.reason, label.note) for label in labels] == [
         ("accepted", None, None),
         ("withdrawn", None, None),
         ("rejected", why, None),
         ("won", None, "signed today"),
     ]
-    assert told[0].score_id
+    assert labels[0].score_id
     assert errors == []
 
 
@@ -123,7 +125,7 @@ def test_by_keys_alone(browser: Browser, shop: tuple[str, str, Path]) -> None:
     keys.press("Enter")
     expect(toast).to_contain_text("Rejected")
     keys.press("u")
-    expect(toast).to_contain_text("Taken back")
+    expect(toast).to_contain_text("Answer undone")
     keys.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
     keys.press("Escape")
@@ -137,9 +139,9 @@ def test_by_keys_alone(browser: Browser, shop: tuple[str, str, Path]) -> None:
         keys.press(key)
         expect(toast).to_contain_text(label)
     context.close()
-    told = [(label.label, label.lead_id) for label in inbox_labels(store, "Keys")]
-    assert told[:3] == [("accepted", ids[1]), ("rejected", ids[2]), ("withdrawn", ids[2])]
-    assert [label for label, _ in told[3:]] == ["won", "lost", "junk"]
+    labels = [(label.label, label.lead_id) for label in inbox_labels(store, "Keys")]
+    assert labels[:3] == [("accepted", ids[1]), ("rejected", ids[2]), ("withdrawn", ids[2])]
+    assert [label for label, _ in labels[3:]] == ["won", "lost", "junk"]
 
 
 @pytest.mark.parametrize(

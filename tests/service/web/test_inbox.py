@@ -133,14 +133,15 @@ def test_lists_filters_and_pages(inbox: str) -> None:
     every = kim.page("/?show=all")
     assert int(re.findall(r"<p>1 to (\d+) of", every)[0]) == 25
     assert 'rel="next"' in every
-    chances = [int(each) for each in re.findall(r"<strong>(\d+)</strong>", every)]
-    assert chances == sorted(chances, reverse=True)
+    percentages = [int(each) for each in re.findall(r'<p class="number">(\d+)%</p>', every)]
+    assert len(percentages) == 25
+    assert percentages == sorted(percentages, reverse=True)
     owned = kim.page("/?show=all&owner=Ravi+Menon")
-    assert "with Ravi Menon" in owned
-    assert "with Kim Osei" not in owned
+    assert "Owner: Ravi Menon" in owned
+    assert "Owner: Kim Osei" not in owned
     lead_id = kim.form("/?show=all&page=2")["lead_id"]
     assert kim.page(f"/?show=all&q={lead_id}").count("data-lead") == 1
-    assert "No lead fits" in kim.page("/?q=nobody+at+all")
+    assert "No matching leads" in kim.page("/?q=nobody+at+all")
     for nonsense in (
         "page=-1",
         "page=99999999",
@@ -196,16 +197,31 @@ def test_a_lead_has_a_page_of_its_own(inbox: str) -> None:
     ravi.client.post(
         "/inbox/label", data={**ravi.form(f"/inbox/leads/{lead_id}"), "rejected": "No budget"}
     )
-    assert "do not all agree" in ravi.page(f"/inbox/leads/{lead_id}")
+    assert "conflicting feedback" in ravi.page(f"/inbox/leads/{lead_id}")
+
+
+def test_a_lead_in_the_list_says_each_thing_once(inbox: str) -> None:
+    for path in ("/", "/?show=all&page=3"):
+        for card in Person(inbox).page(path).split("data-lead>")[1:]:
+            text = unescape(re.sub(r"<[^>]*>", " ", card.split("<form")[0]))
+            assert "leads like this" not in text
+            number = re.findall(r'<p class="number">([^<]*)</p>', unescape(card))[0]
+            assert re.findall(r"[<\d]+%", text)[0] == number
+            assert (
+                len(re.findall(r"\d+%", text.partition("week ago")[0])) <= 3
+            )  # with its range, before
 
 
 def test_does_it_work(inbox: str) -> None:
     page = Person(inbox).page("/inbox/results")
     for says in (
-        "How each grade turned out",
+        "Results by grade",
+        "90% CI",
         "Month by month",
-        "Model against rules",
-        "drawn by lot",
+        "Model vs. scorecard",
+        "AUC",
+        "Predicted/observed wins",
+        "Randomly selected leads",
     ):
         assert says in page
 
@@ -477,7 +493,7 @@ def test_a_store_that_cannot_be_read_is_told_without_its_place(
     with serving(worked, tmp_path / "log") as live:
         answer = Person(live.url).client.get("/")
     assert answer.status_code == 503
-    assert "not kept" in answer.text
+    assert "not saved" in answer.text
     assert str(worked) not in answer.text
 
 

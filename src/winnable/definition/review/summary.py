@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from winnable.core.documents import Block, Bullets, Heading, Page, Table, Text
+from winnable.core.text import with_article
 from winnable.definition.conditions import in_words
 from winnable.definition.decide.gate import passing_probability
 from winnable.definition.decide.scorecard import group_of, log_odds, probability_of
@@ -144,7 +145,8 @@ def _stages(definition: Definition) -> Iterator[Block]:
     back = label(definition, "MIL")
     yield Text(
         "A lead moves forward through these stages. One that sales does not accept is passed back"
-        f" to marketing and is a {back} again; one that was won or lost and comes back begins anew."
+        f" to marketing and is {with_article(back)} again; one that was won or lost and comes back"
+        " begins anew."
     )
 
 

@@ -22,10 +22,8 @@ def render(template: str, values: Mapping[str, Any]) -> bytes:
 
 def error_page(status: int, detail: str) -> bytes:
     """What a browser is shown when a request cannot be answered: one file that loads nothing."""
-    title = {
-        404: "Page not found",
-        500: "Something went wrong",
-    }.get(status, HTTPStatus(status).phrase)
+    titles = {404: "Page not found", 500: "Something went wrong"}
+    title = titles.get(status, HTTPStatus(status).phrase)
     style = asset("inbox.css")[0].decode()
     return render(
         "error.html", {"title": title, "detail": detail, "status": status, "style": style}

@@ -1,8 +1,8 @@
-"""The pages for sales: the inbox, a lead's own page, signing in and out, and what the answers do.
+"""The pages for sales: the inbox, a lead's own page, signing in and out, and what the forms do.
 
 Plain forms that redirect to a page, so that everything works without a script. Every page needs a
-session, every form its token. What the pages say is made in `lists`, `story` and `results`; how
-they look lies in `pages`.
+session, every form its token. What the pages show is made in `lead_list`, `lead_page` and
+`results`; how they look lies in `pages`.
 """
 
 import secrets
@@ -24,14 +24,20 @@ from winnable.service.http.keys import Keys
 from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.templates import asset, render
 from winnable.service.web.forms import local, read_form
-from winnable.service.web.lead_list import LeadListQuery, Values, lead_list
+from winnable.service.web.lead_list import FilterValues, LeadListQuery, lead_list
 from winnable.service.web.lead_page import lead_detail
-from winnable.service.web.lead_view import said
+from winnable.service.web.lead_view import label_text
 from winnable.service.web.results import results
 from winnable.service.web.sessions import COOKIE, LASTS, LONGEST_NAME, Session, Sessions
 
-Answer = TypeVar("Answer")
-TOLD = "winnable_told"  # cookie: what came of the last form, shown once
+Found = TypeVar("Found")
+MESSAGE_COOKIE = "winnable_message"
+"""What came of the last form, shown once."""
+
+MESSAGE_COOKIE_SECONDS = 60
+MAX_MESSAGE_CHARACTERS = 300
+"""Of each part of the message."""
+
 _BUTTONS: frozenset[str] = frozenset({"accepted", "won", "lost", "junk"})
 _HEADERS = {
     "content-security-policy": (
@@ -41,14 +47,14 @@ _HEADERS = {
     "referrer-policy": "same-origin",  # with none at all, browsers hide where a form comes from
 }
 _WRONG_KEY = (
-    "This key is not known here, or may not answer for sales. Look for a blank too many, or ask for"
+    "This key is unknown, or does not allow signing in here. Check it for extra spaces, or ask for"
     " a new one."
 )
 
 
 class InboxPages:
-    """The pages of one service. `feedback` opens its store, `current` gives the predictor in
-    charge, `hear` keeps a label."""
+    """The pages of one service. `feedback` opens its store, `current` gives the live predictor,
+    `save_label` keeps a label under an idempotency key."""
 
     def __init__(
         self,
@@ -56,14 +62,14 @@ class InboxPages:
         keys: Keys,
         feedback: Callable[[], FeedbackStore],
         current: Callable[[], Predictor],
-        hear: Callable[[Label, str | None], Label],
+        save_label: Callable[[Label, str | None], Label],
     ) -> None:
         self._sessions = sessions
         self._keys = keys
         self._feedback = feedback
         self._current = current
-        self._hear = hear
-        self._values = Values()
+        self._save_label = save_label
+        self._filter_values = FilterValues()
 
     def routes(self) -> list[Route]:
         """Where the pages are."""
@@ -83,16 +89,16 @@ class InboxPages:
         session = self._session(request)
         if session is None:
             return self._to_sign_in(request)
-        asked = LeadListQuery.of(request.query_params)
+        query = LeadListQuery.of(request.query_params)
         predictor = self._current()
         horizon = predictor.card["horizon_days"]
-        shown = await self._read(
+        leads = await self._read(
             lambda store: lead_list(
-                store, asked, predictor.definition, horizon, session.by, self._values
+                store, query, predictor.definition, horizon, session.by, self._filter_values
             )
         )
         values = {
-            "list": shown,
+            "list": leads,
             "reasons": predictor.definition.feedback.every,
             "once": secrets.token_urlsafe(9),
         }
@@ -103,38 +109,34 @@ class InboxPages:
         session = self._session(request)
         if session is None:
             return self._to_sign_in(request)
-        lead_id, predictor = request.path_params["lead_id"], self._current()
-        story = await self._read(lambda store: store.lead(lead_id))
-        if story is None:
+        lead_id = request.path_params["lead_id"]
+        predictor = self._current()
+        history = await self._read(lambda store: store.lead(lead_id))
+        if history is None:
             raise HTTPProblem(
-                404, "There is no lead with this id; it may have been erased, or was never scored."
+                404, "No lead has this ID. It may have been erased, or was never scored."
             )
-        view = lead_detail(story, predictor.definition, predictor.card["horizon_days"], session.by)
+        horizon = predictor.card["horizon_days"]
         values = {
-            "story": view,
+            "detail": lead_detail(history, predictor.definition, horizon, session.by),
             "reasons": predictor.definition.feedback.every,
             "once": secrets.token_urlsafe(9),
+            "back": local(_path_of(request.headers.get("referer", ""), request)),
         }
-        values["back"] = local(_path_of(request.headers.get("referer", ""), request))
         return self._page(request, "lead.html", session, "lead", values)
 
     async def label(self, request: Request) -> Response:
-        """Take an answer down, and go back to where it was given."""
+        """Save an answer, and go back to where it was given."""
         session, form = await self._form(request)
         reasons = self._current().definition.feedback.every
-        name, reason = form.get("label", ""), form.get("rejected")
-        if reason is not None:
-            name = "rejected"
-        if not (
-            name in _BUTTONS
-            or (name == "rejected" and (reason in reasons or (reason is None and not reasons)))
-        ):
+        reason = form.get("rejected")
+        name = form.get("label", "") if reason is None else "rejected"
+        is_listed = reason in reasons if reasons else reason is None
+        if name not in _BUTTONS and not (name == "rejected" and is_listed):
             raise HTTPProblem(
-                422,
-                "The form does not say which answer, or gives a reason that the definition does not"
-                " list.",
+                422, "The form has no known answer, or a reason that the definition does not list."
             )
-        given = Label(
+        label = Label(
             form.get("lead_id", ""),
             cast(LabelName, name),
             session.by,
@@ -143,28 +145,29 @@ class InboxPages:
             score_id=form.get("score_id"),
             origin="inbox",
         )
-        once = f"{session.nonce} {form.get('once', '')} {name} {reason} {given.lead_id}"
+        once = f"{session.nonce} {form.get('once', '')} {name} {reason} {label.lead_id}"
         key = blake2b(once.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        return await self._take_down(request, given, f"inbox {key}", form)
+        return await self._save(request, label, f"inbox {key}", form)
 
     async def undo(self, request: Request) -> Response:
-        """Take one's own answer back."""
+        """Undo one's own answer."""
         session, form = await self._form(request)
         lead_id, label_id = form.get("lead_id", ""), form.get("label_id", "")
         labels = await self._read(lambda store: store.labels(lead_id))
         if not any(label.label_id == label_id and label.by == session.by for label in labels):
-            raise HTTPProblem(403, "Only who gave an answer can take it back.")
-        given = Label(lead_id, "withdrawn", session.by, replaces=label_id, origin="inbox")
-        return await self._take_down(request, given, None, form)
+            raise HTTPProblem(403, "Only the person who gave an answer can undo it.")
+        label = Label(lead_id, "withdrawn", session.by, replaces=label_id, origin="inbox")
+        return await self._save(request, label, None, form)
 
     async def sign_in(self, request: Request) -> Response:
-        """The page to sign in at, and what it sends."""
+        """The sign-in page, and what it sends."""
         if request.method != "POST":
             return self._sign_in_page(request, local(request.query_params.get("next", "/")))
         form = await read_form(request)
-        by, to = " ".join(form.get("by", "").split())[:LONGEST_NAME], local(form.get("next", "/"))
+        by = " ".join(form.get("by", "").split())[:LONGEST_NAME]
+        to = local(form.get("next", "/"))
         if not by:
-            return self._sign_in_page(request, to, fault="Please give your name.")
+            return self._sign_in_page(request, to, fault="Please enter your name.")
         cookie = self._open(form.get("key", "").strip(), by)
         if cookie is None:
             return self._sign_in_page(request, to, by, _WRONG_KEY)
@@ -223,42 +226,38 @@ class InboxPages:
         form = await read_form(request)
         session = self._session(request)
         if session is None:
-            raise HTTPProblem(403, "Your session has ended and nothing was kept. Sign in again.")
+            raise HTTPProblem(403, "Your session has ended; nothing was saved. Sign in again.")
         if not self._sessions.holds(session, form.get("token", "")):
             raise HTTPProblem(
                 403,
-                "The form is not from a page of your session, and nothing was kept. Load the page"
-                " again.",
+                "The form does not belong to your session; nothing was saved. Reload the page and"
+                " try again.",
             )
         return session, form
 
-    async def _read(self, ask: Callable[[FeedbackStore], Answer]) -> Answer:
+    async def _read(self, ask: Callable[[FeedbackStore], Found]) -> Found:
         try:
             return await run_in_threadpool(lambda: ask(self._feedback()))
         except StoreError:
             raise _unusable() from None
 
-    async def _take_down(
-        self, request: Request, given: Label, key: str | None, form: Mapping[str, str]
+    async def _save(
+        self, request: Request, label: Label, key: str | None, form: Mapping[str, str]
     ) -> Response:
-        """Keep a label and tell what came of it on the page that is shown next."""
+        """Save a label; the page that is shown next has a message of what came of it."""
         try:
-            kept = await self._read(lambda _: self._hear(given, key))
+            saved = await self._read(lambda _: self._save_label(label, key))
         except (DataError, LabelError) as error:
-            told = {"words": f"Nothing was kept: {error}", "fault": "yes"}
+            message = {"text": f"Not saved: {error}", "fault": "yes"}
         else:
-            told = {"words": f"{said(kept)}: {form.get('name') or kept.lead_id}"}
-            told |= (
-                {}
-                if kept.label == "withdrawn"
-                else {"label_id": kept.label_id, "lead_id": kept.lead_id}
-            )
+            message = {"text": f"{label_text(saved)}: {form.get('name') or saved.lead_id}"}
+            if saved.label != "withdrawn":
+                message |= {"label_id": saved.label_id, "lead_id": saved.lead_id}
         then = form.get("then", "")
-        place = (
-            f"#{then}" if then.startswith("lead-") and then.isascii() and then[5:].isalnum() else ""
-        )
+        is_anchor = then.startswith("lead-") and then.isascii() and then[5:].isalnum()
+        place = f"#{then}" if is_anchor else ""
         response = RedirectResponse(local(form.get("back", "/")) + place, 303, _HEADERS)
-        _set_told(response, told, request)
+        _set_message(response, message, request)
         return response
 
     def _page(
@@ -269,21 +268,21 @@ class InboxPages:
         here: str,
         values: Mapping[str, Any],
     ) -> Response:
-        told = dict(parse_qsl(request.cookies.get(TOLD, "")))
+        message = dict(parse_qsl(request.cookies.get(MESSAGE_COOKIE, "")))
         common = {
             "session": session,
             "token": "" if session is None else self._sessions.token(session),
             "here": here,
             "address": _path_of(str(request.url), request),
             "message": {
-                name: told.get(name, "") for name in ("words", "fault", "label_id", "lead_id")
+                name: message.get(name, "") for name in ("text", "fault", "label_id", "lead_id")
             },
         }
         response = Response(
             render(template, {**common, **values}), 200, _HEADERS, "text/html; charset=utf-8"
         )
-        if told:
-            response.delete_cookie(TOLD, "/")
+        if message:
+            response.delete_cookie(MESSAGE_COOKIE, "/")
         return response
 
     def _sign_in_page(self, request: Request, to: str, by: str = "", fault: str = "") -> Response:
@@ -311,16 +310,22 @@ def _is_secure(request: Request) -> bool:
     return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
 
 
-def _set_told(response: Response, told: Mapping[str, str], request: Request) -> None:
-    content = urlencode({name: value[:300] for name, value in told.items()}, errors="replace")
+def _set_message(response: Response, message: Mapping[str, str], request: Request) -> None:
+    parts = {name: text[:MAX_MESSAGE_CHARACTERS] for name, text in message.items()}
     response.set_cookie(
-        TOLD, content, 60, path="/", httponly=True, samesite="lax", secure=_is_secure(request)
+        MESSAGE_COOKIE,
+        urlencode(parts, errors="replace"),
+        MESSAGE_COOKIE_SECONDS,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=_is_secure(request),
     )
 
 
 def _unusable() -> HTTPProblem:
     return HTTPProblem(
         503,
-        "The store of answers cannot be used right now. What you sent was not kept; try again in a"
-        " while.",
+        "The feedback store is unavailable right now. What you sent was not saved; please try again"
+        " later.",
     )

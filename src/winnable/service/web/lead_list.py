@@ -1,5 +1,5 @@
 """The list of leads as a page asks for it and shows it: which one, which filters, which page, and
-what to say if it is empty."""
+what an empty one shows. It ranks nothing: the store gives the leads by their probability."""
 
 import time
 from collections.abc import Mapping
@@ -9,12 +9,14 @@ from urllib.parse import urlencode
 
 from winnable.data.feedback.store.store import LONGEST_SEARCH, FeedbackStore, LeadPage, StateAsked
 from winnable.definition.schema import Definition
-from winnable.service.web.lead_view import LeadView, lead_view
+from winnable.service.web.lead_view import LeadView, lead_view, numbers_text
 
 Show = Literal["today", "accepted", "won", "lost", "rejected", "junk", "all"]
-SIZE = 25  # leads on a page
-KEPT = 60.0  # seconds that the values of the filters are kept
-DEEPEST = 400  # pages; who looks further should search
+LEADS_PER_PAGE = 25
+FILTER_CACHE_SECONDS = 60.0
+LAST_PAGE = 400
+"""Whoever looks further should search."""
+
 _TITLES: Mapping[Show, tuple[str, str]] = {
     "today": ("Today", "Today’s leads"),
     "accepted": ("Accepted", "Accepted leads"),
@@ -28,7 +30,7 @@ _TITLES: Mapping[Show, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class LeadListQuery:
-    """What a reader wants to see; everything is checked here, so that nothing else can reach the
+    """What a reader wants to see; everything is checked here, so that nothing unchecked reaches the
     store."""
 
     show: Show = "today"
@@ -40,30 +42,28 @@ class LeadListQuery:
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "LeadListQuery":
         """What the query of an address asks for; what it cannot mean is left out."""
-        show: Show = next((each for each in _TITLES if each == query.get("show")), "today")
-        words = {
+        show: Show = next((name for name in _TITLES if name == query.get("show")), "today")
+        filters = {
             name: query.get(name, "").replace("\x00", "").strip()[:LONGEST_SEARCH]
             for name in ("q", "owner", "source")
         }
-        given = query.get("page", "1")
-        page = (
-            min(max(int(given), 1), DEEPEST)
-            if given.isascii() and given.isdigit() and len(given) < 9
-            else 1
-        )
-        return cls(show, words["q"], words["owner"], words["source"], page)
+        number, page = query.get("page", "1"), 1
+        if number.isascii() and number.isdigit() and len(number) < 9:
+            page = min(max(int(number), 1), LAST_PAGE)
+        return cls(show, filters["q"], filters["owner"], filters["source"], page)
 
     @property
     def address(self) -> str:
         """The address that asks for the same."""
-        told = {
+        parameters = {
             "show": "" if self.show == "today" else self.show,
             "q": self.search,
             "owner": self.owner,
             "source": self.source,
             "page": "" if self.page == 1 else str(self.page),
         }
-        query = urlencode({name: value for name, value in told.items() if value}, errors="replace")
+        given = {name: value for name, value in parameters.items() if value}
+        query = urlencode(given, errors="replace")
         return f"/?{query}" if query else "/"
 
     @property
@@ -90,10 +90,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Empty:
-    """What to say where there is no lead to show."""
+    """What to show where there is no lead."""
 
     title: str
-    says: str
+    text: str
     address: str = ""
     link: str = ""
 
@@ -102,20 +102,21 @@ class Empty:
 class LeadList:
     """The list as the page shows it."""
 
-    asked: LeadListQuery
+    query: LeadListQuery
     title: str
-    says: str
+    summary: str
+    numbers: str
     tabs: tuple[tuple[str, str, bool], ...]
     choices: tuple[Choice, ...]
     leads: tuple[LeadView, ...]
     first: int
     place: str
-    earlier: str
-    later: str
+    previous_page: str
+    next_page: str
     empty: Empty
 
 
-class Values:
+class FilterValues:
     """The owners and sources that leads have, looked up again after a minute: they seldom change,
     and every page asks."""
 
@@ -126,110 +127,102 @@ class Values:
     def of(self, store: FeedbackStore) -> tuple[list[str], list[str]]:
         """Both, sorted. Where there were none, they are looked up each time."""
         if time.monotonic() > self._until or not any(self._known):
-            self._known, self._until = store.choices(), time.monotonic() + KEPT
+            self._known = store.choices()
+            self._until = time.monotonic() + FILTER_CACHE_SECONDS
         return self._known
 
 
 def lead_list(
     store: FeedbackStore,
-    asked: LeadListQuery,
+    query: LeadListQuery,
     definition: Definition,
     horizon_days: float | None,
     by: str,
-    values: Values,
+    values: FilterValues,
 ) -> LeadList:
-    """What the store has for what was asked, as `by` sees it. `StoreError` if it cannot be read."""
-    state: StateAsked = "new" if asked.show == "today" else asked.show
+    """What the store has for the query, as `by` sees it. `StoreError` if it cannot be read."""
+    state: StateAsked = "new" if query.show == "today" else query.show
     found = store.leads(
-        asked.search,
-        asked.owner or None,
-        asked.source or None,
+        query.search,
+        query.owner or None,
+        query.source or None,
         state,
-        asked.page,
-        decision="pass" if asked.show == "today" else None,
-        size=SIZE,
+        query.page,
+        decision="pass" if query.show == "today" else None,
+        size=LEADS_PER_PAGE,
     )
     following = ([row.lead_id for row in found.leads] + [""])[1:]
     leads = [
-        lead_view(row, definition, horizon_days, by, after)
+        lead_view(row, definition, by, after)
         for row, after in zip(found.leads, following, strict=True)
     ]
-    first = (found.page - 1) * SIZE + 1
+    first = (found.page - 1) * LEADS_PER_PAGE + 1
+    has_next = found.more and found.page < LAST_PAGE
     return LeadList(
-        asked=asked,
-        title=_TITLES[asked.show][1],
-        says=_says(asked, found),
+        query=query,
+        title=_TITLES[query.show][1],
+        summary=_summary(query, found),
+        numbers=numbers_text(horizon_days),
         tabs=tuple(
-            (replace(asked, show=show, page=1).address, name, show == asked.show)
+            (replace(query, show=show, page=1).address, name, show == query.show)
             for show, (name, _) in _TITLES.items()
         ),
-        choices=_choices(values.of(store), asked),
+        choices=_choices(values.of(store), query),
         leads=tuple(leads),
         first=first,
         place=f"{first:,} to {first + len(leads) - 1:,} of {_total(found)}",
-        earlier=replace(asked, page=found.page - 1).address if found.page > 1 else "",
-        later=(
-            replace(asked, page=found.page + 1).address
-            if found.more and found.page < DEEPEST
-            else ""
-        ),
-        empty=_empty(asked),
+        previous_page=replace(query, page=found.page - 1).address if found.page > 1 else "",
+        next_page=replace(query, page=found.page + 1).address if has_next else "",
+        empty=_empty(query),
     )
 
 
-def _choices(values: tuple[list[str], list[str]], asked: LeadListQuery) -> tuple[Choice, ...]:
+def _choices(values: tuple[list[str], list[str]], query: LeadListQuery) -> tuple[Choice, ...]:
     """The filters that have something to choose from, or are set."""
     owners, sources = values
-    told = (
-        ("owner", "Owner", "Everyone", owners, asked.owner),
-        ("source", "Source", "Every source", sources, asked.source),
-    )
-    return tuple(
-        Choice(
-            name,
-            label,
-            everything,
-            (*options, *((chosen,) if chosen and chosen not in options else ())),
-            chosen,
-        )
-        for name, label, everything, options, chosen in told
-        if options or chosen
-    )
+    choices = []
+    for name, label, everything, options, chosen in (
+        ("owner", "Owner", "All owners", owners, query.owner),
+        ("source", "Source", "All sources", sources, query.source),
+    ):
+        missing = [chosen] if chosen and chosen not in options else []
+        if options or missing:
+            choices.append(Choice(name, label, everything, (*options, *missing), chosen))
+    return tuple(choices)
 
 
 def _total(found: LeadPage) -> str:
     return f"more than {found.total:,}" if found.uncounted else f"{found.total:,}"
 
 
-def _says(asked: LeadListQuery, found: LeadPage) -> str:
-    one = found.total == 1
-    if asked.show == "today":
-        return (
-            f"{_total(found)} {'lead waits' if one else 'leads wait'} for an answer, the most"
-            " likely first."
-        )
-    return f"{_total(found)} {'lead' if one else 'leads'}, the most likely first."
+def _summary(query: LeadListQuery, found: LeadPage) -> str:
+    leads = "lead" if found.total == 1 else "leads"
+    waiting = " waiting for your answer" if query.show == "today" else ""
+    total = _total(found)
+    return f"{total[:1].upper()}{total[1:]} {leads}{waiting}, most likely to be won first."
 
 
-def _empty(asked: LeadListQuery) -> Empty:
-    if asked.filtered:
+def _empty(query: LeadListQuery) -> Empty:
+    if query.filtered:
         return Empty(
-            "No lead fits",
-            "Try fewer words, or another owner or source.",
-            asked.unfiltered.address,
-            "Show all of this list",
+            "No matching leads",
+            "Try a shorter search, or another owner or source.",
+            query.unfiltered.address,
+            "Clear filters",
         )
-    if asked.show == "today":
-        all_leads = LeadListQuery("all").address
-        says = (
-            "Every lead that was handed over has its answer. New ones appear here as soon as they"
-            " are scored."
+    if query.show == "today":
+        return Empty(
+            "You’re all caught up",
+            "Every lead handed over to sales has been answered. New leads appear here as soon as"
+            " they are scored.",
+            LeadListQuery("all").address,
+            "See all leads",
         )
-        return Empty("Nothing is waiting", says, all_leads, "Look at all leads")
-    if asked.show == "all":
+    if query.show == "all":
         return Empty(
             "No leads yet",
-            "Leads appear here as soon as they are scored, by `winnable score` or through POST"
-            " /score.",
+            "Leads appear here once they are scored, on the command line or through the API.",
         )
-    return Empty("None yet", "Leads that get this answer are listed here.", "/", "To today’s leads")
+    return Empty(
+        "No leads here yet", "Leads with this answer are listed here.", "/", "Go to today’s leads"
+    )

@@ -1,30 +1,46 @@
-"""A lead's own page: its scores over time, who said what, what it did, and what was known of it."""
+"""A lead's own page: its scores over time, the feedback on it, its activities, and the data it was
+scored with. No HTML, no database."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from winnable.core.text import percent, percent_range
 from winnable.core.values import moment
 from winnable.data.feedback.store.records import Label, ScoreRecord, conflicts_of, live
 from winnable.data.feedback.store.store import LeadHistory
 from winnable.definition.schema import Definition
-from winnable.service.web.lead_view import DECISIONS, LeadView, day, lead_view, of_100, said, when
+from winnable.service.web.lead_view import (
+    DECISION_NAMES,
+    LeadView,
+    date_text,
+    label_text,
+    lead_view,
+    numbers_text,
+    time_text,
+)
 
-_MODES = {
-    "rules": "the rules of our definition",
-    "blend": "our rules and past leads together",
-    "learned": "past leads",
+_MODE_NAMES = {
+    "rules": "the scorecard of the definition",
+    "blend": "a blend of the scorecard and models trained on past leads",
+    "learned": "models trained on past leads",
 }
-_MOST = 50  # scores, and activities, that are shown
+_LATEST_SHOWN = 50
+"""Scores, and activities, that are shown."""
+
+_GRID_STEPS = (0.02, 0.05, 0.1, 0.2, 0.25)
+"""Distances between the lines of the drawing, as probabilities; the last is always wide enough."""
+
+_MOST_GRID_LINES = 5
 
 
 @dataclass(frozen=True)
 class HistoryLine:
     """One line of what happened: what, and when, by whom, with which note."""
 
-    what: str
-    about: str
+    title: str
+    detail: str
     undone: bool = False
 
 
@@ -32,17 +48,17 @@ class HistoryLine:
 class ScoreLine:
     """One score of the table."""
 
-    when: str
-    of_100: str
-    between: str
+    date: str
+    probability: str
+    interval: str
     decision: str
     model: str
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A lead's scores over time as the points of a drawing, `width` by `height`, and what it shows
-    in words."""
+    """A lead's scores over time as the points of a drawing, `width` by `height`, and a summary in
+    words."""
 
     width: int
     height: int
@@ -54,7 +70,7 @@ class Chart:
     dots: tuple[tuple[float, float, str], ...]
     begins: str
     ends: str
-    says: str
+    summary: str
 
 
 @dataclass(frozen=True)
@@ -62,79 +78,86 @@ class LeadDetail:
     """Everything that a lead's own page shows."""
 
     lead: LeadView
-    answered_by: str
+    numbers: str
+    scored_by: str
     conflict: str
     chart: Chart | None
     scores: tuple[ScoreLine, ...]
     labels: tuple[HistoryLine, ...]
     activities: tuple[HistoryLine, ...]
-    known: tuple[tuple[str, str], ...]
+    values: tuple[tuple[str, str], ...]
 
 
 def lead_detail(
-    story: LeadHistory, definition: Definition, horizon_days: float | None, by: str
+    history: LeadHistory, definition: Definition, horizon_days: float | None, by: str
 ) -> LeadDetail:
     """The page of a lead for whoever is signed in as `by`."""
-    last = story.lead.score
-    standing = {label.label_id for label in live(story.labels)}
+    standing = {label.label_id for label in live(history.labels)}
+    labels = (label for label in reversed(history.labels) if label.label != "withdrawn")
+    last = history.lead.score
+    values: Mapping[str, Any] = {} if last is None else last.values
     return LeadDetail(
-        lead=lead_view(story.lead, definition, horizon_days, by),
-        answered_by=(
-            ""
-            if last is None
-            else f"By model version {last.version}, from {_MODES.get(last.mode, last.mode)}."
-        ),
-        conflict=_conflict(story),
-        chart=chart(story.scores[-_MOST:]),
-        scores=tuple(_line(score) for score in story.scores[: -_MOST - 1 : -1]),
-        labels=tuple(
-            _shown(label, standing)
-            for label in reversed(story.labels)
-            if label.label != "withdrawn"
-        ),
-        activities=() if last is None else tuple(_activities(last.activities)),
-        known=(
-            ()
-            if last is None
-            else tuple(
-                (name, _value(value)) for name, value in last.values.items() if value is not None
-            )
+        lead=lead_view(history.lead, definition, by),
+        numbers=numbers_text(horizon_days),
+        scored_by="" if last is None else _scored_by(last),
+        conflict=_conflict_text(history),
+        chart=chart(history.scores[-_LATEST_SHOWN:]),
+        scores=tuple(_score_line(score) for score in history.scores[: -_LATEST_SHOWN - 1 : -1]),
+        labels=tuple(_label_line(label, standing) for label in labels),
+        activities=() if last is None else tuple(_activity_lines(last.activities)),
+        values=tuple(
+            (name, _value_text(value)) for name, value in values.items() if value is not None
         ),
     )
 
 
-def _line(score: ScoreRecord) -> ScoreLine:
-    interval = f"{of_100(score.low)} to {of_100(score.high)}"
-    decision = DECISIONS.get(score.decision, score.decision)
-    return ScoreLine(day(score.as_of), of_100(score.probability), interval, decision, score.version)
+def _scored_by(score: ScoreRecord) -> str:
+    mode = _MODE_NAMES.get(score.mode, score.mode)
+    return f"Scored by model version {score.version}, {mode}."
 
 
-def _shown(label: Label, standing: Iterable[str]) -> HistoryLine:
+def _score_line(score: ScoreRecord) -> ScoreLine:
+    return ScoreLine(
+        date=date_text(score.as_of),
+        probability=percent(score.probability),
+        interval=percent_range(score.low, score.high),
+        decision=DECISION_NAMES.get(score.decision, score.decision),
+        model=score.version,
+    )
+
+
+def _label_line(label: Label, standing: Iterable[str]) -> HistoryLine:
     note = f": “{label.note}”" if label.note else ""
     return HistoryLine(
-        said(label), f"{label.by}, {when(label.moment)}{note}", label.label_id not in standing
+        label_text(label),
+        f"{label.by}, {time_text(label.moment)}{note}",
+        label.label_id not in standing,
     )
 
 
-def _conflict(story: LeadHistory) -> str:
-    """Whether people disagree on this lead, in a sentence; "" if they do not."""
-    found = next(conflicts_of(story.lead.lead_id, story.labels), None)
-    if found is None:
+def _conflict_text(history: LeadHistory) -> str:
+    """How people's labels conflict on this lead, in a sentence; "" if they do not."""
+    conflict = next(conflicts_of(history.lead.lead_id, history.labels), None)
+    if conflict is None:
         return ""
-    told = ", ".join(f"{label.by}: {said(label)}" for label in found.labels)
-    return f"You do not all agree on this lead ({told}). Every answer is kept; talk to each other."
+    labels = "; ".join(f"{label.by}: {label_text(label)}" for label in conflict.labels)
+    return (
+        f"There is conflicting feedback on this lead ({labels}). All of it is kept; please talk to"
+        " each other."
+    )
 
 
-def _activities(known: Sequence[Mapping[str, Any]]) -> Iterator[HistoryLine]:
-    for each in reversed(known[-_MOST:]):
-        at = each.get("at")
-        told = at if isinstance(at, datetime) else moment(str(at or ""))
-        yield HistoryLine(
-            str(each.get("kind", "")), when(told.replace(tzinfo=told.tzinfo or UTC)) if told else ""
-        )
+def _activity_lines(activities: Sequence[Mapping[str, Any]]) -> Iterator[HistoryLine]:
+    for activity in reversed(activities[-_LATEST_SHOWN:]):
+        at = activity.get("at")
+        done_at = at if isinstance(at, datetime) else moment(str(at or ""))
+        text = ""
+        if done_at is not None:
+            text = time_text(done_at.replace(tzinfo=done_at.tzinfo or UTC))
+        yield HistoryLine(str(activity.get("kind", "")), text)
 
 
-def _value(value: object) -> str:
+def _value_text(value: object) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
@@ -142,13 +165,12 @@ def chart(scores: Sequence[ScoreRecord]) -> Chart | None:
     """The drawing of a lead's scores, oldest first; None for fewer than two."""
     if len(scores) < 2:
         return None
-    width, height, left, right, top, bottom = 520, 200, 34, 508, 12, 170
-    times = [each.as_of.timestamp() for each in scores]
+    width, height, left, right, top, bottom = 520, 200, 40, 508, 12, 170
+    times = [score.as_of.timestamp() for score in scores]
     span = max(times[-1] - times[0], 1.0)
-    highest = min(1.0, max(0.1, *(each.high for each in scores)))
-    step = next(
-        each for each in (0.02, 0.05, 0.1, 0.2, 0.25) if highest / each <= 5 or each == 0.25
-    )
+    highest = min(1.0, max(0.1, *(score.high for score in scores)))
+    fitting = (step for step in _GRID_STEPS if highest / step <= _MOST_GRID_LINES)
+    step = next(fitting, _GRID_STEPS[-1])
     ceiling = step * -(-highest // step)
 
     def x(time: float) -> float:
@@ -157,12 +179,12 @@ def chart(scores: Sequence[ScoreRecord]) -> Chart | None:
     def y(probability: float) -> float:
         return round(bottom - (bottom - top) * probability / ceiling, 1)
 
-    curve = [(x(time), y(each.probability)) for time, each in zip(times, scores, strict=True)]
-    upper = [(x(time), y(each.high)) for time, each in zip(times, scores, strict=True)]
-    lower = [(x(time), y(each.low)) for time, each in zip(times, scores, strict=True)]
+    curve = [(x(time), y(score.probability)) for time, score in zip(times, scores, strict=True)]
+    upper = [(x(time), y(score.high)) for time, score in zip(times, scores, strict=True)]
+    lower = [(x(time), y(score.low)) for time, score in zip(times, scores, strict=True)]
     dots = [
-        (*place, f"{day(each.as_of)}: {of_100(each.probability)} of 100")
-        for place, each in zip(curve, scores, strict=True)
+        (*place, f"{date_text(score.as_of)}: {percent(score.probability)}")
+        for place, score in zip(curve, scores, strict=True)
     ]
     first, last = scores[0], scores[-1]
     return Chart(
@@ -171,16 +193,16 @@ def chart(scores: Sequence[ScoreRecord]) -> Chart | None:
         left=left,
         right=right,
         lines=tuple(
-            (y(step * i), f"{100 * step * i:.0f}") for i in range(round(ceiling / step) + 1)
+            (y(step * i), f"{100 * step * i:.0f}%") for i in range(round(ceiling / step) + 1)
         ),
         curve=_points(curve),
         band=_points(upper + lower[::-1]),
         dots=tuple(dots),
-        begins=day(first.as_of),
-        ends=day(last.as_of),
-        says=(
-            f"From {of_100(first.probability)} of 100 on {day(first.as_of)} to"
-            f" {of_100(last.probability)} on {day(last.as_of)}."
+        begins=date_text(first.as_of),
+        ends=date_text(last.as_of),
+        summary=(
+            f"From {percent(first.probability)} on {date_text(first.as_of)} to"
+            f" {percent(last.probability)} on {date_text(last.as_of)}."
         ),
     )
 

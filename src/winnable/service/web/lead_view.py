@@ -1,128 +1,133 @@
-"""What the inbox shows: the store's leads, scores and labels in the words and numbers of people who
+"""What the inbox shows of a lead: the store's scores and labels as words and numbers for people who
 sell. No HTML, no database.
 
-Probabilities are said of 100 leads, with a plain word beside; times are in UTC, as the store has
-them.
+A probability is a percentage with its interval; times are in UTC, as the store has them.
 """
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 
+from winnable.core.text import percent, percent_range
 from winnable.data.feedback.store.records import Label, ScoreRecord
 from winnable.data.feedback.store.store import LeadRow
 from winnable.definition.schema import Definition
 
-SAID = {
+LABEL_NAMES = {
     "accepted": "Accepted",
     "rejected": "Rejected",
     "won": "Won",
     "lost": "Lost",
     "junk": "Junk",
-    "withdrawn": "Taken back",
+    "withdrawn": "Answer undone",
 }
-DECISIONS = {
-    "pass": "hand over",
-    "nurture": "keep in touch",
-    "recycle": "back to marketing",
-    "discard": "let go",
-    "closed": "closed",
+DECISION_NAMES = {
+    "pass": "Hand over",
+    "nurture": "Nurture",
+    "recycle": "Return to marketing",
+    "discard": "Discard",
+    "closed": "Closed",
 }
-_WORDS = (
-    (0.85, "very likely"),
-    (0.5, "likely"),
-    (0.25, "possible"),
-    (0.1, "unlikely"),
-    (0.0, "very unlikely"),
-)
-_ABOUT = {
+_DESCRIBING_COLUMNS = {
     *("company", "account", "accountname", "organization", "organisation", "companyname", "firm"),
     *("title", "jobtitle", "position", "role", "function"),
 }
-_SHOWN = 2  # reasons for and against in a list; a lead's own page has all
+_REASONS_IN_LIST = 2
+"""Reasons for and against in a list; a lead's own page has all."""
+
+_PROBABILITY_CLAUSE = re.compile(
+    r"(?:(?:About|Fewer than|Less than|More than) )?[\d.]+(?:%| in 100)(?: of)? leads like this are"
+    r" won(?: within [\d.,]+ days)?(?:, (?:and |which is )?|[:;] )"
+)
+"""How a decision's sentence begins where it states the probability, which the page shows anyway."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What counts of the labels of a lead, in words; `label_id` is given to whoever may take it
-    back."""
+    """The label of a lead that counts, in words; `label_id` is given to whoever may undo it."""
 
-    words: str
+    text: str
     lead_id: str
     label_id: str | None
 
 
 @dataclass(frozen=True)
 class LeadView:
-    """A lead as the pages show it. `chance`, `low` and `high` are of 100; `tone` is the grade that
-    colours stand for."""
+    """A lead as the pages show it; the defaults are those of a lead without a score.
+
+    `position`, `low` and `high` are percentages for the drawing; `tone` is the grade that colors
+    stand for, `direction` that of the trend.
+    """
 
     lead_id: str
-    score_id: str
     anchor: str
     address: str
     name: str
-    about: tuple[str, ...]
-    chance: float
-    of_100: str
-    word: str
-    low: float
-    high: float
-    between: str
-    grade: str
     tone: str
-    because: str
-    raises: tuple[str, ...]
-    lowers: tuple[str, ...]
-    trend: str
-    way: str
     answer: Answer | None
-    next: str = ""
+    next: str
+    score_id: str = ""
+    about: tuple[str, ...] = ()
+    position: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    probability: str = "–"
+    interval: str = ""
+    grade: str = ""
+    decision: str = "Not scored yet."
+    reasons_for: tuple[str, ...] = ()
+    reasons_against: tuple[str, ...] = ()
+    trend: str = ""
+    direction: str = ""
 
     @property
-    def first_raises(self) -> tuple[str, ...]:
+    def first_reasons_for(self) -> tuple[str, ...]:
         """The strongest reasons for the lead."""
-        return self.raises[:_SHOWN]
+        return self.reasons_for[:_REASONS_IN_LIST]
 
     @property
-    def first_lowers(self) -> tuple[str, ...]:
+    def first_reasons_against(self) -> tuple[str, ...]:
         """The strongest reasons against the lead."""
-        return self.lowers[:_SHOWN]
+        return self.reasons_against[:_REASONS_IN_LIST]
 
 
-def lead_view(
-    row: LeadRow, definition: Definition, horizon_days: float | None, by: str, following: str = ""
-) -> LeadView:
+def lead_view(row: LeadRow, definition: Definition, by: str, following: str = "") -> LeadView:
     """A row of the store for whoever is signed in as `by`; `following` is the id of the next lead
     on the page."""
-    score = row.score
-    reasons = () if score is None else score.reasons
-    trend, way = _trend(row)
-    return LeadView(
+    unscored = LeadView(
         lead_id=row.lead_id,
-        score_id="" if score is None else score.score_id,
         anchor=anchor(row.lead_id),
         address=address(row.lead_id),
-        name=(score and score.name) or row.lead_id,
-        about=() if score is None else about(score, row.lead_id),
-        chance=0.0 if score is None else 100 * score.probability,
-        of_100="–" if score is None else of_100(score.probability),
-        word="not scored" if score is None else in_a_word(score.probability),
-        low=0.0 if score is None else 100 * score.low,
-        high=0.0 if score is None else 100 * score.high,
-        between="" if score is None else between(score, horizon_days),
-        grade="" if score is None else score.grade,
-        tone=tone(definition, "" if score is None else score.grade),
-        because="It has not been scored yet." if score is None else score.because,
-        raises=_reasons(reasons, for_it=True),
-        lowers=_reasons(reasons, for_it=False),
-        trend=trend,
-        way=way,
+        name=row.lead_id,
+        tone=tone(definition, ""),
         answer=_answer(row.label, by),
         next=anchor(following) if following else "",
+    )
+    score = row.score
+    if score is None:
+        return unscored
+    trend, direction = _trend(score.probability, row.week_ago)
+    return replace(
+        unscored,
+        name=score.name or row.lead_id,
+        tone=tone(definition, score.grade),
+        score_id=score.score_id,
+        about=about(score, row.lead_id),
+        position=100 * score.probability,
+        low=100 * score.low,
+        high=100 * score.high,
+        probability=percent(score.probability),
+        interval=percent_range(score.low, score.high),
+        grade=score.grade,
+        decision=decision_text(score.because),
+        reasons_for=_reasons(score.reasons, raising=True),
+        reasons_against=_reasons(score.reasons, raising=False),
+        trend=trend,
+        direction=direction,
     )
 
 
@@ -136,37 +141,37 @@ def address(lead_id: str) -> str:
     return f"/inbox/leads/{quote(lead_id, safe='', errors='surrogatepass')}"
 
 
-def of_100(probability: float) -> str:
-    """The number of 100 such leads that are won; below one it says so."""
-    return "<1" if 0 < probability < 0.005 else f"{100 * probability:.0f}"
+def numbers_text(horizon_days: float | None) -> str:
+    """What the percentages of a page mean, said once for all of them."""
+    within = "" if horizon_days is None else f" within {horizon_days:g} days"
+    return (
+        f"Each percentage is the probability of being won{within}; the range is its 80% interval."
+    )
 
 
-def in_a_word(probability: float) -> str:
-    """The plain word for a probability."""
-    return next(word for least, word in _WORDS if probability >= least)
-
-
-def between(score: ScoreRecord, horizon_days: float | None) -> str:
-    """The interval in plain words."""
-    soon = "" if horizon_days is None else f" within {horizon_days:g} days"
-    return f"{of_100(score.low)} to {of_100(score.high)} of 100 leads like this are won{soon}"
+def decision_text(because: str) -> str:
+    """The sentence of a decision without the probability that it may begin with."""
+    clause = _PROBABILITY_CLAUSE.match(because)
+    rest = because if clause is None else because[clause.end() :]
+    return rest[:1].upper() + rest[1:]
 
 
 def about(score: ScoreRecord, lead_id: str) -> tuple[str, ...]:
-    """Who the lead is, in a few words: title and company where the model was told them, source,
-    owner, id."""
-    told = [
+    """Who the lead is, in a few words: title and company where the score was given with them,
+    source, owner, id."""
+    parts = [
         str(value)
         for name, value in score.values.items()
-        if value is not None and _plain(name) in _ABOUT
+        if value is not None and _letters(name) in _DESCRIBING_COLUMNS
     ]
-    told += [
-        score.source or "",
-        (score.owner and f"with {score.owner}") or "",
-        lead_id if score.name else "",
-    ]
+    if score.source:
+        parts.append(score.source)
+    if score.owner:
+        parts.append(f"Owner: {score.owner}")
+    if score.name:
+        parts.append(lead_id)
     name = (score.name or "").casefold()
-    return tuple(dict.fromkeys(each for each in told if each and each.casefold() not in name))
+    return tuple(dict.fromkeys(part for part in parts if part and part.casefold() not in name))
 
 
 def tone(definition: Definition, grade: str) -> str:
@@ -177,56 +182,66 @@ def tone(definition: Definition, grade: str) -> str:
     return named.get(grade, "cold")
 
 
-def when(moment: datetime) -> str:
+def time_text(moment: datetime) -> str:
     """A moment as people write it."""
-    told = moment.astimezone(UTC)
-    return f"{told.day} {told:%b %Y, %H:%M} UTC"
+    utc = moment.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M} UTC"
 
 
-def day(moment: datetime) -> str:
+def date_text(moment: datetime) -> str:
     """The day of a moment as people write it."""
-    told = moment.astimezone(UTC)
-    return f"{told.day} {told:%b %Y}"
+    utc = moment.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y}"
 
 
-def said(label: Label) -> str:
-    """What a label says, with its reason."""
-    return f"{SAID[label.label]}: {label.reason}" if label.reason else SAID[label.label]
+def label_text(label: Label) -> str:
+    """A label with its reason."""
+    name = LABEL_NAMES[label.label]
+    return f"{name}: {label.reason}" if label.reason else name
 
 
 def _answer(label: Label | None, by: str) -> Answer | None:
     if label is None:
         return None
-    who = "you" if label.by == by else label.by
+    own = label.by == by
+    who = "you" if own else label.by
     return Answer(
-        f"{said(label)}. By {who}, {when(label.moment)}",
+        f"{label_text(label)} · by {who}, {time_text(label.moment)}",
         label.lead_id,
-        label.label_id if label.by == by else None,
+        label.label_id if own else None,
     )
 
 
-def _trend(row: LeadRow) -> tuple[str, str]:
-    if row.score is None:
-        return "not scored", "new"
-    if row.week_ago is None:
-        return "no score a week before", "new"
-    change = round(100 * row.score.probability) - round(100 * row.week_ago)
-    if change == 0:
-        return "as a week before", "same"
-    return (f"up {change} in a week", "up") if change > 0 else (f"down {-change} in a week", "down")
+def _trend(probability: float, week_ago: float | None) -> tuple[str, str]:
+    """How the probability moved in a week, in words, and the direction."""
+    if week_ago is None:
+        return "First scored this week", "new"
+    change = round(100 * probability) - round(100 * week_ago)
+    if change > 0:
+        return f"Up from {percent(week_ago)} a week ago", "up"
+    if change < 0:
+        return f"Down from {percent(week_ago)} a week ago", "down"
+    return "Unchanged from a week ago", "same"
 
 
-def _reasons(reasons: Iterable[Mapping[str, Any]], *, for_it: bool) -> tuple[str, ...]:
-    """The reasons that raise or lower, without the word that says so: the heading says it."""
-    told = []
-    for each in reasons:
-        says, log_odds = str(each["says"]), each.get("log_odds")
-        points = says.rpartition(": ")[2]
-        raises = log_odds > 0 if log_odds is not None else not points.startswith("-")
-        if raises is for_it:
-            told.append(says.removesuffix(": raises").removesuffix(": lowers"))
-    return tuple(told)
+def _reasons(reasons: Iterable[Mapping[str, Any]], *, raising: bool) -> tuple[str, ...]:
+    """The reasons that raise or lower the probability, without the word for that: the heading has
+    it."""
+    texts = []
+    for reason in reasons:
+        text = str(reason["says"])
+        if _raises(text, reason.get("log_odds")) is raising:
+            texts.append(text.removesuffix(": raises").removesuffix(": lowers"))
+    return tuple(texts)
 
 
-def _plain(name: str) -> str:
+def _raises(text: str, log_odds: float | None) -> bool:
+    """Whether a reason raises the probability; a rule's points, at the end of its text, tell where
+    it has no log-odds."""
+    if log_odds is not None:
+        return log_odds > 0
+    return not text.rpartition(": ")[2].startswith("-")
+
+
+def _letters(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -1,9 +1,9 @@
-"""Does it work? How the leads that were scored really turned out, the model beside the rules, in
-words and numbers for sales.
+"""Does it work? How the scored leads turned out, beside what their scores expected, and the model
+beside the scorecard. Nothing is evaluated anew but the scorecard.
 
-What is counted comes from `history.track_record`; the rules' points are given anew for leads with
-an outcome, so that both are asked about the same leads. The figures of the last training are the
-model's own card.
+Outcomes are counted by `data.feedback.store.outcomes`; the scorecard's points are computed again
+for leads with an outcome, so that both are compared on the same leads. The holdout metrics of the
+last training are read from the model card.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ import numpy as np
 
 from winnable.core.columns import FloatArray
 from winnable.core.statistics import wilson
+from winnable.core.text import counted, percent, percent_range
 from winnable.core.values import moment
 from winnable.data.features.online import Activity
 from winnable.data.feedback.store.outcomes import (
@@ -30,51 +31,77 @@ from winnable.definition.decide.scorecard import score_points
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.web.lead_view import tone
 
-COMPARED = 2000  # leads with an outcome, the newest, on which model and rules are compared
-LEAST = 20  # leads with an outcome below which nothing is compared
-MONTHS = 12  # that are shown
-_SHARES = (0.1, 0.25, 0.5)
+MAX_LEADS_COMPARED = 2000
+"""Leads with an outcome, the newest, on which model and scorecard are compared."""
+
+MIN_LEADS_COMPARED = 20
+"""Leads with an outcome below which nothing is compared."""
+
+MONTHS_SHOWN = 12
+_TOP_SHARES = (0.1, 0.25, 0.5)
 _GRADES = ("hot", "warm", "cool", "cold")
+_COMPETITORS = (("model", "Model"), ("rules", "Scorecard"), ("base rate", "Base rate"))
 
 
 @dataclass(frozen=True)
-class DecidedOutcome:
-    """Some leads and what became of them: `of_100` of those with an outcome were won, `said_of_100`
-    was promised for all."""
+class OutcomeSummary:
+    """Some leads and how they turned out: `rate` is the share of wins among those with an outcome,
+    `interval` its 90% CI, `expected_rate` the mean of the first scores of all. None if unknown."""
 
     leads: int
     won: int
     known: int
-    of_100: float | None
-    said_of_100: float | None
-    between: str
+    rate: float | None
+    expected_rate: float | None
+    interval: str
+
+    @property
+    def rate_text(self) -> str:
+        """The share of wins, in words."""
+        return "–" if self.rate is None else percent(self.rate)
+
+    @property
+    def expected_text(self) -> str:
+        """The expected share of wins, in words."""
+        return "–" if self.expected_rate is None else percent(self.expected_rate)
 
 
 @dataclass(frozen=True)
 class GradeLine:
-    """A grade over all months; `tone` is what colours stand for."""
+    """A grade over all months; `tone` is what colors stand for."""
 
     grade: str
     tone: str
-    outcome: DecidedOutcome
+    outcome: OutcomeSummary
 
 
 @dataclass(frozen=True)
 class MonthLine:
-    """A month: one outcome a grade, in the order of the grades; None where there was no such lead."""
+    """A month: one outcome per grade, in the order of the grades; None where there was no lead."""
 
     month: str
-    outcomes: tuple[DecidedOutcome | None, ...]
+    outcomes: tuple[OutcomeSummary | None, ...]
 
 
 @dataclass(frozen=True)
-class Reached:
-    """Had sales worked only the best share of the leads: how many of all wins were among them."""
+class CumulativeGain:
+    """The wins among the top share of the leads, ranked by the model, by the scorecard, and in
+    random order."""
 
     share: str
     model: int
-    rules: int
-    chance: float
+    scorecard: int
+    random: float
+
+
+@dataclass(frozen=True)
+class MetricsLine:
+    """One competitor's metrics on the holdout, in words."""
+
+    name: str
+    skill: str
+    auc: str
+    predicted_to_observed: str
 
 
 @dataclass(frozen=True)
@@ -82,152 +109,161 @@ class Results:
     """Everything that the page shows."""
 
     leads: int
-    total: DecidedOutcome
+    total: OutcomeSummary
     grades: tuple[GradeLine, ...]
     months: tuple[MonthLine, ...]
     compared: int
     compared_won: int
-    reached: tuple[Reached, ...]
-    random_sample_outcomes: DecidedOutcome
-    judged: tuple[tuple[str, str, str, str], ...]
-    judged_on: str
+    gains: tuple[CumulativeGain, ...]
+    random_sample: OutcomeSummary
+    metrics: tuple[MetricsLine, ...]
+    holdout: str
     feedback: tuple[str, ...]
     version: str
     horizon: str
 
 
 def results(store: FeedbackStore, predictor: Predictor) -> Results:
-    """What the store and the model's card know. `StoreError` if the store cannot be read."""
+    """What the store and the model card know. `StoreError` if the store cannot be read."""
     found = cohorts(store)
     names = [predictor.definition.grades.labels.get(grade, grade) for grade in _GRADES]  # type: ignore[call-overload]
-    names += sorted({each.grade for each in found} - set(names))
-    lines = [(name, [each for each in found if each.grade == name]) for name in names]
-    months = sorted({each.month for each in found})[-MONTHS:]
-    outcomes = decided(store, COMPARED)
-    enough = len(outcomes) >= LEAST and any(each.won for each in outcomes)
-    card, horizon = predictor.card, predictor.card["horizon_days"]
+    names += sorted({cohort.grade for cohort in found} - set(names))
+    by_grade = [(name, [cohort for cohort in found if cohort.grade == name]) for name in names]
+    months = sorted({cohort.month for cohort in found})[-MONTHS_SHOWN:]
+    leads = decided(store, MAX_LEADS_COMPARED)
+    comparable = len(leads) >= MIN_LEADS_COMPARED and any(lead.won for lead in leads)
+    card = predictor.card
+    horizon = card["horizon_days"]
     return Results(
-        leads=sum(each.leads for each in found),
-        total=_outcome(found),
+        leads=sum(cohort.leads for cohort in found),
+        total=_summary(found),
         grades=tuple(
-            GradeLine(name, tone(predictor.definition, name), _outcome(some))
-            for name, some in lines
+            GradeLine(name, tone(predictor.definition, name), _summary(some))
+            for name, some in by_grade
             if some
         ),
-        months=tuple(_month(month, lines) for month in reversed(months)),
-        compared=len(outcomes),
-        compared_won=sum(each.won for each in outcomes),
-        reached=_reached(outcomes, _rules(predictor, outcomes)) if enough else (),
-        random_sample_outcomes=_outcome([random_sample_outcomes(store)]),
-        judged=_judged(card["measured"]),
-        judged_on=str(card["judged_on"] or ""),
-        feedback=tuple(_feedback(card.get("feedback"))),
+        months=tuple(_month_line(month, by_grade) for month in reversed(months)),
+        compared=len(leads),
+        compared_won=sum(lead.won for lead in leads),
+        gains=_cumulative_gains(leads, _scorecard_logit(predictor, leads)) if comparable else (),
+        random_sample=_summary([random_sample_outcomes(store)]),
+        metrics=_metrics_lines(card["measured"]),
+        holdout=str(card["judged_on"] or ""),
+        feedback=tuple(_feedback_effects(card.get("feedback"))),
         version=predictor.version,
         horizon="" if horizon is None else f" within {horizon:g} days",
     )
 
 
-def _outcome(some: Sequence[Cohort | RandomSampleOutcomes]) -> DecidedOutcome:
-    leads, won = sum(each.leads for each in some), sum(each.won for each in some)
-    known = won + sum(each.lost for each in some)
-    low, high = wilson(won, known)
-    return DecidedOutcome(
+def _summary(groups: Sequence[Cohort | RandomSampleOutcomes]) -> OutcomeSummary:
+    leads = sum(group.leads for group in groups)
+    won = sum(group.won for group in groups)
+    known = won + sum(group.lost for group in groups)
+    return OutcomeSummary(
         leads=leads,
         won=won,
         known=known,
-        of_100=100 * won / known if known else None,
-        said_of_100=100 * sum(each.promised for each in some) / leads if leads else None,
-        between=f"{100 * low:.0f} to {100 * high:.0f}" if known else "",
+        rate=won / known if known else None,
+        expected_rate=sum(group.promised for group in groups) / leads if leads else None,
+        interval=percent_range(*wilson(won, known)) if known else "",
     )
 
 
-def _month(month: str, lines: Sequence[tuple[str, Sequence[Cohort]]]) -> MonthLine:
-    told = ([each for each in some if each.month == month] for _, some in lines if some)
-    name = datetime.strptime(f"{month}-01", "%Y-%m-%d").replace(tzinfo=UTC)
-    return MonthLine(f"{name:%B %Y}", tuple(_outcome(some) if some else None for some in told))
+def _month_line(month: str, by_grade: Sequence[tuple[str, Sequence[Cohort]]]) -> MonthLine:
+    in_month = (
+        [cohort for cohort in some if cohort.month == month] for _, some in by_grade if some
+    )
+    first_day = datetime.strptime(f"{month}-01", "%Y-%m-%d").replace(tzinfo=UTC)
+    return MonthLine(
+        f"{first_day:%B %Y}", tuple(_summary(some) if some else None for some in in_month)
+    )
 
 
-def _rules(predictor: Predictor, leads: Sequence[Decided]) -> FloatArray:
+def _scorecard_logit(predictor: Predictor, leads: Sequence[Decided]) -> FloatArray:
     """The points of the definition for leads as they were at their first score, as log-odds, shape
     (n,)."""
-    activities = [[_activity(each) for each in lead.activities] for lead in leads]
+    activities = [[_activity(record) for record in lead.activities] for lead in leads]
     features = predictor.features(
         [lead.values for lead in leads], activities, [lead.as_of for lead in leads]
     )
     return score_points(predictor.definition, features).logit
 
 
-def _activity(kept: Mapping[str, Any]) -> Activity:
-    at = moment(str(kept["at"]))
+def _activity(record: Mapping[str, Any]) -> Activity:
+    at = moment(str(record["at"]))
     assert at is not None, "the store keeps moments that can be read"
-    return Activity(str(kept["kind"]), at)
+    return Activity(str(record["kind"]), at)
 
 
-def _reached(leads: Sequence[Decided], rules: FloatArray) -> tuple[Reached, ...]:
-    """For each share, the wins among the best leads by either. Ties are broken by the id, which
-    knows nothing of the outcome."""
+def _cumulative_gains(
+    leads: Sequence[Decided], scorecard_logit: FloatArray
+) -> tuple[CumulativeGain, ...]:
+    """For each share, the wins among the top leads of either ranking. Ties are broken by the id,
+    which knows nothing of the outcome."""
     won = np.asarray([lead.won for lead in leads])
     ids = np.asarray([lead.lead_id for lead in leads])
     by_model = won[np.lexsort([ids, -np.asarray([lead.probability for lead in leads])])]
-    by_rules = won[np.lexsort([ids, -rules])]
-    told = []
-    for share in _SHARES:
-        best = max(1, round(share * len(leads)))
-        told.append(
-            Reached(
-                f"{100 * share:g} %",
-                int(by_model[:best].sum()),
-                int(by_rules[:best].sum()),
-                float(won.mean() * best),
+    by_scorecard = won[np.lexsort([ids, -scorecard_logit])]
+    gains = []
+    for share in _TOP_SHARES:
+        top = max(1, round(share * len(leads)))
+        gains.append(
+            CumulativeGain(
+                share=percent(share),
+                model=int(by_model[:top].sum()),
+                scorecard=int(by_scorecard[:top].sum()),
+                random=float(won.mean() * top),
             )
         )
-    return tuple(told)
+    return tuple(gains)
 
 
-def _feedback(heard: Mapping[str, Any] | None) -> Iterator[str]:
-    """What the answers changed in the last training, by the model's card, in sentences."""
-    if heard is None:
+def _feedback_effects(feedback: Mapping[str, Any] | None) -> Iterator[str]:
+    """What the labels changed in the last training, by the model card, in sentences."""
+    if feedback is None:
         return
-    yield f"{heard['labels']:,} answers were heard."
-    if heard["rows_changed"]:
-        changed = f"{heard['rows_changed']:,} training rows, {heard['rows_won']:,} of them won"
-        yield f"Leads that you marked as won or lost before the CRM said so changed {changed}."
-    if heard["contradictions"]:
+    labels = feedback["labels"]
+    yield f"{counted(labels, 'answer')} {'was' if labels == 1 else 'were'} used."
+    if feedback["rows_changed"]:
+        rows, won = counted(feedback["rows_changed"], "training row"), feedback["rows_won"]
+        yield f"Outcomes that you marked before the CRM had them changed {rows} ({won:,} won)."
+    if feedback["contradictions"]:
+        leads = feedback["contradictions"]
         yield (
-            f"{heard['contradictions']:,} leads have contradicting outcomes; the CRM counts where"
-            " it knows one."
+            f"{counted(leads, 'lead')} {'has' if leads == 1 else 'have'} conflicting outcomes; the"
+            " CRM's outcome counts where there is one."
         )
-    accepted, rejected = (heard["opinions"][name] for name in ("accepted_won", "rejected_won"))
+    accepted, rejected = (feedback["opinions"][name] for name in ("accepted_won", "rejected_won"))
     if accepted["trials"] and rejected["trials"]:
-        told = [f"{each['hits']:,} of {each['trials']:,}" for each in (accepted, rejected)]
         yield (
-            f"Of leads that you accepted {told[0]} were won, of those that you rejected {told[1]}."
+            f"Of the leads you accepted, {accepted['hits']:,} of {accepted['trials']:,} were won;"
+            f" of those you rejected, {rejected['hits']:,} of {rejected['trials']:,}."
         )
-    by_lot = heard["by_lot"]
-    if by_lot["won"]["trials"]:
-        won = by_lot["won"]
-        between = f"{100 * won['low']:.0f} to {100 * won['high']:.0f} of 100"
+    sample = feedback["by_lot"]["won"]
+    if sample["trials"]:
+        interval = percent_range(sample["low"], sample["high"])
         yield (
-            f"Of leads below the gate that were worked by lot {won['hits']:,} of {won['trials']:,}"
-            f" were won: {between}."
+            "Of the randomly selected leads below the gate that were worked,"
+            f" {sample['hits']:,} of {sample['trials']:,} were won (90% CI {interval})."
         )
 
 
-def _judged(measured: Mapping[str, Mapping[str, float]]) -> tuple[tuple[str, str, str, str], ...]:
-    """The measures of the last training: who, how much better than knowing nothing, the ranking,
-    promised beside won."""
-    told = []
-    for name, label in (("model", "Model"), ("rules", "Rules"), ("base rate", "Knowing nothing")):
-        each = measured.get(name)
-        if each is not None:
-            auc = "–" if each.get("auc") is None else f"{100 * each['auc']:.0f} of 100"
-            ratio = each.get("predicted_to_observed")
-            told.append(
-                (
-                    label,
-                    f"{round(100 * each['skill']) or 0} %".replace("-", "−"),
-                    auc,
-                    "–" if ratio is None else f"{ratio:.2f}",
-                )
+def _metrics_lines(measured: Mapping[str, Mapping[str, float]]) -> tuple[MetricsLine, ...]:
+    """The holdout metrics of the last training: skill (reduction of the log loss of the base rate),
+    AUC, and predicted to observed wins."""
+    lines = []
+    for name, label in _COMPETITORS:
+        metrics = measured.get(name)
+        if metrics is None:
+            continue
+        auc, ratio = metrics.get("auc"), metrics.get("predicted_to_observed")
+        skill = round(100 * metrics["skill"]) or 0
+        lines.append(
+            MetricsLine(
+                name=label,
+                skill=f"{skill}%".replace("-", "−"),
+                auc="–" if auc is None else f"{auc:.2f}",
+                predicted_to_observed="–" if ratio is None else f"{ratio:.2f}",
             )
-    return tuple(told)
+        )
+    return tuple(lines)

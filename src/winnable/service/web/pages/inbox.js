@@ -1,4 +1,5 @@
-// Keys for people who work through a list. Everything here can be done by mouse or Tab as well, and without this script.
+// Keyboard shortcuts for people who work through a list. Everything here can be done by mouse or Tab as well, and without
+// this script.
 "use strict";
 
 document.documentElement.classList.add("js");
@@ -14,7 +15,7 @@ function chosen() {
 
 function choose(lead) {
   if (!lead) return;
-  for (const each of leads) each.classList.toggle("chosen", each === lead);
+  for (const other of leads) other.classList.toggle("chosen", other === lead);
   lead.focus({ preventScroll: true });
   lead.scrollIntoView({ block: "nearest" });
 }
@@ -95,7 +96,7 @@ for (const select of document.querySelectorAll(".filter select")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }
 
-// After an answer the next lead is at hand, and screen readers hear what came of it.
+// After an answer the next lead is at hand, and screen readers announce what came of it.
 if (location.hash.startsWith("#lead-")) choose(document.getElementById(decodeURIComponent(location.hash.slice(1))));
-const told = document.querySelector(".toast p");
-if (told) setTimeout(() => { document.getElementById("heard").textContent = told.textContent; }, 150);
+const message = document.querySelector(".toast p");
+if (message) setTimeout(() => { document.getElementById("status").textContent = message.textContent; }, 150);
