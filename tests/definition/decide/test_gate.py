@@ -96,9 +96,7 @@ def test_without_dates_no_days_are_promised() -> None:
         assert "days" not in decision.because
 
 
-def test_the_unwanted_and_junk_and_those_without_consent_are_never_passed_however_high_they_score() -> (
-    None
-):
+def test_the_unwanted_junk_and_those_without_consent_are_never_passed_however_they_score() -> None:
     what = definition(
         columns={"consent": "Consent"},
         profile={

@@ -129,7 +129,8 @@ def always_worked(lead_id: str, share: float) -> bool:
 
 
 def passing_probability(definition: Definition) -> float:
-    """The probability from which the gate hands over where no scorecard's own expectation applies."""
+    """The probability from which the gate hands over where no scorecard's own expectation
+    applies."""
     gate = definition.gate
     if gate.cost_to_work is not None and gate.deal_value is not None:
         return max(gate.probability or 0.0, gate.cost_to_work / gate.deal_value)

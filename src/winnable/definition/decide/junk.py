@@ -198,7 +198,8 @@ _NAME = {
 
 @dataclass(frozen=True)
 class ContactColumns:
-    """The columns of an export that hold names, e-mail addresses and telephone numbers of people."""
+    """The columns of an export that hold names, e-mail addresses and telephone numbers of
+    people."""
 
     name: tuple[str, ...]
     email: tuple[str, ...]
