@@ -68,7 +68,8 @@ class Page:
         return (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{title}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}\n</main>\n</body>\n</html>\n"
+            f"<title>{title}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+            f"<h1>{title}</h1>\n{body}\n</main>\n</body>\n</html>\n"
         )
 
 
@@ -137,19 +138,34 @@ def _cells(tag: str, marks: Sequence[str], cells: Sequence[str]) -> str:
 
 
 _STYLE = """\
-:root { color-scheme: light dark; --ink: #1c1f23; --paper: #fff; --line: #d5d9de; --soft: #f4f5f7; --accent: #1f5fae; }
+:root {
+  color-scheme: light dark;
+  --ink: #1c1f23; --paper: #fff; --line: #d5d9de; --soft: #f4f5f7; --accent: #1f5fae;
+}
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e8eb; --paper: #16181b; --line: #3a3f45; --soft: #1f2226; --accent: #7fb2f0; }
 }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
+body {
+  margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif;
+}
 main { max-width: 48rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; }
-h2 { font-size: 1.3rem; margin: 2.2rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--line); color: var(--accent); }
+h2 {
+  font-size: 1.3rem; margin: 2.2rem 0 .6rem; padding-top: .6rem;
+  border-top: 1px solid var(--line); color: var(--accent);
+}
 h3 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: .6rem 0 1rem; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .7rem .4rem 0; border-bottom: 1px solid var(--line); }
+th, td {
+  text-align: left; vertical-align: top; padding: .4rem .7rem .4rem 0;
+  border-bottom: 1px solid var(--line);
+}
 th { font-weight: 600; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
-@media print { main { max-width: none; padding: 0; } h2, h3 { break-after: avoid; } tr { break-inside: avoid; } }
+@media print {
+  main { max-width: none; padding: 0; }
+  h2, h3 { break-after: avoid; }
+  tr { break-inside: avoid; }
+}
 """

@@ -6,6 +6,9 @@ Sentences are made where their facts are known, not here.
 import difflib
 from collections.abc import Iterable
 
+LONGEST_ABBREVIATION = 3
+"""Capital letters that are read out one by one, as in MQL; longer words are read as words."""
+
 
 def listed(names: Iterable[str]) -> str:
     """Names in quotes, with commas between them."""
@@ -13,13 +16,37 @@ def listed(names: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is spelt most like this one, upper and lower case being the same; None if
-    none is near."""
-    by_fold = {each.casefold(): each for each in known}
-    found = difflib.get_close_matches(word.casefold(), list(by_fold), n=1)
-    return by_fold[found[0]] if found else None
+    """The known word that is spelled most like this one, ignoring case; None if none is similar."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    similar = difflib.get_close_matches(word.casefold(), list(by_folded), n=1)
+    return by_folded[similar[0]] if similar else None
+
+
+def entries(text: str) -> list[str]:
+    """The entries of a comma-separated list that may run over several lines."""
+    return [" ".join(entry.split()) for entry in text.split(",")]
 
 
 def counted(times: int, what: str) -> str:
     """A number of things in words: 1 lead, 2 leads, 1,000 leads."""
     return f"{times:,} {what}" if times == 1 else f"{times:,} {what}s"
+
+
+def percent(share: float) -> str:
+    """A probability or share as a whole percentage: "84%"; "<1%" where rounding would hide that it
+    is not zero."""
+    return "<1%" if 0 < share < 0.005 else f"{100 * share:.0f}%"
+
+
+def percent_range(low: float, high: float) -> str:
+    """An interval of probabilities or shares: "79–86%"; "8%" where both ends round to the same."""
+    lower, upper = percent(low), percent(high)
+    return upper if lower == upper else f"{lower.removesuffix('%')}–{upper}"
+
+
+def with_article(label: str) -> str:
+    """A company's own word behind its indefinite article: "a lead", "an Enquiry", "an MQL"."""
+    first = label[:1].upper()
+    is_abbreviation = label.isupper() and len(label) <= LONGEST_ABBREVIATION
+    with_vowel_sound = "AEFHILMNORSX" if is_abbreviation else "AEIOU"
+    return f"{'an' if first and first in with_vowel_sound else 'a'} {label}"
