@@ -279,8 +279,8 @@ def _no_outcome(source: str, data: pd.DataFrame) -> str:
         candidates = f"its columns are {listed(data.columns)}"
     key = f" on '{keys[0]}'" if keys else ""
     return (
-        f"{source}: no column tells which leads were won; {candidates}. If one of these does, write a"
-        ' definition with [outcome] won = ["..."], lost = ["..."] and [columns] status = "...". If'
+        f"{source}: no column tells which leads were won; {candidates}. If one of these does, write"
+        ' a definition with [outcome] won = ["..."], lost = ["..."] and [columns] status = "...". If'
         f" the wins stand in a table of their own, join it to the leads{key} first, one row a lead,"
         " with the date of winning as 'won_date', and run this on the result."
     )
