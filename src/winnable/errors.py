@@ -1,8 +1,8 @@
-"""The errors that winnable raises on purpose, and nothing else.
+"""The exceptions that winnable raises on purpose, and nothing else.
 
-Every one is written for the person who can mend its cause: it says what is wrong, where, what stood
-there and what to do. Whoever calls winnable may catch the root; the children exist only where
-callers treat them differently.
+Every message is written for the person who can correct the cause: it says what is wrong, where,
+what stood there and what to do. Callers may catch the root; the subclasses exist only where callers
+treat them differently.
 
     WinnableError
     ├── DefinitionError     the definition file cannot be used as it stands
@@ -14,26 +14,103 @@ callers treat them differently.
 
 
 class WinnableError(Exception):
-    """Root of all errors that a user can mend. The message is the whole explanation."""
+    """Base class of all errors that a user can correct.
+
+    Its message is the whole explanation: what is wrong, where, what stood there and what to do.
+    Anything that is not a `WinnableError` is a bug in winnable.
+
+    See Also
+    --------
+    DefinitionError, DataError, StoreError, ArtifactError : What exactly cannot be used.
+
+    Examples
+    --------
+    >>> import winnable
+    >>> try:
+    ...     winnable.load("no-such-store")
+    ... except winnable.WinnableError as error:
+    ...     print(error)  # doctest: +ELLIPSIS
+    no-such-store: ...
+    """
 
 
 class DefinitionError(WinnableError):
-    """The definition file cannot be used: names the file, the key, what was expected and what stood
-    there."""
+    """The definition cannot be used as it stands.
+
+    The message has one line for each thing that is wrong. It names the file, the key, what was
+    expected and what stood there, and the nearest known word for one that is not known.
+
+    Examples
+    --------
+    >>> from winnable import DefinitionError
+    >>> from winnable.definition.load import definition_from
+    >>> mapping = {"outcome": {"won": ["Won"]}, "columns": {"stauts": "Stage"}}
+    >>> try:
+    ...     definition_from(mapping, "crm.toml")
+    ... except DefinitionError as error:
+    ...     print(error)
+    crm.toml: columns, status: is missing; add it
+    crm.toml: columns, stauts: there is no such key; did you mean 'status'?
+    """
 
 
 class DataError(WinnableError):
-    """The data cannot be used: names the source, the column or row, what was expected and what
-    stood there."""
+    """The CRM data cannot be used as they stand.
+
+    The message names the source (file, table or data frame), the column or row, what was expected
+    and what stood there.
+
+    Examples
+    --------
+    >>> import winnable
+    >>> definition = winnable.Definition.model_validate(
+    ...     {"outcome": {"won": ["Won"]}, "columns": {"status": "Stage"}}
+    ... )
+    >>> try:
+    ...     winnable.read("no-such-export.csv", definition=definition)
+    ... except winnable.DataError as error:
+    ...     print(error)  # doctest: +ELLIPSIS
+    no-such-export.csv: ...
+    """
 
 
 class StoreError(WinnableError):
-    """The store cannot be read or written: names the place and what to do."""
+    """The store, where models and labels are kept, or a file cannot be read or written.
+
+    The message names the place and says what to do.
+
+    Examples
+    --------
+    >>> import winnable
+    >>> try:
+    ...     winnable.load("no-such-store")
+    ... except winnable.StoreError as error:
+    ...     print(error)  # doctest: +ELLIPSIS
+    no-such-store: ...
+    """
 
 
 class LabelError(WinnableError):
-    """A label cannot be taken: it contradicts what the store holds. Never repeats what was in it."""
+    """A label cannot be stored: it contradicts what the store holds.
+
+    The message never repeats the label, which may be personal data.
+    """
 
 
 class ArtifactError(WinnableError):
-    """A trained model must not be used: a file is missing, altered, or written for another version."""
+    """A trained model must not be used.
+
+    A file of it is missing, was altered since it was written, or was written for another version of
+    winnable. The message says which, and whether to train again.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from winnable import ArtifactError
+    >>> from winnable.learning.artifacts.artifact import read_artifact
+    >>> try:
+    ...     read_artifact(Path("no-such-model"))
+    ... except ArtifactError as error:
+    ...     print(error)  # doctest: +ELLIPSIS
+    no-such-model: ...
+    """

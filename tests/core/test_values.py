@@ -1,4 +1,4 @@
-"""One value of a CRM is read one way: texts, numbers, moments, and what says that nothing is known."""
+"""One value of a CRM is parsed in one way: text, numbers, times, and what means missing."""
 
 import time
 from datetime import UTC, datetime, timedelta

@@ -157,7 +157,7 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, said: list[str
         ),
         (
             FIVE_LINES + '[stages]\nwon = { status = "Done" }',
-            "has the status 'Done', which [outcome] has not under won",
+            "has the status 'Done', which [outcome] does not list under won",
         ),
         (ruled('{ field = "A", between = [3, 1] }'), "between 3 and 1 can never be true"),
         (ruled('{ field = "A", at_least = 3, at_most = 1 }'), "at least 3 and at most 1"),
@@ -171,32 +171,32 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, said: list[str
         ),
         (
             ruled('{ field = "A", is_missing = true, any_of = "x" }'),
-            "cannot be missing and be something",
+            "cannot be missing and have a value",
         ),
         (
             ruled('{ activity = "A", is_missing = true, is_present = true }'),
             "at least 1 and at most 0",
         ),
-        (ruled('{ activity = "A", any_of = ["x"] }'), "any_of and matches ask a field"),
+        (ruled('{ activity = "A", any_of = ["x"] }'), "any_of and matches test a field"),
         (ruled('{ field = "A", activity = "B" }'), "either a field or an activity"),
         (ruled("{ at_least = 1 }"), "either a field or an activity"),
-        (ruled('{ field = "A" }'), "nothing is asked of the field 'A'"),
-        (ruled('{ activity = "intent" }'), "[activities] lists no kind under that"),
+        (ruled('{ field = "A" }'), "nothing is tested of the field 'A'"),
+        (ruled('{ activity = "intent" }'), "[activities] lists no kind under in"),
         (
             ruled('{ field = "A", at_least = 1 }') + "half_life_days = 3",
             "needs something with a date",
         ),
         (FIVE_LINES + '[[scorecard]]\nname = "Big"\n' * 2, "two scorecards are called 'Big'"),
-        (FIVE_LINES + "[gate]\ncost_to_work = 5", "write both or none"),
+        (FIVE_LINES + "[gate]\ncost_to_work = 5", "give both or neither"),
         (FIVE_LINES + "[gate]\ncost_to_work = 5\ndeal_value = 4", "never pays"),
-        (FIVE_LINES + "[gate]\nnurture_from = 0.1\ndiscard_below = 0.2", "exchange them"),
-        (FIVE_LINES + "[grades]\nhot = 1\nwarm = 2", "must fall in this order"),
+        (FIVE_LINES + "[gate]\nnurture_from = 0.1\ndiscard_below = 0.2", "swap them"),
+        (FIVE_LINES + "[grades]\nhot = 1\nwarm = 2", "must decrease in this order"),
         (FIVE_LINES + '[bant]\nfields = { need = "N" }\nat_least = 2', "names 1 of the four"),
         (
             FIVE_LINES
             + '[profile]\nideal = [{ field = "A", at_least = 1 }]\nunacceptable = [{ field = "A",'
             " at_least = 1 }]",
-            "asked of the ideal customer and refused",
+            "required of the ideal customer and refused",
         ),
     ],
 )
@@ -209,7 +209,7 @@ def test_the_same_rule_twice_is_refused(tmp_path: Path) -> None:
         '[[scorecard.rule]]\nsays = "Another"\npoints = -10\nwhen = [{ field = "A", at_least = 1 }]'
     )
     message = error_of(tmp_path, ruled('{ field = "A", at_least = 1 }') + second)
-    assert "the rules 'A rule' and 'Another' ask for the same thing" in message
+    assert "the rules 'A rule' and 'Another' have the same conditions" in message
 
 
 def test_every_error_is_told_at_once(tmp_path: Path) -> None:

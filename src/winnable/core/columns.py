@@ -1,12 +1,11 @@
-"""Facts: what is known of leads, each at one moment, in the one form that rules, models and
-services read.
+"""Feature tables: what is known of leads, each at one time, in the form that rules, models and the
+service read.
 
 A million rows of an export and a single lead in a request arrive here in the same form, so that
-everything above is written once. A column is either `NumericColumn` or `CategoricalColumn`; a word
-is stored once and rows point to it, which makes a test on a text column cost as many comparisons as
-there are different words, not rows. What leads did (their activities) is asked for by a
-`ActivityAggregate` and answered as one more column of numbers. Reading exports and computing
-measures is not done here but in `winnable.history`.
+everything above is written once. A column is either a `NumericColumn` or a `CategoricalColumn`; the
+latter is dictionary-encoded, so that a test on a text column costs as many comparisons as there are
+distinct values, not rows. What leads did is described by an `ActivityAggregate`, whose values are
+one more numeric column. Reading exports and computing aggregates is done in `winnable.data`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +29,7 @@ FIELD, OLD, NEW = "@field", "@old", "@new"
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """A column of numbers: `values` has shape (n,), float64, NaN where nothing is known."""
+    """A column of numbers: `values` has shape (n,), float64, NaN for missing."""
 
     values: FloatArray
 
@@ -41,8 +40,8 @@ class NumericColumn:
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """A column of words: row i holds `vocabulary[codes[i]]`; codes has shape (n,), int64, -1 where
-    nothing is known."""
+    """A dictionary-encoded column of text: row i holds `vocabulary[codes[i]]`; `codes` has shape
+    (n,), int64, -1 for missing."""
 
     codes: IntArray
     vocabulary: tuple[str, ...]
@@ -61,23 +60,24 @@ class CategoricalColumn:
 
 Column = NumericColumn | CategoricalColumn
 
-_ASKED = {
+_AGGREGATE_NAMES = {
     "count": "times",
     "days_since": "days since",
     "kinds": "different kinds of",
     "change": "change in times",
 }
+"""How the name of an aggregate begins. Stored models know their columns by these names."""
 
 
 @dataclass(frozen=True)
 class ActivityAggregate:
-    """A question to the activity log of a lead, answered by one number.
+    """One number computed from the activity log of a lead.
 
-    `kinds` are the kinds of activity that count (none given: every kind); `within_days` limits them
-    to the days before the moment of asking (None: the whole past). `what` is asked of them: how
-    many ("count"), how many days since the last one ("days_since", NaN if there is none), how many
-    different kinds ("kinds"), or how many more in `within_days` than in as many days before these
-    ("change").
+    `kinds` are the kinds of activity that count (empty: every kind); `within_days` limits them to
+    the days before the time of the row (None: the whole past). `what` is how many there are
+    ("count"), how many days have passed since the last one ("days_since", NaN if there is none),
+    how many different kinds there are ("kinds"), or how many more there are in `within_days` than
+    in as many days before these ("change").
     """
 
     what: Literal["count", "days_since", "kinds", "change"] = "count"
@@ -86,23 +86,16 @@ class ActivityAggregate:
 
     @property
     def name(self) -> str:
-        """The name of the column that answers it, which is also how reasons call it."""
+        """The name of its column, which reasons show as well."""
         kinds = " or ".join(self.kinds) or "any activity"
-        asked = {
-            "count": "times",
-            "days_since": "days since",
-            "kinds": "different kinds of",
-            "change": "change in times",
-        }[self.what]
-        return f"{asked} {kinds}" + (
-            "" if self.within_days is None else f" in {self.within_days:g} days"
-        )
+        period = "" if self.within_days is None else f" in {self.within_days:g} days"
+        return f"{_AGGREGATE_NAMES[self.what]} {kinds}{period}"
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """What is known of `size` leads at one moment each: columns by the CRM's own names, and
-    measures by theirs."""
+    """What is known of `size` leads, each at one time: columns by the CRM's own names, and activity
+    aggregates by theirs."""
 
     size: int
     columns: Mapping[str, Column]
@@ -115,8 +108,8 @@ class FeatureTable:
         return np.full(self.size, np.nan)
 
     def words(self, name: str) -> CategoricalColumn:
-        """The column as words; all missing where it is absent. Numbers are written as they are
-        read: 3, 2.5."""
+        """The column as text; all missing where it is absent. Numbers are written as they are read:
+        3, 2.5."""
         column = self.columns.get(name)
         if isinstance(column, CategoricalColumn):
             return column
@@ -135,7 +128,7 @@ class FeatureTable:
         )
 
     def select(self, names: Sequence[str]) -> "FeatureTable":
-        """These columns only, in this order; those that are absent are left out."""
+        """These columns only, in this order; absent ones are skipped."""
         return FeatureTable(
             self.size, {name: self.columns[name] for name in names if name in self.columns}
         )

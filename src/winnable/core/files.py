@@ -15,7 +15,7 @@ from winnable.errors import StoreError
 
 
 def check_output(output: Path, inputs: Sequence[str | None]) -> None:
-    """See that a file can be written there and is none of the inputs; `StoreError` says why not."""
+    """Check that a file can be written there and is not one of the inputs; else `StoreError`."""
     if output.is_dir():
         raise StoreError(
             f"{output}: is a folder. Name a file, such as {output / 'scores.csv'}, as --output."
@@ -36,10 +36,9 @@ def check_output(output: Path, inputs: Sequence[str | None]) -> None:
 
 @contextmanager
 def whole_file(path: Path, mend: str = "Choose another --output.") -> Iterator[TextIO]:
-    """A text file, UTF-8 with the line ends that are given, that takes the place of `path` when the
-    block has ended well.
+    """A text file in UTF-8, line ends as written, that replaces `path` when the block succeeds.
 
-    It is on disk then. If the block fails, what was there stays. `StoreError` if it cannot be
+    It is then on disk (fsync). If the block fails, the old file stays. `StoreError` if it cannot be
     written; `mend` says what to do.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")

@@ -1,8 +1,8 @@
-"""One person in several records: a key that is the same wherever the same person stands.
+"""Person identity: a key under which records of the same person can be matched.
 
-A normalised e-mail address where there is one, else the name together with the company. Names alone
-are never enough: two people may be called alike. The key is for comparing; it is personal data like
-what it was made of.
+It is the normalized e-mail address where there is one, else the name together with the company.
+Names alone are never enough: two people may have the same. The key is for comparing; it is personal
+data like what it was made of.
 """
 
 import re
@@ -15,7 +15,7 @@ _LEGAL_FORMS = re.compile(
 )
 
 
-_COMPANY = {
+_COMPANY_COLUMNS = {
     "company",
     "companyname",
     "companyaccount",
@@ -29,25 +29,26 @@ _COMPANY = {
 
 def is_company(column: str) -> bool:
     """Whether a column of this name holds the name of the company that a person works for."""
-    return re.sub(r"[^a-z0-9]", "", column.lower()) in _COMPANY
+    return re.sub(r"[^a-z0-9]", "", column.lower()) in _COMPANY_COLUMNS
 
 
 def person_key(
     person: str | None, name: str | None = None, company: str | None = None
 ) -> str | None:
-    """The key of a person by `person` (an e-mail address, or any other key of the CRM), else by
-    name and company; else None."""
-    given = text(person)
-    if given is not None:
-        return normal_email(given) or given.casefold()
-    who, where = _plain(text(name)), _plain(text(company))
-    where = re.sub(r"\s+", " ", _LEGAL_FORMS.sub("", where)).strip() or where
-    return f"{who} @ {where}" if who and where else None
+    """The key of a person by `person` (an e-mail address or any other key of the CRM), else by name
+    and company; None without either."""
+    own_key = text(person)
+    if own_key is not None:
+        return normal_email(own_key) or own_key.casefold()
+    who = _plain(text(name))
+    employer = _plain(text(company))
+    employer = re.sub(r"\s+", " ", _LEGAL_FORMS.sub("", employer)).strip() or employer
+    return f"{who} @ {employer}" if who and employer else None
 
 
 def normal_email(value: str) -> str | None:
-    """The address as it is delivered to: lower case, without a display name or a +tag, Gmail
-    without dots; None if it is none."""
+    """The address that mail is delivered to: lower case, without a display name or a +tag, Gmail
+    without dots; None if the value is not an address."""
     found = re.search(r"<([^<>]+)>\s*$", value)
     address = (found[1] if found else value).strip().casefold().removeprefix("mailto:")
     local, at, domain = address.rpartition("@")
@@ -56,12 +57,13 @@ def normal_email(value: str) -> str | None:
     local = local.split("+", 1)[0] or local
     domain = domain.rstrip(".")
     if domain in {"gmail.com", "googlemail.com"}:
-        local, domain = local.replace(".", "") or local, "gmail.com"
+        local = local.replace(".", "") or local
+        domain = "gmail.com"
     return f"{local}@{domain}"
 
 
 def _plain(words: str | None) -> str:
-    """Lower case, without accents, titles' dots and punctuation, single spaces."""
+    """Lower case, without accents and punctuation, single spaces."""
     bare = "".join(
         c for c in unicodedata.normalize("NFKD", words or "") if not unicodedata.combining(c)
     )

@@ -1,23 +1,23 @@
-"""How far long work has come: the one way in which it tells.
+"""Progress callbacks: how long work reports how far it has come.
 
 Whatever takes more than a moment accepts a `Progress` and calls it after every step; it knows
-nothing of bars or terminals. What the whole is called is known to whoever starts it: `named_step`.
-Where nobody looks, `no_progress` is called.
+nothing of progress bars or terminals. Parts of it get a `Step`, whose label the caller has already
+set (`named_step`). Where nobody watches, `no_progress` is passed.
 """
 
 from collections.abc import Callable
 
 Step = Callable[[int, int], None]
-"""How many steps of some work are done, and of how many. Called from one thread at a time."""
+"""Called with the number of steps done and their total. Called from one thread at a time."""
 
 Progress = Callable[[str, int, int], None]
-"""The same, after the words that people know the work by."""
+"""The same, with a label for the work first."""
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
 
 
 def named_step(what: str, progress: Progress) -> Step:
-    """A step of the work of that name."""
+    """A `Step` that reports under the label `what`."""
     return lambda done, total: progress(what, done, total)

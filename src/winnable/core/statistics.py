@@ -1,7 +1,7 @@
-"""Small statistics that every wing uses: log-odds, log loss, a penalized logistic regression, and
-Wilson's confidence interval.
+"""Basic statistics that every package uses: log-odds, log loss, a penalized logistic regression,
+and Wilson's confidence interval.
 
-Calibration, evaluation and models build on these; none of them is fitted or judged here.
+Models, metrics and tests are built on these elsewhere.
 """
 
 from statistics import NormalDist
@@ -12,14 +12,14 @@ from winnable.core.columns import FloatArray
 
 
 def sigmoid(logit: FloatArray) -> FloatArray:
-    """Probabilities of log-odds, without overflow."""
+    """The probabilities of log-odds, of the same shape, without overflow."""
     return np.asarray(
         0.5 * (1.0 + np.tanh(0.5 * np.asarray(logit, dtype=np.float64))), dtype=np.float64
     )
 
 
 def logit_of(probability: FloatArray | float) -> FloatArray:
-    """Log-odds of probabilities, which must lie strictly between 0 and 1."""
+    """The log-odds of probabilities, which must lie strictly between 0 and 1."""
     p = np.asarray(probability, dtype=np.float64)
     return np.asarray(np.log(p) - np.log1p(-p), dtype=np.float64)
 
@@ -37,8 +37,11 @@ def newton(
     penalty: FloatArray,
     aim: FloatArray,
 ) -> FloatArray:
-    """Logistic regression on `columns` (n, p): p coefficients, held at `aim` (p,) by half of
-    `penalty` (p,) times the square."""
+    """Logistic regression by Newton's method: the p coefficients of `columns` (n, p).
+
+    Row i counts `weights[i]` times; half of `penalty` (p,) times the squared distance from `aim`
+    (p,) is added to the log loss.
+    """
     beta = aim.copy()
 
     def loss(at: FloatArray) -> float:
@@ -47,15 +50,17 @@ def newton(
     now = loss(beta)
     for _ in range(50):
         p = sigmoid(columns @ beta)
-        slope = columns.T @ (weights * (p - won)) + penalty * (beta - aim)
-        curve = (columns * (weights * p * (1 - p))[:, None]).T @ columns + np.diag(penalty + 1e-9)
-        step, size = np.linalg.solve(curve, slope), 1.0
+        gradient = columns.T @ (weights * (p - won)) + penalty * (beta - aim)
+        hessian = (columns * (weights * p * (1 - p))[:, None]).T @ columns + np.diag(penalty + 1e-9)
+        step = np.linalg.solve(hessian, gradient)
+        size = 1.0
         while loss(beta - size * step) > now + 1e-12 and size > 1e-4:
             size /= 2
         new = loss(beta - size * step)
         if new > now - 1e-9 * max(1.0, abs(now)):
             break
-        beta, now = beta - size * step, new
+        beta = beta - size * step
+        now = new
     return beta
 
 
@@ -64,7 +69,8 @@ def wilson(hits: int, trials: int, level: float = 0.90) -> tuple[float, float]:
     1927) at `level`; 0 to 1 without trials."""
     if not trials:
         return 0.0, 1.0
-    z, share = NormalDist().inv_cdf((1 + level) / 2), hits / trials
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share = hits / trials
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     spread = np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     half = z / (1 + z * z / trials) * spread
@@ -72,5 +78,6 @@ def wilson(hits: int, trials: int, level: float = 0.90) -> tuple[float, float]:
 
 
 def base_rate(won: FloatArray) -> float:
-    """The rate won with one win and one loss added (Laplace), so that it is never 0 or 1."""
+    """The share won, with one win and one loss added (Laplace smoothing), so that it is never 0 or
+    1."""
     return float((won.sum() + 1) / (len(won) + 2))

@@ -16,11 +16,15 @@ def listed(names: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is spelt most like this one, upper and lower case being the same; None if
-    none is near."""
-    by_fold = {each.casefold(): each for each in known}
-    found = difflib.get_close_matches(word.casefold(), list(by_fold), n=1)
-    return by_fold[found[0]] if found else None
+    """The known word that is spelled most like this one, ignoring case; None if none is similar."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    similar = difflib.get_close_matches(word.casefold(), list(by_folded), n=1)
+    return by_folded[similar[0]] if similar else None
+
+
+def entries(text: str) -> list[str]:
+    """The entries of a comma-separated list that may run over several lines."""
+    return [" ".join(entry.split()) for entry in text.split(",")]
 
 
 def counted(times: int, what: str) -> str:

@@ -1,8 +1,7 @@
-"""Moments as numbers: whole microseconds since 1970, in UTC, so that no comparison of times is
-rounded.
+"""Timestamps as whole microseconds since 1970 in UTC, so that no comparison of times is rounded.
 
-How a text becomes a moment is decided in `winnable.core.values` and
-`winnable.data.ingestion.parsing`.
+How a text becomes a timestamp is decided in `winnable.core.values`, for whole columns in
+`winnable.data`.
 """
 
 from __future__ import annotations
@@ -17,20 +16,23 @@ from winnable.core.columns import AT, RECORDED, FloatArray, IntArray
 if TYPE_CHECKING:
     import pandas as pd
 
-DAY = 86_400_000_000  # microseconds
-NEVER = np.iinfo(np.int64).min  # how numpy writes a missing time
+DAY = 86_400_000_000
+"""Microseconds in a day."""
+
+NEVER = np.iinfo(np.int64).min
+"""A missing time: the smallest int64, which is also numpy's NaT."""
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def microseconds(when: datetime) -> int:
-    """A moment as whole microseconds since 1970 in UTC, computed without rounding through floats."""
+    """A time as whole microseconds since 1970 in UTC, computed without going through floats."""
     since = when - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def times_of(moments: pd.Series) -> IntArray:
-    """Moments as microseconds since 1970, shape (n,); a missing one is the smallest int64."""
+    """A column of times as microseconds since 1970, shape (n,); `NEVER` for missing."""
     times: IntArray = (
         moments.dt.tz_convert("UTC")
         .dt.tz_localize(None)
@@ -41,24 +43,24 @@ def times_of(moments: pd.Series) -> IntArray:
 
 
 def known_times(activities: pd.DataFrame) -> IntArray:
-    """When each activity was known, microseconds, shape (n,): it had happened and, where the table
-    tells when, was recorded."""
+    """When each activity became known, in microseconds, shape (n,): when it happened or, where the
+    table has that column, was recorded, whichever is later."""
     happened = times_of(activities[AT])
-    return (
-        np.maximum(happened, times_of(activities[RECORDED])) if RECORDED in activities else happened
-    )
+    if RECORDED not in activities:
+        return happened
+    return np.maximum(happened, times_of(activities[RECORDED]))
 
 
 def whole(times: FloatArray) -> IntArray:
-    """Microseconds as integers; a missing time is the smallest int64."""
-    return np.where(np.isnan(times), 0, times).astype(np.int64) + np.where(
-        np.isnan(times), NEVER, 0
-    )
+    """Microseconds as integers, with `NEVER` for NaN."""
+    missing = np.isnan(times)
+    return np.where(missing, 0, times).astype(np.int64) + np.where(missing, NEVER, 0)
 
 
 def days_between(since: IntArray, until: IntArray) -> FloatArray:
     """Days from `since` to `until`, NaN where `since` is missing."""
-    return np.where(since == NEVER, np.nan, (until - np.where(since == NEVER, 0, since)) / DAY)
+    missing = since == NEVER
+    return np.where(missing, np.nan, (until - np.where(missing, 0, since)) / DAY)
 
 
 def days_before(when: IntArray, as_of: IntArray) -> FloatArray:

@@ -1,90 +1,46 @@
-"""How one value of a CRM is read: as a text, a number or a moment in time, or as nothing at all.
+"""Parsing of single CRM values: as text, as a number, as a time, or as missing.
 
-A value of an export, of a database and of a request means the same only if it is read by the same
-words, so they stand here once. One value at a time, in plain Python: whole columns are read in
-`winnable.data.ingestion.parsing`, which agrees with this module value by value. What a column as a
-whole says (whether its days or its months come first, which mark is its decimal mark) is not
-decided here but given.
+A value of an export, of a database and of a request means the same only if it is parsed in the same
+way, so that is done here once. One value at a time, in plain Python: whole columns are parsed in
+`winnable.data`, which agrees with this module value by value. What only a column as a whole can
+tell (whether days or months come first, which mark is its decimal mark) is not decided here but
+given.
 """
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from math import isfinite
 
+from winnable.core.text import entries
+
 BLANKS = (
-    " \t\n\r\v\f\x00\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    " \t\n\r\v\f\x00\x1c\x1d\x1e\x1f\x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
-"""Characters that do not count at either end of a value: every kind of space, NUL and byte order
+"""Characters that are stripped from both ends of a value: every kind of space, NUL and byte order
 marks."""
 
-MISSING: frozenset[str] = frozenset(
-    {
-        *(
-            "",
-            "-",
-            "--",
-            "---",
-            "–",
-            "—",
-            ".",
-            "?",
-            "select",
-            "-select-",
-            "- select -",
-            "--select--",
-            "please select",
-        ),
-        *(
-            "n/a",
-            "#n/a",
-            "n.a.",
-            "na",
-            "<na>",
-            "nan",
-            "nat",
-            "null",
-            "<null>",
-            "(null)",
-            "none",
-            "-none-",
-            "--none--",
-            "(none)",
-        ),
-        *(
-            "nil",
-            "undefined",
-            "not set",
-            "(not set)",
-            "not available",
-            "not applicable",
-            "not provided",
-            "not specified",
-        ),
-        *(
-            "blank",
-            "(blank)",
-            "empty",
-            "(empty)",
-            "#value!",
-            "#ref!",
-            "#div/0!",
-            "#name?",
-            "#null!",
-            "inf",
-            "-inf",
-        ),
-    }
+MISSING = frozenset(
+    [
+        "",
+        *entries("""
+    -, --, ---, –, —, ., ?, select, -select-, - select -, --select--, please select, n/a, #n/a,
+    n.a., na, <na>, nan, nat, null, <null>, (null), none, -none-, --none--, (none), nil,
+    undefined, not set, (not set), not available, not applicable, not provided, not specified,
+    blank, (blank), empty, (empty), #value!, #ref!, #div/0!, #name?, #null!, inf, -inf
+    """),
+    ]
 )
-"""What people and programs write, in lower case, where nothing is known."""
+"""What people and programs write, in lower case, where a value is missing."""
 
 
 def text(value: object) -> str | None:
-    """The value as text without blanks at its ends, or None where it says that nothing is known.
+    """The value as text without blanks at its ends, or None where it is missing.
 
     Numbers are written the shortest way that reads back as the same number, whole ones without a
-    fraction (3, 2.5); truth values as "true" and "false"; dates and times in ISO 8601; infinity is
-    no value.
+    fraction (3, 2.5); booleans as "true" and "false"; dates and times in ISO 8601; infinity counts
+    as missing.
     """
     if value is None:
         return None
@@ -100,14 +56,18 @@ def text(value: object) -> str | None:
 
 _CURRENCY = (
     r"(?:[$€£¥₹₽₩₪₫₴₦₱₺฿¢]|(?:US|CA?|A|NZ|HK|S|R|MX)\$|zł|kr\.?|Fr\.?|Rs\.?|Ft|Kč"
-    r"|USD|EUR|GBP|JPY|CNY|RMB|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|RUB|UAH|BRL|MXN|ARS|CLP|COP|INR|PKR|IDR|MYR|SGD|HKD"
+    r"|USD|EUR|GBP|JPY|CNY|RMB|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|RUB|UAH"
+    r"|BRL|MXN|ARS|CLP|COP|INR|PKR|IDR|MYR|SGD|HKD"
     r"|KRW|THB|PHP|VND|ZAR|NGN|KES|EGP|ILS|AED|SAR)"
 )
 
 
 def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
-    """At most one blank between the parts: the time to match stays short whatever is sent."""
-    grouped = rf"[0-9]{{1,3}}(?:(?P<mark>[{thousands}])[0-9]{{2,3}})?(?:(?P=mark)[0-9]{{2,3}})*(?<=[0-9]{{3}})"
+    """At most one blank between the parts: matching stays fast whatever is sent."""
+    grouped = (
+        rf"[0-9]{{1,3}}(?:(?P<mark>[{thousands}])[0-9]{{2,3}})?(?:(?P=mark)[0-9]{{2,3}})*"
+        r"(?<=[0-9]{3})"
+    )
     digits = (
         rf"(?P<whole>{grouped}|[0-9]+)?(?:{decimal}(?P<part>[0-9]*))?(?P<power>[eE][+-]?[0-9]+)?"
     )
@@ -119,25 +79,28 @@ def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
 
 _SPACES = " \xa0\u2009\u202f'’"
 _NUMBER = {".": _number_pattern(r"\.", "," + _SPACES), ",": _number_pattern(",", "." + _SPACES)}
-_LONGEST = 80
-"""Characters beyond which a value is neither a number nor a date."""
+_MAX_CHARACTERS = 80
+"""A longer value is neither a number nor a date."""
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
 def number(value: str, decimal: str = ".") -> float | None:
-    """The value as a number, or None if it is none.
+    """The value as a number, or None if it is not one.
 
-    Currency signs, thousands marks (in groups of three, or of two as in India), a per cent sign (12
-    % is 12), and brackets or a trailing minus for negatives are understood. `decimal` is "." or
+    Currency signs, thousands marks (in groups of three, or of two as in India), a percent sign (12%
+    is 12), and brackets or a trailing minus for negatives are understood. `decimal` is "." or
     ",": the mark that stands before the fraction. A value that can only be written with the other
     mark (1,5 where "." is given) is not a number.
     """
-    if decimal == "." and len(value) <= _LONGEST and _PLAIN.fullmatch(value):
+    if decimal == "." and len(value) <= _MAX_CHARACTERS and _PLAIN.fullmatch(value):
         return _finite(value)
-    found = _NUMBER[decimal].fullmatch(value.strip(BLANKS)) if len(value) <= _LONGEST else None
+    found = (
+        _NUMBER[decimal].fullmatch(value.strip(BLANKS)) if len(value) <= _MAX_CHARACTERS else None
+    )
     if found is None:
         return None
-    whole, part = found["whole"] or "", found["part"] or ""
+    whole = found["whole"] or ""
+    part = found["part"] or ""
     signs = [sign for sign in (found["sign"], found["sign2"], found["sign3"]) if sign]
     if (
         not whole + part
@@ -146,7 +109,8 @@ def number(value: str, decimal: str = ".") -> float | None:
     ):
         return None
     size = _finite(f"{re.sub('[^0-9]', '', whole) or '0'}.{part or '0'}{found['power'] or ''}")
-    return -size if size is not None and (found["open"] or (signs and signs[0] != "+")) else size
+    negative = bool(found["open"]) or (bool(signs) and signs[0] != "+")
+    return -size if negative and size is not None else size
 
 
 def _finite(written: str) -> float | None:
@@ -189,7 +153,7 @@ _EPOCH = re.compile(r"(?P<seconds>[0-9]{10})(?P<rest>[0-9]{3})?(?:\.(?P<fraction
 
 
 def moment(value: str, day_first: bool = False) -> datetime | None:
-    """The value as a moment in UTC, or None if it is no date.
+    """The value as a time in UTC, or None if it is not a date.
 
     Understood: ISO 8601; 3/12/2024 and its kin with "/", "-" or "." (`day_first` says what comes
     first, except where the numbers leave only one reading, and with "." it is the day); 12 Mar 2024
@@ -197,7 +161,7 @@ def moment(value: str, day_first: bool = False) -> datetime | None:
     may follow, on 12 or 24 hours, with a zone. Without a zone it is UTC, without a time of day
     midnight. Years of two digits lie between 1969 and 2068, as POSIX has it.
     """
-    if len(value) > _LONGEST:
+    if len(value) > _MAX_CHARACTERS:
         return None
     value = value.strip(BLANKS)
     epoch = _EPOCH.fullmatch(value)
@@ -248,12 +212,10 @@ def _day_of(part: dict[str, str | None], day_first: bool) -> tuple[int, int, int
         one, two = int(part["one"] or 0), int(part["two"] or 0)
         first_is_day = one > 12 or (two <= 12 and (day_first or part["mark"] == "."))
         return (year, two, one) if first_is_day else (year, one, two)
-    month = (
-        _MONTHS.index((part["name"] or "")[:3].lower()) + 1
-        if part.get("name")
-        else int(part["month"] or 0)
-    )
-    return year, month, int(part["day"] or 0)
+    day = int(part["day"] or 0)
+    if part.get("name"):
+        return year, _MONTHS.index((part["name"] or "")[:3].lower()) + 1, day
+    return year, int(part["month"] or 0), day
 
 
 def _zone_of(part: dict[str, str | None]) -> timezone:

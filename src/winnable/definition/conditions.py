@@ -1,10 +1,10 @@
-"""Conditions: what a definition may ask of a lead, as data that prints itself in plain English and
-answers for many leads.
+"""Conditions on leads: predicates as data, which print themselves in plain English and are
+evaluated for many leads at once.
 
 A condition names a lead's `field` or an `activity` and says what must be true of it. It is never
 code: whoever can read the definition file can read every condition in it, and a definition from
-elsewhere cannot run anything. Text is tested once per different word, not once per lead. What a
-condition is good for (points, a profile, junk) is not known here.
+elsewhere cannot run anything. Text is tested once per distinct value, not once per lead. What a
+condition is used for (points, a profile, junk) is not known here.
 """
 
 import re
@@ -40,9 +40,9 @@ class DefinitionPart(BaseModel):
 
 
 def _listed(value: object) -> object:
-    """A word in place of a list of one, and true and false as words, the way people write them."""
+    """A single value as a list of one, and true and false as words, the way people write them."""
     values = value if isinstance(value, (list, tuple)) else [value]
-    return [str(each).lower() if isinstance(each, bool) else each for each in values]
+    return [str(item).lower() if isinstance(item, bool) else item for item in values]
 
 
 Name = Annotated[str, Field(min_length=1)]
@@ -55,8 +55,8 @@ Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
 class Activities(DefinitionPart):
-    """Which kinds of activity show intent to buy and which mere interest, and where the activity
-    table keeps what."""
+    """Which kinds of activity show intent to buy and which mere interest, and the columns of the
+    activity table."""
 
     intent: Listed = ()
     """Kinds of activity that show intent to buy: a pricing page, a demo request."""
@@ -65,38 +65,39 @@ class Activities(DefinitionPart):
     lead: Name | None = None
     """Column of the activity table with the lead's id; found by its name if not given."""
     at: Name | None = None
-    """Column with the moment of the activity; found by its name if not given."""
+    """Column with the time of the activity; found by its name if not given."""
     kind: Name | None = None
     """Column with the kind of activity; found by its name if not given."""
     recorded: Name | None = None
-    """Column with the moment the activity was entered, where that is later."""
+    """Column with the time at which the activity was recorded, where that is later."""
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Self:
-        both = sorted(set(self.intent) & set(self.interest))
-        if both:
+        listed_twice = sorted(set(self.intent) & set(self.interest))
+        if listed_twice:
             raise ValueError(
-                f"{_quoted(both)} is listed under intent and under interest; keep it in one of them"
+                f"{_quoted(listed_twice)} is listed under intent and under interest;"
+                " keep it in one of them"
             )
         return self
 
     def kinds(self, activity: str) -> tuple[str, ...]:
-        """The kinds that a condition's `activity` means: "intent" and "interest" all listed kinds,
-        "any" every kind."""
-        return {"intent": self.intent, "interest": self.interest, "any": ()}.get(
-            activity, (activity,)
-        )
+        """The kinds that a condition's `activity` means: for "intent" and "interest" all that are
+        listed, for "any" every kind (an empty tuple)."""
+        groups = {"intent": self.intent, "interest": self.interest, "any": ()}
+        return groups.get(activity, (activity,))
 
 
 class Condition(DefinitionPart):
-    """One thing that must be true of a lead: of a `field`, or of how often it did an `activity`."""
+    """One thing that must be true of a lead: of a `field`, or of the number of times that an
+    `activity` happened."""
 
     field: Name | None = None
-    """Name of the lead's column that is asked."""
+    """The lead's column that is tested."""
     activity: Name | None = None
-    """A kind of activity, or "intent", "interest" or "any"; its number is asked."""
+    """A kind of activity, or "intent", "interest" or "any"; its count is tested."""
     any_of: Listed = ()
-    """The field is one of these values; upper and lower case are the same."""
+    """The field is one of these values; case is ignored."""
     matches: Listed = ()
     """The field contains one of these words or phrases as whole words."""
     at_least: float | None = None
@@ -104,18 +105,18 @@ class Condition(DefinitionPart):
     at_most: float | None = None
     """The number is this or less."""
     between: tuple[float, float] | None = None
-    """The number lies between these two, both included."""
+    """The number lies between these two, both inclusive."""
     is_missing: Literal[True] | None = None
-    """Nothing is known (of an activity: it never happened)."""
+    """The field is empty (of an activity: it never happened)."""
     is_present: Literal[True] | None = None
-    """Something is known (of an activity: it happened)."""
+    """The field is not empty (of an activity: it happened)."""
     within_days: Days | None = None
-    """Only the last so many days count; of a date: it lies in them."""
+    """Only activities in the last this many days count; of a date field: it lies within them."""
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:
         if (self.field is None) == (self.activity is None):
-            raise ValueError("a condition names either a field or an activity; name one of them")
+            raise ValueError("a condition names either a field or an activity; give one of the two")
         if self.between is not None and self.between[0] > self.between[1]:
             low, high = self.between
             raise ValueError(
@@ -123,19 +124,20 @@ class Condition(DefinitionPart):
             )
         if self.activity is not None and (self.any_of or self.matches):
             raise ValueError(
-                "any_of and matches ask a field; an activity is asked for its number: at_least,"
+                "any_of and matches test a field; an activity is tested by its count: at_least,"
                 " at_most or between"
             )
-        if self.field is not None and not self._asked():
+        if self.field is not None and not self._has_test():
             raise ValueError(
-                f"nothing is asked of the field {self.field!r}; add any_of, matches, at_least,"
+                f"nothing is tested of the field {self.field!r}; add any_of, matches, at_least,"
                 " at_most, between, is_missing, is_present or within_days"
             )
-        if why := impossible([self]):
+        why = impossible([self])
+        if why is not None:
             raise ValueError(why)
         return self
 
-    def _asked(self) -> bool:
+    def _has_test(self) -> bool:
         limits = (
             self.at_least,
             self.at_most,
@@ -148,16 +150,13 @@ class Condition(DefinitionPart):
 
     @cached_property
     def range(self) -> tuple[float, float] | None:
-        """The lowest and the highest number that will do, both included; None if no number is asked
-        for."""
-        low = [
-            limit
-            for limit in (self.at_least, self.between and self.between[0])
-            if limit is not None
-        ]
-        high = [
-            limit for limit in (self.at_most, self.between and self.between[1]) if limit is not None
-        ]
+        """The lowest and the highest number that meet the condition, both inclusive; None if it
+        does not test a number."""
+        low = [] if self.at_least is None else [self.at_least]
+        high = [] if self.at_most is None else [self.at_most]
+        if self.between is not None:
+            low.append(self.between[0])
+            high.append(self.between[1])
         if self.activity is not None:
             if self.is_present or not (low or high or self.is_missing):
                 low.append(1.0)
@@ -166,7 +165,9 @@ class Condition(DefinitionPart):
         elif self.within_days is not None:
             low.append(0.0)
             high.append(self.within_days)
-        return (max(low, default=-np.inf), min(high, default=np.inf)) if low or high else None
+        if not low and not high:
+            return None
+        return max(low, default=-np.inf), min(high, default=np.inf)
 
     @cached_property
     def _values(self) -> frozenset[str]:
@@ -174,8 +175,8 @@ class Condition(DefinitionPart):
 
     @cached_property
     def _numbers(self) -> tuple[float, ...]:
-        read = (number(value) for value in self.any_of)
-        return tuple(value for value in read if value is not None)
+        parsed = (number(value) for value in self.any_of)
+        return tuple(value for value in parsed if value is not None)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -185,46 +186,45 @@ class Condition(DefinitionPart):
         return re.compile("|".join(rf"(?<!\w){phrase}(?!\w)" for phrase in phrases), re.IGNORECASE)
 
     def aggregate(self, activities: Activities) -> ActivityAggregate | None:
-        """The question to the activity log that answers this condition; None for a condition on a
-        field."""
+        """The activity aggregate that this condition tests; None for a condition on a field."""
         if self.activity is None:
             return None
         return ActivityAggregate("count", activities.kinds(self.activity), self.within_days)
 
     def age(self, activities: Activities) -> ActivityAggregate | str | None:
-        """What says how many days old the matter is, for points that fade: a measure, a date
-        field's name, or nothing."""
+        """What tells the age in days, for points that decay: an activity aggregate, the name of a
+        date field, or None."""
         if self.activity is not None and self.range is not None and self.range[0] > 0:
             return ActivityAggregate("days_since", activities.kinds(self.activity))
         return self.field if self.within_days is not None else None
 
     def holds(self, features: FeatureTable, activities: Activities) -> BoolArray:
-        """For which leads it is true, shape (features.size,). What is unknown is never true, except
-        of `is_missing`."""
-        if self.activity is not None:
-            asked = ActivityAggregate("count", activities.kinds(self.activity), self.within_days)
-            return self._of_numbers(features.numbers(asked.name))
+        """For which leads it is true, shape (features.size,), bool. A missing value meets no
+        condition except `is_missing`."""
+        aggregate = self.aggregate(activities)
+        if aggregate is not None:
+            return self._of_numbers(features.numbers(aggregate.name))
         assert self.field is not None
         column = features.columns.get(self.field)
         if column is None:
             return np.full(features.size, self.is_missing is True)
         if isinstance(column, CategoricalColumn):
             return _by_code(
-                [self._of_word(word) for word in column.vocabulary],
+                [self._of_text(value) for value in column.vocabulary],
                 column.codes,
                 missing=self.is_missing is True,
             )
-        told = self._of_numbers(column.values)
+        held = self._of_numbers(column.values)
         if self.any_of:
-            told &= np.isin(column.values, self._numbers)
+            held &= np.isin(column.values, self._numbers)
         if self.matches:
             words = features.words(self.field)
-            told &= _by_code(
-                [self._pattern.search(word) is not None for word in words.vocabulary],
+            held &= _by_code(
+                [self._pattern.search(value) is not None for value in words.vocabulary],
                 words.codes,
                 missing=False,
             )
-        return told
+        return held
 
     def _of_numbers(self, values: FloatArray) -> BoolArray:
         if self.is_missing and self.activity is None:
@@ -234,67 +234,70 @@ class Condition(DefinitionPart):
         low, high = self.range
         return np.asarray((values >= low) & (values <= high))
 
-    def _of_word(self, word: str) -> bool:
+    def _of_text(self, value: str) -> bool:
         if self.is_missing:
             return False
-        if self.any_of and word.strip().casefold() not in self._values:
+        if self.any_of and value.strip().casefold() not in self._values:
             return False
-        if self.matches and self._pattern.search(word) is None:
+        if self.matches and self._pattern.search(value) is None:
             return False
         if self.range is None:
             return True
-        value = number(word)
-        return value is not None and self.range[0] <= value <= self.range[1]
+        parsed = number(value)
+        return parsed is not None and self.range[0] <= parsed <= self.range[1]
 
     def __str__(self) -> str:
         """The condition in plain English, without a full stop: "Employees is 50 or more"."""
         if self.activity is not None:
             return self._activity_in_words()
-        said = []
+        parts = []
         if self.is_missing:
-            said.append("is not known")
+            parts.append("is not known")
         if self.any_of:
-            said.append(f"is {_either(self.any_of)}")
+            parts.append(f"is {_either(self.any_of)}")
         if self.matches:
-            said.append(f"contains {_either(self.matches)}")
+            parts.append(f"contains {_either(self.matches)}")
         if self.within_days is not None:
-            said.append(f"lies in the last {_days(self.within_days)}")
+            parts.append(f"lies in the last {_days(self.within_days)}")
         if self.at_least is not None or self.at_most is not None or self.between is not None:
-            said.append(f"is {_range_in_words(self.range)}")
-        if self.is_present and not said:
-            said.append("is known")
-        return f"{self.field} {' and '.join(said)}"
+            parts.append(f"is {_range_in_words(self.range)}")
+        if self.is_present and not parts:
+            parts.append("is known")
+        return f"{self.field} {' and '.join(parts)}"
 
     def _activity_in_words(self) -> str:
+        activity = self.activity or ""
         low, high = self.range or (1.0, np.inf)
-        named = {
-            "intent": "anything that shows intent",
-            "interest": "anything that shows interest",
-            "any": "any activity",
-        }
-        what = named.get(self.activity or "", self.activity)
-        when = "" if self.within_days is None else f" in the last {_days(self.within_days)}"
+        period = "" if self.within_days is None else f" in the last {_days(self.within_days)}"
         if high <= 0:
-            none = {
-                "intent": "nothing that shows intent",
-                "interest": "nothing that shows interest",
-                "any": "no activity",
-            }
-            return f"{none.get(self.activity or '', f'no {self.activity}')}{when}"
+            return f"{_NONE_OF.get(activity, f'no {activity}')}{period}"
+        some = _SOME_OF.get(activity, activity)
         if (low, high) == (1.0, np.inf):
-            return f"{what}{when}"
-        return f"{what} {_times_in_words(low, high)}{when}"
+            return f"{some}{period}"
+        return f"{some} {_times_in_words(low, high)}{period}"
+
+
+_SOME_OF = {
+    "intent": "anything that shows intent",
+    "interest": "anything that shows interest",
+    "any": "any activity",
+}
+_NONE_OF = {
+    "intent": "nothing that shows intent",
+    "interest": "nothing that shows interest",
+    "any": "no activity",
+}
 
 
 def all_hold(
     conditions: Iterable[Condition], features: FeatureTable, activities: Activities
 ) -> BoolArray:
-    """For which leads every condition is true, shape (features.size,); no condition at all is true
-    of every lead."""
+    """For which leads every condition is true, shape (features.size,), bool; without conditions,
+    every lead."""
     held: BoolArray | None = None
     for condition in conditions:
-        true = condition.holds(features, activities)
-        held = true if held is None else held & true
+        met = condition.holds(features, activities)
+        held = met if held is None else held & met
     return np.ones(features.size, dtype=np.bool_) if held is None else held
 
 
@@ -305,29 +308,35 @@ def in_words(conditions: Iterable[Condition]) -> str:
 
 def impossible(conditions: Sequence[Condition]) -> str | None:
     """Why these conditions can never all be true of one lead; None if they can, as far as the
-    conditions themselves say."""
+    conditions themselves tell."""
     for i, one in enumerate(conditions):
         for other in conditions[i:]:
-            if one.field is not None and other.field == one.field and (why := _clash(one, other)):
-                return f"{one.field} {why}"
-            same_activity = one.activity is not None and (other.activity, other.within_days) == (
-                one.activity,
-                one.within_days,
-            )
-            if same_activity and (why := _no_number(one, other)):
-                return f"the number of {one.activity} {why}"
+            why = _contradiction(one, other)
+            if why is not None:
+                return why
     return None
 
 
+def _contradiction(one: Condition, other: Condition) -> str | None:
+    if one.field is not None:
+        why = _clash(one, other) if other.field == one.field else None
+        return None if why is None else f"{one.field} {why}"
+    if (other.activity, other.within_days) != (one.activity, one.within_days):
+        return None
+    why = _no_number(one, other)
+    return None if why is None else f"the number of {one.activity} {why}"
+
+
 def _clash(one: Condition, other: Condition) -> str | None:
-    asks = [c for c in (one, other) if c.any_of or c.matches or c.range is not None or c.is_present]
-    if (one.is_missing or other.is_missing) and asks:
-        return "cannot be missing and be something at once; take one of the two out"
-    if (
-        one.any_of
-        and other.any_of
-        and not {v.casefold() for v in one.any_of} & {v.casefold() for v in other.any_of}
-    ):
+    needs_value = any(
+        c.any_of or c.matches or c.range is not None or c.is_present for c in (one, other)
+    )
+    if (one.is_missing or other.is_missing) and needs_value:
+        return "cannot be missing and have a value at once; remove one of the two"
+    allowed, also_allowed = (
+        {value.casefold() for value in condition.any_of} for condition in (one, other)
+    )
+    if allowed and also_allowed and not allowed & also_allowed:
         return (
             f"cannot be {_either(one.any_of)} and {_either(other.any_of)} at once; put all the"
             " values in one list"
@@ -338,16 +347,15 @@ def _clash(one: Condition, other: Condition) -> str | None:
 def _no_number(one: Condition, other: Condition) -> str | None:
     if one.range is None or other.range is None:
         return None
-    low, high = max(one.range[0], other.range[0]), min(one.range[1], other.range[1])
-    return (
-        f"cannot be at least {low:g} and at most {high:g} at once; correct one of the two"
-        if low > high
-        else None
-    )
+    low = max(one.range[0], other.range[0])
+    high = min(one.range[1], other.range[1])
+    if low <= high:
+        return None
+    return f"cannot be at least {low:g} and at most {high:g} at once; correct one of the two"
 
 
 def _by_code(answers: Sequence[bool], codes: IntArray, *, missing: bool) -> BoolArray:
-    # Code -1 (nothing known) picks the last entry, so that one look-up answers for every row.
+    # Code -1 (missing) picks the last entry, so that one look-up answers for every row.
     return np.asarray([*answers, missing], dtype=np.bool_)[codes]
 
 
@@ -367,11 +375,9 @@ def _times_in_words(low: float, high: float) -> str:
         return "exactly once" if low == 1 else f"exactly {low:.15g} times"
     if np.isinf(high):
         return f"at least {low:.15g} times"
-    return (
-        f"at most {high:.15g} times"
-        if np.isinf(low)
-        else f"between {low:.15g} and {high:.15g} times"
-    )
+    if np.isinf(low):
+        return f"at most {high:.15g} times"
+    return f"between {low:.15g} and {high:.15g} times"
 
 
 def _days(days: float) -> str:

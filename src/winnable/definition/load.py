@@ -1,8 +1,8 @@
-"""Reading a definition: from a TOML file or from plain data, with errors that name the file, the
-key and the nearest known word.
+"""Loading a definition from a TOML file or from plain data, with validation errors that name the
+file, the key and the nearest known word.
 
-What a definition may say is written in `model`; here is only the way in, and what a person is told
-who mistyped something.
+What a definition may contain is decided in `schema`; here it is only read, and pydantic's errors
+are put into words for people.
 """
 
 import tomllib
@@ -19,11 +19,14 @@ from winnable.definition.schema import Definition
 from winnable.errors import DefinitionError
 
 Loc = tuple[int | str, ...]
+"""pydantic's path to a value: keys, and positions in lists from 0."""
 
 
 def load_definition(path: Path) -> Definition:
-    """The definition in a TOML file; a DefinitionError names every key that cannot be used, or the
-    line and column."""
+    """Read the definition in a TOML file.
+
+    `DefinitionError` names every key that cannot be used, or the line and column of a syntax error.
+    """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -32,7 +35,7 @@ def load_definition(path: Path) -> Definition:
         ) from None
     except OSError as error:
         raise DefinitionError(
-            f"{path}: cannot be read: {error.strerror}; name a definition file that can"
+            f"{path}: cannot be read: {error.strerror}; name a readable definition file"
         ) from None
     except UnicodeDecodeError as error:
         raise DefinitionError(
@@ -41,7 +44,7 @@ def load_definition(path: Path) -> Definition:
     try:
         return definition_from(tomllib.loads(text), str(path))
     except tomllib.TOMLDecodeError as error:
-        raise DefinitionError(f"{path}: not valid TOML: {error}; correct it there") from None
+        raise DefinitionError(f"{path}: not valid TOML: {error}; correct that line") from None
     except RecursionError:
         raise DefinitionError(
             f"{path}: lists are nested too deeply; conditions are a list of tables"
@@ -49,20 +52,20 @@ def load_definition(path: Path) -> Definition:
 
 
 def definition_from(data: Mapping[str, Any], origin: str) -> Definition:
-    """The definition in plain data of the shape of the file; `origin` is what errors call the place
-    it came from."""
+    """The definition in plain data of the file's shape; `origin` is what error messages call the
+    place that it came from. `DefinitionError` lists every key that cannot be used."""
     try:
         return Definition.model_validate(dict(data))
     except ValidationError as error:
         details = error.errors(include_url=False)
-        # A list whose entry is wrong is itself reported as too short; only the innermost of such
-        # errors says anything.
-        inmost = [
-            one
-            for one in details
-            if not any(_inside(other["loc"], one["loc"]) for other in details)
+        # A list with a wrong entry is itself reported as too short; only the innermost of such
+        # errors is of any use.
+        innermost = [
+            detail
+            for detail in details
+            if not any(_inside(other["loc"], detail["loc"]) for other in details)
         ]
-        lines = dict.fromkeys(_in_words(detail) for detail in inmost)
+        lines = dict.fromkeys(_in_words(detail) for detail in innermost)
         raise DefinitionError("\n".join(f"{origin}: {line}" for line in lines)) from None
 
 
@@ -81,8 +84,8 @@ _EXPECTED = {
     "int_parsing": "a whole number",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
-    "string_type": "a text",
-    "string_too_short": "a text that is not empty",
+    "string_type": "text",
+    "string_too_short": "text that is not empty",
     "bool_parsing": "true or false",
     "bool_type": "true or false",
     "too_short": "at least {min_length} in the list",
@@ -92,48 +95,47 @@ _EXPECTED = {
     "less_than": "a number below {lt}",
     "less_than_equal": "{le} or less",
 }
-"""What was expected, by the kind of error that pydantic reports; its own words for all others."""
+"""What was expected, by pydantic's type of error; for all others its own message is used."""
 
 
 def _in_words(detail: ErrorDetails) -> str:
-    loc, given = _without_marks(detail["loc"]), detail["input"]
+    """One of pydantic's errors as a line for people."""
+    loc = _without_marks(detail["loc"])
     where = _place(loc)
-    if detail["type"] == "extra_forbidden":
-        key = str(loc[-1])
-        if len(loc) > 1 and key in Definition.model_fields:
-            return (
-                f"{where}: {key!r} belongs to the top of the file, above the first table; move it"
-                " there"
-            )
-        return f"{where}: there is no such key{_did_you_mean(key, _known_keys(loc[:-1]))}"
-    if detail["type"] == "missing":
+    given = detail["input"]
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return f"{where}: {_unknown_key(loc)}"
+    if kind == "missing":
         return f"{where}: is missing; add it"
-    if detail["type"] == "literal_error":
-        # The keys of a table with set names, such as the stages, come with "[key]" as the last
-        # step, which is cut off above.
+    if kind == "literal_error":
         expected = detail["ctx"]["expected"]
-        return (
-            f"{where}: expected {expected}, got"
-            f" {given!r}{_did_you_mean(str(given), _quoted_words(expected))}"
-        )
-    if detail["type"] == "value_error":
-        said = str(detail["ctx"]["error"])
-        return f"{where}: {said}" if where else said
-    expected = _EXPECTED.get(detail["type"])
-    said = (
-        detail["msg"]
-        if expected is None
-        else f"expected {expected.format(**detail.get('ctx', {}))}"
-    )
-    return f"{where}: {said}, got {_shown(given)}"
+        hint = _did_you_mean(str(given), _quoted_words(expected))
+        return f"{where}: expected {expected}, got {given!r}{hint}"
+    if kind == "value_error":
+        message = str(detail["ctx"]["error"])
+        return f"{where}: {message}" if where else message
+    if kind in _EXPECTED:
+        expected = _EXPECTED[kind].format(**detail.get("ctx", {}))
+        return f"{where}: expected {expected}, got {_shown(given)}"
+    return f"{where}: {detail['msg']}, got {_shown(given)}"
+
+
+def _unknown_key(loc: Loc) -> str:
+    key = str(loc[-1])
+    if len(loc) > 1 and key in Definition.model_fields:
+        return f"{key!r} belongs to the top of the file, above the first table; move it there"
+    return f"there is no such key{_did_you_mean(key, _known_keys(loc[:-1]))}"
 
 
 def _without_marks(loc: Loc) -> Loc:
+    """The path without the "[key]" that pydantic puts last for a wrong key of a table with set
+    names, such as the stages."""
     return tuple(step for step in loc if step != "[key]")
 
 
 def _place(loc: Loc) -> str:
-    """The way to a key, as a person counts: "scorecard 1, rule 3, points"."""
+    """The path to a key, counted from 1 as people do: "scorecard 1, rule 3, points"."""
     steps: list[str] = []
     for step in loc:
         if isinstance(step, int) and steps:
@@ -151,9 +153,9 @@ def _shown(given: object) -> str:
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
     known = list(known)
-    found = nearest(word, known)
-    if found is not None:
-        return f"; did you mean {found!r}?"
+    similar = nearest(word, known)
+    if similar is not None:
+        return f"; did you mean {similar!r}?"
     return f"; known here: {', '.join(known)}" if known else ""
 
 
@@ -167,8 +169,7 @@ def _schema() -> dict[str, Any]:
 
 
 def _known_keys(loc: Loc) -> list[str]:
-    """The keys that the table at this place knows, found by walking the JSON schema along the way
-    to it."""
+    """The keys of the table at this path, found by walking along the JSON schema."""
     schema = _schema()
     node = schema
     for step in loc:

@@ -1,8 +1,8 @@
-"""What a definition asks of leads: the customers it wants, the ones it does not, and points for
-segments of leads.
+"""Rules of a definition: ideal customer profile and personas, customers that are not wanted, and
+scorecards with points for each segment.
 
 Each table of the file is a model, key by key. A rule that can never be true, or that is written
-twice, is refused here; giving points is done in `scorecard`.
+twice, is refused here; giving points is done in `decide.scorecard`.
 """
 
 from collections.abc import Iterable
@@ -25,24 +25,24 @@ Points = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
 def _must_be_possible(conditions: Iterable[Condition]) -> None:
-    if why := impossible(tuple(conditions)):
+    why = impossible(tuple(conditions))
+    if why is not None:
         raise ValueError(why)
 
 
 def _one_condition(value: object) -> object:
-    return (
-        {"when": [value]}
-        if isinstance(value, dict) and not {"when", "says"} & value.keys()
-        else value
-    )
+    """A bare condition as a case of its own."""
+    if isinstance(value, dict) and not {"when", "says"} & value.keys():
+        return {"when": [value]}
+    return value
 
 
 class Case(DefinitionPart):
-    """Conditions that together are one case, such as one kind of customer that is not wanted; a
-    bare condition is a case."""
+    """Conditions that together make one case, such as one kind of customer that is not wanted; a
+    bare condition is a case, too."""
 
     says: str = ""
-    """The case in a few words; its conditions in plain English if not given."""
+    """A short name for the case; its conditions in plain English if not given."""
     when: tuple[Condition, ...] = Field(min_length=1)
     """All of these must be true."""
 
@@ -61,12 +61,12 @@ CaseOrCondition = Annotated[
 
 
 class Profile(DefinitionPart):
-    """Whom the company wants as a customer, whom it sells to there, and whom it does not want."""
+    """The ideal customer profile, the buyer personas, and the customers that are not wanted."""
 
     ideal: tuple[Condition, ...] = ()
-    """The ideal customer: all of these are true."""
+    """The ideal customer profile (ICP): all of these are true."""
     personas: dict[Name, tuple[Condition, ...]] = Field(default_factory=dict)
-    """Buyer personas by name: the first whose conditions are all true."""
+    """Buyer personas by name; a lead is the first whose conditions are all true."""
     unacceptable: tuple[CaseOrCondition, ...] = ()
     """Customers that are not wanted: any one of these is enough."""
 
@@ -78,8 +78,8 @@ class Profile(DefinitionPart):
         for case in self.unacceptable:
             if self.ideal and set(case.when) <= set(self.ideal):
                 raise ValueError(
-                    f"{case} is asked of the ideal customer and refused as unacceptable; take one"
-                    " of the two out"
+                    f"{case} is required of the ideal customer and refused as unacceptable; remove"
+                    " one of the two"
                 )
         return self
 
@@ -88,15 +88,16 @@ class Rule(DefinitionPart):
     """Points that are added (or deducted, if negative) where all conditions are true."""
 
     says: Name
-    """The rule in a few words; it is shown as a reason."""
+    """A short name for the rule; it is shown as a reason for the score."""
     when: tuple[Condition, ...] = Field(min_length=1)
     """All of these must be true."""
     points: Points
     """Points to add; negative points are deducted."""
     half_life_days: Days | None = None
-    """The points halve with every so many days since it happened."""
+    """Points decay: they halve every this many days since it happened."""
     group: Name | None = None
-    """For caps; if not given: intent, interest, behaviour or profile, by what is asked."""
+    """The group whose cap it counts towards; if not given: intent, interest, behaviour or profile,
+    depending on its conditions."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -111,36 +112,37 @@ class Rule(DefinitionPart):
         return self
 
     def __str__(self) -> str:
-        fades = (
-            "" if self.half_life_days is None else f", halving every {self.half_life_days:g} days"
-        )
-        counted = "" if self.group is None else f", counted as {self.group}"
-        return f"{self.points:+g} where {in_words(self.when)}{fades}{counted}"
+        text = f"{self.points:+g} where {in_words(self.when)}"
+        if self.half_life_days is not None:
+            text += f", halving every {self.half_life_days:g} days"
+        if self.group is not None:
+            text += f", counted as {self.group}"
+        return text
 
 
 class Scorecard(DefinitionPart):
-    """Points for one segment of leads, and what conversion both teams expect of them.
+    """Points for one segment of leads, and the conversion that both teams expect of them.
 
     log-odds = logit(conversion_at_threshold) + (points - threshold) * ln 2 /
     points_to_double_the_odds.
     """
 
     name: Name = "All leads"
-    """The name of the card, usually its segment's."""
+    """The name of the scorecard, usually that of its segment."""
     segment: tuple[Condition, ...] = ()
-    """The leads it is for: all of these are true; none given: every lead."""
+    """The leads it is for: all of these are true; if none is given, every lead."""
     threshold: Points = 60
-    """The points at which marketing hands over."""
+    """The points at which marketing hands a lead over to sales."""
     conversion_at_threshold: Share = 0.10
-    """The share of leads with so many points that both teams expect to win."""
+    """The share of leads at the threshold that both teams expect to win."""
     points_to_double_the_odds: Annotated[float, Field(gt=0, le=1e6)] = 20
-    """More points that double the odds."""
+    """How many more points double the odds of winning."""
     at_most: Points | None = None
-    """The card never gives more points than this."""
+    """The scorecard never gives more points than this."""
     at_least: Points | None = None
-    """The card never gives fewer points than this."""
+    """The scorecard never gives fewer points than this."""
     caps: dict[Name, Annotated[float, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
-    """The most points that a group of rules gives together."""
+    """The most points that the rules of a group may give together."""
     rule: tuple[Rule, ...] = ()
     """The rules, each with its points."""
 
@@ -149,15 +151,14 @@ class Scorecard(DefinitionPart):
         _must_be_possible(self.segment)
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(
-                f"at_least ({self.at_least:g}) is more than at_most ({self.at_most:g}); exchange"
-                " them"
+                f"at_least ({self.at_least:g}) is more than at_most ({self.at_most:g}); swap them"
             )
-        asked: dict[frozenset[Condition], str] = {}
+        rules_by_conditions: dict[frozenset[Condition], Rule] = {}
         for rule in self.rule:
-            says = asked.setdefault(frozenset(rule.when), rule.says)
-            if says is not rule.says:
+            first = rules_by_conditions.setdefault(frozenset(rule.when), rule)
+            if first is not rule:
                 raise ValueError(
-                    f"the rules {says!r} and {rule.says!r} ask for the same thing; make them one"
-                    " rule"
+                    f"the rules {first.says!r} and {rule.says!r} have the same conditions; make"
+                    " them one rule"
                 )
         return self

@@ -1,16 +1,16 @@
-"""The shared definition: what marketing and sales agreed to call a lead, in the form of its file.
+"""The schema of the shared definition: what marketing and sales agreed to call a qualified lead.
 
-Every table of the definition file is a model here, key by key, with what it means and what stands
-there if nobody wrote it, so that a file of five lines is a whole definition. What contradicts
-itself is refused. Reading the file is done in `load`, giving points in `scorecard`, handing over in
-`gate`.
+Every table of the definition file (TOML) is a pydantic model here, key by key, with what it means
+and its default, so that a file of five lines is a whole definition. What contradicts itself is
+refused. Reading the file is done in `load`, giving points in `decide.scorecard`, the hand-over to
+sales in `decide.gate`.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from winnable.core.columns import ActivityAggregate
 from winnable.definition.conditions import (
@@ -32,30 +32,53 @@ ANYTHING = "*"
 """Alone under `won`: a lead is won when its status column holds anything at all, such as the date
 of winning."""
 
-CONSENT = ("yes", "y", "true", "1", "x", "opt-in", "opted in", "granted", "given", "subscribed")
+CONSENT_VALUES = (
+    "yes",
+    "y",
+    "true",
+    "1",
+    "x",
+    "opt-in",
+    "opted in",
+    "granted",
+    "given",
+    "subscribed",
+)
+"""Values of a consent column that allow contact, upper and lower case being the same, where the
+definition lists none."""
+
+OUTCOME_STAGES = ("won", "lost")
+"""The stages whose statuses [outcome] lists."""
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    """The name that is listed most often, if any is listed more than once."""
+    most_frequent = Counter(names).most_common(1)
+    return most_frequent[0][0] if most_frequent and most_frequent[0][1] > 1 else None
 
 
 class Outcome(DefinitionPart):
-    """When a lead counts as won or lost, and within how many days that is asked."""
+    """When a lead counts as won or lost, and within how many days (the horizons)."""
 
     won: Annotated[Listed, Field(min_length=1)]
-    """Values of the status column that mean Closed Won; "*" alone: any value, where the column is
+    """Values of the status column that mean Closed Won; "*" alone: any value at all, for a column
     such as the date of winning."""
     lost: Listed = ()
-    """Values that mean the lead is lost; every other value: still open."""
+    """Values of the status column that mean Closed Lost; every other value: still open."""
     horizon_days: Days = 90
-    """Sales-ready: likely to be won within so many days."""
+    """The short horizon. Sales-ready: likely to be won within this many days."""
     winnable_days: Days = 365
-    """Winnable: likely to be won within so many days."""
+    """The long horizon. Winnable: likely to be won within this many days."""
     expected_conversion: Share = 0.10
-    """The share of leads that both teams expect to win, before any history."""
+    """The share of leads that both teams expect to win before there is any history."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        both = sorted(set(self.won) & set(self.lost))
-        if both:
+        listed_twice = sorted(set(self.won) & set(self.lost))
+        if listed_twice:
             raise ValueError(
-                f"the status {both[0]!r} is listed under won and under lost; keep it in one of them"
+                f"the status {listed_twice[0]!r} is listed under won and under lost; keep it in"
+                " one of them"
             )
         if ANYTHING in self.won and (len(self.won) > 1 or self.lost):
             raise ValueError(
@@ -76,25 +99,26 @@ class Columns(DefinitionPart):
     id: Name | None = None
     """The lead's own key."""
     person: Name | None = None
-    """What recognises the same person in several records: an e-mail address."""
+    """What identifies the same person in several records, such as an e-mail address."""
     created: Name | None = None
-    """When the lead came to be."""
+    """When the lead was created."""
     closed: Name | None = None
     """When it was won or lost."""
     status: Name
-    """Where it stands; its values are sorted by [outcome] and [stages]."""
+    """Its status; [outcome] and [stages] say what the values mean."""
     source: Name | None = None
     """Where it came from."""
     consent: Name | None = None
-    """Whether it may be contacted; if named, a lead without consent is never handed over."""
+    """Whether the person may be contacted; if named, a lead without consent is never handed
+    over."""
     owner: Name | None = None
-    """Who works it in sales, for the inbox; found by its name if not given."""
+    """The salesperson who works it, for the inbox; found by its name if not given."""
     fixed: Listed = ()
     """Columns known at creation and never changed after."""
     trusted: Listed = ()
-    """Columns that models may learn from although they look as if they knew the outcome."""
+    """Columns that models may use as features although they look as if they leaked the outcome."""
     ignore: Listed = ()
-    """Columns that nothing may be learned from."""
+    """Columns that models must not use as features."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -107,19 +131,20 @@ class Columns(DefinitionPart):
         if self.created is not None and self.created == self.closed:
             raise ValueError(
                 f"{self.created!r} cannot be both created and closed; leave closed out if the CRM"
-                " does not keep it"
+                " does not record it"
             )
-        for listed, columns in (("fixed", self.fixed), ("trusted", self.trusted)):
-            both = sorted(set(columns) & set(self.ignore))
-            if both:
+        for key, columns in (("fixed", self.fixed), ("trusted", self.trusted)):
+            listed_twice = sorted(set(columns) & set(self.ignore))
+            if listed_twice:
                 raise ValueError(
-                    f"{both[0]!r} is listed under {listed} and under ignore; keep it in one of them"
+                    f"{listed_twice[0]!r} is listed under {key} and under ignore; keep it"
+                    " in one of them"
                 )
         return self
 
 
 class Stage(DefinitionPart):
-    """One of the field's stages in the company's own words."""
+    """One of the standard stages of a lead, in the company's own words."""
 
     label: Name | None = None
     """What the company calls this stage."""
@@ -130,13 +155,13 @@ class Stage(DefinitionPart):
 
 
 class Bant(DefinitionPart):
-    """Budget, authority, need and timeframe: where they are kept, and how many of them sales wants
-    to know."""
+    """BANT (budget, authority, need and timeframe): in which columns they are recorded, and how
+    many of them must be known."""
 
     fields: dict[Need, Name] = Field(default_factory=dict)
-    """The column that tells each of the four."""
+    """The column that holds each of the four."""
     at_least: Annotated[int, Field(ge=0, le=4)] = 0
-    """How many of them must be known; asking for all starves sales."""
+    """How many of them must be known; asking for all four leaves sales with hardly any leads."""
     not_known: Listed = ("no", "false", "0", "none", "unknown")
     """Values that do not count as an answer."""
 
@@ -152,39 +177,38 @@ class Bant(DefinitionPart):
 
 
 class Gate(DefinitionPart):
-    """Who is handed to sales. Every bar that is written must be met; none written: the policy of
-    the growth stage."""
+    """The hand-over gate: which leads go to sales. Every threshold that is given must be met; if
+    none is, the policy of the growth stage applies."""
 
     probability: Share | None = None
-    """Hand over from this probability on."""
+    """Hand over leads with this probability or more."""
     points: Points | None = None
-    """Hand over from so many points on."""
+    """Hand over leads with this many points or more."""
     cost_to_work: Annotated[float, Field(gt=0)] | None = None
     """What it costs sales to work one lead."""
     deal_value: Annotated[float, Field(gt=0)] | None = None
     """What a won deal is worth, in the same currency."""
     capacity_per_week: Annotated[int, Field(ge=1)] | None = None
-    """So many leads can be worked a week: the best of those scored together, taken as one week's
-    leads."""
+    """How many leads sales can work in a week: the best of those scored together, taken as one
+    week's leads."""
     sources: Listed = ()
-    """A mature company hands over leads from these sources only; none given: from all."""
-    consent: Annotated[Listed, Field(min_length=1)] = CONSENT
+    """A mature company hands over leads from these sources only; if none is given, from all."""
+    consent: Annotated[Listed, Field(min_length=1)] = CONSENT_VALUES
     """Values of the consent column that allow contact."""
     nurture_from: Share | None = None
-    """Not handed over, but nurtured from this probability in the long view; expected_conversion if
-    not given."""
+    """A lead that is not handed over is nurtured from this probability of being won within
+    winnable_days; expected_conversion if not given."""
     discard_below: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Discarded below this probability in the long view; a tenth of expected_conversion if not
-    given."""
+    """A lead that is not handed over is discarded below this probability of being won within
+    winnable_days; a tenth of expected_conversion if not given."""
     always_work_share: Annotated[float, Field(ge=0, le=0.5)] = 0.03
-    """A random share that sales works whatever the score, which keeps the history honest."""
+    """The exploration sample: a random share of leads that sales works whatever their score, so
+    that the history is not limited to leads that scored well."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.cost_to_work is None) != (self.deal_value is None):
-            raise ValueError(
-                "cost_to_work and deal_value are only useful together; write both or none"
-            )
+            raise ValueError("cost_to_work and deal_value only work together; give both or neither")
         if (
             self.cost_to_work is not None
             and self.deal_value is not None
@@ -201,23 +225,24 @@ class Gate(DefinitionPart):
         ):
             raise ValueError(
                 f"discard_below ({self.discard_below:g}) is more than nurture_from"
-                f" ({self.nurture_from:g}); exchange them"
+                f" ({self.nurture_from:g}); swap them"
             )
         return self
 
 
 class Grades(DefinitionPart):
-    """Hot to cold: how the odds of being won compare with the base, and what the company calls each
-    grade."""
+    """Grades from hot to cold: how the odds of being won compare with the base rate, and what the
+    company calls each grade."""
 
     relative_to: Literal["base", "gate"] = "base"
-    """What the odds are compared with: the usual lead, or the gate."""
+    """What the odds are compared with: the average lead ("base"), or a lead that just passes the
+    gate ("gate")."""
     hot: Annotated[float, Field(gt=0)] = 2.0
-    """Hot from so many times the odds on."""
+    """Hot from this odds ratio on."""
     warm: Annotated[float, Field(gt=0)] = 1.0
-    """Warm from so many times the odds on."""
+    """Warm from this odds ratio on."""
     cool: Annotated[float, Field(gt=0)] = 0.5
-    """Cool from so many times the odds on; cold below."""
+    """Cool from this odds ratio on; cold below."""
     labels: dict[Grade, Name] = Field(default_factory=dict)
     """The company's own words for the grades."""
 
@@ -225,18 +250,17 @@ class Grades(DefinitionPart):
     def _consistent(self) -> Self:
         if not self.hot > self.warm > self.cool:
             raise ValueError(
-                f"hot ({self.hot:g}), warm ({self.warm:g}) and cool ({self.cool:g}) must fall in"
-                " this order"
+                f"hot ({self.hot:g}), warm ({self.warm:g}) and cool ({self.cool:g}) must"
+                " decrease in this order"
             )
         return self
 
 
 class Junk(DefinitionPart):
-    """What is no lead at all. The lists add to the ones that every definition starts from (see
-    `junk`)."""
+    """Junk: records that are not leads at all. The lists add to those that are built in."""
 
     off: bool = False
-    """Do not look for junk."""
+    """Switch the junk check off."""
     name: Listed = ()
     """Columns with a person's name; found by their names if not given."""
     email: Listed = ()
@@ -244,18 +268,18 @@ class Junk(DefinitionPart):
     phone: Listed = ()
     """Columns with a telephone number; found by their names if not given."""
     names: Listed = ()
-    """More names that nobody has."""
+    """More made-up names."""
     email_domains: Listed = ()
-    """More domains of throw-away addresses."""
+    """More domains of disposable e-mail addresses."""
     phones: Listed = ()
-    """More telephone numbers that cannot be."""
+    """More telephone numbers that cannot exist."""
     rule: tuple[CaseOrCondition, ...] = ()
-    """More cases of junk: any one of them is enough."""
+    """More cases of junk; any one of them is enough."""
 
 
 class Feedback(DefinitionPart):
-    """Why sales may reject a lead, in the words that the inbox offers. A reason is an opinion; it
-    never counts as lost."""
+    """The reasons for rejecting a lead that the inbox offers to sales. A rejection is an opinion,
+    not an outcome: it never counts as lost."""
 
     reasons: Listed = (
         "No need",
@@ -264,12 +288,12 @@ class Feedback(DefinitionPart):
         "Not the right person",
         "Nobody answers",
     )
-    """Reasons that speak of this lead at this time."""
+    """Reasons that concern this lead at this time."""
     unacceptable: Listed = ("Not a customer that we want",)
-    """Reasons that speak of the kind of customer; `winnable suggest` looks for what such leads have
+    """Reasons that concern the kind of customer; `winnable suggest` looks for what such leads have
     in common."""
     junk: Listed = ("Not a real person",)
-    """Reasons that mean junk; `winnable suggest` looks at these, too."""
+    """Reasons that mean junk; `winnable suggest` looks at these as well."""
 
     @property
     def every(self) -> tuple[str, ...]:
@@ -278,21 +302,20 @@ class Feedback(DefinitionPart):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        often = Counter(self.every)
-        if often and often.most_common(1)[0][1] > 1:
-            raise ValueError(
-                f"the reason {often.most_common(1)[0][0]!r} is listed twice; keep it in one place"
-            )
+        repeated = _repeated(self.every)
+        if repeated is not None:
+            raise ValueError(f"the reason {repeated!r} is listed twice; keep it in one place")
         return self
 
 
 class History(DefinitionPart):
-    """Where the table of changed fields keeps what; found by the columns' names if not given."""
+    """The columns of the field history (the table of changes); found by their names if not
+    given."""
 
     lead: Name | None = None
     """Column with the lead's id."""
     at: Name | None = None
-    """Column with the moment of the change."""
+    """Column with the time of the change."""
     field: Name | None = None
     """Column with the name of the field that changed."""
     old: Name | None = None
@@ -300,11 +323,77 @@ class History(DefinitionPart):
     new: Name | None = None
     """Column with the value after."""
     recorded: Name | None = None
-    """Column with the moment at which the change was entered, if that may be later."""
+    """Column with the time at which the change was recorded, if that may be later."""
 
 
 class Definition(DefinitionPart):
-    """The whole definition, as marketing and sales agreed on it."""
+    """The definition of a qualified lead that marketing and sales agreed on.
+
+    It says when a lead counts as won, which CRM column plays which role, which points a lead gets
+    and which leads are handed to sales. It is usually read from a `definition.toml`; a mapping of
+    the same shape will do: `Definition.model_validate(mapping)`. Instances are frozen and can be
+    compared. Everything but `outcome` and `columns` has a default.
+
+    Attributes
+    ----------
+    name : str
+        What the definition is called.
+    version : str
+        Its version, as the teams count.
+    agreed_by : tuple of str
+        Who agreed on it.
+    growth_stage : {"seed", "growth", "mature"}
+        The policy of the gate where it gives no threshold.
+    outcome : Outcome
+        Statuses that mean won and lost, and the horizons in days.
+    columns : Columns
+        The CRM columns by role.
+    stages : dict of str to Stage
+        The company's words and statuses for the standard stages.
+    profile : Profile
+        Ideal customer, buyer personas and customers that are not wanted.
+    activities : Activities
+        Kinds of activity that show intent or interest.
+    history : History
+        The columns of the field history.
+    scorecard : tuple of Scorecard
+        Points by rule, one scorecard for each segment.
+    bant : Bant
+        Where budget, authority, need and timeframe are recorded.
+    gate : Gate
+        Which leads are handed to sales.
+    grades : Grades
+        Hot to cold, by odds ratio.
+    junk : Junk
+        What is not a lead at all.
+    feedback : Feedback
+        The reasons for rejecting a lead.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        From the constructor and `model_validate`, where the mapping has an unknown key, a wrong
+        value or contradicts itself. The functions of `winnable` raise `DefinitionError` instead.
+
+    Examples
+    --------
+    >>> from winnable import Definition
+    >>> definition = Definition.model_validate(
+    ...     {
+    ...         "outcome": {"won": ["Closed Won"], "lost": ["Closed Lost"]},
+    ...         "columns": {"status": "Stage", "created": "Created Date"},
+    ...     }
+    ... )
+    >>> definition.outcome.horizon_days
+    90
+    >>> definition.gate.always_work_share
+    0.03
+    """
+
+    # The JSON schema describes the file, not the class.
+    model_config = ConfigDict(
+        json_schema_extra={"description": "The definition, as marketing and sales agreed on it."}
+    )
 
     name: Name = "Our qualified lead"
     """What the definition is called."""
@@ -313,12 +402,12 @@ class Definition(DefinitionPart):
     agreed_by: Listed = ()
     """Who agreed on it."""
     growth_stage: Literal["seed", "growth", "mature"] = "growth"
-    """Seed: nearly everyone who raised a hand is handed over. Growth: who is engaged and fits.
-    Mature: the best."""
+    """Seed: nearly everyone who asked for contact is handed over. Growth: leads that are engaged
+    and fit. Mature: only the best."""
     outcome: Outcome
     columns: Columns
     stages: dict[StageName, Stage] = Field(default_factory=dict)
-    """The field's stages in the company's words."""
+    """The standard stages of a lead in the company's words."""
     profile: Profile = Profile()
     activities: Activities = Activities()
     history: History = History()
@@ -333,36 +422,34 @@ class Definition(DefinitionPart):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for condition in self.conditions():
-            if condition.activity in {"intent", "interest"} and not self.activities.kinds(
-                condition.activity
-            ):
+            activity = condition.activity
+            if activity in {"intent", "interest"} and not self.activities.kinds(activity):
                 raise ValueError(
-                    f"a condition asks for {condition.activity}, but [activities] lists no kind"
-                    " under that; list some there"
+                    f"a condition asks for {activity}, but [activities] lists no kind under"
+                    f" {activity}; list some there"
                 )
         if self.columns.closed == self.columns.status and self.outcome.won != (ANYTHING,):
             raise ValueError(
                 f"{self.columns.status!r} cannot be both status and closed, unless won ="
                 f" [{ANYTHING!r}]; each of the two needs a column of its own"
             )
-        named = Counter(card.name for card in self.scorecard)
-        if self.scorecard and named.most_common(1)[0][1] > 1:
-            raise ValueError(
-                f"two scorecards are called {named.most_common(1)[0][0]!r}; give each its own name"
-            )
+        repeated = _repeated(card.name for card in self.scorecard)
+        if repeated is not None:
+            raise ValueError(f"two scorecards are called {repeated!r}; give each its own name")
         self._check_stages()
         return self
 
     def _check_stages(self) -> None:
-        stage_of: dict[str, str] = dict.fromkeys(self.outcome.won, "won") | dict.fromkeys(
-            self.outcome.lost, "lost"
-        )
+        stage_of: dict[str, str] = {
+            **dict.fromkeys(self.outcome.won, "won"),
+            **dict.fromkeys(self.outcome.lost, "lost"),
+        }
         for name, stage in self.stages.items():
             for status in stage.status:
-                if name in {"won", "lost"} and stage_of.get(status) != name:
+                if name in OUTCOME_STAGES and stage_of.get(status) != name:
                     raise ValueError(
-                        f"the stage {name} has the status {status!r}, which [outcome] has not under"
-                        f" {name}; add it"
+                        f"the stage {name} has the status {status!r}, which [outcome] does not list"
+                        f" under {name}; add it there"
                     )
                 if stage_of.setdefault(status, name) != name:
                     raise ValueError(
@@ -383,33 +470,33 @@ class Definition(DefinitionPart):
                 yield from rule.when
 
     def engagement(self) -> ActivityAggregate | None:
-        """What the growth stage asks of the activity log: a raised hand (seed), any engagement
-        (growth), or nothing."""
-        intent, interest = self.activities.intent, self.activities.interest
-        kinds = {"seed": intent, "growth": intent + interest, "mature": ()}[self.growth_stage]
+        """The activities that the growth stage requires: intent (seed), any engagement (growth), or
+        none (mature)."""
+        intent = self.activities.intent
+        kinds_by_stage = {"seed": intent, "growth": intent + self.activities.interest, "mature": ()}
+        kinds = kinds_by_stage[self.growth_stage]
         return ActivityAggregate("count", kinds) if kinds else None
 
     def aggregates(self) -> tuple[ActivityAggregate, ...]:
-        """Every question to the activity log that a condition, a fading rule or the gate asks, each
+        """Every activity aggregate that the gate, a condition or a decaying rule needs, each
         once."""
-        asked = [
+        needed = [
             self.engagement(),
             *(condition.aggregate(self.activities) for condition in self.conditions()),
         ]
-        fading = [
-            rule for card in self.scorecard for rule in card.rule if rule.half_life_days is not None
-        ]
-        asked += [
-            age
-            for rule in fading
-            for c in rule.when
-            if isinstance(age := c.age(self.activities), ActivityAggregate)
-        ]
-        return tuple(dict.fromkeys(measure for measure in asked if measure is not None))
+        for card in self.scorecard:
+            for rule in card.rule:
+                if rule.half_life_days is not None:
+                    needed += [
+                        age
+                        for age in (condition.age(self.activities) for condition in rule.when)
+                        if isinstance(age, ActivityAggregate)
+                    ]
+        return tuple(dict.fromkeys(aggregate for aggregate in needed if aggregate is not None))
 
     def fields(self) -> tuple[str, ...]:
-        """Every column of a lead that the definition reads: in conditions, for BANT, consent,
-        sources and junk; each once."""
+        """Every column of a lead that the definition reads (in conditions, for BANT, consent,
+        sources and junk), each once."""
         read = [condition.field for condition in self.conditions()]
         read += [
             *self.bant.fields.values(),

@@ -1,8 +1,8 @@
-"""What careless hands and systems make of clean values: blanks, "Select", thousands marks, currency
-signs, mixed dates.
+"""Blemishes of the demo data: what careless hands and systems make of clean values (blanks,
+"Select", thousands marks, currency signs, mixed date formats).
 
-Everything here hits rows at random, whatever became of them, so that the way a value is typed says
-nothing about an outcome.
+Everything here affects rows at random, whatever their outcome, so that the way a value is typed
+says nothing about it.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _NOTES = (
     'Said: "send me something to read".',
     "Do not call on Fridays.",
 )
-# Column, share of the rows, what stands there instead.
+# Column, share of the rows, what replaces the value.
 _HABITS: tuple[tuple[str, float, Callable[[str], str]], ...] = (
     ("Industry", 0.05, lambda _: "Select"),
     ("Industry", 0.02, str.lower),
@@ -59,18 +59,15 @@ def typed(fields: dict[str, TextArray], rng: np.random.Generator) -> dict[str, T
 
 
 def typed_moments(seconds: IntArray, rng: np.random.Generator) -> list[str]:
-    """Moments (seconds since 1970) as texts: ISO 8601 in UTC, some with another zone's offset, some
-    without any (UTC meant)."""
+    """Times (seconds since 1970) as text: ISO 8601 in UTC, some with another zone's offset, some
+    without any (UTC is meant)."""
     utc = np.datetime_as_string(seconds.astype("datetime64[s]"))
     berlin = np.datetime_as_string((seconds + 7200).astype("datetime64[s]"))
     draw = rng.random(len(seconds))
-    return [
-        (
-            f"{local}+02:00"
-            if chance < 0.02
-            else here.replace("T", " ")
-            if chance < 0.04
-            else f"{here}Z"
-        )
-        for here, local, chance in zip(utc, berlin, draw, strict=True)
-    ]
+    return [_typed_time(*time_and_draw) for time_and_draw in zip(utc, berlin, draw, strict=True)]
+
+
+def _typed_time(utc: str, berlin: str, draw: float) -> str:
+    if draw < 0.02:
+        return f"{berlin}+02:00"
+    return utc.replace("T", " ") if draw < 0.04 else f"{utc}Z"

@@ -1,23 +1,24 @@
-"""A company with two years of CRM history or more, to try everything on: leads, activities, field
-history, shared definition.
+"""A synthetic demo data set: a company with at least two years of CRM history (leads, activities,
+field history and a shared definition), to try everything on.
 
 It sells planning software for warehouses and fleets. `write_demo` writes its CRM the way exports
-are, with everything that the field has to cope with: open, won and lost leads, some passed back to
-marketing, recycled or entered twice, junk, a country where it must not sell, half-known BANT
-fields, activities that show intent, mere interest or nothing, late recordings, careless typing, and
-one column (`Decision Reason`) that is only filled in once the outcome is known. The definition
-holds what such people believe, and not all of it is true: topic surges and booths earn points there
-and tell nothing of a win, and repeated looks at the prices, which tell most, earn no more than one.
+are, with everything that real ones contain: open, won and lost leads, some passed back to
+marketing, recycled or entered twice, junk, a country where it must not sell, BANT fields that are
+only partly filled, activities that show intent, mere interest or nothing, late recordings, typing
+errors, and one column (`Decision Reason`) that is only filled in once the outcome is known. The
+definition holds what such people believe, and not all of it is true: topic surges and booths earn
+points there and predict nothing, and repeated looks at the prices, the best predictor, earn no more
+than a single one.
 
-The package `leadforge` 1.0.0 was tried first and does not serve. It is quick (20,000 leads in 24
+The package `leadforge` 1.0.0 was tried first and is not suitable. It is quick (20,000 leads in 24
 monthly cohorts of 365 days: 23 s), but every run draws another world, so that what one cohort
-teaches is no help in the next: the AUC of attributes on later cohorts is 0.47 to 0.53. Within one
-run it is 0.50 to 0.53 and, with all activities of the first 14 days, at most 0.62, because losing
-is pure chance and the kinds of touches, sessions and calls are drawn uniformly: intent and interest
-do not differ. The middle half of the wins fall between days 54 and 76. There are no names,
+teaches does not help in the next: the AUC of attributes on later cohorts is 0.47 to 0.53. Within
+one run it is 0.50 to 0.53 and, with all activities of the first 14 days, at most 0.62, because
+losing is pure chance and the kinds of touches, sessions and calls are drawn uniformly: intent and
+interest do not differ. The middle half of the wins fall between days 54 and 76. There are no names,
 addresses, telephone numbers, consent, field history, junk or duplicates. (6,000 leads, difficulties
 intro to advanced, label `converted_within_90_days`, the better one of gradient boosting and ridge
-logistic regression; tested on the last third of the cohorts, within one run on a random 30 %.)
+logistic regression; tested on the last third of the cohorts, within one run on a random 30%.)
 """
 
 import csv
@@ -37,38 +38,36 @@ from winnable.demo.journeys import KIND_NAMES, STAGES, STATUSES
 from winnable.demo.records import MONTHS, PRESENT, Records, keep_records, present_after
 from winnable.errors import DataError, StoreError
 
-SMALLEST = 50
+MIN_LEADS = 50
 
 LEAD_COLUMNS = (
-    *(
-        "Lead ID",
-        "First Name",
-        "Last Name",
-        "Email",
-        "Phone",
-        "Company",
-        "Title",
-        "Industry",
-        "Employees",
-        "Country",
-    ),
-    *(
-        "Lead Source",
-        "Marketing Consent",
-        "Created Date",
-        "Close Date",
-        "Lead Status",
-        "Budget",
-        "Timeline",
-        "Owner",
-    ),
-    *("Decision Reason", "Notes"),
+    "Lead ID",
+    "First Name",
+    "Last Name",
+    "Email",
+    "Phone",
+    "Company",
+    "Title",
+    "Industry",
+    "Employees",
+    "Country",
+    "Lead Source",
+    "Marketing Consent",
+    "Created Date",
+    "Close Date",
+    "Lead Status",
+    "Budget",
+    "Timeline",
+    "Owner",
+    "Decision Reason",
+    "Notes",
 )
+"""The columns of leads.csv, in order."""
 
 
 @dataclass(frozen=True)
 class DemoFiles:
-    """Where the demo company's files lie, and its present: nothing in them is newer."""
+    """The paths of the demo company's files, and its present: nothing in them is newer."""
 
     leads: Path
     activities: Path
@@ -82,29 +81,28 @@ def write_demo(
     folder: Path, *, leads: int = 3000, seed: int = 7, months: int = MONTHS
 ) -> DemoFiles:
     """Write leads.csv, activities.csv, history.csv and definition.toml into the folder, which is
-    made where there is none.
+    created if it does not exist.
 
-    open_leads.csv holds the leads of leads.csv that are still open, as somebody would export them
-    to have them scored.
+    open_leads.csv holds the leads of leads.csv that are still open, as they would be exported to be
+    scored.
 
     `leads` is the number of records of the first two years with an id of their own; a few rows of
-    leads.csv are exact repeats on top. The same size and seed give the same bytes. With more
-    `months` than 24 it is the export that the same company would make so much later: its first
-    leads as they stand by then, and new ones. Files of these names are replaced, each at once;
-    nobody sees half a file.
+    leads.csv are exact duplicates on top. The same size and seed give the same bytes. With more
+    `months` than 24 it is the export that the same company would make that much later: its first
+    leads as they are by then, and new ones. Existing files of these names are replaced atomically.
 
     Raises DataError for fewer than 50 leads or 24 months, StoreError where the folder cannot be
     written.
     """
-    if leads < SMALLEST:
+    if leads < MIN_LEADS:
         raise DataError(
-            f"a demo company needs at least {SMALLEST} leads to show anything; got {leads}; ask for"
-            " more"
+            f"a demo company needs at least {MIN_LEADS} leads to show anything; got {leads}; ask"
+            " for more"
         )
     if months < MONTHS:
         raise DataError(
-            f"the demo company's history begins with {MONTHS} months; got {months}; ask for that or"
-            " more"
+            f"the demo company has at least {MONTHS} months of history; got {months}; ask for that"
+            " or more"
         )
     records = keep_records(leads, seed, months)
     ids = [f"L-{100_001 + row}" for row in range(len(records.created))]
@@ -135,7 +133,7 @@ def write_demo(
 def _lead_rows(
     records: Records, ids: Sequence[str], which: range, rng: np.random.Generator
 ) -> Iterator[tuple[str, ...]]:
-    """These rows of leads.csv in the order of creation; the export stutters: a few rows come twice."""
+    """These rows of leads.csv in the order of creation; a few rows are exported twice."""
     chosen = slice(which.start, which.stop)
     columns = {
         **typed({name: values[chosen] for name, values in records.fields.items()}, rng),
@@ -144,10 +142,10 @@ def _lead_rows(
         "Close Date": _iso(records.closed[chosen]),
         "Lead Status": [STATUSES[status] for status in records.status[chosen]],
     }
-    stutter = set(rng.permutation(len(which))[: max(2, round(0.002 * len(which)))].tolist())
+    duplicated = set(rng.permutation(len(which))[: max(2, round(0.002 * len(which)))].tolist())
     for row, values in enumerate(zip(*(columns[name] for name in LEAD_COLUMNS), strict=True)):
         yield values
-        if row in stutter:
+        if row in duplicated:
             yield values
 
 
@@ -169,7 +167,7 @@ def _history_rows(records: Records, ids: Sequence[str]) -> Iterator[Sequence[str
 
 
 def _iso(seconds: IntArray) -> list[str]:
-    """Seconds since 1970 as ISO 8601 in UTC; "" for -1, which is no moment."""
+    """Seconds since 1970 as ISO 8601 in UTC; "" for -1, which means no time."""
     written = np.datetime_as_string(seconds.astype("datetime64[s]"))
     return ["" if second < 0 else f"{text}Z" for second, text in zip(seconds, written, strict=True)]
 
@@ -183,7 +181,7 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
 
 
 def _write_all(folder: Path, contents: dict[str, bytes]) -> None:
-    """Write every file beside its place first and move them all only when all are complete."""
+    """Write every file under a temporary name first and rename them only when all are complete."""
     parts = {folder / f".{name}.part": folder / name for name in contents}
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,12 @@
-"""What the people of the demo company did, and what became of them: a simulation, day by day.
+"""The simulation behind the demo data: what the company's leads did, and what became of them, day
+by day.
 
-Each person has a fit, which stays, and an intent, which wanders: it fades, and now and then a
-project starts and lifts it. The intent of the day makes traces (activities) and, with the fit,
-moves the person from stage to stage; only from the last one can a deal be won. Causes come before
-effects, so nothing about an outcome is known before it except through its causes. Intent itself is
-recorded nowhere, which together with chance is why no model can be sure. Nothing is simulated past
-the present.
+Each person has a fit, which is constant, and an intent, which varies: it fades, and now and then a
+project starts and raises it. The intent of the day produces activities and, with the fit, moves the
+person from stage to stage; only from the last one can a deal be won. Causes come before effects, so
+nothing about an outcome is known before it except through its causes. Intent itself is recorded
+nowhere, which together with chance is why no model can be certain. Nothing is simulated past the
+present.
 """
 
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ _OPPORTUNITY, _WON, _LOST, _JUNK = (
     STATUSES.index(name) for name in ("Opportunity", WON, LOST, JUNK)
 )
 
-# Kind of activity; how often a day (log) on average; what one unit of interest and of intent adds
-# to that; what being a large company adds. The provider's topic surges depend on nothing.
+# Kind of activity; log of its average rate a day; what one unit of interest and of intent adds to
+# that; what being a large company adds. The provider's topic surges depend on nothing.
 KINDS: tuple[tuple[str, float, float, float, float], ...] = (
     ("E-mail opened", np.log(0.060), 0.6, 0.0, 0.0),
     ("Website session", np.log(0.050), 0.4, 0.5, 0.0),
@@ -45,7 +46,7 @@ _ON_FIT = np.array([0.50, 0.40, 0.45, 0.30, 0.55])
 _ON_INTENT = np.array([0.60, 0.25, 0.45, 0.50, 0.70])
 _BACK_RATE = np.array([0.0, 0.045, 0.030, 0.0, 0.0])
 _LOST_RATE = np.array([0.008, 0.012, 0.022, 0.024, 0.024])
-_OLDEST = 540
+_MAX_AGE_DAYS = 540
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,10 @@ def live(
 ) -> Journeys:
     """Simulate the days after `created` (n,), in seconds since 1970, up to the present.
 
-    `market` holds for each day since `start` (second since 1970, midnight) what the times add to
-    the log rate of winning; it ends on the day before the present. Lives that were simulated up to
-    the second `since` (midnight) go on from how `before` left them; what is returned then happened
-    afterwards.
+    `market` holds for each day since `start` (second since 1970, midnight) what market conditions
+    add to the log rate of winning; it ends on the day before the present. People that were
+    simulated up to the second `since` (midnight) continue from how `before` left them; what is
+    returned then happened afterwards.
     """
     size = len(people)
     first_day = created // 86_400
@@ -101,7 +102,7 @@ def live(
         status, closed = before.status.copy(), before.closed.copy()
     moves: list[tuple[IntArray, ...]] = []
     acts: list[tuple[IntArray, ...]] = []
-    for age in range(1, _OLDEST + 1):
+    for age in range(1, _MAX_AGE_DAYS + 1):
         day = first_day + age
         rows = np.flatnonzero(
             (status <= _OPPORTUNITY)
@@ -113,17 +114,20 @@ def live(
         target[rows] += np.where(rng.random(rows.size) < 0.0015, 1.6, 0.0)
         resting = target[rows] - 0.9 * (1 - np.exp(-age / 60))
         intent[rows] += 0.04 * (resting - intent[rows]) + rng.normal(0, 0.14, rows.size)
-        pace = market[day[rows] - start // 86_400]
+        market_effect = market[day[rows] - start // 86_400]
         today = _Day(
-            rows, day[rows], status[rows], intent[rows], people.fit[rows] + luck[rows], pace
+            rows,
+            day[rows],
+            status[rows],
+            intent[rows],
+            people.fit[rows] + luck[rows],
+            market_effect,
         )
         acts.append(_act(people, today, rng))
         reached = _step(people, today, rng)
         changed = np.flatnonzero(reached != today.status)
-        who, at = (
-            rows[changed],
-            day[rows][changed] * 86_400 + rng.integers(8 * 3600, 18 * 3600, changed.size),
-        )
+        who = rows[changed]
+        at = day[rows][changed] * 86_400 + rng.integers(8 * 3600, 18 * 3600, changed.size)
         moves.append((who, at, status[who], reached[changed]))
         status[who] = reached[changed]
         ended = status[who] > _OPPORTUNITY
@@ -178,7 +182,8 @@ def _act(
         + np.outer(today.intent, by_intent)
         + np.outer(large, by_size)
     )
-    logs[:, _CALL] += 1.6 * (today.status >= 2)  # sales calls whom it works on
+    # Sales calls the leads that it works.
+    logs[:, _CALL] += 1.6 * (today.status >= 2)
     counts = rng.poisson(np.exp(np.minimum(logs, 1.0)) * np.where(today.working, 1.2, 0.4)[:, None])
     place, kind = np.nonzero(counts)
     times = counts[place, kind]
@@ -188,8 +193,8 @@ def _act(
 
 
 def _step(people: People, today: _Day, rng: np.random.Generator) -> IntArray:
-    """Where each stands at the end of the day: on, back at marketing, lost, junk or where it was;
-    sales rests at weekends."""
+    """The status of each at the end of the day: the next, back at marketing, lost, junk or
+    unchanged; nothing moves at weekends."""
     status, fit, intent, made_up = today.status, today.fit, today.intent, people.junk[today.rows]
     slower = np.where(people.enterprise[today.rows] & (status >= 2), 0.65, 1.0)
     pull = (

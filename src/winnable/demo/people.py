@@ -1,10 +1,9 @@
-"""The people of the demo company: who they are, where they work, and what that says about their
-chance.
+"""The people of the demo data: who they are, where they work, and how that affects their chance of
+being won.
 
 Every e-mail domain of a company ends in `.example` and every phone number lies in the ranges that
-regulators keep free for films (Ofcom, Bundesnetzagentur, ARCEP, PTS, ComReg, ACMA), so that nobody
-real stands in the data. What becomes of the people is not decided here but in
-`winnable.demo.journeys`.
+regulators reserve for fiction (Ofcom, Bundesnetzagentur, ARCEP, PTS, ComReg, ACMA), so that no real
+person is in the data. What becomes of the people is simulated in `winnable.demo.journeys`.
 """
 
 from dataclasses import dataclass, replace
@@ -55,7 +54,7 @@ TITLES: tuple[tuple[str, float, float], ...] = (
     ("Consultant", 0.07, -0.8),
     ("Student", 0.05, -2.2),
 )
-# Source, share in the first and in the last month (the mix drifts), what it adds to the intent,
+# Source, share in the first and in the last month (the mix changes), what it adds to the intent,
 # share with consent.
 SOURCES: tuple[tuple[str, float, float, float, float], ...] = (
     ("Referral", 0.09, 0.07, 0.9, 0.92),
@@ -210,12 +209,12 @@ _JUNK: tuple[tuple[str, str, str, str], ...] = (
 
 @dataclass(frozen=True)
 class People:
-    """Some people as the CRM first knew them, all arrays of shape (n,).
+    """Some people as the CRM first recorded them, all arrays of shape (n,).
 
     `fields` holds the CRM's columns as texts, "" where nothing is known. `fit` (how well company
     and person suit the product) and `intent` (how much they want it now) are in units of log-odds,
     near 0 on average; `interest` is how much they like to read and listen, which says little about
-    buying. `title`, `timeline` and `budget` are what they would tell if asked. A `barred` person
+    buying. `title`, `timeline` and `budget` are what they would answer if asked. A `barred` person
     lives where the company must not sell; a `junk` one does not exist.
     """
 
@@ -255,7 +254,7 @@ class People:
 
 
 def draw_people(progress: FloatArray, rng: np.random.Generator) -> People:
-    """One person for each moment of arrival; `progress` is that moment as a share of the two years,
+    """One person for each time of arrival; `progress` is that time as a share of the two years,
     shape (n,)."""
     size = len(progress)
     firm = _firms(size, rng)
@@ -272,10 +271,8 @@ def draw_people(progress: FloatArray, rng: np.random.Generator) -> People:
     budget = _texts([f"{amount:.0f}" for amount in _budgets(firm.employees, rng)])
     barred = _exactly(0.02, size, rng)
     firm.country[barred] = UNACCEPTABLE_COUNTRY[0]
-    first, last = (
-        _texts(_FIRST)[rng.integers(len(_FIRST), size=size)],
-        _texts(_LAST)[rng.integers(len(_LAST), size=size)],
-    )
+    first = _texts(_FIRST)[rng.integers(len(_FIRST), size=size)]
+    last = _texts(_LAST)[rng.integers(len(_LAST), size=size)]
     private = rng.random(size) < 0.12
     consent = np.where(
         rng.random(size) < np.array([row[4] for row in SOURCES])[source], "Yes", "No"
@@ -365,7 +362,8 @@ def _firms(size: int, rng: np.random.Generator) -> _Firms:
 
 
 def _sources(progress: FloatArray, rng: np.random.Generator) -> IntArray:
-    early, late = np.array([row[1] for row in SOURCES]), np.array([row[2] for row in SOURCES])
+    early = np.array([row[1] for row in SOURCES])
+    late = np.array([row[2] for row in SOURCES])
     shares = early[None, :] + progress[:, None] * (late - early)[None, :]
     edges = np.cumsum(shares / shares.sum(axis=1, keepdims=True), axis=1)
     place: IntArray = (rng.random(len(progress))[:, None] > edges).sum(axis=1).astype(np.int64)
@@ -412,7 +410,7 @@ def _phones(country: TextArray, rng: np.random.Generator) -> TextArray:
 
 
 def _with_junk(people: People, junk: BoolArray, rng: np.random.Generator) -> People:
-    """The same people, but those of `junk` are made up by somebody who wanted the e-book and no
+    """The same people, where those of `junk` are made up by somebody who wanted the e-book but no
     call."""
     fields = {name: values.copy() for name, values in people.fields.items()}
     for row in np.flatnonzero(junk):

@@ -1,9 +1,9 @@
-"""What the demo company's CRM holds of its people: records, field history and activities, before
-anyone typed carelessly.
+"""The clean CRM records of the demo data: leads, field history and activities, before `blemishes`
+makes them look typed.
 
-Some people come twice: entered a second time within days under another id, or back as a new enquiry
-months after they were lost. Fields that were unknown get filled in while the clock runs, whatever
-the outcome will be; only `Decision Reason` is written once the outcome is known. It is the trap: it
+Some people are in it twice: entered a second time within days under another id, or back as a new
+enquiry months after they were lost. Unknown fields are filled in over time, whatever the outcome
+will be; only `Decision Reason` is written once the outcome is known. It is a deliberate leak: it
 says who was won, and nobody has it while it would be useful.
 """
 
@@ -22,13 +22,15 @@ START = datetime(2024, 7, 1, tzinfo=UTC)
 """The day its CRM was switched on."""
 
 MONTHS = 24
-"""How long its history is, if nobody asks for more."""
+"""The length of its history by default, in months."""
 
 _DAY = 86_400
 _SPAN = int((PRESENT - START).total_seconds())
 _PRESENT = int(PRESENT.timestamp())
-_FADING = 0.7  # what the two years take from the log rate of winning: the market slowly fills up
-_RECYCLED, _TWICE = 0.025, 0.015
+_MARKET_DECLINE = 0.7
+"""What the two years take from the log rate of winning, as the market slowly fills up."""
+_RECYCLED_SHARE = 0.025
+_DUPLICATE_SHARE = 0.015
 
 _FIRST_TOUCH = {
     "Referral": "Call",
@@ -62,8 +64,7 @@ class Records:
     """n records in the order of their creation: `created` and `closed` (n,) in seconds since 1970,
     -1 for open ones.
 
-    Activities stand in parallel arrays: row, moment, moment of recording, kind (position in
-    KIND_NAMES).
+    Activities are in parallel arrays: row, time, time of recording, kind (position in KIND_NAMES).
     """
 
     fields: dict[str, TextArray]
@@ -78,14 +79,15 @@ class Records:
 
 
 def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
-    """The CRM of a company that got `size` leads in two years, so many months after it was switched
-    on (at least 24).
+    """The CRM of a company that got `size` leads in two years, that many months after it was
+    switched on (at least 24).
 
     The same size and seed give the same records. Later months add to them: every record of the
-    first two years is there, first and in its place, as far as its life has gone on since.
+    first two years is there, first and in its place, updated by what has happened since.
     """
     people, created, journeys = _in_order(*_everyone(size, seed))
-    present, rng = int(present_after(months).timestamp()), np.random.default_rng([6, seed])
+    present = int(present_after(months).timestamp())
+    rng = np.random.default_rng([6, seed])
     log = _logged(people, created, journeys, rng)
     if months == MONTHS:
         fields, changes = _filled_in(
@@ -97,7 +99,7 @@ def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
 
     rng = np.random.default_rng([8, seed, months])
     since = _live(people, created, rng, present, journeys)
-    journeys = _lived_on(journeys, since)
+    journeys = _continued(journeys, since)
     fields, changes = _filled_in(
         people, created, journeys, np.random.default_rng([5, seed]), present
     )
@@ -108,7 +110,7 @@ def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
     arrived = _arrivals(more, rng, _PRESENT, present)
     newcomers = draw_people(np.ones(more), rng)
     lives = _live(newcomers, arrived, rng, present)
-    later, told = _filled_in(newcomers, arrived, lives, rng, present)
+    later, later_changes = _filled_in(newcomers, arrived, lives, rng, present)
     row, at, recorded, kind = _logged(newcomers, arrived, lives, rng)
     logs.append((row + len(people), at, recorded, kind))
     return Records(
@@ -116,7 +118,9 @@ def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
         np.concatenate([created, arrived]),
         np.concatenate([journeys.closed, lives.closed]),
         np.concatenate([journeys.status, lives.status]),
-        _in_time([*changes, *(replace(change, row=change.row + len(people)) for change in told)]),
+        _in_time(
+            [*changes, *(replace(change, row=change.row + len(people)) for change in later_changes)]
+        ),
         *_kept(logs, present),
     )
 
@@ -134,16 +138,16 @@ def _in_order(
     order = np.argsort(created, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    each = {
+    states = {
         name: getattr(journeys, name)[order]
         for name in ("status", "closed", "target", "intent", "luck")
     }
     rows = {name: place[getattr(journeys, name)] for name in ("move_row", "act_row")}
-    return people.take(order), created[order], replace(journeys, **each, **rows)
+    return people.take(order), created[order], replace(journeys, **states, **rows)
 
 
-def _lived_on(before: Journeys, since: Journeys) -> Journeys:
-    """The state of the later, with the moves of both."""
+def _continued(before: Journeys, since: Journeys) -> Journeys:
+    """The later state, with the moves of both."""
     names = ("move_row", "move_at", "move_from", "move_to")
     return replace(
         since,
@@ -153,7 +157,8 @@ def _lived_on(before: Journeys, since: Journeys) -> Journeys:
 
 def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
     """First the new people, then those who come back, then those who were entered twice."""
-    again, twice = max(2, round(_RECYCLED * size)), max(2, round(_TWICE * size))
+    again = max(2, round(_RECYCLED_SHARE * size))
+    twice = max(2, round(_DUPLICATE_SHARE * size))
     rng = np.random.default_rng([1, seed])
     created = _arrivals(size - again - twice, rng)
     people = draw_people((created - int(START.timestamp())) / _SPAN, rng)
@@ -196,10 +201,10 @@ def _live(
     present: int = _PRESENT,
     before: Journeys | None = None,
 ) -> Journeys:
-    """Lives up to the present; those that were simulated up to the end of the two years go on from
-    there."""
+    """The simulation up to the present; people that were simulated up to the end of the two years
+    continue from there."""
     first = int(START.timestamp())
-    market = -_FADING * (np.arange((present - first) // _DAY) / (_SPAN // _DAY))
+    market = -_MARKET_DECLINE * (np.arange((present - first) // _DAY) / (_SPAN // _DAY))
     return live(people, created, market, first, rng, before, 0 if before is None else _PRESENT)
 
 
@@ -213,7 +218,7 @@ def _join(one: Journeys, other: Journeys, offset: int) -> Journeys:
 def _arrivals(
     size: int, rng: np.random.Generator, since: int = int(START.timestamp()), until: int = _PRESENT
 ) -> IntArray:
-    """Moments of arrival in order: growing year by year, few in summer, at Christmas and at
+    """Times of arrival in order: growing year by year, few in summer, at Christmas and at
     weekends, many after the fairs."""
     day = np.arange((until - since) // _DAY)
     first = since // _DAY
@@ -229,7 +234,7 @@ def _arrivals(
 def _filled_in(
     people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator, present: int
 ) -> tuple[dict[str, TextArray], list[FieldChange]]:
-    """The fields as they stand at the present, and every change that led there, in the order of
+    """The fields as they are at the present, and every change that led there, in the order of
     time."""
     fields = {name: values.copy() for name, values in people.fields.items()}
     moves = zip(
@@ -241,14 +246,14 @@ def _filled_in(
     ]
     until = np.where(journeys.closed < 0, present, journeys.closed)
     known_since = {}
-    for name, told in (
+    for name, answers in (
         ("Budget", people.budget),
         ("Timeline", people.timeline),
         ("Title", people.title),
     ):
         at = created + (rng.exponential(25 * _DAY, len(people)) + 3600).astype(np.int64)
         due = (rng.random(len(people)) < 0.5) & (at < until) & (fields[name] == "") & ~people.junk
-        changes += _write(fields[name], name, due, at, told)
+        changes += _write(fields[name], name, due, at, answers)
         known_since[name] = np.where(due, at, created)
     # Plans are put off and people move up, before and after any outcome alike.
     at = known_since["Timeline"] + (rng.exponential(120 * _DAY, len(people)) + 30 * _DAY).astype(
@@ -293,17 +298,17 @@ def _in_time(changes: list[FieldChange]) -> list[FieldChange]:
 
 
 def _write(
-    values: TextArray, name: str, due: BoolArray, at: IntArray, told: TextArray
+    values: TextArray, name: str, due: BoolArray, at: IntArray, new: TextArray
 ) -> list[FieldChange]:
-    """Write what was told into the due rows of a column and say what changed."""
-    rows = np.flatnonzero(due & (values != told))
-    changes = [FieldChange(int(row), int(at[row]), name, values[row], told[row]) for row in rows]
-    values[rows] = told[rows]
+    """Write new values into the due rows of a column; the changes that this makes."""
+    rows = np.flatnonzero(due & (values != new))
+    changes = [FieldChange(int(row), int(at[row]), name, values[row], new[row]) for row in rows]
+    values[rows] = new[rows]
     return changes
 
 
 Log = tuple[IntArray, IntArray, IntArray, IntArray]
-"""Activities: row, moment, moment of recording, kind (position in KIND_NAMES)."""
+"""Activities: row, time, time of recording, kind (position in KIND_NAMES)."""
 
 
 def _logged(people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator) -> Log:
@@ -314,15 +319,18 @@ def _logged(people: People, created: IntArray, journeys: Journeys, rng: np.rando
 
 
 def _delayed(parts: list[tuple[IntArray, IntArray, IntArray]], rng: np.random.Generator) -> Log:
-    """Activities (row, moment, kind) with when each was recorded."""
+    """Activities (row, time, kind) with when each was recorded."""
     row, at, kind = (np.concatenate(part) for part in zip(*parts, strict=True))
     names = np.array(KIND_NAMES)[kind]
     delay: FloatArray = np.select(
         [names == "Call", names == "Event booth", names == "Topic surge"],
         [
-            np.where(rng.random(len(at)) < 0.3, rng.uniform(0, 2, len(at)), 0),  # typed in later
-            rng.uniform(2, 10, len(at)),  # the badges come back from the fair
-            rng.uniform(0, 7, len(at)),  # the provider delivers once a week
+            # Typed in later.
+            np.where(rng.random(len(at)) < 0.3, rng.uniform(0, 2, len(at)), 0),
+            # The badges come back from the fair.
+            rng.uniform(2, 10, len(at)),
+            # The provider delivers once a week.
+            rng.uniform(0, 7, len(at)),
         ],
         0.0,
     )
@@ -340,7 +348,7 @@ def _kept(logs: list[Log], present: int) -> Log:
 def _beforehand(
     people: People, created: IntArray, rng: np.random.Generator
 ) -> list[tuple[IntArray, IntArray, IntArray]]:
-    """What happened before a record was made: (row, moment, kind) each."""
+    """What happened before a record was made: (row, time, kind) each."""
     source = people.fields["Lead Source"]
     touch = np.array(
         [KIND_NAMES.index(_FIRST_TOUCH[name]) if name in _FIRST_TOUCH else -1 for name in source]
@@ -358,7 +366,7 @@ def _beforehand(
 def _afterwards(
     journeys: Journeys, rng: np.random.Generator, since: int = 0
 ) -> list[tuple[IntArray, IntArray, IntArray]]:
-    """What happened after a record was closed, at the second `since` or later: (row, moment, kind)
+    """What happened after a record was closed, at the second `since` or later: (row, time, kind)
     each."""
     after = []
     for outcome, kind, mean, days in ((WON, "Call", 0.6, 20), (LOST, "E-mail opened", 0.4, 60)):

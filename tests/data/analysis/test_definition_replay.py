@@ -89,5 +89,5 @@ def test_doubts_that_only_the_leads_can_raise(sources: tuple[str, str]) -> None:
         "no status 'Nwe'",
         "'Demos'; the nearest is 'Demo'",
     )
-    for words in (*misspelt, "fits none"):
+    for words in (*misspelt, "applies to none"):
         assert words in told

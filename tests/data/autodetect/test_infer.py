@@ -1,4 +1,4 @@
-"""A first definition is guessed from exports as vendors make them, and from the public histories;
+"""A first definition is inferred from exports as vendors make them, and from public histories;
 it loads, with its reasons."""
 
 import tomllib
@@ -27,30 +27,30 @@ def defined(source: str, *more: str) -> Definition:
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_a_vendors_export_is_recognised_and_can_be_read(name: str, tmp_path: Path) -> None:
+def test_a_vendors_export_is_recognized_and_can_be_read(name: str, tmp_path: Path) -> None:
     columns, expected = EXPORTS[name]
     source = written(tmp_path, columns)
     guesses = guess(source)
-    agreed = defined(source)
+    definition = defined(source)
     assert guesses.vendor is not None
     assert guesses.vendor.name == expected["vendor"]
     for role in ("status", "id", "person", "created", "closed", "source", "consent"):
         if role in expected:
-            assert getattr(agreed.columns, role) == expected[role], role
-    assert set(agreed.outcome.won) == set(expected["won"])
-    assert set(agreed.outcome.lost) == set(expected.get("lost", agreed.outcome.lost))
-    assert set(expected["ignore"]) <= set(agreed.columns.ignore)
-    crm = read_crm(agreed, source)
+            assert getattr(definition.columns, role) == expected[role], role
+    assert set(definition.outcome.won) == set(expected["won"])
+    assert set(definition.outcome.lost) == set(expected.get("lost", definition.outcome.lost))
+    assert set(expected["ignore"]) <= set(definition.columns.ignore)
+    crm = read_crm(definition, source)
     assert len(crm.leads) == ROWS
-    assert crm.leads["@status"].isin(agreed.outcome.won).any()
+    assert crm.leads["@status"].isin(definition.outcome.won).any()
 
 
 @pytest.mark.parametrize("name", [name for name in EXPORTS if name != "Zoho leads"])
 def test_the_header_alone_gives_the_vendors_own_statuses(name: str, tmp_path: Path) -> None:
     columns, expected = EXPORTS[name]
-    agreed = defined(written(tmp_path, columns, rows=0))
-    assert agreed.outcome.won
-    assert agreed.columns.status == expected["status"]
+    definition = defined(written(tmp_path, columns, rows=0))
+    assert definition.outcome.won
+    assert definition.columns.status == expected["status"]
 
 
 def test_a_german_export_of_no_vendor_is_read_by_its_names(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_a_german_export_of_no_vendor_is_read_by_its_names(tmp_path: Path) -> No
 
 
 def test_open_statuses_become_stages(tmp_path: Path) -> None:
-    agreed = defined(written(tmp_path, EXPORTS["HubSpot contacts"][0]))
-    assert {name: stage.status for name, stage in agreed.stages.items()} == {
+    definition = defined(written(tmp_path, EXPORTS["HubSpot contacts"][0]))
+    assert {name: stage.status for name, stage in definition.stages.items()} == {
         "MAL": ("Subscriber",),
         "MIL": ("Lead",),
         "MQL": ("Marketing Qualified Lead",),
@@ -82,8 +82,8 @@ def test_open_statuses_become_stages(tmp_path: Path) -> None:
 
 
 def test_a_refusal_to_be_contacted_is_no_consent(tmp_path: Path) -> None:
-    agreed = defined(written(tmp_path, EXPORTS["Salesforce lead object"][0]))
-    assert agreed.gate.consent == ("false",)
+    definition = defined(written(tmp_path, EXPORTS["Salesforce lead object"][0]))
+    assert definition.gate.consent == ("false",)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_a_refusal_to_be_contacted_is_no_consent(tmp_path: Path) -> None:
 def test_words_of_statuses(
     statuses: tuple[str, ...], won: set[str], lost: set[str], tmp_path: Path
 ) -> None:
-    agreed = defined(written(tmp_path, {"key": np.arange(ROWS), "status": cycled(*statuses)}))
-    assert set(agreed.outcome.won) == won
-    assert set(agreed.outcome.lost) == lost
+    definition = defined(written(tmp_path, {"key": np.arange(ROWS), "status": cycled(*statuses)}))
+    assert set(definition.outcome.won) == won
+    assert set(definition.outcome.lost) == lost
 
 
 def test_a_column_that_only_won_leads_have_is_not_learned_from(tmp_path: Path) -> None:
@@ -121,9 +121,9 @@ def test_a_column_that_only_won_leads_have_is_not_learned_from(tmp_path: Path) -
         "Contact role": np.where(status == "Won", "Buyer", ""),
         "Branch": cycled("A", "B"),
     }
-    agreed = defined(written(tmp_path, columns))
-    assert "Contact role" in agreed.columns.ignore
-    assert "Branch" not in agreed.columns.ignore
+    definition = defined(written(tmp_path, columns))
+    assert "Contact role" in definition.columns.ignore
+    assert "Branch" not in definition.columns.ignore
 
 
 def test_a_column_that_open_leads_often_lack_is_not_learned_from(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_fields_with_a_history_are_neither_fixed_nor_ignored(tmp_path: Path) -> 
     assert ("Rating" in with_history.ignore, "Country" in with_history.fixed) == (False, False)
     # Of others nobody can say since when they have stood there; people who read the draft may.
     assert (without.untracked, with_history.untracked) == ((), ("Hobby",))
-    assert "nothing is learned from them unless they are fixed: Hobby\n" in draft(with_history)
+    assert "models do not use them unless they are listed as fixed: Hobby\n" in draft(with_history)
 
 
 def test_kinds_of_activity_are_sorted_by_their_names(tmp_path: Path) -> None:
@@ -172,9 +172,14 @@ def test_kinds_of_activity_are_sorted_by_their_names(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(
         "Lead ID,At,Type\n" + "".join(f"{i},2024-01-01,{kind}\n" for i, kind in enumerate(kinds))
     )
-    agreed = defined(source, str(tmp_path / "log.csv"))
-    assert set(agreed.activities.intent) == {"Pricing page", "Demo request"}
-    assert set(agreed.activities.interest) == {"E-book", "Webinar", "Event booth", "Email Opened"}
+    definition = defined(source, str(tmp_path / "log.csv"))
+    assert set(definition.activities.intent) == {"Pricing page", "Demo request"}
+    assert set(definition.activities.interest) == {
+        "E-book",
+        "Webinar",
+        "Event booth",
+        "Email Opened",
+    }
 
 
 def test_where_nothing_tells_who_was_won_the_error_says_what_to_write(tmp_path: Path) -> None:
@@ -210,9 +215,9 @@ def test_words_of_an_export_cannot_break_out_of_the_file(tmp_path: Path) -> None
             "Notes\r\nx": "y",
         },
     )
-    agreed = defined(source)
-    assert agreed.gate.probability is None
-    assert any(column.startswith("Notes") for column in agreed.columns.ignore)
+    definition = defined(source)
+    assert definition.gate.probability is None
+    assert any(column.startswith("Notes") for column in definition.columns.ignore)
 
 
 def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import pytest
 from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable, NumericColumn
 from winnable.definition.decide.gate import (
     GateDecision,
-    always_worked,
     capacity_threshold,
     decide,
     grade,
+    in_exploration_sample,
     passing_probability,
+    randomly_selected,
 )
 from winnable.definition.decide.scorecard import score_points
 from winnable.definition.load import definition_from
@@ -22,12 +23,12 @@ BASE: dict[str, Any] = {
     "outcome": {"won": ["W"], "lost": ["L"]},
     "columns": {"status": "S", "created": "C"},
 }
-NO_LOTTERY = {"always_work_share": 0}
+NO_SAMPLE = {"always_work_share": 0}
 
 
 def definition(**more: Any) -> Definition:
     columns = {**BASE["columns"], **more.pop("columns", {})}
-    gate = {**NO_LOTTERY, **more.pop("gate", {})}
+    gate = {**NO_SAMPLE, **more.pop("gate", {})}
     return definition_from({**BASE, "columns": columns, "gate": gate, **more}, "test")
 
 
@@ -84,21 +85,19 @@ def test_low_now_and_high_later_is_nurtured_low_and_low_recycled_and_hopeless_di
     assert decisions[0].because.endswith(
         "but about 30 in 100 are won within 365 days: keep in touch."
     )
-    assert decisions[1].because.endswith("marketing may bring it back when more speaks for it.")
+    assert decisions[1].because.endswith("marketing may bring it back once there is more to go on.")
     assert decisions[2].because.endswith("and fewer than 1 in 100 are won within 365 days.")
 
 
 def test_without_dates_no_days_are_promised() -> None:
     what = definition_from(
-        {**BASE, "columns": {"status": "S"}, "gate": {**NO_LOTTERY, "probability": 0.2}}, "test"
+        {**BASE, "columns": {"status": "S"}, "gate": {**NO_SAMPLE, "probability": 0.2}}, "test"
     )
     for decision in decided(what, FeatureTable(3, {}), [0.5, 0.15, 0.001]):
         assert "days" not in decision.because
 
 
-def test_the_unwanted_and_junk_and_those_without_consent_are_never_passed_however_high_they_score() -> (
-    None
-):
+def test_the_unwanted_junk_and_those_without_consent_are_never_passed_however_they_score() -> None:
     what = definition(
         columns={"consent": "Consent"},
         profile={
@@ -117,7 +116,7 @@ def test_the_unwanted_and_junk_and_those_without_consent_are_never_passed_howeve
     decisions = decided(what, told, [0.99] * told.size)
     assert actions(decisions) == ["discard", "discard", "recycle", "recycle", "recycle"] * 40
     assert decisions[0].because == "Not a customer that we want: Out of {reach}."
-    assert decisions[1].because == "Junk: the e-mail address is a throw-away one."
+    assert decisions[1].because == "Junk: the e-mail address is disposable."
     assert "consent" in decisions[2].because
     assert "no e-mail address and no telephone number" in decisions[4].because
 
@@ -151,10 +150,10 @@ def test_capacity_passes_the_best_of_the_week_in_whatever_order_they_come() -> N
     )
 
 
-def test_the_lottery_never_exceeds_the_capacity() -> None:
+def test_the_exploration_sample_never_exceeds_the_capacity() -> None:
     what = definition(gate={"capacity_per_week": 20, "always_work_share": 0.2})
     decisions = decided(what, FeatureTable(500, {}), np.linspace(0.1, 0.9, 500).tolist())
-    drawn = [decision for decision in decisions if decision.because.startswith("Drawn by lot")]
+    drawn = [decision for decision in decisions if randomly_selected(decision.because)]
     assert actions(decisions).count("pass") == 20
     assert len(drawn) == 4
 
@@ -177,8 +176,8 @@ def test_points_may_be_the_bar() -> None:
         features(2, Size=[10.0, 1.0]),
         [0.01, 0.9],
     )
-    assert decisions[0] == GateDecision("pass", "50 points reach the 50 from which we hand over.")
-    assert decisions[1].because.startswith("0 points fall short of the 50 from which we hand over")
+    assert decisions[0] == GateDecision("pass", "50 points reach the hand-over threshold of 50.")
+    assert decisions[1].because.startswith("0 points are below the hand-over threshold of 50")
 
 
 def test_cost_and_deal_value_are_a_bar() -> None:
@@ -291,7 +290,7 @@ def test_bant_asks_for_some_of_the_four() -> None:
     )
 
 
-KNOWN_LOTTERY = [
+KNOWN_SAMPLE = [
     "00Q2",
     "00Q18",
     "00Q25",
@@ -305,10 +304,10 @@ KNOWN_LOTTERY = [
     "00Q154",
     "00Q177",
 ]
-"""Worked out once; a lead that was drawn must stay drawn in every later version."""
+"""Worked out once; a lead that was sampled must stay sampled in every later version."""
 
 
-def test_the_lottery_is_the_same_for_ever_and_of_the_right_size() -> None:
+def test_the_exploration_sample_is_the_same_for_ever_and_of_the_right_size() -> None:
     what = definition(gate={"probability": 0.9, "always_work_share": 0.05})
     ids = [f"00Q{number}" for number in range(20_000)]
     nothing = FeatureTable(len(ids), {})
@@ -318,14 +317,21 @@ def test_the_lottery_is_the_same_for_ever_and_of_the_right_size() -> None:
     passed = {
         lead for lead, decision in zip(ids, decisions, strict=True) if decision.action == "pass"
     }
-    assert passed == {lead for lead in ids if always_worked(lead, 0.05)}
+    assert passed == {lead for lead in ids if in_exploration_sample(lead, 0.05)}
     assert len(passed) == pytest.approx(1000, abs=120)
     assert all(
-        "Drawn by lot: sales works 5 in 100 leads" in d.because
+        "Randomly selected (exploration sample): sales works 5 in 100 leads" in d.because
         for d in decisions
         if d.action == "pass"
     )
-    assert [lead for lead in ids[:200] if always_worked(lead, 0.05)] == KNOWN_LOTTERY
+    assert [lead for lead in ids[:200] if in_exploration_sample(lead, 0.05)] == KNOWN_SAMPLE
+
+
+def test_both_wordings_of_random_selection_are_recognized() -> None:
+    assert randomly_selected("Randomly selected (exploration sample): sales works 3 in 100 leads.")
+    # As it stands in scores.csv and databases written by earlier versions.
+    assert randomly_selected("Drawn by lot: sales works 3 in 100 leads whatever their score.")
+    assert not randomly_selected("About 15 in 100 leads like this are won, enough to hand over.")
 
 
 def test_a_lead_that_could_not_be_scored_is_neither_passed_nor_discarded() -> None:

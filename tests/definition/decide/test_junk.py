@@ -1,4 +1,4 @@
-"""Made-up names, throw-away addresses and impossible numbers are found; people with unusual ones
+"""Made-up names, disposable addresses and impossible numbers are found; people with unusual ones
 are left in peace."""
 
 from typing import Any
@@ -76,8 +76,8 @@ def test_first_and_last_names_are_read_together() -> None:
     "address",
     ["a@mailinator.com", "A@Mailinator.COM", "a@x.yopmail.com", "@acme.com", "ann@localhost"],
 )
-def test_throw_away_addresses(address: str) -> None:
-    assert found(definition(), Email=[address]) == ["the e-mail address is a throw-away one"]
+def test_disposable_addresses(address: str) -> None:
+    assert found(definition(), Email=[address]) == ["the e-mail address is disposable"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_definition_adds_names_domains_numbers_and_cases() -> None:
         rule=[{"says": "Our own people", "when": [{"field": "Company", "any_of": ["Acme"]}]}],
     )
     assert found(what, Name=["hans wurst"]) == ["the name is made up"]
-    assert found(what, Email=["a@rival.com"]) == ["the e-mail address is a throw-away one"]
+    assert found(what, Email=["a@rival.com"]) == ["the e-mail address is disposable"]
     assert found(what, Phone=["0049301234", "+49301234"]) == [
         None,
         "the telephone number cannot exist",

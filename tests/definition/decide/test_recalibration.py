@@ -5,8 +5,8 @@ import pytest
 
 from winnable.core.columns import FeatureTable, NumericColumn
 from winnable.definition.decide.recalibration import (
-    ODDS_OFF,
-    SLOPE_OFF,
+    INTERCEPT_PRIOR_SD,
+    SLOPE_PRIOR_SD,
     Recalibration,
     recalibrate,
     shrink,
@@ -54,8 +54,8 @@ def test_much_history_finds_the_true_intercept_and_slope() -> None:
 def test_a_little_history_moves_a_little_in_its_direction() -> None:
     points = points_of(10)
     nothing_won = recalibrate(points, np.zeros(10))
-    assert -2 * ODDS_OFF < nothing_won.intercept < 0
-    assert abs(nothing_won.slope - 1) < SLOPE_OFF
+    assert -2 * INTERCEPT_PRIOR_SD < nothing_won.intercept < 0
+    assert abs(nothing_won.slope - 1) < SLOPE_PRIOR_SD
     assert (nothing_won.log_odds(points) < points.logit).mean() > 0.5
 
 
@@ -65,8 +65,8 @@ def test_the_answer_is_where_the_gradient_vanishes() -> None:
     found = recalibrate(points, won)
     turned = points.logit - points.anchor
     rest = won - 1 / (1 + np.exp(-(points.anchor + found.intercept + found.slope * turned)))
-    assert rest.sum() == pytest.approx(found.intercept / ODDS_OFF**2, abs=1e-5)
-    assert rest @ turned == pytest.approx((found.slope - 1) / SLOPE_OFF**2, abs=1e-5)
+    assert rest.sum() == pytest.approx(found.intercept / INTERCEPT_PRIOR_SD**2, abs=1e-5)
+    assert rest @ turned == pytest.approx((found.slope - 1) / SLOPE_PRIOR_SD**2, abs=1e-5)
 
 
 def test_a_weight_counts_a_lead_so_many_times() -> None:

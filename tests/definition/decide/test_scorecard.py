@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable, NumericColumn
-from winnable.definition.decide.scorecard import SUREST, log_odds, probability_of, score_points
+from winnable.core.statistics import logit_of
+from winnable.definition.decide.scorecard import MAX_ABS_LOG_ODDS, probability_of, score_points
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 
@@ -66,7 +67,7 @@ def test_the_threshold_has_the_expected_conversion_and_more_points_double_the_od
     points = score_points(definition(card), features(size=[200, 5]))
     assert probability_of(points.logit)[0] == pytest.approx(0.2)
     assert points.logit[0] - points.logit[1] == pytest.approx(log(2))
-    assert points.anchor.tolist() == pytest.approx([log_odds(0.2)] * 2)
+    assert points.anchor.tolist() == pytest.approx([float(logit_of(0.2))] * 2)
 
 
 def test_without_a_card_the_expected_conversion_answers() -> None:
@@ -92,7 +93,7 @@ def test_each_lead_gets_the_first_card_whose_segment_fits() -> None:
     points = score_points(definition(*cards), features(size=[500, 50, 5, np.nan]))
     assert points.card.tolist() == [0, 1, -1, -1]
     assert points.points.tolist() == [1, 2, 0, 0]
-    assert points.logit[2] == pytest.approx(log_odds(0.05))
+    assert points.logit[2] == pytest.approx(float(logit_of(0.05)))
     assert points.reasons(0) == (("x", 1),)
 
 
@@ -151,7 +152,7 @@ def test_caps_hold_for_groups_and_for_the_card() -> None:
 def test_no_expectation_is_certain() -> None:
     card = {"points_to_double_the_odds": 0.001, "rule": [BIG]}
     points = score_points(definition(card), features(size=[200, 5]))
-    assert np.abs(points.logit).max() <= SUREST
+    assert np.abs(points.logit).max() <= MAX_ABS_LOG_ODDS
     chance = probability_of(np.array([-np.inf, -1e6, 0.0, 1e6, np.inf]))
     assert ((chance > 0) & (chance < 1)).all()
 

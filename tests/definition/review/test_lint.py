@@ -1,4 +1,4 @@
-"""What is allowed but probably not meant is said, with the nearest word that the data have."""
+"""What is allowed but probably not meant gives a warning, with the nearest word in the data."""
 
 from typing import Any
 
@@ -35,14 +35,14 @@ BIG, SMALL, ANY_SIZE = (
 )
 
 
-def test_cards_that_exclude_each_other_and_a_last_one_for_the_rest_raise_no_doubt() -> None:
+def test_cards_that_exclude_each_other_and_a_last_one_for_the_rest_raise_no_warning() -> None:
     assert warnings(definition(BIG, SMALL, [])) == ()
 
 
 def test_cards_that_may_both_fit_and_cards_that_are_never_used() -> None:
     assert warnings(definition(BIG, ANY_SIZE)) == (
         (
-            "The scorecards 'card 0' and 'card 1' may both fit a lead; then 'card 0', the first, is"
+            "The scorecards 'card 0' and 'card 1' may both apply to a lead; the first, 'card 0', is"
             " used."
         ),
     )
@@ -55,15 +55,15 @@ def test_a_threshold_that_no_lead_can_reach() -> None:
 
 
 def test_a_gate_that_cannot_look_at_sources() -> None:
-    told = warnings(definition(gate={"sources": ["Referral"]}))
-    assert "names no source column" in told[0]
-    assert "only a mature company" in told[1]
+    found = warnings(definition(gate={"sources": ["Referral"]}))
+    assert "names no source column" in found[0]
+    assert 'only used with growth_stage = "mature"' in found[1]
 
 
 def test_names_that_the_data_do_not_have() -> None:
     what = definition(BIG, activities={"intent": ["Demo request"]})
-    told = warnings_about_names(what, ["size", "S"], ["Demo requests"], ["Won", "lost"])
-    assert told == (
+    found = warnings_about_names(what, ["size", "S"], ["Demo requests"], ["Won", "lost"])
+    assert found == (
         "The data have no column 'Size'; the nearest is 'size'.",
         "The data have no kind of activity 'Demo request'; the nearest is 'Demo requests'.",
         "The data have no status 'Lost'; the nearest is 'lost'.",
@@ -74,11 +74,14 @@ def test_names_that_the_data_do_not_have() -> None:
 def test_segments_held_against_leads() -> None:
     features = FeatureTable(4, {"Size": NumericColumn(np.array([5.0, 50.0, np.nan, 60.0]))})
     assert warnings_about_leads(definition(BIG, ANY_SIZE), features) == (
-        "The scorecard 'card 0' fits none of the 4 leads.",
-        "No scorecard fits 1 of 4 leads; they get the conversion that is expected of any lead.",
+        "The scorecard 'card 0' applies to none of the 4 leads.",
+        (
+            "No scorecard applies to 1 of 4 leads; they get the conversion that is expected of any"
+            " lead."
+        ),
     )
     assert (
-        "More than one scorecard fits 3 of 4 leads"
+        "More than one scorecard applies to 3 of 4 leads"
         in warnings_about_leads(definition(SMALL, ANY_SIZE), features)[1]
     )
     assert warnings_about_leads(definition(SMALL, ANY_SIZE), FeatureTable(0, {})) == ()

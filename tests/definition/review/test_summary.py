@@ -1,4 +1,4 @@
-"""The page says everything that the definition says, in words, and can be forwarded as one file."""
+"""The page shows everything in the definition, in words, and can be forwarded as one file."""
 
 import json
 import re
@@ -62,6 +62,7 @@ def test_everything_in_the_definition_stands_on_the_page(path: Path) -> None:
     text = " ".join(" ".join(reader.text).split())
     assert "script" not in reader.seen
     assert reader.loaded == []
+    assert "`" not in page.html()
     for condition in definition.conditions():
         assert str(condition) in text
     for card in definition.scorecard:
@@ -75,28 +76,28 @@ def test_everything_in_the_definition_stands_on_the_page(path: Path) -> None:
 
 def test_the_smallest_definition_has_a_page() -> None:
     text = describe(definition_from(SMALLEST, "test"), ["Nothing was ever won."]).markdown()
-    assert "Won means that the CRM's status is Won. Lost means Lost." in text
+    assert "Won means that the status in the CRM is Won. Lost means Lost." in text
     assert "There is no scorecard" in text
-    assert "## What should be looked at\n\n- Nothing was ever won." in text
+    assert "## Warnings\n\n- Nothing was ever won." in text
 
 
 @pytest.mark.parametrize(
-    ("gate", "said"),
+    ("gate", "text"),
     [
         ({"points": 60}, "It has 60 points or more."),
         ({"probability": 0.15}, "At least 15 in 100 such leads are won within 90 days."),
         ({"capacity_per_week": 40}, "It is among the best 40 of the week."),
         ({"cost_to_work": 30, "deal_value": 1000}, "so 3 in 100 must be won"),
-        ({"always_work_share": 0.03}, "3 in 100 leads are drawn by lot"),
+        ({"always_work_share": 0.03}, "3 in 100 leads are randomly selected"),
         ({"nurture_from": 0.2}, "Nurture: at least 20 in 100"),
         ({"discard_below": 0.02}, "Discard: fewer than 2 in 100"),
     ],
 )
-def test_the_gate_is_told_as_it_decides(gate: dict[str, float], said: str) -> None:
-    assert said in describe(definition_from({**SMALLEST, "gate": gate}, "test")).markdown()
+def test_the_page_describes_the_gate_as_it_decides(gate: dict[str, float], text: str) -> None:
+    assert text in describe(definition_from({**SMALLEST, "gate": gate}, "test")).markdown()
 
 
-def test_numbers_are_said_the_way_people_say_them() -> None:
+def test_probabilities_are_natural_frequencies() -> None:
     assert [of_100(p) for p in (0.5, 0.125, 0.01, 0.0056, 0.0001)] == [
         "50 in 100",
         "12.5 in 100",
@@ -130,14 +131,21 @@ def test_any_word_at_all_fits_in_a_table(word: str) -> None:
 
 
 def test_the_schema_is_json_and_explains_every_key() -> None:
-    told = json.loads(json.dumps(schema()))
-    assert told["properties"]["scorecard"]["type"] == "array"
-    for name, part in told["$defs"].items():
+    written = json.loads(json.dumps(schema()))
+    assert written["properties"]["scorecard"]["type"] == "array"
+    for name, part in written["$defs"].items():
         for key, value in part.get("properties", {}).items():
-            assert value.get("description"), f"{name}.{key} says nothing of itself"
+            assert value.get("description"), f"{name}.{key} has no description"
+    assert "Examples" not in written["description"], "the schema describes the file, not the class"
 
 
-def test_a_change_is_told_where_it_stands() -> None:
+def test_an_article_fits_the_companys_own_word() -> None:
+    stages = {"MIL": {"label": "Enquiry"}}
+    text = describe(definition_from({**SMALLEST, "stages": stages}, "test")).markdown()
+    assert "passed back to marketing and is an Enquiry again" in text
+
+
+def test_a_change_is_listed_with_its_place() -> None:
     rule = {"says": "Big", "points": 10, "when": [{"field": "Size", "at_least": 5}]}
     old = definition_from(
         {**SMALLEST, "version": "1", "scorecard": [{"name": "A", "rule": [rule]}]}, "old"
@@ -169,7 +177,7 @@ def test_a_change_is_told_where_it_stands() -> None:
     assert Change("scorecard 'B', threshold", None, "60") in found
     assert Change("profile, unacceptable 'Country is X'", None, "Country is X") in found
     assert changes(new, new) == ()
-    assert "The two say the same." in describe_changes(new, new).markdown()
+    assert "There is no difference." in describe_changes(new, new).markdown()
     assert "| gate, probability | – | 0.2 |" in describe_changes(old, new).markdown()
 
 
@@ -181,7 +189,10 @@ def test_versions_are_compared_on_leads() -> None:
     features = FeatureTable(4, {"Size": NumericColumn(np.array([9.0, 9.0, 9.0, 1.0]))})
     ids, won = ["a", "b", "c", "d"], np.array([1.0, 0.0, np.nan, 0.0])
     handed = [handed_over(definition, features, ids, won) for definition in (loose, strict)]
-    assert [(each.passed, each.known, each.won) for each in handed] == [(4, 3, 1), (3, 2, 1)]
+    assert [(version.passed, version.known, version.won) for version in handed] == [
+        (4, 3, 1),
+        (3, 2, 1),
+    ]
     text = describe_changes(loose, strict, handed).markdown()
     assert "| 1 | 4 | 4 | 1 of 3 | 33.3 in 100 |" in text
     assert "| 2 | 4 | 3 | 1 of 2 | 50 in 100 |" in text

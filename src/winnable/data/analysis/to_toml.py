@@ -11,10 +11,10 @@ from math import log
 from pathlib import Path
 
 from winnable.core.files import whole_file
+from winnable.core.statistics import logit_of
 from winnable.data.analysis.rejections import RejectionEvidence
 from winnable.data.analysis.suggest import STEP, Suggestion, Suggestions
 from winnable.definition.conditions import Condition
-from winnable.definition.decide.scorecard import log_odds
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 
@@ -86,7 +86,9 @@ def _lines(definition: Definition, found: Suggestions) -> Iterator[str]:
         if card
         else float(f"{min(max(found.conversion, 0.001), 0.999):.2g}")
     )
-    threshold = round((log_odds(expected) - found.base) * found.double / log(2) / STEP) * STEP
+    threshold = (
+        round((float(logit_of(expected)) - found.base) * found.double / log(2) / STEP) * STEP
+    )
     held_back = (
         "confirmed on later leads held back"
         if found.confirmed

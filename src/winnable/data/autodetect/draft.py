@@ -1,7 +1,7 @@
-"""A guessed definition as a file: TOML with the reason of every guess beside it, for people to
-read, correct and sign.
+"""The draft of a definition as a TOML file, with the reason for every guess beside it, for people
+to read, correct and sign.
 
-What is guessed, and from what, is decided in `guessing`.
+What is guessed, and from what, is decided in `infer`.
 """
 
 import json
@@ -21,12 +21,21 @@ from winnable.definition.load import definition_from
 from winnable.definition.schema import ANYTHING, Definition, Junk
 from winnable.errors import StoreError
 
-HORIZONS = (30, 60, 90, 120, 180, 365, 730)
-"""Days that a horizon is chosen from."""
+HORIZONS_DAYS = (30, 60, 90, 120, 180, 365, 730)
+"""The horizons to choose from, in days."""
+
+HORIZON_QUANTILE = 0.8
+"""The share of wins that should fall within the horizon."""
+
+MIN_DATED_WINS = 10
+"""Wins with both dates needed to choose a horizon."""
+
+MAX_LISTED_VALUES = 8
+"""Values that a comment lists before it says how many more there are."""
 
 
 def draft(guesses: Guesses) -> str:
-    """The definition file in TOML; it is checked to be a definition that can be loaded."""
+    """The definition file in TOML, which is checked to load."""
     lines = [
         *_opening(guesses),
         *_outcome(guesses),
@@ -43,11 +52,11 @@ def draft(guesses: Guesses) -> str:
 
 
 def write_draft(text: str, path: Path, *, force: bool = False) -> None:
-    """Write the file, whole or not at all; StoreError where there is one already (unless `force`)
-    or it cannot be written."""
+    """Write the file, whole or not at all; StoreError where it exists already (unless `force`) or
+    cannot be written."""
     if path.exists() and not force:
         raise StoreError(
-            f"{path}: there is a file already; name another with --output, or replace it with"
+            f"{path}: the file already exists; name another with --output, or replace it with"
             " --force."
         )
     with whole_file(path) as file:
@@ -55,14 +64,16 @@ def write_draft(text: str, path: Path, *, force: bool = False) -> None:
 
 
 def _opening(guesses: Guesses) -> Iterator[str]:
-    seen = f"an export of {guesses.vendor.name}" if guesses.vendor else "of no vendor that is known"
+    origin = "from an unknown CRM"
+    if guesses.vendor is not None:
+        origin = f"exported from {guesses.vendor.name}"
     yield (
-        f"# A first definition, guessed from {_one_line(guesses.source)}: {len(guesses.leads):,}"
-        f" leads, {seen}."
+        f"# A first definition, inferred from {_one_line(guesses.source)}: {len(guesses.leads):,}"
+        f" leads, {origin}."
     )
     yield (
-        "# Every line is a guess with its reason. Correct what is wrong, agree on the rest, and"
-        " sign it under agreed_by."
+        "# Every line is a guess, with the reason for it. Correct what is wrong, agree on the rest,"
+        " and sign it under agreed_by."
     )
     yield ""
     yield f"name = {_text('Qualified lead')}"
@@ -76,29 +87,24 @@ def _opening(guesses: Guesses) -> Iterator[str]:
 
 
 def _outcome(guesses: Guesses) -> Iterator[str]:
-    outcome, won, resolved = (
-        guesses.outcome,
-        int(guesses.won.sum()),
-        int((guesses.won | guesses.lost).sum()),
-    )
-    none = "no value says lost: a lead counts as not won when its horizon has passed"
+    outcome = guesses.outcome
+    won = int(guesses.won.sum())
+    no_lost = "no value means lost: a lead counts as not won when its horizon has passed"
     yield "[outcome]"
     if outcome.won == (ANYTHING,):
         yield f'won = ["{ANYTHING}"]   # {won:,} leads: {_one_line(outcome.status.reason)}'
-        yield f"lost = []    # {none}"
+        yield f"lost = []    # {no_lost}"
     else:
         yield f"won = {_list(outcome.won)}   # {_counts(outcome.won, outcome.counts)}"
-        yield (
-            f"lost = {_list(outcome.lost)}   #"
-            f" {_counts(outcome.lost, outcome.counts) if outcome.lost else none}"
-        )
+        comment = _counts(outcome.lost, outcome.counts) if outcome.lost else no_lost
+        yield f"lost = {_list(outcome.lost)}   # {comment}"
         others = [value for value in outcome.counts if value not in (*outcome.won, *outcome.lost)]
         if others:
             yield f"# Still open: {_counts(others, outcome.counts)}"
     yield from _horizons(guesses)
-    base = len(guesses.leads) if not outcome.lost else resolved
+    base = int((guesses.won | guesses.lost).sum()) if outcome.lost else len(guesses.leads)
     if 0 < won < base:
-        of = "leads" if not outcome.lost else "won or lost leads"
+        of = "won or lost leads" if outcome.lost else "leads"
         share = min(max(won / base, 0.001), 0.999)
         yield (
             f"expected_conversion = {share:.3g}   # {won:,} of {base:,} {of} in this export"
@@ -106,14 +112,14 @@ def _outcome(guesses: Guesses) -> Iterator[str]:
         )
     else:
         yield (
-            "expected_conversion = 0.1   # nothing in this export tells; the field's usual figure"
-            " for qualified leads"
+            "expected_conversion = 0.1   # this export does not tell; a usual figure for qualified"
+            " leads"
         )
     yield ""
 
 
 def _horizons(guesses: Guesses) -> Iterator[str]:
-    """The shortest usual horizon in which four of five wins came."""
+    """The shortest usual horizon within which 80% of the wins came."""
     if not {"created", "closed"} <= guesses.roles.keys():
         return
     created, closed = (
@@ -122,11 +128,13 @@ def _horizons(guesses: Guesses) -> Iterator[str]:
     )
     days = ((closed - created).dt.total_seconds() / 86_400).dropna()
     days = days[days >= 0]
-    if len(days) < 10:
+    if len(days) < MIN_DATED_WINS:
         return
-    most = float(np.quantile(days, 0.8))
-    horizon = next((each for each in HORIZONS if most <= each), HORIZONS[-1])
-    yield f"horizon_days = {horizon}   # 80 of 100 wins came within {most:.0f} days"
+    needed = float(np.quantile(days, HORIZON_QUANTILE))
+    long_enough = [horizon for horizon in HORIZONS_DAYS if needed <= horizon]
+    horizon = long_enough[0] if long_enough else HORIZONS_DAYS[-1]
+    share = f"{100 * HORIZON_QUANTILE:.0f}%"
+    yield f"horizon_days = {horizon}   # {share} of the wins came within {needed:.0f} days"
     yield f"winnable_days = {max(365, horizon)}"
 
 
@@ -139,17 +147,17 @@ def _columns(guesses: Guesses) -> Iterator[str]:
     for role in ("source", "consent"):
         yield from _role(guesses, role)
     if guesses.fixed:
-        yield "# Usually known at creation and not changed after; take out what is changed later."
+        yield "# Usually known at creation and not changed after; remove those that change later."
         yield f"fixed = {_list(guesses.fixed)}"
     if guesses.untracked:
         names = ", ".join(_one_line(name) for name in guesses.untracked)
         yield (
-            "# The field history has no change of these, so nothing is learned from them unless"
-            f" they are fixed: {names}"
+            "# The field history has no changes of these, so models do not use them unless they are"
+            f" listed as fixed: {names}"
         )
     if guesses.ignore:
         yield (
-            "# Nothing is learned from these; take out what is known before the end and never"
+            "# Models do not use these; remove those that are known before the outcome and not"
             " changed by it."
         )
         yield "ignore = ["
@@ -161,28 +169,26 @@ def _columns(guesses: Guesses) -> Iterator[str]:
 
 
 _WITHOUT = {
-    "id": "the number of the row is the id, and no activity can be tied to a lead",
-    "created": "leads have no time, so no horizon is promised",
-    "closed": "the end of a lead has no date, so no horizon is promised",
+    "id": "the row number is the id, and activities cannot be matched to leads",
+    "created": "leads have no date, so there is no horizon",
+    "closed": "the outcome has no date, so there is no horizon",
 }
+"""What follows where a role has no column."""
 
 
 def _role(guesses: Guesses, role: str) -> Iterator[str]:
     if role in guesses.roles:
-        yield (
-            f"{role} = {_text(guesses.roles[role].column)}   #"
-            f" {_one_line(guesses.roles[role].reason)}"
-        )
+        found = guesses.roles[role]
+        yield f"{role} = {_text(found.column)}   # {_one_line(found.reason)}"
     elif role in _WITHOUT:
-        yield f"# {role}: no column looks like it; {_WITHOUT[role]}"
+        yield f"# {role}: no column found; {_WITHOUT[role]}"
 
 
 def _stages(guesses: Guesses) -> Iterator[str]:
     if not guesses.outcome.stages:
         return
     yield (
-        '[stages]   # open statuses by what their words usually mean; add label = "..." for your'
-        " own words"
+        '[stages]   # open statuses by their usual meaning; add label = "..." for your own words'
     )
     for stage in ("MAL", "MIL", "MQL", "SAL", "SQL", "opportunity"):
         if stage in guesses.outcome.stages:
@@ -194,12 +200,12 @@ def _activities(guesses: Guesses) -> Iterator[str]:
     kinds = guesses.kinds
     if kinds is None:
         return
-    yield "[activities]   # by their names; intent is what people do who mean to buy"
+    yield "[activities]   # by their names; intent is what people do who want to buy"
     for name, found in (("intent", kinds.intent), ("interest", kinds.interest)):
         if found:
             yield f"{name} = {_list(found)}   # {_counts(found, found)}"
     if kinds.neither:
-        yield f"# Neither by name, measured all the same: {_counts(kinds.neither, kinds.neither)}"
+        yield f"# Neither by name, but used all the same: {_counts(kinds.neither, kinds.neither)}"
     yield ""
 
 
@@ -214,8 +220,8 @@ def _bant(guesses: Guesses) -> Iterator[str]:
         yield "[bant]"
         yield f"fields = {{ {inner} }}"
         yield (
-            "at_least = 0   # how many of them sales wants to know before it takes a lead over, at"
-            f" most {len(fields)}"
+            "at_least = 0   # how many of them must be known before a lead is handed over, at most"
+            f" {len(fields)}"
         )
         yield ""
 
@@ -226,19 +232,19 @@ def _gate(guesses: Guesses) -> Iterator[str]:
         if allowed:
             yield "[gate]"
             column = _one_line(guesses.roles["consent"].column)
-            yield f"consent = {_list(allowed)}   # what '{column}' says where contact is allowed"
+            yield f"consent = {_list(allowed)}   # values of '{column}' that allow contact"
             yield ""
 
 
 def _junk(guesses: Guesses) -> Iterator[str]:
-    """Where names, addresses and numbers stand, if the definition would not find them itself, and
-    how much junk there is."""
-    there = contact_columns(Junk(), guesses.leads.columns)
-    if not there.every:
+    """The columns with names, e-mail addresses and telephone numbers, and how much junk there
+    is."""
+    contact = contact_columns(Junk(), guesses.leads.columns)
+    if not contact.every:
         return
     known = {
         name: guesses.leads[name].astype(object).where(guesses.leads[name].notna(), None)
-        for name in there.every
+        for name in contact.every
     }
     columns = {name: CategoricalColumn.of(values.to_list()) for name, values in known.items()}
     probe = Definition.model_validate(
@@ -246,22 +252,27 @@ def _junk(guesses: Guesses) -> Iterator[str]:
     )
     found = find_junk(probe, FeatureTable(len(guesses.leads), columns))
     yield (
-        "[junk]   # made-up names, throw-away addresses and impossible numbers are known; add your"
-        " own names and domains"
+        "[junk]   # made-up names, disposable addresses and impossible numbers are built in; add"
+        " your own names and domains"
     )
-    for name, recognised in (("name", there.name), ("email", there.email), ("phone", there.phone)):
-        if recognised:
-            yield f"{name} = {_list(recognised)}"
-    caught = {says: int((found.codes == code).sum()) for code, says in enumerate(found.vocabulary)}
-    told = "; ".join(f"{count:,} where {says}" for says, count in caught.items() if count)
-    yield f"# In this export: {told or 'no junk'}"
+    for name, recognized in (
+        ("name", contact.name),
+        ("email", contact.email),
+        ("phone", contact.phone),
+    ):
+        if recognized:
+            yield f"{name} = {_list(recognized)}"
+    counts = {why: int((found.codes == code).sum()) for code, why in enumerate(found.vocabulary)}
+    summary = "; ".join(f"{count:,} where {why}" for why, count in counts.items() if count)
+    yield f"# In this export: {summary or 'no junk'}"
     yield ""
 
 
-def _counts(values: Iterable[str], counts: Mapping[str, int], most: int = 8) -> str:
-    """Values with their numbers, the frequent ones: 'Won (12), Sold (3)'."""
-    told = [f"{_one_line(value)} ({counts.get(value, 0):,})" for value in values]
-    return ", ".join(told[:most]) + (f" and {len(told) - most:,} more" if len(told) > most else "")
+def _counts(values: Iterable[str], counts: Mapping[str, int]) -> str:
+    """The first values with their counts: 'Won (12), Sold (3)'."""
+    parts = [f"{_one_line(value)} ({counts.get(value, 0):,})" for value in values]
+    more = len(parts) - MAX_LISTED_VALUES
+    return ", ".join(parts[:MAX_LISTED_VALUES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _list(values: Iterable[str]) -> str:
@@ -269,11 +280,11 @@ def _list(values: Iterable[str]) -> str:
 
 
 def _text(value: str) -> str:
-    """The value as a TOML string: JSON's form of a string is one, but for the one character that
-    TOML wants escaped besides."""
+    """The value as a TOML string, which is a JSON string with one more character escaped."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _one_line(words: str) -> str:
-    """Words of the export that cannot end a comment."""
-    return " ".join("".join(each if each.isprintable() else " " for each in words).split())
+    """Words of the export on one line, so that they cannot end a comment."""
+    printable = (character if character.isprintable() else " " for character in words)
+    return " ".join("".join(printable).split())

@@ -1,15 +1,16 @@
-"""A first definition guessed from an export: which column plays which role, which statuses mean won
-and lost, and why.
+"""Inference of a first definition from an export: which column plays which role, which statuses
+mean won and lost, and why.
 
-Columns are recognised by the names that vendors give them and by what they hold. Every guess keeps
-its reason in words, because people are to read and correct it; writing it down as a definition file
-is done in `draft`.
+Columns are recognized by the names that CRM vendors give them and by what they contain. Every guess
+keeps its reason in words, because people are to check and correct it; writing it down as a
+definition file is done in `draft`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -42,13 +43,25 @@ from winnable.data.ingestion.sources.source import read_source
 from winnable.definition.schema import ANYTHING, StageName
 from winnable.errors import DataError
 
-MANY = 50
-"""More different words than this, and nearly one a lead, are names or free text."""
+MAX_CATEGORIES = 50
+"""More different values than this are not statuses or sources; nearly one for each lead, they are
+names or free text."""
+
+MIN_LEADS_PER_GROUP = 50
+"""Open and closed leads needed to compare how often a column is filled in the two groups."""
+
+MIN_DATE_SHARE = 0.9
+"""The share of values that are dates in a column of dates."""
+
+USUAL_OUTCOME_WORDS = ("status", "stage", "outcome", "won", "converted")
+
+DATE_SAMPLE_ROWS = 5_000
+"""Rows that are looked at to tell whether a column holds dates."""
 
 
 @dataclass(frozen=True)
 class Guess:
-    """A column and why it was chosen."""
+    """A column and the reason why it was chosen."""
 
     column: str
     reason: str
@@ -56,8 +69,8 @@ class Guess:
 
 @dataclass(frozen=True)
 class OutcomeGuess:
-    """The status column and what its values mean; `counts` are the leads of each value, the most
-    frequent first."""
+    """The status column and what its values mean; `counts` is the number of leads with each value,
+    the most frequent first."""
 
     status: Guess
     won: tuple[str, ...]
@@ -68,7 +81,7 @@ class OutcomeGuess:
 
 @dataclass(frozen=True)
 class Kinds:
-    """Kinds of activity by what they seem to show, each with how often it stands in the log."""
+    """Kinds of activity by what they seem to show, each with its count in the log."""
 
     intent: dict[str, int]
     interest: dict[str, int]
@@ -77,7 +90,7 @@ class Kinds:
 
 @dataclass(frozen=True)
 class Guesses:
-    """All that was guessed of an export, with the reasons."""
+    """Everything that was inferred from an export, with the reasons."""
 
     source: str
     leads: pd.DataFrame
@@ -104,11 +117,11 @@ class Guesses:
 def guess(leads: str, activities: str | None = None, history: str | None = None) -> Guesses:
     """What the columns of an export, and the kinds in its activity log, seem to mean.
 
-    A field of which the field history keeps the changes is neither fixed nor written too late: its
-    past is known.
+    A field whose changes are in the field history is neither fixed nor ignored as written too late:
+    its past values are known.
 
-    Raises DataError where no column tells which leads were won, with the columns that looked
-    nearest and what to write.
+    Raises DataError where no column tells which leads were won, with the most likely columns and
+    what to write.
     """
     table = read_source(leads, "leads")
     data = table.data[[name for name in table.data.columns if name not in table.doubled]]
@@ -132,48 +145,39 @@ def guess(leads: str, activities: str | None = None, history: str | None = None)
     )
     settled = {*taken, *ignore, *guesses.fixed, *tracked}
     others = tuple(name for name in data.columns if name not in settled)
-    told = {
+    known_otherwise = {
         outcome.status.column,
         *(roles[role].column for role in ("id", "person", "created", "closed") if role in roles),
     }
-    return replace(guesses, untracked=others if tracked & set(data.columns) - told else ())
-
-
-# --- the outcome
-# ----------------------------------------------------------------------------------------------------------------
+    history_has_fields = bool(tracked & set(data.columns) - known_otherwise)
+    return replace(guesses, untracked=others if history_has_fields else ())
 
 
 def _outcome(source: str, data: pd.DataFrame, vendor: Vendor | None) -> OutcomeGuess:
-    """The column that tells won from not won, looked for by the vendor's names, by the usual names,
-    and by what columns hold."""
+    """The column that tells won from not won: first by the vendor's names, then by the usual names,
+    then by what columns contain."""
     by_bare = {bare(name): name for name in reversed(data.columns)}
     named = [
         by_bare[name] for name in (*(vendor.status if vendor else ()), *STATUS) if name in by_bare
     ]
-    looks: tuple[tuple[Iterable[str], Callable[[pd.Series[str]], OutcomeGuess | None]], ...] = (
+    attempts: tuple[tuple[Iterable[str], Callable[[pd.Series[str]], OutcomeGuess | None]], ...] = (
         (named, lambda column: _by_words(column, vendor, "its name and its values")),
         ([by_bare[name] for name in OUTCOMES if name in by_bare], _by_truth),
         (data.columns, _by_content),
         ([by_bare[name] for name in WON_DATES if name in by_bare], _by_date),
     )
-    found = next(
-        (
-            outcome
-            for names, look in looks
-            for name in names
-            if (outcome := look(data[name])) is not None
-        ),
-        None,
-    )
-    if found is not None:
-        return found
+    for names, attempt in attempts:
+        for name in names:
+            found = attempt(data[name])
+            if found is not None:
+                return found
     if vendor is not None and named:
-        # Nothing is won or lost yet: the statuses that the vendor ships, so that the file is ready
-        # for when something is.
+        # Nothing is won or lost yet: the vendor's default statuses make the file ready for when
+        # something is.
         counts = _counted(data[named[0]])
         reason = (
-            f"its name in exports of {vendor.name}; no row is won yet, so these are the statuses"
-            " that the vendor ships"
+            f"its name in {vendor.name} exports; no row is won yet, so these are the vendor's"
+            " default statuses"
         )
         return OutcomeGuess(
             Guess(named[0], reason),
@@ -186,38 +190,39 @@ def _outcome(source: str, data: pd.DataFrame, vendor: Vendor | None) -> OutcomeG
 
 
 def _by_content(column: pd.Series[str]) -> OutcomeGuess | None:
-    """The outcome where a column of any name speaks of won and of lost."""
-    found = _by_words(column, None, "its values speak of won and lost")
+    """The outcome where the values of a column, whatever its name, mean won and lost."""
+    found = _by_words(column, None, "its values mean won and lost")
     return found if found is not None and found.lost else None
 
 
 def _by_date(column: pd.Series[str]) -> OutcomeGuess | None:
     """The outcome where only leads that were won have a date."""
-    if not 0 < column.notna().sum() < len(column) or _share_of_dates(column) < 0.9:
+    if not 0 < column.notna().sum() < len(column) or _share_of_dates(column) < MIN_DATE_SHARE:
         return None
-    reason = "no column holds a status, and by its name only leads that were won have a date here"
+    reason = "there is no status column, and by its name only won leads have a date here"
     return OutcomeGuess(
         Guess(str(column.name), reason), (ANYTHING,), (), {}, {ANYTHING: int(column.notna().sum())}
     )
 
 
 def _by_words(column: pd.Series[str], vendor: Vendor | None, reason: str) -> OutcomeGuess | None:
-    """The outcome by what the words say; None if no value says won, or if there are too many to be
-    statuses."""
-    if column.nunique() > MANY:
+    """The outcome by the meaning of the values; None if none means won, or if there are too many
+    to be statuses."""
+    if column.nunique() > MAX_CATEGORIES:
         return None
     counts = _counted(column)
     meant = {value: meaning_of_status(value) for value in counts}
     if vendor is not None:
-        shipped = {value.casefold(): "won" for value in vendor.won} | {
-            value.casefold(): "lost" for value in vendor.lost
+        defaults: dict[str, Literal["won", "lost"]] = {
+            **{value.casefold(): "won" for value in vendor.won},
+            **{value.casefold(): "lost" for value in vendor.lost},
         }
-        meant = {value: shipped.get(value.casefold(), meaning) for value, meaning in meant.items()}  # type: ignore[misc]
+        meant = {value: defaults.get(value.casefold(), meaning) for value, meaning in meant.items()}
     won = tuple(value for value, meaning in meant.items() if meaning == "won")
     lost = tuple(value for value, meaning in meant.items() if meaning == "lost")
     if not won and lost:
         won = tuple(value for value in counts if value.casefold() == "qualified")
-        reason += "; nothing is called won, so qualified is taken for it"
+        reason += "; no value means won, so qualified is used instead"
     if not won:
         return None
     return OutcomeGuess(
@@ -226,14 +231,15 @@ def _by_words(column: pd.Series[str], vendor: Vendor | None, reason: str) -> Out
 
 
 def _by_truth(column: pd.Series[str]) -> OutcomeGuess | None:
-    """The outcome where a column says yes and no, or 1 and 0; None if it says anything else."""
+    """The outcome where a column holds yes and no, or 1 and 0, and nothing else; else None."""
     counts = _counted(column)
     folded = {value: value.casefold().removesuffix(".0") for value in counts}
     won = tuple(value for value, plain in folded.items() if plain in YES)
     lost = tuple(value for value, plain in folded.items() if plain in NO)
     if not won or not lost or len(won) + len(lost) < len(counts):
         return None
-    reason = f"its name, and it says {' and '.join(repr(value) for value in (*won, *lost))} only"
+    values = " and ".join(repr(value) for value in (*won, *lost))
+    reason = f"its name, and it only holds {values}"
     return OutcomeGuess(Guess(str(column.name), reason), won, lost, {}, counts)
 
 
@@ -253,7 +259,8 @@ def _counted(column: pd.Series[str]) -> dict[str, int]:
 
 
 def _no_outcome(source: str, data: pd.DataFrame) -> str:
-    """What to say where nothing tells which leads were won: the nearest columns, and the ways out."""
+    """The error message where nothing tells which leads were won: the most likely columns, and
+    what to do."""
     keys = [name for name in data.columns if len(data) and data[name].nunique() == len(data)]
     few = {
         name: list(_counted(data[name]))
@@ -261,30 +268,22 @@ def _no_outcome(source: str, data: pd.DataFrame) -> str:
         if 2 <= data[name].nunique() <= 30 and name not in keys
     }
     wanted = [spaced(name).casefold() for name in few]
-    called = [
-        near
-        for word in ("status", "stage", "outcome", "won", "converted")
-        if (near := nearest(word, wanted)) is not None
-    ]
-    order = sorted(few, key=lambda name: (spaced(name).casefold() not in called, len(few[name])))
+    similar = {nearest(word, wanted) for word in USUAL_OUTCOME_WORDS}
+    order = sorted(few, key=lambda name: (spaced(name).casefold() not in similar, len(few[name])))
     shown = [
         f"'{name}' ({', '.join(few[name][:3])}{', ...' if len(few[name]) > 3 else ''})"
         for name in order[:3]
     ]
-    looked = (
-        f"nearest are {' and '.join(shown)}" if shown else f"its columns are {listed(data.columns)}"
-    )
+    candidates = f"nearest are {' and '.join(shown)}"
+    if not shown:
+        candidates = f"its columns are {listed(data.columns)}"
     key = f" on '{keys[0]}'" if keys else ""
     return (
-        f"{source}: no column tells which leads were won; {looked}. If one of these does, write a"
-        ' definition with [outcome] won = ["..."], lost = ["..."] and [columns] status = "...". If'
+        f"{source}: no column tells which leads were won; {candidates}. If one of these does, write"
+        ' a definition with [outcome] won = ["..."], lost = ["..."] and [columns] status = "...". If'
         f" the wins stand in a table of their own, join it to the leads{key} first, one row a lead,"
         " with the date of winning as 'won_date', and run this on the result."
     )
-
-
-# --- the other roles
-# ------------------------------------------------------------------------------------------------------------
 
 
 def _roles(
@@ -309,12 +308,11 @@ def _roles(
                 continue
             why = test(data[name])
             if role == "id" and why and log is not None and not _names_leads(data[name], log):
-                why = None
-            if why is None or (
-                role == "closed"
-                and "created" in roles
-                and _before(data, name, roles["created"].column)
-            ):
+                continue
+            if why is None:
+                continue
+            created = roles.get("created")
+            if role == "closed" and created and _before(data, name, created.column):
                 continue
             called = f"named as in {vendor.name}" if vendor and plain in given else "its name"
             roles[role] = Guess(name, f"{called}, {why}")
@@ -325,68 +323,63 @@ def _roles(
 
 def _fits_id(column: pd.Series[str]) -> str | None:
     if not len(column):
-        return "and no row to look at"
-    filled, different = int(column.notna().sum()), column.nunique()
+        return "and there are no rows to check"
+    filled = int(column.notna().sum())
+    different = column.nunique()
     if filled < 0.99 * len(column) or different < 0.9 * filled:
         return None
-    return (
-        "every lead has its own"
-        if different == len(column)
-        else f"{different:,} different ones in {len(column):,} rows"
-    )
+    if different == len(column):
+        return "unique for every lead"
+    return f"{different:,} different values in {len(column):,} rows"
 
 
 def _fits_person(column: pd.Series[str]) -> str | None:
-    filled, different = int(column.notna().sum()), column.nunique()
-    return (
-        f"{different:,} different ones in {filled:,} leads"
-        if different > 1 or not len(column)
-        else None
-    )
+    different = column.nunique()
+    if len(column) and different < 2:
+        return None
+    return f"{different:,} different values in {int(column.notna().sum()):,} leads"
 
 
 def _fits_date(column: pd.Series[str]) -> str | None:
     filled = int(column.notna().sum())
-    if len(column) and (not filled or _share_of_dates(column) < 0.9):
+    if len(column) and (not filled or _share_of_dates(column) < MIN_DATE_SHARE):
         return None
-    return f"{filled:,} of {len(column):,} have a date" if len(column) else "and no row to look at"
+    return (
+        f"{filled:,} of {len(column):,} leads have a date"
+        if len(column)
+        else "and there are no rows to check"
+    )
 
 
 def _fits_words(column: pd.Series[str]) -> str | None:
     different = column.nunique()
-    if len(column) and not 2 <= different <= max(MANY, len(column) // 20):
+    if len(column) and not 2 <= different <= max(MAX_CATEGORIES, len(column) // 20):
         return None
     if parse_numbers(column.dropna()).notna().sum() > 0.9 * max(int(column.notna().sum()), 1):
         return None
-    return f"{different:,} different ones"
+    return f"{different:,} different values"
 
 
 def _fits_consent(column: pd.Series[str]) -> str | None:
-    """A consent column says yes and no in nearly every row: where it is empty, nobody could be
+    """A consent column holds yes or no in nearly every row: where it is empty, nobody could be
     contacted."""
     plain = {str(value).casefold() for value in column.dropna().unique()}
     if not plain or not plain <= YES | NO or column.notna().mean() < 0.95:
         return None
-    return (
-        "it says yes or no in every row"
-        if column.notna().all()
-        else "it says yes or no in nearly every row"
-    )
+    return f"yes or no in {'every' if column.notna().all() else 'nearly every'} row"
 
 
 def allowing(column: pd.Series[str]) -> tuple[str, ...]:
-    """The values of a consent column that allow contact: yes, or no where the column says who must
-    not be contacted."""
-    refusing = any(
-        word in bare(str(column.name)) for word in ("optout", "optedout", "donot", "unsubscribed")
-    )
-    return tuple(
-        value for value in _counted(column) if value.casefold() in (NO if refusing else YES)
-    )
+    """The values of a consent column that allow contact: yes, or no where the column marks those
+    who must not be contacted."""
+    name = bare(str(column.name))
+    is_opt_out = any(word in name for word in ("optout", "optedout", "donot", "unsubscribed"))
+    allowed = NO if is_opt_out else YES
+    return tuple(value for value in _counted(column) if value.casefold() in allowed)
 
 
 def _names_leads(ids: pd.Series[str], log: pd.DataFrame) -> bool:
-    """Whether some column of the activity log speaks of leads by these ids."""
+    """Whether some column of the activity log refers to leads by these ids."""
     known = set(ids.dropna())
     return any(log[name].isin(known).mean() > 0.5 for name in log.columns)
 
@@ -400,93 +393,86 @@ def _before(data: pd.DataFrame, closed: str, created: str) -> bool:
 
 def _share_of_dates(column: pd.Series[str]) -> float:
     known = column.dropna()
-    sample = known.sample(5_000, random_state=0) if len(known) > 5_000 else known
+    sample = known
+    if len(known) > DATE_SAMPLE_ROWS:
+        sample = known.sample(DATE_SAMPLE_ROWS, random_state=0)
     return float(parse_moments(sample).notna().mean()) if len(sample) else 0.0
 
 
-# --- columns to learn nothing from, and kinds of activity
-# -----------------------------------------------------------------------
-
-
 def _ignored(guesses: Guesses, free: Sequence[str], tracked: set[str]) -> dict[str, str]:
-    """Columns that nothing should be learned from, with the reason."""
-    won, resolved = guesses.won, guesses.won | guesses.lost
-    late = guesses.vendor.late if guesses.vendor else frozenset()
+    """Columns that models should not learn from, each with the reason."""
     ignored: dict[str, str] = {}
     for name in free:
-        own = why_personal(name) or _why_own(guesses.leads[name])
-        if own is None and name not in tracked:
-            changed = guesses.vendor is not None and bare(name) in late
-            own = (
-                f"{guesses.vendor.name} changes it while a lead is worked"
-                if guesses.vendor and changed
-                else why_late(name)
-            )
-            own = own or (
-                "another status, which changes while a lead is worked"
-                if _is_status(name, guesses.vendor)
-                else None
-            )
-            own = own or _why_after_the_fact(guesses.leads[name].notna(), won, resolved)
-        if own:
-            ignored[name] = own
+        why = why_personal(name) or _why_unique(guesses.leads[name])
+        if why is None and name not in tracked:
+            why = _why_too_late(guesses, name)
+        if why:
+            ignored[name] = why
     return ignored
 
 
+def _why_too_late(guesses: Guesses, name: str) -> str | None:
+    """Why a column is probably only filled in or changed while a lead is worked or closed."""
+    vendor = guesses.vendor
+    if vendor is not None and bare(name) in vendor.late:
+        return f"{vendor.name} changes it while a lead is worked"
+    by_name = why_late(name)
+    if by_name is not None:
+        return by_name
+    if _is_status(name, vendor):
+        return "another status, which changes while a lead is worked"
+    resolved = guesses.won | guesses.lost
+    return _why_after_the_fact(guesses.leads[name].notna(), guesses.won, resolved)
+
+
 def _is_status(name: str, vendor: Vendor | None) -> bool:
-    """Whether a column of this name tells where a lead stands; a plain "state" is as often part of
-    an address."""
+    """Whether a column of this name holds a status; a plain "state" is as often part of an
+    address."""
     return bare(name) in {*STATUS, *(vendor.status if vendor else ())} - {"state"}
 
 
 def _why_after_the_fact(
     filled: pd.Series[bool], won: pd.Series[bool], resolved: pd.Series[bool]
 ) -> str | None:
-    """Whether a column is filled for hardly any lead but those won, lost or closed: it was written
-    when the end was known."""
+    """The reason where a column is filled for hardly any but won, lost or closed leads: it was
+    written when the outcome was known."""
     size = int(filled.sum())
-    for group, says in ((won, "won"), (resolved & ~won, "lost"), (resolved, "closed")):
-        inside, share = int((filled & group).sum()), float(group.mean())
-        # Were it filled regardless, all but a thousandth would lie in the group less than once in a
-        # million exports.
-        if (
-            size
-            and inside >= 0.999 * size
-            and share < 1
-            and size * np.log(max(share, 1e-9)) < np.log(1e-6)
-        ):
-            return f"it is filled for {says} leads only, so it is written at the end"
-    of_open, of_closed = float(filled[~resolved].mean()), float(filled[resolved].mean())
-    if (
-        min(int((~resolved).sum()), int(resolved.sum())) >= MANY
-        and of_closed > 0.99
-        and of_open < 0.8
-    ):
+    for group, label in ((won, "won"), (resolved & ~won, "lost"), (resolved, "closed")):
+        inside = int((filled & group).sum())
+        share = float(group.mean())
+        if not size or share == 1 or inside < 0.999 * size:
+            continue
+        # If it were filled regardless of the outcome, this would happen less than once in a million
+        # exports.
+        if size * np.log(max(share, 1e-9)) < np.log(1e-6):
+            return f"it is only filled for {label} leads, so it is written at the end"
+    of_open = float(filled[~resolved].mean())
+    of_closed = float(filled[resolved].mean())
+    smaller_group = min(int((~resolved).sum()), int(resolved.sum()))
+    if smaller_group >= MIN_LEADS_PER_GROUP and of_closed > 0.99 and of_open < 0.8:
         return (
-            f"closed leads have it and only {100 * of_open:.0f} of 100 open ones, so it is filled"
-            " in while a lead is worked"
+            f"closed leads have it but only {100 * of_open:.0f}% of open ones, so it is filled in"
+            " while a lead is worked"
         )
     return None
 
 
-def _why_own(column: pd.Series[str]) -> str | None:
+def _why_unique(column: pd.Series[str]) -> str | None:
+    """The reason where nearly every lead has a value of its own, such as a name or free text."""
     known = column.dropna()
     different = known.nunique()
-    if different <= MANY:
+    if different <= MAX_CATEGORIES:
         return None
     if parse_numbers(known).notna().mean() > 0.98:
-        return (
-            "a running number"
-            if different == len(known) and (known.str.fullmatch(r"\d{4,}")).all()
-            else None
-        )
-    if different > 0.5 * len(known) and _share_of_dates(known) < 0.9:
-        return "nearly every lead has its own"
+        is_serial = different == len(known) and bool(known.str.fullmatch(r"\d{4,}").all())
+        return "a serial number" if is_serial else None
+    if different > 0.5 * len(known) and _share_of_dates(known) < MIN_DATE_SHARE:
+        return "nearly every lead has its own value"
     return None
 
 
 def _fields_in(history: pd.DataFrame) -> set[str]:
-    """The fields of which a table of changes keeps the past."""
+    """The fields whose changes a field history records."""
     name = _column_called(FIELDS, history)
     return set() if name is None else {str(field) for field in history[name].dropna().unique()}
 
@@ -497,7 +483,7 @@ def _column_called(names: Iterable[str], table: pd.DataFrame) -> str | None:
 
 
 def _kinds(log: pd.DataFrame) -> Kinds | None:
-    """The kinds in an activity log, sorted by what their names say; None where no column holds
+    """The kinds in an activity log, grouped by what their names suggest; None where no column holds
     kinds."""
     name = _column_called(KINDS, log)
     if name is None:

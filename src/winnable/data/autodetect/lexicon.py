@@ -1,5 +1,5 @@
-"""What words in a CRM usually mean: statuses won and lost, stages, kinds of activity, and columns
-that tell nothing in advance.
+"""A lexicon of CRM vocabulary: words for statuses won and lost, stages, kinds of activity, and
+columns that are personal or written too late.
 
 Only for first guesses, which people check: a definition, once written, is exact.
 """
@@ -55,11 +55,11 @@ _STAGES: tuple[tuple[StageName, re.Pattern[str]], ...] = (
         ),
     ),
 )
-"""The field's stages by the words that CRMs use for them, tried in this order, after those that say
-that nobody was reached."""
+"""Stages by the words that CRMs use for them, tried in this order after `_UNTOUCHED`."""
 _UNTOUCHED = _pattern(
     r"\b(not[\s_-]*contacted|uncontacted|attempted|pre[\s_-]*qualified|contact\s+in\s+future)\b"
 )
+"""Statuses of leads that nobody has reached yet."""
 
 _INTENT = _pattern(
     r"pric(e|ing)|demo|trial|quot(e|ation)|proposal|buy|purchase|checkout|cart|contact\s*(us|sales|form"
@@ -121,8 +121,7 @@ NO = frozenset({"0", "no", "n", "false", "f", "nein", "non", "lost"})
 
 
 def meaning_of_status(value: str) -> Literal["won", "lost"] | None:
-    """Whether a status says that a lead is won or lost; "not converted" is lost, and what says
-    neither is open."""
+    """Whether a status means won or lost ("not converted" is lost); None for an open lead."""
     word = value.replace("_", " ")
     if _LOST.search(word):
         return "lost"
@@ -130,7 +129,7 @@ def meaning_of_status(value: str) -> Literal["won", "lost"] | None:
 
 
 def stage_of_word(value: str) -> StageName | None:
-    """The field's stage that an open status usually means."""
+    """The stage that an open status usually means; None if its words are not known."""
     word = value.replace("_", " ")
     if _UNTOUCHED.search(word):
         return "MIL"
@@ -138,12 +137,14 @@ def stage_of_word(value: str) -> StageName | None:
 
 
 def meaning_of_kind(kind: str) -> Literal["intent", "interest"] | None:
-    """Whether a kind of activity shows intent to buy or mere interest; None where its name tells
+    """Whether a kind of activity shows intent to buy or mere interest; None where its name suggests
     neither."""
     word = kind.replace("_", " ")
     if _CONFUSED.search(word):
         return None
-    return "intent" if _INTENT.search(word) else "interest" if _INTEREST.search(word) else None
+    if _INTENT.search(word):
+        return "intent"
+    return "interest" if _INTEREST.search(word) else None
 
 
 def spaced(column: str) -> str:
@@ -153,20 +154,20 @@ def spaced(column: str) -> str:
 
 
 def why_personal(column: str) -> str | None:
-    """Why a column of this name is nothing to learn from, whenever it was filled; None where its
+    """Why a column of this name should not be learned from, whenever it was filled; None where its
     name is no reason."""
     name = spaced(column)
     if _PERSONAL.match(name):
-        return "it says who somebody is, not what they want"
+        return "it identifies a person and does not say what they want"
     return "free text" if _FREE_TEXT.search(name) else None
 
 
 def why_late(column: str) -> str | None:
-    """Why a column of this name tells at the end what nobody knew before; None where its name is no
+    """Why a column of this name probably depends on the outcome; None where its name is no
     reason."""
-    return (
-        "it is filled or changed while a lead is worked" if _LATE.search(spaced(column)) else None
-    )
+    if _LATE.search(spaced(column)):
+        return "it is filled in or changed while a lead is worked"
+    return None
 
 
 def is_fixed(column: str) -> bool:
@@ -175,6 +176,6 @@ def is_fixed(column: str) -> bool:
 
 
 def bant_of(column: str) -> Literal["budget", "authority", "need", "timeframe"] | None:
-    """Which of budget, authority, need and timeframe a column of this name tells."""
+    """Which of budget, authority, need and timeframe a column of this name holds, if any."""
     name = spaced(column)
     return next((need for need, pattern in _BANT if pattern.fullmatch(name)), None)

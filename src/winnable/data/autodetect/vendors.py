@@ -1,9 +1,8 @@
-"""What CRMs call their columns: the names in the exports and interfaces of Salesforce, HubSpot,
-Dynamics 365, Zoho and Odoo.
+"""Names of columns in CRM exports by vendor: Salesforce, HubSpot, Dynamics 365, Zoho and Odoo.
 
 Taken from the vendors' field references, labels and internal names alike, each without blanks,
-capitals and punctuation (`bare`). Also the names that other CRMs commonly use. What a column holds
-is looked at in `guessing`, not here.
+capitals and punctuation (`bare`), together with names that other CRMs commonly use. What a column
+contains is looked at in `infer`, not here.
 """
 
 import re
@@ -13,12 +12,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Vendor:
-    """One kind of export, recognised if the columns named in any one of `marks` are all there;
-    names in order of preference.
+    """One vendor's kind of export, recognized if all columns of any one of `marks` exist; names
+    are in order of preference.
 
-    `known` are more columns of it, by which the kind with the most columns is preferred. `won` and
-    `lost` are the statuses that the vendor ships. `late` are columns that are filled or changed
-    while a lead is worked, so that nothing may be learned from their value at the end.
+    `known` are further columns of it: the vendor that covers the most columns is preferred. `won`
+    and `lost` are the vendor's default statuses. `late` are columns that are filled in or changed
+    while a lead is worked, so that models must not use their final value.
     """
 
     name: str
@@ -50,8 +49,7 @@ def bare(name: str) -> str:
 
 
 def recognize_vendor(columns: Collection[str]) -> Vendor | None:
-    """The vendor's export that these columns (as they are named) come from; None if they look like
-    none of them."""
+    """The vendor whose export has these columns; None if they look like none of them."""
     plain = {bare(column) for column in columns}
     best = max(VENDORS, key=lambda vendor: vendor.covers(plain))
     return best if best.covers(plain) >= 4 else None
@@ -66,7 +64,7 @@ def _in_order(words: str) -> tuple[str, ...]:
 
 
 def _marks(*words: str) -> tuple[frozenset[str], ...]:
-    return tuple(_names(each) for each in words)
+    return tuple(_names(mark) for mark in words)
 
 
 SALESFORCE_LEADS = Vendor(
@@ -413,31 +411,31 @@ ROLES: dict[str, tuple[str, ...]] = {
         " donotallowemails optout donotcontact unsubscribed einwilligung"
     ),
 }
-"""What other CRMs call the columns of each role, the surest names first."""
+"""Names of the columns of each role in other CRMs, the most specific first."""
 
 STATUS = _in_order(
     "status leadstatus stage stagename dealstage opportunitystage salesstage lifecyclestage"
     " wonstatus statecode statuscode statusreason state outcome result phase"
 )
-"""What a column is called that tells where a lead stands."""
+"""Names of a column with the status of a lead."""
 
 OUTCOMES = _in_order(
     "converted isconverted hasconverted won iswon closedwon isclosedwon hsisclosedwon conversion"
     " conversionflag outcome result y target label success deal sale sold purchased bought"
     " subscribed customer iscustomer becamecustomer"
 )
-"""What a column is called that says yes or no, or 1 or 0, to a lead being won."""
+"""Names of a column that holds yes or no, or 1 or 0, for whether a lead was won."""
 
 WON_DATES = _in_order(
     "wondate wontime wonat wonon becameacustomerdate datewon closedwondate conversiondate"
     " converteddate"
 )
-"""What a date is called that only leads have that were won."""
+"""Names of a date that only won leads have."""
 
 KINDS = _in_order(
     "kind type activitytype activitykind eventtype eventkind activity event eventname activityname"
 )
-"""What the column of an activity log is called that holds the kind of activity."""
+"""Names of the column of an activity log with the kind of activity."""
 
 FIELDS = _in_order("field fieldname property propertyname attribute column columnname fieldevent")
-"""What the column of a field history is called that holds the name of the field."""
+"""Names of the column of a field history with the name of the field."""

@@ -1,11 +1,13 @@
-"""The gate: who is handed to sales, what happens to the rest, and one sentence why, for every lead.
+"""The hand-over gate: which leads go to sales, what happens to the rest, and one sentence why, for
+every lead.
 
-First what always wins: a customer nobody wants, junk, no consent, no way to reach the person. Then
-the bars: those of the company's growth stage and those that are written, all of which must be met.
-A small random share is handed over whatever its score, because a history of only the leads that a
-model liked cannot show where the model is wrong. Of the others, the long view decides: nurtured,
-recycled to marketing, or discarded. Here also the grades, hot to cold. Where the probabilities come
-from is not known here.
+First come the exclusions that no score can outweigh: customers that are not wanted, junk, no
+consent, no way to reach the person. Then the thresholds and other criteria, those of the company's
+growth stage or those that are written, all of which must be met. A small random exploration sample
+is handed over whatever its score, because a history of only the leads that a model liked cannot
+show where the model is wrong. Of the others, the long horizon decides: nurture, recycle to
+marketing, or discard. The grades, hot to cold, are here as well. Where the probabilities come from
+is not known here.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,21 +27,26 @@ from winnable.definition.schema import Grade as GradeName
 
 NO_ACTIVITIES = Activities()
 
+ROUNDING = 1e-9
+"""The share by which a probability may lie below a threshold and still count as reaching it."""
+
 Action = Literal["pass", "nurture", "recycle", "discard"]
 
 
 @dataclass(frozen=True)
 class GateDecision:
-    """What to do with a lead: hand it to sales ("pass"), or not; and why, in one sentence."""
+    """What to do with a lead: hand it to sales ("pass") or not, and why, in one sentence."""
 
     action: Action
     because: str
 
 
 @dataclass(frozen=True)
-class _Bar:
-    """One thing asked of a lead before it is handed over; the sentences may speak of {chance},
-    {points} and {known}."""
+class _Criterion:
+    """One thing that is required for the hand-over.
+
+    `met` (n,) tells which leads meet it. The sentences may contain {chance}, {points} and {known}.
+    """
 
     met: BoolArray
     failed: str
@@ -59,60 +66,54 @@ def decide(
     """The decision on each lead, in order.
 
     `probability` (n,) is that of being won within the short horizon, `winnable` (n,) within the
-    long one, None if the definition promises no horizon. Where sales has a capacity, the leads
-    given are taken as one week's and the best are passed; a caller who scores leads one at a time
-    gives the `usual_bar` instead (see `capacity_threshold`). A NaN probability passes nothing.
+    long one, None if the definition has no horizon. Where sales has a capacity, the leads given are
+    taken as one week's and the best are passed; a caller who scores leads one at a time gives the
+    `usual_bar`, a threshold, instead (see `capacity_threshold`). A NaN probability passes nothing.
     """
-    verdicts = _Verdicts(features.size)
-    for held, action, says in _refusals(definition, features, probability):
-        verdicts.give(held, action, says)
-    free = verdicts.open()
+    long_term = probability if winnable is None else winnable
+    decisions = _Decisions(features.size)
+    for excluded, action, because in _exclusions(definition, features, probability):
+        decisions.assign(excluded, action, because)
+    eligible = decisions.undecided()
     known = _known_of_bant(definition, features)
-    bars = list(_bars(definition, features, points, probability, known))
-    if usual_bar is not None and definition.gate.capacity_per_week is not None:
-        bars.append(_probability_bar(definition, probability, np.full(features.size, usual_bar)))
-    worthy = free.copy()
-    for bar in bars:
-        worthy &= bar.met
-    lots = np.asarray([_lot(lead_id) for lead_id in lead_ids])
-    drawn = free & (lots < definition.gate.always_work_share)
-    if definition.gate.capacity_per_week is not None and usual_bar is None:
-        seats = definition.gate.capacity_per_week
-        drawn &= _first(drawn, round(seats * definition.gate.always_work_share), lots)
-        seated = worthy & _first(
-            worthy & ~drawn, seats - int(drawn.sum()), lots, -points.points, -probability
-        )
-        bars.append(_capacity_bar(definition, seated))
-        worthy = seated
-    verdicts.give(
-        worthy,
-        "pass",
-        next((bar.passed for bar in reversed(bars) if bar.passed), "Nothing speaks against it."),
-    )
-    verdicts.give(drawn, "pass", _drawn_in_words(definition.gate.always_work_share))
-    _long_view(
-        definition,
-        verdicts,
-        bars,
-        probability if winnable is None else winnable,
-        dated=winnable is not None,
-    )
-    return verdicts.told(
-        chance=lambda: _of_100(probability),
-        long=lambda: _of_100(probability if winnable is None else winnable),
+    criteria = list(_criteria(definition, features, points, probability, known))
+    capacity = definition.gate.capacity_per_week
+    if capacity is not None and usual_bar is not None:
+        threshold = np.full(features.size, usual_bar)
+        criteria.append(_probability_criterion(definition, probability, threshold))
+    qualified = eligible.copy()
+    for criterion in criteria:
+        qualified &= criterion.met
+    draws = np.asarray([_draw(lead_id) for lead_id in lead_ids])
+    sampled = eligible & (draws < definition.gate.always_work_share)
+    if capacity is not None and usual_bar is None:
+        sampled &= _first(sampled, round(capacity * definition.gate.always_work_share), draws)
+        places = capacity - int(sampled.sum())
+        best = _first(qualified & ~sampled, places, draws, -points.points, -probability)
+        qualified &= best
+        criteria.append(_capacity_criterion(definition, qualified))
+    reasons = [criterion.passed for criterion in criteria if criterion.passed]
+    decisions.assign(qualified, "pass", reasons[-1] if reasons else MEETS_EVERYTHING)
+    decisions.assign(sampled, "pass", _sampled_in_words(definition.gate.always_work_share))
+    _assign_others(definition, decisions, criteria, long_term, dated=winnable is not None)
+    return decisions.in_words(
+        chance=lambda: _per_100(probability),
+        long=lambda: _per_100(long_term),
         points=lambda: np.round(points.points, 1),
         known=lambda: known,
     )
 
 
+MEETS_EVERYTHING = "It meets everything that we ask of a lead."
+
+
 def capacity_threshold(
     definition: Definition, probability: FloatArray, weeks: float
 ) -> float | None:
-    """The probability from which so many leads a week were as good as sales has capacity for; None
-    if it has no capacity.
+    """The probability that as many leads a week reached as sales has capacity for.
 
-    `probability` (n,) are those of all leads that came in `weeks` weeks. 0 if there was capacity
-    for all of them.
+    `probability` (n,) are those of all leads that arrived in `weeks` weeks. 0 if there was capacity
+    for all of them; None if the definition sets no capacity.
     """
     capacity = definition.gate.capacity_per_week
     if capacity is None:
@@ -122,14 +123,14 @@ def capacity_threshold(
     return float(best[places - 1]) if len(best) >= places else 0.0
 
 
-def always_worked(lead_id: str, share: float) -> bool:
-    """Whether this lead is in the random share that sales always works; the same answer everywhere
-    and for ever."""
-    return _lot(lead_id) < share
+def in_exploration_sample(lead_id: str, share: float) -> bool:
+    """Whether this lead is in the random share that sales always works; the same everywhere and in
+    every version."""
+    return _draw(lead_id) < share
 
 
 def passing_probability(definition: Definition) -> float:
-    """The probability from which the gate hands over where no scorecard's own expectation applies."""
+    """The gate's probability threshold, where no scorecard's own expectation applies."""
     gate = definition.gate
     if gate.cost_to_work is not None and gate.deal_value is not None:
         return max(gate.probability or 0.0, gate.cost_to_work / gate.deal_value)
@@ -142,145 +143,130 @@ def grade(
     """Hot, warm, cool or cold for each lead, in the company's own words; "" where the probability
     is NaN.
 
-    The odds of being won are compared with those of the usual lead (`base`, the conversion of the
-    history, or what the definition expects) or of a lead that just passes the gate. Odds, since a
-    lead of twice a conversion of 60 % cannot exist.
+    The odds of being won are compared with those of the average lead (`base`, the conversion of the
+    history, or what the definition expects) or of a lead that just passes the gate. Odds, since no
+    lead can be twice as likely to be won as a base of 60%.
     """
     grades = definition.grades
-    usual = definition.outcome.expected_conversion if base is None else base
-    against = passing_probability(definition) if grades.relative_to == "gate" else usual
+    if grades.relative_to == "gate":
+        reference = passing_probability(definition)
+    else:
+        reference = definition.outcome.expected_conversion if base is None else base
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = (probability / (1 - probability)) / (against / (1 - against))
+        odds_ratio = (probability / (1 - probability)) / (reference / (1 - reference))
     names: tuple[GradeName, ...] = ("cold", "cool", "warm", "hot")
     labels = [grades.labels.get(name, name) for name in names]
-    # A hair's breadth below a bar is rounding, not a colder lead.
-    bars = [cut * (1 - 1e-9) for cut in (grades.cool, grades.warm, grades.hot)]
-    codes = np.searchsorted(bars, ratio, side="right")
+    cuts = [cut * (1 - ROUNDING) for cut in (grades.cool, grades.warm, grades.hot)]
+    codes = np.searchsorted(cuts, odds_ratio, side="right")
     return tuple(
         "" if unknown else labels[code]
-        for code, unknown in zip(codes.tolist(), np.isnan(ratio).tolist(), strict=True)
+        for code, unknown in zip(codes.tolist(), np.isnan(odds_ratio).tolist(), strict=True)
     )
 
 
-def _refusals(
+def _exclusions(
     definition: Definition, features: FeatureTable, probability: FloatArray
 ) -> Iterator[tuple[BoolArray, Action, str]]:
-    """What no score can outweigh, in the order in which it is said."""
+    """What no score can outweigh, the first reason that applies to a lead first."""
     for case in definition.profile.unacceptable:
         held = all_hold(case.when, features, definition.activities)
         yield held, "discard", f"Not a customer that we want: {_literal(str(case))}."
     junk = find_junk(definition, features)
-    for code, says in enumerate(junk.vocabulary):
-        yield junk.codes == code, "discard", f"Junk: {_literal(says)}."
+    for code, why in enumerate(junk.vocabulary):
+        yield junk.codes == code, "discard", f"Junk: {_literal(why)}."
     if definition.columns.consent is not None:
         consents = _is_one_of(definition.columns.consent, definition.gate.consent, features)
-        yield (
-            ~consents,
-            "recycle",
-            "There is no consent to contact this person; marketing has to obtain it first.",
-        )
-    nowhere = "There is no e-mail address and no telephone number; marketing has to find one."
-    yield unreachable(definition, features), "recycle", nowhere
-    yield (
-        np.isnan(probability),
-        "recycle",
-        "It could not be scored; marketing should complete its data.",
-    )
+        because = "There is no consent to contact this person; marketing has to obtain it first."
+        yield ~consents, "recycle", because
+    because = "There is no e-mail address and no telephone number; marketing has to find one."
+    yield unreachable(definition, features), "recycle", because
+    because = "It could not be scored; marketing should complete its data."
+    yield np.isnan(probability), "recycle", because
 
 
-def _bars(
+def _criteria(
     definition: Definition,
     features: FeatureTable,
     points: Points,
     probability: FloatArray,
     known: FloatArray,
-) -> Iterator[_Bar]:
-    gate, stage, activities = definition.gate, definition.growth_stage, definition.activities
+) -> Iterator[_Criterion]:
+    gate = definition.gate
+    stage = definition.growth_stage
     if stage == "mature" and gate.sources and definition.columns.source is not None:
-        best = _is_one_of(definition.columns.source, gate.sources, features)
-        yield _Bar(best, "Its source is not one of those that convert best")
+        converts_best = _is_one_of(definition.columns.source, gate.sources, features)
+        yield _Criterion(converts_best, "Its source is not one of those that convert best")
     if stage != "seed" and definition.profile.ideal:
-        yield _Bar(
-            all_hold(definition.profile.ideal, features, activities),
-            "It does not fit our ideal customer",
-        )
-    if definition.bant.at_least:
-        four, least = ", ".join(definition.bant.fields), definition.bant.at_least
-        yield _Bar(known >= least, f"Only {{known}} of {four} known, and sales asks for {least}")
+        fits = all_hold(definition.profile.ideal, features, definition.activities)
+        yield _Criterion(fits, "It does not fit our ideal customer")
+    required = definition.bant.at_least
+    if required:
+        fields = ", ".join(definition.bant.fields)
+        failed = f"Only {{known}} of {fields} known, and sales asks for {required}"
+        yield _Criterion(known >= required, failed)
     if gate.points is not None:
-        asked = f"the {gate.points:g} from which we hand over"
-        reached = points.points >= gate.points
-        yield _Bar(
-            reached, f"{{points}} points fall short of {asked}", f"{{points}} points reach {asked}."
+        threshold = f"the hand-over threshold of {gate.points:g}"
+        yield _Criterion(
+            points.points >= gate.points,
+            f"{{points}} points are below {threshold}",
+            f"{{points}} points reach {threshold}.",
         )
-    if gate.probability is not None or gate.cost_to_work is not None:
-        yield _probability_bar(
-            definition, probability, np.full(features.size, passing_probability(definition))
-        )
-    if (
-        gate.points is None
-        and gate.probability is None
-        and gate.cost_to_work is None
-        and gate.capacity_per_week is None
-    ):
+    asks_probability = gate.probability is not None or gate.cost_to_work is not None
+    if asks_probability:
+        thresholds = np.full(features.size, passing_probability(definition))
+        yield _probability_criterion(definition, probability, thresholds)
+    if gate.points is None and gate.capacity_per_week is None and not asks_probability:
         yield from _policy(definition, features, points, probability)
 
 
 def _policy(
     definition: Definition, features: FeatureTable, points: Points, probability: FloatArray
-) -> Iterator[_Bar]:
-    """What the growth stage asks where no bar is written. An activity log that nobody gave is not
+) -> Iterator[_Criterion]:
+    """What the growth stage requires where no threshold is written. A missing activity log is not
     held against a lead."""
     engagement = definition.engagement()
-    done = (
-        features.numbers(engagement.name)
-        if engagement is not None
-        else np.full(features.size, np.nan)
-    )
+    if engagement is None:
+        engaged = np.ones(features.size, dtype=np.bool_)
+    else:
+        engaged = ~(features.numbers(engagement.name) < 1)
     if definition.growth_stage == "seed":
-        who = "every lead" if engagement is None else "everyone who raises a hand"
-        yield _Bar(
-            ~(done < 1),
-            "It has not raised a hand yet",
-            f"At our stage nearly {who} is worth a call.",
-        )
+        who = "every lead" if engagement is None else "every lead that shows intent"
+        passed = f"At our stage nearly {who} is worth a call."
+        yield _Criterion(engaged, "It has not shown intent to buy yet", passed)
         return
     if engagement is not None:
-        yield _Bar(~(done < 1), "It has not done anything yet that shows interest or intent")
-    # Card -1, no card, takes the last.
-    bars = [
-        *(card.conversion_at_threshold for card in definition.scorecard),
-        definition.outcome.expected_conversion,
-    ]
-    yield _probability_bar(definition, probability, np.asarray(bars)[points.card])
+        yield _Criterion(engaged, "It has not done anything yet that shows interest or intent")
+    # A lead without a scorecard has card -1, which picks the last threshold.
+    thresholds = [card.conversion_at_threshold for card in definition.scorecard]
+    thresholds.append(definition.outcome.expected_conversion)
+    yield _probability_criterion(definition, probability, np.asarray(thresholds)[points.card])
 
 
-def _probability_bar(definition: Definition, probability: FloatArray, bar: FloatArray) -> _Bar:
-    soon = _soon(definition)
-    # A hair's breadth below the bar is rounding, not a worse lead.
-    return _Bar(
-        probability >= bar * (1 - 1e-9),
-        f"{{chance}} leads like this are won{soon}, too few to hand over",
-        f"{{chance}} leads like this are won{soon}, enough to hand over.",
+def _probability_criterion(
+    definition: Definition, probability: FloatArray, threshold: FloatArray
+) -> _Criterion:
+    won = f"{{chance}} leads like this are won{_within_horizon(definition)}"
+    return _Criterion(
+        probability >= threshold * (1 - ROUNDING),
+        f"{won}, too few to hand over",
+        f"{won}, enough to hand over.",
     )
 
 
-def _capacity_bar(definition: Definition, seated: BoolArray) -> _Bar:
-    soon, seats = _soon(definition), definition.gate.capacity_per_week
-    return _Bar(
+def _capacity_criterion(definition: Definition, seated: BoolArray) -> _Criterion:
+    won = f"{{chance}} leads like this are won{_within_horizon(definition)}"
+    places = definition.gate.capacity_per_week
+    return _Criterion(
         seated,
-        f"{{chance}} leads like this are won{soon}, and sales has room for the best {seats} of the"
-        " week only",
-        f"{{chance}} leads like this are won{soon}, which is among the best {seats} of the week.",
+        f"{won}, and sales only has room for the best {places} of the week",
+        f"{won}, which is among the best {places} of the week.",
     )
 
 
-def _soon(definition: Definition) -> str:
-    return (
-        f" within {definition.outcome.horizon_days:g} days"
-        if definition.columns.created is not None
-        else ""
-    )
+def _within_horizon(definition: Definition) -> str:
+    if definition.columns.created is None:
+        return ""
+    return f" within {definition.outcome.horizon_days:g} days"
 
 
 def _known_of_bant(definition: Definition, features: FeatureTable) -> FloatArray:
@@ -293,67 +279,66 @@ def _known_of_bant(definition: Definition, features: FeatureTable) -> FloatArray
 
 
 def _is_known(column: str, features: FeatureTable) -> BoolArray:
-    return _asking(column, ()).holds(features, NO_ACTIVITIES)
+    return _test_of(column, ()).holds(features, NO_ACTIVITIES)
 
 
 def _is_one_of(column: str, values: tuple[str, ...], features: FeatureTable) -> BoolArray:
-    return (
-        _asking(column, values).holds(features, NO_ACTIVITIES)
-        if values
-        else np.zeros(features.size, dtype=np.bool_)
-    )
+    if not values:
+        return np.zeros(features.size, dtype=np.bool_)
+    return _test_of(column, values).holds(features, NO_ACTIVITIES)
 
 
 @lru_cache(maxsize=1024)
-def _asking(column: str, values: tuple[str, ...]) -> Condition:
-    return (
-        Condition(field=column, any_of=values)
-        if values
-        else Condition(field=column, is_present=True)
-    )
+def _test_of(column: str, values: tuple[str, ...]) -> Condition:
+    """The condition that a column has one of these values; without values, that it has any."""
+    if values:
+        return Condition(field=column, any_of=values)
+    return Condition(field=column, is_present=True)
 
 
-def _long_view(
+def _assign_others(
     definition: Definition,
-    verdicts: "_Verdicts",
-    bars: Sequence[_Bar],
-    chance: FloatArray,
+    decisions: "_Decisions",
+    criteria: Sequence[_Criterion],
+    long_term: FloatArray,
     *,
     dated: bool,
 ) -> None:
-    """What becomes of those that are not handed over, and why: the first bar that they missed, and
-    their long-term chance."""
-    gate, expected = definition.gate, definition.outcome.expected_conversion
-    hopeless = chance < (expected / 10 if gate.discard_below is None else gate.discard_below)
-    promising = chance >= (expected if gate.nurture_from is None else gate.nurture_from)
-    in_time = (
-        f"{{long}} are won within {definition.outcome.winnable_days:g} days"
-        if dated
-        else "{long} are won in the end"
-    )
-    for bar in bars:
-        verdicts.give(
-            ~bar.met & promising, "nurture", f"{bar.failed}, but {in_time}: keep in touch."
-        )
-        verdicts.give(~bar.met & hopeless, "discard", f"{bar.failed}, and {in_time}.")
-        verdicts.give(
-            ~bar.met,
-            "recycle",
-            f"{bar.failed}; marketing may bring it back when more speaks for it.",
-        )
+    """Nurture, recycle or discard those that are not handed over; the reason is the first criterion
+    that they failed and their probability `long_term` (n,) of being won in the end."""
+    gate = definition.gate
+    expected = definition.outcome.expected_conversion
+    discard_below = expected / 10 if gate.discard_below is None else gate.discard_below
+    nurture_from = expected if gate.nurture_from is None else gate.nurture_from
+    hopeless = long_term < discard_below
+    promising = long_term >= nurture_from
+    in_time = "{long} are won in the end"
+    if dated:
+        in_time = f"{{long}} are won within {definition.outcome.winnable_days:g} days"
+    for criterion in criteria:
+        failed = ~criterion.met
+        why = criterion.failed
+        decisions.assign(failed & promising, "nurture", f"{why}, but {in_time}: keep in touch.")
+        decisions.assign(failed & hopeless, "discard", f"{why}, and {in_time}.")
+        because = f"{why}; marketing may bring it back once there is more to go on."
+        decisions.assign(failed, "recycle", because)
 
 
-RANDOMLY_SELECTED = "Drawn by lot: "
-"""How the sentence begins for a lead that was handed over by lot alone."""
+RANDOMLY_SELECTED = "Randomly selected (exploration sample): "
+"""How the sentence begins for a lead that was only handed over as part of the exploration
+sample."""
+
+RANDOMLY_SELECTED_PREFIXES = (RANDOMLY_SELECTED, "Drawn by lot: ")
+"""All such beginnings; the last stands in scores that earlier versions stored."""
 
 
 def randomly_selected(because: str) -> bool:
-    """Whether a decision's sentence says that the lead was handed over by lot alone: it was below
-    the gate."""
-    return because.startswith(RANDOMLY_SELECTED)
+    """Whether a decision's sentence says that the lead was only handed over as part of the random
+    exploration sample: on its score it would not have been."""
+    return because.startswith(RANDOMLY_SELECTED_PREFIXES)
 
 
-def _drawn_in_words(share: float) -> str:
+def _sampled_in_words(share: float) -> str:
     return (
         f"{RANDOMLY_SELECTED}sales works {_share_in_words(share)} leads whatever their score, so"
         " that we keep learning."
@@ -364,23 +349,22 @@ def _share_in_words(share: float) -> str:
     return f"{share * 100:g} in 100" if share >= 0.01 else f"{share * 1000:g} in 1,000"
 
 
-def _of_100(probability: FloatArray) -> FloatArray:
+def _per_100(probability: FloatArray) -> FloatArray:
     return np.asarray(np.rint(np.where(np.isnan(probability), 0.0, probability) * 100))
 
 
 def _first(rows: BoolArray, places: int, *order: FloatArray) -> BoolArray:
-    """The first so many of the rows that are true, in the order of the last array given, then of
-    the one before it."""
+    """The first `places` of the rows that are true, sorted by the last array given, then by the one
+    before it."""
     positions = np.flatnonzero(rows)
-    best = positions[np.lexsort([by[positions] for by in order])][:places]
     chosen = np.zeros(len(rows), dtype=np.bool_)
-    chosen[best] = True
+    chosen[positions[np.lexsort([by[positions] for by in order])][:places]] = True
     return chosen
 
 
-def _lot(lead_id: str) -> float:
-    """A number from 0 to 1 that the id alone decides: BLAKE2b of "winnable lottery:" and the id, 8
-    bytes, over 2**64."""
+def _draw(lead_id: str) -> float:
+    """A number from 0 to 1 that depends on the id alone: BLAKE2b of "winnable lottery:" and the id,
+    8 bytes, over 2**64. Never changed, so that a lead that was sampled stays sampled."""
     digest = blake2b(
         f"winnable lottery:{lead_id}".encode("utf-8", "surrogatepass"), digest_size=8
     ).digest()
@@ -392,57 +376,59 @@ def _literal(words: str) -> str:
     return words.rstrip(".").replace("{", "{{").replace("}", "}}")
 
 
-class _Verdicts:
-    """Decisions on many leads as they fall: the first one given to a lead stands."""
+class _Decisions:
+    """Decisions on many leads as they are made: the first one assigned to a lead stands."""
 
     def __init__(self, size: int) -> None:
         self._codes = np.full(size, -1, dtype=np.int64)
-        self._given: list[tuple[Action, str]] = []
+        self._assigned: list[tuple[Action, str]] = []
 
-    def open(self) -> BoolArray:
-        """Which leads have none yet."""
+    def undecided(self) -> BoolArray:
+        """Which leads have no decision yet, shape (size,)."""
         return self._codes < 0
 
-    def give(self, held: BoolArray, action: Action, says: str) -> None:
-        """One decision, to all of these leads that have none yet."""
-        if not np.count_nonzero(held):
+    def assign(self, leads: BoolArray, action: Action, because: str) -> None:
+        """One decision, for all of these leads that have none yet."""
+        if not np.count_nonzero(leads):
             return
-        new = held & self.open()
+        new = leads & self.undecided()
         if np.count_nonzero(new):
-            self._codes[new] = len(self._given)
-            self._given.append((action, says))
+            self._codes[new] = len(self._assigned)
+            self._assigned.append((action, because))
 
-    def told(self, **numbers: Callable[[], FloatArray]) -> tuple[GateDecision, ...]:
-        """The decisions with each lead's own numbers in their sentences; one object for all leads
-        of which the same is said."""
-        spoken = [[name for name in numbers if f"{{{name}}}" in says] for _, says in self._given]
+    def in_words(self, **numbers: Callable[[], FloatArray]) -> tuple[GateDecision, ...]:
+        """The decisions with each lead's own numbers in their sentences; leads with the same
+        sentence share one object."""
+        used = [
+            [name for name in numbers if f"{{{name}}}" in because] for _, because in self._assigned
+        ]
         columns = {
-            name: numbers[name]().tolist() for name in {name for names in spoken for name in names}
+            name: numbers[name]().tolist() for name in {name for names in used for name in names}
         }
-        once: dict[tuple[float, ...], GateDecision] = {}
-        told = []
+        decisions_by_key: dict[tuple[float, ...], GateDecision] = {}
+        decisions = []
         for row, code in enumerate(self._codes.tolist()):
-            said = (code, *[columns[name][row] for name in spoken[code]])
-            if said not in once:
-                once[said] = self._one(code, dict(zip(spoken[code], said[1:], strict=True)))
-            told.append(once[said])
-        return tuple(told)
+            key = (code, *[columns[name][row] for name in used[code]])
+            if key not in decisions_by_key:
+                filled = dict(zip(used[code], key[1:], strict=True))
+                decisions_by_key[key] = self._decision(code, filled)
+            decisions.append(decisions_by_key[key])
+        return tuple(decisions)
 
-    def _one(self, code: int, numbers: Mapping[str, float]) -> GateDecision:
-        action, says = self._given[code]
-        return GateDecision(
-            action,
-            says.format(**{name: _in_words(name, number) for name, number in numbers.items()}),
-        )
+    def _decision(self, code: int, numbers: Mapping[str, float]) -> GateDecision:
+        action, because = self._assigned[code]
+        texts = {name: _in_words(name, number) for name, number in numbers.items()}
+        return GateDecision(action, because.format(**texts))
 
 
 def _in_words(name: str, number: float) -> str:
     if name in {"points", "known"}:
         return f"{number:g}"
-    return _chance_in_words(number).lower() if name == "long" else _chance_in_words(number)
+    text = _chance_in_words(number)
+    return text.lower() if name == "long" else text
 
 
-def _chance_in_words(of_100: float) -> str:
-    if of_100 < 1:
+def _chance_in_words(per_100: float) -> str:
+    if per_100 < 1:
         return "Fewer than 1 in 100"
-    return "More than 99 in 100" if of_100 > 99 else f"About {of_100:g} in 100"
+    return "More than 99 in 100" if per_100 > 99 else f"About {per_100:g} in 100"

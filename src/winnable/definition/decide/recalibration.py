@@ -1,8 +1,10 @@
-"""What really happened corrects what was expected: of points, and of sources with few leads.
+"""Logistic recalibration of the scorecards by real outcomes, and shrinkage of conversion by source.
 
-Both are small Bayesian estimates in which the written definition is the prior, so that they say the
-definition's own word where nothing has happened yet and the history's where much has. They look at
-outcomes only; which outcomes may be looked at is decided by whoever calls.
+Intercept (calibration-in-the-large) and slope correct the log-odds that the teams expect of points;
+the conversion of sources with few leads is shrunk to the common one. Both are small Bayesian
+estimates whose prior is the definition as written, so that it stands where there is no history and
+gives way where there is much. They look at outcomes only; which ones may be used is the caller's
+decision. The calibration of a learned model is done elsewhere.
 """
 
 from collections.abc import Sequence
@@ -12,83 +14,97 @@ from math import lgamma
 import numpy as np
 
 from winnable.core.columns import FloatArray
-from winnable.definition.decide.scorecard import SUREST, Points
+from winnable.core.statistics import log_losses
+from winnable.definition.decide.scorecard import MAX_ABS_LOG_ODDS, Points
 
 Counts = Sequence[float] | FloatArray
 
-ODDS_OFF = 1.0
-"""One standard deviation of the prior on the intercept: teams misjudge the odds at the threshold by
-a factor e either way."""
+INTERCEPT_PRIOR_SD = 1.0
+"""Standard deviation of the prior on the intercept, in log-odds: teams misjudge the odds at the
+threshold by a factor e either way."""
 
-SLOPE_OFF = 0.5
-"""One standard deviation of the prior on the slope: points are worth half as much, or half as much
+SLOPE_PRIOR_SD = 0.5
+"""Standard deviation of the prior on the slope: points are worth half as much, or half as much
 again, as was written."""
+
+MAX_NEWTON_STEPS = 100
+
+MAX_EXPONENT = 700.0
+"""The largest exponent given to exp, which overflows from 710 on."""
+
+NEWTON_TOLERANCE = 1e-10
+"""Newton's method ends when no coefficient moves by more than this."""
 
 
 @dataclass(frozen=True)
 class Recalibration:
-    """Points with the expectation corrected; intercept 0 and slope 1 are the definition as written."""
+    """Intercept and slope of a logistic recalibration; 0 and 1 are the definition as written."""
 
     intercept: float = 0.0
     slope: float = 1.0
 
     def log_odds(self, points: Points) -> FloatArray:
-        """Log-odds of being won, shape (n,): anchor + intercept + slope * (logit as written -
-        anchor)."""
-        return np.clip(
-            points.anchor + self.intercept + self.slope * (points.logit - points.anchor),
-            -SUREST,
-            SUREST,
-        )
+        """Log-odds of being won, shape (n,):
+        anchor + intercept + slope * (logit as written - anchor)."""
+        logit = points.anchor + self.intercept + self.slope * (points.logit - points.anchor)
+        return np.clip(logit, -MAX_ABS_LOG_ODDS, MAX_ABS_LOG_ODDS)
 
 
 def recalibrate(
     points: Points, won: FloatArray, weights: FloatArray | None = None
 ) -> Recalibration:
-    """The intercept and slope that agree best with outcomes and with the definition.
+    """The intercept and slope that agree best with the outcomes and with the definition.
 
-    `won` (n,) is 1 for won and 0 for not, `weights` (n,) count each lead so many times (1 if not
-    given). The model is Cox's recalibration (Biometrika 45, 1958) around the threshold of each
-    lead's card,
+    `won` (n,) is 1 for won and 0 for not; `weights` (n,) count each lead that many times (1 if not
+    given). The model is Cox's logistic recalibration (Biometrika 45, 1958) around the threshold of
+    each lead's scorecard,
 
-        logit P(won) = anchor + a + b * (written - anchor),   a ~ N(0, ODDS_OFF²),   b ~ N(1, SLOPE_OFF²),
+        logit P(won) = anchor + a + b * (written - anchor),
+        a ~ N(0, INTERCEPT_PRIOR_SD²),   b ~ N(1, SLOPE_PRIOR_SD²),
 
-    and the answer its posterior mode, found by Newton's method; the priors make the objective
-    strictly concave, so there is one.
+    and the answer is its posterior mode, found by Newton's method; the priors make the objective
+    strictly concave, so there is exactly one.
     """
-    turned = np.column_stack([np.ones(points.size), points.logit - points.anchor])
-    counted = np.ones(points.size) if weights is None else np.asarray(weights, dtype=np.float64)
-    written, precision = np.array([0.0, 1.0]), np.diag([ODDS_OFF**-2, SLOPE_OFF**-2])
+    design = np.column_stack([np.ones(points.size), points.logit - points.anchor])
+    counts = np.ones(points.size) if weights is None else np.asarray(weights, dtype=np.float64)
+    as_written = np.array([0.0, 1.0])
+    precision = np.diag([INTERCEPT_PRIOR_SD**-2, SLOPE_PRIOR_SD**-2])
 
-    def objective(at: FloatArray) -> float:
-        logit = points.anchor + turned @ at
-        off = at - written
-        return float(counted @ (won * logit - np.logaddexp(0, logit)) - off @ precision @ off / 2)
+    def log_posterior(at: FloatArray) -> float:
+        off = at - as_written
+        losses = log_losses(points.anchor + design @ at, won)
+        return float(-counts @ losses - off @ precision @ off / 2)
 
-    at, best = written, objective(written)
-    for _ in range(100):
-        chance = 1 / (1 + np.exp(-np.clip(points.anchor + turned @ at, -700, 700)))
-        gradient = turned.T @ (counted * (won - chance)) - precision @ (at - written)
-        curvature = (turned * (counted * chance * (1 - chance))[:, None]).T @ turned + precision
+    at = as_written
+    best = log_posterior(at)
+    for _ in range(MAX_NEWTON_STEPS):
+        logit = np.clip(points.anchor + design @ at, -MAX_EXPONENT, MAX_EXPONENT)
+        probability = 1 / (1 + np.exp(-logit))
+        gradient = design.T @ (counts * (won - probability)) - precision @ (at - as_written)
+        variance = counts * probability * (1 - probability)
+        curvature = (design * variance[:, None]).T @ design + precision
         step = np.linalg.solve(curvature, gradient)
+        reached = log_posterior(at + step)
         # A full Newton step may overshoot where the expectation was far off; half of it, and half
         # again, cannot for ever.
-        while (reached := objective(at + step)) < best and np.abs(step).max() > 1e-10:
+        while reached < best and np.abs(step).max() > NEWTON_TOLERANCE:
             step = step / 2
-        if reached <= best or np.abs(step).max() < 1e-10:
+            reached = log_posterior(at + step)
+        if reached <= best or np.abs(step).max() < NEWTON_TOLERANCE:
             break
-        at, best = at + step, reached
+        at = at + step
+        best = reached
     return Recalibration(float(at[0]), float(at[1]))
 
 
 @dataclass(frozen=True)
 class Shrunk:
-    """Conversion of several sources, each drawn towards the common one the more, the fewer leads it
-    had.
+    """Conversion of several sources, each shrunk towards the common one, the more so the fewer
+    leads it had.
 
     The conversion of source i has the distribution Beta(`alpha[i]`, `beta[i]`); the prior they
-    share is Beta(mean * strength, (1 - mean) * strength), `strength` being the number of leads that
-    the prior counts for.
+    share is Beta(mean * strength, (1 - mean) * strength), where `strength` is the number of leads
+    that the prior counts for.
     """
 
     mean: float
@@ -102,25 +118,30 @@ class Shrunk:
         return self.alpha / (self.alpha + self.beta)
 
 
-def shrink(won: Counts, leads: Counts, expected: float, trust: float = 10.0) -> Shrunk:
-    """Conversion by source by an empirical Bayes Beta-Binomial model.
+def shrink(won: Counts, leads: Counts, expected: float, prior_leads: float = 10.0) -> Shrunk:
+    """Conversion by source, by an empirical Bayes beta-binomial model.
 
-    `won` and `leads` (sources,) are counts, `expected` the conversion that the definition expects,
-    which counts for `trust` leads in the common mean. How alike the sources are (the strength of
-    the prior) is the value between 1 and 100,000 leads with the highest marginal likelihood, as in
-    Casella, An Introduction to Empirical Bayes Data Analysis (1985):
+    `won` and `leads` (sources,) are counts; `expected` is the conversion that the definition
+    expects, which counts for `prior_leads` leads in the common mean. How alike the sources are (the
+    strength k of the prior) is the value between 1 and 100,000 leads with the highest marginal
+    likelihood over all sources, as in Casella, An Introduction to Empirical Bayes Data Analysis
+    (1985):
 
-        P(won | leads) = B(won + mean * k, leads - won + (1 - mean) * k) / B(mean * k, (1 - mean) * k)   over all sources.
+        P(won | leads) = B(won + mean * k, leads - won + (1 - mean) * k)
+                         / B(mean * k, (1 - mean) * k)
     """
-    wins, n = np.asarray(won, dtype=np.float64), np.asarray(leads, dtype=np.float64)
-    mean = float((wins.sum() + trust * expected) / (n.sum() + trust))
+    wins = np.asarray(won, dtype=np.float64)
+    losses = np.asarray(leads, dtype=np.float64) - wins
+    mean = float((wins.sum() + prior_leads * expected) / ((wins + losses).sum() + prior_leads))
     strengths = np.geomspace(1, 100_000, 101)
-    likelihood = [_marginal(wins, n - wins, mean * k, (1 - mean) * k) for k in strengths]
-    strength = float(strengths[int(np.argmax(likelihood))])
-    return Shrunk(mean, strength, wins + mean * strength, n - wins + (1 - mean) * strength)
+    likelihoods = [
+        _marginal_log_likelihood(wins, losses, mean * k, (1 - mean) * k) for k in strengths
+    ]
+    strength = float(strengths[int(np.argmax(likelihoods))])
+    return Shrunk(mean, strength, wins + mean * strength, losses + (1 - mean) * strength)
 
 
-def _marginal(won: FloatArray, lost: FloatArray, alpha: float, beta: float) -> float:
+def _marginal_log_likelihood(won: FloatArray, lost: FloatArray, alpha: float, beta: float) -> float:
     prior = lgamma(alpha) + lgamma(beta) - lgamma(alpha + beta)
     pairs = zip(won.tolist(), lost.tolist(), strict=True)
     return sum(

@@ -1,9 +1,9 @@
-"""Two versions of a definition: what changed between them, and how many leads each would have
-handed over.
+"""The diff of two versions of a definition: what changed, and how many leads each version would
+have handed over.
 
-Changes are told in the words of the file and of its plain English, so that both teams can read
-them. The comparison on leads uses the scorecards' own probabilities: it is the definitions that are
-compared, not models learned with them.
+Changes are described in the keys of the file and in plain English, so that both teams can read
+them. The comparison on leads uses the scorecards' own probabilities: definitions are compared, not
+models that were trained with them.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from winnable.definition.schema import Definition
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that differs: where it stands, and what stood and stands there (None: nothing)."""
+    """One difference: where it is, and the text before and after (None: nothing)."""
 
     where: str
     before: str | None
@@ -32,8 +32,8 @@ class Change:
 
 @dataclass(frozen=True)
 class HandOverChange:
-    """What a version does with a number of leads: how many it passes, and of how many of these the
-    outcome is known and won."""
+    """What a version does with some leads: how many it hands over, and how many of these have a
+    known outcome and were won."""
 
     version: str
     leads: int
@@ -43,9 +43,10 @@ class HandOverChange:
 
 
 def changes(old: Definition, new: Definition) -> tuple[Change, ...]:
-    """Everything that differs, in the order of the file; rules and scorecards are recognised by
-    their names, not their places."""
-    before, after = dict(_leaves(old, "")), dict(_leaves(new, ""))
+    """Everything that differs, in the order of the file; rules and scorecards are matched by name,
+    not by position."""
+    before = dict(_leaves(old, ""))
+    after = dict(_leaves(new, ""))
     places = dict.fromkeys([*after, *before])
     return tuple(
         Change(place, before.get(place), after.get(place))
@@ -57,8 +58,8 @@ def changes(old: Definition, new: Definition) -> tuple[Change, ...]:
 def handed_over(
     definition: Definition, features: FeatureTable, lead_ids: Sequence[str], won: FloatArray
 ) -> HandOverChange:
-    """How many of these leads the definition passes by its own scorecards; `won` (n,) is 1, 0, or
-    NaN where not known yet."""
+    """How many of these leads the definition hands over by its own scorecards; `won` (n,) is 1, 0,
+    or NaN where the outcome is not known yet."""
     points = score_points(definition, features)
     decisions = decide(definition, features, lead_ids, points, probability_of(points.logit), None)
     outcomes = [
@@ -73,6 +74,7 @@ def handed_over(
 
 
 def _leaves(part: BaseModel, place: str) -> Iterator[tuple[str, str]]:
+    """Every value of a table that is not a table itself, as (place, text)."""
     for name, value in part:
         yield from _leaves_of(value, f"{place}, {name}" if place else name)
 
@@ -81,32 +83,43 @@ def _leaves_of(value: object, place: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, BaseModel):
         yield from _leaves(value, place)
     elif isinstance(value, dict):
-        for key, each in value.items():
-            yield from _leaves_of(each, f"{place}, {key}")
-    elif isinstance(value, tuple) and value and isinstance(value[0], (Scorecard, Rule, Case)):
-        seen: Counter[str] = Counter()
-        for each in value:
-            called = (
-                each.name
-                if isinstance(each, Scorecard)
-                else str(each)
-                if isinstance(each, Case)
-                else each.says
-            )
-            seen[called] += 1
-            here = f"{place} {called!r}" + (f" ({seen[called]})" if seen[called] > 1 else "")
-            if isinstance(each, Scorecard):
-                yield from (
-                    (where, what) for where, what in _leaves(each, here) if where != f"{here}, name"
-                )
-            else:
-                yield here, str(each) if isinstance(each, Rule) else in_words(each.when)
+        for key, item in value.items():
+            yield from _leaves_of(item, f"{place}, {key}")
     elif isinstance(value, tuple):
-        if value:
-            conditions = [each for each in value if isinstance(each, Condition)]
-            yield (
-                place,
-                in_words(conditions) if conditions else ", ".join(str(each) for each in value),
-            )
+        yield from _leaves_of_list(value, place)
+    elif isinstance(value, float):
+        yield place, f"{value:.15g}"
     elif value is not None and value != "":
-        yield place, f"{value:.15g}" if isinstance(value, float) else str(value)
+        yield place, str(value)
+
+
+def _leaves_of_list(items: tuple[object, ...], place: str) -> Iterator[tuple[str, str]]:
+    if not items:
+        return
+    if isinstance(items[0], (Scorecard, Rule, Case)):
+        yield from _leaves_of_named(items, place)
+        return
+    conditions = [item for item in items if isinstance(item, Condition)]
+    yield place, in_words(conditions) if conditions else ", ".join(str(item) for item in items)
+
+
+def _leaves_of_named(items: tuple[object, ...], place: str) -> Iterator[tuple[str, str]]:
+    """Scorecards, rules and cases under their names; a name that is repeated gets a number."""
+    count_by_name: Counter[str] = Counter()
+    for item in items:
+        name = _name_of(item)
+        count_by_name[name] += 1
+        number = f" ({count_by_name[name]})" if count_by_name[name] > 1 else ""
+        here = f"{place} {name!r}{number}"
+        if isinstance(item, Scorecard):
+            yield from (leaf for leaf in _leaves(item, here) if leaf[0] != f"{here}, name")
+        elif isinstance(item, Case):
+            yield here, in_words(item.when)
+        else:
+            yield here, str(item)
+
+
+def _name_of(item: object) -> str:
+    if isinstance(item, Scorecard):
+        return item.name
+    return item.says if isinstance(item, Rule) else str(item)

@@ -1,11 +1,11 @@
-"""Doubts: what in a definition is allowed but probably not meant, alone and held against the data
-it is to be used on.
+"""Lint warnings: what a definition may contain but probably should not, on its own and checked
+against the data it is to be used on.
 
-Nothing here is an error. A field that the export does not have gives no points and a card that
-another one hides is never used; people should hear of it before they wonder about the scores.
+Nothing here is an error. A field that the export does not have gives no points, and a scorecard
+that an earlier one hides is never used; people should know before they wonder about the scores.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -17,39 +17,49 @@ from winnable.definition.schema import Definition
 
 
 def warnings(definition: Definition) -> tuple[str, ...]:
-    """What can be doubted without any data, a sentence each."""
-    told = []
-    cards = definition.scorecard
-    for i, card in enumerate(cards):
-        for later in cards[i + 1 :]:
-            one, other = repr(card.name), repr(later.name)
-            if set(card.segment) <= set(later.segment):
-                told.append(
-                    f"The scorecard {other} is never used: {one}, which stands before it, fits"
-                    " every lead that it fits."
-                )
-            elif later.segment and not impossible((*card.segment, *later.segment)):
-                told.append(
-                    f"The scorecards {one} and {other} may both fit a lead; then {one}, the first,"
-                    " is used."
-                )
-        best = sum(rule.points for rule in card.rule if rule.points > 0)
-        reachable = min(best, np.inf if card.at_most is None else card.at_most)
-        if card.rule and reachable < card.threshold:
-            most = f"its rules give at most {reachable:g} of {card.threshold:g} points"
-            told.append(f"No lead can reach the threshold of {card.name!r}: {most}.")
-    if definition.gate.sources and definition.columns.source is None:
-        told.append(
-            "The gate names sources, but [columns] names no source column; the gate cannot look at"
+    """What is doubtful without looking at any data, one sentence each."""
+    found = [*_overlapping_scorecards(definition), *_unreachable_thresholds(definition)]
+    gate = definition.gate
+    if gate.sources and definition.columns.source is None:
+        found.append(
+            "The gate lists sources, but [columns] names no source column, so the gate cannot check"
             " them."
         )
-    if definition.gate.sources and definition.growth_stage != "mature":
-        told.append("The gate names sources, which only a mature company's gate looks at.")
+    if gate.sources and definition.growth_stage != "mature":
+        found.append('The gate lists sources, but they are only used with growth_stage = "mature".')
     if definition.profile.ideal and definition.growth_stage == "seed":
-        told.append(
-            "The ideal customer is described, but a seed company's gate does not ask for it."
+        found.append(
+            "The profile describes an ideal customer, but the gate does not require it with"
+            ' growth_stage = "seed".'
         )
-    return tuple(told)
+    return tuple(found)
+
+
+def _overlapping_scorecards(definition: Definition) -> Iterator[str]:
+    for i, card in enumerate(definition.scorecard):
+        for later in definition.scorecard[i + 1 :]:
+            if set(card.segment) <= set(later.segment):
+                yield (
+                    f"The scorecard {later.name!r} is never used: the earlier {card.name!r} applies"
+                    " to all of its leads."
+                )
+            elif later.segment and not impossible((*card.segment, *later.segment)):
+                yield (
+                    f"The scorecards {card.name!r} and {later.name!r} may both apply to a lead; the"
+                    f" first, {card.name!r}, is used."
+                )
+
+
+def _unreachable_thresholds(definition: Definition) -> Iterator[str]:
+    for card in definition.scorecard:
+        most = sum(rule.points for rule in card.rule if rule.points > 0)
+        if card.at_most is not None:
+            most = min(most, card.at_most)
+        if card.rule and most < card.threshold:
+            yield (
+                f"No lead can reach the threshold of {card.name!r}: its rules give at most"
+                f" {most:g} of {card.threshold:g} points."
+            )
 
 
 def warnings_about_names(
@@ -58,70 +68,69 @@ def warnings_about_names(
     kinds: Iterable[str] | None = None,
     statuses: Iterable[str] | None = None,
 ) -> tuple[str, ...]:
-    """Fields, kinds of activity and statuses that the definition names and the data lack, with the
-    nearest that they have.
+    """Columns, kinds of activity and statuses that the definition names but the data do not have,
+    with the nearest that they have.
 
     `columns` are the export's, `kinds` those found in the activity log and `statuses` those in the
-    status column; what is None is not looked at.
+    status column; what is None is not checked.
     """
-    activities = definition.activities
-    asked = {c.activity for c in definition.conditions() if c.activity is not None} - {
-        "any",
-        "intent",
-        "interest",
-    }
-    staged = [status for stage in definition.stages.values() for status in stage.status]
-    named = [*definition.outcome.won, *definition.outcome.lost, *staged]
-    told = _absent("column", definition.fields(), columns)
+    found = _absent("column", definition.fields(), columns)
     if kinds is not None:
-        told += _absent(
-            "kind of activity", [*activities.intent, *activities.interest, *sorted(asked)], kinds
-        )
+        activities = definition.activities
+        tested = {
+            condition.activity
+            for condition in definition.conditions()
+            if condition.activity not in {None, "any", "intent", "interest"}
+        }
+        named = [*activities.intent, *activities.interest, *sorted(filter(None, tested))]
+        found += _absent("kind of activity", named, kinds)
     if statuses is not None:
-        told += _absent("status", named, statuses)
-    return tuple(told)
+        staged = [status for stage in definition.stages.values() for status in stage.status]
+        named = [*definition.outcome.won, *definition.outcome.lost, *staged]
+        found += _absent("status", named, statuses)
+    return tuple(found)
 
 
 def warnings_about_leads(definition: Definition, features: FeatureTable) -> tuple[str, ...]:
-    """Scorecards that fit none of these leads, leads that several fit, and leads that none fits."""
+    """Scorecards that apply to none of these leads, leads to which several apply, and leads to
+    which none applies."""
     if not definition.scorecard or not features.size:
         return ()
-    fits = [
+    applies = [
         all_hold(card.segment, features, definition.activities) for card in definition.scorecard
     ]
     chosen = choose_cards(definition, features)
-    told = []
-    for position, (card, fit) in enumerate(zip(definition.scorecard, fits, strict=True)):
-        if not fit.any():
-            told.append(f"The scorecard {card.name!r} fits none of the {features.size:,} leads.")
+    size = f"{features.size:,}"
+    found = []
+    for position, (card, fits) in enumerate(zip(definition.scorecard, applies, strict=True)):
+        if not fits.any():
+            found.append(f"The scorecard {card.name!r} applies to none of the {size} leads.")
         elif not (chosen == position).any():
-            told.append(
-                f"The scorecard {card.name!r} is never used: every lead that it fits has one that"
-                " stands before it."
+            found.append(
+                f"The scorecard {card.name!r} is never used: an earlier one applies to all of its"
+                " leads."
             )
-    several = int((np.sum(fits, axis=0) > 1).sum())
+    several = int((np.sum(applies, axis=0) > 1).sum())
     if several:
-        told.append(
-            f"More than one scorecard fits {several:,} of {features.size:,} leads; the first in the"
-            " file is used."
+        found.append(
+            f"More than one scorecard applies to {several:,} of {size} leads; the first in the file"
+            " is used."
         )
     none = int((chosen < 0).sum())
     if none:
-        told.append(
-            f"No scorecard fits {none:,} of {features.size:,} leads; they get the conversion that"
-            " is expected of any lead."
+        found.append(
+            f"No scorecard applies to {none:,} of {size} leads; they get the conversion that is"
+            " expected of any lead."
         )
-    return tuple(told)
+    return tuple(found)
 
 
-def _absent(what: str, named: Iterable[str], there: Iterable[str]) -> list[str]:
-    known = list(dict.fromkeys(there))
-    told = []
+def _absent(what: str, named: Iterable[str], available: Iterable[str]) -> list[str]:
+    known = list(dict.fromkeys(available))
+    found = []
     for name in dict.fromkeys(named):
         if name not in known:
-            near = nearest(name, known)
-            told.append(
-                f"The data have no {what} {name!r}"
-                + (f"; the nearest is {near!r}." if near else ".")
-            )
-    return told
+            similar = nearest(name, known)
+            hint = "" if similar is None else f"; the nearest is {similar!r}"
+            found.append(f"The data have no {what} {name!r}{hint}.")
+    return found

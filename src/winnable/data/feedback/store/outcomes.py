@@ -15,7 +15,7 @@ import sqlalchemy as sql
 from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
-from winnable.definition.decide.gate import RANDOMLY_SELECTED
+from winnable.definition.decide.gate import RANDOMLY_SELECTED_PREFIXES
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,15 @@ def decided(store: FeedbackStore, most: int) -> list[Decided]:
 
 
 def random_sample_outcomes(store: FeedbackStore) -> RandomSampleOutcomes:
-    """What became of the leads that were handed over by lot."""
+    """What became of the leads that were randomly selected for hand-over."""
     first = _first_scores("probability", "because")
+    selected = [
+        first.c.because.startswith(prefix, autoescape=True) for prefix in RANDOMLY_SELECTED_PREFIXES
+    ]
     asked = (
         sql.select(*_counts(first))
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
-        .where(first.c.because.startswith(RANDOMLY_SELECTED, autoescape=True))
+        .where(sql.or_(*selected))
     )
     with store.reading() as connection:
         leads, won, lost, promised = connection.execute(asked).one()
