@@ -92,7 +92,7 @@ def test_what_is_public_is_there_and_in_the_readme() -> None:
     assert dir(winnable) == winnable.__all__ == sorted(winnable._HOME)
     for name in winnable.__all__:
         assert getattr(winnable, name).__doc__
-    told = README.read_text().split("## From Python")[1].split("\n## ")[0]
+    told = README.read_text().split("## Python in six lines")[1].split("\n## ")[0]
     rows = [line for line in told.splitlines() if line.startswith("| `")]
     assert set(winnable.__all__) == set(
         re.findall(r"`([A-Z]\w+|read|check|train|load)`", "".join(rows))
