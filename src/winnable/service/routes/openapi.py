@@ -13,9 +13,9 @@ from winnable.definition.schema import Definition
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.request import (
     ACTIVITIES,
-    MAX_TEXT_CHARACTERS,
     MAX_ACTIVITIES_PER_LEAD,
     MAX_LEADS,
+    MAX_TEXT_CHARACTERS,
 )
 from winnable.service.routes.schemas import HealthOut, Problem, ScoreResponse
 
