@@ -1,4 +1,5 @@
-"""Forms of the inbox: read within limits, and taken only from its own pages."""
+"""Forms of the inbox: read within limits, and taken only from its own pages (against cross-site
+request forgery, CSRF)."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,9 +9,9 @@ from starlette.requests import Request
 
 from winnable.service.http.problems import HTTPProblem
 
-LARGEST = 20_000  # bytes
-MOST_FIELDS = 20
-PATIENCE = 10.0  # seconds for a form to arrive
+MAX_FORM_BYTES = 20_000
+MAX_FIELDS = 20
+FORM_TIMEOUT_SECONDS = 10.0
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -24,17 +25,17 @@ async def read_form(request: Request) -> dict[str, str]:
         raise HTTPProblem(415, "A form of one of these pages is expected.")
     body = bytearray()
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(FORM_TIMEOUT_SECONDS):
             async for part in request.stream():
                 body += part
-                if len(body) > LARGEST:
+                if len(body) > MAX_FORM_BYTES:
                     raise HTTPProblem(413, "The form is too large.", {"connection": "close"})
         fields = parse_qsl(
             body.decode("ascii"),
             keep_blank_values=True,
             strict_parsing=bool(body),
             errors="strict",
-            max_num_fields=MOST_FIELDS,
+            max_num_fields=MAX_FIELDS,
         )
     except TimeoutError:
         raise HTTPProblem(
