@@ -88,6 +88,13 @@ def train_demo(folder: Path) -> DemoStore:
     return DemoStore(files, folder / "store", data, candidate, progress)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the files with long tests (those with a timeout of their own) first, so that no process
+    works through one of them alone while the others have nothing left to do."""
+    long = {item.path for item in items if item.get_closest_marker("timeout")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def skip_reasons(reporter: pytest.TerminalReporter) -> list[str]:
     """Why tests were skipped, one reason a test."""
     reasons = []
