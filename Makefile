@@ -6,7 +6,7 @@ LOCK := .ci/requirements.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench serve lock clean
+.PHONY: help setup demo test browser check bench serve lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +23,16 @@ setup: .venv/ready  ## Install winnable and everything it needs into .venv
 demo: setup  ## Learn from a demo company's CRM, score its open leads, say how to serve
 	$(BIN)/winnable demo
 
-test: setup  ## Run the tests
-	$(BIN)/pytest --numprocesses auto --dist loadfile --ignore tests/benchmarks
+test: setup  ## Run the tests, with COVERAGE=1 also their coverage; the last line says what could not be tested
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --ignore tests/benchmarks $(if $(COVERAGE),--cov --cov-report term)
 
-check: setup  ## Lint, check the types and the import directions
-	$(BIN)/ruff check src tests
+browser:  ## Install Chromium for the tests of the pages, where apt and root are at hand
+	apt-get update --quiet --quiet
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends chromium
+
+check: setup  ## Lint, check the format, the types and the import directions
+	$(BIN)/ruff check src tests notebooks
+	$(BIN)/ruff format --check src tests notebooks
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_imports.py
 

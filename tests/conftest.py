@@ -1,11 +1,15 @@
-"""What the tests share: the real conversion histories, one small trained store, and a run that may
-not skip where CI runs it."""
+"""What the tests share: the real conversion histories, one small trained store, and the end of a
+run: its last line says what was not tested, and in CI nothing that can run may be skipped."""
 
 import os
+import pickle
+from collections import Counter
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm
@@ -13,7 +17,8 @@ from winnable.demo.company import DemoFiles, write_demo
 from winnable.learning.training.train import Candidate
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-WITHOUT_DATA = "the real conversion histories (../shared/data) are not on this machine"
+WITHOUT_DATA = "the real conversion histories: they are expected in ../shared/data"
+"""Reasons of skipped tests are written `what is not tested: what to do about it`."""
 
 
 @pytest.fixture(scope="session")
@@ -26,13 +31,17 @@ def shared_data() -> Path:
 
 @dataclass(frozen=True)
 class DemoStore:
-    """A demo company, the store of a model trained on it, what it read and what it found. Tests may
-    change nothing of it."""
+    """A demo company, the store of a model trained on it, what was read and what was learned.
+
+    One run of pytest trains it once, and all its processes share the files: tests only read them.
+    """
 
     files: DemoFiles
     store: Path
     data: Dataset
     candidate: Candidate
+    progress: dict[str, list[float]]
+    """How far the training had come, at each report, by the name of the step."""
 
     @property
     def crm(self) -> Crm:
@@ -43,38 +52,88 @@ class DemoStore:
 @pytest.fixture(scope="session")
 def demo_store(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
     """A model trained on a demo company of 400 leads, through the same calls as `winnable train`."""
+    folder = shared_folder(tmp_path_factory) / "demo"
+    trained = folder / "trained.pickle"
+    with FileLock(f"{folder}.lock"):
+        if not trained.exists():
+            trained.write_bytes(pickle.dumps(train_demo(folder)))
+    demo = pickle.loads(trained.read_bytes())
+    assert isinstance(demo, DemoStore)
+    return demo
+
+
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all processes of this run share (pytest-xdist gives each one of its own)."""
+    mine = tmp_path_factory.getbasetemp()
+    return mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+
+
+def train_demo(folder: Path) -> DemoStore:
     from winnable.data.ingestion.crm import read_crm
     from winnable.definition.load import load_definition
     from winnable.learning.registry.promotion import register
     from winnable.learning.training.train import learn
 
-    folder = tmp_path_factory.mktemp("demo")
+    progress: dict[str, list[float]] = {}
     files = write_demo(folder / "crm", leads=400, seed=7)
     definition = load_definition(files.definition)
     crm = read_crm(definition, str(files.leads), str(files.activities), str(files.history))
     data = Dataset(definition, crm)
-    candidate = learn(data)
+    candidate = learn(
+        data,
+        progress=lambda step, done, total: progress.setdefault(step, []).append(done / total),
+    )
     verdict = register(candidate, data, folder / "store")
     assert verdict.champion
-    return DemoStore(files, folder / "store", data, candidate)
+    return DemoStore(files, folder / "store", data, candidate, progress)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the files with long tests (those with a timeout of their own) first, so that no process
+    works through one of them alone while the others have nothing left to do."""
+    long = {item.path for item in items if item.get_closest_marker("timeout")}
+    items.sort(key=lambda item: item.path not in long)
+
+
+def skip_reasons(reporter: pytest.TerminalReporter) -> list[str]:
+    """Why tests were skipped, one reason a test."""
+    reasons = []
+    for report in reporter.stats.get("skipped", []):
+        *_, reason = report.longrepr if isinstance(report.longrepr, tuple) else (report.longrepr,)
+        reasons.append(str(reason).removeprefix("Skipped: "))
+    return reasons
 
 
 def skipped_in_ci(reporter: pytest.TerminalReporter) -> bool:
     """Whether CI skipped a test that was meant to run; only the histories may be absent."""
-    skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
     return bool(os.environ.get("CI")) and any(
-        WITHOUT_DATA not in why or SHARED_DATA.is_dir() for why in skipped
+        reason != WITHOUT_DATA or SHARED_DATA.is_dir() for reason in skip_reasons(reporter)
     )
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why the run fails; `pytest_sessionfinish` decides it."""
-    if skipped_in_ci(terminalreporter):
-        terminalreporter.write_line("FAILED: tests were skipped that CI is meant to run", red=True)
+def not_tested(reasons: list[str]) -> str:
+    """One line that names what was skipped, how many tests that were, and what to do about it."""
+    parts = []
+    for reason, count in Counter(reasons).items():
+        what, _, remedy = reason.partition(": ")
+        tests = "1 test" if count == 1 else f"{count} tests"
+        parts.append(f"{what} ({tests}; {remedy})" if remedy else f"{what} ({tests})")
+    return f"Not tested: {', '.join(parts)}"
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run in CI that skipped what was meant to run."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Fail a run in CI that skipped what was meant to run, and end every run with what it skipped.
+
+    A terminal summary would stand before the line that counts the tests; this stands after it.
+    """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter and skipped_in_ci(reporter):
+    failed = reporter is not None and skipped_in_ci(reporter)
+    if failed:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    result = yield
+    if failed:
+        reporter.write_line("FAILED: tests were skipped that CI is meant to run", red=True)
+    if reporter is not None and (reasons := skip_reasons(reporter)):
+        reporter.write_line(not_tested(reasons), yellow=True)
+    return result

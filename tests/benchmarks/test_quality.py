@@ -138,7 +138,10 @@ def ridge(known: pd.DataFrame, won: np.ndarray, unseen: pd.DataFrame) -> np.ndar
 
 
 LEARNERS: dict[str, Callable[[pd.DataFrame, np.ndarray, pd.DataFrame], np.ndarray]] = {
-    **{"base rate": base_rate, "ridge": ridge, "LightGBM": lightgbm, "CatBoost": catboost}
+    "base rate": base_rate,
+    "ridge": ridge,
+    "LightGBM": lightgbm,
+    "CatBoost": catboost,
 }
 
 

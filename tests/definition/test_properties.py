@@ -130,20 +130,20 @@ definitions = st.fixed_dictionaries(
         ),
         "activities": st.just({"intent": ["Demo"], "interest": ["Webinar"]}),
     },
-    optional=dict(
-        growth_stage=st.sampled_from(["seed", "growth", "mature"]),
-        profile=tables(
+    optional={
+        "growth_stage": st.sampled_from(["seed", "growth", "mature"]),
+        "profile": tables(
             ideal=conditions,
             unacceptable=st.lists(st.builds(lambda when: {"when": when}, conditions), max_size=2),
         ),
-        bant=st.just({"fields": {"budget": "Size", "need": "Title"}, "at_least": 1}),
-        gate=gates,
-        junk=tables(
+        "bant": st.just({"fields": {"budget": "Size", "need": "Title"}, "at_least": 1}),
+        "gate": gates,
+        "junk": tables(
             rule=st.lists(
                 st.builds(lambda when: {"when": when, "says": "odd {case}"}, conditions), max_size=2
             )
         ),
-    ),
+    },
 )
 
 

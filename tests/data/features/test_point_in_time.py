@@ -60,7 +60,7 @@ def tables(
     for table, names in ((done, ["@at", "@recorded"]), (changes, ["@at"])):
         for name in names:
             table[name] = times(table[name])
-    changes = changes.astype({name: "str" for name in ("@id", "@field", "@old", "@new")})
+    changes = changes.astype(dict.fromkeys(("@id", "@field", "@old", "@new"), "str"))
     changes = changes.sort_values(["@id", "@field", "@at"], kind="stable")
     rejects = pd.DataFrame(columns=["table", "row", "id", "reason"])
     return Crm(

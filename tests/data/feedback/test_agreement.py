@@ -60,7 +60,7 @@ def test_opinions_are_weighed_and_people_not_named() -> None:
         f"L-{i}": said(f"L-{i}", Kim=i % 2 == 0, **({"Lee": True} if i < 10 else {}))
         for i in range(60)
     }
-    outcome = {f"L-{i}": float(i % 4 == 0) for i in range(0, 50)}
+    outcome = {f"L-{i}": float(i % 4 == 0) for i in range(50)}
     found = agreement(opinions, outcome)
     assert (found.leads, found.several) == (60, 10)
     assert (found.accepted_won.hits, found.accepted_won.trials) == (16, 35)

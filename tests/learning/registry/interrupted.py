@@ -16,30 +16,35 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
+from typing import Any
+
+import matplotlib.backends.backend_agg  # noqa: F401  imported before the forks, like the next ones
+import mlflow
+import mlflow.pyfunc
+import mlflow.store.model_registry.sqlalchemy_store
+import mlflow.store.tracking.sqlalchemy_store
 
 from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import load_definition
+from winnable.learning.artifacts import artifact
 from winnable.learning.artifacts.artifact import read_artifact
 from winnable.learning.artifacts.deployed import champion_of
 from winnable.learning.registry.mlflow_registry import Registry
 from winnable.learning.registry.promotion import register
 from winnable.learning.training.train import Candidate, TrainingOptions, learn
 
-STAGES = [
-    ("tracking/client.py", "log_artifacts", 1),
-    ("tracking/client.py", "create_model_version", 1),
-    ("tracking/client.py", "set_registered_model_alias", 1),  # challenger
-    ("learning/registry/mlflow_registry.py", "promote", 1),
-    (
-        "tracking/client.py",
-        "set_registered_model_tag",
-        1,
-    ),  # the alias is champion; its history follows
-    ("learning/artifacts/artifact.py", "_write_durably", 4),  # half of the served copy
+STAGES: list[tuple[Any, str, int]] = [
+    (mlflow.MlflowClient, "log_artifacts", 1),
+    (mlflow.MlflowClient, "create_model_version", 1),
+    (mlflow.MlflowClient, "set_registered_model_alias", 1),  # challenger
+    (Registry, "promote", 1),
+    # The alias is champion; its history follows.
+    (mlflow.MlflowClient, "set_registered_model_tag", 1),
+    # Half of the served copy.
+    (artifact, "_write_durably", 4),
 ]
-"""File, function, and at which of its calls to die."""
+"""Class or module, its function, and at which of its calls to die."""
 
 
 def numbered(candidate: Candidate, number: int) -> Candidate:
@@ -62,19 +67,21 @@ def in_fork(work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def killed_at(stage: tuple[str, str, int], work: Callable[[], object]) -> None:
-    """Do something, and be killed when that stage is reached."""
-    left = stage[2]
+def killed_at(stage: tuple[Any, str, int], work: Callable[[], object]) -> None:
+    """Do something, and be killed when that stage is reached. Only for a process of its own: the
+    function stays replaced."""
+    owner, name, call = stage
+    original = getattr(owner, name)
+    calls = 0
 
-    def look(frame: FrameType, event: str, _: object) -> None:
-        nonlocal left
-        code = frame.f_code
-        if code.co_name == stage[1] and code.co_filename.endswith(stage[0]):
-            left -= 1
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
+    def counted(*args: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **options)
 
-    sys.settrace(look)
+    setattr(owner, name, counted)
     work()
 
 

@@ -119,8 +119,9 @@ def test_the_previous_model_is_the_one_of_the_period_before(
         periods=[first.start, second.end],
     ).periods
     said = dict(zip(keys(alone), alone.answers[MODEL], strict=True))
-    assert [said[key] for key in keys(second)] == second.answers[PREVIOUS].tolist()
-    assert second.answers[MODEL].tolist() != second.answers[PREVIOUS].tolist()
+    previous = second.answers[PREVIOUS]
+    assert [said[key] for key in keys(second)] == pytest.approx(previous, rel=0, abs=1e-12)
+    assert second.answers[MODEL].tolist() != previous.tolist()
 
 
 def test_the_table_and_the_whole_agree_with_the_answers(tested: Backtest) -> None:

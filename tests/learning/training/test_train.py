@@ -27,22 +27,14 @@ def crm(demo_store: DemoStore, definition: Definition) -> Crm:
     return read_crm(definition, str(files.leads), str(files.activities), str(files.history))
 
 
-HEARD: dict[
-    str, list[float]
-] = {}  # how far the candidate's training had come, by the name of the work
-
-
 @pytest.fixture(scope="module")
-def candidate(definition: Definition, crm: Crm) -> Candidate:
-    return learn(
-        Dataset(definition, crm),
-        progress=lambda what, done, total: HEARD.setdefault(what, []).append(done / total),
-    )
+def candidate(demo_store: DemoStore) -> Candidate:
+    return demo_store.candidate
 
 
-def test_long_work_tells_how_far_it_has_come(candidate: Candidate) -> None:
-    assert candidate.mode != "rules"
-    steps = HEARD["Learning from all"]
+def test_long_work_tells_how_far_it_has_come(demo_store: DemoStore) -> None:
+    assert demo_store.candidate.mode != "rules"
+    steps = demo_store.progress["Learning from all"]
     assert steps == sorted(steps)
     assert (steps[0], steps[-1]) == (0.0, 1.0)
     assert len(steps) > 10

@@ -124,7 +124,7 @@ class InboxPublisher:
         if table is None:
             return [()] * len(ids)
         table = table[table[ID].isin(set(ids))]
-        order = {lead_id: group for lead_id, group in table.groupby(ID, sort=False).indices.items()}
+        order = dict(table.groupby(ID, sort=False).indices.items())
         at, kinds = times_of(table[AT]), table[KIND].to_list()
         known = known_times(table)
         written = np.datetime_as_string(at.astype("datetime64[us]"), unit="s")
