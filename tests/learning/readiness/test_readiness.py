@@ -94,8 +94,8 @@ def test_the_answer_in_words_agrees_with_its_numbers(tmp_path: Path) -> None:
     assert f"With fewer than {found.rules_below} wins, use the scorecard" in text
     assert f"You have {wins} wins among 300 leads" in text
     assert (
-        f"from {found.blend_from:,} wins on, a model of the stronger half of the columns is reliable,"
-        f" from {found.needed_wins:,} a model of all {found.columns}." in text
+        f"from {found.blend_from:,} wins on, a model of the stronger half of the columns is"
+        f" reliable, from {found.needed_wins:,} a model of all {found.columns}." in text
     )
     assert found.weeks_to_go == pytest.approx((found.needed_wins - wins) / found.pace, rel=0.2)
     assert (

@@ -26,7 +26,8 @@ def candidate(
     number: int = 1,
     **outcome: Any,
 ) -> Candidate:
-    """A candidate whose data end on that day, with so many wins; `number` makes its bytes differ."""
+    """A candidate whose data end on that day, with so many wins; `number` makes its bytes
+    differ."""
     written = {**WRITTEN, "outcome": {**WRITTEN["outcome"], **outcome}}
     agreed = definition_from(written, "test")
     spec = scorecard_artifact(agreed).spec

@@ -226,8 +226,8 @@ def _definition_blocks(seen: DefinitionSeen) -> list[Block]:
     else:
         blocks.append(
             Text(
-                "No rule is significantly contradicted by the outcomes. The command winnable suggest"
-                " proposes points from past wins."
+                "No rule is significantly contradicted by the outcomes. The command winnable"
+                " suggest proposes points from past wins."
             )
         )
     return blocks

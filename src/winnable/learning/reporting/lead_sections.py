@@ -101,7 +101,7 @@ def conversion_drivers(candidate: Candidate, data: Dataset) -> Section | None:
 
 
 def source_conversion(data: Dataset) -> Section | None:
-    """Conversion by source, with confidence intervals."""
+    """Conversion by source, shrunken towards the average, with 90% intervals."""
     report = funnel(data)
     known = [group for group in report.groups if group.leads > group.young]
     if len(known) < 2:
@@ -125,7 +125,7 @@ def source_conversion(data: Dataset) -> Section | None:
         np.array([group.high for group in shown]),
         average,
     )
-    columns = ("source", "leads", "won", "conversion", "90% CI", "grade")
+    columns = ("source", "leads", "won", "shrunken conversion", "90% CI", "grade")
     rows = tuple(
         (
             group.name,

@@ -340,12 +340,13 @@ def data_size(readiness: Readiness, curve: Sequence[CurvePoint]) -> Section:
     )
     if len(curve) > 1:
         gained = curve[-1].saved - curve[-2].saved
+        gain_points = f"{100 * gained:+.1f}".replace("-", "−")
         advice = "more of the same would help little"
         if gained > MIN_USEFUL_SKILL_GAIN:
             advice = "more wins would still help"
         caption += (
             " Below, the learning curve: the last doubling of the leads changed skill by"
-            f" {percent(gained, signed=True)}, so {advice}."
+            f" {gain_points} percentage points, so {advice}."
         )
     plot = ReportPlot.of(readiness_plot(readiness, curve), caption)
     return Section(DATA_SIZE, readiness.messages, (plot,))
