@@ -116,7 +116,7 @@ def _cost(judged: Judgement) -> str:
     if judged.places >= judged.measured.leads:
         worked = f"sales can work all of these leads, so {missed}"
     return (
-        f"Cost of not retraining: log-loss difference to {update} {cost.mean:+.4f} per lead (95% CI"
+        f"Cost of not retraining: {cost.mean:+.4f} log loss per lead compared with {update} (95% CI"
         f" [{cost.low:+.4f}, {cost.high:+.4f}]); {worked}."
     )
 
