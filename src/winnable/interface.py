@@ -493,7 +493,7 @@ def write_report(model: Model, page: Path) -> None:
     model."""
     if model.report_ is None:
         raise StoreError(f"{page}: a model that was loaded has no report; its training wrote one.")
-    model.report_.write(page, "" if model.verdict_ is None else model.verdict_.told)
+    model.report_.write(page, "" if model.verdict_ is None else model.verdict_.summary)
 
 
 def save_table(table: pd.DataFrame, path: Path) -> None:

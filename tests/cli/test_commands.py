@@ -294,7 +294,7 @@ def test_an_empty_or_older_export_does_not_dethrone_what_was_learned_from_more(
     )
     leads_table(300).iloc[:0].to_csv(tmp_path / "empty.csv", index=False)
     leads_table(300).iloc[:100].to_csv(tmp_path / "fewer.csv", index=False)
-    for name, told in (("empty", "answers by the rules only"), ("fewer", "it has seen")):
+    for name, told in (("empty", "it is the scorecard only"), ("fewer", "it was trained on")):
         done = winnable("train", f"{name}.csv", "--store", "store", folder=tmp_path)
         assert "is challenger" in done.stdout
         assert told in done.stdout

@@ -89,7 +89,7 @@ def test_a_training_that_is_asked_for_it_keeps_the_backtest_in_its_report_and_it
     company: Path,
 ) -> None:
     assert (
-        "Trained anew for each of"
+        "Backtest: trained anew for each of"
         in (company / "models" / "reports" / "version-1.html").read_text()
     )
     kept = {path.name: path for path in (company / "models").rglob("backtest.*")}
@@ -98,7 +98,7 @@ def test_a_training_that_is_asked_for_it_keeps_the_backtest_in_its_report_and_it
     periods = pd.read_csv(kept["backtest.csv"]).query("answer == 'model'")
     assert (periods["end"] <= "2025-07-01").all()
     assert len(periods) > 1
-    assert (run / "report.html").read_text().count("Trained anew for each of") == 1
+    assert (run / "report.html").read_text().count("Backtest: trained anew for each of") == 1
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_training_that_is_asked_for_it_keeps_the_backtest_in_its_report_and_it
         (("--periods", "0"), "Invalid value"),
         (("--output", "leads.csv"), "is an input of this command"),
         (("--plot", "nowhere/backtest.png"), "there is no folder nowhere"),
-        (("--definition", "undated.toml"), "needs to know when each lead came"),
+        (("--definition", "undated.toml"), "needs the creation date of each lead"),
     ],
 )
 def test_wrong_input_is_told_before_any_long_work(
@@ -126,14 +126,14 @@ def test_a_model_whose_columns_changed_their_meaning_is_to_be_retrained(
     done = winnable("reassess", "leads.csv", "--output", tmp_path / "month.html", folder=company)
     assert done.returncode == 0, done.stderr
     says = done.stdout
-    assert "Train again: what the columns tell has changed" in says
-    assert "Judged: version 1, on " in says
-    assert re.search(r"\n  source: '\w+': \d+ of 100 leads before, \d+ now\.", says)
+    assert "Retrain: the effects of the columns have changed (concept drift)" in says
+    assert "Evaluated: version 1, out of sample on " in says
+    assert re.search(r"\n  source: '\w+': \d+% of leads before, \d+% now \(PSI \d+\.\d+\)\.", says)
     assert re.search(r"\d+\.\d wins are missed", says)
-    assert "The model expects to see" in says
+    assert "the model expects" in says
     written = (tmp_path / "month.html").read_text()
     assert "Is the model still right? " in written
-    assert "learned anew" in written
+    assert "retrained" in written
     assert "cannot see that the same leads" in written
     assert "http" not in written
 
@@ -151,7 +151,7 @@ def test_a_model_that_is_too_young_is_judged_by_one_of_before(
         folder=company,
     )
     assert done.returncode == 0, done.stderr
-    assert "a model learned like version 1 from what was known on 2025-04-01" in done.stdout
+    assert "a model trained like version 1 on what was known on 2025-04-01" in done.stdout
     assert "Keep the model: " in done.stdout
     assert (tmp_path / "month.md").read_text().startswith("# Is the model still right?")
 

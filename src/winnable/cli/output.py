@@ -250,7 +250,7 @@ def print_training(model: "Model") -> None:
             else "it may know the outcome"
         )
         out.print(f"Kept out, {reason}: {kept_out.name}. {' '.join(kept_out.evidence[:1])}")
-    out.print(f"\n{verdict.told}")
+    out.print(f"\n{verdict.summary}")
     out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
     if candidate.judged is not None:
         out.print(_measures(candidate.judged.measured(), f"Judged on {candidate.judged.how}"))
@@ -258,7 +258,7 @@ def print_training(model: "Model") -> None:
         _tell_contest(verdict.contest)
     if verdict.changes is not None:
         out.print(f"\nSince version {verdict.changes.since}:")
-        for says in verdict.changes.told:
+        for says in verdict.changes.lines:
             out.print(f"  {says}")
 
 
@@ -367,7 +367,7 @@ def _compared(other: str, less: "Difference") -> str:
 def print_check(data: "Dataset", found: "Check") -> None:
     """What is odd, which columns are kept out and why, and whether there is enough to learn from."""
     out.print("The data")
-    for says in [*data.notes, *(finding.says for finding in found.quality)] or ["Nothing odd."]:
+    for says in [*data.notes, *(finding.text for finding in found.quality)] or ["Nothing odd."]:
         out.print(f"  {says}")
     odd = [column for column in found.columns if column.verdict != "ok" or column.overruled]
     out.print(
@@ -397,7 +397,7 @@ def print_check(data: "Dataset", found: "Check") -> None:
             " columns.trusted."
         )
     out.print("\nThe history")
-    for says in found.readiness.told:
+    for says in found.readiness.messages:
         out.print(f"  {says}")
     for point in found.curve:
         saved = f"{100 * point.saved:+.1f} % of the base rate's log loss"

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import CategoricalColumn, FeatureTable, FloatArray, NumericColumn
-from winnable.learning.monitoring.drift import SURE, drift, expected, rates_of, separability, shift
+from winnable.learning.monitoring.drift import (
+    SIGNIFICANCE,
+    drift,
+    expected,
+    rates_of,
+    separability,
+    shift,
+)
 
 SOURCES = ("Referral", "Fair", "Paid search", "Purchased list")
 
@@ -86,7 +93,7 @@ def test_the_index_follows_its_distribution() -> None:
         )
         assert found is not None
         p.append(found.p)
-    assert np.mean(np.array(p) < SURE) == pytest.approx(SURE, abs=0.03)
+    assert np.mean(np.array(p) < SIGNIFICANCE) == pytest.approx(SIGNIFICANCE, abs=0.03)
     assert np.mean(p) == pytest.approx(0.5, abs=0.06)
 
 
@@ -96,13 +103,13 @@ def test_one_column_that_moves_is_named_first_with_what_moved() -> None:
     found = drift(old, new, (scores(old), scores(new)))
     assert [each.name for each in found.columns if each.moved] == ["Lead Source"]
     assert any(
-        re.match(r"Lead Source: 'Paid search': \d+ of 100 leads before, \d+ now", says)
+        re.match(r"Lead Source: 'Paid search': \d+% of leads before, \d+% now \(PSI \d", says)
         for says in found.warnings
     )
     assert found.separability is not None
     assert found.separability.moved
     assert found.separability.by[0] == "Lead Source"
-    assert "most of all by Lead Source" in found.warnings[-1]
+    assert "mainly by Lead Source" in found.warnings[-1]
 
 
 def test_numbers_that_grow_or_are_no_longer_filled_in_are_named() -> None:
@@ -111,8 +118,8 @@ def test_numbers_that_grow_or_are_no_longer_filled_in_are_named() -> None:
     grown, empty = (
         drift(old, new) for new in (leads(chance, 400, staff=4.8), leads(chance, 400, missing=0.5))
     )
-    assert any(says.startswith("Employees: half of the leads above ") for says in grown.warnings)
-    assert any(says.startswith("Employees: nothing: ") for says in empty.warnings)
+    assert any(says.startswith("Employees: median ") for says in grown.warnings)
+    assert any(says.startswith("Employees: missing: ") for says in empty.warnings)
 
 
 def test_a_word_that_nobody_knew_before_is_named() -> None:
@@ -121,9 +128,7 @@ def test_a_word_that_nobody_knew_before_is_named() -> None:
     codes = np.where(chance.random(300) < 0.2, 4, new.words("Lead Source").codes)
     podcast = new.with_columns({"Lead Source": CategoricalColumn(codes, (*SOURCES, "Podcast"))})
     assert (
-        drift(old, podcast)
-        .warnings[0]
-        .startswith("Lead Source: 'Podcast': 0 of 100 leads before, ")
+        drift(old, podcast).warnings[0].startswith("Lead Source: 'Podcast': 0% of leads before, ")
     )
 
 
@@ -132,8 +137,8 @@ def test_a_rate_that_moves_is_told_first() -> None:
     old, new = leads(chance, 800), leads(chance, 400)
     won = (chance.random(800) < 0.10).astype(float), (chance.random(400) < 0.20).astype(float)
     found = drift(old, new, (scores(old), scores(new)), rates_of(*won))
-    assert found.warnings[0].startswith("Of 100 leads ")
-    assert "more than chance explains" in found.warnings[0]
+    assert found.warnings[0].startswith("Conversion rose significantly, from ")
+    assert "(p < 0.001)" in found.warnings[0]
     assert not any(each.moved for each in found.columns)
 
 

@@ -61,7 +61,7 @@ def found(leads: pd.DataFrame, folder: Path, agreed: Definition | None = None) -
     findings: tuple[Finding, ...] = inspect_quality(
         Dataset(agreed, read_crm(agreed, str(folder / "leads.csv")))
     )
-    return {finding.kind: finding.says for finding in findings}
+    return {finding.kind: finding.text for finding in findings}
 
 
 def test_a_company_in_order_has_only_its_latest_months_open(
@@ -78,7 +78,7 @@ def test_junk_and_duplicates_are_counted(company: pd.DataFrame, tmp_path: Path) 
     leads.loc[20:23, "Email"] = "ben.ode@company.example"
     told = found(leads, tmp_path)
     assert "Looks like junk: 12 leads (2.0%; the name is made up: 12)" in told["junk"]
-    assert "In there more than once: 1 person (3 records too many)" in told["duplicates"]
+    assert "Duplicates: 1 person with 3 surplus records" in told["duplicates"]
 
 
 def test_rows_that_cannot_be_used_are_counted(company: pd.DataFrame, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_rows_that_cannot_be_used_are_counted(company: pd.DataFrame, tmp_path: P
     leads.loc[:5, "Created"] = ""
     assert (
         found(leads, tmp_path)["rejects"]
-        == "Could not be used: 6 leads (1.0%): it has no creation date (6)."
+        == "Rejected: 6 leads (1.0%): it has no creation date (6)."
     )
 
 
@@ -94,8 +94,11 @@ def test_rows_that_cannot_be_used_are_counted(company: pd.DataFrame, tmp_path: P
     ("column", "says"),
     [
         (np.full(SIZE, ""), "without any value: `Field`"),
-        (np.full(SIZE, "x"), "the same value everywhere: `Field`"),
-        (np.where(np.arange(SIZE) > 400, "x", ""), "new, with no value in the first half: `Field`"),
+        (np.full(SIZE, "x"), "with only one value: `Field`"),
+        (
+            np.where(np.arange(SIZE) > 400, "x", ""),
+            "with no value in the first half of the data (new): `Field`",
+        ),
         (np.where(np.arange(SIZE) < 300, "x", ""), "no longer filled in: `Field`"),
     ],
 )
@@ -110,7 +113,7 @@ def test_columns_without_a_past_are_named(company: pd.DataFrame, tmp_path: Path)
         "untracked"
     ]
     assert told.startswith(
-        "No field history: in 1 column today's value counts at every moment: `Field`."
+        "No field history: for 1 column today's value is used at every point in time: `Field`."
     )
 
 
@@ -135,7 +138,7 @@ def test_a_definition_that_names_its_open_stages_must_name_them_all(
 
 def test_a_month_that_is_missing_is_named(company: pd.DataFrame, tmp_path: Path) -> None:
     leads = company[~company["Created"].str.startswith("2024-05")]
-    assert "No lead was created in 2024-05, where 5" in found(leads, tmp_path)["months"]
+    assert "No lead was created in 2024-05 (usually 5" in found(leads, tmp_path)["months"]
 
 
 def test_an_outcome_that_stops_being_recorded_is_named(
@@ -162,4 +165,4 @@ def test_outcomes_that_are_all_of_the_last_month_are_no_cliff(
 def test_an_export_without_leads_has_nothing_odd_but_that(
     company: pd.DataFrame, tmp_path: Path
 ) -> None:
-    assert found(company.head(0), tmp_path) == {"rejects": "There is no lead that can be used."}
+    assert found(company.head(0), tmp_path) == {"rejects": "There are no usable leads."}

@@ -89,16 +89,19 @@ def test_a_small_company_is_not_ready_and_a_large_one_is(tmp_path: Path) -> None
 def test_the_answer_in_words_agrees_with_its_numbers(tmp_path: Path) -> None:
     leads = company(300)
     found = readiness(leads, tmp_path)
-    told = " ".join(found.told)
+    text = " ".join(found.messages)
     wins = int((leads["Status"] == "Closed Won").sum())
-    assert f"You have {wins} wins among 300 leads" in told
+    assert f"With fewer than {found.rules_below} wins, use the scorecard" in text
+    assert f"You have {wins} wins among 300 leads" in text
     assert (
-        f"can be relied on from {found.blend_from:,}, all {found.columns} of them from"
-        f" {found.needed_wins:,}." in told
+        f"from {found.blend_from:,} wins on, a model of the stronger half of the columns is"
+        f" reliable, from {found.needed_wins:,} a model of all {found.columns}." in text
     )
     assert found.weeks_to_go == pytest.approx((found.needed_wins - wins) / found.pace, rel=0.2)
-    assert f"you get there in {found.weeks_to_go:.0f} weeks" in told or found.weeks_to_go >= 104
-    assert f"keeping the {found.half_columns} strongest would need" in told
+    assert (
+        f"you will get there in {found.weeks_to_go:.0f} weeks" in text or found.weeks_to_go >= 104
+    )
+    assert f"Keeping the {found.half_columns} strongest of {found.columns} would need" in text
 
 
 def test_more_columns_need_more_leads(tmp_path: Path) -> None:
@@ -116,14 +119,14 @@ def test_leaky_columns_are_no_candidates(tmp_path: Path) -> None:
 
 def test_columns_that_say_nothing_are_called_so(tmp_path: Path) -> None:
     leads = company(1500).drop(columns=["Fit", "Want"])
-    assert any("hardly tell won from lost" in says for says in readiness(leads, tmp_path).told)
+    assert any("hardly tell won from lost" in says for says in readiness(leads, tmp_path).messages)
 
 
 def test_without_dates_nobody_knows_when(tmp_path: Path) -> None:
     leads = company(200).drop(columns=["Created", "Closed on"])
     found = readiness(leads, tmp_path, {"id": "Lead ID", "status": "Status"})
     assert found.weeks_to_go is None
-    assert any("no dates" in says for says in found.told)
+    assert any("no dates" in says for says in found.messages)
 
 
 @pytest.mark.parametrize("kept", ["none", "one", "won", "lost"])
@@ -137,7 +140,7 @@ def test_thin_data_are_told_all_the_same(tmp_path: Path, kept: str) -> None:
     found = readiness(chosen, tmp_path)
     assert not found.ready
     assert found.needed_wins > found.wins
-    assert found.told
+    assert found.messages
 
 
 def test_the_plot_shows_where_the_company_stands(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ def candidate(
     number: int = 1,
     **outcome: Any,
 ) -> Candidate:
-    """A candidate whose data end on that day, with so many wins; `number` makes its bytes differ."""
+    """A candidate whose data end on that day, with so many wins; `number` makes its bytes
+    differ."""
     written = {**WRITTEN, "outcome": {**WRITTEN["outcome"], **outcome}}
     agreed = definition_from(written, "test")
     spec = scorecard_artifact(agreed).spec
@@ -47,21 +48,25 @@ def champion(**facts: Any) -> Predictor:
 
 def contest(mean: float, margin: float, rules: float = 0.1) -> Contest:
     """The candidate's log loss is lower by `mean` than the champion's, give or take `margin`; by
-    `rules` than the rules'."""
-    rivals = (("version 1", mean, margin), ("the rules", rules, 0.01), ("the base rate", 0.1, 0.01))
+    `rules` than the scorecard's."""
+    rivals = (
+        ("version 1", mean, margin),
+        ("the scorecard", rules, 0.01),
+        ("the base rate", 0.1, 0.01),
+    )
     found = tuple(
         Competitor(name, 0.3, Difference(less, less - more, less + more, 0.5))
         for name, less, more in rivals
     )
-    return Contest("leads from 2026-01-01 on", 900, 90, 0.3 - mean, found)
+    return Contest("a holdout of leads created since 2026-01-01", 900, 90, 0.3 - mean, found)
 
 
 @pytest.mark.parametrize(
     ("new", "old", "becomes", "because"),
     [
         ({}, {"number": 1}, False, "the same model"),
-        ({"mode": "rules"}, {}, False, "by the rules only"),
-        ({"wins": 40}, {"wins": 100}, False, "it has seen 40 wins"),
+        ({"mode": "rules"}, {}, False, "it is the scorecard only"),
+        ({"wins": 40}, {"wins": 100}, False, "it was trained on 40 wins"),
         ({"until": "2026-05-01"}, {}, False, "before those of version 1"),
         ({}, {"horizon_days": 30}, True, "what counts as won has changed"),
         ({}, {"until": "2026-06-01"}, True, "end 29 days earlier"),
@@ -85,22 +90,30 @@ def test_the_first_model_is_champion(data: Dataset) -> None:
 @pytest.mark.parametrize(
     ("met", "old", "young"),
     [
-        (contest(mean=0.02, margin=0.01), "it is better", "it is better"),
-        (contest(mean=-0.02, margin=0.01), "it is worse", "it is worse"),
+        (
+            contest(mean=0.02, margin=0.01),
+            "it is significantly better",
+            "it is significantly better",
+        ),
+        (
+            contest(mean=-0.02, margin=0.01),
+            "it is significantly worse",
+            "it is significantly worse",
+        ),
         (
             contest(mean=0.02, margin=0.03),
-            "it is not worse for certain",
-            "it is not better for certain",
+            "it is not significantly worse",
+            "it is not significantly better",
         ),
         (
             contest(mean=-0.00001, margin=0.000005),
-            "it is not worse for certain",
-            "it is not better for certain",
+            "it is not significantly worse",
+            "it is not significantly better",
         ),
         (
             contest(mean=0.02, margin=0.01, rules=-0.05),
-            "it is worse than the rules",
-            "it is worse than the rules",
+            "it is significantly worse than the scorecard",
+            "it is significantly worse than the scorecard",
         ),
     ],
 )
@@ -110,8 +123,10 @@ def test_with_a_comparison_the_better_one_stays_and_a_tie_goes_to_the_newer_data
     for until, says in (("2026-03-31", old), ("2026-06-20", young)):
         becomes, because = _outcome(met, candidate(), champion(until=until))
         assert because.startswith(says)
-        assert becomes == says.startswith(("it is better", "it is not worse"))
-        assert "leads from 2026-01-01 on" in because
+        assert becomes == says.startswith(
+            ("it is significantly better", "it is not significantly worse")
+        )
+        assert "a holdout of leads created since 2026-01-01" in because
 
 
 @pytest.fixture

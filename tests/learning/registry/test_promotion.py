@@ -163,7 +163,6 @@ def test_a_part_is_a_run_within_the_run(three: Path) -> None:
 
 
 # --- others are at work
-# ------------------------------------------------------------------------------------------------------
 
 
 def test_a_locked_database_is_waited_for_and_then_told(store: Path) -> None:

@@ -57,35 +57,37 @@ def test_it_answers_first_with_the_numbers_of_the_judged_leads(
 ) -> None:
     judged = demo_store.candidate.judged
     assert judged is not None
-    assert report.sections[0].title == "Is it any good?"
+    assert report.sections[0].title == "How good is the model?"
     order = np.argsort(-judged.candidate, kind="stable")
     fifth = len(order) // 5
     tied = judged.candidate[order[fifth - 1]] == judged.candidate[order[fifth]]
     share = judged.rows.won[order[:fifth]].sum() / judged.rows.won.sum()
-    told = re.search(r"puts first meets (\d+) of 100 wins", report.sections[0].says[0])
-    assert told is not None
-    assert tied or int(told[1]) == pytest.approx(100 * share, abs=1)
-    assert page.index("puts first meets") < page.index("<svg")
+    gain = re.search(
+        r"The top 20% of leads contain (\d+)% of the wins", report.sections[0].paragraphs[0]
+    )
+    assert gain is not None
+    assert tied or int(gain[1]) == pytest.approx(100 * share, abs=1)
+    assert page.index("The top 20% of leads") < page.index("<svg")
     assert "Version 1 is champion: there was no champion before it." in page
 
 
 def test_it_asks_every_question_that_there_is_an_answer_to(report: Report) -> None:
     titles = [section.title for section in report.sections]
     assert titles == [
-        "Is it any good?",
-        "Do its promises come true?",
-        "How much work does it save?",
+        "How good is the model?",
+        "Calibration: do the probabilities hold?",
+        "Lift and gain: how much work does it save?",
         "What drives conversion?",
-        "Which sources convert?",
-        "Which segments convert?",
-        "Did it hold through time?",
-        "Are the leads of late different?",
-        "Is the history enough?",
-        "Does a column know the outcome?",
-        "What does it say of leads?",
+        "Conversion by source",
+        "Conversion by segment",
+        "Stability over time",
+        "Drift: are recent leads different?",
+        "Is there enough data?",
+        "Target leakage: which columns were excluded?",
+        "Example scores of open leads",
     ]
     assert "Decision Reason" in str(
-        next(section for section in report.sections if section.title.startswith("Does a column"))
+        next(section for section in report.sections if section.title.startswith("Target leakage"))
     )
 
 
@@ -95,7 +97,7 @@ def test_no_plot_comes_without_a_sentence_and_none_has_colours_of_its_own(
     plots = [plot for section in report.sections for plot in section.plots]
     assert len(plots) >= 7
     for plot in plots:
-        assert plot.says.endswith(".")
+        assert plot.caption.endswith(".")
         assert not re.search(r"(?<![\w(])#[0-9a-fA-F]{6}", plot.svg)
         assert "var(--ink)" in plot.svg or "var(--accent)" in plot.svg
     ids = re.findall(r' id="([^"]+)"', page)
@@ -151,7 +153,7 @@ def test_whatever_was_typed_is_shown_as_text(demo_store: DemoStore) -> None:
 
 def test_the_companys_words_stand_in_it(report: Report, demo_store: DemoStore) -> None:
     asked = next(
-        section for section in report.sections if section.title == "What does it say of leads?"
+        section for section in report.sections if section.title == "Example scores of open leads"
     )
     grades = {row[3] for row in asked.tables[0].rows}
     assert grades <= {
@@ -161,9 +163,9 @@ def test_the_companys_words_stand_in_it(report: Report, demo_store: DemoStore) -
         "Cool",
         "Cold",
     }
-    assert {"for it", "against it"} < set(asked.tables[0].columns)
+    assert {"raises the score", "lowers the score"} < set(asked.tables[0].columns)
     shown = (
-        next(section for section in report.sections if section.title == "Which segments convert?")
+        next(section for section in report.sections if section.title == "Conversion by segment")
         .tables[0]
         .rows
     )
@@ -190,14 +192,12 @@ def test_what_changed_comes_second_and_a_backtest_takes_the_place_of_the_months(
     report = report_on(
         demo_store.candidate, demo_store.data, changed=("12 more wins.",), tested=tested
     )
-    assert (report.sections[1].title, report.sections[1].says) == (
+    assert (report.sections[1].title, report.sections[1].paragraphs) == (
         "What changed since the last model?",
         ("12 more wins.",),
     )
-    section = next(
-        section for section in report.sections if section.title == "Did it hold through time?"
-    )
-    assert f"saved {percent(tested.measured()['model'].skill)}" in section.says[0]
+    section = next(section for section in report.sections if section.title == "Stability over time")
+    assert f"skill of {percent(tested.measured()['model'].skill)}" in section.paragraphs[0]
     assert len(section.tables[0].rows) == 2
     assert section.notes == tested.notes
 
@@ -227,8 +227,8 @@ def test_the_same_training_gives_the_same_page(
 
 def test_without_outcomes_it_says_that_nobody_can_judge(demo_store: DemoStore) -> None:
     unjudged = replace(demo_store.candidate, judged=None)
-    report = report_on(unjudged, demo_store.data)
-    assert report.sections[0].says[0].startswith("Nobody can say yet")
+    report = report_on(unjudged, demo_store.crm)
+    assert report.sections[0].paragraphs[0].startswith("Nobody can say yet")
     assert "What drives conversion?" not in [section.title for section in report.sections]
 
 
@@ -252,15 +252,20 @@ def test_an_export_without_dates_is_told_of_as_far_as_it_goes() -> None:
     report = winnable.train(winnable.read(leads, definition=definition)).report_
     assert report is not None
     titles = [section.title for section in report.sections]
-    assert {"Which sources convert?", "What does it say of leads?"} < set(titles)
+    assert {"Conversion by source", "Example scores of open leads"} < set(titles)
     assert not {
-        "Did it hold through time?",
-        "Are the leads of late different?",
-        "Which segments convert?",
+        "Stability over time",
+        "Drift: are recent leads different?",
+        "Conversion by segment",
     } & set(titles)
-    assert report.sections[0].says[0].startswith("Yes, the model is better than the usual rate.")
+    assert (
+        report.sections[0]
+        .paragraphs[0]
+        .startswith("Yes, the model is significantly better than the base rate.")
+    )
     assert report.sections[0].notes == (
-        f"Judged on {(leads['Status'] != 'New').sum()} leads left out in turn (cross-fitting).",
+        "Evaluated on out-of-fold predictions (cross-validation):"
+        f" {(leads['Status'] != 'New').sum()} leads.",
     )
 
 

@@ -144,7 +144,6 @@ def test_the_table_and_the_whole_agree_with_the_answers(tested: Backtest) -> Non
 
 
 # --- outcomes that are still open
-# --------------------------------------------------------------------------------------------
 
 
 def plain(
@@ -198,7 +197,6 @@ def test_seen_outcomes_stand_for_those_that_are_still_open() -> None:
 
 
 # --- what cannot be tested
-# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_history_that_is_too_short_is_told() -> None:

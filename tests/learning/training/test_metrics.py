@@ -7,7 +7,13 @@ import pytest
 from winnable.core.statistics import base_rate
 from winnable.core.timestamps import DAY, NEVER
 from winnable.data.features.training_rows import TrainingRows
-from winnable.learning.training.metrics import LEAST, bootstrap, difference, evaluate, split_forward
+from winnable.learning.training.metrics import (
+    MIN_OUTCOMES,
+    bootstrap,
+    difference,
+    evaluate,
+    split_forward,
+)
 
 CHANCE = np.random.default_rng(3)
 
@@ -113,7 +119,7 @@ def test_a_forward_split_leaves_a_gap_of_the_horizon_and_shares_no_person() -> N
 def test_without_time_or_with_too_few_outcomes_there_is_no_forward_split() -> None:
     assert split_forward(rows(timed=False)) is None
     few = rows(60)
-    assert min(few.won.sum(), 60 - few.won.sum()) > LEAST
+    assert min(few.won.sum(), 60 - few.won.sum()) > MIN_OUTCOMES
     assert split_forward(few) is None
     assert split_forward(few.take(np.zeros(60, dtype=bool))) is None
 

@@ -11,13 +11,14 @@ from tests.cli.test_commands import SMALL, leads_table
 TRAIN = """
 import sys
 from pathlib import Path
-from winnable.definition.load import (load_definition)
+from winnable.definition.load import load_definition
 from winnable.data.ingestion.crm import read_crm
 from winnable.learning.artifacts.artifact import write_artifact
 from winnable.learning.training.train import learn
 folder, threads, model = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 definition = load_definition(folder / "definition.toml")
-write_artifact(learn(definition, read_crm(definition, str(folder / "leads.csv")), threads=threads).artifact, model)
+crm = read_crm(definition, str(folder / "leads.csv"))
+write_artifact(learn(definition, crm, threads=threads).artifact, model)
 """
 
 

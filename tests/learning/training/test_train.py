@@ -112,7 +112,11 @@ def test_a_newer_model_meets_the_champion_on_leads_that_neither_has_seen(
     contest, changes = second.contest, second.changes
     assert contest is not None
     assert changes is not None
-    assert [rival.name for rival in contest.rivals] == ["version 1", "the rules", "the base rate"]
+    assert [rival.name for rival in contest.rivals] == [
+        "version 1",
+        "the scorecard",
+        "the base rate",
+    ]
     assert contest.how.startswith("leads whose outcome was open on 2025-")
     # The same way of learning from the same knowledge is no better and no worse; the champion's
     # data are old.
@@ -121,7 +125,7 @@ def test_a_newer_model_meets_the_champion_on_leads_that_neither_has_seen(
     assert changes.leads.now == len(crm.leads)
     assert changes.days is not None
     assert changes.days > 270
-    assert any("days later" in says for says in changes.told)
+    assert any("days later" in says for says in changes.lines)
 
 
 def test_the_fingerprint_of_the_data_changes_with_any_value(crm: Crm) -> None:

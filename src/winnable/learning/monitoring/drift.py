@@ -1,11 +1,12 @@
-"""Drift: what is different about the leads of late, most important first, and what a model may
-expect of itself among them.
+"""Drift monitoring: what is different about recent leads, most important first, and the performance
+a model may expect of itself among them.
 
-Four questions are asked of two groups of leads, those of before and those since: are as many won,
-do columns look different, do the scores, and can a classifier tell the groups apart by anything at
-all? Every answer is held against what chance would show with so many leads, not against a constant
-of folklore. While outcomes are open none of them sees *concept drift*, that the same leads are won
-more or less often than before; once they are known, that is `reassessment`'s question.
+Two groups of leads are compared, earlier and new ones: their conversion rates, the distribution of
+each column and of the scores (population stability index, PSI), and whether a classifier can tell
+the groups apart at all (classifier two-sample test, AUC). Each is tested against what chance would
+show with so many leads, not against a conventional threshold. While outcomes are open none of them
+sees *concept drift*, that the same leads are won more or less often than before; once they are
+known, that is the question of `reassessment`.
 """
 
 from dataclasses import dataclass, replace
@@ -27,39 +28,56 @@ from winnable.core.columns import (
 from winnable.core.statistics import log_losses, logit_of
 from winnable.learning.model.experts.encoding import Encoded, Encoding, learn_encoding
 
-SURE = 0.05  # the share of false alarms of each question where nothing has changed
-BINS = 10
-LEAST_EXPECTED = 5  # leads that either group would have in a bin; smaller bins are put together
-MOST_COMPARED = (
-    4000  # leads of either group that the classifier learns from; more do not make its answer surer
-)
-LEAST_LEADS = 50  # of either group, below which nothing but chance can be seen
+SIGNIFICANCE = 0.05
+"""Probability of a false alarm of each test where nothing has changed."""
+
+PSI_BINS = 10
+
+MIN_LEADS_PER_BIN = 5
+"""Leads that either group is expected to have in a bin; smaller bins are merged."""
+
+MAX_LEADS_CLASSIFIED = 4000
+"""Leads of either group that the classifier is trained on; more would not make it more certain."""
+
+MIN_LEADS_PER_GROUP = 50
+"""Leads of either group below which nothing but chance can be seen."""
+
+MAX_CATEGORIES_CLASSIFIED = 30
+"""Frequent categories that the classifier tells apart; a rare one separates groups by chance."""
+
+MIN_SEPARATING_SHARE = 0.2
+"""Of what all columns add to the separation, from which on a column is named."""
+
+MISSING = "missing"
+"""Name of the bin of leads without a value."""
+
+MIN_P_SHOWN = 0.001
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How far one column, or the score, has moved: its population stability index and what chance
-    alone would reach.
+    """How far one column, or the score, has moved: its population stability index (PSI) and the
+    value that chance alone would reach.
 
-    `says` is what moved most, in words; `p` the chance of such an index where nothing has changed.
+    `summary` is what moved most, in words; `p` the p-value of such an index under no drift.
     """
 
     name: str
     index: float
     threshold: float
     p: float
-    says: str
+    summary: str
 
     @property
     def moved(self) -> bool:
-        """Whether chance is no explanation."""
+        """Whether the difference is significant."""
         return self.index > self.threshold
 
 
 @dataclass(frozen=True)
 class Rates:
-    """The shares won of the leads of before and of late whose horizon has passed, and the chance of
-    such a difference."""
+    """The conversion rates of earlier and new leads whose horizon has passed, and the p-value of
+    their difference."""
 
     old: float
     new: float
@@ -69,14 +87,14 @@ class Rates:
 
     @property
     def moved(self) -> bool:
-        """Whether chance is no explanation."""
-        return self.p < SURE
+        """Whether the difference is significant."""
+        return self.p < SIGNIFICANCE
 
 
 @dataclass(frozen=True)
 class Separability:
-    """How well a classifier tells old leads from new ones on leads it has not seen, what chance
-    would reach, and by what."""
+    """The out-of-fold AUC of a classifier that tells new leads from old ones, its 95% range under
+    no drift (`low`, `high`), and the columns it uses most (`by`)."""
 
     auc: float
     low: float
@@ -85,14 +103,14 @@ class Separability:
 
     @property
     def moved(self) -> bool:
-        """Whether chance is no explanation."""
+        """Whether the difference is significant."""
         return self.auc > self.high
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What is different about the `new` leads beside the `old` ones; what could not be asked is
-    None."""
+    """What is different about the `new` leads compared with the `old` ones; what could not be
+    tested is None."""
 
     old: int
     new: int
@@ -103,44 +121,51 @@ class Drift:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What changed, in sentences, most important first: outcomes, scores, then columns by how
-        far they moved."""
-        says = []
+        """What changed significantly, in sentences, most important first: outcomes, scores, then
+        columns by how far they moved."""
+        messages = []
         if self.rates is not None and self.rates.moved:
-            more = "more" if self.rates.new > self.rates.old else "fewer"
-            instead = f"{100 * self.rates.new:.1f} are won instead of {100 * self.rates.old:.1f}"
-            says.append(f"Of 100 leads {instead}, {more} than chance explains.")
+            messages.append(_rates_in_words(self.rates))
         if self.score is not None and self.score.moved:
-            says.append(f"The scores are spread differently: {self.score.says}.")
-        moved = sorted(
-            (each for each in self.columns if each.moved),
-            key=lambda each: -each.index / each.threshold,
-        )
-        says += [f"{each.name}: {each.says}." for each in moved]
+            messages.append(f"Score distribution: {_shift_in_words(self.score)}.")
+        moved = [shift for shift in self.columns if shift.moved]
+        moved.sort(key=lambda shift: -shift.index / shift.threshold)
+        messages += [f"{shift.name}: {_shift_in_words(shift)}." for shift in moved]
         if self.separability is not None and self.separability.moved:
-            by = (
-                f", most of all by {' and '.join(self.separability.by)}"
-                if self.separability.by
-                else ""
-            )
-            told = (
-                f"told from old ones in {100 * self.separability.auc:.0f} of 100 pairs{by}; chance"
-                f" reaches {100 * self.separability.high:.0f}"
-            )
-            says.append(f"New leads can be {told}.")
-        return tuple(says)
+            messages.append(_separability_in_words(self.separability))
+        return tuple(messages)
+
+
+def _rates_in_words(rates: Rates) -> str:
+    change = "rose" if rates.new > rates.old else "fell"
+    p = f"p = {rates.p:.3f}" if rates.p >= MIN_P_SHOWN else f"p < {MIN_P_SHOWN}"
+    return (
+        f"Conversion {change} significantly, from {100 * rates.old:.1f}% to"
+        f" {100 * rates.new:.1f}% ({p})."
+    )
+
+
+def _shift_in_words(shift: Shift) -> str:
+    return f"{shift.summary} (PSI {shift.index:.2f})"
+
+
+def _separability_in_words(found: Separability) -> str:
+    mainly = f", mainly by {' and '.join(found.by)}" if found.by else ""
+    return (
+        f"A classifier tells new leads from earlier ones with an AUC of {found.auc:.2f}{mainly};"
+        f" without drift it would be at most {found.high:.2f}."
+    )
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What calibrated probabilities of n leads promise of themselves, before any of their outcomes
-    is known.
+    """The performance that calibrated probabilities of n leads predict of themselves, before any of
+    their outcomes is known.
 
-    `wins`, between `low` and `high` in 95 of 100 cases, `log_loss`, `skill` (of the log loss of the
-    leads' own rate) and `auc`. The method is confidence-based performance estimation (Białek,
+    `wins` with the 95% interval from `low` to `high`, `log_loss`, `skill` (against the leads' own
+    base rate) and `auc`. The method is confidence-based performance estimation (Białek,
     Kuberski, Perrakis and Bifet 2024, "Estimating model performance under covariate shift without
-    labels"). It sees other leads coming, and is blind to a change of what becomes of the same
-    leads.
+    labels"). It sees covariate shift, and is blind to concept drift.
     """
 
     leads: int
@@ -163,7 +188,7 @@ def drift(
 
     Where a group has fewer than 50 leads only the rates are compared.
     """
-    if min(old.size, new.size) < LEAST_LEADS:
+    if min(old.size, new.size) < MIN_LEADS_PER_GROUP:
         return Drift(old.size, new.size, rates, None, (), None)
     score = None if scores is None else _score_shift(*scores)
     names = [name for name in old.columns if name in new.columns]
@@ -173,20 +198,23 @@ def drift(
         new.size,
         rates,
         score,
-        tuple(each for each in found if each is not None),
+        tuple(column for column in found if column is not None),
         separability(old, new),
     )
 
 
 def _score_shift(old: FloatArray, new: FloatArray) -> Shift | None:
-    logit = [
-        NumericColumn(np.asarray(logit_of(np.clip(each, 1e-6, 1 - 1e-6)))) for each in (old, new)
-    ]
-    found = shift("score", logit[0], logit[1], 1)
-    says = (
-        f"of 100 leads they promised {100 * old.mean():.1f} wins before, {100 * new.mean():.1f} now"
+    before, now = (
+        NumericColumn(np.asarray(logit_of(np.clip(scores, 1e-6, 1 - 1e-6))))
+        for scores in (old, new)
     )
-    return None if found is None else replace(found, says=says)
+    found = shift("score", before, now, 1)
+    if found is None:
+        return None
+    summary = (
+        f"mean predicted probability {100 * old.mean():.1f}% before, {100 * new.mean():.1f}% now"
+    )
+    return replace(found, summary=summary)
 
 
 def rates_of(old: FloatArray, new: FloatArray) -> Rates | None:
@@ -201,8 +229,8 @@ def rates_of(old: FloatArray, new: FloatArray) -> Rates | None:
 
 
 def shift(name: str, old: Column, new: Column, asked: int) -> Shift | None:
-    """The population stability index of one column of two groups, and its limit where `asked`
-    columns are looked at.
+    """The population stability index (PSI) of one column of two groups, and its critical value
+    where `asked` columns are tested.
 
     Where nothing has changed, the index times nm / (n + m) follows chi-square with one degree of
     freedom less than there are bins (Yurdakul 2018, "Statistical properties of the population
@@ -218,43 +246,40 @@ def shift(name: str, old: Column, new: Column, asked: int) -> Shift | None:
     index, chance = float(parts.sum()), float((1 / sizes).sum())
     freedom, most = len(labels) - 1, int(np.argmax(parts))
     seen = 100 * counts / sizes[:, None]
-    told = f"{labels[most]}: {seen[0, most]:.0f} of 100 leads before, {seen[1, most]:.0f} now"
+    summary = f"{labels[most]}: {seen[0, most]:.0f}% of leads before, {seen[1, most]:.0f}% now"
     if (
         isinstance(old, NumericColumn)
         and isinstance(new, NumericColumn)
-        and labels[most] != "nothing"
+        and labels[most] != MISSING
     ):
-        middle = [float(np.nanmedian(each.values)) for each in (old, new)]
-        told = (
-            told
-            if middle[0] == middle[1]
-            else f"half of the leads above {middle[0]:.4g} before, above {middle[1]:.4g} now"
-        )
+        before, now = float(np.nanmedian(old.values)), float(np.nanmedian(new.values))
+        if before != now:
+            summary = f"median {before:.4g} before, {now:.4g} now"
     return Shift(
         name,
         index,
-        chance * float(chi2.isf(SURE / asked, freedom)),
+        chance * float(chi2.isf(SIGNIFICANCE / asked, freedom)),
         float(chi2.sf(index / chance, freedom)),
-        told,
+        summary,
     )
 
 
 def _binned(old: Column, new: Column) -> tuple[list[str], FloatArray]:
-    """The bins' names and how many leads each group (row) has in them; the bins look at both groups
-    alike."""
+    """The bins' names and how many leads each group (row) has in them; both groups share the
+    bins."""
     if isinstance(old, CategoricalColumn) or isinstance(new, CategoricalColumn):
         labels, codes = _words_binned(_words(old), _words(new))
     else:
         labels, codes = _numbers_binned(old.values, new.values)
     counts = np.array(
-        [np.bincount(each, minlength=len(labels)) for each in codes], dtype=np.float64
+        [np.bincount(group, minlength=len(labels)) for group in codes], dtype=np.float64
     )
     total, sizes = counts.sum(axis=0), counts.sum(axis=1)
-    small = total * sizes.min() / max(sizes.sum(), 1.0) < LEAST_EXPECTED
+    small = total * sizes.min() / max(sizes.sum(), 1.0) < MIN_LEADS_PER_BIN
     rest = counts[:, small].sum(axis=1, keepdims=True)
-    if rest.sum() * sizes.min() / max(sizes.sum(), 1.0) < LEAST_EXPECTED:
-        rest = rest[:, :0]  # too few to be judged
-    names = [label for label, each in zip(labels, small, strict=True) if not each]
+    if rest.sum() * sizes.min() / max(sizes.sum(), 1.0) < MIN_LEADS_PER_BIN:
+        rest = rest[:, :0]  # too few to be tested
+    names = [label for label, is_small in zip(labels, small, strict=True) if not is_small]
     return [*names, *["anything else"] * rest.shape[1]], np.hstack([counts[:, ~small], rest])
 
 
@@ -276,7 +301,7 @@ def _words_binned(
         np.array([known[word] for word in each.vocabulary] + [len(known)], dtype=np.int64)
         for each in (old, new)
     ]
-    return [*(f"'{word}'" for word in known), "nothing"], [
+    return [*(f"'{word}'" for word in known), MISSING], [
         table[each.codes] for table, each in zip(tables, (old, new), strict=True)
     ]
 
@@ -286,30 +311,33 @@ def _numbers_binned(old: FloatArray, new: FloatArray) -> tuple[list[str], list[I
     both = np.concatenate([old, new])
     known = both[~np.isnan(both)]
     cuts = (
-        np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1], method="higher"))
+        np.unique(np.quantile(known, np.linspace(0, 1, PSI_BINS + 1)[1:-1], method="higher"))
         if len(known)
         else np.zeros(0)
     )
     codes = [
-        np.where(np.isnan(each), len(cuts) + 1, np.searchsorted(cuts, each, side="left"))
-        for each in (old, new)
+        np.where(np.isnan(values), len(cuts) + 1, np.searchsorted(cuts, values, side="left"))
+        for values in (old, new)
     ]
-    told = [f"{cut:.4g}" for cut in cuts]
-    between = [f"above {low} to {high}" for low, high in pairwise(told)]
-    ends = [f"up to {told[0]}", *between, f"above {told[-1]}"] if told else ["any"]
-    return [*ends, "nothing"], [each.astype(np.int64) for each in codes]
+    edges = [f"{cut:.4g}" for cut in cuts]
+    names = ["any"]
+    if edges:
+        between = [f"above {low} to {high}" for low, high in pairwise(edges)]
+        names = [f"up to {edges[0]}", *between, f"above {edges[-1]}"]
+    return [*names, MISSING], [group.astype(np.int64) for group in codes]
 
 
 def separability(old: FeatureTable, new: FeatureTable, *, seed: int = 0) -> Separability | None:
-    """Tell old leads from new ones by all columns together; None if no column tells leads apart.
+    """The classifier two-sample test: tell old leads from new ones by all columns together; None if
+    there is no usable column.
 
-    Small boosted trees, each half of the leads judged by those learned from the other (Lopez-Paz
-    and Oquab 2017, "Revisiting classifier two-sample tests"). Where nothing has changed, the area
+    Small boosted trees in two-fold cross-validation (Lopez-Paz and Oquab 2017, "Revisiting
+    classifier two-sample tests"). Where nothing has changed, the area
     under the curve of a half lies around 0.5 with the variance of the Mann-Whitney statistic, and
     the mean of both halves, which go up and down together, has at most that. `low` and `high` hold
-    95 %.
+    95%.
     """
-    both, group = _batcher(old, new, seed)
+    both, group = _both_groups(old, new, seed)
     spec = learn_encoding(both)
     leads = Encoding(spec).encode(both, np.zeros(both.size))
     names = [*spec["numbers"], *(name for name, _ in spec["words"])]
@@ -319,27 +347,31 @@ def separability(old: FeatureTable, new: FeatureTable, *, seed: int = 0) -> Sepa
     parts = np.empty((both.size, len(names) + 1))
     folds = list(StratifiedKFold(2, shuffle=True, random_state=seed).split(features, group))
     for inside, outside in folds:
-        parts[outside] = _told_apart(
+        parts[outside] = _contributions(
             features[inside], group[inside], features[outside], len(spec["numbers"]), seed
         )
-    said = parts.sum(axis=1)
-    auc = float(np.mean([roc_auc_score(group[outside], said[outside]) for _, outside in folds]))
+    scores = parts.sum(axis=1)
+    auc = float(np.mean([roc_auc_score(group[outside], scores[outside]) for _, outside in folds]))
     many = float(group.sum()) / 2
     few = len(group) / 2 - many
-    margin = float(norm.isf(SURE / 2) * np.sqrt((many + few + 1) / (12 * many * few)))
-    # On leads that were not learned from, what a column that tells nothing adds is the same for
-    # both groups on the mean.
+    margin = float(norm.isf(SIGNIFICANCE / 2) * np.sqrt((many + few + 1) / (12 * many * few)))
+    # Out of fold, an uninformative column contributes the same to both groups on average.
     adds = (parts[group == 1].mean(axis=0) - parts[group == 0].mean(axis=0))[:-1]
-    strongest = [names[i] for i in np.argsort(-adds)[:2] if adds[i] > 0.2 * adds.clip(0).sum()]
+    strongest = [
+        names[i]
+        for i in np.argsort(-adds)[:2]
+        if adds[i] > MIN_SEPARATING_SHARE * adds.clip(0).sum()
+    ]
     return Separability(auc, 0.5 - margin, 0.5 + margin, tuple(strongest))
 
 
-def _batcher(old: FeatureTable, new: FeatureTable, seed: int) -> tuple[FeatureTable, IntArray]:
-    """Both groups as one table, of each at most so many leads as are needed; 1 for new ones."""
-    chance, parts = np.random.default_rng(seed), []
-    for each in (old, new):
-        chosen = np.sort(chance.permutation(each.size)[:MOST_COMPARED])
-        parts.append(each.take(chosen))
+def _both_groups(old: FeatureTable, new: FeatureTable, seed: int) -> tuple[FeatureTable, IntArray]:
+    """Both groups as one table, of each at most as many leads as are needed; 1 for new ones."""
+    chance = np.random.default_rng(seed)
+    parts = []
+    for group in (old, new):
+        chosen = np.sort(chance.permutation(group.size)[:MAX_LEADS_CLASSIFIED])
+        parts.append(group.take(chosen))
     columns: dict[str, Column] = {}
     for name in parts[0].columns:
         first, second = parts[0].columns[name], parts[1].columns.get(name)
@@ -352,23 +384,23 @@ def _batcher(old: FeatureTable, new: FeatureTable, seed: int) -> tuple[FeatureTa
             joined = np.concatenate(codes)
             columns[name] = CategoricalColumn(
                 np.where(joined == len(labels) - 1, -1, joined),
-                tuple(each[1:-1] for each in labels[:-1]),
+                tuple(label[1:-1] for label in labels[:-1]),
             )
     sizes = [part.size for part in parts]
     return FeatureTable(sum(sizes), columns), np.repeat(np.arange(2), sizes)
 
 
-def _frequent(leads: Encoded, most: int = 30) -> FloatArray:
-    """Codes of the frequent words, all others as one: a rare word tells a group from another by
+def _frequent(leads: Encoded) -> FloatArray:
+    """Codes of the frequent categories, all others as one: a rare one separates groups by
     chance."""
-    return np.where(leads.codes > most, 1, leads.codes).astype(np.float64)
+    return np.where(leads.codes > MAX_CATEGORIES_CLASSIFIED, 1, leads.codes).astype(np.float64)
 
 
-def _told_apart(
+def _contributions(
     features: FloatArray, group: IntArray, others: FloatArray, numbers: int, seed: int
 ) -> FloatArray:
-    """What trees learned from the first rows say of the others, in log-odds, column by column; the
-    last is their mean."""
+    """The contributions of each column, in log-odds, to what trees trained on the first rows
+    predict for the others; the last is their mean."""
     import lightgbm
 
     parameters = {
@@ -392,14 +424,14 @@ def _told_apart(
 
 
 def expected(probability: FloatArray) -> Expected:
-    """What calibrated probabilities (n,), n > 0, expect of themselves; see `Expected`. The wins are
-    a Poisson-binomial sum."""
+    """The performance that calibrated probabilities (n,), n > 0, predict of themselves; see
+    `Expected`. The wins are a Poisson-binomial sum."""
     p = np.clip(probability, 1e-6, 1 - 1e-6)
-    wins, margin = float(p.sum()), 1.96 * float(np.sqrt(p @ (1 - p)))
-    both = np.ones_like(p), np.zeros_like(p)
-    loss = float(
-        np.mean(p * log_losses(logit_of(p), both[0]) + (1 - p) * log_losses(logit_of(p), both[1]))
-    )
+    wins = float(p.sum())
+    margin = 1.96 * float(np.sqrt(p @ (1 - p)))
+    if_won = log_losses(logit_of(p), np.ones_like(p))
+    if_lost = log_losses(logit_of(p), np.zeros_like(p))
+    loss = float(np.mean(p * if_won + (1 - p) * if_lost))
     rate = float(p.mean())
     constant = float(-(rate * np.log(rate) + (1 - rate) * np.log(1 - rate)))
     auc = float(

@@ -1,8 +1,7 @@
-"""The monthly page: a reassessment in words, short for the terminal and as a page that can be
-forwarded.
+"""The monthly monitoring report: a reassessment in words, short for the terminal and as a page that
+can be forwarded.
 
-What stands in it was found by `reassessment` and `drift`; nothing is computed here but how to say
-it.
+What stands in it was measured by `reassessment` and `drift`; here it is only put into words.
 """
 
 import numpy as np
@@ -15,209 +14,211 @@ from winnable.learning.monitoring.reassessment import (
     Reassessment,
     UpdateDecision,
 )
+from winnable.learning.training.metrics import Metrics
 
 TO_DO: dict[UpdateDecision, str] = {
     "keep": "Keep the model",
-    "move": "Train again: the level of the scores is off, their order is not",
-    "recalibrate": "Train again: the scores are too extreme or too timid, their order is right",
-    "retrain": "Train again: what the columns tell has changed",
-    "wait": "Nothing can be said of the model yet",
+    "move": "Retrain: the level of the scores is off (calibration intercept), their order is right",
+    "recalibrate": (
+        "Retrain: the scores are too extreme or too timid (calibration slope), their order is right"
+    ),
+    "retrain": "Retrain: the effects of the columns have changed (concept drift)",
+    "wait": "The model cannot be evaluated yet",
 }
 UPDATE_NAMES: dict[UpdateDecision, str] = {
     "keep": "as it is",
-    "move": "level moved",
-    "recalibrate": "level and spread mended",
-    "retrain": "learned anew",
+    "move": "intercept recalibrated",
+    "recalibrate": "intercept and slope recalibrated",
+    "retrain": "retrained",
 }
 BLIND = (
-    "This estimate trusts the model: it sees that other leads are coming, and cannot see that the"
-    " same leads are won more or less often than they used to be. That shows when their horizon has"
-    " passed."
+    "This estimate trusts the model: it accounts for different leads (covariate shift), and cannot"
+    " see that the same leads are won more or less often than before (concept drift). That shows"
+    " once their horizon has passed."
 )
+MAX_WARNINGS_IN_SUMMARY = 5
+MAX_COLUMNS_SHOWN = 12
+
+MIN_MISSED_WINS = 0.05
+"""Fewer missed wins count as none."""
 
 
 def summary(found: Reassessment) -> tuple[str, ...]:
-    """The answer in a few sentences, the decision first."""
-    says = [f"{TO_DO[found.decision]}: {found.because}.", _who(found)]
+    """The result in a few sentences, the decision first."""
+    lines = [_decision(found), _evaluated_on(found)]
     if found.judgement is not None:
-        says += [_promised(found.judgement), _cost(found.judgement)]
-    warnings = found.drift.warnings
-    says.append(_changed(found.drift))
-    says += [f"  {each}" for each in warnings[:5]]
+        lines += [_performance(found.judgement), _cost(found.judgement)]
+    lines.append(_drift(found.drift))
+    lines += [f"  {warning}" for warning in found.drift.warnings[:MAX_WARNINGS_IN_SUMMARY]]
     if found.ahead is not None:
-        says.append(_ahead(found.ahead, found.decision))
+        lines.append(_ahead(found.ahead, found.decision))
     if found.judgement is not None:
-        says.append(_scorecard(found.judgement.definition))
-        says += [f"  {each}" for each in _contradicted(found.judgement.definition)]
-    return tuple(says)
+        lines.append(_scorecard(found.judgement.definition))
+        lines += [f"  {rule}" for rule in _contradicted(found.judgement.definition)]
+    return tuple(lines)
 
 
 def page(found: Reassessment) -> Page:
     """Everything, with the tables behind it."""
-    blocks: list[Block] = [Text(f"{TO_DO[found.decision]}: {found.because}."), Text(_who(found))]
+    blocks: list[Block] = [Text(_decision(found)), Text(_evaluated_on(found))]
     if found.judgement is not None:
-        blocks += _judged(found.judgement)
-    blocks += [Heading("What is different about the leads of late"), Text(_changed(found.drift))]
+        blocks += _evaluation_blocks(found.judgement)
+    blocks += [Heading("Drift: what is different about recent leads"), Text(_drift(found.drift))]
     if found.drift.warnings:
         blocks.append(Bullets(found.drift.warnings))
     if found.drift.columns:
-        blocks += [_columns(found.drift), Text(_how_columns(found.drift))]
+        blocks += [_psi_table(found.drift), Text(_psi_note(found.drift))]
     if found.ahead is not None:
         blocks += [
-            Heading("What to expect of the leads that are still open"),
+            Heading("Expected performance on leads that are still open"),
             Text(_ahead(found.ahead, found.decision)),
             Text(BLIND),
         ]
     if found.judgement is not None:
-        blocks += _definition(found.judgement.definition)
+        blocks += _definition_blocks(found.judgement.definition)
     return Page(f"Is the model still right? {found.name}, {found.present:%Y-%m-%d}", tuple(blocks))
 
 
-def _who(found: Reassessment) -> str:
-    judged = (
-        f"{found.leads:,} leads that came since {found.since:%Y-%m-%d}, {found.wins:,} of them won"
-        " within the horizon"
-    )
-    return f"Judged: {found.model}, on {judged}; the model has met none of them."
+def _decision(found: Reassessment) -> str:
+    return f"{TO_DO[found.decision]}: {found.because}."
 
 
-def _promised(judged: Judgement) -> str:
-    model = judged.measured
-    expected = model.wins / (model.observed_to_expected or np.nan)
-    auc = (
-        ""
-        if model.auc is None
-        else f"; it puts a won lead above another in {100 * model.auc:.0f} of 100 pairs"
+def _evaluated_on(found: Reassessment) -> str:
+    return (
+        f"Evaluated: {found.model}, out of sample on {found.leads:,} leads created since"
+        f" {found.since:%Y-%m-%d}, {found.wins:,} of them won within the horizon."
     )
-    return f"It promised {expected:.1f} wins and {model.wins:,} came{auc}."
+
+
+def _performance(judged: Judgement) -> str:
+    metrics = judged.measured
+    text = f"Expected {_expected_wins(metrics):.1f} wins, observed {metrics.wins:,}"
+    if metrics.observed_to_expected is not None:
+        text += f" (observed/expected {metrics.observed_to_expected:.2f}"
+        low, high = metrics.observed_to_expected_low, metrics.observed_to_expected_high
+        if low is not None and high is not None:
+            text += f", 95% CI {low:.2f}–{high:.2f}"
+        text += ")"
+    return f"{text}." if metrics.auc is None else f"{text}; AUC {metrics.auc:.2f}."
+
+
+def _expected_wins(metrics: Metrics) -> float:
+    return metrics.wins / (metrics.observed_to_expected or np.nan)
 
 
 def _cost(judged: Judgement) -> str:
-    cost, update = judged.cost, "keep" if judged.choice.decision == "keep" else "do"
-    against = "learning anew" if update == "keep" else "the update"
-    loss = (
-        f"{cost.mean:+.4f} log loss a lead (95 % sure: {cost.low:+.4f} to {cost.high:+.4f}) against"
-        f" {against}"
+    cost = judged.cost
+    update = "retraining" if judged.choice.decision == "keep" else "the update"
+    missed = "no wins are missed"
+    if judged.could_find - judged.found > MIN_MISSED_WINS:
+        missed = f"{judged.could_find - judged.found:.1f} wins are missed"
+    worked = f"among the {judged.places:,} of these leads that sales can work, {missed}"
+    if judged.places >= judged.measured.leads:
+        worked = f"sales can work all of these leads, so {missed}"
+    return (
+        f"Cost of not retraining: {cost.mean:+.4f} log loss per lead compared with {update} (95% CI"
+        f" [{cost.low:+.4f}, {cost.high:+.4f}]); {worked}."
     )
-    wins = judged.could_find - judged.found
-    missed = f"{wins:.1f} wins are missed" if wins > 0.05 else "no win is missed"
-    everyone = judged.places >= judged.measured.leads
-    worked = (
-        "sales can work all of these leads, so"
-        if everyone
-        else f"among the {judged.places:,} of these leads that sales can work,"
-    )
-    return f"Doing nothing costs {loss}; {worked} {missed}."
 
 
-def _changed(drift: Drift) -> str:
+def _drift(drift: Drift) -> str:
     compared = f"{drift.new:,} new leads were compared with {drift.old:,} earlier ones"
     if not drift.columns and drift.score is None:
-        return f"{compared}: too few to see more than chance."
-    return (
-        f"{compared}:"
-        f" {'this is different' if drift.warnings else 'nothing is different beyond chance'}."
-    )
+        return f"{compared}: too few to test for drift."
+    if drift.warnings:
+        return f"{compared}; significant drift:"
+    return f"{compared}: no significant drift."
 
 
 def _ahead(ahead: Expected, decision: UpdateDecision) -> str:
-    wins = (
-        f"{ahead.wins:.0f} of the {ahead.leads:,} leads whose horizon is still open"
-        f" ({ahead.low:.0f} to {ahead.high:.0f})"
-    )
-    doubt = (
-        "if the same leads are won as before"
-        if decision in ("keep", "wait")
-        else "which is as wrong as the model is"
-    )
+    condition = "which is as wrong as the model is"
+    if decision in ("keep", "wait"):
+        condition = "if the same leads are won as before"
     return (
-        f"The model expects to see {wins} won, and an AUC of {ahead.auc:.2f} among them, {doubt}."
+        f"Of the {ahead.leads:,} leads whose horizon is still open (censored), the model expects"
+        f" {ahead.wins:.0f} wins (95% interval {ahead.low:.0f}–{ahead.high:.0f}) and an AUC of"
+        f" {ahead.auc:.2f}, {condition}."
     )
 
 
 def _scorecard(seen: DefinitionSeen) -> str:
-    model, choice = seen.measured, seen.choice
-    expected = model.wins / (model.observed_to_expected or np.nan)
-    told = f"The scorecard expected {expected:.1f} wins of these leads and {model.wins:,} came"
+    metrics, choice = seen.measured, seen.choice
+    expected = _expected_wins(metrics)
+    direction = "higher" if expected < metrics.wins else "lower"
     verdict: dict[UpdateDecision, str] = {
-        "keep": "its expectation still holds",
-        "move": (
-            "its conversion at the threshold should be written"
-            f" {'higher' if expected < model.wins else 'lower'}"
-        ),
+        "keep": "its calibration still holds",
+        "move": f"its conversion at the threshold should be set {direction}",
         "recalibrate": (
-            f"its points are worth {choice.slope:.1f} times what is written, so the points to"
-            " double the odds are off"
+            f"its points are worth {choice.slope:.1f} times what they stand for (calibration"
+            " slope), so its points to double the odds are off"
         ),
     }
-    return f"{told}: {verdict.get(choice.decision, '')}."
+    return (
+        f"Scorecard: expected {expected:.1f} wins of these leads, observed {metrics.wins:,}:"
+        f" {verdict.get(choice.decision, '')}."
+    )
 
 
 def _contradicted(seen: DefinitionSeen) -> tuple[str, ...]:
     return tuple(
-        f"{rule.says} has {rule.points:+g} points, but {100 * rule.won_with:.0f} of 100 such leads"
-        f" were won and {100 * rule.won_without:.0f} of the others."
+        f"{rule.rule} has {rule.points:+g} points, but {100 * rule.won_with:.0f}% of such leads"
+        f" were won and {100 * rule.won_without:.0f}% of the others."
         for rule in seen.contradicted
     )
 
 
-def _judged(judged: Judgement) -> list[Block]:
+def _evaluation_blocks(judged: Judgement) -> list[Block]:
     rows = [
         (
-            UPDATE_NAMES[each],
+            UPDATE_NAMES[update],
             f"{loss:.4f}",
-            f"{judged.choice.p[each]:.3f}" if each in judged.choice.p else "",
+            f"{judged.choice.p[update]:.3f}" if update in judged.choice.p else "",
         )
-        for each, loss in judged.losses.items()
+        for update, loss in judged.losses.items()
     ]
-    columns = ("the model", "log loss on leads left out", "chance, if that were enough")
+    columns = ("model", "out-of-fold log loss", "p-value against retraining")
     how = (
-        "The tests go down the table and stop at the first line that learning anew does not beat:"
-        " where that chance is at least 0.05, the line is enough (closed testing procedure,"
-        " Vergouwe et al. 2017). Each person counts once."
+        "The tests go down the table and stop at the first model that retraining does not beat"
+        " significantly, with a p-value of at least 0.05 (closed testing procedure, Vergouwe et al."
+        " 2017). Each person counts once."
     )
     return [
-        Text(_promised(judged)),
-        Heading("Keep, recalibrate or retrain"),
+        Text(_performance(judged)),
+        Heading("Keep, recalibrate or retrain?"),
         Table(columns, tuple(rows), columns[1:]),
         Text(how),
-        Heading("The cost of doing nothing"),
+        Heading("Cost of not retraining"),
         Text(_cost(judged)),
     ]
 
 
-def _columns(drift: Drift) -> Table:
-    columns = ("column", "moved by", "chance reaches", "what moved most")
-    shifts = sorted(drift.columns, key=lambda each: -each.index / each.threshold)[:12]
-    rows = [(each.name, f"{each.index:.3f}", f"{each.threshold:.3f}", each.says) for each in shifts]
+def _psi_table(drift: Drift) -> Table:
+    columns = ("column", "PSI", "critical value", "largest change")
+    shifts = sorted(drift.columns, key=lambda shift: -shift.index / shift.threshold)
+    rows = [
+        (shift.name, f"{shift.index:.3f}", f"{shift.threshold:.3f}", shift.summary)
+        for shift in shifts[:MAX_COLUMNS_SHOWN]
+    ]
     return Table(columns, tuple(rows), columns[1:3])
 
 
-def _how_columns(drift: Drift) -> str:
-    told = (
-        ""
-        if drift.separability is None
-        else (
-            " All columns together tell new leads from old ones with an AUC of"
-            f" {drift.separability.auc:.3f}"
-        )
+def _psi_note(drift: Drift) -> str:
+    text = (
+        "PSI is the population stability index; a value above the critical value is significant at"
+        " the 5% level for this number of leads and bins, corrected for testing"
+        f" {len(drift.columns)} columns."
     )
-    told += (
-        ""
-        if drift.separability is None
-        else (
-            f"; where nothing has changed it lies between {drift.separability.low:.3f} and"
-            f" {drift.separability.high:.3f}."
-        )
-    )
+    if drift.separability is None:
+        return text
     return (
-        "The measure is the population stability index; what chance reaches depends on how many"
-        " leads and bins there are, and on how many columns were looked at"
-        f" ({len(drift.columns)}).{told}"
+        f"{text} A classifier tells new leads from earlier ones by all columns together with an AUC"
+        f" of {drift.separability.auc:.3f}; without drift it would be between"
+        f" {drift.separability.low:.3f} and {drift.separability.high:.3f} (classifier two-sample"
+        " test)."
     )
 
 
-def _definition(seen: DefinitionSeen) -> list[Block]:
+def _definition_blocks(seen: DefinitionSeen) -> list[Block]:
     blocks: list[Block] = [Heading("Is the definition still right?"), Text(_scorecard(seen))]
     contradicted = _contradicted(seen)
     if contradicted:
@@ -225,8 +226,8 @@ def _definition(seen: DefinitionSeen) -> list[Block]:
     else:
         blocks.append(
             Text(
-                "No rule is contradicted by what happened. What past wins would propose is told by"
-                " `winnable suggest`."
+                "No rule is significantly contradicted by the outcomes. The command winnable"
+                " suggest proposes points from past wins."
             )
         )
     return blocks

@@ -1,11 +1,11 @@
-"""Reassessment: is the model in charge still right, and the definition, and what does it cost to do
-nothing?
+"""Reassessment (model monitoring): are the champion and the definition still right, and what is the
+cost of not retraining?
 
-The leads that came after the model was learned, and whose horizon has passed, decide between
-keeping it, moving its intercept, recalibrating it (intercept and slope) and learning anew, by the
-closed testing procedure of Vergouwe et al. 2017 (Statistics in Medicine 36, 4529-4539). What is
-different about the leads is found by `drift`; it explains, and warns where outcomes are still open,
-but does not decide. Nothing is changed here: `winnable train` makes the next model.
+The leads created after the model was trained, and whose horizon has passed, decide between keeping
+it, updating its intercept, recalibrating it (intercept and slope) and retraining, by the closed
+testing procedure of Vergouwe et al. 2017 (Statistics in Medicine 36, 4529-4539). What is different
+about the leads is found by `drift`; it explains, and warns where outcomes are still open, but does
+not decide. Nothing is changed here: `winnable train` makes the next model.
 """
 
 from dataclasses import dataclass
@@ -26,33 +26,55 @@ from winnable.definition.decide.scorecard import Award, Points, score_points
 from winnable.definition.schema import Definition
 from winnable.errors import DataError
 from winnable.learning.model.lead_model import assign_folds
-from winnable.learning.monitoring.drift import SURE, Drift, Expected, drift, expected, rates_of
+from winnable.learning.monitoring.drift import (
+    MIN_P_SHOWN,
+    SIGNIFICANCE,
+    Drift,
+    Expected,
+    drift,
+    expected,
+    rates_of,
+)
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.backtest import answer_of, came_between
 from winnable.learning.training.curves import gains
-from winnable.learning.training.metrics import LEAST, Difference, Metrics, difference, evaluate
+from winnable.learning.training.metrics import (
+    MIN_OUTCOMES,
+    Difference,
+    Metrics,
+    difference,
+    evaluate,
+)
 from winnable.learning.training.train import Tell, TrainingOptions, learn
 
 UpdateDecision = Literal["keep", "move", "recalibrate", "retrain", "wait"]
 
 UPDATES: tuple[UpdateDecision, ...] = ("keep", "move", "recalibrate", "retrain")
-# Wins, and other leads, that are asked of the leads by which a stand-in for a young model is
-# judged.
-ENOUGH = 30
-PARTS = 5  # columns whose effect may have changed by itself, the weightiest ones
-WINS_A_PART = 10  # that each parameter of the revision takes at least
-# Days after which leads of before and of late are compared, so that they had time to do something.
-AGE_COMPARED = 14
-FOLDS = 5
+
+STAND_IN_WINS = 30
+"""Wins, and losses, on which a stand-in for a model that is too young should be evaluated."""
+
+MAX_REVISED_COLUMNS = 5
+"""Columns whose effect may have changed on its own, those with the largest contributions."""
+
+MIN_WINS_PER_PARAMETER = 10
+"""Wins, and losses, that each parameter of the full revision needs."""
+
+COMPARED_AGE_DAYS = 14
+"""Age at which earlier and new leads are compared, so that they had time to do something."""
+
+CROSS_FIT_FOLDS = 5
+
+DEFAULT_WORKED_SHARE = 0.2
+"""Of the leads that sales work where the definition names no capacity."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the closed test chose, and the chance of what was seen if each lesser update were
-    enough.
+    """What the closed test chose, and the p-value of each lesser update.
 
-    `p` has the test of each update against the full revision; `intercept` and `slope` are those of
-    the recalibration.
+    `p` has the likelihood-ratio test of each update against the full revision; `intercept` and
+    `slope` are those of the recalibration.
     """
 
     decision: UpdateDecision
@@ -63,10 +85,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class RuleSeen:
-    """A rule of the scorecard whose leads were won the other way round than its points say, beyond
-    doubt."""
+    """A rule of the scorecard that the outcomes significantly contradict: leads with its points are
+    won less often than others, or more often if its points are negative."""
 
-    says: str
+    rule: str
     points: float
     won_with: float
     won_without: float
@@ -75,8 +97,8 @@ class RuleSeen:
 
 @dataclass(frozen=True)
 class DefinitionSeen:
-    """The scorecard held against outcomes: its measures, whether its expectation must move, and the
-    rules that point wrongly."""
+    """The scorecard evaluated on the outcomes: its metrics, whether it needs recalibration, and the
+    rules that are contradicted."""
 
     measured: Metrics
     choice: Choice
@@ -85,12 +107,12 @@ class DefinitionSeen:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the latest outcomes say of a model, the leads counted once each.
+    """The evaluation of a model on the latest outcomes, each person counted once.
 
-    `losses` are the cross-fitted log losses of the updates; `cost` is what doing nothing loses
-    against the chosen update, against the full revision where nothing is to be done. `places` of
-    the leads are worked by sales, among which the model as it is finds `found` wins and the update
-    `could_find`.
+    `losses` are the out-of-fold log losses of the updates; `cost` is the cost of not retraining:
+    the log-loss difference to the chosen update, or to the full revision where the model is kept.
+    `places` of the leads are worked by sales, among which the model as it is finds `found` wins and
+    the update `could_find`.
     """
 
     choice: Choice
@@ -105,12 +127,12 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Reassessment:
-    """All that is said once a month.
+    """The monthly monitoring result.
 
-    `model` names who was judged; `since` is when it stopped learning: the leads that came after are
-    new to it. `leads` counts those whose horizon has passed, `wins` the won ones; `judgement` is
-    None where they are too few. `ahead` is what the model expects of those that are still open,
-    None if there are none.
+    `model` names what was evaluated; `since` is the end of its training data: the leads created
+    after are out of sample. `leads` counts those whose horizon has passed, `wins` the won ones;
+    `judgement` is None where they are too few. `ahead` is the performance that the model expects of
+    those that are still open (censored), None if there are none.
     """
 
     name: str
@@ -133,8 +155,8 @@ class Reassessment:
         """Why."""
         if self.judgement is None:
             return (
-                f"{self.wins} wins among {self.leads} leads whose horizon has passed are too few to"
-                " judge by"
+                f"{self.wins} wins among {self.leads} leads whose horizon has passed are too few"
+                " for an evaluation"
             )
         return _because(self.judgement.choice)
 
@@ -148,31 +170,31 @@ def reassess(
     tell: Tell = lambda _: None,
     progress: Progress = no_progress,
 ) -> Reassessment:
-    """Reassess the model in charge on today's export, read by the model's own definition.
+    """Reassess the champion on today's export, read by the model's own definition.
 
-    Where fewer than ten leads that it has never met were won, or fewer than ten were not, it is too
-    young to be judged; then a model that is learned in the same way from what was known earlier (at
-    `since`, or as late as leaves 30 wins) is judged in its place. `DataError` where leads have no
-    dates of creation.
+    With fewer than ten wins or fewer than ten losses out of sample it is too young to be evaluated;
+    then a model trained in the same way on what was known earlier (at `since`, or as late as leaves
+    30 wins) is evaluated in its place. `DataError` where leads have no creation dates.
     """
     present, known_until = data.present, moment(str(predictor.card["known_until"] or ""))
     if CREATED not in data.crm.leads or present is None:
         raise DataError(
-            "a reassessment needs to know when each lead came; name the column with the creation"
-            " date"
+            "a reassessment needs the creation date of each lead; name the column that holds it as"
+            " columns.created"
         )
     rows = data.training_rows
     name, start = f"version {predictor.version}", since or known_until
     if since is None and (
-        start is None or not _enough(one_each(came_between(data, rows, start, present)), LEAST)
+        start is None
+        or not _enough(one_each(came_between(data, rows, start, present)), MIN_OUTCOMES)
     ):
         start = _late_enough(data, rows, start or present) or start
     if start is not None and start != known_until:
         tell(
-            f"{name} is too young to be judged; learning in the same way from what was known on"
-            f" {start:%Y-%m-%d}"
+            f"{name} is too young to be evaluated; training a model in the same way on what was"
+            f" known on {start:%Y-%m-%d}"
         )
-        name = f"a model learned like {name} from what was known on {start:%Y-%m-%d}"
+        name = f"a model trained like {name} on what was known on {start:%Y-%m-%d}"
         options = TrainingOptions(seed, leave_out=data.left_out, judge=False)
         candidate = learn(data.as_of(start), options, progress=progress)
         predictor = Predictor(candidate.artifact)
@@ -180,7 +202,7 @@ def reassess(
     new = came_between(data, rows, start, present)
     ripe, unripe = one_each(new), one_each(new, open_ones=True)
     tell(
-        f"Judging on {len(ripe.won):,} leads that came since {start:%Y-%m-%d} and whose horizon has"
+        f"Evaluating on {len(ripe.won):,} leads created since {start:%Y-%m-%d} whose horizon has"
         " passed"
     )
     return Reassessment(
@@ -190,7 +212,7 @@ def reassess(
         present=present,
         leads=len(ripe.won),
         wins=int(ripe.won.sum()),
-        judgement=_judged(data, predictor, ripe, start) if _enough(ripe, LEAST) else None,
+        judgement=_judged(data, predictor, ripe, start) if _enough(ripe, MIN_OUTCOMES) else None,
         drift=_compared(data, predictor, rows, new, start),
         ahead=expected(answer_of(predictor, data, unripe)) if len(unripe.won) else None,
     )
@@ -200,10 +222,8 @@ def _judged(data: Dataset, predictor: Predictor, ripe: TrainingRows, since: date
     definition = predictor.definition
     features = data.features(predictor.plan, ripe.leads, ripe.as_of)
     points = score_points(definition, features)
-    logit, parts = (
-        predictor.scorer.logit(features, points.logit),
-        _weightiest(predictor, features, points, ripe.won),
-    )
+    logit = predictor.scorer.logit(features, points.logit)
+    parts = _largest_contributions(predictor, features, points, ripe.won)
     choice = closed_test(ripe.won, logit, parts)
     answers = cross_fitted(ripe.won, logit, parts)
     update: UpdateDecision = "retrain" if choice.decision == "keep" else choice.decision
@@ -212,8 +232,8 @@ def _judged(data: Dataset, predictor: Predictor, ripe: TrainingRows, since: date
         choice=choice,
         measured=evaluate(ripe.won, answers["keep"], float(ripe.won.mean())),
         losses={
-            each: float(log_losses(logit_of(answer), ripe.won).mean())
-            for each, answer in answers.items()
+            name: float(log_losses(logit_of(probability), ripe.won).mean())
+            for name, probability in answers.items()
         },
         cost=difference(ripe.won, answers[update], answers["keep"], ripe.person),
         places=places,
@@ -224,14 +244,12 @@ def _judged(data: Dataset, predictor: Predictor, ripe: TrainingRows, since: date
 
 
 # --- which leads
-# -------------------------------------------------------------------------------------------------------------
 
 
 def one_each(rows: TrainingRows, *, open_ones: bool = False) -> TrainingRows:
-    """One row of each person, at random among the moments at which they were looked at, always the
-    same ones.
+    """One training row of each person, picked at random with a fixed seed.
 
-    Of the rows whose outcome is known or, with `open_ones`, of people who have no such row.
+    Of the rows whose outcome is known or, with `open_ones`, of people without such a row.
     """
     settled = np.isin(rows.person, rows.person[rows.known])
     pool = rows.take(~settled if open_ones else rows.known)
@@ -245,10 +263,12 @@ def _enough(rows: TrainingRows, least: int) -> bool:
 
 
 def _late_enough(data: Dataset, rows: TrainingRows, latest: datetime) -> datetime | None:
-    """The latest beginning of a month from which on enough people came to judge by, 30 wins or half
+    """The latest first of a month since which enough people came for an evaluation, 30 wins or half
     of all; else None."""
     known = one_each(rows)
-    least = max(LEAST, min(ENOUGH, int(min(known.won.sum(), (1 - known.won).sum())) // 2))
+    least = max(
+        MIN_OUTCOMES, min(STAND_IN_WINS, int(min(known.won.sum(), (1 - known.won).sum())) // 2)
+    )
     cut = datetime(latest.year, latest.month, 1, tzinfo=UTC)
     first = int(rows.as_of.min(initial=0))
     while microseconds(cut) > first:
@@ -262,21 +282,30 @@ def _late_enough(data: Dataset, rows: TrainingRows, latest: datetime) -> datetim
 def _compared(
     data: Dataset, predictor: Predictor, rows: TrainingRows, new: TrainingRows, since: datetime
 ) -> Drift:
-    """Leads of before and of late, each person once and all at the same age, with scores; and how
-    many were won."""
-    age = AGE_COMPARED if (rows.age == AGE_COMPARED).any() else 0
+    """The drift between earlier and new leads, each person once and all at the same age, with
+    scores and conversion rates."""
+    age = COMPARED_AGE_DAYS if (rows.age == COMPARED_AGE_DAYS).any() else 0
     before = rows.take(~np.isin(rows.person, new.person) & (rows.as_of < microseconds(since)))
-    groups = [_first_each(each.take(each.age == age)) for each in (before, new)]
-    features = [data.features(predictor.plan, each.leads, each.as_of) for each in groups]
-    scores = [
-        predictor.scorer.probability(each, score_points(predictor.definition, each).logit)
-        for each in features
-    ]
-    looked_at = [each.select(predictor.plan.learned) for each in features]
-    arrived = [_first_each(each.take((each.age == 0) & each.known)).won for each in (before, new)]
-    return drift(
-        looked_at[0], looked_at[1], (scores[0], scores[1]), rates_of(arrived[0], arrived[1])
-    )
+    old_features, old_scores = _scored(data, predictor, before, age)
+    new_features, new_scores = _scored(data, predictor, new, age)
+    rates = rates_of(_outcomes_on_arrival(before), _outcomes_on_arrival(new))
+    return drift(old_features, new_features, (old_scores, new_scores), rates)
+
+
+def _scored(
+    data: Dataset, predictor: Predictor, rows: TrainingRows, age: int
+) -> tuple[FeatureTable, FloatArray]:
+    """The model's features and probabilities of each person at this age."""
+    chosen = _first_each(rows.take(rows.age == age))
+    features = data.features(predictor.plan, chosen.leads, chosen.as_of)
+    logit = score_points(predictor.definition, features).logit
+    scores = predictor.scorer.probability(features, logit)
+    return features.select(predictor.plan.learned), scores
+
+
+def _outcomes_on_arrival(rows: TrainingRows) -> FloatArray:
+    """Whether each person was won within the horizon of their creation, where that is known."""
+    return _first_each(rows.take((rows.age == 0) & rows.known)).won
 
 
 def _first_each(rows: TrainingRows) -> TrainingRows:
@@ -284,80 +313,79 @@ def _first_each(rows: TrainingRows) -> TrainingRows:
 
 
 def _places(definition: Definition, ripe: TrainingRows, since: datetime) -> int:
-    """How many of the judged leads sales would have worked: its capacity in the time in which they
-    came, else a fifth."""
+    """How many of the evaluated leads sales would have worked: its capacity in that time, else a
+    fifth."""
     capacity = definition.gate.capacity_per_week
-    weeks = (int(ripe.as_of.max()) - microseconds(since)) / (7 * DAY)
-    return min(
-        len(ripe.won), max(1, round(0.2 * len(ripe.won) if capacity is None else capacity * weeks))
-    )
+    if capacity is None:
+        places = round(DEFAULT_WORKED_SHARE * len(ripe.won))
+    else:
+        places = round(capacity * (int(ripe.as_of.max()) - microseconds(since)) / (7 * DAY))
+    return min(len(ripe.won), max(1, places))
 
 
 # --- the closed test
-# ---------------------------------------------------------------------------------------------------------
 
 
-def _weightiest(
+def _largest_contributions(
     predictor: Predictor, features: FeatureTable, points: Points, won: FloatArray
 ) -> FloatArray:
-    """What the weightiest columns add to the log-odds (n, k), as many as the outcomes can bear."""
+    """The contributions of the most important columns to the log-odds (n, k), as many as the number
+    of outcomes allows."""
     added = predictor.scorer.explain(features, points.logit).values
-    bears = int(min(won.sum(), (1 - won).sum())) // WINS_A_PART - 2
+    allowed = int(min(won.sum(), (1 - won).sum())) // MIN_WINS_PER_PARAMETER - 2
+    most = max(0, min(MAX_REVISED_COLUMNS, allowed))
     spread = added.std(axis=0)
-    chosen = [
-        place for place in np.argsort(-spread)[: max(0, min(PARTS, bears))] if spread[place] > 1e-6
-    ]
+    chosen = [place for place in np.argsort(-spread)[:most] if spread[place] > 1e-6]
     return added[:, chosen]
 
 
 def closed_test(won: FloatArray, logit: FloatArray, parts: FloatArray) -> Choice:
-    """Choose the least update of a model that the full revision does not beat, as Vergouwe et al.
-    2017 propose.
+    """Choose the smallest update of a model that the full revision does not beat, as Vergouwe et
+    al. 2017 propose.
 
     `won` (n,) are outcomes, one a person, `logit` (n,) the model's log-odds, `parts` (n, k) what
-    its weightiest columns add to them. The revision lets intercept, slope and the effect of each
-    part be what they are among these leads. It is tested against the model as it is, then with a
-    new intercept, then with intercept and slope, each by its likelihood ratio; the first that it
-    does not beat at 5 % is chosen, which keeps the chance of changing a model that is right at 5 %.
+    its most important columns contribute to them. The full revision fits intercept, slope and the
+    effect of each part to these leads. It is tested against the model as it is, then with a new
+    intercept, then with intercept and slope, each by a likelihood-ratio test; the first that it
+    does not beat at the 5% level is chosen, which keeps the probability of changing a correct model
+    at 5%.
     """
     loss = {
-        each: float(log_losses(_updated(each, won, logit, parts)(logit, parts), won).sum())
-        for each in UPDATES
+        update: float(log_losses(_updated(update, won, logit, parts)(logit, parts), won).sum())
+        for update in UPDATES
     }
-    freedom = {each: 2 - place + parts.shape[1] for place, each in enumerate(UPDATES[:3])}
-    p = {
-        each: float(chi2.sf(2 * (loss[each] - loss["retrain"]), free))
-        for each, free in freedom.items()
-        if free
-    }
-    decision: UpdateDecision = next(
-        (each for each in freedom if p.get(each, 1.0) >= SURE), "retrain"
-    )
-    intercept, slope = _coefficients(
-        won, np.column_stack([np.ones_like(logit), logit]), np.zeros(2)
-    )
+    p: dict[UpdateDecision, float] = {}
+    decision: UpdateDecision = "retrain"
+    for place, update in enumerate(UPDATES[:3]):
+        freedom = 2 - place + parts.shape[1]
+        if freedom:
+            p[update] = float(chi2.sf(2 * (loss[update] - loss["retrain"]), freedom))
+        if decision == "retrain" and p.get(update, 1.0) >= SIGNIFICANCE:
+            decision = update
+    columns = np.column_stack([np.ones_like(logit), logit])
+    intercept, slope = _coefficients(won, columns, np.zeros(2))
     return Choice(decision, p, float(intercept), float(slope))
 
 
 def cross_fitted(
     won: FloatArray, logit: FloatArray, parts: FloatArray
 ) -> dict[UpdateDecision, FloatArray]:
-    """What each update would have said of the leads (n,), learned from the others, five times; as
-    probabilities."""
-    answers = {each: np.empty_like(logit) for each in UPDATES}
-    folds = assign_folds(won, None, FOLDS, 0)
-    for fold in range(FOLDS):
+    """The out-of-fold probabilities (n,) of each update, fitted in five-fold cross-validation."""
+    answers = {update: np.empty_like(logit) for update in UPDATES}
+    folds = assign_folds(won, None, CROSS_FIT_FOLDS, 0)
+    for fold in range(CROSS_FIT_FOLDS):
         inside, outside = folds != fold, folds == fold
-        for each, answer in answers.items():
-            update = _updated(each, won[inside], logit[inside], parts[inside])
-            answer[outside] = sigmoid(np.clip(update(logit[outside], parts[outside]), -12, 12))
+        for name, probability in answers.items():
+            update = _updated(name, won[inside], logit[inside], parts[inside])
+            updated = update(logit[outside], parts[outside])
+            probability[outside] = sigmoid(np.clip(updated, -12, 12))
     return answers
 
 
 def _updated(
     update: UpdateDecision, won: FloatArray, logit: FloatArray, parts: FloatArray
 ) -> "Update":
-    """The update learned from these leads."""
+    """The update fitted to these leads."""
     columns = np.column_stack([np.ones_like(logit), logit, parts])
     held = {
         "keep": (1e9, 1e9),
@@ -390,42 +418,49 @@ def _coefficients(won: FloatArray, columns: FloatArray, held: FloatArray) -> Flo
 
 
 def _because(choice: Choice) -> str:
-    told = {each: f"p = {p:.3f}" if p >= 0.001 else "p < 0.001" for each, p in choice.p.items()}
+    p = {update: _p_in_words(value) for update, value in choice.p.items()}
     if choice.decision == "keep":
-        return (
-            "a revision does not explain the latest outcomes better than the model as it is"
-            f" ({told['keep']})"
-        )
+        return f"retraining does not explain the latest outcomes significantly better ({p['keep']})"
     if choice.decision == "move":
-        return f"the level is off ({told['keep']}), and moving it is enough ({told['move']})"
-    if choice.decision == "recalibrate":
-        enough = (
-            f", and mending both is enough ({told['recalibrate']})" if "recalibrate" in told else ""
+        return (
+            f"calibration in the large is off ({p['keep']}), and a new intercept is enough"
+            f" ({p['move']})"
         )
-        return f"level and spread of the scores are off ({told['move']}){enough}"
-    return f"no recalibration is enough to explain the latest outcomes ({told['recalibrate']})"
+    if choice.decision == "recalibrate":
+        enough = ""
+        if "recalibrate" in p:
+            enough = f", and recalibrating both is enough ({p['recalibrate']})"
+        return f"calibration intercept and slope are off ({p['move']}){enough}"
+    return f"no recalibration is enough to explain the latest outcomes ({p['recalibrate']})"
+
+
+def _p_in_words(p: float) -> str:
+    return f"p = {p:.3f}" if p >= MIN_P_SHOWN else f"p < {MIN_P_SHOWN}"
 
 
 # --- the definition
-# ----------------------------------------------------------------------------------------------------------
 
 
 def _definition_seen(points: Points, won: FloatArray) -> DefinitionSeen:
-    """The scorecard against the same outcomes; a rule is only named where chance is no explanation,
-    all rules together."""
-    answer = sigmoid(points.logit)
+    """The scorecard on the same outcomes; a rule is only named where it is contradicted
+    significantly, over all rules together."""
+    probability = sigmoid(points.logit)
     choice = closed_test(won, points.logit, np.zeros((len(won), 0)))
-    seen = [
-        found
-        for award in points.awarded
-        if (found := _contradicted(award, points, won, len(points.awarded)))
-    ]
-    return DefinitionSeen(evaluate(won, answer, float(won.mean())), choice, tuple(seen))
+    seen = [_contradicted(award, points, won, len(points.awarded)) for award in points.awarded]
+    return DefinitionSeen(
+        evaluate(won, probability, float(won.mean())),
+        choice,
+        tuple(rule for rule in seen if rule is not None),
+    )
 
 
 def _contradicted(award: Award, points: Points, won: FloatArray, asked: int) -> RuleSeen | None:
     mine = points.card == award.card
     rates = rates_of(won[mine & ~award.held], won[award.held])
-    if rates is None or rates.p >= SURE / asked or (rates.new - rates.old) * award.points >= 0:
+    if (
+        rates is None
+        or rates.p >= SIGNIFICANCE / asked
+        or (rates.new - rates.old) * award.points >= 0
+    ):
         return None
     return RuleSeen(award.says, award.points, rates.new, rates.old, rates.new_leads)

@@ -1,8 +1,8 @@
-"""The check before training: can these data be trusted, and is there enough of them? One answer for
-people and for machines.
+"""The check before training: data quality, target leakage and sample size. One answer for people
+and for machines.
 
-Puts together what `history.quality`, `history.leakage` and `readiness` find; decides and measures
-nothing itself.
+Puts together what `data_quality`, `data.leakage`, `readiness` and `learning_curve` find; decides
+and measures nothing itself.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from winnable.learning.readiness.readiness import Readiness, assess_readiness, l
 
 @dataclass(frozen=True)
 class Check:
-    """What was found: oddities, a verdict on each column, whether the history is enough; `curve` is
-    empty if not asked for."""
+    """What was found: data quality issues, a leakage verdict on each column, whether there is
+    enough data; `curve` is the learning curve, empty if not asked for."""
 
     quality: tuple[Finding, ...]
     columns: tuple[ColumnVerdict, ...]
@@ -35,12 +35,12 @@ class Check:
             "ready": ready.ready,
             "columns": [
                 {
-                    "name": each.name,
-                    "verdict": each.verdict,
-                    "evidence": list(each.evidence),
-                    "overruled": each.overruled,
+                    "name": column.name,
+                    "verdict": column.verdict,
+                    "evidence": list(column.evidence),
+                    "overruled": column.overruled,
                 }
-                for each in self.columns
+                for column in self.columns
             ],
             "readiness": {
                 "ready": ready.ready,
@@ -56,18 +56,18 @@ class Check:
                 "anticipated_auc": round(ready.auc, 4),
                 "wins_per_week": ready.pace,
                 "weeks_to_go": ready.weeks_to_go,
-                "told": list(ready.told),
+                "told": list(ready.messages),
             },
-            "quality": [{"kind": finding.kind, "says": finding.says} for finding in self.quality],
+            "quality": [{"kind": finding.kind, "says": finding.text} for finding in self.quality],
             "learning_curve": [
-                {"leads": each.leads, "wins": each.wins, "saved": round(each.saved, 4)}
-                for each in self.curve
+                {"leads": point.leads, "wins": point.wins, "saved": round(point.saved, 4)}
+                for point in self.curve
             ],
         }
 
 
 def check(data: Dataset, *, curve: bool = False, progress: Progress = no_progress) -> Check:
-    """Look at everything; with `curve`, also learn from parts of the data, which takes up to a
-    minute more."""
+    """Check everything; with `curve`, also train on parts of the data for the learning curve, which
+    takes up to a minute more."""
     points = learning_curve(*learnable(data), progress=progress) if curve else ()
     return Check(inspect_quality(data), data.verdicts, assess_readiness(data), points)

@@ -1,9 +1,9 @@
-"""What is odd about a company's data, said before anything is learned from them.
+"""Data quality: what is unusual about a company's data, found before anything is trained on them.
 
-Junk, people who stand there twice, columns that are empty, constant or new, statuses that the
-definition does not know, months that are missing, outcomes that stopped being recorded, months
-whose leads are mostly open still. Each is a sentence with a number; what to do about it is for
-people to decide. Rows that could not be used at all are told by `crm`, leaky columns by `leakage`.
+Junk, duplicates, columns that are empty, constant or new, statuses that the definition does not
+know, missing months, outcomes that stopped being recorded, months whose leads are mostly still
+open. Each is a sentence with a number; what to do about it is for people to decide. Rows that could
+not be used at all are found by `data.ingestion`, columns with target leakage by `data.leakage`.
 """
 
 from __future__ import annotations
@@ -38,25 +38,29 @@ Kind = Literal[
     "open",
 ]
 
-_CLIFF = 0.2  # of what was usual: below it an outcome has stopped being recorded
-_MOSTLY = 0.5
-_SHOWN = 8
+MAX_CLIFF_SHARE = 0.2
+"""Of the usual number per month: with fewer, an outcome counts as no longer recorded."""
+
+MIN_OPEN_SHARE = 0.5
+"""Of a month's leads from which on it counts as mostly open."""
+
+MAX_NAMES_SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One oddity: its kind, and what a person should know of it."""
+    """One data quality issue: its kind, and what a person should know of it."""
 
     kind: Kind
-    says: str
+    text: str
 
 
 def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
-    """Everything that is odd, in the order of a lead's life. An export without leads has nothing
-    odd but that."""
+    """All data quality issues, in the order of a lead's life. An export without leads has no other
+    issue than that."""
     crm = data.crm
     if not len(crm.leads):
-        return (Finding("rejects", "There is no lead that can be used."),)
+        return (Finding("rejects", "There are no usable leads."),)
     found = [
         *_rejects(crm),
         *_junk(data),
@@ -79,14 +83,15 @@ def _rejects(crm: Crm) -> list[Finding]:
     ):
         reasons = crm.rejects.loc[crm.rejects["table"] == table, "reason"].value_counts(sort=False)
         if rows is not None and len(reasons):
-            what = counted(rejected := int(reasons.sum()), word) + (
-                "" if word == "lead" else f" of the {table}"
-            )
+            rejected = int(reasons.sum())
+            what = counted(rejected, word)
+            if word != "lead":
+                what += f" of the {table}"
             why = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.items())
             found.append(
                 Finding(
                     "rejects",
-                    f"Could not be used: {what} ({rejected / (rejected + len(rows)):.1%}): {why}.",
+                    f"Rejected: {what} ({rejected / (rejected + len(rows)):.1%}): {why}.",
                 )
             )
     return found
@@ -126,11 +131,7 @@ def _duplicates(data: Dataset) -> list[Finding]:
         return []
     spare = int(times[times > 1].sum()) - twice
     who = "1 person" if twice == 1 else f"{twice:,} people"
-    return [
-        Finding(
-            "duplicates", f"In there more than once: {who} ({counted(spare, 'record')} too many)."
-        )
-    ]
+    return [Finding("duplicates", f"Duplicates: {who} with {counted(spare, 'surplus record')}.")]
 
 
 def _columns(data: Dataset) -> list[Finding]:
@@ -143,7 +144,7 @@ def _columns(data: Dataset) -> list[Finding]:
         Finding("columns", f"{counted(len(listed), 'column')} {what}: {_named(listed)}.")
         for listed, what in (
             (empty, "without any value"),
-            (constant, "with the same value everywhere"),
+            (constant, "with only one value"),
         )
         if listed
     ]
@@ -164,7 +165,7 @@ def _columns(data: Dataset) -> list[Finding]:
         if filled[name][early].mean() > 0.2 and filled[name][late].mean() < 0.02
     ]
     for listed, what in (
-        (new, "new, with no value in the first half"),
+        (new, "with no value in the first half of the data (new)"),
         (gone, "no longer filled in"),
     ):
         if listed:
@@ -175,28 +176,28 @@ def _columns(data: Dataset) -> list[Finding]:
 
 
 def _untracked(data: Dataset) -> list[Finding]:
-    """Where no change of any column is recorded: what is taken as it stands today. Else `leakage`
-    has a verdict on each."""
+    """Columns assumed static where no change of any column is recorded. Otherwise `leakage` has a
+    verdict on each."""
     learned = {field.name for field in data.feature_plan().fields if field.learn}
     today = [name for name in data.assumed_static if name in learned]
     if not today:
         return []
     says = (
-        f"No field history: in {counted(len(today), 'column')} today's value counts at every"
-        f" moment: {_named(today)}"
+        f"No field history: for {counted(len(today), 'column')} today's value is used at every"
+        f" point in time: {_named(today)}"
     )
     return [
         Finding(
             "untracked",
-            f"{says}. If one of them is changed while leads are worked, list it under"
+            f"{says}. If one of them changes while leads are being worked, list it under"
             " columns.ignore.",
         )
     ]
 
 
 def _named(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more
+    more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
+    return ", ".join(f"`{name}`" for name in names[:MAX_NAMES_SHOWN]) + more
 
 
 def _statuses(data: Dataset) -> list[Finding]:
@@ -212,20 +213,23 @@ def _statuses(data: Dataset) -> list[Finding]:
     if not any(
         name not in {"won", "lost"} and stage.status for name, stage in definition.stages.items()
     ):
-        unknown = {
-            word: count
-            for word, count in unknown.items()
-            if (clue := name_clue(word)) and clue.weight >= LIKELY
-        }
+        unknown = {word: count for word, count in unknown.items() if _sounds_final(word)}
     if not unknown:
         return []
-    listed = ", ".join(f"`{word}`: {count:,}" for word, count in list(unknown.items())[:_SHOWN])
+    listed = ", ".join(
+        f"`{word}`: {count:,}" for word, count in list(unknown.items())[:MAX_NAMES_SHOWN]
+    )
     total = sum(unknown.values())
     says = (
-        "Counted as open, because the definition does not know the status:"
+        "Counted as open, because the status is not in the definition:"
         f" {counted(total, 'lead')} ({listed})."
     )
     return [Finding("status", says)]
+
+
+def _sounds_final(status: str) -> bool:
+    clue = name_clue(status)
+    return clue is not None and clue.weight >= LIKELY
 
 
 def _month_of(moments: pd.Series) -> IntArray:
@@ -247,14 +251,15 @@ def _months(crm: Crm) -> list[Finding]:
     if usual < 5 or not missing:
         return []
     says = (
-        f"No lead was created in {', '.join(missing[:_SHOWN])}, where {usual:.0f} a month are"
-        " usual: is something missing?"
+        f"No lead was created in {', '.join(missing[:MAX_NAMES_SHOWN])} (usually {usual:.0f} a"
+        " month): is something missing?"
     )
     return [Finding("months", says)]
 
 
 def _cliffs(data: Dataset) -> list[Finding]:
-    """An outcome that stopped being recorded: common every month, then all but gone until the end."""
+    """Label cliffs: an outcome that stopped being recorded, common every month, then all but
+    gone."""
     crm, latest = data.crm, data.present
     if CLOSED not in crm.leads or latest is None:
         return []
@@ -271,13 +276,13 @@ def _cliffs(data: Dataset) -> list[Finding]:
             continue  # all in the last month, which is not over
         usual = float(np.median(counts[: max(1, len(counts) * 2 // 3)]))
         quiet = 0
-        while quiet < len(counts) and counts[-1 - quiet] <= _CLIFF * usual:
+        while quiet < len(counts) and counts[-1 - quiet] <= MAX_CLIFF_SHARE * usual:
             quiet += 1
         if usual >= 5 and quiet >= 2 and quiet < len(counts):
             since = _month(int(months.min()) + len(counts) - quiet)
             says = (
-                f"Since {since} hardly any lead is recorded as {word} ({usual:.0f} a month were"
-                " usual): did recording stop?"
+                f"Since {since} hardly any lead has been recorded as {word} (usually"
+                f" {usual:.0f} a month): did recording stop?"
             )
             found.append(Finding("label cliff", says))
     return found
@@ -291,13 +296,13 @@ def _open_months(data: Dataset) -> list[Finding]:
     total = np.bincount(months - first)
     share = np.bincount(months - first, still_open) / np.maximum(total, 1)
     place = len(total)
-    while place > 0 and (share[place - 1] > _MOSTLY or total[place - 1] == 0):
+    while place > 0 and (share[place - 1] > MIN_OPEN_SHARE or total[place - 1] == 0):
         place -= 1
     if place == len(total) or place == 0:
         return []
     leads = int(still_open[months - first >= place].sum())
     says = (
-        f"Leads created since {_month(first + place)} are mostly open still ({leads:,}): their"
-        " outcomes are not known yet."
+        f"Leads created since {_month(first + place)} are mostly still open ({leads:,}, censored):"
+        " their outcomes are not known yet."
     )
     return [Finding("open", says)]

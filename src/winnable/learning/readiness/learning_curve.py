@@ -1,7 +1,8 @@
-"""The learning curve: would more leads help? Models learned from parts of the data, judged on the
-same leads that none has seen.
+"""The learning curve: would more leads help? Models trained on growing parts of the data, evaluated
+on the same holdout.
 
-A check of the published minimum (`readiness`) on the data themselves. Nothing is decided by it.
+A check of the published minimum sample size (`readiness`) on the data themselves. Nothing is
+decided by it.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from winnable.learning.model.experts.linear import fit_linear
 from winnable.learning.model.experts.predict import expert_of
 from winnable.learning.model.lead_model import LeadModel
 
+MIN_HOLDOUT_OUTCOMES = 5
+"""Wins, and losses, without which the holdout tells nothing."""
+
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """What a model learned from so many leads and wins saves of the base rate's log loss on leads
-    that it has not seen."""
+    """The skill (log-loss reduction against the base rate, field `saved`) of a model trained on so
+    many leads and wins, on the holdout."""
 
     leads: int
     wins: int
@@ -40,47 +44,49 @@ def learning_curve(
     quick: bool = False,
     progress: Progress = no_progress,
 ) -> tuple[CurvePoint, ...]:
-    """Learn from an eighth, a quarter, half and all of at most `most` leads, and judge each model
-    on the same fifth left out.
+    """Train on an eighth, a quarter, half and all of at most `most` leads, and evaluate each model
+    on the same holdout of a fifth.
 
     `features` of n leads, one row each, and whether they were `won`, shape (n,); a point for each
-    of `steps` parts, smallest first. Empty where there are too few outcomes to judge by. The rules
-    are taken as the base rate alone. `quick`: by the ridge alone, which takes a second where the
-    whole model may take a minute.
+    of `steps` parts, smallest first. Empty where there are too few outcomes to evaluate on. The
+    scorecard is taken as the base rate alone. `quick`: the ridge regression alone, which takes a
+    second where the whole model may take a minute.
     """
     chance = np.random.default_rng(seed)
     order = chance.permutation(len(won))[: ceil(1.25 * most)]
-    judged, rest = order[: len(order) // 5], order[len(order) // 5 :]
-    if min(won[judged].sum(), (~won[judged]).sum()) < 5:
+    holdout, rest = order[: len(order) // 5], order[len(order) // 5 :]
+    if min(won[holdout].sum(), (~won[holdout]).sum()) < MIN_HOLDOUT_OUTCOMES:
         return ()
     points = []
     for step in range(steps - 1, -1, -1):
         rows = rest[: len(rest) // 2**step]
         outcome, rules = won[rows].astype(np.float64), np.zeros(len(rows))
         if quick:
-            answer = _by_ridge(features.take(rows), outcome, features.take(judged))
+            answer = _by_ridge(features.take(rows), outcome, features.take(holdout))
         else:
-            told = named_step(f"Learning from {len(rows):,} leads", progress)
+            named = named_step(f"Training on {len(rows):,} leads", progress)
             model = LeadModel(seed=seed, threads=1).fit(
-                features.take(rows), outcome, rules, progress=told
+                features.take(rows), outcome, rules, progress=named
             )
-            answer = model.probability(features.take(judged), np.zeros(len(judged)))
+            answer = model.probability(features.take(holdout), np.zeros(len(holdout)))
         rate = (won[rest].sum() + 1) / (len(rest) + 2)
-        saved = 1 - _loss(answer, won[judged]) / _loss(np.full(1, rate), won[judged])
+        saved = 1 - _loss(answer, won[holdout]) / _loss(np.full(1, rate), won[holdout])
         points.append(CurvePoint(len(rows), int(outcome.sum()), saved))
     return tuple(points)
 
 
-def _by_ridge(features: FeatureTable, won: FloatArray, judged: FeatureTable) -> FloatArray:
-    """What a ridge of these leads says of the judged ones; the rate where only wins or only losses
-    teach it."""
+def _by_ridge(features: FeatureTable, won: FloatArray, holdout: FeatureTable) -> FloatArray:
+    """The predictions of a ridge regression trained on these leads for the holdout; the base rate
+    where there are only wins or only losses."""
     if np.ptp(won) == 0:
-        return np.full(judged.size, (won.sum() + 1) / (len(won) + 2))
+        return np.full(holdout.size, (won.sum() + 1) / (len(won) + 2))
     encoding = Encoding(learn_encoding(features))
     leads = encoding.encode(features, np.zeros(features.size))
     part = fit_linear(leads, won, np.ones(len(won)), encoding.level_counts).part
     return sigmoid(
-        expert_of(part, "", encoding).predict(encoding.encode(judged, np.zeros(judged.size))).logit
+        expert_of(part, "", encoding)
+        .predict(encoding.encode(holdout, np.zeros(holdout.size)))
+        .logit
     )
 
 

@@ -1,9 +1,9 @@
-"""Is the history enough to learn from? The published minimum (`sample_size`), applied to one
-company's data.
+"""Readiness: is there enough data to train on? The published minimum sample size (`sample_size`),
+applied to one company's data.
 
-How many things a model of its columns would have to estimate and how well it may be expected to
-tell won from lost leads is judged here, cautiously. Nothing is switched by it: how much rules and
-models weigh is decided in `model`, by what they achieve.
+How many parameters a model of its columns would have to estimate, and which AUC may be expected of
+it, is estimated here, cautiously. Nothing is switched by it: the blend weights of scorecard and
+models are decided in `model`, by their out-of-fold results.
 """
 
 from __future__ import annotations
@@ -44,25 +44,41 @@ from winnable.learning.readiness.sample_size import (
 )
 from winnable.learning.training.targets import build_targets
 
-USUAL_AUC, USUAL_ERROR = (
-    0.75,
-    0.05,
-)  # what such models reach; Riley's advice where nothing is known means an AUC of about 0.74
-LEAST_AUC, MOST_AUC = 0.60, 0.90
-FREQUENT = 0.02  # of the leads that must share a word for it to count as a parameter of its own
-PACE_DAYS = 182
+PRIOR_AUC = 0.75
+"""What such models reach; Riley's advice where nothing is known means an AUC of about 0.74."""
+
+PRIOR_AUC_ERROR = 0.05
+"""Standard error of `PRIOR_AUC`."""
+
+MIN_ANTICIPATED_AUC = 0.60
+MAX_ANTICIPATED_AUC = 0.90
+
+MIN_CATEGORY_SHARE = 0.02
+"""Of the leads that must share a category for it to count as a parameter of its own."""
+
+WIN_RATE_DAYS = 182
+"""Of the latest history from which the wins per week are counted."""
+
+MIN_TELLING_AUC = 0.55
+"""Measured AUC below which the columns hardly tell won from lost leads."""
+
+MAX_ROWS = 10_000
+"""Leads on which parameters and AUC are estimated; more would change them little."""
+
+WEEKS_PER_YEAR = 52
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether the history is enough, and what would make it so.
+    """Whether there is enough data, and what would make it so.
 
-    leads, wins: with a known outcome. still_open: leads that teach besides, as far as they have
-    been watched. share: of the leads won (with one win and one loss added). columns, parameters:
-    candidates, and what a model would have to estimate for them. auc: the cautiously anticipated
-    one. needed: Riley's minimum for all of them; needed_half: for the stronger half of the columns,
-    `half_columns` of them. rules_below: wins below which the rules should decide. pace: wins a week
-    lately, None without dates. `told` says it all in sentences.
+    `leads` and `wins` have a known outcome; `still_open` counts censored leads, which are trained
+    on as far as they have been followed up. `share` is the share won (with one win and one loss
+    added). `columns` are candidates, `parameters` what a model would have to estimate for them.
+    `auc` is the cautiously anticipated one. `needed` is Riley's minimum for all columns,
+    `needed_half` for the stronger half of them, `half_columns` columns. With fewer wins than
+    `rules_below` the scorecard should be used. `pace` is the recent wins per week, None without
+    dates. `messages` says it all in sentences.
     """
 
     leads: int
@@ -96,15 +112,15 @@ class Readiness:
 
     @property
     def weeks_to_go(self) -> float | None:
-        """Weeks until the needed wins are there at the present pace; 0 if they are, None if nobody
-        knows."""
+        """Weeks until the needed wins are there at the current rate; 0 if they are, None if
+        unknown."""
         if self.ready:
             return 0.0
         lacking = max(self.needed_wins - self.wins, (self.needed.leads - self.leads) * self.share)
         return lacking / self.pace if self.pace else None
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def messages(self) -> tuple[str, ...]:
         """The answer in sentences."""
         return (self._has(), self._stages(), *self._when(), *self._helps())
 
@@ -116,67 +132,63 @@ class Readiness:
         if not self.still_open:
             return f"{known}."
         return (
-            f"{known}; {counted(self.still_open, 'open lead')} teach besides, for as much as their"
-            " time so far tells."
+            f"{known}; {counted(self.still_open, 'open lead')} (censored) also count, weighted by"
+            " how long they have been followed up."
         )
 
     def _stages(self) -> str:
-        half = (
-            f"the stronger half of the columns can be relied on from {self.blend_from:,}, all"
-            f" {self.columns} of them"
+        scorecard = (
+            f"With fewer than {self.rules_below:,} wins, use the scorecard: even the base rate is"
+            " uncertain"
         )
-        relied = (
-            f"all {self.columns} columns can be relied on"
-            if self.half_columns == self.columns
-            else half
+        if self.half_columns == self.columns:
+            return (
+                f"{scorecard}; from {self.needed_wins:,} wins on, a model of all {self.columns}"
+                " columns is reliable."
+            )
+        return (
+            f"{scorecard}; from {self.blend_from:,} wins on, a model of the stronger half of the"
+            f" columns is reliable, from {self.needed_wins:,} a model of all {self.columns}."
         )
-        rate = (
-            f"Lean on the rules below {self.rules_below:,} wins, where not even the share won is"
-            " known well"
-        )
-        return f"{rate}; {relied} from {self.needed_wins:,}."
 
     def _when(self) -> tuple[str, ...]:
         if self.ready:
-            return ("That is enough by the published minimum.",)
+            return ("That meets the published minimum sample size.",)
         weeks = self.weeks_to_go
         if weeks is None:
-            return (
-                (
-                    "When that will be, nobody can say: no win has a date of late."
-                    if self.pace == 0
-                    else _NO_PACE
-                ),
-            )
-        when = f"{weeks:.0f} weeks" if weeks < 104 else f"{weeks / 52:.0f} years"
-        return (f"At the present pace ({self.pace:.1f} wins a week) you get there in {when}.",)
+            return (_NO_RECENT_WIN if self.pace == 0 else _NO_DATES,)
+        when = f"{weeks:.0f} weeks"
+        if weeks >= 2 * WEEKS_PER_YEAR:
+            when = f"{weeks / WEEKS_PER_YEAR:.0f} years"
+        return (f"At the current rate ({self.pace:.1f} wins a week) you will get there in {when}.",)
 
     def _helps(self) -> tuple[str, ...]:
-        told = []
-        if self.measured_auc is not None and self.measured_auc < 0.55:
-            told.append(
+        messages = []
+        if self.measured_auc is not None and self.measured_auc < MIN_TELLING_AUC:
+            messages.append(
                 "These columns hardly tell won from lost leads: other data would help more than"
                 " more of the same."
             )
         if not self.ready and self.needed_half.leads < 0.8 * self.needed.leads:
-            told.append(
-                f"What would help most: {self.columns} columns are candidates; keeping the"
-                f" {self.half_columns} strongest would need"
-                f" {ceil(self.needed_half.leads * self.share):,} wins."
+            messages.append(
+                f"What would help most: fewer columns. Keeping the {self.half_columns} strongest of"
+                f" {self.columns} would need {ceil(self.needed_half.leads * self.share):,} wins."
             )
-        return tuple(told)
+        return tuple(messages)
 
 
-_NO_PACE = "When that will be, nobody can say: the data have no dates."
+_NO_DATES = "When that will be cannot be estimated: the data have no dates."
+_NO_RECENT_WIN = "When that will be cannot be estimated: there was no win recently."
 
 
 def assess_readiness(data: Dataset) -> Readiness:
-    """Judge the history by the columns that may be learned from. Never fails for want of data."""
+    """Assess the data by the columns that passed the leakage checks. Never fails for want of
+    data."""
     outcome = data.outcomes
     wins, leads = int((outcome == 1.0).sum()), int((~np.isnan(outcome)).sum())
     share = (wins + 1) / (leads + 2)
     features, won = learnable(data)
-    names = [name for name, column in features.columns.items() if tells(column)]
+    names = [name for name, column in features.columns.items() if is_informative(column)]
     groups = {name: groups_of(features.columns[name]) for name in names}
     measured, auc = _anticipated_auc(list(groups.values()), won)
     half = _stronger_half(groups, won)
@@ -200,13 +212,13 @@ def assess_readiness(data: Dataset) -> Readiness:
 
 
 def _still_open(data: Dataset) -> int:
-    """How many leads without an outcome training learns from (`targets`)."""
+    """How many censored leads, without an outcome, are trained on (`targets`)."""
     rows = data.training_rows
-    teach = build_targets(data, rows).usable & np.isnan(rows.outcome)
-    return len(np.unique(rows.leads[teach]))
+    usable = build_targets(data, rows).usable & np.isnan(rows.outcome)
+    return len(np.unique(rows.leads[usable]))
 
 
-def learnable(data: Dataset, most: int = 10_000) -> tuple[FeatureTable, BoolArray]:
+def learnable(data: Dataset, most: int = MAX_ROWS) -> tuple[FeatureTable, BoolArray]:
     """One training row a lead, at a random moment of its life, for no more than `most` leads:
     features, and whether it was won."""
     rows = data.training_rows
@@ -219,14 +231,14 @@ def learnable(data: Dataset, most: int = 10_000) -> tuple[FeatureTable, BoolArra
 
 
 def candidate_parameters(features: FeatureTable, names: Sequence[str]) -> int:
-    """How many things a model of these columns would have to estimate.
+    """How many parameters a model of these columns would have to estimate.
 
-    A number costs one, and one more if it is often missing; a column of words one for each frequent
-    word beyond the first (rare ones are held at the average by the models here). Columns that
-    repeat each other count once: the sum is the effective rank of Roy and Vetterli 2007, "The
-    effective rank: a measure of effective dimensionality" (EUSIPCO), the exponential of the entropy
-    of the directions' shares of the variation, because models that hold their coefficients spend
-    little on faint directions.
+    A number costs one, and one more if it is often missing; a categorical column one for each
+    frequent category beyond the first (rare ones are shrunk to the average by the models here).
+    Columns that repeat each other count once: the sum is the effective rank of Roy and Vetterli
+    2007, "The effective rank: a measure of effective dimensionality" (EUSIPCO), the exponential of
+    the entropy of the directions' shares of the variation, because models that hold their
+    coefficients spend little on faint directions.
     """
     columns = [column for name in names for column in _design(features.columns[name])]
     if not columns:
@@ -241,7 +253,7 @@ def candidate_parameters(features: FeatureTable, names: Sequence[str]) -> int:
     return ceil(exp(-float(shares @ np.log(shares))) - 1e-6)
 
 
-def tells(column: Column) -> bool:
+def is_informative(column: Column) -> bool:
     """Whether a column has at least two values, "nothing" among them, that occur often enough to
     learn from."""
     return bool(_design(column))
@@ -253,12 +265,14 @@ def _design(column: Column) -> list[FloatArray]:
         missing = np.isnan(column.values)
         known = column.values[~missing]
         filled = np.where(missing, known.mean() if len(known) else 0.0, column.values)
-        often = FREQUENT <= missing.mean() <= 1 - FREQUENT if len(missing) else False
-        return [filled] * bool(len(known) and np.ptp(known) > 0) + [
-            missing.astype(np.float64)
-        ] * bool(often)
+        columns = []
+        if len(known) and np.ptp(known) > 0:
+            columns.append(filled)
+        if len(missing) and MIN_CATEGORY_SHARE <= missing.mean() <= 1 - MIN_CATEGORY_SHARE:
+            columns.append(missing.astype(np.float64))
+        return columns
     counts = np.bincount(column.codes + 1)
-    frequent = np.flatnonzero(counts >= max(2.0, FREQUENT * len(column.codes)))
+    frequent = np.flatnonzero(counts >= max(2.0, MIN_CATEGORY_SHARE * len(column.codes)))
     rare = counts.sum() > counts[frequent].sum()
     return [
         (column.codes + 1 == code).astype(np.float64)
@@ -267,7 +281,7 @@ def _design(column: Column) -> list[FloatArray]:
 
 
 def _stronger_half(groups: Mapping[str, IntArray], won: BoolArray) -> list[str]:
-    """The columns that tell most by themselves, half of them and rounded up."""
+    """The half of the columns with the highest univariate AUC, rounded up."""
     strengths = dict.fromkeys(groups, 0.5)
     if won.any() and not won.all():
         folds = folds_of(won)
@@ -281,7 +295,7 @@ def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | N
     The measured AUC is weighed against what is usual by their standard errors; one standard error
     of the result is taken off.
     """
-    known, precision, measured = USUAL_AUC, USUAL_ERROR**-2, None
+    known, precision, measured = PRIOR_AUC, PRIOR_AUC_ERROR**-2, None
     if columns and min(won.sum(), (~won).sum()) >= 2 * FOLDS:
         measured = joint_auc(columns, won, folds_of(won))
         weight = auc_error(measured, int(won.sum()), int((~won).sum())) ** -2
@@ -289,11 +303,13 @@ def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | N
             (precision * known + weight * measured) / (precision + weight),
             precision + weight,
         )
-    return measured, float(np.clip(known - precision**-0.5, LEAST_AUC, MOST_AUC))
+    return measured, float(
+        np.clip(known - precision**-0.5, MIN_ANTICIPATED_AUC, MAX_ANTICIPATED_AUC)
+    )
 
 
 def _pace(data: Dataset) -> float | None:
-    """Wins a week in the last half-year of the export, by the day of closing or, where there is
+    """Wins per week in the last half-year of the export, by the day of closing or, where there is
     none, of creation."""
     crm, present = data.crm, data.present
     role = next((role for role in (CLOSED, CREATED) if role in crm.leads), None)
@@ -302,5 +318,5 @@ def _pace(data: Dataset) -> float | None:
     when = times_of(crm.leads[role])[data.outcomes == 1.0]
     first = times_of(crm.leads[CREATED]).min() if CREATED in crm.leads and len(crm.leads) else NEVER
     now = microseconds(present)
-    days = PACE_DAYS if first == NEVER else min(PACE_DAYS, max(7.0, (now - first) / DAY))
+    days = WIN_RATE_DAYS if first == NEVER else min(WIN_RATE_DAYS, max(7.0, (now - first) / DAY))
     return float(((when != NEVER) & (when > now - days * DAY)).sum() / (days / 7))

@@ -1,10 +1,11 @@
-"""The published minimum size of a history to learn from: formulas alone, no company's data.
+"""Sample size: the published minimum for training a prediction model; formulas alone, no company's
+data.
 
 Riley et al. 2019, "Minimum sample size for developing a multivariable prediction model: PART II"
 (Statistics in Medicine 38), made practical in Riley et al. 2020, "Calculating the sample size
 required for developing a clinical prediction model" (BMJ 368:m441): so many leads that the model is
-shrunk by no more than a tenth, flatters itself by no more than 0.05 of Nagelkerke's R2, and knows
-the base rate. What a company has of it is judged in `readiness`.
+shrunk by no more than a tenth, its optimism is no more than 0.05 of Nagelkerke's R2, and the base
+rate is known precisely. What a company has of it is assessed in `readiness`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from math import ceil, exp, log
 import numpy as np
 
 SHRINKAGE = 0.9
-OPTIMISM = 0.05  # of Nagelkerke's R2
-MARGIN, RELATIVE_MARGIN = (
-    0.05,
-    0.25,
-)  # of the base rate: the narrower of 5 points and a quarter of it
+
+MAX_OPTIMISM = 0.05
+"""Of Nagelkerke's R2."""
+
+BASE_RATE_MARGIN = 0.05
+"""Half-width of the base rate's 95% confidence interval, at most."""
+
+RELATIVE_BASE_RATE_MARGIN = 0.25
+"""The same relative to the base rate; the narrower of the two counts."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ def minimum_size(
     by default the narrower of 0.05 and a quarter of the share). `factor` multiplies the first
     criterion (see `strength_factor`).
     """
-    margin = min(MARGIN, RELATIVE_MARGIN * share) if margin is None else margin
-    less = r2 / (r2 + OPTIMISM * most_cox_snell(share))
+    margin = min(BASE_RATE_MARGIN, RELATIVE_BASE_RATE_MARGIN * share) if margin is None else margin
+    less = r2 / (r2 + MAX_OPTIMISM * most_cox_snell(share))
     return Minimum(
         shrinkage=ceil(factor * _leads_for_shrinkage(parameters, r2, SHRINKAGE)),
         optimism=ceil(_leads_for_shrinkage(parameters, r2, less)),

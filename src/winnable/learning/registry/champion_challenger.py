@@ -1,11 +1,11 @@
-"""The contest: whether a candidate replaces the champion, from the latest leads, whose outcome
-neither could know.
+"""Champion/challenger: whether a candidate replaces the champion, by their log loss on the latest
+leads, whose outcome neither could know.
 
-The champion answers as it is. The candidate is represented by a model that learned by its
-definition from what the champion could know at its time, so that neither has an advantage; that
-newer data are worth something is left to the rule in `compare`, which says how old a champion may
-become. The rules and the base rate answer beside them; all are compared by a paired bootstrap of
-people.
+The champion predicts as it is. The candidate is represented by a model trained by its definition on
+what the champion could know at its time, so that neither has an advantage; that newer data are
+worth something is left to the rule in `compare`, which says how old a champion may become. The
+scorecard and the base rate are the baseline beside them; all are compared by a paired bootstrap of
+people (95% confidence intervals).
 """
 
 from collections.abc import Mapping
@@ -26,15 +26,24 @@ from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.metrics import Difference, difference, evaluate
 from winnable.learning.training.train import Candidate, Evaluation, evaluate_since
 
-OLD = 28  # days after which a champion must be surely better than a candidate to stay
-TIE = 0.002  # of the champion's log loss: a smaller difference is none, however sure it is
-MUCH_LESS = 0.5  # of the champion's wins: a candidate of fewer is taken for a part of the data
+OLD_CHAMPION_DAYS = 28
+"""Age of its data from which a champion must be significantly better than a candidate to stay."""
+
+TIE_LOG_LOSS_SHARE = 0.002
+"""Of the other's log loss: a smaller difference counts as none, however significant it is."""
+
+MIN_WINS_SHARE = 0.5
+"""Of the champion's wins: a candidate trained on fewer is taken for one of a part of the data."""
+
+
+SCORECARD = "the scorecard"
+BASE_RATE = "the base rate"
 
 
 @dataclass(frozen=True)
 class Competitor:
-    """An answer that the candidate was compared with. `less`: how much lower the candidate's log
-    loss is than this one's."""
+    """A model or baseline that the candidate was compared with. `log_loss_reduction`: by how much
+    the candidate's log loss is lower than this one's."""
 
     name: str
     log_loss: float
@@ -42,19 +51,25 @@ class Competitor:
 
     @property
     def surely_better(self) -> bool:
-        """Whether this answer is better than the candidate, beyond chance and by more than nothing."""
-        return self.log_loss_reduction.high < -TIE * self.log_loss
+        """Whether this one is significantly better than the candidate, by more than a tie."""
+        return self.log_loss_reduction.high < -TIE_LOG_LOSS_SHARE * self.log_loss
 
     @property
     def surely_worse(self) -> bool:
-        """Whether it is worse."""
-        return self.log_loss_reduction.low > TIE * self.log_loss
+        """Whether this one is significantly worse than the candidate, by more than a tie."""
+        return self.log_loss_reduction.low > TIE_LOG_LOSS_SHARE * self.log_loss
+
+    @property
+    def tied(self) -> bool:
+        """Whether the whole confidence interval lies within a tie."""
+        ends = self.log_loss_reduction.low, self.log_loss_reduction.high
+        return max(abs(end) for end in ends) <= TIE_LOG_LOSS_SHARE * self.log_loss
 
 
 @dataclass(frozen=True)
 class Contest:
     """The candidate against others on the same rows, `wins` of them won; `how` says in words which
-    they are."""
+    leads they are."""
 
     how: str
     rows: int
@@ -79,19 +94,19 @@ def compare(
     incumbent: Predictor | None,
     progress: Progress = no_progress,
 ) -> Comparison:
-    """The rule. A candidate becomes champion if it is surely better than the champion, or if it is
-    not surely worse and the champion is old: its data end four weeks earlier, or it was trained by
-    another definition.
+    """The promotion rule. A candidate becomes champion if it is significantly better than the
+    champion, or if it is not significantly worse and the champion is old: its data end four weeks
+    earlier, or it was trained by another definition.
 
-    "Surely" is the 95 % interval of the difference in log loss, beyond a five-hundredth of the
-    loss. Where there are too few later leads to compare on, neither is surely better. It stays
-    challenger if the rules or the base rate are surely better than it, if it answers by the rules
-    where the champion has learned, if it has seen less than half of the champion's wins, or if its
-    data end earlier. A champion of another outcome or horizon answers a question that nobody asks
-    any more, and is replaced.
+    Significance is judged by the 95% confidence interval of the log-loss difference, beyond a
+    five-hundredth of the loss. Where there are too few later leads to compare on, neither is
+    significantly better. A candidate stays challenger if the scorecard or the base rate is
+    significantly better, if it is the scorecard alone where the champion is a trained model, if it
+    has seen less than half of the champion's wins, or if its data end earlier. A champion of
+    another outcome or horizon predicts something that is no longer asked for, and is replaced.
     """
     if incumbent is None:
-        return Comparison(True, "there was no champion before it", _against_rules(candidate))
+        return Comparison(True, "there was no champion before it", _against_baselines(candidate))
     if candidate.artifact.fingerprint == incumbent.fingerprint:
         return Comparison(
             False,
@@ -103,7 +118,7 @@ def compare(
         return Comparison(
             True,
             f"what counts as won has changed since version {incumbent.version}",
-            _against_rules(candidate),
+            _against_baselines(candidate),
         )
     poorer = _poorer(candidate, incumbent)
     if poorer is not None:
@@ -117,38 +132,32 @@ def _outcome(
 ) -> tuple[bool, str]:
     old, age = _age(candidate, incumbent)
     if contest is None:
-        few = f"too few leads have ended since version {incumbent.version} to compare the two"
+        few = f"too few outcomes since version {incumbent.version} to compare the two"
         return (True, f"{age}; {few}") if old else (False, f"{few}, and {age}")
-    champion, *others = contest.rivals
-    for rival in others:
-        if rival.surely_better:
-            return False, f"it is worse than {rival.name}: {_told(contest, rival)}"
-    told = _told(contest, champion)
+    champion, *baselines = contest.rivals
+    for baseline in baselines:
+        if baseline.surely_better:
+            return False, (
+                f"it is significantly worse than {baseline.name}: {_evidence(contest, baseline)}"
+            )
+    evidence = _evidence(contest, champion)
     if champion.surely_worse:
-        return True, f"it is better: {told}"
+        return True, f"it is significantly better: {evidence}"
     if champion.surely_better:
-        return False, f"it is worse: {told}"
-    return (
-        old,
-        (
-            f"it is not worse for certain, and {age}: {told}"
-            if old
-            else f"it is not better for certain, and {age}: {told}"
-        ),
-    )
+        return False, f"it is significantly worse: {evidence}"
+    if old:
+        return True, f"it is not significantly worse, and {age}: {evidence}"
+    return False, f"it is not significantly better, and {age}: {evidence}"
 
 
-def _told(contest: Contest, rival: Competitor) -> str:
-    if (
-        max(abs(rival.log_loss_reduction.low), abs(rival.log_loss_reduction.high))
-        <= TIE * rival.log_loss
-    ):
+def _evidence(contest: Contest, rival: Competitor) -> str:
+    if rival.tied:
         return f"both have a log loss of {contest.log_loss:.4f} on {contest.how}"
-    low, high = (
-        f"{-end:+.4f}" for end in (rival.log_loss_reduction.high, rival.log_loss_reduction.low)
+    low, high = -rival.log_loss_reduction.high, -rival.log_loss_reduction.low
+    return (
+        f"log loss {contest.log_loss:.4f} against {rival.log_loss:.4f} of {rival.name} on"
+        f" {contest.how}; log-loss difference 95% CI [{low:+.4f}, {high:+.4f}]"
     )
-    losses = f"log loss {contest.log_loss:.4f} against {rival.log_loss:.4f} of {rival.name}"
-    return f"{losses} on {contest.how}, a difference between {low} and {high} for sure (95 %)"
 
 
 def _age(candidate: Candidate, incumbent: Predictor) -> tuple[bool, str]:
@@ -160,19 +169,21 @@ def _age(candidate: Candidate, incumbent: Predictor) -> tuple[bool, str]:
     if new is None or old is None:
         return True, "it is the later training"
     days = (new - old).days
-    return days >= OLD, f"the data of version {incumbent.version} end {days:,} days earlier"
+    text = f"the data of version {incumbent.version} end {days:,} days earlier"
+    return days >= OLD_CHAMPION_DAYS, text
 
 
 def _poorer(candidate: Candidate, incumbent: Predictor) -> str | None:
-    """What a candidate was trained on that is so much poorer that it cannot replace the champion;
-    None if it is not."""
+    """Why a candidate was trained on so much less that it cannot replace the champion; None if it
+    was not."""
     card, version = candidate.artifact.spec["card"], incumbent.version
     new, old = _known_until(candidate), _known_until(incumbent)
     if candidate.mode == "rules" and incumbent.mode != "rules":
-        return f"it answers by the rules only, and version {version} has learned more than them"
-    if card["wins"] < MUCH_LESS * incumbent.card["wins"]:
+        return f"it is the scorecard only, and version {version} is a trained model"
+    if card["wins"] < MIN_WINS_SHARE * incumbent.card["wins"]:
         return (
-            f"it has seen {card['wins']:,} wins, and version {version} {incumbent.card['wins']:,}"
+            f"it was trained on {card['wins']:,} wins, version {version} on"
+            f" {incumbent.card['wins']:,}"
         )
     if new is not None and old is not None and new < old:
         return f"its data end on {new:%Y-%m-%d}, before those of version {version}"
@@ -191,18 +202,17 @@ def _question(definition: Definition) -> tuple[object, ...]:
 
 
 # --- on the same leads
-# -------------------------------------------------------------------------------------------------------
 
 
-def _against_rules(candidate: Candidate) -> Contest | None:
-    """The candidate, as it was judged, against the rules and the base rate."""
+def _against_baselines(candidate: Candidate) -> Contest | None:
+    """The candidate, as it was evaluated, against the scorecard and the base rate."""
     return None if candidate.judged is None else _compared(candidate.judged, {})
 
 
 def _contest(
     candidate: Candidate, data: Dataset, incumbent: Predictor, progress: Progress
 ) -> Contest | None:
-    """The candidate against the champion, the rules and the base rate on rows whose outcome the
+    """The candidate against the champion, the scorecard and the base rate on rows whose outcome the
     champion could not know."""
     since = _known_until(incumbent)
     judged = (
@@ -223,8 +233,8 @@ def _compared(judged: Evaluation, champion: Mapping[str, FloatArray]) -> Contest
     rows = judged.rows
     answers = {
         **champion,
-        "the rules": judged.rules,
-        "the base rate": np.full(len(rows.won), judged.base),
+        SCORECARD: judged.rules,
+        BASE_RATE: np.full(len(rows.won), judged.base),
     }
     rivals = tuple(
         Competitor(

@@ -1,13 +1,13 @@
-"""The registry: what MLflow records of a training, which version is in charge, and the copy of it
-that is served.
+"""The model registry: training runs and model versions in MLflow, the champion alias, and the
+deployed copy of the champion.
 
 The only module that imports mlflow. A store is a folder: MLflow's SQLite and artifacts (unless
 `MLFLOW_TRACKING_URI` puts them elsewhere), and `served/`, where the champion lies as plain files
-for whoever answers requests without MLflow. The alias `champion` is the truth; the served copy
-follows it, and so does the history of promotions, which are tags of the registered model, one each
-and never overwritten, so that they go where the registry goes.
+for services that run without MLflow. The alias `champion` is the truth; the deployed copy follows
+it, and so does the history of promotions, which are tags of the registered model, one each and
+never overwritten, so that they go where the registry goes.
 
-Whoever changes something holds `Registry.locked` meanwhile. What a model is and whether it deserves
+Whoever changes something holds `Registry.lock` meanwhile. What a model is and whether it deserves
 to be champion is decided elsewhere.
 """
 
@@ -38,16 +38,21 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 MODEL = "winnable"
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION = "champion"
+CHALLENGER = "challenger"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
-PROMOTION = "promotion."  # the tags that are the history begin so, and go on with the moment
-STORE = "winnable.store"  # the tag of a run that says in which store's name it was begun
+PROMOTION = "promotion."
+"""Prefix of the tags that are the promotion history; the time follows."""
+
+STORE = "winnable.store"
+"""Tag of a run that names the store for which it was started."""
+
 INTERRUPTED = "its training was interrupted before this took effect"
-NOT_THERE = {
-    "RESOURCE_DOES_NOT_EXIST",
-    "INVALID_PARAMETER_VALUE",
-}  # how MLflow says that there is no such model or alias
-BUSY = {"TEMPORARILY_UNAVAILABLE"}
+
+NOT_FOUND_CODES = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+"""How MLflow says that there is no such model or alias."""
+
+BUSY_CODES = {"TEMPORARILY_UNAVAILABLE"}
 
 
 class Registry:
@@ -64,8 +69,8 @@ class Registry:
         self.uri = os.environ.get(TRACKING_URI) or f"sqlite:///{self.store / 'mlflow.db'}"
 
     def connect(self) -> None:
-        """See that MLflow answers, before any long work; `StoreError` if it does not."""
-        with self._told():
+        """Check that MLflow answers, before any long work; `StoreError` if it does not."""
+        with self._mlflow_errors():
             self._client()
 
     def lock(self) -> AbstractContextManager[None]:
@@ -73,17 +78,16 @@ class Registry:
         check_writable(self.store)
         return locked(self.store / ".lock", self.patience)
 
-    # --- what was trained
-    # ------------------------------------------------------------------------------------------------
+    # --- training runs
 
     def register(self, record: TrainingRun) -> int:
-        """Log a training with its parts and register its model as the challenger; returns the new
-        version.
+        """Log a training run with its child runs and register its model as the challenger; returns
+        the new version.
 
         The version comes last: what is interrupted before leaves a run that `reconcile` closes, and
         no version.
         """
-        with self._told(), tempfile.TemporaryDirectory() as place:
+        with self._mlflow_errors(), tempfile.TemporaryDirectory() as place:
             client = self._client()
             import mlflow
 
@@ -103,25 +107,25 @@ class Registry:
                 return self._new_version(client, info, record)
 
     def _log_run(self, client: "MlflowClient", record: TrainingRun) -> str:
-        """The run with its numbers, and its parts as runs within it; each in one transaction.
-        Returns its id, still running."""
-        experiment, name = self._experiment(client, record.experiment), {STORE: self._name()}
+        """The run with its metrics, and its child runs; each in one transaction. Returns its id,
+        still running."""
+        experiment = self._experiment(client, record.experiment)
+        name = {STORE: self._name()}
         began = int(1000 * (record.began or time.time()))
         run = str(
             client.create_run(experiment, began, {**record.tags, **name}, record.name).info.run_id
         )
         _log(client, run, record.params, record.metrics, record.series)
         for part in record.parts:
-            within = client.create_run(
-                experiment, began, {"mlflow.parentRunId": run, **name}, part.name
-            ).info.run_id
-            _log(client, within, part.params, part.metrics, {})
-            client.set_terminated(within)
+            tags = {"mlflow.parentRunId": run, **name}
+            child = client.create_run(experiment, began, tags, part.name).info.run_id
+            _log(client, child, part.params, part.metrics, {})
+            client.set_terminated(child)
         return run
 
     def _new_version(self, client: "MlflowClient", info: Any, record: TrainingRun) -> int:
-        """Register a logged model, as the challenger. The client does it without the commentary
-        that `register_model` prints."""
+        """Register a logged model as the challenger. The client does it without the messages that
+        `register_model` prints."""
         from mlflow.exceptions import MlflowException
 
         with suppress(MlflowException):  # it is there already
@@ -136,9 +140,9 @@ class Registry:
     def artifact(self, version: int) -> Artifact:
         """The artifact of a version, fetched from wherever MLflow keeps it and checked against its
         digests."""
-        with self._told(
+        with self._mlflow_errors(
             f"there is no version {version} of the model {MODEL} here; `winnable models` lists"
-            " them."
+            " the versions."
         ):
             client = self._client()
             import mlflow
@@ -151,14 +155,14 @@ class Registry:
                 found = next(folder.rglob("digests.json"), None)
                 if found is None:
                     raise StoreError(
-                        f"{self.store}: version {version} of the model {MODEL} holds no model of"
-                        " ours."
+                        f"{self.store}: version {version} of the model {MODEL} does not hold a"
+                        " winnable model."
                     )
                 return read_artifact(found.parent)
 
     def versions(self) -> tuple[Version, ...]:
         """Every registered version, the newest first."""
-        with self._told():
+        with self._mlflow_errors():
             client = self._client()
             aliases = self._model(client)[0]
             standing = {aliases[name]: name for name in (CHALLENGER, CHAMPION) if name in aliases}
@@ -166,39 +170,39 @@ class Registry:
             token: str | None = None
             while token is None or token:
                 page = client.search_model_versions(f"name = '{MODEL}'", page_token=token)
-                found, token = [*found, *page], page.token or ""
+                found += page
+                token = page.token or ""
         versions = [
             Version(
-                version=int(each.version),
-                made=_iso(each.creation_timestamp / 1000),
-                standing=standing.get(str(each.version), ""),
-                run_id=each.run_id or "",
-                fingerprint=each.tags.get("fingerprint", ""),
-                tags={key: value for key, value in each.tags.items() if key != "fingerprint"},
+                version=int(entry.version),
+                made=_iso(entry.creation_timestamp / 1000),
+                standing=standing.get(str(entry.version), ""),
+                run_id=entry.run_id or "",
+                fingerprint=entry.tags.get("fingerprint", ""),
+                tags={key: value for key, value in entry.tags.items() if key != "fingerprint"},
             )
-            for each in found
+            for entry in found
         ]
         return tuple(sorted(versions, key=lambda version: -version.version))
 
-    # --- who is in charge
-    # ------------------------------------------------------------------------------------------------
+    # --- the champion
 
     def champion(self) -> int | None:
         """The version that the registry's champion alias names, or None."""
-        with self._told():
+        with self._mlflow_errors():
             version = self._model(self._client())[0].get(CHAMPION)
         return None if version is None else int(version)
 
     def promote(self, version: int, because: str = "asked for", kind: str = "promoted") -> None:
-        """Make a version the champion, in the registry and in the served copy, and write it into
-        the history.
+        """Make a version the champion, in the registry and in the deployed copy, and add it to the
+        promotion history.
 
         `StoreError` if there is no such version, `ArtifactError` if it is broken; the champion
-        stands then. The alias is what counts: after an interruption at any moment `reconcile`
+        stays then. The alias is what counts: after an interruption at any moment `reconcile`
         brings the rest in line with it.
         """
         artifact, before = self.artifact(version), self.champion()
-        with self._told():
+        with self._mlflow_errors():
             client = self._client()
             client.set_registered_model_alias(MODEL, CHAMPION, str(version))
             if before != version:
@@ -211,45 +215,42 @@ class Registry:
 
     def history(self) -> tuple[Promotion, ...]:
         """Every change of the champion, the oldest first."""
-        with self._told():
+        with self._mlflow_errors():
             tags = self._model(self._client())[1]
         return tuple(
             Promotion.from_json(tags[name]) for name in sorted(tags) if name.startswith(PROMOTION)
         )
 
     def explain(self, version: int, **tags: str) -> None:
-        """Add to what a version's training wrote about it."""
-        with self._told():
+        """Add tags to a version."""
+        with self._mlflow_errors():
             for name, text in tags.items():
                 self._client().set_model_version_tag(MODEL, str(version), name, text)
 
     def reconcile(self) -> None:
-        """Bring in order what interrupted trainings and changes from elsewhere left behind.
+        """Clean up what interrupted trainings and changes from elsewhere left behind.
 
         Runs of this store that still seem to run are closed as killed, and their models as failed;
-        the served copy and the history follow the champion alias. Call it `locked`: nothing of this
-        store can be under way then.
+        the deployed copy and the history follow the champion alias. Call it holding `lock`: nothing
+        of this store can be in progress then.
         """
         remove_stale_drafts(self.store)
-        with self._told():
+        with self._mlflow_errors():
             client = self._client()
             for run in self._unfinished(client):
                 left = client.search_model_versions(f"run_id = '{run.info.run_id}'")
                 for version in left:
                     client.set_model_version_tag(MODEL, version.version, "interrupted", INTERRUPTED)
-                for model in (
-                    run.outputs.model_outputs if run.outputs is not None and not left else ()
-                ):
-                    client.finalize_logged_model(model.model_id, "FAILED")
+                if run.outputs is not None and not left:
+                    for model in run.outputs.model_outputs:
+                        client.finalize_logged_model(model.model_id, "FAILED")
                 client.set_terminated(run.info.run_id, "FINISHED" if left else "KILLED")
             champion, history = self.champion(), self.history()
             if champion is None:
                 return
             if not history or history[-1].version != champion:
                 before = history[-1].version if history else None
-                because = (
-                    "found in charge: set elsewhere, or interrupted before it was written down"
-                )
+                because = "found as champion: set elsewhere, or interrupted before it was recorded"
                 self._remember(
                     client, Promotion(_iso(time.time()), _whoever(), before, champion, because)
                 )
@@ -263,7 +264,7 @@ class Registry:
         )
 
     def _serves(self, champion: int) -> bool:
-        """Whether the served copy is this version's; one that cannot be read is not."""
+        """Whether the deployed copy is this version's; one that cannot be read is not."""
         try:
             served = champion_of(self.store)
             return (
@@ -287,13 +288,12 @@ class Registry:
         try:
             model = client.get_registered_model(MODEL)
         except MlflowException as error:
-            if error.error_code in NOT_THERE:
+            if error.error_code in NOT_FOUND_CODES:
                 return {}, {}
             raise
         return {alias: str(version) for alias, version in model.aliases.items()}, dict(model.tags)
 
     # --- MLflow
-    # ----------------------------------------------------------------------------------------------------------
 
     def _client(self) -> "MlflowClient":
         """A client of the tracking server, with the store set up. Only one process at a time may
@@ -312,9 +312,9 @@ class Registry:
         return client
 
     @contextmanager
-    def _told(self, absent: str | None = None) -> Iterator[None]:
-        """Turn whatever MLflow raises into a `StoreError`; `absent` says what it means if something
-        is not there."""
+    def _mlflow_errors(self, absent: str | None = None) -> Iterator[None]:
+        """Turn whatever MLflow raises into a `StoreError`; `absent` is the message if something is
+        not there."""
         import sqlalchemy.exc
 
         _quiet()
@@ -324,15 +324,15 @@ class Registry:
             yield
         except (MlflowException, sqlalchemy.exc.SQLAlchemyError) as error:
             code = error.error_code if isinstance(error, MlflowException) else ""
-            if absent is not None and code in NOT_THERE:
+            if absent is not None and code in NOT_FOUND_CODES:
                 raise StoreError(f"{self.store}: {absent}") from None
             raise self._does_not_answer(
-                error, busy=code in BUSY or "locked" in str(error)
+                error, busy=code in BUSY_CODES or "locked" in str(error)
             ) from None
 
     def _does_not_answer(self, error: Exception, *, busy: bool) -> StoreError:
         """The error for a store that is there but does not work; of an address only the host is
-        told, it may hold a password."""
+        named, since it may hold a password."""
         parts = urlsplit(self.uri)
         where = (
             parts.path.removeprefix("/")
@@ -344,14 +344,12 @@ class Registry:
                 f"{where}: another process keeps MLflow's database locked. Wait for it to end and"
                 " try again."
             )
-        change = f"Mend it, or change {TRACKING_URI} or --store."
+        change = f"Repair it, or change {TRACKING_URI} or --store."
         cause = error.__cause__ or error  # MLflow wraps what the database says
-        told = str(
-            getattr(cause, "orig", None) or ""
-        ).splitlines()  # without the statement and its values
-        what = ": ".join(
-            [getattr(error, "error_code", type(error).__name__), type(cause).__name__, *told[:1]]
-        )
+        # Of the driver's message only the first line, without the statement and its values.
+        message = str(getattr(cause, "orig", None) or "").splitlines()[:1]
+        code = getattr(error, "error_code", type(error).__name__)
+        what = ": ".join([code, type(cause).__name__, *message])
         return StoreError(f"{where}: MLflow cannot use this store ({what}). {change}")
 
     def _experiment(self, client: "MlflowClient", name: str) -> str:
@@ -377,8 +375,8 @@ class Registry:
 
 
 def _wait_for_database(uri: str, patience: float) -> None:
-    """Wait until nobody writes into a local database. MLflow itself would try again for hours where
-    it is locked at the start."""
+    """Wait until nobody writes to a local database. MLflow itself would retry for hours where it is
+    locked at the start."""
     place = uri.removeprefix("sqlite:///")
     if place == uri or not Path(place).exists():
         return
@@ -388,10 +386,10 @@ def _wait_for_database(uri: str, patience: float) -> None:
             database.execute("ROLLBACK")
         except sqlite3.DatabaseError as error:
             if "locked" in str(error):  # whatever else is wrong, MLflow will say
-                told = (
-                    f"another process has kept MLflow's database locked for {patience:.0f} seconds"
-                )
-                raise StoreError(f"{place}: {told}. Wait for it to end and try again.") from None
+                raise StoreError(
+                    f"{place}: another process has kept MLflow's database locked for"
+                    f" {patience:.0f} seconds. Wait for it to end and try again."
+                ) from None
 
 
 def _log(
@@ -401,7 +399,7 @@ def _log(
     metrics: Mapping[str, float],
     series: Mapping[str, Sequence[tuple[int, float]]],
 ) -> None:
-    """All numbers of a run in one transaction."""
+    """All params and metrics of a run in one transaction."""
     from mlflow.entities import Metric, Param
 
     now = int(1000 * time.time())
@@ -433,7 +431,8 @@ def _whoever() -> str:
 
 
 def _signature(example: "pd.DataFrame") -> "ModelSignature":
-    """Every column may be missing; numbers are doubles, all else is text. Probabilities come out."""
+    """Every column may be missing; numbers are doubles, all else is text. Probabilities come
+    out."""
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
@@ -452,7 +451,7 @@ def _signature(example: "pd.DataFrame") -> "ModelSignature":
 def _environment_kept(name: str) -> Iterator[None]:
     """Put a variable back as it was.
 
-    MLflow writes its tracking URI there, where the next store would take it for the user's wish.
+    MLflow writes its tracking URI there, where the next store would take it for the user's setting.
     """
     before = os.environ.get(name)
     try:
@@ -464,8 +463,8 @@ def _environment_kept(name: str) -> Iterator[None]:
 
 
 def check_writable(store: Path) -> None:
-    """Make the store's folder and see that it can be written, before any long work; `StoreError` if
-    it cannot."""
+    """Make the store's folder and check that it can be written, before any long work; `StoreError`
+    if it cannot."""
     try:
         store.mkdir(parents=True, exist_ok=True)
         (store / ".setup.lock").touch()
@@ -476,7 +475,7 @@ def check_writable(store: Path) -> None:
 
 
 def _quiet() -> None:
-    """MLflow's running commentary is for its own developers.
+    """Silence MLflow's log messages, which are for its own developers.
 
     Its warnings about our one pinned requirement are known and harmless.
     """

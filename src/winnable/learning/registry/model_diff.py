@@ -1,8 +1,8 @@
-"""What changed since the last model: data, columns, experts, measures and definition, as values and
-in sentences.
+"""Model diff: what changed since the last model, in data, columns, blend weights, metrics and
+definition, as values and in sentences.
 
-Both models tell it themselves, so that it can be said of any two artifacts. Which of them is better
-is `contest`'s question.
+Both artifacts hold what is needed, so that any two can be compared. Which of the two models is
+better is decided in `champion_challenger`.
 """
 
 from collections.abc import Mapping
@@ -13,17 +13,30 @@ from typing import Self
 from winnable.core.values import moment
 from winnable.data.features.plan import FeaturePlan
 from winnable.definition.load import definition_from
-from winnable.definition.review.diff import Change
-from winnable.definition.review.diff import changes as changes_of
+from winnable.definition.review.diff import Change, changes
+from winnable.definition.schema import Definition
 from winnable.learning.artifacts.artifact import Artifact
 
-SEEN_SHARE = 0.01  # of the say: a smaller shift between experts is not told
-MEASURES = ("log_loss", "skill", "auc")
+MIN_WEIGHT_CHANGE = 0.01
+"""Of the blend: a smaller change of an expert's weight is not mentioned."""
+
+METRICS = {
+    "log_loss": ("log loss", "{:.4f}"),
+    "skill": ("skill", "{:+.1%}"),
+    "auc": ("AUC", "{:.3f}"),
+}
+"""Metrics that are compared: their name in words, and how they are written."""
+
+EXPERT_NAMES = {"rules": "scorecard"}
+"""What people call an expert of the blend, where that is not its name."""
+
+MAX_PLACES_SHOWN = 3
+"""Places in the definition that are named; of others only the number."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A number before and now; None where a model does not tell it."""
+    """A number before and now; None where a model does not have it."""
 
     before: float | None
     now: float | None
@@ -34,10 +47,10 @@ class ModelDiff:
     """What is different in a new model, compared with version `since`.
 
     `until`: the newest record of each model's data, None without dates. `columns_in` and
-    `columns_out`: what is learned from now or no more; `kept_out` and `cleared`: what is kept out
-    now, or no more, because it may know the outcome. `shares`: each expert's share of the say, 0 to
-    1. `measured`: each model on the leads that it was judged on itself, which are not the same
-    leads. `definition`: where the two definitions differ.
+    `columns_out`: columns used now, or no longer; `excluded` and `cleared`: columns excluded now,
+    or no longer, for possible target leakage. `weights`: each expert's blend weight, 0 to 1.
+    `measured`: the metrics of each model on its own holdout, which are not the same leads.
+    `definition`: where the two definitions differ.
     """
 
     since: str
@@ -47,49 +60,44 @@ class ModelDiff:
     mode: tuple[str, str]
     columns_in: tuple[str, ...]
     columns_out: tuple[str, ...]
-    kept_out: tuple[str, ...]
+    excluded: tuple[str, ...]
     cleared: tuple[str, ...]
-    shares: Mapping[str, Pair]
+    weights: Mapping[str, Pair]
     measured: Mapping[str, Pair]
     definition: tuple[Change, ...]
 
     @classmethod
     def between(cls, old: Artifact, new: Artifact, since: str) -> Self:
         """What changed from the one to the other; `since` is the version of the older."""
-        cards = (old.spec["card"], new.spec["card"])
-        learned, left_out = (
-            (_columns(old), _columns(new)),
-            [card.get("left_out", []) for card in cards],
-        )
-        judged = [card["measured"].get("model", {}) for card in cards]
-        shares = [_shares(artifact) for artifact in (old, new)]
-        agreed = [
-            definition_from(artifact.spec["definition"], "the model's definition")
-            for artifact in (old, new)
-        ]
+        old_card, new_card = old.spec["card"], new.spec["card"]
+        old_columns, new_columns = _columns(old), _columns(new)
+        old_excluded, new_excluded = old_card.get("left_out", []), new_card.get("left_out", [])
+        old_metrics = old_card["measured"].get("model", {})
+        new_metrics = new_card["measured"].get("model", {})
+        old_weights, new_weights = _weights(old), _weights(new)
         return cls(
             since=since,
             until=(
-                moment(str(cards[0]["known_until"] or "")),
-                moment(str(cards[1]["known_until"] or "")),
+                moment(str(old_card["known_until"] or "")),
+                moment(str(new_card["known_until"] or "")),
             ),
-            leads=Pair(cards[0]["leads"], cards[1]["leads"]),
-            wins=Pair(cards[0]["wins"], cards[1]["wins"]),
+            leads=Pair(old_card["leads"], new_card["leads"]),
+            wins=Pair(old_card["wins"], new_card["wins"]),
             mode=(str(old.spec["model"]["mode"]), str(new.spec["model"]["mode"])),
-            columns_in=_only(learned[1], learned[0]),
-            columns_out=_only(learned[0], learned[1]),
-            kept_out=_only(left_out[1], left_out[0]),
-            cleared=_only(left_out[0], left_out[1]),
-            shares={
-                name: Pair(shares[0].get(name, 0.0), shares[1].get(name, 0.0))
-                for name in {**shares[1], **shares[0]}
+            columns_in=_only(new_columns, old_columns),
+            columns_out=_only(old_columns, new_columns),
+            excluded=_only(new_excluded, old_excluded),
+            cleared=_only(old_excluded, new_excluded),
+            weights={
+                name: Pair(old_weights.get(name, 0.0), new_weights.get(name, 0.0))
+                for name in {**new_weights, **old_weights}
             },
             measured={
-                name: Pair(judged[0].get(name), judged[1].get(name))
-                for name in MEASURES
-                if any(name in each for each in judged)
+                name: Pair(old_metrics.get(name), new_metrics.get(name))
+                for name in METRICS
+                if name in old_metrics or name in new_metrics
             },
-            definition=changes_of(*agreed),
+            definition=changes(_definition(old), _definition(new)),
         )
 
     @property
@@ -99,82 +107,67 @@ class ModelDiff:
         return None if before is None or now is None else (now - before).days
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """Everything that changed, in sentences; what stayed the same is not told."""
-        return tuple(
-            filter(
-                None,
-                (
-                    self._data(),
-                    self._columns(),
-                    self._experts(),
-                    self._measures(),
-                    self._definition(),
-                ),
-            )
+    def lines(self) -> tuple[str, ...]:
+        """Everything that changed, in sentences; what stayed the same is left out."""
+        lines = (
+            self._data(),
+            self._columns(),
+            self._blend(),
+            self._metrics(),
+            self._definition(),
         )
+        return tuple(line for line in lines if line)
 
     def _data(self) -> str:
-        told = [f"{_moved(self.leads, 'leads')}, {_moved(self.wins, 'wins')}"]
+        parts = [f"{_moved(self.leads, 'leads')}, {_moved(self.wins, 'wins')}"]
         if self.days:
-            told.append(
-                f"data until {self.until[1]:%Y-%m-%d}, {abs(self.days):,} days"
-                f" {'later' if self.days > 0 else 'earlier'}"
+            direction = "later" if self.days > 0 else "earlier"
+            parts.append(
+                f"data until {self.until[1]:%Y-%m-%d}, {abs(self.days):,} days {direction}"
             )
-        return f"{'; '.join(told)}."
+        return f"{'; '.join(parts)}."
 
     def _columns(self) -> str:
-        told = [
-            f"{says} {', '.join(names)}"
-            for says, names in (
-                ("learned from now:", self.columns_in),
-                ("no longer learned from:", self.columns_out),
-                ("kept out now, it may know the outcome:", self.kept_out),
-                ("no longer kept out:", self.cleared),
+        parts = [
+            f"{what}: {', '.join(names)}"
+            for what, names in (
+                ("added", self.columns_in),
+                ("removed", self.columns_out),
+                ("excluded now (possible target leakage)", self.excluded),
+                ("no longer excluded", self.cleared),
             )
             if names
         ]
-        return f"Columns {'; '.join(told)}." if told else ""
+        return f"Columns {'; '.join(parts)}." if parts else ""
 
-    def _experts(self) -> str:
-        mode = (
-            f"Answers by {self.mode[1]}, before by {self.mode[0]}. "
-            if self.mode[0] != self.mode[1]
-            else ""
-        )
-        moved = {
-            name: each
-            for name, each in self.shares.items()
-            if abs((each.now or 0) - (each.before or 0)) >= SEEN_SHARE
-        }
-        told = [
-            f"{name} {100 * (each.before or 0):.0f} → {100 * (each.now or 0):.0f} %"
-            for name, each in moved.items()
-        ]
-        return f"{mode}{'Share of the say: ' + ', '.join(told) + '.' if told else ''}".strip()
+    def _blend(self) -> str:
+        parts = []
+        if self.mode[0] != self.mode[1]:
+            parts.append(f"Model type: {self.mode[1]}, before {self.mode[0]}.")
+        moved = []
+        for name, weight in self.weights.items():
+            before, now = weight.before or 0.0, weight.now or 0.0
+            if abs(now - before) >= MIN_WEIGHT_CHANGE:
+                expert = EXPERT_NAMES.get(name, name)
+                moved.append(f"{expert} {100 * before:.0f} → {100 * now:.0f}%")
+        if moved:
+            parts.append(f"Blend weights: {', '.join(moved)}.")
+        return " ".join(parts)
 
-    def _measures(self) -> str:
-        words = {
-            "log_loss": ("log loss", "{:.4f}", 1),
-            "skill": ("saved", "{:+.1f} %", 100),
-            "auc": ("AUC", "{:.3f}", 1),
-        }
-        told = []
+    def _metrics(self) -> str:
+        parts = []
         for name, pair in self.measured.items():
-            says, form, times = words[name]
-            before, now = (
-                "–" if each is None else form.format(times * each)
-                for each in (pair.before, pair.now)
-            )
-            told.append(f"{says} {before} → {now}")
-        return f"Each judged on the latest leads of its own day: {', '.join(told)}." if told else ""
+            label, form = METRICS[name]
+            parts.append(f"{label} {_number(form, pair.before)} → {_number(form, pair.now)}")
+        return f"Each on its own holdout: {', '.join(parts)}." if parts else ""
 
     def _definition(self) -> str:
         if not self.definition:
             return ""
         places = list(dict.fromkeys(change.where for change in self.definition))
-        more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-        return f"The definition changed: {'; '.join(places[:3])}{more}."
+        hidden = len(places) - MAX_PLACES_SHOWN
+        more = f" and {hidden} more" if hidden > 0 else ""
+        return f"The definition changed: {'; '.join(places[:MAX_PLACES_SHOWN])}{more}."
 
 
 def _columns(artifact: Artifact) -> list[str]:
@@ -182,8 +175,12 @@ def _columns(artifact: Artifact) -> list[str]:
     return list(plan.learned) if artifact.spec["model"]["mode"] != "rules" else []
 
 
-def _shares(artifact: Artifact) -> dict[str, float]:
-    """Each expert's share of the say, 0 to 1; all 0 where none of them has any."""
+def _definition(artifact: Artifact) -> Definition:
+    return definition_from(artifact.spec["definition"], "the model's definition")
+
+
+def _weights(artifact: Artifact) -> dict[str, float]:
+    """Each expert's blend weight, 0 to 1; all 0 where none of them has any."""
     weights = artifact.spec["model"]["blend"]["weights"]
     total = sum(weights.values()) or 1.0
     return {name: float(weight) / total for name, weight in weights.items()}
@@ -196,3 +193,7 @@ def _only(these: list[str], those: list[str]) -> tuple[str, ...]:
 def _moved(pair: Pair, what: str) -> str:
     more = (pair.now or 0) - (pair.before or 0)
     return f"{pair.now:,} {what} ({more:+,})" if more else f"{pair.now:,} {what} as before"
+
+
+def _number(form: str, value: float | None) -> str:
+    return "–" if value is None else form.format(value)

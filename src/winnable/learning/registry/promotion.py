@@ -1,8 +1,8 @@
-"""Promotion: a candidate is registered, and becomes champion if it deserves to be; or somebody
-decides otherwise.
+"""Promotion: a candidate is registered, and becomes champion by the champion/challenger rule or
+because somebody asks for it; rollback returns to the champion before.
 
-One process at a time changes who is in charge. Fitting and judging a candidate is `training`'s
-work, whether it deserves to be champion `contest`'s, what is kept of it `recording`'s.
+One process at a time changes the champion. Training and evaluating a candidate is the work of
+`training`, the rule is in `champion_challenger`, what a run keeps is decided in `run_contents`.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ from winnable.learning.training.train import Candidate
 class Registration:
     """What became of a candidate: its version, whether it is champion, and why.
 
-    `contest`: how it compares with the champion, the rules and the base rate; `changes`: what is
-    different since the champion before it. None where there was nothing to compare with. `report`
-    tells it all to whoever pays for it.
+    `contest`: how it compares with the champion, the scorecard and the base rate; `changes`: what
+    is different since the champion before it. None where there was nothing to compare with.
+    `report` is the model report.
     """
 
     version: int
@@ -40,12 +40,10 @@ class Registration:
     report: Report
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """All of it in a sentence."""
-        return (
-            f"Version {self.version} is {'champion' if self.champion else 'challenger'}:"
-            f" {self.because}."
-        )
+        standing = "champion" if self.champion else "challenger"
+        return f"Version {self.version} is {standing}: {self.because}."
 
 
 def register(
@@ -57,12 +55,12 @@ def register(
     began: float | None = None,
     progress: Progress = no_progress,
 ) -> Registration:
-    """Record a candidate in the store's MLflow and make it champion if it deserves to be; the rule
-    is `contest.compare`.
+    """Register a candidate in the store's MLflow and make it champion if it deserves to be; the
+    rule is `champion_challenger.compare`.
 
     Each is compared with the champion that it replaces, also where several trainings end at once.
-    `tested` is a backtest for the record and the report; `began` is when the training did, in
-    seconds since 1970.
+    `tested` is a backtest for the run and the report; `began` is when the training did, in seconds
+    since 1970.
     """
     registry = Registry(store)
     with registry.lock():
@@ -79,7 +77,7 @@ def register(
         record = build_run(candidate, data, found, began)
         with registry.lock():
             if registry.champion() != champion:
-                continue  # another training was quicker: compare with its model
+                continue  # another training was faster: compare with its model
             version = registry.register(record)
             if decision.champion:
                 registry.promote(version, decision.because)
@@ -89,8 +87,8 @@ def register(
 
 
 def promote(store: Path, version: int, because: str = "asked for") -> int | None:
-    """Put a version in charge because somebody asks for it; returns the version that was.
-    `StoreError` if there is none such."""
+    """Make a version the champion because somebody asks for it; returns the champion before.
+    `StoreError` if there is no such version."""
     registry = Registry(store)
     with registry.lock():
         registry.reconcile()
@@ -100,7 +98,7 @@ def promote(store: Path, version: int, because: str = "asked for") -> int | None
 
 
 def rollback(store: Path, because: str = "asked for") -> tuple[int | None, int]:
-    """Put the champion before the present one in charge again; returns both versions. `StoreError`
+    """Make the champion before the present one champion again; returns both versions. `StoreError`
     if there was none."""
     registry = Registry(store)
     with registry.lock():
@@ -110,14 +108,14 @@ def rollback(store: Path, because: str = "asked for") -> tuple[int | None, int]:
         if version is None:
             raise StoreError(
                 f"{store}: there was no champion before the present one. `winnable models` lists"
-                " what is there."
+                " the versions."
             )
         registry.promote(version, because, ROLLED_BACK)
     return before, version
 
 
 def _readable(registry: Registry, version: int | None) -> Artifact | None:
-    """The champion's artifact; one that cannot be read any more defends nothing."""
+    """The champion's artifact; one that can no longer be read is treated as none."""
     try:
         return None if version is None else registry.artifact(version)
     except ArtifactError:

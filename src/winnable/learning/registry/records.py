@@ -1,7 +1,7 @@
-"""What the registry keeps, as plain values: the record of a training, the versions that came of
-them, and who was in charge when.
+"""What the model registry keeps, as plain values: training runs, the versions that came of them,
+and which was champion when.
 
-Nothing here knows how or where it is kept; that is `registry`'s work.
+Nothing here knows how or where it is kept; that is the work of `mlflow_registry`.
 """
 
 import json
@@ -20,8 +20,7 @@ ROLLED_BACK = "rolled back"
 
 @dataclass(frozen=True)
 class ChildRun:
-    """A piece of a training with measures of its own, such as an expert or a fold: a run within the
-    run."""
+    """A part of a training with metrics of its own, such as an expert or a fold: a nested run."""
 
     name: str
     params: Mapping[str, str]
@@ -92,12 +91,12 @@ class Promotion:
 
 
 def earlier_champion(history: Iterable[Promotion]) -> int | None:
-    """The version that a roll-back returns to: the champion before the one in charge, steps that
-    were taken back not counted."""
+    """The version that a rollback returns to: the champion before the present one, promotions that
+    were rolled back not counted."""
     reigns: list[int] = []
-    for each in history:
-        if each.kind == ROLLED_BACK and each.version in reigns:
-            del reigns[len(reigns) - reigns[::-1].index(each.version) :]
-        elif not reigns or reigns[-1] != each.version:
-            reigns.append(each.version)
+    for change in history:
+        if change.kind == ROLLED_BACK and change.version in reigns:
+            del reigns[len(reigns) - reigns[::-1].index(change.version) :]
+        elif not reigns or reigns[-1] != change.version:
+            reigns.append(change.version)
     return reigns[-2] if len(reigns) > 1 else None

@@ -1,9 +1,9 @@
-"""The record of a training: everything that MLflow keeps of a candidate, so that a run can be found
-and understood a year later.
+"""The contents of a training run: params, metrics, tags, figures, texts and child runs that MLflow
+keeps of a candidate, so that it can be found and understood a year later.
 
-What is kept is put together here and measured elsewhere; how it is kept is `registry`'s work.
-Nothing of it names a person: the example is made up of each column's most frequent word and middle
-number.
+They are put together here and measured elsewhere; how they are kept is the work of
+`mlflow_registry`. Nothing of it names a person: the input example is made up of each column's most
+frequent category and median.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from winnable.data.ingestion.parsing import parse_numbers
 from winnable.learning.pyfunc import ACTIVITIES
 from winnable.learning.readiness.learning_curve import CurvePoint, learning_curve
 from winnable.learning.readiness.readiness import Readiness, assess_readiness, learnable
-from winnable.learning.registry.champion_challenger import Comparison
+from winnable.learning.registry.champion_challenger import BASE_RATE, SCORECARD, Comparison
 from winnable.learning.registry.model_diff import ModelDiff
 from winnable.learning.registry.records import ChildRun, TrainingRun
 from winnable.learning.reporting.plots import (
@@ -41,9 +41,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+METRIC_NAMES = {SCORECARD: "rules", BASE_RATE: "base_rate"}
+"""What MLflow's metrics call the baselines; every other competitor is the champion."""
+
+
 @dataclass(frozen=True)
 class RunFindings:
-    """What a training found and what was decided about its model: everything there is to tell."""
+    """What a training found and what was decided about its model."""
 
     decision: Comparison
     changes: ModelDiff | None
@@ -60,10 +64,10 @@ def find(
     changes: ModelDiff | None,
     tested: Backtest | None = None,
 ) -> RunFindings:
-    """Look once more at the data: is there enough of them, would more help, what is to be told."""
+    """Assess the data once more (sample size, learning curve) and write the report."""
     readiness = assess_readiness(data)
     curve = learning_curve(*learnable(data), quick=True)
-    changed = () if changes is None else changes.told
+    changed = () if changes is None else changes.lines
     report = report_on(
         candidate, data, readiness=readiness, curve=curve, changed=changed, tested=tested
     )
@@ -73,9 +77,9 @@ def find(
 def build_run(
     candidate: Candidate, data: Dataset, found: RunFindings, began: float | None = None
 ) -> TrainingRun:
-    """What is kept of a candidate and of what was found; `began` is when its training did, in
-    seconds since 1970."""
-    spec, card, judged = candidate.artifact.spec, candidate.artifact.spec["card"], candidate.judged
+    """The run of a candidate and of what was found; `began` is when its training did, in seconds
+    since 1970."""
+    spec, judged = candidate.artifact.spec, candidate.judged
     decision, readiness, curve, tested = found.decision, found.readiness, found.curve, found.tested
     return TrainingRun(
         experiment=candidate.definition.name,
@@ -83,25 +87,25 @@ def build_run(
         artifact=candidate.artifact,
         params=_params(candidate),
         metrics={
-            **_measures(judged),
+            **_metrics(judged),
             **_contest(decision),
             **_weights(candidate),
             **_ready(readiness),
             **_tested(tested),
         },
         series={
-            "curve_saved": tuple((lesson.leads, lesson.saved) for lesson in curve),
+            "curve_saved": tuple((point.leads, point.saved) for point in curve),
             **_by_period(tested),
         },
         tags=_tags(candidate, data.crm, decision),
         version_tags=_version_tags(candidate, decision),
         texts={
             "definition.json": _json(spec["definition"]),
-            "card.json": _json(card),
-            "columns.json": _json([asdict(each) for each in candidate.verdicts]),
-            "readiness.txt": "\n".join(readiness.told),
+            "card.json": _json(spec["card"]),
+            "columns.json": _json([asdict(verdict) for verdict in candidate.verdicts]),
+            "readiness.txt": "\n".join(readiness.messages),
             "contest.json": _json(None if decision.contest is None else asdict(decision.contest)),
-            "changes.txt": "\n".join(() if found.changes is None else found.changes.told),
+            "changes.txt": "\n".join(() if found.changes is None else found.changes.lines),
             "report.html": found.report.html(standing(decision)),
             "dependencies.txt": "\n".join(dependencies()),
             **({} if tested is None else {"backtest.csv": tested.table().to_csv(index=False)}),
@@ -117,13 +121,14 @@ def build_run(
 
 
 def standing(decision: Comparison) -> str:
-    """In a sentence what becomes of the model."""
-    return f"The model is {'champion' if decision.champion else 'challenger'}: {decision.because}."
+    """In a sentence whether the model is champion or challenger, and why."""
+    alias = "champion" if decision.champion else "challenger"
+    return f"The model is {alias}: {decision.because}."
 
 
 def _name(candidate: Candidate) -> str:
-    """The run's name: until when it knows, whose definition it is, and how many leads it learned
-    from."""
+    """The run's name: the end of its data, whose definition it is, and how many leads it was
+    trained on."""
     card = candidate.artifact.spec["card"]
     until = str(card["known_until"] or "undated")[:10]
     return f"{until} {candidate.definition.name.partition(':')[0].strip()} {card['leads']:,}"
@@ -135,12 +140,11 @@ def _params(candidate: Candidate) -> dict[str, str]:
         name: card[name]
         for name in ("horizon_days", "leads", "wins", "rows", "known_until", "judged_on")
     }
-    columns = len(spec["plan"]["fields"]) + len(spec["plan"]["measures"])
-    params |= {"mode": candidate.mode, "columns": columns, "left_out": ", ".join(card["left_out"])}
-    return {
-        name: str(value)
-        for name, value in {**params, "calibration": candidate.report.get("calibration")}.items()
-    }
+    params["mode"] = candidate.mode
+    params["columns"] = len(spec["plan"]["fields"]) + len(spec["plan"]["measures"])
+    params["left_out"] = ", ".join(card["left_out"])
+    params["calibration"] = candidate.report.get("calibration")
+    return {name: str(value) for name, value in params.items()}
 
 
 def _tags(candidate: Candidate, crm: Crm, decision: Comparison) -> dict[str, str]:
@@ -163,26 +167,27 @@ def _version_tags(candidate: Candidate, decision: Comparison) -> dict[str, str]:
         "mode": candidate.mode,
         "leads": str(card["leads"]),
         "wins": str(card["wins"]),
+        "known_until": str(card["known_until"] or ""),
+        "because": decision.because,
     }
-    tags |= {"known_until": str(card["known_until"] or ""), "because": decision.because}
     measured = card["measured"].get("model", {})
-    return tags | {
-        name: f"{measured[name]:.6f}" for name in ("log_loss", "skill", "auc") if name in measured
-    }
+    for name in ("log_loss", "skill", "auc"):
+        if name in measured:
+            tags[name] = f"{measured[name]:.6f}"
+    return tags
 
 
-# --- numbers
-# -----------------------------------------------------------------------------------------------------------------
+# --- metrics
 
 
-def _measures(judged: Evaluation | None) -> dict[str, float]:
-    """The measures of the model, the rules and the base rate, those of the model with their 95 %
-    intervals."""
+def _metrics(judged: Evaluation | None) -> dict[str, float]:
+    """The metrics of the model, the scorecard and the base rate, those of the model with their 95%
+    confidence intervals."""
     if judged is None:
         return {}
     found: dict[str, float] = {}
-    for name, each in judged.measured().items():
-        found |= each.metrics("" if name == "model" else f"{name.replace(' ', '_')}_")
+    for name, metrics in judged.measured().items():
+        found |= metrics.metrics("" if name == "model" else f"{name.replace(' ', '_')}_")
     for name, (low, high) in bootstrap(
         judged.rows.won, judged.candidate, judged.base, judged.rows.person
     ).items():
@@ -191,8 +196,8 @@ def _measures(judged: Evaluation | None) -> dict[str, float]:
 
 
 def _contest(decision: Comparison) -> dict[str, float]:
-    """How much lower the log loss is than that of the others on the same leads, with 95 %
-    intervals."""
+    """By how much the log loss is lower than that of the others on the same leads, with 95%
+    confidence intervals."""
     if decision.contest is None:
         return {}
     found = {
@@ -200,17 +205,13 @@ def _contest(decision: Comparison) -> dict[str, float]:
         "contest_rows": float(decision.contest.rows),
     }
     for rival in decision.contest.rivals:
-        name = (
-            "champion"
-            if rival.name.startswith("version ")
-            else rival.name.removeprefix("the ").replace(" ", "_")
-        )
-        less = {
-            "": rival.log_loss_reduction.mean,
-            "_low": rival.log_loss_reduction.low,
-            "_high": rival.log_loss_reduction.high,
+        name = METRIC_NAMES.get(rival.name, "champion")
+        less = rival.log_loss_reduction
+        found |= {
+            f"less_than_{name}": less.mean,
+            f"less_than_{name}_low": less.low,
+            f"less_than_{name}_high": less.high,
         }
-        found |= {f"less_than_{name}{end}": value for end, value in less.items()}
     return found
 
 
@@ -230,28 +231,29 @@ def _ready(readiness: Readiness) -> dict[str, float]:
 
 
 def _tested(tested: Backtest | None) -> dict[str, float]:
-    """Over all periods of a backtest: what each answer's log loss was, and what the model saved."""
+    """Over all periods of a backtest: the log loss of each model and baseline, and the model's
+    skill."""
     if tested is None:
         return {}
     measured = tested.measured()
     losses = {
-        f"backtest_log_loss_{name.replace(' ', '_')}": each.log_loss
-        for name, each in measured.items()
+        f"backtest_log_loss_{name.replace(' ', '_')}": metrics.log_loss
+        for name, metrics in measured.items()
     }
     return {**losses, "backtest_saved": measured[MODEL].skill}
 
 
 def _by_period(tested: Backtest | None) -> dict[str, tuple[tuple[int, float], ...]]:
-    """What the model saved in each period of a backtest, by the period's number."""
+    """The model's skill in each period of a backtest, by the period's number."""
     if tested is None:
         return {}
-    saved = (period.measured()[MODEL].skill for period in tested.periods)
-    return {"backtest_saved_by_period": tuple(enumerate(saved, start=1))}
+    skill = (period.measured()[MODEL].skill for period in tested.periods)
+    return {"backtest_saved_by_period": tuple(enumerate(skill, start=1))}
 
 
 def _parts(candidate: Candidate) -> tuple[ChildRun, ...]:
-    """Each expert, and each fold on which the experts were weighed: out-of-fold log losses of leads
-    that they had not seen."""
+    """Each expert, and each fold in which the blend weights were fitted: their out-of-fold log
+    losses."""
     losses, weights = candidate.report.get("log_loss", {}), candidate.report.get("weights", {})
     experts = [
         ChildRun(f"expert {name}", {}, {"log_loss": losses[name], "weight": weights[name]})
@@ -259,14 +261,13 @@ def _parts(candidate: Candidate) -> tuple[ChildRun, ...]:
         if name in losses
     ]
     folds = [
-        ChildRun(f"fold {number}", {}, {f"log_loss_{name}": loss for name, loss in each.items()})
-        for number, each in enumerate(candidate.report.get("folds", ()), start=1)
+        ChildRun(f"fold {number}", {}, {f"log_loss_{name}": loss for name, loss in fold.items()})
+        for number, fold in enumerate(candidate.report.get("folds", ()), start=1)
     ]
     return (*experts, *folds)
 
 
 # --- files
-# -------------------------------------------------------------------------------------------------------------------
 
 
 def _figures(
@@ -282,9 +283,9 @@ def _figures(
 def dependencies() -> list[str]:
     """Every installed package with its version, as pip would take them."""
     installed = {
-        (each.metadata["Name"], each.version)
-        for each in metadata.distributions()
-        if each.metadata["Name"]
+        (package.metadata["Name"], package.version)
+        for package in metadata.distributions()
+        if package.metadata["Name"]
     }
     return sorted((f"{name}=={version}" for name, version in installed), key=str.lower)
 
@@ -308,9 +309,9 @@ def _digest(content: bytes) -> str:
 
 
 def typical_lead(plan: FeaturePlan, crm: Crm) -> pd.DataFrame:
-    """One row as the model takes it.
+    """One row as the model takes it (MLflow's input example).
 
-    Of each column's middle number or most frequent word, so that it describes no real person.
+    Of each column's median or most frequent category, so that it describes no real person.
     """
     row: dict[str, float | str | None] = {}
     for field in plan.fields:
@@ -319,8 +320,8 @@ def typical_lead(plan: FeaturePlan, crm: Crm) -> pd.DataFrame:
             middle = parse_numbers(values, field.decimal).median()
             row[field.name] = 0.0 if pd.isna(middle) else float(middle)
         else:
-            told = field.learn and field.kind == "words" and values.notna().any()
-            row[field.name] = str(values.value_counts().index[0]) if told else None
+            shown = field.learn and field.kind == "words" and values.notna().any()
+            row[field.name] = str(values.value_counts().index[0]) if shown else None
     if plan.created is not None:
         row |= {plan.created.name: None, ACTIVITIES: None}
     return pd.DataFrame([row]).astype(

@@ -1,9 +1,9 @@
-"""What drives conversion: how much each thing that is known of leads moves their scores, and which
-way.
+"""Drivers of conversion (global feature importance): how much each feature moves the scores, and
+which way.
 
-The parts of every score add up to it (`Scorer.explain`); here their sizes are averaged over many
-leads, with all questions to the activity log that ask for the same activity taken together. It
-describes a model and proves no cause. Reasons for one lead are found in `reasons`.
+The contributions of the features add up to the score (`Scorer.explain`); here their absolute sizes
+are averaged over many leads, with all aggregates of the same activity taken together. It describes
+a model and proves no causal effect. Reasons for one lead's score are in `scoring.explanations`.
 """
 
 from collections.abc import Mapping
@@ -18,15 +18,20 @@ from winnable.learning.model.scorer import RULES
 from winnable.learning.scoring.explanations import groups_of, kinds_in_words
 from winnable.learning.scoring.predictor import Predictor
 
-LEAST = 10  # leads that must share a word before anything is said of it
-WORTH_SAYING = 0.25  # of what the strongest word does; a weaker one is not named
-CLEAR = 0.3  # of rank correlation, beyond which more of a thing is said to raise or to lower scores
+MIN_LEADS_PER_VALUE = 10
+"""Leads that must have a value before its effect is named."""
+
+MIN_RELATIVE_EFFECT = 0.25
+"""Share of the strongest value's effect; a value with a weaker effect is not named."""
+
+MIN_RANK_CORRELATION = 0.3
+"""Between a number and its contribution, from which on its effect is called monotone."""
 
 
 @dataclass(frozen=True)
 class Driver:
-    """One thing that moves scores. `weight` is the mean size of its part in log-odds, `direction`
-    says in words which way."""
+    """One feature, or all aggregates of one activity. `weight` is the mean absolute contribution in
+    log-odds, `direction` says in words which way it works."""
 
     name: str
     weight: float
@@ -34,61 +39,62 @@ class Driver:
 
     @property
     def odds(self) -> float:
-        """By how much it multiplies or divides the odds of a typical lead."""
+        """The odds ratio: by how much it multiplies or divides the odds of a typical lead."""
         return float(np.exp(self.weight))
 
 
 def drivers(predictor: Predictor, features: FeatureTable) -> tuple[Driver, ...]:
-    """What moves the scores of these n leads, the strongest first; empty where the rules answer."""
+    """The drivers of the scores of these n leads, the strongest first; empty where the model is the
+    scorecard alone."""
     if predictor.mode == "rules" or not features.size:
         return ()
-    features, parts = predictor.explain(features)
-    by_name = dict(zip(parts.names, parts.values.T, strict=True))
-    found = [
-        Driver(subject, float(np.abs(moved).mean()), _direction(features, names, moved))
-        for subject, names in _subjects(predictor, parts.names).items()
-        if (moved := np.sum([by_name[name] for name in names], axis=0)).any()
-    ]
+    features, contributions = predictor.explain(features)
+    by_name = dict(zip(contributions.names, contributions.values.T, strict=True))
+    found = []
+    for subject, names in _subjects(predictor, contributions.names).items():
+        moved = np.sum([by_name[name] for name in names], axis=0)
+        if moved.any():
+            weight = float(np.abs(moved).mean())
+            found.append(Driver(subject, weight, _direction(features, names, moved)))
     return tuple(sorted(found, key=lambda driver: (-driver.weight, driver.name)))
 
 
 def _subjects(predictor: Predictor, names: tuple[str, ...]) -> Mapping[str, list[str]]:
-    """The columns by what they are about, in words."""
+    """The features by what they are about: activity aggregates by their activity."""
     groups = groups_of(predictor.definition.activities)
-    measures = dict(zip(predictor.plan.aggregate_names, predictor.plan.aggregates, strict=True))
-    own = {RULES: "Points of our definition", AGE: "Age of the lead"}
+    aggregates = dict(zip(predictor.plan.aggregate_names, predictor.plan.aggregates, strict=True))
+    own_names = {RULES: "Scorecard points", AGE: "Age of the lead"}
     subjects: dict[str, list[str]] = {}
     for name in names:
-        said = (
-            kinds_in_words(measures[name].kinds, groups)
-            if name in measures
-            else own.get(name, name)
-        )
-        subjects.setdefault(said[0].upper() + said[1:], []).append(name)
+        if name in aggregates:
+            subject = kinds_in_words(aggregates[name].kinds, groups)
+        else:
+            subject = own_names.get(name, name)
+        subjects.setdefault(subject[0].upper() + subject[1:], []).append(name)
     return subjects
 
 
 def _direction(features: FeatureTable, names: list[str], moved: FloatArray) -> str:
-    """Which way it moves scores (n,): by its words, or by how often or how much."""
+    """Which way contributions (n,) go: by category, or by how often or how much."""
     if names == [RULES]:
         return "the more points, the likelier" if moved.any() else ""
     column = features.columns.get(names[0])
     if isinstance(column, CategoricalColumn):
-        return _of_words(column, moved)
-    counted = next((name for name in names if name.startswith("times ")), names[0])
-    values = features.numbers(counted)
+        return _by_category(column, moved)
+    count = next((name for name in names if name.startswith("times ")), names[0])
+    values = features.numbers(count)
     known = ~np.isnan(values)
-    if known.sum() < LEAST or np.ptp(values[known]) == 0 or np.ptp(moved[known]) == 0:
+    if known.sum() < MIN_LEADS_PER_VALUE or not np.ptp(values[known]) or not np.ptp(moved[known]):
         return ""
     more = "older" if names == [AGE] else "more"
     trend = float(spearmanr(values[known], moved[known]).statistic)
-    if abs(trend) >= CLEAR:
+    if abs(trend) >= MIN_RANK_CORRELATION:
         return f"the {more}, the {'likelier' if trend > 0 else 'less likely'}"
     return f"likeliest {_best_range(values[known], moved[known])}"
 
 
 def _best_range(values: FloatArray, moved: FloatArray) -> str:
-    """The quarter of the values at which scores are raised most."""
+    """The quartile of the values with the highest mean contribution."""
     edges = np.unique(np.quantile(values, [0, 0.25, 0.5, 0.75, 1]))
     where = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
     means = [
@@ -100,19 +106,22 @@ def _best_range(values: FloatArray, moved: FloatArray) -> str:
     return f"from {low:,.4g} to {high:,.4g}"
 
 
-def _of_words(column: CategoricalColumn, moved: FloatArray) -> str:
-    """The words that raise scores most, and those that lower them."""
-    words = [*column.vocabulary, "not known"]
-    counts = np.bincount(column.codes % len(words), minlength=len(words))
-    means = np.bincount(column.codes % len(words), moved, minlength=len(words)) / np.maximum(
-        counts, 1
-    )
-    often = [i for i in np.argsort(-means) if counts[i] >= LEAST]
-    clear = WORTH_SAYING * max((abs(means[i]) for i in often), default=0.0)
-    raises = [words[i] for i in often if means[i] > clear][:2]
-    lowers = [words[i] for i in reversed(often) if means[i] < -clear][:2]
-    return "; ".join(
-        f"{' and '.join(which)} {does if len(which) > 1 else f'{does}s'} it"
-        for which, does in ((raises, "raise"), (lowers, "lower"))
-        if which
-    )
+def _by_category(column: CategoricalColumn, moved: FloatArray) -> str:
+    """The categories that raise scores most, and those that lower them most."""
+    categories = [*column.vocabulary, "not known"]
+    codes = column.codes % len(categories)
+    counts = np.bincount(codes, minlength=len(categories))
+    means = np.bincount(codes, moved, minlength=len(categories)) / np.maximum(counts, 1)
+    frequent = [i for i in np.argsort(-means) if counts[i] >= MIN_LEADS_PER_VALUE]
+    clear = MIN_RELATIVE_EFFECT * max((abs(means[i]) for i in frequent), default=0.0)
+    raising = [categories[i] for i in frequent if means[i] > clear][:2]
+    lowering = [categories[i] for i in reversed(frequent) if means[i] < -clear][:2]
+    effects = [_effect(raising, "raise"), _effect(lowering, "lower")]
+    return "; ".join(effect for effect in effects if effect)
+
+
+def _effect(categories: list[str], verb: str) -> str:
+    if not categories:
+        return ""
+    ending = "" if len(categories) > 1 else "s"
+    return f"{' and '.join(categories)} {verb}{ending} it"

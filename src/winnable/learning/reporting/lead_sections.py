@@ -1,18 +1,20 @@
-"""The report on leads: what drives conversion, which sources and segments convert, and what the
-model says of a few open leads.
+"""The report on leads: drivers of conversion, conversion by source and by segment with confidence
+intervals, drift of recent leads, and example scores of a few open leads.
 
-It describes, and proves no cause. Nobody is named: of leads only the id is shown, and not even that
-where it is an address. What the report says of the model itself is in `report_quality`.
+It describes, and proves no causal effect. Nobody is named: of leads only the id is shown, and not
+even that where it is an e-mail address. What the report says of the model itself is in
+`model_sections`.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from winnable.core.columns import CREATED
 from winnable.core.statistics import wilson
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
-from winnable.data.analysis.funnel import Group, funnel
+from winnable.data.analysis.funnel import funnel
 from winnable.data.dataset import Dataset
 from winnable.data.features.plan import AGE
 from winnable.definition.decide.scorecard import choose_cards
@@ -20,174 +22,169 @@ from winnable.definition.schema import Definition
 from winnable.learning.monitoring.drift import drift
 from winnable.learning.reporting.drivers import drivers
 from winnable.learning.reporting.sections import (
-    SHOWN,
+    MAX_ROWS_SHOWN,
     ReportPlot,
     ReportTable,
     Section,
-    shares_plot,
-    weights_plot,
+    conversion_plot,
+    importance_plot,
+    percent,
+    percent_range,
+    whole_percent,
 )
 from winnable.learning.scoring.batch import ScoringJob, moments_of_scoring, score_table
 from winnable.learning.scoring.explanations import Reason
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.train import Candidate
 
-BARS = "A bar reaches where the true share lies 9 times in 10"
-LATE_DAYS = 90
-SAMPLE = 2_000
-"""Rows that show what drives scores as well as all of them would."""
-OPEN_LEADS = 5_000
+DRIVERS = "What drives conversion?"
+SOURCES = "Conversion by source"
+SEGMENTS = "Conversion by segment"
+RECENT = "Drift: are recent leads different?"
+EXAMPLES = "Example scores of open leads"
+
+RECENT_DAYS = 90
+"""Age up to which a lead counts as recent."""
+
+DRIVER_SAMPLE_ROWS = 2_000
+"""Rows on which drivers are measured; more would show the same."""
+
+EXAMPLE_POOL_LEADS = 5_000
 """Open leads, the newest, among which examples are looked for."""
 
+TOP_EXAMPLES = 3
+TOP_DRIVERS = 3
 
-# --- what drives conversion?
-# -------------------------------------------------------------------------------------------------
+
+# --- drivers
 
 
-def what_drives(candidate: Candidate, data: Dataset) -> Section | None:
-    """What moves the scores, how much and which way."""
+def conversion_drivers(candidate: Candidate, data: Dataset) -> Section | None:
+    """What moves the scores, how much and which way (global feature importance)."""
     judged = candidate.judged
     if judged is None or candidate.mode == "rules":
         return None
     predictor = Predictor(candidate.artifact)
-    chosen = np.sort(np.random.default_rng(0).permutation(len(judged.rows.won))[:SAMPLE])
-    rows = judged.rows.take(chosen)
-    found = drivers(predictor, data.features(predictor.plan, rows.leads, rows.as_of))
+    order = np.random.default_rng(0).permutation(len(judged.rows.won))
+    rows = judged.rows.take(np.sort(order[:DRIVER_SAMPLE_ROWS]))
+    features = data.features(predictor.plan, rows.leads, rows.as_of)
+    found = drivers(predictor, features)
     if not found:
         return None
-    total, shown = sum(driver.weight for driver in found), found[:SHOWN]
-    strongest = 100 * sum(driver.weight for driver in found[:3]) / total
-    says = (
-        (
-            f"Most is told by {_and([driver.name for driver in found[:3]])}: together"
-            f" {strongest:.0f} % of what moves the scores of {len(found)} things that are known."
-        ),
+    shown, top = found[:MAX_ROWS_SHOWN], found[:TOP_DRIVERS]
+    share = sum(driver.weight for driver in top) / sum(driver.weight for driver in found)
+    text = (
+        f"Strongest drivers: {_and([driver.name for driver in top])}: together"
+        f" {whole_percent(share)} of what moves the scores, of {len(found)} features."
     )
-    most = (
-        f"{shown[0].name} multiplies or divides the odds of a typical lead by {shown[0].odds:.2f}"
+    caption = (
+        f"The longer the bar, the more it moves scores: {shown[0].name} multiplies or divides the"
+        f" odds of a typical lead by {shown[0].odds:.2f}."
     )
-    see = f"The longer the bar, the more it moves scores: {most}."
-    plot = ReportPlot.of(
-        weights_plot(
-            [driver.name for driver in shown], np.array([driver.odds for driver in shown])
-        ),
-        see,
-    )
-    rows_shown = tuple((driver.name, f"{driver.odds:.2f}", driver.direction) for driver in shown)
+    names = [driver.name for driver in shown]
+    odds = np.array([driver.odds for driver in shown])
+    columns = ("feature", "odds ratio", "direction")
     table = ReportTable(
-        ("what is known", "odds, times or divided by", "which way"),
-        rows_shown,
-        ("odds, times or divided by",),
+        columns,
+        tuple((driver.name, f"{driver.odds:.2f}", driver.direction) for driver in shown),
+        columns[1:2],
     )
     note = (
-        "This describes the model and proves no cause: what won deals have in common need not be"
-        " what won them."
+        "This describes the model and proves no causal effect: what won deals have in common need"
+        " not be what won them."
     )
-    return Section("What drives conversion?", says, (plot,), (table,), (note,))
+    plot = ReportPlot.of(importance_plot(names, odds), caption)
+    return Section(DRIVERS, (text,), (plot,), (table,), (note,))
 
 
 # --- where leads come from
-# ---------------------------------------------------------------------------------------------------
 
 
-def sources(data: Dataset) -> Section | None:
-    """Conversion by source, with intervals."""
-    told = funnel(data)
-    known = [group for group in told.groups if group.leads > group.young]
+def source_conversion(data: Dataset) -> Section | None:
+    """Conversion by source, shrunken towards the average, with 90% intervals."""
+    report = funnel(data)
+    known = [group for group in report.groups if group.leads > group.young]
     if len(known) < 2:
         return None
-    size = sum(group.leads - group.young for group in known)
-    usual = sum(group.won for group in known) / size
+    average = sum(group.won for group in known) / sum(group.leads - group.young for group in known)
     best, worst = known[0], known[-1]
-    see = (
-        f"{best.name} converts best ({_between(best)} of 100), {worst.name} worst"
-        f" ({_between(worst)})."
+    shown, notes = known, list(report.notes)
+    if len(known) > MAX_ROWS_SHOWN:
+        shown = [*known[: MAX_ROWS_SHOWN - 1], worst]
+        notes.append(f"{len(known) - MAX_ROWS_SHOWN} more sources are in `winnable funnel`.")
+    finding = "No source converts significantly better than another so far."
+    if best.low > worst.high:
+        finding = (
+            f"{best.name} converts best ({percent_range(best.low, best.high)}), {worst.name} worst"
+            f" ({percent_range(worst.low, worst.high)})."
+        )
+    figure = conversion_plot(
+        [group.name for group in shown],
+        np.array([group.conversion for group in shown]),
+        np.array([group.low for group in shown]),
+        np.array([group.high for group in shown]),
+        average,
     )
-    if best.low <= worst.high:
-        see = "So far no source surely converts better than another."
-    see += f" {BARS}, the line is the usual lead ({100 * usual:.1f} of 100)."
-    shown = known if len(known) <= SHOWN else [*known[: SHOWN - 1], worst]
-    share, low, high = (
-        np.array([getattr(group, end) for group in shown]) for end in ("conversion", "low", "high")
-    )
-    plot = ReportPlot.of(shares_plot([group.name for group in shown], share, low, high, usual), see)
-    columns = ("source", "leads", "won", "of 100", "90 % sure", "grade")
+    columns = ("source", "leads", "won", "shrunken conversion", "90% CI", "grade")
     rows = tuple(
         (
             group.name,
             f"{group.leads:,}",
             f"{group.won:,}",
-            f"{100 * group.conversion:.1f}",
-            _between(group),
+            percent(group.conversion),
+            percent_range(group.low, group.high),
             group.grade,
         )
         for group in shown
     )
-    more = f"{len(known) - SHOWN} more sources in `winnable funnel`." if len(known) > SHOWN else ""
-    notes = tuple(note for note in (*told.notes, more) if note)
-    advice = tuple(f"{group.name}: {group.advice}." for group in known if group.advice)
     return Section(
-        "Which sources convert?",
-        advice,
-        (plot,),
-        (ReportTable(columns, rows, columns[1:4]),),
-        notes,
+        SOURCES,
+        tuple(f"{group.name}: {group.advice}." for group in known if group.advice),
+        (ReportPlot.of(figure, f"{finding} {_bars_in_words(average)}"),),
+        (ReportTable(columns, rows, columns[1:5]),),
+        tuple(note for note in notes if note),
     )
 
 
-def _between(group: Group) -> str:
-    return f"{100 * group.low:.0f} to {100 * group.high:.0f}"
+def _bars_in_words(average: float) -> str:
+    return f"Bars are 90% confidence intervals, the line is the average ({percent(average)})."
 
 
-def segments(data: Dataset) -> Section | None:
-    """Conversion by the definition's segments, on arrival and within the horizon; None where it
-    makes no difference of leads."""
+def segment_conversion(data: Dataset) -> Section | None:
+    """Conversion by the definition's segments, on arrival and within the horizon; None where there
+    are not several segments."""
     definition, rows = data.definition, data.training_rows
     cards = definition.scorecard
     rows = rows.take(rows.known & (rows.age == 0))
     if len(cards) < 2 or not len(rows.won):
         return None
-    card = choose_cards(
-        definition,
-        data.features(data.feature_plan(), rows.leads, rows.as_of),
-    )
-    parts = [(name, card == place) for place, name in enumerate(_card_names(definition))] + [
-        ("no segment", card < 0)
+    features = data.features(data.feature_plan(), rows.leads, rows.as_of)
+    card = choose_cards(definition, features)
+    masks = [(name, card == place) for place, name in enumerate(_card_names(definition))]
+    masks.append(("no segment", card < 0))
+    counts = [
+        (name, int(mask.sum()), int(rows.won[mask].sum())) for name, mask in masks if mask.any()
     ]
-    told = [
-        (name, int(held.sum()), int(rows.won[held].sum())) for name, held in parts if held.any()
-    ]
-    ends = np.array([wilson(wins, size) for _, size, wins in told])
-    share = np.array([wins / size for _, size, wins in told])
-    usual = float(rows.won.mean())
-    better, worse = (
-        [told[i][0] for i in np.flatnonzero(sure)]
-        for sure in (ends[:, 0] > usual, ends[:, 1] < usual)
-    )
-    sure = [
-        f"Surely won {how} often than the usual lead: {_and(which)}."
-        for which, how in ((better, "more"), (worse, "less"))
-        if which
-    ]
-    see = " ".join(sure or ["So far no segment surely converts better than another."])
-    see += f" {BARS}, the line is the usual lead ({100 * usual:.1f} of 100)."
-    plot = ReportPlot.of(
-        shares_plot([name for name, _, _ in told], share, ends[:, 0], ends[:, 1], usual), see
-    )
-    columns = ("segment", "leads", "won", "of 100", "90 % sure")
+    names = [name for name, _, _ in counts]
+    intervals = np.array([wilson(wins, size) for _, size, wins in counts])
+    low, high = intervals[:, 0], intervals[:, 1]
+    share = np.array([wins / size for _, size, wins in counts])
+    average = float(rows.won.mean())
+    findings = []
+    for different, how in ((low > average, "above"), (high < average, "below")):
+        if different.any():
+            which = _and([names[i] for i in np.flatnonzero(different)])
+            findings.append(f"Conversion significantly {how} average: {which}.")
+    if not findings:
+        findings.append("No segment converts significantly better than another so far.")
+    caption = " ".join([*findings, _bars_in_words(average)])
+    columns = ("segment", "leads", "won", "conversion", "90% CI")
     table = tuple(
-        (
-            name,
-            f"{size:,}",
-            f"{wins:,}",
-            f"{100 * wins / size:.1f}",
-            f"{100 * low:.0f} to {100 * high:.0f}",
-        )
-        for (name, size, wins), (low, high) in zip(told, ends, strict=True)
+        (name, f"{size:,}", f"{wins:,}", percent(wins / size), percent_range(*interval))
+        for (name, size, wins), interval in zip(counts, intervals, strict=True)
     )
-    return Section(
-        "Which segments convert?", (), (plot,), (ReportTable(columns, table, columns[1:4]),)
-    )
+    plot = ReportPlot.of(conversion_plot(names, share, low, high, average), caption)
+    return Section(SEGMENTS, (), (plot,), (ReportTable(columns, table, columns[1:]),))
 
 
 def _card_names(definition: Definition) -> list[str]:
@@ -197,66 +194,60 @@ def _card_names(definition: Definition) -> list[str]:
     ]
 
 
-# --- are leads of late different?
-# --------------------------------------------------------------------------------------------
+# --- drift
 
 
-def of_late(candidate: Candidate, data: Dataset) -> Section | None:
-    """What is different about the leads of the last three months, as they came in, beside those
-    before; None without dates."""
+def recent_drift(candidate: Candidate, data: Dataset) -> Section | None:
+    """Drift: what is different about the leads of the last three months, as they came in, compared
+    with those before; None without dates."""
     present, leads = data.present, data.crm.leads
     if present is None or CREATED not in leads:
         return None
     predictor, now = Predictor(candidate.artifact), microseconds(present)
     created, person = times_of(leads[CREATED]), data.persons
-    there = np.flatnonzero(created != NEVER)
-    order = there[np.argsort(created[there], kind="stable")]
+    dated = np.flatnonzero(created != NEVER)
+    order = dated[np.argsort(created[dated], kind="stable")]
     first = order[np.sort(np.unique(person[order], return_index=True)[1])]
     features = data.features(predictor.plan, first, created[first])
-    recent = created[first] > now - LATE_DAYS * DAY
-    parts = [np.flatnonzero(rows) for rows in (~recent, recent)]
-    before, late = (
-        features.take(rows).select([name for name in predictor.plan.learned if name != AGE])
-        for rows in parts
+    recent = created[first] > now - RECENT_DAYS * DAY
+    earlier_features = features.take(np.flatnonzero(~recent))
+    recent_features = features.take(np.flatnonzero(recent))
+    learned = [name for name in predictor.plan.learned if name != AGE]
+    found = drift(
+        earlier_features.select(learned),
+        recent_features.select(learned),
+        (predictor.probability(earlier_features), predictor.probability(recent_features)),
     )
-    scores = [predictor.probability(features.take(rows)) for rows in parts]
-    found = drift(before, late, (scores[0], scores[1]))
     if found.score is None:
         return None
-    says = (
-        f"{found.new:,} leads of the last {LATE_DAYS} days, as they came in, beside {found.old:,}"
-        " before them."
+    text = (
+        f"{found.new:,} leads of the last {RECENT_DAYS} days, as they came in, compared with"
+        f" {found.old:,} before them."
     )
-    calm = "Nothing about them is more different than chance explains."
-    title = "Are the leads of late different?"
-    return Section(title, (says, *(found.warnings[:SHOWN] or (calm,))))
+    warnings = found.warnings[:MAX_ROWS_SHOWN] or ("No significant drift.",)
+    return Section(RECENT, (text, *warnings))
 
 
-# --- what does it say?
-# -------------------------------------------------------------------------------------------------------
+# --- examples
 
 
-def examples(candidate: Candidate, data: Dataset) -> Section | None:
-    """A few open leads as the model sees them today, the best and the best of each other decision."""
+def example_scores(candidate: Candidate, data: Dataset) -> Section | None:
+    """Today's scores of a few open leads: the best, and the best of each other decision."""
     still_open = np.flatnonzero(np.isnan(data.outcomes))
     if not len(still_open):
         return None
     if CREATED in data.crm.leads:
-        still_open = still_open[
-            np.argsort(times_of(data.crm.leads[CREATED])[still_open], kind="stable")
-        ]
+        created = times_of(data.crm.leads[CREATED])[still_open]
+        still_open = still_open[np.argsort(created, kind="stable")]
     predictor = Predictor(candidate.artifact)
-    newest = data.only(still_open[-OPEN_LEADS:])
+    newest = data.only(still_open[-EXAMPLE_POOL_LEADS:])
     moment = moments_of_scoring(data, None)[0]
-    scores = score_table(
-        ScoringJob(predictor, newest, np.full(len(newest.crm.leads), moment), reasons=False)
-    )
-    scores = scores[scores["error"].isna()].sort_values(
-        "probability", ascending=False, kind="stable"
-    )
-    best = list(scores.index[:3])
+    as_of = np.full(len(newest.crm.leads), moment)
+    scores = score_table(ScoringJob(predictor, newest, as_of, reasons=False))
+    scores = _best_first(scores[scores["error"].isna()])
+    best = list(scores.index[:TOP_EXAMPLES])
     others = [rows.index[0] for _, rows in scores.drop(index=best).groupby("decision", sort=False)]
-    chosen = scores.loc[[*best, *others]].sort_values("probability", ascending=False, kind="stable")
+    chosen = _best_first(scores.loc[[*best, *others]])
     positions = [newest.crm.leads.index.get_loc(row) for row in chosen.index]
     leads = np.array(positions, dtype=np.int64)
     features = newest.features(predictor.plan, leads, np.full(len(leads), moment))
@@ -264,34 +255,56 @@ def examples(candidate: Candidate, data: Dataset) -> Section | None:
     rows = tuple(
         (
             _unnamed(lead["lead_id"], int(place)),
-            f"{100 * lead['probability']:.0f}",
-            f"{100 * lead['low']:.0f} to {100 * lead['high']:.0f}",
+            whole_percent(lead["probability"]),
+            percent_range(lead["low"], lead["high"]),
             lead["grade"],
             lead["decision"],
             lead["because"],
-            *_for_and_against(told),
+            *_for_and_against(of_lead),
         )
-        for place, lead, told in zip(chosen.index, chosen.to_dict("records"), reasons, strict=True)
+        for place, lead, of_lead in zip(
+            chosen.index, chosen.to_dict("records"), reasons, strict=True
+        )
     )
-    columns = ("lead", "of 100", "between", "grade", "decision", "because", "for it", "against it")
-    says = "The three best of the open leads, as they stand, and the best of each other decision."
-    return Section(
-        "What does it say of leads?", (says,), tables=(ReportTable(columns, rows, columns[1:2]),)
+    columns = (
+        "lead",
+        "probability",
+        "interval",
+        "grade",
+        "decision",
+        "because",
+        "raises the score",
+        "lowers the score",
     )
+    text = (
+        "The three open leads with the highest scores today, and the best of each other decision."
+    )
+    table = ReportTable(columns, rows, columns[1:2])
+    return Section(EXAMPLES, (text,), tables=(table,))
+
+
+def _best_first(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores.sort_values("probability", ascending=False, kind="stable")
 
 
 def _for_and_against(reasons: Sequence[Reason]) -> tuple[str, str]:
-    """What raises a score and what lowers it; of points only those that were given or taken tell
-    which."""
-    said: tuple[list[str], list[str]] = ([], [])
-    for reason in reasons:
-        up = (
-            " -" not in reason.says.rpartition(":")[2]
-            if reason.log_odds is None
-            else reason.log_odds > 0
-        )
-        said[0 if up else 1].append(reason.says.removesuffix(": raises").removesuffix(": lowers"))
-    return "; ".join(said[0]), "; ".join(said[1])
+    """What raises a score and what lowers it."""
+    raising = [reason for reason in reasons if _raises(reason)]
+    lowering = [reason for reason in reasons if not _raises(reason)]
+    return _reasons_in_words(raising), _reasons_in_words(lowering)
+
+
+def _raises(reason: Reason) -> bool:
+    """Whether a reason speaks for the lead. One without log-odds is a rule, whose points tell."""
+    if reason.log_odds is not None:
+        return reason.log_odds > 0
+    return " -" not in reason.says.rpartition(":")[2]
+
+
+def _reasons_in_words(reasons: Sequence[Reason]) -> str:
+    return "; ".join(
+        reason.says.removesuffix(": raises").removesuffix(": lowers") for reason in reasons
+    )
 
 
 def _unnamed(lead_id: str, row: int) -> str:

@@ -1,8 +1,9 @@
-"""The report on a model: is it any good, do its promises come true, how much work does it save, can
-its data be trusted?
+"""The report on the model: skill against the baseline (base rate and scorecard), calibration, lift
+and gain, stability over time, sample size and learning curve, and excluded columns (target
+leakage).
 
-Numbers come from the modules that measure them, plots from `plots` and `report_page`; here they are
-put into words. What the report says of leads is in `report_leads`.
+Numbers come from the modules that measure them, plots from `plots` and `sections`; here they are
+put into words. What the report says of leads is in `lead_sections`.
 """
 
 from collections.abc import Sequence
@@ -20,349 +21,364 @@ from winnable.learning.reporting.plots import (
     reliability_plot,
 )
 from winnable.learning.reporting.sections import (
-    SHOWN,
+    MAX_ROWS_SHOWN,
     ReportPlot,
     ReportTable,
     Section,
-    of_100,
+    observed_over_time_plot,
     percent,
-    through_time_plot,
+    whole_percent,
 )
 from winnable.learning.training.backtest import Backtest
 from winnable.learning.training.curves import gains, lift_table, reliability_table
-from winnable.learning.training.metrics import bootstrap, difference
+from winnable.learning.training.metrics import Difference, Metrics, bootstrap, difference
 from winnable.learning.training.train import Candidate, Evaluation
 
-THROUGH_TIME = "Did it hold through time?"
+PERFORMANCE = "How good is the model?"
+CALIBRATION = "Calibration: do the probabilities hold?"
+LIFT_AND_GAIN = "Lift and gain: how much work does it save?"
+OVER_TIME = "Stability over time"
+DATA_SIZE = "Is there enough data?"
+LEAKAGE = "Target leakage: which columns were excluded?"
 
-# --- is it any good?
-# ---------------------------------------------------------------------------------------------------------
+MODEL_NAMES = {"model": "Model", "rules": "Scorecard", "base rate": "Base rate"}
+
+TARGET_GAIN = 0.8
+"""Share of the wins for which the work is compared."""
+
+MIN_USEFUL_SKILL_GAIN = 0.005
+"""Skill that the last doubling of the leads must have added for more leads to be recommended."""
+
+LIFT_ROWS = (1, 2, 3, 5, 10)
+"""Tenths of the leads that the lift table shows."""
 
 
-def answer(candidate: Candidate) -> Section:
-    """Whether the model is better than what there was without it, and by how much."""
+# --- performance
+
+
+def performance(candidate: Candidate) -> Section:
+    """Whether the model is better than the baseline, the scorecard or the base rate, and by how
+    much."""
     judged = candidate.judged
     if judged is None:
         return Section(
-            "Is it any good?",
+            PERFORMANCE,
             (
-                "Nobody can say yet: no lead has an outcome that could judge it.",
-                _by_rules(candidate),
+                "Nobody can say yet: there is no lead with a known outcome to evaluate it on.",
+                _model_type(candidate),
             ),
         )
     measured = judged.measured()
-    rules = "scorecard" if np.ptp(judged.rules) > 1e-9 else "usual rate"
-    spread = bootstrap(judged.rows.won, judged.candidate, judged.base, judged.rows.person).get(
-        "skill"
+    baseline = "scorecard" if _scorecard_varies(judged) else "base rate"
+    less = _against(judged, baseline)
+    paragraphs = [_verdict(judged, baseline, less), _skill(judged, measured, baseline, less)]
+    if candidate.mode == "rules":
+        paragraphs.append(_model_type(candidate))
+    columns = (
+        "",
+        "wins in the top 10%",
+        "wins in the top 20%",
+        "skill",
+        "AUC",
+        "log loss",
+        "Brier score",
     )
-    saved = (
-        f"Its probabilities save {percent(measured['model'].skill)} of the log loss of the usual"
-        " rate"
-    )
-    says = [
-        _verdict(judged, rules),
-        f"{saved}"
-        + (
-            "."
-            if spread is None
-            else f" (95 % sure: {percent(spread[0])} to {percent(spread[1])})."
-        ),
-    ]
-    if rules == "scorecard":
-        says[1] = (
-            says[1][:-1] + f"; the {rules} by itself saves {percent(measured['rules'].skill)}."
-        )
-    worked = {name: _worked(judged.rows.won, each) for name, each in _answers(judged).items()}
+    probabilities = {"model": judged.candidate, "rules": judged.rules}
     rows = []
-    for name, each in measured.items():
-        ten, twenty = worked.get(name, (0.1, 0.2))
-        auc = "" if each.auc is None else f"{each.auc:.2f}"
+    for name, metrics in measured.items():
+        top_10, top_20 = 0.1, 0.2
+        if name in probabilities:
+            top_10, top_20 = _top_gains(judged.rows.won, probabilities[name])
         rows.append(
-            (_called(name, rules), of_100(ten), of_100(twenty), f"{percent(each.skill)}", auc)
+            (
+                MODEL_NAMES[name],
+                whole_percent(top_10),
+                whole_percent(top_20),
+                percent(metrics.skill),
+                "" if metrics.auc is None else f"{metrics.auc:.2f}",
+                f"{metrics.log_loss:.4f}",
+                f"{metrics.brier:.4f}",
+            )
         )
-    columns = ("", "of 100 wins in the best tenth", "in the best fifth", "log loss saved", "AUC")
-    note = f"Judged on {len(np.unique(judged.rows.leads)):,} {judged.how}"
-    times = (
-        f", looked at {len(judged.rows.won):,} times in their lives; the judged model had seen none"
-        " of them"
-    )
-    note += f"{times if judged.rows.timed else ''}."
     return Section(
-        "Is it any good?",
-        (*says, *_rules_only(candidate)),
+        PERFORMANCE,
+        tuple(paragraphs),
         tables=(ReportTable(columns, tuple(rows), columns[1:]),),
-        notes=(note,),
+        notes=(_evaluated_on(judged),),
     )
 
 
-def _verdict(judged: Evaluation, rules: str) -> str:
+def _scorecard_varies(judged: Evaluation) -> bool:
+    """Whether the scorecard tells leads apart; one that does not is no more than a base rate."""
+    return bool(np.ptp(judged.rules) > 1e-9)
+
+
+def _verdict(judged: Evaluation, baseline: str, less: Difference) -> str:
     """The answer in a sentence, with the numbers that a head of sales asks for."""
-    won, person = judged.rows.won, judged.rows.person
-    best, other = (_worked(won, answer)[1] for answer in (judged.candidate, judged.rules))
-    met = f"Whoever calls the fifth of leads that it puts first meets {of_100(best)} of 100 wins"
-    against = (
-        f"the {rules}'s best fifth holds {of_100(other)}, a random fifth 20"
-        if rules == "scorecard"
-        else "a random fifth holds 20"
-    )
-    rival = judged.rules if rules == "scorecard" else np.full(len(won), judged.base)
-    better = difference(won, judged.candidate, rival, person)
-    if better.low > 0:
-        return f"Yes, the model is better than the {rules}. {met}; {against}."
-    if better.high < 0:
-        return f"No, the {rules} was better on these leads. {met}; {against}."
-    return f"Not surely: on these leads, model and {rules} cannot be told apart. {met}; {against}."
+    won = judged.rows.won
+    _, top_20 = _top_gains(won, judged.candidate)
+    gain = f"The top 20% of leads contain {whole_percent(top_20)} of the wins"
+    if baseline == "scorecard":
+        _, scorecard_top_20 = _top_gains(won, judged.rules)
+        gain += (
+            f"; the scorecard's top 20% contain {whole_percent(scorecard_top_20)}, a random 20%"
+            " would contain 20%."
+        )
+    else:
+        gain += "; a random 20% would contain 20%."
+    if less.low > 0:
+        return f"Yes, the model is significantly better than the {baseline}. {gain}"
+    if less.high < 0:
+        return f"No, the {baseline} was significantly better on these leads. {gain}"
+    return f"Not proven: model and {baseline} do not differ significantly on these leads. {gain}"
 
 
-def _answers(judged: Evaluation) -> dict[str, FloatArray]:
-    return {"model": judged.candidate, "rules": judged.rules}
+def _against(judged: Evaluation, baseline: str) -> Difference:
+    """By how much the model's log loss is lower than the baseline's."""
+    won = judged.rows.won
+    other = judged.rules if baseline == "scorecard" else np.full(len(won), judged.base)
+    return difference(won, judged.candidate, other, judged.rows.person)
 
 
-def _called(name: str, rules: str) -> str:
+def _skill(
+    judged: Evaluation, measured: dict[str, Metrics], baseline: str, less: Difference
+) -> str:
+    intervals = bootstrap(judged.rows.won, judged.candidate, judged.base, judged.rows.person)
+    interval = intervals.get("skill")
+    text = f"Skill (log-loss reduction against the base rate): {percent(measured['model'].skill)}"
+    if interval is not None:
+        text += f" (95% CI {percent(interval[0])} to {percent(interval[1])})"
+    if baseline == "scorecard":
+        text += f"; the scorecard alone: {percent(measured['rules'].skill)}"
+    ends = ", ".join(_signed(-end) for end in (less.high, less.low))
     return (
-        {"model": "this model", "rules": rules, "base rate": "usual rate for all"}[name]
-        if rules == "scorecard"
-        else name
+        f"{text}. Log-loss difference to the {baseline}: {_signed(-less.mean)} (95% CI [{ends}])."
     )
 
 
-def _worked(won: FloatArray, answer: FloatArray) -> tuple[float, float]:
-    """The shares of all wins among the best tenth and the best fifth of leads."""
-    table = lift_table(won, answer)
-    return float(np.interp(0.1, table["worked"], table["gain"])), float(
-        np.interp(0.2, table["worked"], table["gain"])
-    )
+def _signed(number: float) -> str:
+    return f"{number:+.4f}".replace("-", "−")
 
 
-def _by_rules(candidate: Candidate) -> str:
-    return f"The definition's rules answer: {candidate.why}."
+def _evaluated_on(judged: Evaluation) -> str:
+    leads, rows = len(np.unique(judged.rows.leads)), len(judged.rows.won)
+    text = f"Evaluated on {judged.how}: {leads:,} leads"
+    if judged.rows.timed:
+        return f"{text}, scored at {rows:,} points in time; out of sample."
+    return f"{text}."
 
 
-def _rules_only(candidate: Candidate) -> tuple[str, ...]:
-    return (_by_rules(candidate),) if candidate.mode == "rules" else ()
+def _top_gains(won: FloatArray, probability: FloatArray) -> tuple[float, float]:
+    """The shares of all wins among the top 10% and the top 20% of leads."""
+    table = lift_table(won, probability)
+    top_10, top_20 = np.interp([0.1, 0.2], table["worked"], table["gain"])
+    return float(top_10), float(top_20)
 
 
-def promises(candidate: Candidate) -> Section | None:
-    """Whether a probability means what it says."""
+def _model_type(candidate: Candidate) -> str:
+    return f"Model type: {candidate.mode} ({candidate.why})."
+
+
+# --- calibration
+
+
+def calibration(candidate: Candidate) -> Section | None:
+    """Whether the predicted probabilities agree with the observed shares."""
     judged = candidate.judged
     if judged is None:
         return None
-    measured, table = (
-        judged.measured()["model"],
-        reliability_table(judged.rows.won, judged.candidate),
-    )
-    says = []
-    if measured.observed_to_expected is not None:
-        low, high = measured.observed_to_expected_low, measured.observed_to_expected_high
-        sure = (
-            ""
-            if low is None or high is None
-            else f" (95 % sure: {100 * low:.0f} to {100 * high:.0f})"
-        )
-        says.append(
-            f"For every 100 wins that it promised, {100 * measured.observed_to_expected:.0f}"
-            f" came{sure}."
-        )
+    table = reliability_table(judged.rows.won, judged.candidate)
     top = table.iloc[-1]
-    promised, came = 100 * top["predicted"], 100 * top["observed"]
-    inside = int(
-        ((table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])).sum()
+    covered = (table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])
+    caption = (
+        "Each point is a group of leads with similar scores, its bar the 80% confidence interval of"
+        f" the observed share: {int(covered.sum())} of {len(table)} bars meet the diagonal. In the"
+        f" highest group {whole_percent(top['predicted'])} were predicted to be won and"
+        f" {whole_percent(top['observed'])} were."
     )
-    see = (
-        f"Each point is a tenth of the leads, its bar where the truth lies 8 times in 10: {inside}"
-        f" of {len(table)} bars meet the line on which promises come true. Of the best tenth,"
-        f" {promised:.0f} of 100 were promised and {came:.0f} came."
-    )
-    return Section(
-        "Do its promises come true?",
-        tuple(says),
-        (ReportPlot.of(reliability_plot(judged.rows.won, judged.candidate), see),),
-    )
+    plot = ReportPlot.of(reliability_plot(judged.rows.won, judged.candidate), caption)
+    return Section(CALIBRATION, _observed_to_expected(judged.measured()["model"]), (plot,))
 
 
-def work_saved(candidate: Candidate) -> Section | None:
-    """How much work it saves: lift and gain."""
+def _observed_to_expected(metrics: Metrics) -> tuple[str, ...]:
+    if metrics.observed_to_expected is None:
+        return ()
+    text = f"Observed/expected wins: {metrics.observed_to_expected:.2f}"
+    low, high = metrics.observed_to_expected_low, metrics.observed_to_expected_high
+    if low is not None and high is not None:
+        text += f" (95% CI {low:.2f}–{high:.2f})"
+    if metrics.slope is not None:
+        text += f"; calibration slope {metrics.slope:.2f}"
+    return (f"{text}.",)
+
+
+# --- lift and gain
+
+
+def lift_and_gain(candidate: Candidate) -> Section | None:
+    """How much work the model saves."""
     judged = candidate.judged
     if judged is None or not judged.rows.won.sum():
         return None
     won = judged.rows.won
-    table, half, by_rules = (
-        lift_table(won, judged.candidate),
-        _needed(won, judged.candidate),
-        _needed(won, judged.rules),
-    )
-    faster = (
-        "climbs faster than the rules'" if half < by_rules else "climbs no faster than the rules'"
-    )
-    see = (
-        f"The model's curve {faster}: it meets 80 of 100 wins after {of_100(half)} of 100 leads,"
-        f" they after {of_100(by_rules)}."
+    table = lift_table(won, judged.candidate)
+    needed = _work_needed(won, judged.candidate)
+    needed_by_scorecard = _work_needed(won, judged.rules)
+    comparison = "rises faster than" if needed < needed_by_scorecard else "rises no faster than"
+    caption = (
+        f"The model's curve {comparison} the scorecard's: {whole_percent(TARGET_GAIN)} of the wins"
+        f" are in its top {whole_percent(needed)} of leads, and in the scorecard's top"
+        f" {whole_percent(needed_by_scorecard)}."
     )
     rows = tuple(
         (
-            f"{100 * row['worked']:.0f} %",
+            whole_percent(row["worked"]),
             f"{row['leads']:,.0f}",
-            f"{100 * row['rate']:.1f}",
+            percent(row["rate"]),
             f"{row['lift']:.1f}",
-            f"{100 * row['gain']:.0f} %",
+            whole_percent(row["gain"]),
         )
         for row in table.to_dict("records")
-        if round(10 * row["worked"]) in (1, 2, 3, 5, 10)
+        if round(10 * row["worked"]) in LIFT_ROWS
     )
-    columns = ("worked, best first", "leads", "won, of 100", "times the usual", "of all wins")
-    lift = (
-        f"The best tenth of leads is won {table['lift'].iloc[0]:.1f} times as often as the usual"
-        " lead."
-    )
-    plot = ReportPlot.of(gain_plot(won, judged.candidate, judged.rules), see)
+    columns = ("leads contacted", "leads", "conversion", "lift", "gain (share of wins)")
     return Section(
-        "How much work does it save?", (lift,), (plot,), (ReportTable(columns, rows, columns[1:]),)
+        LIFT_AND_GAIN,
+        (f"Lift of the top 10%: {table['lift'].iloc[0]:.1f} times the average conversion.",),
+        (ReportPlot.of(gain_plot(won, judged.candidate, judged.rules), caption),),
+        (ReportTable(columns, rows, columns[1:]),),
     )
 
 
-def _needed(won: FloatArray, answer: FloatArray, wanted: float = 0.8) -> float:
-    """The share of leads to be worked, best first, until that share of the wins is met."""
-    found = gains(won, answer) / won.sum()
-    return float(np.argmax(found >= wanted)) / len(won)
+def _work_needed(won: FloatArray, probability: FloatArray) -> float:
+    """The share of leads to be contacted, highest score first, until `TARGET_GAIN` of the wins are
+    found."""
+    found = gains(won, probability) / won.sum()
+    return float(np.argmax(found >= TARGET_GAIN)) / len(won)
 
 
-def tested_through_time(tested: Backtest) -> Section:
-    """What models learned at several moments of the past were worth for the leads that came next."""
-    over_all = {name: each.skill for name, each in tested.measured().items()}
-    against = tested.compared("rules")
-    better = (
-        "surely better than"
-        if against.low > 0
-        else "surely worse than"
-        if against.high < 0
-        else "not surely different from"
-    )
-    trained = f"Trained anew for each of {len(tested.periods)} periods with what was known before"
-    says = (
-        f"{trained}, the model saved {percent(over_all['model'])} of the usual rate's log loss on"
-        " the leads that came"
-    )
+# --- over time
+
+
+def backtest_over_time(tested: Backtest) -> Section:
+    """How models trained at several moments of the past did on the leads that came next."""
+    overall = {name: metrics.skill for name, metrics in tested.measured().items()}
     measured = [period.measured() for period in tested.periods]
-    worth = sum(each["model"].skill > 0 for each in measured)
-    see = (
-        f"Above: in {worth} of {len(measured)} periods the model was over the line, worth more than"
-        " the usual rate. Below: on the line as many were won as promised, above it too much was"
-        " promised. Bars hold the truth 95 times in 100."
+    useful = sum(period["model"].skill > 0 for period in measured)
+    text = (
+        f"Backtest: trained anew for each of {len(tested.periods)} periods on what was known before"
+        f" it, the model had a skill of {percent(overall['model'])} on the leads that came next;"
+        f" the scorecard {percent(overall['rules'])}. The model is"
+        f" {_compared_in_words(tested.compared('rules'))} the scorecard."
     )
+    caption = (
+        f"Above: skill; in {useful} of {len(measured)} periods the model was better than the base"
+        " rate. Below: predicted/observed wins; above the line too many wins were predicted. Bars"
+        " are 95% confidence intervals."
+    )
+    columns = ("leads created", "evaluated", "won", "skill, model", "skill, scorecard")
     rows = tuple(
         (
             period.name,
             f"{period.judged:,}",
             f"{period.won:,}",
-            percent(each["model"].skill, signed=True),
-            percent(each["rules"].skill, signed=True),
+            percent(metrics["model"].skill, signed=True),
+            percent(metrics["rules"].skill, signed=True),
         )
-        for period, each in zip(tested.periods, measured, strict=True)
+        for period, metrics in zip(tested.periods, measured, strict=True)
     )
-    columns = ("leads that came", "judged", "won", "model saved", "rules saved")
-    compared = f"{says}; the rules saved {percent(over_all['rules'])}: the model is {better} them."
-    table = ReportTable(columns, rows, columns[1:])
     return Section(
-        THROUGH_TIME,
-        (compared,),
-        (ReportPlot.of(backtest_plot(tested), see),),
-        (table,),
+        OVER_TIME,
+        (text,),
+        (ReportPlot.of(backtest_plot(tested), caption),),
+        (ReportTable(columns, rows, columns[1:]),),
         tested.notes,
     )
 
 
-def through_time(candidate: Candidate) -> Section | None:
-    """Whether it held month after month, on leads that the judged model had not seen."""
+def _compared_in_words(less: Difference) -> str:
+    if less.low > 0:
+        return "significantly better than"
+    if less.high < 0:
+        return "significantly worse than"
+    return "not significantly different from"
+
+
+def holdout_over_time(candidate: Candidate) -> Section | None:
+    """Predicted and observed conversion month after month, on the holdout."""
     judged = candidate.judged
     if judged is None or not judged.rows.timed:
         return None
     months = judged.rows.as_of.astype("datetime64[us]").astype("datetime64[M]")
-    periods = np.unique(months)[-SHOWN:]
-    counted = [(months == month) for month in periods]
-    size, wins = (
-        np.array([float(part(rows)) for rows in counted])
-        for part in (np.sum, lambda rows: judged.rows.won[rows].sum())
-    )
-    promised = np.array([judged.candidate[rows].mean() for rows in counted])
-    ends = np.array([wilson(int(w), int(n)) for w, n in zip(wins, size, strict=True)])
-    held = int(((ends[:, 0] <= promised) & (promised <= ends[:, 1])).sum())
-    see = (
-        "The dash is what was promised, the point what came true, its bar where the truth lies 9"
-        f" times in 10: in {held} of {len(periods)} months they agree."
+    periods = np.unique(months)[-MAX_ROWS_SHOWN:]
+    masks = [months == month for month in periods]
+    size = np.array([float(mask.sum()) for mask in masks])
+    wins = np.array([float(judged.rows.won[mask].sum()) for mask in masks])
+    predicted = np.array([judged.candidate[mask].mean() for mask in masks])
+    intervals = np.array([wilson(int(w), int(n)) for w, n in zip(wins, size, strict=True)])
+    low, high = intervals[:, 0], intervals[:, 1]
+    agreeing = int(((low <= predicted) & (predicted <= high)).sum())
+    caption = (
+        "The dash is the mean predicted probability, the point the observed share with its 90%"
+        f" confidence interval: they agree in {agreeing} of {len(periods)} months."
     )
     names = [f"{month.astype(object):%b %y}" for month in periods]
-    plot = ReportPlot.of(
-        through_time_plot(names, promised, wins / size, ends[:, 0], ends[:, 1]), see
-    )
-    return Section(
-        THROUGH_TIME, ("Month by month, on leads that the judged model had not seen.",), (plot,)
-    )
+    figure = observed_over_time_plot(names, predicted, wins / size, low, high)
+    text = "Predicted and observed conversion by month, on the holdout."
+    return Section(OVER_TIME, (text,), (ReportPlot.of(figure, caption),))
 
 
-# --- can it be trusted?
-# ------------------------------------------------------------------------------------------------------
+# --- data
 
 
-def history_enough(readiness: Readiness, curve: Sequence[CurvePoint]) -> Section:
-    """Whether the history is enough, and whether more of it would help."""
-    see = (
-        f"The upright line is where you stand: {readiness.wins:,} wins of the"
-        f" {readiness.needed_wins:,} that all columns need."
+def data_size(readiness: Readiness, curve: Sequence[CurvePoint]) -> Section:
+    """Whether there are enough wins by the published minimum sample size, and whether more of them
+    would help (learning curve)."""
+    caption = (
+        f"The vertical line is where you stand: {readiness.wins:,} wins of the"
+        f" {readiness.needed_wins:,} needed for all columns."
     )
     if len(curve) > 1:
         gained = curve[-1].saved - curve[-2].saved
-        more = (
-            "so more wins would still help"
-            if gained > 0.005
-            else "so more of the same would help little"
+        gain_points = f"{100 * gained:+.1f}".replace("-", "−")
+        advice = "more of the same would help little"
+        if gained > MIN_USEFUL_SKILL_GAIN:
+            advice = "more wins would still help"
+        caption += (
+            " Below, the learning curve: the last doubling of the leads changed skill by"
+            f" {gain_points} percentage points, so {advice}."
         )
-        see += (
-            " Below: the last doubling of the leads moved what is saved by"
-            f" {percent(gained, signed=True)}, {more}."
-        )
-    return Section(
-        "Is the history enough?",
-        readiness.told,
-        (ReportPlot.of(readiness_plot(readiness, curve), see),),
-    )
+    plot = ReportPlot.of(readiness_plot(readiness, curve), caption)
+    return Section(DATA_SIZE, readiness.messages, (plot,))
 
 
-def leaks(candidate: Candidate) -> Section:
-    """Which columns were kept out, because they may know the outcome."""
-    kept_out = [column for column in candidate.verdicts if column.verdict != "ok"]
-    vouched = [column for column in candidate.verdicts if column.overruled]
-    title, today = (
-        "Does a column know the outcome?",
-        candidate.artifact.spec["card"]["as_they_stand"],
-    )
-    since = (
-        "No change of a column is recorded, so these count as they stand in the export:"
-        f" {', '.join(today)}."
-        if today
-        else ""
-    )
-    if not kept_out and not vouched:
-        says = f"None of the {len(candidate.verdicts)} columns is under suspicion."
-        return Section(title, tuple(filter(None, (says, since))))
-    rows = tuple(
-        (
-            column.name,
-            (
-                "used, the definition vouches for it"
-                if column.overruled
-                else f"kept out, {column.verdict}"
-            ),
-            " ".join(column.evidence),
+def leakage(candidate: Candidate) -> Section:
+    """Which columns were excluded because they may know the outcome (target leakage)."""
+    verdicts = candidate.verdicts
+    excluded = [column for column in verdicts if column.verdict != "ok"]
+    overruled = [column for column in verdicts if column.overruled]
+    static = candidate.artifact.spec["card"]["as_they_stand"]
+    notes = []
+    if static:
+        notes.append(
+            "There is no field history for these columns, so today's values were used at every"
+            f" point in time: {', '.join(static)}."
         )
-        for column in [*kept_out, *vouched]
+    if not excluded and not overruled:
+        text = f"All {len(verdicts)} columns passed the leakage checks."
+        return Section(LEAKAGE, (text, *notes))
+    rows = [
+        (column.name, f"excluded ({column.verdict})", " ".join(column.evidence))
+        for column in excluded
+    ]
+    rows += [
+        (column.name, "used (declared safe in the definition)", " ".join(column.evidence))
+        for column in overruled
+    ]
+    text = (
+        f"{len(verdicts) - len(excluded)} of {len(verdicts)} columns passed the leakage checks."
+        f" Excluded (possible target leakage): {len(excluded)}, which may have been filled in"
+        " because a lead was won or lost, or at a time that nobody knows."
     )
-    of_all = f"{len(kept_out)} of {len(candidate.verdicts)} columns"
-    says = (
-        f"{of_all} may have been written because a lead was won or lost, or nobody can say when; no"
-        " model learned from them."
-    )
-    return Section(
-        title,
-        tuple(filter(None, (says, since))),
-        tables=(ReportTable(("column", "verdict", "evidence"), rows),),
-    )
+    table = ReportTable(("column", "verdict", "evidence"), tuple(rows))
+    return Section(LEAKAGE, (text, *notes), tables=(table,))

@@ -1,7 +1,8 @@
-"""Plots of how good a model is and how far a history goes, as matplotlib figures; each has a title
-that says what to see.
+"""Plots of how good a model is and how far the data go: calibration (reliability), cumulative gain,
+decision curve (net benefit), backtest, sample size and learning curve, as matplotlib figures.
 
-The numbers come from those who are named in each plot's arguments, and from `curves`.
+Each has a title that says what to see. The numbers come from what each plot takes as arguments,
+and from `curves`; nothing is measured here.
 """
 
 from __future__ import annotations
@@ -18,11 +19,20 @@ from winnable.errors import StoreError
 from winnable.learning.training.curves import gains, net_benefit, reliability_table
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from winnable.learning.readiness.learning_curve import CurvePoint
     from winnable.learning.readiness.readiness import Readiness
     from winnable.learning.training.backtest import Backtest
 
-INK, SOFT = "#1f4e79", "#9a9a9a"
+INK = "#1f4e79"
+MARK = "#c0392b"
+SOFT = "#9a9a9a"
+PALE = "#9fbfdd"
+FAINT = "#d9d9d9"
+
+SQUARE_INCHES = (5.2, 4.6)
+TITLE_POINTS = 10
 
 
 def save_plot(figure: Figure, path: Path) -> None:
@@ -32,7 +42,7 @@ def save_plot(figure: Figure, path: Path) -> None:
         figure.savefig(path, dpi=120)
     except ValueError:
         raise StoreError(
-            f"{path}: nothing can be drawn into a file of this kind; end its name in .png, .svg or"
+            f"{path}: a plot cannot be saved as a file of this kind; end its name in .png, .svg or"
             " .pdf."
         ) from None
     except OSError as error:
@@ -42,48 +52,41 @@ def save_plot(figure: Figure, path: Path) -> None:
 
 
 def reliability_plot(won: FloatArray, probability: FloatArray) -> Figure:
-    """Share won against predicted probability in up to ten groups of equal size, with 80 %
-    intervals; shapes (n,)."""
-    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    """The calibration (reliability) plot: observed share against predicted probability in up to ten
+    groups of equal size, with 80% confidence intervals; shapes (n,)."""
+    figure = Figure(figsize=SQUARE_INCHES, layout="constrained")
     axes = figure.subplots()
     table = reliability_table(won, probability)
     top = max(float(table["high"].max()), float(table["predicted"].max())) * 1.05
     axes.plot([0, top], [0, top], color=SOFT, linewidth=1)
     axes.vlines(table["predicted"], table["low"], table["high"], color=INK, linewidth=1, alpha=0.6)
     axes.plot(table["predicted"], table["observed"], "o", color=INK)
-    axes.set(
-        xlim=(0, top), ylim=(0, top), xlabel="Predicted probability", ylabel="Share that was won"
-    )
-    axes.set_title("Points on the line: what was promised came true", fontsize=10, loc="left")
-    return _plain(figure)
+    axes.set(xlim=(0, top), ylim=(0, top))
+    axes.set(xlabel="Predicted probability", ylabel="Observed share")
+    _title(axes, "Calibration: points on the diagonal are perfectly calibrated")
+    return without_frame(figure)
 
 
 def gain_plot(won: FloatArray, probability: FloatArray, rules: FloatArray) -> Figure:
-    """Share of all wins found among the best-scored leads, for the model and the rules; shapes
-    (n,)."""
-    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    """The cumulative gain curve: the share of all wins among the top-scored leads, for the model
+    and the scorecard; shapes (n,)."""
+    figure = Figure(figsize=SQUARE_INCHES, layout="constrained")
     axes = figure.subplots()
     worked = np.arange(len(won) + 1) / len(won)
-    for scores, label, color in ((rules, "rules", SOFT), (probability, "model", INK)):
+    for scores, label, color in ((rules, "scorecard", SOFT), (probability, "model", INK)):
         axes.plot(worked, gains(won, scores) / max(won.sum(), 1), color=color, label=label)
-    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=":", label="at random")
-    axes.set(
-        xlim=(0, 1),
-        ylim=(0, 1),
-        xlabel="Share of leads worked, best first",
-        ylabel="Share of wins among them",
-    )
-    axes.set_title(
-        "The higher the curve, the fewer leads for the same wins", fontsize=10, loc="left"
-    )
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=":", label="random")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="Share of leads contacted, highest score first", ylabel="Share of wins found")
+    _title(axes, "Cumulative gain: the higher the curve, the fewer leads for the same wins")
     axes.legend(frameon=False)
-    return _plain(figure)
+    return without_frame(figure)
 
 
 def net_benefit_plot(won: FloatArray, answers: Mapping[str, FloatArray]) -> Figure:
-    """Net benefit of each answer over the thresholds, the first one drawn strongest, beside handing
-    over all or none."""
-    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    """The decision curve: net benefit of each model over the probability thresholds, the first one
+    drawn strongest, beside handing over all leads or none."""
+    figure = Figure(figsize=SQUARE_INCHES, layout="constrained")
     axes = figure.subplots()
     table = net_benefit(won, answers)
     first, *others = answers
@@ -96,117 +99,112 @@ def net_benefit_plot(won: FloatArray, answers: Mapping[str, FloatArray]) -> Figu
     axes.axhline(0, color=SOFT, linewidth=0.8)
     top = 1.1 * float(table[list(answers)].to_numpy().max())
     axes.set(xlim=(0, table.index.max()), ylim=(-0.3 * top, top) if top > 0 else (-1, 1))
-    axes.set(xlabel="Probability from which a lead is handed over", ylabel="Net benefit a lead")
-    axes.set_title(
-        "The higher the curve, the better the choice of whom to call", fontsize=10, loc="left"
-    )
+    axes.set(xlabel="Threshold probability", ylabel="Net benefit per lead")
+    _title(axes, "Decision curve (net benefit): higher is better")
     axes.legend(frameon=False)
-    return _plain(figure)
+    return without_frame(figure)
 
 
 def backtest_plot(test: Backtest) -> Figure:
-    """What the model saved, and what it promised against what came true, period by period, with 95
-    % intervals."""
+    """Skill and the predicted/observed ratio of the model, period by period, with 95% confidence
+    intervals."""
     figure = Figure(figsize=(7.6, 6.2), layout="constrained")
-    saved, promised = figure.subplots(2, 1, sharex=True)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    _skill_by_period(upper, test)
+    _ratio_by_period(lower, test)
+    starts = [f"{period.start:%d %b %Y}" for period in test.periods]
+    lower.set_xticks(np.arange(len(starts)), starts, rotation=40, ha="right")
+    lower.set_xlabel("Trained on what was known that day, tested on leads created until the next")
+    return without_frame(figure)
+
+
+def _skill_by_period(axes: Axes, test: Backtest) -> None:
     measured = [period.measured() for period in test.periods]
-    spread = [period.intervals for period in test.periods]
     at = np.arange(len(measured))
-    saved.axhline(0, color=SOFT, linewidth=0.8)
-    for name, style in (
-        ("rules", {"marker": "s", "linestyle": "none"}),
-        ("previous model", {"linestyle": "--"}),
+    axes.axhline(0, color=SOFT, linewidth=0.8)
+    for name, label, marker, line in (
+        ("rules", "scorecard", "s", "none"),
+        ("previous model", "previous model", "none", "--"),
     ):
-        told = [100 * each[name].skill if name in each else np.nan for each in measured]
-        saved.plot(at, told, color=SOFT, label=name, **style)
-    saved.vlines(
-        at,
-        *([100 * each["skill"][end] for each in spread] for end in (0, 1)),
-        color=INK,
-        linewidth=1,
-        alpha=0.6,
-    )
-    saved.plot(at, [100 * each["model"].skill for each in measured], "o-", color=INK, label="model")
-    saved.set(ylabel="Log loss saved, %")
-    saved.set_title(
-        "Above the line the answers are worth more than the base rate known on that day",
-        fontsize=10,
-        loc="left",
-    )
-    saved.legend(frameon=False, ncols=3, loc="best")
-    promised.axhline(1, color=SOFT, linewidth=0.8)
-    ratios = [
-        (at[i], each["model"].predicted_to_observed, spread[i].get("observed_to_expected"))
-        for i, each in enumerate(measured)
-    ]
-    for where, ratio, ends in ratios:
+        skill = [100 * period[name].skill if name in period else np.nan for period in measured]
+        axes.plot(at, skill, color=SOFT, label=label, marker=marker, linestyle=line)
+    intervals = [period.intervals["skill"] for period in test.periods]
+    low = [100 * interval[0] for interval in intervals]
+    high = [100 * interval[1] for interval in intervals]
+    axes.vlines(at, low, high, color=INK, linewidth=1, alpha=0.6)
+    skill = [100 * period["model"].skill for period in measured]
+    axes.plot(at, skill, "o-", color=INK, label="model")
+    axes.set_ylabel("Skill, %")
+    _title(axes, "Skill: above 0, better than the base rate known on that day")
+    axes.legend(frameon=False, ncols=3, loc="best")
+
+
+def _ratio_by_period(axes: Axes, test: Backtest) -> None:
+    axes.axhline(1, color=SOFT, linewidth=0.8)
+    for at, period in enumerate(test.periods):
+        ratio = period.measured()["model"].predicted_to_observed
+        interval = period.intervals.get("observed_to_expected")
         if ratio is not None:
-            promised.plot(where, ratio, "o", color=INK)
-        if ends is not None and min(ends) > 0:
-            promised.vlines(where, 1 / ends[1], 1 / ends[0], color=INK, linewidth=1, alpha=0.6)
-    promised.set(yscale="log", ylabel="Wins predicted : wins seen")
-    promised.set_yticks([0.5, 0.7, 1, 1.4, 2], labels=["0.5", "0.7", "1", "1.4", "2"])
-    promised.minorticks_off()
-    promised.set_title(
-        "On the line: as many were won as promised; above it too much was promised",
-        fontsize=10,
-        loc="left",
-    )
-    promised.set_xticks(
-        at, [f"{period.start:%d %b %Y}" for period in test.periods], rotation=40, ha="right"
-    )
-    promised.set_xlabel(
-        "Learned from what was known on this day, judged on the leads that came until the next"
-    )
-    return _plain(figure)
+            axes.plot(at, ratio, "o", color=INK)
+        if interval is not None and min(interval) > 0:
+            axes.vlines(at, 1 / interval[1], 1 / interval[0], color=INK, linewidth=1, alpha=0.6)
+    axes.set(yscale="log", ylabel="Predicted/observed wins")
+    axes.set_yticks([0.5, 0.7, 1, 1.4, 2], labels=["0.5", "0.7", "1", "1.4", "2"])
+    axes.minorticks_off()
+    _title(axes, "Calibration in the large: above 1, too many wins were predicted")
 
 
 def readiness_plot(readiness: Readiness, curve: Sequence[CurvePoint] = ()) -> Figure:
-    """Where the company stands on the way to enough wins, and what models learned from fewer leads
-    could do."""
-    figure = Figure(figsize=(7.2, 4.2 if curve else 1.9), layout="constrained")
-    way = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2)) if curve else [figure.subplots()]
-    edges, end = (
-        [1, readiness.rules_below, readiness.needed_wins],
-        2 * max(readiness.needed_wins, readiness.wins, 10),
-    )
-    shades = ("#d9d9d9", "#9fbfdd", INK)
-    for low, high, shade, label in zip(
-        edges, [*edges[1:], end], shades, ("lean on the rules", "blend", "model"), strict=True
+    """How the wins compare with the sample size needed, and the learning curve where there is one:
+    the skill of models trained on fewer leads."""
+    if not curve:
+        figure = Figure(figsize=(7.2, 1.9), layout="constrained")
+        last = figure.subplots()
+        _sample_size(last, readiness)
+    else:
+        figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+        first, last = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+        _sample_size(first, readiness)
+        _learning_curve(last, curve)
+    last.xaxis.set_major_formatter("{x:,.0f}")
+    last.set_xlabel("Wins with a known outcome")
+    return without_frame(figure)
+
+
+def _sample_size(axes: Axes, readiness: Readiness) -> None:
+    end = 2 * max(readiness.needed_wins, readiness.wins, 10)
+    for low, high, shade, label, color in (
+        (1, readiness.rules_below, FAINT, "use the scorecard", "black"),
+        (readiness.rules_below, readiness.needed_wins, PALE, "blend", "black"),
+        (readiness.needed_wins, end, INK, "model", "white"),
     ):
-        way[0].barh(0, max(0, high - low), left=low, color=shade, height=0.6)
+        axes.barh(0, max(0, high - low), left=low, color=shade, height=0.6)
         if high > 1.5 * low:
-            way[0].text(
-                np.sqrt(low * high),
-                0,
-                label,
-                ha="center",
-                va="center",
-                color="white" if label == "model" else "black",
-            )
-    way[0].axvline(readiness.blend_from, color="white", linewidth=1, linestyle=":")
-    way[0].axvline(max(readiness.wins, 1), color="#c0392b", linewidth=2)
-    way[0].set(xscale="log", xlim=(1, end), yticks=[])
-    way[0].set_title(
-        f"{readiness.wins:,} wins of the {readiness.needed_wins:,} that all columns need",
-        fontsize=10,
-        loc="left",
+            axes.text(np.sqrt(low * high), 0, label, ha="center", va="center", color=color)
+    axes.axvline(readiness.blend_from, color="white", linewidth=1, linestyle=":")
+    axes.axvline(max(readiness.wins, 1), color=MARK, linewidth=2)
+    axes.set(xscale="log", xlim=(1, end), yticks=[])
+    _title(
+        axes,
+        f"Sample size: {readiness.wins:,} wins of the {readiness.needed_wins:,} needed for all"
+        " columns",
     )
-    if curve:
-        way[1].plot(
-            [point.wins for point in curve], [100 * point.saved for point in curve], "o-", color=INK
-        )
-        way[1].axhline(0, color=SOFT, linewidth=0.8)
-        way[1].set_ylabel("log loss saved, per cent")
-        way[1].set_title(
-            "Still rising on the right: more wins would still help", fontsize=10, loc="left"
-        )
-    way[-1].xaxis.set_major_formatter("{x:,.0f}")
-    way[-1].set_xlabel("Wins with a known outcome")
-    return _plain(figure)
 
 
-def _plain(figure: Figure) -> Figure:
+def _learning_curve(axes: Axes, curve: Sequence[CurvePoint]) -> None:
+    wins = [point.wins for point in curve]
+    axes.plot(wins, [100 * point.saved for point in curve], "o-", color=INK)
+    axes.axhline(0, color=SOFT, linewidth=0.8)
+    axes.set_ylabel("Skill, %")
+    _title(axes, "Learning curve: still rising on the right, more wins would help")
+
+
+def _title(axes: Axes, text: str) -> None:
+    axes.set_title(text, fontsize=TITLE_POINTS, loc="left")
+
+
+def without_frame(figure: Figure) -> Figure:
+    """The same figure without the upper and right border of its axes."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -1,56 +1,64 @@
-"""The report: what a training found, as one HTML file to send to whoever pays for it.
+"""The model report: what a training found, as one HTML file to send to whoever pays for it.
 
-The file loads nothing from anywhere, runs nothing, and whatever stands in the CRM is shown as text.
-What the sections say is written in `report_quality` and `report_leads`; here is only how the page
-is put together.
+Skill against the baseline, calibration, lift and gain, drivers, conversion by source and segment,
+backtest, drift, sample size and target leakage. The file loads nothing from anywhere, runs nothing,
+and whatever stands in the CRM is shown as text. What the sections say is written in
+`model_sections` and `lead_sections`; here the page is put together.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
+from markupsafe import escape as escape_markup
 
+from winnable.core.files import whole_file
 from winnable.data.dataset import Dataset
 from winnable.errors import StoreError
 from winnable.learning.readiness.learning_curve import CurvePoint
 from winnable.learning.readiness.readiness import Readiness, assess_readiness
 from winnable.learning.reporting.lead_sections import (
-    examples,
-    of_late,
-    segments,
-    sources,
-    what_drives,
+    conversion_drivers,
+    example_scores,
+    recent_drift,
+    segment_conversion,
+    source_conversion,
 )
 from winnable.learning.reporting.model_sections import (
-    answer,
-    history_enough,
-    leaks,
-    promises,
-    tested_through_time,
-    through_time,
-    work_saved,
+    backtest_over_time,
+    calibration,
+    data_size,
+    holdout_over_time,
+    leakage,
+    lift_and_gain,
+    performance,
 )
 from winnable.learning.reporting.sections import Section
 from winnable.learning.training.backtest import Backtest
 from winnable.learning.training.train import Candidate
 
+CHANGES = "What changed since the last model?"
+FEEDBACK = "Feedback from sales and what it changed"
+
 
 @dataclass(frozen=True)
 class Report:
-    """What a training found. `details` are names and values for the head of the page, `standing`
-    who is in charge and why."""
+    """What a training found. `details` are names and values for the end of the page."""
 
     title: str
     details: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
 
     def html(self, standing: str = "") -> str:
-        """The page; `standing` says in a sentence what became of the model."""
+        """The page; `standing` says in a sentence whether the model is champion or challenger, and
+        why."""
         return _template().render(report=self, standing=standing, inline=Markup)
 
     def write(self, path: Path, standing: str = "") -> None:
@@ -58,17 +66,16 @@ class Report:
         written."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.html(standing), encoding="utf-8")
         except OSError as error:
             raise StoreError(
                 f"{path}: the report cannot be written there ({error.strerror}). Choose another"
                 " --report."
             ) from None
+        with whole_file(path, "Choose another --report.") as file:
+            file.write(self.html(standing))
 
     def _repr_html_(self) -> str:
         """How notebooks show it: in a frame of its own, so that its style and theirs stay apart."""
-        from html import escape
-
         return (
             f'<iframe srcdoc="{escape(self.html())}" style="width: 100%; height: 40em; border:'
             ' 0"></iframe>'
@@ -89,51 +96,56 @@ def report_on(
     `readiness` and `curve` are of the same data; readiness is assessed if not given. `changed` says
     in sentences what differs from the last model, `tested` is a backtest.
     """
-    ready = assess_readiness(data) if readiness is None else readiness
-    agreed, card = candidate.definition, candidate.artifact.spec["card"]
-    signed = f" (agreed by {', '.join(agreed.agreed_by)})" if agreed.agreed_by else ""
-    details = (
-        ("Definition", f"{agreed.name} {agreed.version}{signed}"),
-        ("Data until", str(card["known_until"] or "no dates")[:10]),
-        ("Learned from", f"{card['leads']:,} leads, {card['wins']:,} of them won"),
-        ("A win is", _win(card["horizon_days"])),
-        ("Answers by", f"{candidate.mode}, {candidate.why}"),
-        ("Model", candidate.artifact.fingerprint),
-    )
-    asked = (
-        answer(candidate),
-        Section("What changed since the last model?", tuple(changed)) if changed else None,
-        what_sales_said(candidate),
-        promises(candidate),
-        work_saved(candidate),
-        what_drives(candidate, data),
-        sources(data),
-        segments(data),
-        through_time(candidate) if tested is None else tested_through_time(tested),
-        of_late(candidate, data),
-        history_enough(ready, curve),
-        leaks(candidate),
-        examples(candidate, data),
+    definition = candidate.definition
+    if readiness is None:
+        readiness = assess_readiness(data)
+    sections = (
+        performance(candidate),
+        Section(CHANGES, tuple(changed)) if changed else None,
+        feedback_effect(candidate),
+        calibration(candidate),
+        lift_and_gain(candidate),
+        conversion_drivers(candidate, data),
+        source_conversion(data),
+        segment_conversion(data),
+        holdout_over_time(candidate) if tested is None else backtest_over_time(tested),
+        recent_drift(candidate, data),
+        data_size(readiness, curve),
+        leakage(candidate),
+        example_scores(candidate, data),
     )
     return Report(
-        f"Which leads are winnable? {agreed.name}",
-        details,
-        tuple(section for section in asked if section is not None),
+        f"Which leads are winnable? {definition.name}",
+        _details(candidate),
+        tuple(section for section in sections if section is not None),
     )
 
 
-def what_sales_said(candidate: Candidate) -> Section | None:
+def feedback_effect(candidate: Candidate) -> Section | None:
     """What the labels of sales changed; None where there were none."""
-    told = candidate.report.get("feedback", {}).get("told", ())
-    return Section("What did sales say, and what did it change?", tuple(told)) if told else None
+    messages = candidate.report.get("feedback", {}).get("told", ())
+    return Section(FEEDBACK, tuple(messages)) if messages else None
 
 
-def _win(horizon_days: float | None) -> str:
+def _details(candidate: Candidate) -> tuple[tuple[str, str], ...]:
+    definition, card = candidate.definition, candidate.artifact.spec["card"]
+    signed = ""
+    if definition.agreed_by:
+        signed = f" (agreed by {', '.join(definition.agreed_by)})"
     return (
-        "Closed Won, sooner or later"
-        if horizon_days is None
-        else f"Closed Won within {horizon_days:g} days of being looked at"
+        ("Definition", f"{definition.name} {definition.version}{signed}"),
+        ("Data until", str(card["known_until"] or "no dates")[:10]),
+        ("Trained on", f"{card['leads']:,} leads, {card['wins']:,} of them won"),
+        ("Target", _target(card["horizon_days"])),
+        ("Model type", f"{candidate.mode}: {candidate.why}"),
+        ("Fingerprint", candidate.artifact.fingerprint),
     )
+
+
+def _target(horizon_days: float | None) -> str:
+    if horizon_days is None:
+        return "won, sooner or later"
+    return f"won within {horizon_days:g} days of the moment of scoring"
 
 
 @cache
@@ -145,4 +157,10 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["with_code"] = _with_code
     return environment.get_template("report.html")
+
+
+def _with_code(text: str) -> Markup:
+    """Text with what stands in backticks set as code; everything in it is escaped."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape_markup(text))))

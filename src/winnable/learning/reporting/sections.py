@@ -1,10 +1,10 @@
-"""What a report is made of: sections of sentences, plots and tables, and the plots that only
-reports have.
+"""What a report is made of: sections of text, plots and tables, and the plots that only reports
+have.
 
-A plot is inlined as SVG whose colours are the page's, so that it reads on paper, by day and by
-night, and whose letters are text in the page's typeface. No plot comes without a sentence that says
-what to see. What is said is written in `report_quality` and `report_leads`, how it looks in
-`report.html`; plots of how good a model is are drawn in `plots`.
+A plot is inlined as SVG whose colors are the page's, so that it reads on paper, by day and by
+night, and whose labels are text in the page's typeface. No plot comes without a caption that says
+what to see. The text is written in `model_sections` and `lead_sections`, how it looks is set in
+`report.html`; plots of how good a model is (calibration, gain, decision curve) are in `plots`.
 """
 
 import io
@@ -14,15 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from winnable.core.columns import FloatArray
+from winnable.core.columns import FloatArray, IntArray
+from winnable.learning.reporting.plots import INK, MARK, SOFT, without_frame
 
-SHOWN = 12
+MAX_ROWS_SHOWN = 12
 """Rows of a table or plot that nobody asked to see whole."""
-INK, SOFT = "#1f4e79", "#9a9a9a"
 
-ON_PAGE = {
+LABEL_CHARACTERS = 34
+"""Length of a label beside a plot; a longer one is cut."""
+
+PAGE_COLORS = {
     "#000000": "var(--ink)",
     "#ffffff": "var(--paper)",
     "#1f4e79": "var(--accent)",
@@ -31,12 +35,12 @@ ON_PAGE = {
     "#9fbfdd": "var(--pale)",
     "#d9d9d9": "var(--faint)",
 }
-"""The colours that plots are drawn in, and what the page calls them."""
+"""The colors that plots are drawn in, and what the page calls them."""
 
 
 @dataclass(frozen=True)
 class ReportTable:
-    """Rows of text under columns of text; those named in `numbers` are set to the right."""
+    """Rows of text under columns of text; those named in `numbers` are aligned to the right."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -48,40 +52,46 @@ class ReportPlot:
     """A plot as inline SVG, and the sentence that says what to see."""
 
     svg: str
-    says: str
+    caption: str
 
     @classmethod
-    def of(cls, figure: Figure, says: str) -> "ReportPlot":
+    def of(cls, figure: Figure, caption: str) -> "ReportPlot":
         """The figure, inlined."""
-        return cls(inline_svg(figure, says), says)
+        return cls(inline_svg(figure, caption), caption)
 
 
 @dataclass(frozen=True)
 class Section:
-    """A question answered: sentences, plots, tables, and notes in small print."""
+    """One topic of the report: paragraphs, plots, tables, and notes in small print."""
 
     title: str
-    says: tuple[str, ...] = ()
+    paragraphs: tuple[str, ...] = ()
     plots: tuple[ReportPlot, ...] = ()
     tables: tuple[ReportTable, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def percent(share: float, *, signed: bool = False) -> str:
-    """A share in per cent, with a true minus."""
-    return f"{100 * share:{'+' if signed else ''}.1f} %".replace("-", "−")
+def percent(share: float, *, signed: bool = False, digits: int = 1) -> str:
+    """A share (0 to 1) as a percentage, with a true minus sign."""
+    sign = "+" if signed else ""
+    return f"{100 * share:{sign}.{digits}f}%".replace("-", "−")
 
 
-def of_100(share: float) -> str:
-    """A share as whole leads (wins) of 100."""
-    return f"{100 * share:.0f}"
+def whole_percent(share: float) -> str:
+    """A share (0 to 1) as a whole percentage."""
+    return percent(share, digits=0)
+
+
+def percent_range(low: float, high: float) -> str:
+    """An interval of shares (0 to 1), as in 12-18%."""
+    return f"{100 * low:.0f}–{100 * high:.0f}%"
 
 
 def inline_svg(figure: Figure, label: str) -> str:
-    """The figure as an SVG element that takes its colours and typeface from the page; `label` is
-    read out in its stead.
+    """The figure as an SVG element that takes its colors and typeface from the page; `label` is
+    what a screen reader reads out.
 
-    Titles are left out: the page says in a sentence what to see. Equal figures give equal bytes.
+    Titles are left out: the caption on the page says what to see. Equal figures give equal bytes.
     """
     for axes in figure.axes:
         axes.set_title("", loc="left")
@@ -91,84 +101,80 @@ def inline_svg(figure: Figure, label: str) -> str:
             written, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
         )
     svg = written.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(
-        r'(<svg[^>]*?) width="([^"]*)"',
-        r'\1 style="max-width: \2"',
-        re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg),
-    )
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg)
+    svg = re.sub(r'(<svg[^>]*?) width="([^"]*)"', r'\1 style="max-width: \2"', svg)
     svg = re.sub(r"font: (?:\w+ )*?([\d.]+px)[^;\"]*", r"font-size: \1", svg)
-    for drawn, on_page in ON_PAGE.items():
+    for drawn, on_page in PAGE_COLORS.items():
         svg = svg.replace(drawn, on_page)
-    asked_for = set(
-        re.findall(r"#([\w-]+)", svg)
-    )  # other ids would stand on the page once for each plot
-    svg = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in asked_for else "", svg)
-    return svg.replace(
-        "<svg ",
-        f'<svg role="img" preserveAspectRatio="xMinYMin" aria-label="{_attribute(label)}" ',
-        1,
-    )
+    # Ids that nothing refers to would stand on the page once for each plot.
+    referenced = set(re.findall(r"#([\w-]+)", svg))
+    svg = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in referenced else "", svg)
+    attributes = f'role="img" preserveAspectRatio="xMinYMin" aria-label="{_attribute(label)}"'
+    return svg.replace("<svg ", f"<svg {attributes} ", 1)
 
 
-def _attribute(words: str) -> str:
-    return words.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
-def shares_plot(
-    names: Sequence[str], share: FloatArray, low: FloatArray, high: FloatArray, usual: float
+def conversion_plot(
+    names: Sequence[str], share: FloatArray, low: FloatArray, high: FloatArray, average: float
 ) -> Figure:
-    """Shares from 0 to 1 with their intervals, one below the other, beside the usual share as a
-    line; arrays of shape (k,)."""
-    figure = Figure(figsize=(7.2, 0.7 + 0.28 * len(names)), layout="constrained")
-    axes = figure.subplots()
-    rows = np.arange(len(names))[::-1]
-    axes.axvline(100 * usual, color=SOFT, linewidth=1)
+    """Conversion rates (0 to 1) with their confidence intervals, one below the other, beside the
+    average as a line; arrays of shape (k,)."""
+    figure, axes, rows = _bars_figure(names)
+    axes.axvline(100 * average, color=SOFT, linewidth=1)
     axes.hlines(rows, 100 * low, 100 * high, color=INK, linewidth=1.5, alpha=0.6)
     axes.plot(100 * share, rows, "o", color=INK)
-    axes.set_yticks(rows, [_short(name) for name in names])
-    axes.set(ylim=(-0.6, len(names) - 0.4), xlabel="Won, of 100 leads")
+    axes.set_xlabel("Conversion, % of leads")
     axes.set_xlim(left=0)
-    return _bare(figure)
+    return without_frame(figure)
 
 
-def weights_plot(names: Sequence[str], odds: FloatArray) -> Figure:
-    """By what factor each thing moves the odds of a typical lead, as bars from 1 on, the strongest
-    first; odds of shape (k,)."""
-    figure = Figure(figsize=(7.2, 0.7 + 0.28 * len(names)), layout="constrained")
-    axes = figure.subplots()
-    rows = np.arange(len(names))[::-1]
+def importance_plot(names: Sequence[str], odds: FloatArray) -> Figure:
+    """By what factor each feature moves the odds of a typical lead, as bars from 1 on, the
+    strongest first; odds of shape (k,)."""
+    figure, axes, rows = _bars_figure(names)
     axes.barh(rows, odds - 1, left=1, color=INK, height=0.55)
-    axes.set_yticks(rows, [_short(name) for name in names])
-    axes.set(ylim=(-0.6, len(names) - 0.4), xlabel="Odds of a typical lead, times or divided by")
-    return _bare(figure)
+    axes.set_xlabel("Mean effect on the odds (odds ratio, up or down)")
+    return without_frame(figure)
 
 
-def through_time_plot(
-    periods: Sequence[str], promised: FloatArray, won: FloatArray, low: FloatArray, high: FloatArray
+def observed_over_time_plot(
+    periods: Sequence[str],
+    predicted: FloatArray,
+    observed: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
 ) -> Figure:
-    """What was promised and what came true, period by period, with the interval of what came true;
-    shares of shape (k,)."""
+    """Mean predicted probability and observed share, period by period, with the confidence interval
+    of the observed share; shares of shape (k,)."""
     figure = Figure(figsize=(7.2, 2.9), layout="constrained")
     axes = figure.subplots()
     at = np.arange(len(periods))
     axes.vlines(at, 100 * low, 100 * high, color=INK, linewidth=1.5, alpha=0.6)
-    axes.plot(at, 100 * won, "o", color=INK, label="won")
+    axes.plot(at, 100 * observed, "o", color=INK, label="observed")
     axes.plot(
-        at, 100 * promised, "_", color="#c0392b", markersize=18, markeredgewidth=2, label="promised"
+        at, 100 * predicted, "_", color=MARK, markersize=18, markeredgewidth=2, label="predicted"
     )
     axes.set_xticks(at, periods)
-    axes.set(ylabel="Of 100 leads", xlim=(-0.6, len(periods) - 0.4))
+    axes.set(ylabel="Won, % of leads", xlim=(-0.6, len(periods) - 0.4))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, ncols=2, loc="upper right")
-    return _bare(figure)
+    return without_frame(figure)
+
+
+def _bars_figure(names: Sequence[str]) -> tuple[Figure, Axes, IntArray]:
+    """A figure with one row a name, from the top down: itself, its axes and where the rows are."""
+    figure = Figure(figsize=(7.2, 0.7 + 0.28 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    rows = np.arange(len(names))[::-1]
+    axes.set_yticks(rows, [_short(name) for name in names])
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    return figure, axes, rows
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 34 else f"{name[:32]} …"
-
-
-def _bare(figure: Figure) -> Figure:
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure
+    return name if len(name) <= LABEL_CHARACTERS else f"{name[: LABEL_CHARACTERS - 2]} …"

@@ -1,10 +1,12 @@
-"""Backtest: train and test again and again through time, each time with what was known then.
+"""Backtest: train and test repeatedly through time (walk-forward evaluation), each time on what was
+known then.
 
-At every cut the CRM is taken back to what it was (`history.past`), a model is learned from it the
-way `winnable train` would have done that day, and it answers for the leads that came until the next
-cut, at every moment at which they are looked at. Only outcomes whose whole horizon has passed by
-today judge it, beside the base rate and the scorecard of that day and the model of one cut before.
-Whether a model in charge should be replaced today is not decided here but in `reassessment`.
+At every cut the CRM is taken back to what it was (`data.features.point_in_time`), a model is
+trained on it the way `winnable train` would have done that day, and it predicts the leads created
+until the next cut, at every age at which they are scored. It is evaluated on outcomes whose whole
+horizon has passed by today, against the baseline (base rate and scorecard of that day) and the
+model of one cut before. Whether the champion should be replaced today is not decided here but in
+`monitoring.reassessment`.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from winnable.errors import DataError
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.curves import gains
 from winnable.learning.training.metrics import (
-    LEAST,
+    MIN_OUTCOMES,
     Difference,
     Metrics,
     bootstrap,
@@ -41,21 +43,30 @@ from winnable.learning.training.train import Tell, TrainingOptions, learn
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_PERIODS = 6
-MONTHS = (1, 2, 3, 6, 12)  # how long a period may be where nobody says how many there shall be
-# Of a period's rows may have a horizon that has not passed yet; with more of them, the others tell
-# too little.
-MOST_OPEN = 0.5
-USUAL_SHARE = 0.2  # of the leads are worked where the definition names no capacity
-MODEL, PREVIOUS, RULES, BASE = "model", "previous model", "rules", "base rate"
+MAX_PERIODS = 6
+
+PERIOD_MONTHS = (1, 2, 3, 6, 12)
+"""Lengths of a period that are tried where the number of periods is not given."""
+
+MAX_CENSORED_SHARE = 0.5
+"""Of a period's rows whose horizon may not have passed yet; with more, the others tell too
+little."""
+
+DEFAULT_WORKED_SHARE = 0.2
+"""Of the leads that sales work where the definition names no capacity."""
+
+MODEL = "model"
+PREVIOUS = "previous model"
+RULES = "rules"
+BASE = "base rate"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of n outcomes within the horizon today, mature or not.
+    """The known outcomes of n rows today, whether their horizon has passed or not, under censoring.
 
-    `weight` (n,) is the inverse of the chance that such an outcome would be seen by now, 0 where it
-    is not; `won` (n,) is 1.0 or 0.0, and means nothing where the weight is 0.
+    `weight` (n,) is the inverse probability of being observed by now (IPCW), 0 where the row is
+    censored; `won` (n,) is 1.0 or 0.0, and means nothing where the weight is 0.
     """
 
     weight: FloatArray
@@ -64,14 +75,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Period:
-    """What the model learned at `start` said of the leads that came from then until `end`, and what
-    became of them.
+    """The predictions of the model trained at `start` for the leads created from then until `end`,
+    and their outcomes.
 
-    `rows` are these leads at the moments at which they were looked at, n rows; `answers` the
-    probabilities (n,) of the model, of the previous model (not in the first period), the rules and
-    the base rate. `seen` says which of the rows that are not mature have an outcome all the same.
-    `places` is how many of the leads sales would have worked. `leads` and `wins` count what the
-    model was learned from, `mode` says who answered.
+    `rows` are these leads at the ages at which they were scored, n rows; `answers` the
+    probabilities (n,) of the model, of the previous model (not in the first period), the scorecard
+    and the base rate. `seen` says which of the rows whose horizon has not passed have an outcome
+    all the same. `places` is how many of the leads sales would have worked. `leads` and `wins`
+    count the training data, `mode` is the model type.
     """
 
     start: datetime
@@ -91,26 +102,26 @@ class Period:
 
     @property
     def judged(self) -> int:
-        """How many leads judge the answers."""
+        """How many leads the evaluation is based on."""
         return len(np.unique(self.rows.leads[self.rows.known]))
 
     @property
     def won(self) -> int:
-        """How many of them were won within the horizon of some moment at which they were looked at."""
+        """How many of them were won within the horizon of some age at which they were scored."""
         return len(np.unique(self.rows.leads[self.rows.won == 1.0]))
 
     def measured(self) -> dict[str, Metrics]:
-        """Each answer, judged on the rows whose whole horizon has passed."""
+        """The metrics of each model and baseline, on the rows whose whole horizon has passed."""
         mature = self.rows.known
         base = float(self.answers[BASE][0])
         return {
-            name: evaluate(self.rows.won[mature], each[mature], base)
-            for name, each in self.answers.items()
+            name: evaluate(self.rows.won[mature], probability[mature], base)
+            for name, probability in self.answers.items()
         }
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % intervals of the model's measures, from people drawn again."""
+        """95% confidence intervals of the model's metrics, from a bootstrap of people."""
         mature = self.rows.known
         base = float(self.answers[BASE][0])
         return bootstrap(
@@ -118,21 +129,21 @@ class Period:
         )
 
     def brier(self) -> dict[str, float]:
-        """The Brier score of each answer over all rows, open ones too.
+        """The Brier score of each model and baseline over all rows, censored ones too.
 
-        Seen outcomes stand in for those that are not: each is weighed by the inverse probability of
-        being seen (Graf, Schmoor, Sauerbrei and Schumacher 1999, Statistics in Medicine 18,
-        2529-2545). Losing is a competing end: an outcome, no censoring.
+        Observed outcomes stand in for censored ones by inverse probability of censoring weights
+        (IPCW; Graf, Schmoor, Sauerbrei and Schumacher 1999, Statistics in Medicine 18, 2529-2545).
+        Losing is a competing risk: an outcome, no censoring.
         """
         seen = self.seen
         return {
-            name: float(seen.weight @ (each - seen.won) ** 2 / len(seen.won))
-            for name, each in self.answers.items()
+            name: float(seen.weight @ (probability - seen.won) ** 2 / len(seen.won))
+            for name, probability in self.answers.items()
         }
 
     def lift(self) -> dict[str, float]:
-        """How many times the usual share of wins each answer finds among the leads that sales would
-        have worked, on arrival."""
+        """The lift of each model and baseline among the leads that sales would have worked, on
+        arrival."""
         new = self.rows.known & (self.rows.age == 0)
         won = self.rows.won[new]
         places = round(self.places * len(won) / max(int((self.rows.age == 0).sum()), 1))
@@ -140,8 +151,8 @@ class Period:
             return {}
         by_chance = float(won.sum()) * places / len(won)
         return {
-            name: float(gains(won, each[new])[places]) / by_chance
-            for name, each in self.answers.items()
+            name: float(gains(won, probability[new])[places]) / by_chance
+            for name, probability in self.answers.items()
         }
 
 
@@ -154,63 +165,65 @@ class Backtest:
     notes: tuple[str, ...]
 
     def measured(self) -> dict[str, Metrics]:
-        """Each answer over the periods that all answers have; what is saved is held against the
-        base rate as it was known."""
-        rows, answers, _ = self._batcher()
+        """The metrics over the periods that all models have; the baseline of the skill is the base
+        rate as it was known at the time."""
+        rows, answers, _ = self._joined()
         measured = {
-            name: evaluate(rows, each, float(rows.mean())) for name, each in answers.items()
+            name: evaluate(rows, probability, float(rows.mean()))
+            for name, probability in answers.items()
         }
         constant = measured[BASE].log_loss
         return {
-            name: replace(each, skill=1 - each.log_loss / constant)
-            for name, each in measured.items()
+            name: replace(metrics, skill=1 - metrics.log_loss / constant)
+            for name, metrics in measured.items()
         }
 
     @property
     def others(self) -> tuple[str, ...]:
         """What the model can be compared with."""
-        return tuple(name for name in self._batcher()[1] if name != MODEL)
+        return tuple(name for name in self._joined()[1] if name != MODEL)
 
     def compared(self, other: str) -> Difference:
-        """How much lower the model's log loss is than another answer's, with its interval."""
-        won, answers, person = self._batcher()
+        """By how much the model's log loss is lower than another's, with its 95% confidence
+        interval."""
+        won, answers, person = self._joined()
         return difference(won, answers[MODEL], answers[other], person)
 
     def table(self) -> pd.DataFrame:
-        """A row for each period and answer, with every measure, and 95 % intervals of the model's."""
+        """A row for each period and model or baseline, with all metrics, and 95% confidence
+        intervals of the model's."""
         import pandas as pd
 
         rows = []
         for period in self.periods:
             brier, lift = period.brier(), period.lift()
-            for name, each in period.measured().items():
-                spread = period.intervals if name == MODEL else {}
+            for name, metrics in period.measured().items():
+                intervals = period.intervals if name == MODEL else {}
                 ends = {
                     f"{key}_{end}": pair[i]
-                    for key, pair in spread.items()
+                    for key, pair in intervals.items()
                     for i, end in enumerate(("low", "high"))
                 }
-                counted = {
-                    "learned_from": period.leads,
-                    "wins_learned": period.wins,
-                    "mode": period.mode,
-                }
-                mature = {
-                    "mature": float(period.rows.known.mean()),
-                    "brier_ipcw": brier[name],
-                    "lift": lift.get(name),
-                }
-                when = {
-                    "start": f"{period.start:%Y-%m-%d}",
-                    "end": f"{period.end:%Y-%m-%d}",
-                    "answer": name,
-                }
-                rows.append({**when, **counted, **each.metrics(), **ends, **mature})
+                rows.append(
+                    {
+                        "start": f"{period.start:%Y-%m-%d}",
+                        "end": f"{period.end:%Y-%m-%d}",
+                        "answer": name,
+                        "learned_from": period.leads,
+                        "wins_learned": period.wins,
+                        "mode": period.mode,
+                        **metrics.metrics(),
+                        **ends,
+                        "mature": float(period.rows.known.mean()),
+                        "brier_ipcw": brier[name],
+                        "lift": lift.get(name),
+                    }
+                )
         return pd.DataFrame(rows)
 
-    def _batcher(self) -> tuple[FloatArray, dict[str, FloatArray], IntArray]:
-        """Outcomes, answers and persons of all mature rows, of the periods that have a previous
-        model if any has."""
+    def _joined(self) -> tuple[FloatArray, dict[str, FloatArray], IntArray]:
+        """Outcomes, predictions and persons of all rows whose horizon has passed, of the periods
+        with a previous model if any has one."""
         chosen = [period for period in self.periods if PREVIOUS in period.answers] or list(
             self.periods
         )
@@ -237,19 +250,19 @@ def backtest(
     tell: Tell = lambda _: None,
     progress: Progress = no_progress,
 ) -> Backtest:
-    """Learn at each of several cuts and judge on the leads that came until the next.
+    """Train at each of several cuts and evaluate on the leads created until the next.
 
-    Without `periods` they are months, or so many months that a period sees ten wins, and the latest
-    six of them; else so many of equal length, or from each of the given moments to the next. With
-    `options.quick` the models are fitted without symmetric trees, in a third of the time; nothing
-    is held back from a model to judge it by, since the next period does.
-    `DataError` where leads have no creation date or the history is too short for one period.
+    Without `periods` they are months, or as many months as it takes for a period to see ten wins,
+    and the latest six of them; else so many of equal length, or from each of the given moments to
+    the next. With `options.quick` the models are fitted without CatBoost, in a third of the time.
+    No model has a holdout of its own, since the next period is one. `DataError` where leads have no
+    creation date or the history is too short for one period.
     """
     present = data.present
     if CREATED not in data.crm.leads or present is None:
         raise DataError(
-            "a backtest needs to know when each lead came; name the column with the creation date"
-            " as columns.created"
+            "a backtest needs the creation date of each lead; name the column that holds it as"
+            " columns.created"
         )
     rows = data.training_rows
     options = replace(options, leave_out=(*data.left_out, *options.leave_out), judge=False)
@@ -261,15 +274,15 @@ def backtest(
     done: list[Period] = []
     previous: Predictor | None = None
     for number, (start, end) in enumerate(pairwise(cuts), start=1):
-        tell(f"{number} of {len(cuts) - 1}: learning from what was known on {start:%Y-%m-%d}")
-        progress("Going through the past", number - 1, len(cuts) - 1)
+        tell(f"{number} of {len(cuts) - 1}: training on what was known on {start:%Y-%m-%d}")
+        progress("Backtesting", number - 1, len(cuts) - 1)
         candidate = learn(data.as_of(start), options)
         predictor = Predictor(candidate.artifact)
         chosen = came_between(data, rows, start, end)
         if chosen.known.any():
             done.append(_period(data, chosen, (start, end, present), predictor, previous))
         previous = predictor
-        progress("Going through the past", number, len(cuts) - 1)
+        progress("Backtesting", number, len(cuts) - 1)
     return Backtest(tuple(done), rows.horizon_days, data.irreversible)
 
 
@@ -291,7 +304,9 @@ def _period(
     arrived, capacity = int((rows.age == 0).sum()), definition.gate.capacity_per_week
     weeks = (end - start).total_seconds() / (7 * 86_400)
     places = (
-        round(USUAL_SHARE * arrived) if capacity is None else min(arrived, round(capacity * weeks))
+        round(DEFAULT_WORKED_SHARE * arrived)
+        if capacity is None
+        else min(arrived, round(capacity * weeks))
     )
     seen = seen_by(data, rows, present)
     return Period(
@@ -300,26 +315,24 @@ def _period(
 
 
 def answer_of(predictor: Predictor, data: Dataset, rows: TrainingRows) -> FloatArray:
-    """What a model says of each row, by what was known then: probabilities (n,)."""
+    """A model's point-in-time predictions for each row: probabilities (n,)."""
     features = data.features(predictor.plan, rows.leads, rows.as_of)
     return predictor.probability(features)
 
 
 def seen_by(data: Dataset, rows: TrainingRows, present: datetime) -> Seen:
-    """The outcomes that are known today, and the weights that let them stand for the others.
+    """The outcomes that are known today, and their inverse probability of censoring weights.
 
-    The only censoring is that today comes too early, so that the time until then is known for every
-    row, and its distribution among the rows needs no model. A row that ended after t days is seen
-    where at least t days have passed since.
+    The only censoring is administrative: the follow-up until today is known for every row, and its
+    distribution needs no model. A row that ended after t days is observed where at least t days
+    have passed since.
     """
     if rows.horizon_days is None:
         return Seen(rows.known / max(float(rows.known.mean()), 1e-9), np.nan_to_num(rows.won))
     horizon = int(rows.horizon_days * DAY)
     followed = microseconds(present) - rows.as_of
-    closed, outcome = (
-        times_of(data.crm.leads[CLOSED])[rows.leads],
-        data.outcomes[rows.leads],
-    )
+    closed = times_of(data.crm.leads[CLOSED])[rows.leads]
+    outcome = data.outcomes[rows.leads]
     ended = ~np.isnan(outcome) & (closed != NEVER)
     until = np.where(ended, closed - rows.as_of, horizon + 1)
     needed = np.minimum(until, horizon)
@@ -330,7 +343,7 @@ def seen_by(data: Dataset, rows: TrainingRows, present: datetime) -> Seen:
 
 
 def came_between(data: Dataset, rows: TrainingRows, start: datetime, end: datetime) -> TrainingRows:
-    """The rows of people who first came from `start` until before `end`, at the moments in that
+    """The rows of people first created from `start` until before `end`, at the ages in that
     time."""
     created = times_of(data.crm.leads[CREATED])[rows.leads]
     first = np.full(int(rows.person.max(initial=-1)) + 1, np.iinfo(np.int64).max)
@@ -344,30 +357,31 @@ def _cuts(rows: TrainingRows, present: datetime, periods: int | None) -> list[da
     horizon = int((rows.horizon_days or 0) * DAY)
     new = rows.take((rows.age == 0) & rows.known)
     both = [np.sort(new.as_of[new.won == outcome]) for outcome in (1.0, 0.0)]
-    if min(map(len, both)) <= LEAST:
+    if min(map(len, both)) <= MIN_OUTCOMES:
         raise DataError(
-            f"a backtest needs more than {LEAST} won and {LEAST} other leads whose whole horizon"
-            f" has passed; here are {len(both[0])} and {len(both[1])}. Come back later, or give an"
-            " older export as well."
+            f"a backtest needs more than {MIN_OUTCOMES} won and {MIN_OUTCOMES} other leads whose"
+            f" whole horizon has passed; here are {len(both[0])} and {len(both[1])}. Try again"
+            " later, or add older data."
         )
-    first = max(int(each[LEAST - 1]) for each in both) + horizon + 1
+    first = max(int(each[MIN_OUTCOMES - 1]) for each in both) + horizon + 1
     last = microseconds(present) - horizon
     if first >= last:
         raise DataError(
-            f"the history is too short for a backtest: what was known on {_at(first):%Y-%m-%d} is"
-            f" the first to learn from, and leads that came after {_at(last):%Y-%m-%d} have no"
-            " outcome yet."
+            "the history is too short for a backtest: there is enough to train on from"
+            f" {_at(first):%Y-%m-%d}, and leads created after {_at(last):%Y-%m-%d} have no outcome"
+            " yet."
         )
     if periods is not None:
         return [_at(int(each)) for each in np.linspace(first, last, periods + 1)]
-    options = [
-        cuts for months in MONTHS if len(cuts := list(_of_months(rows, first, present, months))) > 1
-    ]
+    options = [list(_of_months(rows, first, present, months)) for months in PERIOD_MONTHS]
+    options = [cuts for cuts in options if len(cuts) > 1]
     if not options:
         return [_at(first), _at(last)]
     wins = [np.histogram(both[0], [microseconds(cut) for cut in cuts])[0] for cuts in options]
-    enough = [cuts for cuts, each in zip(options, wins, strict=True) if np.median(each) >= LEAST]
-    return (enough or options[-1:])[0][-MOST_PERIODS - 1 :]
+    enough = [
+        cuts for cuts, each in zip(options, wins, strict=True) if np.median(each) >= MIN_OUTCOMES
+    ]
+    return (enough or options[-1:])[0][-MAX_PERIODS - 1 :]
 
 
 def _of_months(
@@ -384,7 +398,7 @@ def _of_months(
         yield start
         inside = (rows.as_of >= microseconds(start)) & (rows.as_of < microseconds(end))
         ripe = rows.as_of[inside] + horizon <= microseconds(present)
-        if inside.any() and ripe.mean() < 1 - MOST_OPEN:
+        if inside.any() and ripe.mean() < 1 - MAX_CENSORED_SHARE:
             return
     yield from known[-1:]
 

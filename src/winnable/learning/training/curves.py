@@ -1,9 +1,9 @@
-"""Curves: what probabilities are worth, as tables that can be plotted: reliability, lift and gain,
-net benefit.
+"""Evaluation curves as tables that can be plotted: calibration (reliability), lift and gain, net
+benefit (decision curve).
 
 Each function takes outcomes `won` (n,) of 0 and 1, n > 0, and probabilities (n,), and returns a
-table with a row a point. Leads with the same probability are worked in no order, so that each
-counts as their mean. No model is fitted, nothing is drawn here.
+table with a row a point. Ties are counted as their mean, since their order is arbitrary. No model
+is fitted, nothing is drawn here.
 """
 
 from collections.abc import Mapping
@@ -14,18 +14,19 @@ from scipy.stats import beta
 
 from winnable.core.columns import FloatArray
 
-BINS = 10
-THRESHOLDS = 50
+RELIABILITY_BINS = 10
+LIFT_BINS = 10
+DECISION_CURVE_THRESHOLDS = 50
 
 
 def reliability_table(
-    won: FloatArray, probability: FloatArray, *, bins: int = BINS, coverage: float = 0.8
+    won: FloatArray, probability: FloatArray, *, bins: int = RELIABILITY_BINS, coverage: float = 0.8
 ) -> pd.DataFrame:
-    """What was promised and what came true, in up to `bins` groups of leads with similar
-    probabilities and equal size.
+    """The calibration (reliability) table: predicted and observed shares in up to `bins` groups of
+    leads with similar probabilities and equal size.
 
     Columns: leads, wins, predicted (the mean probability), observed, and low and high, the Beta
-    interval of the observed rate by Jeffreys' prior (Brown, Cai and DasGupta 2001).
+    confidence interval of the observed share by Jeffreys' prior (Brown, Cai and DasGupta 2001).
     """
     groups = [
         group
@@ -50,14 +51,15 @@ def reliability_table(
 
 
 def gains(won: FloatArray, probability: FloatArray) -> FloatArray:
-    """The wins among the best 0, 1, ... n leads, (n + 1,)."""
+    """Cumulative gain: the wins among the top 0, 1, ... n leads, (n + 1,)."""
     _, members, size = np.unique(-probability, return_inverse=True, return_counts=True)
     mean = np.bincount(members, won) / size
     return np.append(0.0, np.cumsum(mean[np.sort(members)]))
 
 
-def lift_table(won: FloatArray, probability: FloatArray, *, parts: int = BINS) -> pd.DataFrame:
-    """What is won if only the best-scored leads are worked, a tenth more in each row.
+def lift_table(won: FloatArray, probability: FloatArray, *, parts: int = LIFT_BINS) -> pd.DataFrame:
+    """The lift and gain table: what is won if only the top-scored leads are worked, a tenth more in
+    each row.
 
     Columns: worked (share of the leads), leads, wins, rate (won of those worked), lift (times the
     rate of all), gain (share of all wins).
@@ -74,17 +76,17 @@ def lift_table(won: FloatArray, probability: FloatArray, *, parts: int = BINS) -
 def net_benefit(
     won: FloatArray, answers: Mapping[str, FloatArray], thresholds: FloatArray | None = None
 ) -> pd.DataFrame:
-    """Net benefit a lead of handing over those above a threshold (Vickers and Elkin 2006), a row a
-    threshold.
+    """The decision curve: net benefit per lead of handing over those above a threshold (Vickers and
+    Elkin 2006), a row a threshold.
 
     Wins among the leads handed over, less the others weighed by the odds of the threshold: who
-    hands over from 10 % on says that a win is worth nine leads worked in vain. A column for each
+    hands over from 10% on says that a win is worth nine leads worked in vain. A column for each
     answer, one for handing over `all` and one for `none`. By default the thresholds reach from 0 to
-    what the best hundredth of the leads get.
+    what the top 1% of the leads get.
     """
     if thresholds is None:
         top = min(0.99, max(float(np.quantile(answer, 0.99)) for answer in answers.values()))
-        thresholds = np.linspace(0, top, THRESHOLDS + 1)[1:]
+        thresholds = np.linspace(0, top, DECISION_CURVE_THRESHOLDS + 1)[1:]
     odds, rate = thresholds / (1 - thresholds), float(won.mean())
     columns = {name: _benefit(won, answer, thresholds, odds) for name, answer in answers.items()}
     table = pd.DataFrame(

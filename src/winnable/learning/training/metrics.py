@@ -1,10 +1,10 @@
-"""Evaluation: how good probabilities are on leads whose outcome is known, and on which leads that
-may be judged.
+"""Evaluation metrics: log loss, skill against the base rate, AUC, calibration and bootstrap
+confidence intervals, and the holdout on which they are measured.
 
-Every comparison is on the same leads, later than anything the compared answers were learned from
-where the history has dates. The measures are those of the prediction literature (Steyerberg 2019,
-"Clinical Prediction Models", ch. 15). No model is fitted here; what is told by a table rather than
-a number is in `curves`.
+Every comparison is on the same leads, a holdout later than anything the compared models were
+trained on where the history has dates. The metrics are those of the prediction literature
+(Steyerberg 2019, "Clinical Prediction Models", ch. 15). No model is fitted here; what takes a table
+rather than a number is in `curves`.
 """
 
 from collections.abc import Iterator
@@ -19,23 +19,30 @@ from winnable.core.statistics import log_losses, logit_of
 from winnable.core.timestamps import DAY
 from winnable.data.features.training_rows import TrainingRows
 
-LATER_SHARE = 0.25  # of the rows, the latest, on which a model of the others is judged
-LEAST = 10  # wins, and losses, on either side below which a forward split judges nothing
-# Resampled sets of people behind an interval; its ends are then known to about a twentieth of its
-# width.
-DRAWS = 200
-TAIL = 0.025  # left out of an interval on either side: it holds 95 %
+HOLDOUT_SHARE = 0.25
+"""Of the rows, the latest, that are held out for the evaluation."""
+
+MIN_OUTCOMES = 10
+"""Wins, and losses, on either side of a split below which nothing can be evaluated."""
+
+BOOTSTRAP_DRAWS = 200
+"""Resampled sets of people behind a confidence interval; its ends are then known to about a
+twentieth of its width."""
+
+INTERVAL_TAIL = 0.025
+"""Left out on either side of a 95% confidence interval."""
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """How good n probabilities were. `skill` is the share of the base rate's log loss that they
-    save; below 0 they do harm.
+    """How good n probabilities were. `skill` is the log-loss reduction against the base rate, as a
+    share of its log loss; below 0 they do harm.
 
-    `predicted_to_observed` is the ratio of the mean probability to the rate won;
-    `observed_to_expected` is its inverse, with the 95 % interval of Debray et al. 2017 (BMJ
-    356:i6460). `slope` and `intercept` are those of the logistic recalibration (Cox 1958): a slope
-    below 1 means too extreme, above 1 too timid. What one class alone cannot tell is None.
+    `predicted_to_observed` is the ratio of the mean probability to the observed share won;
+    `observed_to_expected` is its inverse, with the 95% confidence interval of Debray et al. 2017
+    (BMJ 356:i6460). `slope` and `intercept` are those of the logistic recalibration (Cox 1958): a
+    slope below 1 means too extreme, above 1 too timid. What is undefined for a single class is
+    None.
     """
 
     leads: int
@@ -52,14 +59,15 @@ class Metrics:
     intercept: float | None
 
     def metrics(self, prefix: str = "") -> dict[str, float]:
-        """The measures that could be taken, by name."""
+        """The metrics that are defined, by name."""
         return {
             prefix + name: float(value) for name, value in asdict(self).items() if value is not None
         }
 
 
 def evaluate(won: FloatArray, probability: FloatArray, base: float) -> Metrics:
-    """Judge probabilities (n,) by outcomes (n,) of 0 and 1, n > 0, against the constant `base`."""
+    """Evaluate probabilities (n,) on outcomes (n,) of 0 and 1, n > 0, with the constant `base` as
+    the baseline."""
     probability = np.clip(probability, 1e-6, 1 - 1e-6)
     loss = float(log_loss(won, probability, labels=[0, 1]))
     constant = float(log_loss(won, np.full(len(won), np.clip(base, 1e-6, 1 - 1e-6)), labels=[0, 1]))
@@ -101,11 +109,11 @@ def bootstrap(
     *,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of measures by their names in `Metrics`, from people drawn again with
-    replacement (Efron 1979).
+    """95% confidence intervals of metrics by their names in `Metrics`, from a bootstrap of people
+    (Efron 1979).
 
-    `person` (n,) numbers the people: the rows of one are drawn together. A measure that some draw
-    cannot tell, because it holds only wins or only losses, is left out.
+    `person` (n,) numbers the people: the rows of one are drawn together. A metric that is
+    undefined in some draw, because it holds only wins or only losses, is left out.
     """
     probability = np.clip(probability, 1e-6, 1 - 1e-6)
     constant = log_losses(np.full(len(won), logit_of(np.clip(base, 1e-6, 1 - 1e-6))), won)
@@ -131,9 +139,9 @@ def bootstrap(
 
 @dataclass(frozen=True)
 class Difference:
-    """How much lower the log loss of one answer is than another's on the same leads: the mean, its
-    95 % interval, and the share of the resampled sets of people in which it is lower at all. Above
-    0 the first answer is better.
+    """The log-loss difference of two models on the same leads, the other's less the first's: the
+    mean, its 95% confidence interval, and the share of the bootstrap draws in which it is above 0
+    (`sure`). Above 0 the first model is better.
     """
 
     mean: float
@@ -150,8 +158,8 @@ def difference(
     *,
     seed: int = 0,
 ) -> Difference:
-    """Compare two answers, probabilities (n,), by a paired bootstrap of people: both are judged on
-    the same draws."""
+    """The log-loss difference of two models' probabilities (n,), by a paired bootstrap of people:
+    both are evaluated on the same draws."""
     losses = [log_losses(logit_of(np.clip(answer, 1e-6, 1 - 1e-6)), won) for answer in (one, other)]
     less = losses[1] - losses[0]
     drawn = [float(weights @ less / weights.sum()) for weights in _redrawn(len(won), person, seed)]
@@ -159,23 +167,24 @@ def difference(
 
 
 def _redrawn(size: int, person: IntArray | None, seed: int) -> Iterator[FloatArray]:
-    """How often each row counts, (n,), in each of `DRAWS` sets of people."""
+    """How often each row counts, (n,), in each of `BOOTSTRAP_DRAWS` sets of people."""
     members = np.arange(size) if person is None else np.unique(person, return_inverse=True)[1]
-    people, chance = int(members.max(initial=-1)) + 1, np.random.default_rng(seed)
-    for _ in range(DRAWS):
+    people = int(members.max(initial=-1)) + 1
+    chance = np.random.default_rng(seed)
+    for _ in range(BOOTSTRAP_DRAWS):
         times = np.bincount(chance.integers(people, size=people), minlength=people)
         yield times[members].astype(np.float64)
 
 
 def _interval(drawn: list[float]) -> tuple[float, float]:
-    low, high = np.quantile(drawn, [TAIL, 1 - TAIL])
+    low, high = np.quantile(drawn, [INTERVAL_TAIL, 1 - INTERVAL_TAIL])
     return float(low), float(high)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to learn from and later rows to judge on, as masks (n,); where the cut between them
-    lies, in microseconds and words.
+    """Training rows and holdout rows, as masks (n,), and the cut between them, in microseconds and
+    as a day.
 
     The earlier rows are those whose outcome was known at the cut.
     """
@@ -187,14 +196,14 @@ class Split:
 
 
 def split_forward(rows: TrainingRows) -> Split | None:
-    """Cut known rows in time, with a gap of the horizon; None where there is no time or too little
-    on either side to judge by.
+    """Split known rows in time into training and holdout, with a gap of the horizon; None where
+    there is no time or too little on either side.
 
-    A person who stands among the later rows is left out of the earlier ones.
+    A person in the holdout is left out of the training rows.
     """
     if not rows.timed or not len(rows.won):
         return None
-    cut = int(np.quantile(rows.as_of, 1 - LATER_SHARE))
+    cut = int(np.quantile(rows.as_of, 1 - HOLDOUT_SHARE))
     later = rows.as_of >= cut
     earlier = rows.as_of + int((rows.horizon_days or 0) * DAY) <= cut
     earlier &= ~np.isin(rows.person, rows.person[later])
@@ -204,6 +213,6 @@ def split_forward(rows: TrainingRows) -> Split | None:
 
 
 def tells_enough(won: FloatArray) -> bool:
-    """Whether there are enough wins and losses (n,) to judge by, or to learn something that is
-    worth judging."""
-    return bool(min(won.sum(), (1 - won).sum()) >= LEAST)
+    """Whether there are enough wins and losses (n,) to evaluate on, or to train something that is
+    worth evaluating."""
+    return bool(min(won.sum(), (1 - won).sum()) >= MIN_OUTCOMES)

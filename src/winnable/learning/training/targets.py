@@ -1,10 +1,10 @@
-"""Lessons: what each training row teaches, its outcome and its weight, as far as it is known at the
-moment of the rows.
+"""Training targets: the outcome and the weight of each training row, under censoring.
 
-A lead whose horizon has passed teaches that it was won or not. One that has been watched for a part
-of it teaches as much as that part tells (`horizons.censoring_weights`). Where nobody knows when
-leads were closed there is no horizon, and the resolved leads teach for those of their age that are
-not. No row is made and no model fitted here.
+A lead whose horizon has passed counts as won or not. A censored one, followed up for a part of the
+horizon only, is weighted by the share of wins that come within that part and the probability of a
+later win (`time_to_win.censoring_weights`). Where closing dates are unknown there is no horizon,
+and resolved leads are weighted by the inverse probability of being resolved at their age. No row is
+made and no model fitted here.
 """
 
 from dataclasses import dataclass, replace
@@ -18,26 +18,26 @@ from winnable.data.dataset import Dataset
 from winnable.data.features.training_rows import LANDMARKS, TrainingRows
 from winnable.learning.model.time_to_win import WinTimeCurve, censoring_weights, fit_win_time_curve
 
-LEAST_WATCHED = 1 / 3
-"""Of the horizon for which the oldest leads must have been watched before anything is said of the
-whole of it."""
+MIN_FOLLOW_UP_SHARE = 1 / 3
+"""Of the horizon for which the oldest leads must have been followed up before anything is predicted
+for the whole of it."""
 
-LEAST_OPEN = 0.05
-"""Of the leads that must still be open at the end of all observation for anything to be left to
-come."""
+MIN_OPEN_SHARE = 0.05
+"""Of the leads that must still be open at the end of the follow-up for wins still to come."""
 
-SETTLED = 0.95
+SETTLED_SHARE = 0.95
 """Of a horizon's wins that have had time to come, from which on a row's outcome counts as final."""
 
-HEAVIEST = 20.0
-"""A resolved lead speaks for at most so many of its age, however rare it is to be resolved so
+MAX_RESOLVED_WEIGHT = 20.0
+"""A resolved lead stands for at most so many of its age, however rare it is to be resolved so
 young."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What n rows teach: `won` (n,) 1 or 0, of no meaning where `weights` (n,) is 0; `settled` (n,)
-    says where that is final; `pace` where there is a horizon."""
+    """The targets of n rows: `won` (n,) 1 or 0, without meaning where `weights` (n,) is 0;
+    `settled` (n,) says where that is final; `pace` is the win-time curve where there is a
+    horizon."""
 
     won: FloatArray
     weights: FloatArray
@@ -46,7 +46,7 @@ class Targets:
 
     @property
     def usable(self) -> BoolArray:
-        """Which rows teach anything."""
+        """Which rows can be trained on."""
         return self.weights > 0
 
     def take(self, rows: BoolArray) -> Self:
@@ -56,7 +56,7 @@ class Targets:
         )
 
     def without(self, rows: BoolArray) -> Self:
-        """The same targets, of which the given rows teach nothing."""
+        """The same targets, with weight 0 for the given rows."""
         return replace(self, weights=np.where(rows, 0.0, self.weights))
 
     def base_rate(self) -> float:
@@ -65,8 +65,8 @@ class Targets:
 
 
 def build_targets(data: Dataset, rows: TrainingRows) -> Targets:
-    """What the rows teach at their `present`; the pace is that of all leads of the export, as it
-    was known then."""
+    """The targets of the rows at their `present`; the win-time curve is that of all leads of the
+    export, as it was known then."""
     if rows.horizon_days is None:
         won = np.where(rows.known, rows.won, 0.0)
         return Targets(
@@ -76,11 +76,14 @@ def build_targets(data: Dataset, rows: TrainingRows) -> Targets:
             None,
         )
     pace, horizon = _pace_of(data, rows.present), rows.horizon_days
-    watched, ended = rows.follow_up()
+    followed_up, ended = rows.follow_up()
     won = np.where(rows.known, rows.won == 1, ended == 1).astype(float)
-    weights = censoring_weights(pace, rows.age, watched, ended, horizon)
-    enough = pace.observed >= LEAST_WATCHED * horizon or pace.open_at(pace.observed) < LEAST_OPEN
-    settled = rows.known | (pace.observed_share(rows.age, watched, horizon)[0] >= SETTLED)
+    weights = censoring_weights(pace, rows.age, followed_up, ended, horizon)
+    enough = (
+        pace.observed >= MIN_FOLLOW_UP_SHARE * horizon
+        or pace.open_at(pace.observed) < MIN_OPEN_SHARE
+    )
+    settled = rows.known | (pace.observed_share(rows.age, followed_up, horizon)[0] >= SETTLED_SHARE)
     return Targets(won, weights if enough else rows.known.astype(float), settled, pace)
 
 
@@ -91,8 +94,8 @@ def _pace_of(data: Dataset, present: int) -> WinTimeCurve:
     created, closed = times_of(crm.leads[CREATED]), times_of(crm.leads[CLOSED])
     ended = (closed != NEVER) & (closed <= present) & ~np.isnan(outcome)
     days = (np.where(ended, closed, present) - created) / DAY
-    # A lead that is won without a date of closing may have been won at any time: it tells nothing
-    # of the pace.
+    # A lead that is won without a closing date may have been won at any time: it tells nothing
+    # about the win-time curve.
     usable = (created != NEVER) & (days >= 0) & ~((outcome == 1.0) & (closed == NEVER))
     until = data.definition.outcome.winnable_days + LANDMARKS[-1]
     return fit_win_time_curve(
@@ -104,8 +107,8 @@ def _resolved_weights(rows: TrainingRows) -> FloatArray:
     """Weights of resolved leads, by the inverse of the share resolved among leads of their age, 0
     for the others; shape (n,).
 
-    The share is taken to grow with age (isotonic regression). All weights together count as many
-    leads as their unevenness leaves (Kish 1965, Survey Sampling).
+    The share is taken to grow with age (isotonic regression). All weights together count as the
+    effective sample size (Kish 1965, Survey Sampling).
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -113,6 +116,8 @@ def _resolved_weights(rows: TrainingRows) -> FloatArray:
     if not 0 < resolved.sum() < len(resolved):
         return resolved
     age = (rows.present - rows.as_of) / DAY
-    share = IsotonicRegression(y_min=1 / HEAVIEST, y_max=1.0).fit(age, resolved).predict(age)
+    share = (
+        IsotonicRegression(y_min=1 / MAX_RESOLVED_WEIGHT, y_max=1.0).fit(age, resolved).predict(age)
+    )
     weights = np.asarray(resolved / share, dtype=np.float64)
     return weights * float(weights.sum() / (weights @ weights))

@@ -1,10 +1,9 @@
-"""Training: from a CRM's history to a candidate model and an honest comparison of it.
+"""Training: from a CRM's history to a candidate model and its evaluation on a holdout.
 
-The way is always the same: rows in time, features, rules, a model of what was known before the
-later rows judged on these, then the model of all rows. Where nothing can be learned the candidate
-answers by the rules, and its comparison says what could be judged. What a row teaches whose outcome
-is not known yet is decided in `targets`, what is fitted and how it is blended in `model`, whether
-the candidate becomes champion in `promotion`.
+The steps are always the same: training rows in time, features, scorecard, a model of the earlier
+rows evaluated on the later ones (holdout), then the model of all rows. Where nothing can be learned
+the candidate is the scorecard. How censored rows are weighted is decided in `targets`, what is
+fitted and how it is blended in `model`, whether the candidate becomes champion in `registry`.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,10 +37,10 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The leads on which a candidate was judged, n rows, and what each answer said of them.
+    """The evaluation of a candidate: n rows with known outcomes, the probabilities (n,) of the
+    candidate and the scorecard (`rules`), and the base rate `base` as the baseline.
 
-    `how` says in words which leads they are. `base` is the constant that the base rate would
-    answer.
+    `how` says in words which leads they are, such as a holdout or out-of-fold predictions.
     """
 
     rows: TrainingRows
@@ -51,14 +50,15 @@ class Evaluation:
     how: str
 
     def measured(self) -> dict[str, Metrics]:
-        """The measures of the model, the rules and the base rate on these leads."""
+        """The metrics of the model, the scorecard and the base rate on these leads."""
         answers = {
             "model": self.candidate,
             "rules": self.rules,
             "base rate": np.full(len(self.rules), self.base),
         }
         return {
-            name: evaluate(self.rows.won, answer, self.base) for name, answer in answers.items()
+            name: evaluate(self.rows.won, probability, self.base)
+            for name, probability in answers.items()
         }
 
 
@@ -67,7 +67,7 @@ class Candidate:
     """A trained model that is not registered yet.
 
     `judged` is None where there was no lead with a known outcome. `verdicts` say which columns were
-    kept out, and why.
+    excluded for possible target leakage, and why.
     """
 
     artifact: Artifact
@@ -78,22 +78,22 @@ class Candidate:
 
     @property
     def mode(self) -> str:
-        """Who answers: "rules", "blend" or "learned"."""
+        """The model type: "rules", "blend" or "learned"."""
         return str(self.artifact.spec["model"]["mode"])
 
     @property
     def why(self) -> str:
-        """Why it is that mode."""
+        """Why it is that type."""
         return str(self.artifact.spec["model"]["why"])
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How a candidate is learned: the same `seed` and data give the same model.
+    """How a candidate is trained: the same `seed` and data give the same model.
 
-    Columns in `leave_out` are excluded whatever the history says of them. With `judge` false nothing
-    is held back to evaluate the candidate on, which saves the time of one fit; `quick` is the
-    quicker fit of `LeadModel`.
+    Columns in `leave_out` are excluded whatever the leakage checks say. With `judge` false there is
+    no holdout evaluation, which saves the time of one fit; `quick` is the quicker fit of
+    `LeadModel`.
     """
 
     seed: int = 0
@@ -111,32 +111,33 @@ def learn(
     tell: Tell = lambda _: None,
     progress: Progress = no_progress,
 ) -> Candidate:
-    """Learn a candidate from a CRM's history as it is at the dataset's `present`. Never fails for
-    want of history: then the rules answer.
+    """Train a candidate on a CRM's history as it is at the dataset's `present`. Never fails for
+    want of history: then the model is the scorecard.
 
-    `feedback` is what labels by sales changed in this history (`apply_labels`), for the card and
-    the report.
+    `feedback` is what the labels of sales changed in this history (`data.feedback.apply_labels`),
+    for the card and the report.
     """
     definition, crm = data.definition, data.crm
     heard = {} if feedback is None else {"feedback": dict(feedback)}
     rows = data.training_rows
     targets = build_targets(data, rows)
     rows, targets = rows.take(targets.usable), targets.take(targets.usable)
-    kept_out = tuple(dict.fromkeys((*data.left_out, *options.leave_out)))
-    plan = data.feature_plan(kept_out)
+    excluded = tuple(dict.fromkeys((*data.left_out, *options.leave_out)))
+    plan = data.feature_plan(excluded)
     tell(
         f"{len(crm.leads):,} leads give {len(targets.won):,} training rows,"
         f" {int(targets.won.sum()):,} of them won"
     )
-    if partly := int((~rows.known).sum()):
+    censored = int((~rows.known).sum())
+    if censored:
         tell(
-            f"{partly:,} of these have been watched for a part of the horizon only, and count for"
-            " as much as that shows"
+            f"{censored:,} of these are censored (their horizon is not over) and weighted by how"
+            " much of it has been observed"
         )
     fit = _Fit.of(plan, data, rows, options, progress)
     judged, cross_fitted = _judge(fit, targets, data, tell) if options.judge else (None, None)
-    tell("Learning from all of them")
-    model = cross_fitted if cross_fitted is not None else fit.on(targets, "Learning from all")
+    tell("Training on all of them")
+    model = cross_fitted if cross_fitted is not None else fit.on(targets, "Training on all leads")
     artifact = Artifact(
         spec={
             "format": FORMAT,
@@ -147,7 +148,7 @@ def learn(
             "usual_bar": None if judged is None else _usual_bar(definition, judged),
             "card": {
                 **_card(data, targets, rows, judged),
-                "left_out": list(kept_out),
+                "left_out": list(excluded),
                 "as_they_stand": [name for name in data.assumed_static if name in plan.learned],
                 "segments": say_of_segments(
                     compare_segments(fit.features, fit.points, rows, options.seed),
@@ -168,17 +169,21 @@ def evaluate_since(
     options: TrainingOptions = TrainingOptions(),
     progress: Progress = no_progress,
 ) -> Evaluation | None:
-    """Judge what a candidate's definition teaches from what was known at `since` (microseconds), on
-    leads whose outcome nobody knew then and everybody knows now. None where the history has no
-    dates, or where either side tells too little to judge by.
+    """Evaluate a model of the candidate's definition, trained on what was known at `since`
+    (microseconds), on leads whose outcome was unknown then and is known now. None where the history
+    has no dates, or where either side has too few outcomes.
     """
     spec = candidate.artifact.spec
     rows = data.training_rows_at(moment(str(spec["card"]["known_until"] or "")))
     if rows.horizon_days is None:
         return None
     then = rows.as_known_at(since)
-    told = (rows.as_of < since) & (then.known | ((rows.ended != NEVER) & (rows.ended <= since)))
-    later = np.flatnonzero(rows.known & ~told & ~np.isin(rows.person, rows.person[told]))
+    known_then = (rows.as_of < since) & (
+        then.known | ((rows.ended != NEVER) & (rows.ended <= since))
+    )
+    later = np.flatnonzero(
+        rows.known & ~known_then & ~np.isin(rows.person, rows.person[known_then])
+    )
     targets = build_targets(data, then).without(rows.as_of >= since)
     if not tells_enough(rows.won[later]) or not tells_enough(targets.won[targets.usable]):
         return None
@@ -186,7 +191,8 @@ def evaluate_since(
     answer = fit.on(targets, "Comparing with the champion").probability(
         fit.features.take(later), fit.rules[later]
     )
-    how = f"leads whose outcome was open on {np.datetime64(since, 'us').astype('datetime64[D]')}"
+    day = np.datetime64(since, "us").astype("datetime64[D]")
+    how = f"a holdout of leads whose outcome was unknown on {day}"
     return Evaluation(rows.take(later), answer, sigmoid(fit.rules[later]), targets.base_rate(), how)
 
 
@@ -202,7 +208,7 @@ class _Fit:
 
     @property
     def rules(self) -> FloatArray:
-        """What the rules say of each row, in log-odds."""
+        """The scorecard's log-odds of each row."""
         return self.points.logit
 
     @classmethod
@@ -214,8 +220,8 @@ class _Fit:
         options: TrainingOptions,
         progress: Progress,
     ) -> "_Fit":
-        """What is known of these rows, in the columns that may be learned from, and what the rules
-        say."""
+        """The point-in-time features of these rows, in the columns that may be used, and their
+        scorecard points."""
         features = data.features(plan, rows.leads, rows.as_of)
         points = score_points(data.definition, features)
         return cls(
@@ -227,10 +233,10 @@ class _Fit:
         )
 
     def on(self, targets: Targets, doing: str) -> LeadModel:
-        """A model of what the rows teach.
+        """A model trained on these targets.
 
-        The rows of one lead at several ages resemble each other: all rows together weigh as much as
-        there are leads, so that what is held against chance is held against the number of leads.
+        The rows of one lead at several ages are correlated: all rows together weigh as much as
+        there are leads, so that regularization and tests count leads, not rows.
         """
         where, rows = np.flatnonzero(targets.usable), self.rows.take(targets.usable)
         weights = targets.weights[where] * len(np.unique(rows.leads)) / max(len(where), 1)
@@ -239,7 +245,7 @@ class _Fit:
         model = LeadModel(seed=options.seed, threads=options.threads, quick=options.quick)
         features, won, rules = self.features.take(where), targets.won[where], self.rules[where]
         settled = targets.settled[where]
-        told = named_step(doing, self.progress)
+        named = named_step(doing, self.progress)
         return model.fit(
             features,
             won,
@@ -248,17 +254,17 @@ class _Fit:
             groups=rows.person,
             order=order,
             settled=settled,
-            progress=told,
+            progress=named,
         )
 
 
 def _judge(
     fit: _Fit, targets: Targets, data: Dataset, tell: Tell
 ) -> tuple[Evaluation | None, LeadModel | None]:
-    """Judge on later leads where there is time, else on leads left out in turn.
+    """Evaluate on a holdout of later leads where there is time, else on out-of-fold predictions.
 
-    The model of all rows comes along in that case. What the judged one learns from is what was
-    known at the cut: leads that were open then are open to it, however they ended.
+    In the latter case the model of all rows comes along. The evaluated model is trained on what was
+    known at the cut: leads that were open then are censored for it, however they ended.
     """
     known = np.flatnonzero(fit.rows.known)
     rows, rules = fit.rows.take(known), sigmoid(fit.rules[known])
@@ -266,8 +272,8 @@ def _judge(
         return None, None
     split = split_forward(rows)
     if split is None:
-        model = fit.on(targets, "Learning from all")
-        how = "leads left out in turn (cross-fitting)"
+        model = fit.on(targets, "Training on all leads")
+        how = "out-of-fold predictions (cross-validation)"
         return Evaluation(rows, model.oof_[fit.rows.known], rules, targets.base_rate(), how), model
     then = (
         targets
@@ -277,10 +283,10 @@ def _judge(
     apart = np.isin(fit.rows.person, rows.person[split.later]) | (fit.rows.as_of >= split.at)
     then, later = then.without(apart), known[split.later]
     tell(
-        f"Judging on the {len(later):,} rows from {split.cut} on, learned from"
+        f"Evaluating on a holdout of {len(later):,} rows since {split.cut}, trained on"
         f" {int(then.usable.sum()):,} earlier ones"
     )
-    answer = fit.on(then, "Learning from the earlier").probability(
+    answer = fit.on(then, "Training on the earlier leads").probability(
         fit.features.take(later), fit.rules[later]
     )
     return (
@@ -289,7 +295,7 @@ def _judge(
             answer,
             rules[split.later],
             then.base_rate(),
-            f"leads from {split.cut} on",
+            f"a holdout of leads created since {split.cut} or still open then",
         ),
         None,
     )
@@ -298,7 +304,7 @@ def _judge(
 def _usual_bar(definition: Definition, judged: Evaluation) -> float | None:
     """The probability that the capacity of sales means.
 
-    From the leads that came in the judged weeks, as they looked on arrival.
+    From the leads created in the weeks of the holdout, as they looked on arrival.
     """
     if not judged.rows.timed:
         return None
@@ -310,7 +316,7 @@ def _usual_bar(definition: Definition, judged: Evaluation) -> float | None:
 def _card(
     data: Dataset, targets: Targets, rows: TrainingRows, judged: Evaluation | None
 ) -> dict[str, Any]:
-    """What a person asks of a model first: on what it was trained, until when, and how good it was."""
+    """The model card: on what the model was trained, until when, and how good it was."""
     outcome, measured = data.definition.outcome, {} if judged is None else judged.measured()
     return {
         "horizon_days": rows.horizon_days,
