@@ -62,8 +62,8 @@ def test_wrong_input_is_told(tmp_path: Path) -> None:
     for words, says in (
         (("import", "none.csv"), "no such file"),
         (("export", "--output", "none/labels.csv"), "cannot be written"),
-        (("erase", "--lead", "L-99"), "nothing is kept of them"),
-        (("erase",), "name one of the two"),
+        (("erase", "--lead", "L-99"), "nothing is stored about this person"),
+        (("erase",), "give either a lead's id or"),
     ):
         done = winnable("feedback", *words, folder=tmp_path)
         assert done.returncode == 1

@@ -18,7 +18,7 @@ import pandas as pd
 
 from winnable.core.columns import AT, CLOSED, CREATED, FIELD, ID, NEW, OLD, STATUS
 from winnable.data.dataset import Dataset
-from winnable.data.feedback.store.records import OPINIONS, OUTCOMES, Label, last_word_of_each, live
+from winnable.data.feedback.store.records import OPINIONS, OUTCOMES, Label, latest_by_person, live
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.schema import ANYTHING
 
@@ -73,14 +73,14 @@ def with_feedback(data: Dataset, labels: Iterable[Label]) -> WithFeedback:
     fates: dict[Fate, int] = {}
     contradictions, opinions = [], {}
     for lead_id, said in by_lead.items():
-        outcomes = sorted(last_word_of_each(said, OUTCOMES).values(), key=lambda each: each.moment)
+        outcomes = sorted(latest_by_person(said, OUTCOMES).values(), key=lambda each: each.moment)
         known = merging.outcome(lead_id)
         if outcomes:
             if len({each.label for each in outcomes} | {known or outcomes[0].label}) > 1:
                 contradictions.append(Contradiction(lead_id, known, tuple(outcomes)))
             fate = merging.take(lead_id, outcomes[-1])
             fates[fate] = fates.get(fate, 0) + 1
-        if words := tuple(last_word_of_each(said, OPINIONS).values()):
+        if words := tuple(latest_by_person(said, OPINIONS).values()):
             opinions[lead_id] = words
     return WithFeedback(replace(data, crm=merging.result()), fates, tuple(contradictions), opinions)
 
