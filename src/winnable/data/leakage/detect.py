@@ -86,7 +86,7 @@ def _verdict(
     seen: ColumnEvidence, name: str, total: float, clues: list[Clue], honest: list[str]
 ) -> ColumnVerdict:
     evidence = tuple(
-        _sentence(clue.says) for clue in clues if clue.weight > -1 or clue.weight <= -2
+        _sentence(clue.text) for clue in clues if clue.weight > -1 or clue.weight <= -2
     )
     if total < SUSPECT:
         return ColumnVerdict(name, "ok", evidence)

@@ -31,7 +31,7 @@ from winnable.core.columns import (
 from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import FeaturePlan, Field
-from winnable.data.leakage.names import Clue, name_clue, names_a_key, tells_the_end
+from winnable.data.leakage.names import Clue, name_clue, names_a_key, names_an_outcome
 from winnable.data.leakage.strength import (
     Strength,
     decided_groups,
@@ -321,7 +321,7 @@ def _by_values(seen: ColumnEvidence, name: str) -> list[Clue]:
     telling = [
         code
         for code in _decided_groups(seen, name)
-        if code > 0 and tells_the_end(column.vocabulary[code - 1])
+        if code > 0 and names_an_outcome(column.vocabulary[code - 1])
     ]
     if not telling:
         return []
