@@ -173,7 +173,7 @@ def test_dates_that_lie_at_the_close_or_later_are_kept_out(
     early = (pd.to_datetime(company["Created"]) - DAY * 30).dt.strftime("%Y-%m-%d")
     found = verdicts(company.assign(**{"Date A": late, "Date B": early}), definition(), tmp_path)
     assert found["Date A"].verdict != "ok"
-    assert "lie on the day of closing or later" in " ".join(found["Date A"].evidence)
+    assert "are on the day of closing or later" in " ".join(found["Date A"].evidence)
     assert found["Date B"].verdict == "ok"
 
 
@@ -187,7 +187,7 @@ def test_a_total_that_grows_until_the_end_is_kept_out(
         company.assign(**{"Number of calls": random.poisson(lived / 3)}), definition(), tmp_path
     )
     assert found["Number of calls"].verdict != "ok"
-    assert "it grew until the end" in " ".join(found["Number of calls"].evidence)
+    assert "it grew until the outcome" in " ".join(found["Number of calls"].evidence)
 
 
 def test_what_counts_of_recorded_changes_is_when_they_were_made(
@@ -298,7 +298,7 @@ def test_values_that_tell_the_end_count_where_the_name_says_nothing(
 def test_the_evidence_tells_the_effect_on_the_skill(company: pd.DataFrame, tmp_path: Path) -> None:
     leads = company.assign(Tags=written_for_the_won(*parts(company)))
     said = " ".join(verdicts(leads, definition(), tmp_path)["Tags"].evidence)
-    assert "With it a simple model looks like AUC 0.9" in said
+    assert "A simple model has an AUC of 0.9" in said
     assert "label that people add" in said
 
 

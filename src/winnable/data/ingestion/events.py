@@ -110,9 +110,7 @@ class EventReader:
         )
         changes = events[~fieldless]
         self._note_early("history", changes, "kept as earlier values")
-        known = changes.assign(**{_HAPPENED: changes[AT], AT: _known(changes)}).drop(
-            columns=_UNTIL
-        )
+        known = changes.assign(**{_HAPPENED: changes[AT], AT: _known(changes)}).drop(columns=_UNTIL)
         changes = _sorted(known, [FIELD])
         overtaken = (
             changes[_HAPPENED] < changes.groupby([ID, FIELD], sort=False)[_HAPPENED].cummax()
@@ -220,9 +218,7 @@ class EventReader:
     def _created_of(self, ids: "pd.Series[str]") -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
         """When the lead of each row was created; NaT where unknown. Each distinct id is looked up
         once."""
-        created = (
-            self.leads.dropna(subset=[ID]).drop_duplicates(ID).set_index(ID)[CREATED]
-        )
+        created = self.leads.dropna(subset=[ID]).drop_duplicates(ID).set_index(ID)[CREATED]
         codes, distinct = pd.factorize(ids)
         return created.reindex(distinct).to_numpy(dtype="datetime64[us]")[codes]
 
@@ -277,11 +273,7 @@ def _roles(
 def _known(events: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
     """From when each row was known: it had certainly happened and, if recording times are given,
     was recorded."""
-    return (
-        events[_UNTIL]
-        if RECORDED not in events
-        else events[[_UNTIL, RECORDED]].max(axis=1)
-    )
+    return events[_UNTIL] if RECORDED not in events else events[[_UNTIL, RECORDED]].max(axis=1)
 
 
 def _plain(name: str) -> str:

@@ -142,7 +142,11 @@ _RULES = (
         "sent made date given value amount id number received signed accepted day time",
     ),
     _rule(FAIR, "its name is the quarter or year of the close", "fiscal", "quarter year period"),
-    _rule(SOME, "its name tells whether the record is still active", "active inactive archived deleted"),
+    _rule(
+        SOME,
+        "its name tells whether the record is still active",
+        "active inactive archived deleted",
+    ),
     # Its stage or status.
     _rule(
         LIKELY,
@@ -232,7 +236,9 @@ _RULES = (
     ),
     # How long it took, how much there was.
     _rule(
-        LIKELY, "its name refers to how fast the lead moved, which is only known at the end", "velocity"
+        LIKELY,
+        "its name refers to how fast the lead moved, which is only known at the end",
+        "velocity",
     ),
     _rule(
         LIKELY,

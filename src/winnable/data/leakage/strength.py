@@ -55,7 +55,9 @@ def groups_of(column: Column) -> IntArray:
     if len(distinct) <= MAX_RANGES:
         edges = distinct[1:]
     else:
-        quantiles = np.quantile(column.values[known], np.linspace(0, 1, MAX_RANGES + 1), method="lower")
+        quantiles = np.quantile(
+            column.values[known], np.linspace(0, 1, MAX_RANGES + 1), method="lower"
+        )
         # A frequent number (such as the many zeros of an amount) gets a range of its own.
         frequent = quantiles[1:][np.diff(quantiles) == 0]
         edges = np.unique(np.concatenate([quantiles[1:], np.nextafter(frequent, np.inf)]))

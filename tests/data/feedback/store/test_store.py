@@ -62,7 +62,7 @@ def test_a_correction_is_a_new_row_and_the_old_one_stays(feedback: FeedbackStore
     undone = feedback.add(Label("L-1", "withdrawn", "Kim"))
     assert undone.replaces == right.label_id
     assert [row.state for row in feedback.leads().leads] == ["new"]
-    with pytest.raises(LabelError, match="take back"):
+    with pytest.raises(LabelError, match="has no label on this lead to withdraw"):
         feedback.add(Label("L-1", "withdrawn", "Kim"))
 
 
