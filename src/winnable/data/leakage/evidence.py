@@ -430,9 +430,8 @@ def _shares_at_equal_age(
         return None
     open_hits = np.bincount(open_bins, open_filled, minlength=4)
     open_rates = open_hits / np.maximum(open_sizes, 1)
-    closed_rates = np.bincount(closed_bins, closed_filled, minlength=4) / np.maximum(
-        closed_sizes, 1
-    )
+    closed_hits = np.bincount(closed_bins, closed_filled, minlength=4)
+    closed_rates = closed_hits / np.maximum(closed_sizes, 1)
     return (
         float(weight @ open_rates / weight.sum()),
         float(weight @ closed_rates / weight.sum()),
