@@ -284,7 +284,7 @@ def test_values_that_tell_the_end_count_where_the_name_says_nothing(
     closed = leads[leads["Status"] != "Working"]
     found = verdicts(closed, definition(dated=False), tmp_path)["Field 17"]
     assert found.verdict != "ok"
-    assert any("'Signed at the fair', with which 100 % were won" in says for says in found.evidence)
+    assert any("with 'Signed at the fair', 100% were won" in text for text in found.evidence)
     plain = closed.assign(
         **{"Field 17": closed["Field 17"].replace("Signed at the fair", "Met at the fair")}
     )

@@ -208,7 +208,6 @@ def _step(name: str, reached: BoolArray, before: BoolArray, known: BoolArray) ->
     return Step(name, int(reached.sum()), asked, got, got / asked if asked else np.nan, low, high)
 
 
-
 def _groups(
     definition: Definition,
     units: _Units,

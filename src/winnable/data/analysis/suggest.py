@@ -169,7 +169,6 @@ def suggest(data: Dataset, *, seed: int = 0) -> Suggestions:
     )
 
 
-
 @dataclass(frozen=True)
 class _Look:
     """k conditions on n leads, compared within strata of equal age: which leads meet them (k, n),
@@ -313,7 +312,6 @@ def _activity_conditions(crm: Crm) -> Iterator[Condition]:
         yield Condition(activity=str(kind), at_least=1, within_days=30)
 
 
-
 def _chosen(looked: Sequence[_Look], *, confirmable: bool) -> list[tuple[int, int, float]]:
     """The significant conditions as (look, condition, false discovery rate), only the best of each
     number or kind of activity."""
@@ -348,7 +346,6 @@ def _confirmed(look: _Look, position: int, *, upwards: bool) -> bool:
     one = replace(look, conditions=(look.conditions[position],), held=look.held[[position]])
     more, fewer = one.counts(look.later).p_values()
     return bool((more if upwards else fewer)[0] <= MAX_CONFIRMATION_P_VALUE)
-
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,7 @@ def rejection_lines(found: Sequence[RejectionEvidence]) -> Iterator[str]:
 
 
 def evidence(rule: Suggestion) -> str:
-    """The evidence for a rule in one line: the conversion with and without it, and the odds ratio
-    with its 95% CI."""
+    """The evidence for a rule in one line: conversion with and without it, odds ratio, 95% CI."""
     with_it = f"{rule.won:,} of {rule.leads:,} ({100 * rule.won / rule.leads:.1f}%)"
     conversion_without = 100 * rule.won_without / rule.without
     without = f"{rule.won_without:,} of {rule.without:,} ({conversion_without:.1f}%)"

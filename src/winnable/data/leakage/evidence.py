@@ -361,8 +361,8 @@ def _by_dates(seen: ColumnEvidence, name: str) -> list[Clue]:
 
 
 def _by_changes(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """When its recorded changes were made. Changes before the outcome are legitimate: models see the
-    value at prediction time."""
+    """When its recorded changes were made. Changes before the outcome are legitimate: models see
+    the value at prediction time."""
     history = seen.crm.history
     if history is None:
         return []
