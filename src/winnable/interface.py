@@ -130,7 +130,7 @@ def train(
         check_store(store)
         Registry(Path(store)).connect()
         labels = apply_labels(data, store)
-        for line in labels.told():
+        for line in labels.summary():
             tell(line)
         data, feedback = labels.data, labels.to_json()
     tested = None

@@ -62,8 +62,8 @@ def test_wrong_input_is_told(tmp_path: Path) -> None:
     for words, says in (
         (("import", "none.csv"), "no such file"),
         (("export", "--output", "none/labels.csv"), "cannot be written"),
-        (("erase", "--lead", "L-99"), "nothing is kept of them"),
-        (("erase",), "name one of the two"),
+        (("erase", "--lead", "L-99"), "nothing is stored about this person"),
+        (("erase",), "give either a lead's id or"),
     ):
         done = winnable("feedback", *words, folder=tmp_path)
         assert done.returncode == 1
@@ -98,7 +98,7 @@ def test_training_hears_what_sales_said_and_says_so(tmp_path: Path) -> None:
     )
     done = winnable("train", *source, "--definition", "demo/definition.toml", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "2 labels by sales were heard." in done.stdout
-    assert "1 leads are won or lost by what sales told before the CRM did" in done.stdout
+    assert "2 labels from sales applied." in done.stdout
+    assert "1 outcome came from labels before the CRM had them" in done.stdout
     card = json.loads((tmp_path / "models" / "served" / "1" / "spec.json").read_text())["card"]
     assert card["feedback"]["outcomes"] == {"closed": 1, "unknown lead": 1}

@@ -241,7 +241,7 @@ def test_any_value_that_means_won_is_undone_with_its_date() -> None:
 def test_it_says_what_it_cannot_undo() -> None:
     crm = tables([lead(), lead(Id="B", closed=None)], [], [])
     notes = " ".join(irreversible_columns(definition(), crm))
-    assert "today: Source, Title." in notes
+    assert "today's values are used: Source, Title." in notes
     assert "1 won or lost leads have no closing date" in notes
     without = Crm(crm.leads.drop(columns="@closed"), None, None, crm.rejects, ())
     assert any(

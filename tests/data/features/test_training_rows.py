@@ -8,8 +8,8 @@ import pandas as pd
 
 from winnable.core.timestamps import microseconds
 from winnable.data.features.training_rows import (
-    LANDMARKS,
-    ROWS_AT_MOST,
+    LANDMARK_DAYS,
+    MAX_ROWS,
     build_training_rows,
     persons,
 )
@@ -109,7 +109,7 @@ def test_without_a_date_of_closing_the_resolved_count_and_no_horizon_is_promised
 
 
 def test_memory_is_bounded_by_leaving_out_later_rows() -> None:
-    size = ROWS_AT_MOST // (len(LANDMARKS) - 2)
+    size = MAX_ROWS // (len(LANDMARK_DAYS) - 2)
     crm = company(*[("2024-01-01", "Lost", "2025-01-01")] * 10)
     many = Crm(
         crm.leads.loc[crm.leads.index.repeat(size // 10)].reset_index(drop=True),
@@ -119,7 +119,7 @@ def test_memory_is_bounded_by_leaving_out_later_rows() -> None:
         (),
     )
     rows = build_training_rows(DATED, many, PRESENT)
-    assert len(rows.leads) == ROWS_AT_MOST
+    assert len(rows.leads) == MAX_ROWS
     assert (rows.age == 0).sum() == len(many.leads)
 
 

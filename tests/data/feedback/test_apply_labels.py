@@ -70,15 +70,15 @@ def test_outcomes_that_the_crm_learns_of_late_change_training_rows(
         {"closed": len(late)},
         heard.wins,
     )
-    assert f"{len(late):,} leads are won or lost by what sales told before the CRM did" in " ".join(
-        heard.told()
+    assert f"{len(late):,} outcomes came from labels before the CRM had them" in " ".join(
+        heard.summary()
     )
-    assert "Kim" not in str(told) + str(heard.told())
+    assert "Kim" not in str(told) + str(heard.summary())
     section = what_sales_said(
         Candidate(scorecard_artifact(definition), definition, None, (), {"feedback": told})
     )
     assert section is not None
-    assert section.says == tuple(heard.told())
+    assert section.says == tuple(heard.summary())
     assert (
         what_sales_said(Candidate(scorecard_artifact(definition), definition, None, (), {})) is None
     )
@@ -103,10 +103,10 @@ def test_the_leads_worked_by_lot_tell_the_rate_below_the_gate(
     )
     assert heard.by_lot.expected == pytest.approx(0.05)
     assert heard.by_lot.won.low < heard.by_lot.won.hits / 40 < heard.by_lot.won.high
-    assert heard.told() == [
-        f"Of 40 leads below the gate that were worked by lot {heard.by_lot.won.hits} of 40"
-        f" ({100 * heard.by_lot.won.low:.0f} to {100 * heard.by_lot.won.high:.0f} %) were won; the"
-        " scores said 5.0 %."
+    assert heard.summary() == [
+        f"Of 40 randomly selected leads below the gate, {heard.by_lot.won.hits} of 40 (95% CI"
+        f" {100 * heard.by_lot.won.low:.0f}% to {100 * heard.by_lot.won.high:.0f}%) were won;"
+        " predicted: 5.0%."
     ]
 
 
@@ -123,7 +123,7 @@ def test_opinions_are_told_apart_from_outcomes(company: tuple[Definition, Crm]) 
     assert heard.crm.leads.equals(crm.leads)
     assert heard.rows == 0
     assert heard.opinions.telling
-    assert "never counts as won or lost" in " ".join(heard.told())
+    assert "never count as won or lost" in " ".join(heard.summary())
 
 
 def test_a_store_without_labels_changes_nothing_and_is_not_made(
@@ -131,7 +131,7 @@ def test_a_store_without_labels_changes_nothing_and_is_not_made(
 ) -> None:
     definition, crm = company
     heard = load_and_apply_labels(Dataset(definition, crm), tmp_path, {})
-    assert (heard.crm, heard.to_json(), heard.told()) == (crm, None, [])
+    assert (heard.crm, heard.to_json(), heard.summary()) == (crm, None, [])
     assert list(tmp_path.iterdir()) == []
     FeedbackStore.open(tmp_path).add(Label("L-1", "won", "Kim"))
     assert load_and_apply_labels(Dataset(definition, crm), tmp_path, {}).labels == 1

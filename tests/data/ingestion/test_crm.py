@@ -108,14 +108,14 @@ def test_every_fault_of_a_lead_has_its_reason(crm: Writer) -> None:
         "a0,2024-01-01,2024-02-01,Won\n"
     )
     assert reasons(read) == {
-        ("leads", 0): "the same row stands again further down",
+        ("leads", 0): "an identical row appears further down",
         ("leads", 1): "it has no id",
-        ("leads", 2): "the row has 2 values where the header names 4 columns",
+        ("leads", 2): "the row has 2 values, but the header has 4 columns",
         ("leads", 3): "the creation date cannot be read",
         ("leads", 4): "it has no creation date",
-        ("leads", 5): "the creation date lies in the future",
+        ("leads", 5): "the creation date is in the future",
         ("leads", 6): "it was closed before it was created",
-        ("leads", 7): "it is closed, but the closing date lies in the future",
+        ("leads", 7): "it is closed, but the closing date is in the future",
         ("leads", 8): "a later row has the same id",
     }
     assert read.leads.index.tolist() == [9, 10, 11]
@@ -193,9 +193,9 @@ def test_other_columns_of_the_definition_are_only_missed_in_a_note(crm: Writer) 
 
 
 def test_a_role_that_two_columns_claim_and_a_reserved_name(crm: Writer) -> None:
-    with pytest.raises(DataError, match=r"'Id' .id. stands more than once"):
+    with pytest.raises(DataError, match=r"'Id' .id. appears more than once"):
         crm.read("Id,Id,Status\n1,2,Won\n", definition({"id": "Id", "status": "Status"}))
-    with pytest.raises(DataError, match="'@id', a name that winnable keeps"):
+    with pytest.raises(DataError, match="'@id' is reserved by winnable"):
         crm.read("Id,@id,Status\n1,2,Won\n", definition({"id": "Id", "status": "Status"}))
 
 
@@ -354,7 +354,7 @@ def test_columns_of_activities_that_the_definition_names(crm: Writer) -> None:
     ],
 )
 def test_a_column_that_is_not_recognised_is_named(crm: Writer, header: str, says: str) -> None:
-    with pytest.raises(DataError, match=f"no column is recognised as {says}"):
+    with pytest.raises(DataError, match=f"no column is recognized as {says}"):
         crm.read(LEADS, activities=f"{header}\na1,2024-01-05,Call\n")
 
 
@@ -367,12 +367,12 @@ def test_every_fault_of_an_activity_has_its_reason(crm: Writer) -> None:
         ),
     )
     assert reasons(read) == {
-        ("activities", 1): "it names no lead",
-        ("activities", 2): "it has no time",
-        ("activities", 3): "its time cannot be read",
-        ("activities", 4): "its time lies in the future",
-        ("activities", 5): "no lead that can be used has this id",
-        ("activities", 6): "the row has 2 values where the header names 3 columns",
+        ("activities", 1): "it has no lead id",
+        ("activities", 2): "it has no timestamp",
+        ("activities", 3): "its timestamp cannot be read",
+        ("activities", 4): "its timestamp is in the future",
+        ("activities", 5): "no usable lead has this id",
+        ("activities", 6): "the row has 2 values, but the header has 3 columns",
     }
     assert read.activities is not None
     assert read.activities.index.tolist() == [0, 8, 7]
@@ -393,18 +393,16 @@ def test_what_was_recorded_in_the_future_is_rejected_and_what_is_older_than_its_
             "lead,at,field,old,new\na1,2019-01-05,City,Rome,Oslo\na1,2024-01-09,City,Oslo,Bonn\n"
         ),
     )
-    assert reasons(read) == {("activities", 1): "it was recorded in the future"}
-    assert (
-        "history: 1 row from before the lead was created; kept, what was so before." in read.notes
-    )
+    assert reasons(read) == {("activities", 1): "its recording time is in the future"}
+    assert "history: 1 row from before the lead was created; kept as earlier values." in read.notes
 
 
 def test_activities_of_which_none_belongs_to_a_lead(crm: Writer) -> None:
     with pytest.raises(
         DataError,
         match=(
-            "none of the 1 row belongs to a lead: 'lead' holds values like '99-aa', the leads' ids"
-            " are like 'a9'"
+            "none of the 1 row belongs to a lead: 'lead' has values like '99-aa', the leads' ids"
+            " look like 'a9'"
         ),
     ):
         crm.read(LEADS, activities="lead,at,kind\n17-xy,2024-01-05,Call\n")
@@ -431,9 +429,9 @@ def test_history_is_recognised_typed_and_sorted(crm: Writer) -> None:
     ]
     assert read.history["@old"].isna().tolist() == [True, True, False]
     assert reasons(read) == {
-        ("history", 3): "no lead that can be used has this id",
+        ("history", 3): "no usable lead has this id",
         ("history", 4): "it names no field",
-        ("history", 5): "its time lies in the future",
+        ("history", 5): "its timestamp is in the future",
     }
 
 
@@ -468,12 +466,13 @@ def test_what_a_date_without_a_time_of_day_tells_is_known_from_the_end_of_that_d
     assert known[2] == pd.Timestamp("2024-01-03", tz="UTC") + last
     assert read.history["@at"].tolist() == [pd.Timestamp("2024-01-05", tz="UTC") + last]
     assert (
-        "activities: 1 date without a time of day; known from the end of that day on." in read.notes
+        "activities: 1 date without a time of day; treated as known from the end of that day."
+        in read.notes
     )
     assert not any(
         "before the lead was created" in note for note in read.notes
     )  # a1 came at 10:00 on the 1st
-    assert any("2 rows without a time of recording" in note for note in read.notes)
+    assert any("2 rows without a readable recording time" in note for note in read.notes)
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -506,7 +505,9 @@ a2,2024-02-03 9:00,2024-02-03 9:00,City,Oslo,Bonn
         ["a1", pd.Timestamp("2024-03-01 9:00", tz="UTC"), "Oslo"],
         ["a2", pd.Timestamp("2024-02-03 9:00", tz="UTC"), "Bonn"],
     ]
-    assert "history: 1 change recorded after a later one; left out." in read.notes
+    assert (
+        "history: 1 change recorded after a later change of the same field; left out." in read.notes
+    )
 
 
 UGLY = "Id,Created,Closed,Status\na,2024-01-01,2024-02-01,Won\na,never,,Open\n,2024-01-01,2023-01-01,Odd\nb\nc,2030-01-01,,\n"
@@ -520,9 +521,9 @@ def test_for_scoring_every_row_stays_in_order(crm: Writer) -> None:
     assert read.leads["Status"].isna().tolist() == [False, False, False, True, True]
     assert reasons(read) == {
         ("leads", 1): "the creation date cannot be read",
-        ("leads", 3): "the row has 1 value where the header names 4 columns",
+        ("leads", 3): "the row has 1 value, but the header has 4 columns",
     }
-    assert any("share their id" in note for note in read.notes)
+    assert any("with a duplicate id" in note for note in read.notes)
 
 
 def test_for_scoring_only_the_id_column_must_be_there(crm: Writer) -> None:
@@ -590,9 +591,7 @@ def test_the_three_tables_may_lie_in_one_database(sqlite: tuple[str, sql.Engine]
 def test_rejects_are_written_whole_or_not_at_all(crm: Writer, tmp_path: Path) -> None:
     read = crm.read(UGLY, for_training=False)
     path = tmp_path / "out" / "rejects.csv"
-    with pytest.raises(
-        StoreError, match=r"rejects\.csv: cannot be written .*rows that could not be used"
-    ):
+    with pytest.raises(StoreError, match=r"rejects\.csv: cannot be written .*rejected rows"):
         write_rejects(read.rejects, path)
     path.parent.mkdir()
     write_rejects(read.rejects, path)

@@ -149,7 +149,7 @@ def test_a_label_is_corrected_and_taken_back(sales: httpx.Client) -> None:
     right = said(sales, lead_id="L-3", label="accepted", by="Kim", replaces=wrong["label_id"])
     assert said(sales, lead_id="L-3", label="withdrawn", by="Kim")["replaces"] == right["label_id"]
     again = sales.post("/feedback", json={"lead_id": "L-3", "label": "withdrawn", "by": "Kim"})
-    assert refused(again, 409) == "There is no label of this person on this lead to take back."
+    assert refused(again, 409) == "This person has no label on this lead to withdraw."
 
 
 @pytest.mark.parametrize(

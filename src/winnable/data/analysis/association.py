@@ -1,10 +1,9 @@
-"""Whether something goes together with winning: exact tests and odds ratios within strata, and what
-many of them together say.
+"""Tests of association with winning: exact p-values and odds ratios within strata, corrected for
+multiple testing.
 
-A stratum holds leads that are compared with each other only, such as leads of one age. For many
-candidates at once, chance alone makes some look strong; that is answered twice: the share of false
-discoveries is limited (Benjamini and Hochberg 1995), and every estimate is drawn towards nothing by
-a prior that is learned from all of them (empirical Bayes).
+Leads are only compared within a stratum, such as leads of one age. Among many candidates some look
+strong by chance alone; so the false discovery rate is controlled (Benjamini and Hochberg 1995), and
+every odds ratio is shrunk towards 1 by a prior estimated from all of them (empirical Bayes).
 """
 
 from dataclasses import dataclass
@@ -39,8 +38,8 @@ class Counts:
         )
 
     def p_values(self) -> tuple[FloatArray, FloatArray]:
-        """For each candidate the exact chance of so many wins or more, and of so many or fewer, if
-        it told nothing, (k,) each.
+        """The exact one-sided p-values of each candidate, for so many wins or more and for so many
+        or fewer, (k,) each.
 
         Conditional on the margins the wins in each stratum are hypergeometric and their sum is the
         sum of these (Gart 1970, Biometrika 57; with one stratum this is Fisher's exact test).
@@ -72,12 +71,13 @@ class Counts:
 
 
 def two_sided(more: FloatArray, fewer: FloatArray) -> FloatArray:
-    """Twice the smaller of the two chances, at most 1."""
+    """Two-sided p-values: twice the smaller tail, at most 1."""
     return np.asarray(np.minimum(1.0, 2 * np.minimum(more, fewer)))
 
 
 def benjamini_hochberg(p: FloatArray) -> FloatArray:
-    """For each p value the smallest share of false discoveries at which it would be one, (k,)."""
+    """The q-value of each p-value: the smallest false discovery rate at which it is significant,
+    (k,)."""
     order = np.argsort(p, kind="stable")
     scaled = np.asarray(p[order] * len(p) / np.arange(1, len(p) + 1))
     q = np.empty(len(p))
@@ -101,8 +101,7 @@ def prior_variance(estimates: FloatArray, errors: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class Effect:
-    """An odds ratio as believed after the data: the middle, and the ends of the interval that holds
-    it in 95 of 100 cases."""
+    """The posterior of an odds ratio: its median and its 95% interval."""
 
     odds_ratio: float
     low: float
@@ -110,12 +109,12 @@ class Effect:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval lies on one side of 1."""
+        """Whether the interval excludes 1."""
         return self.low > 1 or self.high < 1
 
 
 def effect(counts: Counts, candidate: int, variance: float) -> Effect:
-    """The odds ratio of one candidate, drawn towards 1 by the prior N(0, variance) on its
+    """The odds ratio of one candidate, shrunk towards 1 by the prior N(0, variance) on its
     logarithm.
 
     By the conditional likelihood of the wins given the margins, which is exact for few leads and

@@ -148,9 +148,6 @@ def source_of(data: Dataset) -> pd.Series[str]:
     return own.where(own.notna(), crm.leads[ID].map(last).astype("str"))
 
 
-# --- what is counted
-# ------------------------------------------------------------------------------------------------------------
-
 
 def _units(data: Dataset, told: StageHistory) -> _Units:
     crm, present = data.crm, data.present
@@ -209,10 +206,6 @@ def _step(name: str, reached: BoolArray, before: BoolArray, known: BoolArray) ->
     asked, got = int((before & known).sum()), int((reached & before & known).sum())
     low, high = wilson(got, asked)
     return Step(name, int(reached.sum()), asked, got, got / asked if asked else np.nan, low, high)
-
-
-# --- by source and month
-# --------------------------------------------------------------------------------------------------------
 
 
 def _groups(

@@ -1,9 +1,9 @@
-"""Whom sales does not want: what leads rejected as junk or as no customer of ours have in common,
-to propose for the definition.
+"""Evidence from sales' rejections: what leads have in common that were rejected as junk or as
+unacceptable, to suggest conditions for the definition.
 
-Such a rejection is evidence about the definition, not about winning. Leads that sales answered
-otherwise are what it is held against, each person once, by what was known when the lead came.
-Proposals are for people to accept or not.
+Such a rejection is evidence about the definition, not about winning. The leads are compared with
+those that sales answered otherwise, each person once, by what was known at creation. Suggestions
+are for people to accept or reject.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from winnable.core.columns import CREATED, ID
 from winnable.core.timestamps import times_of
 from winnable.data.analysis.association import Counts, benjamini_hochberg
-from winnable.data.analysis.suggest import FALSE_DISCOVERIES, field_conditions
+from winnable.data.analysis.suggest import MAX_FALSE_DISCOVERY_RATE, field_conditions
 from winnable.data.features.plan import FeaturePlan
 from winnable.data.feedback.agreement import Share
 from winnable.data.feedback.store.records import Label
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
     from winnable.data.dataset import Dataset
 
 Kind = Literal["unacceptable", "junk"]
-LEAST = 5
-"""Rejections of a kind, and leads with an attribute, below which nothing is looked at."""
-HALF = 0.5
-"""A rule that refuses a lead whatever its points has to be right more often than not, surely."""
+MIN_REJECTIONS = 5
+"""With fewer rejections of a kind, or fewer leads with an attribute, nothing is tested."""
+MIN_REJECTED_SHARE = 0.5
+"""A rule that refuses leads whatever their points must be right more often than not, by the lower
+end of its 95% confidence interval."""
 
 
 @dataclass(frozen=True)
 class RejectionEvidence:
-    """A condition whose leads sales does not want: `rejected` of the answered ones, and `won` of
-    all in the history; the share of false discoveries among all found as surely."""
+    """A condition whose leads sales rejects: the share `rejected` of those answered, the share
+    `won` of all in the history, and the false discovery rate (q-value)."""
 
     kind: Kind
     condition: Condition
@@ -53,8 +54,8 @@ def rejection_evidence(
     kept_out: Sequence[str],
 ) -> tuple[RejectionEvidence, ...]:
     """The conditions to propose for `[profile] unacceptable` and `[junk] rule`, the most frequent
-    first; none where nothing is sure. `opinions` (by lead) is the last word of each person; columns
-    that are `kept_out` are not looked at.
+    first; none without sufficient evidence. `opinions` (by lead) are the latest labels of each
+    person; columns in `kept_out` are excluded.
     """
     definition, crm = data.definition, data.crm
     answered = np.flatnonzero(crm.leads[ID].isin(list(opinions)))
@@ -69,13 +70,13 @@ def rejection_evidence(
             ],
             dtype=bool,
         )
-        if LEAST <= said.sum() <= len(said) - LEAST:
+        if MIN_REJECTIONS <= said.sum() <= len(said) - MIN_REJECTIONS:
             found += _look(data, answered, said, kind, kept_out)
     return tuple(found)
 
 
 def _means(feedback: Feedback, label: Label) -> Kind | None:
-    """What a label says of the definition, if anything."""
+    """The list of the definition that a label is evidence for, if any."""
     if label.label == "junk" or (label.label == "rejected" and label.reason in feedback.junk):
         return "junk"
     return (
@@ -92,8 +93,8 @@ def _look(
     kind: Kind,
     kept_out: Sequence[str],
 ) -> list[RejectionEvidence]:
-    """Attributes with which a lead is surely more often rejected so than not, and more often than
-    without."""
+    """Attributes whose leads are significantly more often rejected than not, and than leads
+    without them."""
     definition, crm = data.definition, data.crm
     known = data.feature_plan(kept_out)
     plan = FeaturePlan(tuple(field for field in known.fields if field.learn))
@@ -103,12 +104,13 @@ def _look(
         else np.zeros(len(crm.leads), dtype=np.int64)
     )
     features = data.features(plan, np.arange(len(crm.leads)), when)
-    tried = list(field_conditions(plan, features, data, least=LEAST))
+    tried = list(field_conditions(plan, features, data, least=MIN_REJECTIONS))
     held = np.array(
         [condition.holds(features, definition.activities) for condition in tried]
     ).reshape(len(tried), len(crm.leads))
-    enough = held[:, answered].sum(axis=1) >= LEAST
-    tried, held = [each for each, keep in zip(tried, enough, strict=True) if keep], held[enough]
+    enough = held[:, answered].sum(axis=1) >= MIN_REJECTIONS
+    tried = [condition for condition, keep in zip(tried, enough, strict=True) if keep]
+    held = held[enough]
     if not tried:
         return []
     more, _ = Counts.of(held[:, answered], said, np.zeros(len(answered), dtype=np.int64)).p_values()
@@ -118,13 +120,13 @@ def _look(
     for place, condition in enumerate(tried):
         here = held[place, answered]
         rejected = Share.of(int(said[here].sum()), int(here.sum()))
-        if false_share[place] > FALSE_DISCOVERIES or rejected.low <= HALF:
+        if false_share[place] > MAX_FALSE_DISCOVERY_RATE or rejected.low <= MIN_REJECTED_SHARE:
             continue
         ended = held[place] & ~np.isnan(fate)
         won = Share.of(int(np.nansum(fate[ended])), int(ended.sum()))
         found.append(RejectionEvidence(kind, condition, rejected, won, float(false_share[place])))
     written = [case.when for case in (*definition.profile.unacceptable, *definition.junk.rule)]
     return sorted(
-        (each for each in found if (each.condition,) not in written),
-        key=lambda each: (-each.rejected.hits, str(each.condition)),
+        (evidence for evidence in found if (evidence.condition,) not in written),
+        key=lambda evidence: (-evidence.rejected.hits, str(evidence.condition)),
     )

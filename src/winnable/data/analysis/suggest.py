@@ -1,11 +1,12 @@
-"""What won deals looked like as leads: attributes, sources and touchpoints, each with its evidence,
-as rules with points.
+"""Suggest scorecard rules from past wins: attributes, sources and touchpoints that predict winning,
+each with its evidence.
 
-Only leads with a known outcome are looked at, each person once, and only with what was known of
-them at the time: fields as they stood when the lead came, touchpoints as they stood at one of its
-moments, compared with leads of the same age. What is found in the earlier leads is to be confirmed
-by the later ones. Proposals are for people to accept or not; they are written as TOML in
-`proposal`.
+Candidates are tested for association with winning (exact p-values, false discovery rate, odds
+ratios with 95% confidence intervals, lift). Only leads with a known outcome are used, each person
+once, and only with what was known at the time: fields as of creation, activities as of one of the
+lead's landmarks, compared with leads of the same age. Findings in the earlier leads must be
+confirmed on the later ones. Suggestions are for people to accept or reject; they are written as
+TOML in `to_toml`.
 """
 
 from __future__ import annotations
@@ -44,32 +45,33 @@ if TYPE_CHECKING:
     from winnable.data.dataset import Dataset
     from winnable.data.ingestion.crm import Crm
 
-LEAST = 20
-"""Leads on either side below which nothing is looked at."""
-WORDS, KINDS = 40, 30
-"""The most frequent words of a column, and kinds of activity, that are looked at."""
-ENOUGH = 150
-"""Wins, and other leads, from which a part can be held back to confirm what the others show."""
-FALSE_DISCOVERIES, CONFIRMED = 0.10, 0.05
-ADDS = 2.58
-"""Standard deviations beyond which a rule adds something beside the others: 99 in 100, since of
-those that only contrast with a stronger one (whatever is not the best source) some look as if they
-did."""
-NOTHING = 1.25
-"""Odds that surely change by less than a quarter either way are no use to anyone."""
+MIN_LEADS_PER_SIDE = 20
+"""A condition is only tested if at least this many leads meet it and as many do not."""
+MAX_VALUES_PER_COLUMN = 40
+"""The most frequent values of a column that are tested."""
+MAX_ACTIVITY_KINDS = 30
+"""The most frequent kinds of activity that are tested."""
+MIN_WINS_TO_CONFIRM = 150
+"""With this many wins, and as many other leads, a part is held out to confirm the findings."""
+MAX_FALSE_DISCOVERY_RATE = 0.10
+MAX_CONFIRMATION_P_VALUE = 0.05
+MIN_Z_SCORE = 2.58
+"""A rule must add something beside the others at 99% confidence, since some rules that merely
+contrast with a stronger one (any source but the best) seem to."""
+NEGLIGIBLE_ODDS_RATIO = 1.25
+"""A 95% confidence interval within a quarter of an odds ratio of 1 is of no practical use."""
 Verdict = Literal["speaks for", "speaks against", "no use", "cannot tell"]
 STEP = 5
-"""Points are proposed in steps of five, as people write them."""
+"""Points are suggested in steps of five, as people write them."""
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A rule and its evidence: `won` of `leads` of which it is true were won, `won_without` of
+    """A rule and its evidence: `won` of the `leads` that meet it were won, and `won_without` of the
     `without` others.
 
-    `effect` is how many times the odds of the others, drawn towards 1 by what chance does;
-    `false_share` the share of false ones among all found as surely; `points` are what it adds
-    beside the other rules.
+    `effect` is the odds ratio against the others, shrunk towards 1; `false_share` the false
+    discovery rate (q-value); `points` is what the rule adds beside the other rules.
     """
 
     condition: Condition
@@ -83,15 +85,15 @@ class Suggestion:
 
     @property
     def lift(self) -> float:
-        """How many times as often as all leads those with it are won."""
-        usual = (self.won + self.won_without) / (self.leads + self.without)
-        return self.won / self.leads / usual
+        """The lift: the conversion of leads that meet the rule, relative to all leads."""
+        base_rate = (self.won + self.won_without) / (self.leads + self.without)
+        return self.won / self.leads / base_rate
 
 
 @dataclass(frozen=True)
 class Signal:
-    """What one kind of activity tells, compared with leads of the same age that never did it, and
-    the verdict."""
+    """The effect of one kind of activity, compared with leads of the same age without it, and the
+    verdict."""
 
     kind: str
     leads: int
@@ -101,12 +103,12 @@ class Signal:
 
 @dataclass(frozen=True)
 class Suggestions:
-    """Rules to propose, the weightiest first, and what every kind of activity tells; how it was
-    found, and of how many looks.
+    """Suggested rules, those with the most points first, the effect of every kind of activity, and
+    how many conditions were tested.
 
-    `left_out` are columns that seem to know the outcome, `untracked` those of which nobody can say
-    since when they stand there. `base` is the log-odds of a new lead for which no rule holds;
-    `double` the points that double the odds.
+    `left_out` are columns with possible leakage, `untracked` those whose changes are not
+    recorded. `base` is the log-odds of a new lead that meets no rule; `double` the points that
+    double the odds.
     """
 
     rules: tuple[Suggestion, ...]
@@ -127,57 +129,50 @@ class Suggestions:
 
     @property
     def kept_out(self) -> tuple[str, ...]:
-        """The columns that were not looked at."""
+        """The columns that were excluded."""
         return (*self.left_out, *self.untracked)
 
 
 def suggest(data: Dataset, *, seed: int = 0) -> Suggestions:
-    """What speaks for and against leads in this history. Proposes nothing where nothing can be
-    shown."""
+    """Suggest rules from this history; none where there is no sufficient evidence."""
     definition, rows = data.definition, data.training_rows
     known = _ended(data, rows.take(rows.known))
-    untracked = tuple(each.name for each in data.verdicts if each.verdict == "untracked")
+    untracked = tuple(verdict.name for verdict in data.verdicts if verdict.verdict == "untracked")
     leaks = tuple(name for name in data.left_out if name not in untracked)
     double = definition.scorecard[0].points_to_double_the_odds if definition.scorecard else 20.0
     won = int(known.won[_one_each(known, None)].sum()) if len(known.won) else 0
     people = len(np.unique(known.person))
     nothing = Suggestions((), (), 0, people, won, False, leaks, untracked, 0.0, double)
-    if min(won, people - won) < LEAST:
+    if min(won, people - won) < MIN_LEADS_PER_SIDE:
         return nothing
     plan = _plan(data, nothing.kept_out)
     arriving, living = known.take(_one_each(known, None)), known.take(_one_each(known, seed))
     features = data.features(FeaturePlan(plan.fields), arriving.leads, arriving.as_of)
     by_field = _look(data, plan, arriving, list(field_conditions(plan, features, data)))
-    by_deed = _look(data, plan, living, list(_deed_conditions(data.crm)))
-    looked = [look for look in (by_field, by_deed) if look.conditions]
-    confirmable, variance = min(won, people - won) >= ENOUGH, _spread(looked)
+    by_activity = _look(data, plan, living, list(_activity_conditions(data.crm)))
+    looked = [look for look in (by_field, by_activity) if look.conditions]
+    confirmable = min(won, people - won) >= MIN_WINS_TO_CONFIRM
+    variance = _spread(looked)
     chosen = _chosen(looked, confirmable=confirmable)
-    evidence = [
-        each
-        for i, j, share in chosen
-        if (each := _evidence(looked[i], j, share, variance)).effect.sure
-    ]
+    suggestions = [_evidence(looked[i], j, share, variance) for i, j, share in chosen]
+    evidence = [suggestion for suggestion in suggestions if suggestion.effect.sure]
     features = data.features(plan, living.leads, living.as_of)
-    board = _Board(definition, features, living.won == 1.0, by_deed.stratum, variance, double)
+    board = _Board(definition, features, living.won == 1.0, by_activity.stratum, variance, double)
     rules, base = board.weighed(evidence)
     return replace(
         nothing,
         rules=tuple(board.joined(rules)),
-        signals=_signals(by_deed, variance),
+        signals=_signals(by_activity, variance),
         looked_at=sum(len(look.conditions) for look in looked),
         confirmed=confirmable,
         base=base,
     )
 
 
-# --- looking
-# -----------------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class _Look:
-    """k conditions at n leads, each compared within its age: what holds (k, n), what was won (n,),
-    and which leads come later."""
+    """k conditions on n leads, compared within strata of equal age: which leads meet them (k, n),
+    which were won (n,), and which are later."""
 
     conditions: tuple[Condition, ...]
     held: BoolArray
@@ -195,8 +190,8 @@ def _ended(data: Dataset, rows: TrainingRows) -> TrainingRows:
     """The rows of leads that were won or lost, by how they ended; all rows as they are where no
     status says lost.
 
-    A lead that is still open after its horizon was not won in time, which teaches a model but does
-    not show what speaks for it.
+    A lead that is still open after its horizon was not won in time, which is a valid target for a
+    model, but no evidence of what makes leads win.
     """
     outcome = data.outcomes[rows.leads]
     if not (outcome == 0.0).any():
@@ -205,8 +200,7 @@ def _ended(data: Dataset, rows: TrainingRows) -> TrainingRows:
 
 
 def _one_each(rows: TrainingRows, seed: int | None) -> IntArray:
-    """One row of each person: the first of all, or with a seed any one of them by lot. In the order
-    of rows."""
+    """One row of each person: the first one, or with a seed a random one. In the order of rows."""
     order = (
         np.lexsort((rows.as_of, rows.age))
         if seed is None
@@ -217,16 +211,16 @@ def _one_each(rows: TrainingRows, seed: int | None) -> IntArray:
 
 
 def _plan(data: Dataset, leaks: Sequence[str]) -> FeaturePlan:
-    """The fields that may be learned from, and for every kind of activity how often it was done
-    ever and lately."""
+    """The fields that models may use, and for every kind of activity its count, ever and
+    recently."""
     plan = data.feature_plan(leaks)
     fields = tuple(field for field in plan.fields if field.learn)
-    measures = [
-        measure
-        for condition in _deed_conditions(data.crm)
-        if (measure := condition.aggregate(data.definition.activities)) is not None
+    aggregates = [
+        condition.aggregate(data.definition.activities)
+        for condition in _activity_conditions(data.crm)
     ]
-    return FeaturePlan(fields, tuple(dict.fromkeys(measures)), plan.created)
+    needed = dict.fromkeys(aggregate for aggregate in aggregates if aggregate is not None)
+    return FeaturePlan(fields, tuple(needed), plan.created)
 
 
 def _look(
@@ -235,14 +229,14 @@ def _look(
     rows: TrainingRows,
     conditions: Sequence[Condition],
 ) -> _Look:
-    """Try the conditions on the rows, and keep those that hold for some but not for all, each only
-    once."""
+    """Evaluate the conditions on the rows, and keep those that some but not all rows meet, without
+    equivalent ones."""
     features = data.features(plan, rows.leads, rows.as_of)
     kept: dict[bytes, tuple[Condition, BoolArray]] = {}
     for condition in conditions:
         held = condition.holds(features, data.definition.activities)
-        if LEAST <= int(held.sum()) <= len(held) - LEAST:
-            # Of two that say the same, or the opposite, the one that comes first is kept.
+        if MIN_LEADS_PER_SIDE <= int(held.sum()) <= len(held) - MIN_LEADS_PER_SIDE:
+            # Of two equivalent or opposite conditions, the first is kept.
             kept.setdefault(
                 min(np.packbits(held).tobytes(), np.packbits(~held).tobytes()), (condition, held)
             )
@@ -260,7 +254,7 @@ def _look(
 
 
 def _later(rows: TrainingRows) -> BoolArray:
-    """The latest three tenths of the rows; where rows have no time, three tenths by lot."""
+    """The latest 30% of the rows as a holdout; a random 30% if rows have no time."""
     order = (
         np.argsort(rows.as_of, kind="stable")
         if rows.timed
@@ -272,10 +266,10 @@ def _later(rows: TrainingRows) -> BoolArray:
 
 
 def field_conditions(
-    plan: FeaturePlan, features: FeatureTable, data: Dataset, least: int = LEAST
+    plan: FeaturePlan, features: FeatureTable, data: Dataset, least: int = MIN_LEADS_PER_SIDE
 ) -> Iterator[Condition]:
-    """Words that `least` of the leads have, cuts of numbers, and missing values where these are
-    known to have been missing at the time of the `features`."""
+    """Values that at least `least` leads have, thresholds of numbers, and missing values where
+    these are known to have been missing at the time of the `features`."""
     history = data.crm.history
     tracked = set() if history is None else set(history[FIELD].unique())
     for field in plan.fields:
@@ -289,7 +283,7 @@ def field_conditions(
             times = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
             frequent = [
                 column.vocabulary[code]
-                for code in np.argsort(times, kind="stable")[-WORDS:]
+                for code in np.argsort(times, kind="stable")[-MAX_VALUES_PER_COLUMN:]
                 if times[code] >= least
             ]
             folded = {word.casefold(): word for word in frequent}
@@ -299,7 +293,7 @@ def field_conditions(
 
 
 def _cuts(values: FloatArray) -> list[float]:
-    """Numbers of two digits near the fifths of the known values, as people would choose them."""
+    """Thresholds near the quintiles of the known values, rounded to two digits as people would."""
     known = values[~np.isnan(values)]
     if not len(known):
         return []
@@ -307,10 +301,10 @@ def _cuts(values: FloatArray) -> list[float]:
     return sorted(cut for cut in fifths if cut > known.min())
 
 
-def _deed_conditions(crm: Crm) -> Iterator[Condition]:
+def _activity_conditions(crm: Crm) -> Iterator[Condition]:
     if crm.activities is None:
         return
-    for kind in crm.activities[KIND].value_counts().index[:KINDS]:
+    for kind in crm.activities[KIND].value_counts().index[:MAX_ACTIVITY_KINDS]:
         if str(kind) in {"any", "intent", "interest"}:
             continue
         yield Condition(activity=str(kind), at_least=1)
@@ -318,22 +312,18 @@ def _deed_conditions(crm: Crm) -> Iterator[Condition]:
         yield Condition(activity=str(kind), at_least=1, within_days=30)
 
 
-# --- choosing
-# ----------------------------------------------------------------------------------------------------------------
-
-
 def _chosen(looked: Sequence[_Look], *, confirmable: bool) -> list[tuple[int, int, float]]:
-    """Which conditions stand: (look, condition, share of false ones), the best of each number or
-    kind of activity only."""
+    """The significant conditions as (look, condition, false discovery rate), only the best of each
+    number or kind of activity."""
     seen = [look.counts(~look.later) if confirmable else look.counts() for look in looked]
     tails = [counts.p_values() for counts in seen]
-    p = np.concatenate([two_sided(*each) for each in tails]) if tails else np.zeros(0)
+    p = np.concatenate([two_sided(*tail) for tail in tails]) if tails else np.zeros(0)
     share = benjamini_hochberg(p)
     places = [(i, j) for i, look in enumerate(looked) for j in range(len(look.conditions))]
     standing: dict[object, tuple[float, tuple[int, int, float]]] = {}
     for place in np.argsort(p, kind="stable"):
         i, j = places[place]
-        if share[place] > (FALSE_DISCOVERIES if confirmable else CONFIRMED):
+        if share[place] > (MAX_FALSE_DISCOVERY_RATE if confirmable else MAX_CONFIRMATION_P_VALUE):
             break
         more, fewer = tails[i][0][j], tails[i][1][j]
         if confirmable and not _confirmed(looked[i], j, upwards=more < fewer):
@@ -345,27 +335,22 @@ def _chosen(looked: Sequence[_Look], *, confirmable: bool) -> list[tuple[int, in
 
 
 def _subject(condition: Condition) -> object:
-    """Cuts of one number, and counts of one kind of activity, say nearly the same; words of one
-    column do not."""
-    return condition.activity or (
-        condition if condition.any_of or condition.is_missing else condition.field
-    )
+    """What a condition is about: thresholds of one number, and counts of one kind of activity, are
+    nearly equivalent; values of one column are not."""
+    if condition.activity:
+        return condition.activity
+    return condition if condition.any_of or condition.is_missing else condition.field
 
 
 def _confirmed(look: _Look, position: int, *, upwards: bool) -> bool:
     one = replace(look, conditions=(look.conditions[position],), held=look.held[[position]])
     more, fewer = one.counts(look.later).p_values()
-    return bool((more if upwards else fewer)[0] <= CONFIRMED)
-
-
-# --- points
-# ------------------------------------------------------------------------------------------------------------------
+    return bool((more if upwards else fewer)[0] <= MAX_CONFIRMATION_P_VALUE)
 
 
 @dataclass(frozen=True)
 class _Board:
-    """Where rules are weighed against each other: what is known of n leads, how they ended, and
-    their strata."""
+    """Where rules are fitted jointly: the features of n leads, their outcomes, and their strata."""
 
     definition: Definition
     features: FeatureTable
@@ -378,8 +363,8 @@ class _Board:
         """The rules with the points that each adds beside the others, and the base log-odds of a
         new lead.
 
-        A rule that does not surely add anything of its own, or too little for a step, or the
-        opposite of what it shows by itself, is left out, the least sure first.
+        A rule that does not significantly add anything, adds too little for a step, or adds the
+        opposite of its own effect, is left out, the least significant first.
         """
         left = list(rules)
         while True:
@@ -390,20 +375,19 @@ class _Board:
                 held.T, self.won.astype(np.float64), self.stratum, self.variance
             )
             points = np.round(added * self.double / log(2) / STEP).astype(int) * STEP
-            sure = [
+            z_scores = [
                 added[i] / deviation[i] * np.sign(log(rule.effect.odds_ratio))
                 for i, rule in enumerate(left)
             ]
-            wrong = [i for i in range(len(left)) if sure[i] < ADDS or not points[i]]
+            wrong = [i for i in range(len(left)) if z_scores[i] < MIN_Z_SCORE or not points[i]]
             if not wrong:
-                told = [replace(rule, points=int(points[i])) for i, rule in enumerate(left)]
-                return sorted(
-                    told, key=lambda rule: (-abs(rule.points), str(rule.condition))
-                ), float(base[0])
-            del left[min(wrong, key=lambda i: sure[i])]
+                kept = [replace(rule, points=int(points[i])) for i, rule in enumerate(left)]
+                kept.sort(key=lambda rule: (-abs(rule.points), str(rule.condition)))
+                return kept, float(base[0])
+            del left[min(wrong, key=lambda i: z_scores[i])]
 
     def joined(self, rules: Sequence[Suggestion]) -> list[Suggestion]:
-        """Words of one column with equal points as one rule, with the evidence of all of them."""
+        """Values of one column with equal points as one rule, with their joint evidence."""
         together: dict[object, list[Suggestion]] = {}
         for rule in rules:
             words = rule.condition.any_of
@@ -434,14 +418,13 @@ class _Board:
 
 
 def _spread(looked: Sequence[_Look]) -> float:
-    """How far the odds of all conditions that were looked at spread, as a variance of their
-    logarithms."""
-    both = [look.counts().log_odds_ratios() for look in looked]
-    return (
-        max(prior_variance(*(np.concatenate(each) for each in zip(*both, strict=True))), 0.01)
-        if both
-        else 0.01
-    )
+    """The prior variance of the log-odds ratios of all tested conditions, at least 0.01."""
+    if not looked:
+        return 0.01
+    pairs = [look.counts().log_odds_ratios() for look in looked]
+    estimates = np.concatenate([estimate for estimate, _ in pairs])
+    errors = np.concatenate([error for _, error in pairs])
+    return max(prior_variance(estimates, errors), 0.01)
 
 
 def _evidence(look: _Look, position: int, share: float, variance: float) -> Suggestion:
@@ -460,21 +443,19 @@ def _evidence(look: _Look, position: int, share: float, variance: float) -> Sugg
 
 
 def _signals(look: _Look, variance: float) -> tuple[Signal, ...]:
-    """What each kind of activity tells of the leads that did it ever, compared with leads of the
-    same age."""
-    told = []
+    """The effect of each kind of activity, compared with leads of the same age without it."""
+    signals = []
     ever = [i for i, c in enumerate(look.conditions) if c.at_least == 1 and c.within_days is None]
     counts = replace(
         look, conditions=tuple(look.conditions[i] for i in ever), held=look.held[ever]
     ).counts()
     for place, i in enumerate(ever):
-        seen = effect(counts, place, variance)
+        estimate = effect(counts, place, variance)
         verdict: Verdict = "cannot tell"
-        if seen.low > 1 / NOTHING and seen.high < NOTHING:
+        if estimate.low > 1 / NEGLIGIBLE_ODDS_RATIO and estimate.high < NEGLIGIBLE_ODDS_RATIO:
             verdict = "no use"
-        elif seen.sure:
-            verdict = "speaks for" if seen.odds_ratio > 1 else "speaks against"
-        told.append(
-            Signal(str(look.conditions[i].activity), int(look.held[i].sum()), seen, verdict)
-        )
-    return tuple(sorted(told, key=lambda signal: -signal.effect.odds_ratio))
+        elif estimate.sure:
+            verdict = "speaks for" if estimate.odds_ratio > 1 else "speaks against"
+        kind = str(look.conditions[i].activity)
+        signals.append(Signal(kind, int(look.held[i].sum()), estimate, verdict))
+    return tuple(sorted(signals, key=lambda signal: -signal.effect.odds_ratio))

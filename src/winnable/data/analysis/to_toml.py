@@ -1,7 +1,7 @@
-"""Suggestions written down: a scorecard in TOML that can be pasted into the definition, every rule
-with its evidence.
+"""Write suggestions as TOML: a scorecard to paste into the definition, every rule with its evidence
+(conversion, odds ratio, 95% CI).
 
-What is suggested, and on what evidence, is found in `suggestions`.
+The suggestions and their evidence come from `suggest` and `rejections`.
 """
 
 import json
@@ -42,40 +42,38 @@ def proposal(definition: Definition, found: Suggestions) -> str:
 
 
 def write_proposal(text: str, path: Path) -> None:
-    """Write it to a file, whole or not at all; StoreError if it cannot be written."""
+    """Write it to a file atomically; raises StoreError if it cannot be written."""
     with whole_file(path) as file:
         file.write(text)
 
 
 def rejection_lines(found: Sequence[RejectionEvidence]) -> Iterator[str]:
-    """The conditions that sales' rejections propose, as lines of TOML for the list that each
+    """The conditions suggested by sales' rejections, as lines of TOML for the list that each
     belongs to, with their evidence."""
     where = {"unacceptable": "unacceptable = [...] of [profile]", "junk": "rule = [...] of [junk]"}
     for kind, place in where.items():
-        these = [each for each in found if each.kind == kind]
-        if these:
+        of_kind = [suggestion for suggestion in found if suggestion.kind == kind]
+        if of_kind:
             yield f"# For {place}:"
-        for each in these:
-            rejected, won = each.rejected, each.won
+        for suggestion in of_kind:
+            rejected = suggestion.rejected
+            won = suggestion.won
             shares = f"sales rejected {rejected.hits:,} of {rejected.trials:,} such leads"
             yield (
-                f"{_inline(each.condition)},  # {shares}; {won.hits:,} of {won.trials:,} with an"
+                f"{_inline(suggestion.condition)},  # {shares}; {won.hits:,} of {won.trials:,} with an"
                 " outcome were won"
             )
 
 
 def evidence(rule: Suggestion) -> str:
-    """What speaks for a rule, in one line: how many with it were won and how many without, and the
-    odds with their interval."""
-    with_it, without = (
-        f"{rule.won:,} of {rule.leads:,}",
-        f"{rule.won_without:,} of {rule.without:,}",
-    )
-    shares = 100 * rule.won / rule.leads, 100 * rule.won_without / rule.without
-    odds = rule.effect
+    """The evidence for a rule in one line: conversion with and without it, odds ratio, 95% CI."""
+    with_it = f"{rule.won:,} of {rule.leads:,} ({100 * rule.won / rule.leads:.1f}%)"
+    conversion_without = 100 * rule.won_without / rule.without
+    without = f"{rule.won_without:,} of {rule.without:,} ({conversion_without:.1f}%)"
+    effect = rule.effect
     return (
-        f"{with_it} won ({shares[0]:.1f} %), of the others {without} ({shares[1]:.1f} %); "
-        f"odds times {odds.odds_ratio:.2g} ({odds.low:.2g} to {odds.high:.2g})"
+        f"{with_it} won, of the others {without};"
+        f" odds ratio {effect.odds_ratio:.2g} (95% CI {effect.low:.2g} to {effect.high:.2g})"
     )
 
 
@@ -90,18 +88,18 @@ def _lines(definition: Definition, found: Suggestions) -> Iterator[str]:
         round((float(logit_of(expected)) - found.base) * found.double / log(2) / STEP) * STEP
     )
     held_back = (
-        "confirmed on later leads held back"
+        "confirmed on a holdout of later leads"
         if found.confirmed
-        else "too few wins to confirm them on leads held back"
+        else "too few wins to confirm them on a holdout"
     )
     yield (
-        f"# Proposed by {found.won:,} wins among {found.leads:,} people: {len(found.rules)} of"
-        f" {found.looked_at:,} looked at,"
+        f"# Suggested from {found.won:,} wins among {found.leads:,} people: {len(found.rules)} of"
+        f" {found.looked_at:,} conditions tested,"
     )
-    yield f"# {held_back}. In brackets: sure to 95 in 100. Take what makes sense to both teams."
+    yield f"# {held_back}. Keep what makes sense to both teams."
     yield (
-        "# The first card that fits a lead is used: put this one above your others, or take rules"
-        " from it into them."
+        "# The first scorecard that matches a lead is used: put this one above your others, or copy"
+        " its rules into them."
     )
     yield "[[scorecard]]"
     yield f"name = {json.dumps(_free_name(definition))}"
@@ -124,8 +122,8 @@ def _free_name(definition: Definition) -> str:
 
 
 def _inline(condition: Condition) -> str:
-    told = condition.model_dump(mode="json", exclude_defaults=True)
-    return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in told.items()) + " }"
+    keys = condition.model_dump(mode="json", exclude_defaults=True)
+    return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in keys.items()) + " }"
 
 
 def _value(value: object) -> str:
@@ -134,14 +132,15 @@ def _value(value: object) -> str:
     if isinstance(value, (int, float)):
         return f"{value:.15g}"
     if isinstance(value, list):
-        return f"[{', '.join(_value(each) for each in value)}]"
+        return f"[{', '.join(_value(item) for item in value)}]"
     return _text(str(value))
 
 
 def _text(value: str) -> str:
-    """A TOML string: JSON's form is one, but for the one character that TOML wants escaped besides."""
+    """A TOML string: the same as JSON's, except for one more character that TOML must escape."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _one_line(words: str) -> str:
-    return " ".join("".join(each if each.isprintable() else " " for each in words).split())
+    printable = "".join(character if character.isprintable() else " " for character in words)
+    return " ".join(printable.split())

@@ -1,8 +1,8 @@
-"""Features of many rows: fields by vocabulary, activities by one Ibis expression on DuckDB.
+"""Offline features, for many rows: fields by vocabulary, activities by one Ibis expression.
 
-What is asked is a `FeaturePlan`; `records` answers the same for the leads of a request, and the two
-are tested to be equal. A fact counts only if it was known strictly before the moment of asking.
-Which rows exist is decided in `snapshots`.
+The expression runs on DuckDB. The features are those of a `FeaturePlan`; `online` computes the same
+for the leads of a request, and the two are tested to be equal. Only what was known strictly before
+a row's time counts. Which rows exist is decided in `training_rows`.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 def compute_features(
     plan: FeaturePlan, definition: Definition, crm: Crm, leads: IntArray, as_of: IntArray
 ) -> FeatureTable:
-    """What was known of `crm.leads.iloc[leads]` strictly before `as_of` (microseconds), both of
-    shape (n,)."""
+    """The features of `crm.leads.iloc[leads]` as known strictly before `as_of` (microseconds), both
+    of shape (n,)."""
     columns: dict[str, Column] = {}
     for field in plan.fields:
         words = words_at(definition, crm, field.name, leads, as_of)
@@ -52,18 +52,18 @@ def compute_features(
         )
     if plan.created:
         columns[AGE] = NumericColumn(days_between(times_of(crm.leads[CREATED])[leads], as_of))
-    columns.update(_measured(plan.aggregates, crm, leads, as_of))
+    columns.update(_aggregated(plan.aggregates, crm, leads, as_of))
     return FeatureTable(len(leads), columns)
 
 
 def words_at(
     definition: Definition, crm: Crm, name: str, leads: IntArray, as_of: IntArray
 ) -> CategoricalColumn:
-    """A field as it stood strictly before `as_of`.
+    """The value of a field strictly before `as_of`.
 
     That is the new value of the last change before it, else the old value of the next change, else
     the current value, which is all there is for a field without recorded changes. A field that the
-    definition calls fixed has its current value always.
+    definition lists as fixed always has its current value.
     """
     import pandas as pd
 
@@ -77,17 +77,19 @@ def words_at(
         else [crm.leads[name]]
     )
     codes, vocabulary = pd.factorize(pd.concat(parts, ignore_index=True), use_na_sentinel=True)
-    codes, now = codes.astype(np.int64), len(crm.leads)
-    values = codes[:now][leads]
+    codes = codes.astype(np.int64)
+    n_leads = len(crm.leads)
+    values = codes[:n_leads][leads]
     if tracked and changes is not None:
         before, after = change_around(crm, changes, leads, as_of)
-        old, new = codes[now : now + len(changes)], codes[now + len(changes) :]
+        old = codes[n_leads : n_leads + len(changes)]
+        new = codes[n_leads + len(changes) :]
         values = np.where(before >= 0, new[before], np.where(after >= 0, old[after], values))
     return CategoricalColumn(values, tuple(str(word) for word in vocabulary))
 
 
 def _keys(crm: Crm) -> tuple[IntArray, pd.Index[str]]:
-    """A number for each lead's id, (number of leads,), and the index of ids that numbers them.
+    """An integer code for each lead's id, shape (number of leads,), and the index of distinct ids.
 
     Leads to be scored may share an id.
     """
@@ -100,8 +102,8 @@ def _keys(crm: Crm) -> tuple[IntArray, pd.Index[str]]:
 def change_around(
     crm: Crm, changes: pd.DataFrame, leads: IntArray, as_of: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """For each row (lead, moment) the position in `changes`, which are of one field, of its last
-    change strictly before the moment and of the first one not before; -1 where there is none. All
+    """For each row (lead, time) the positions in `changes`, which are of one field, of the last
+    change strictly before the time and of the first one not before it; -1 where there is none. All
     arrays have shape (n,).
     """
     import pandas as pd
@@ -118,15 +120,16 @@ def _neighbours(
     """For each row the position of its lead's last change strictly before `as_of` and of the first
     one not before; -1 if none.
 
-    Lead and time become one sortable key, so that a binary search finds both. Changes stand sorted
-    by their time in a lead.
+    Lead and time become one sortable key, so that a binary search finds both. The changes of a lead
+    are sorted by time.
     """
     moments = np.unique(at)
     width = len(moments) + 1
     key = owner * width + np.searchsorted(moments, at)
     order = np.argsort(key, kind="stable")
     found = np.searchsorted(key[order], leads * width + np.searchsorted(moments, as_of))
-    before, after = order[np.clip(found - 1, 0, None)], order[np.clip(found, None, len(order) - 1)]
+    before = order[np.clip(found - 1, 0, None)]
+    after = order[np.clip(found, None, len(order) - 1)]
     return (
         np.where((found > 0) & (owner[before] == leads), before, -1),
         np.where((found < len(order)) & (owner[after] == leads), after, -1),
@@ -134,8 +137,8 @@ def _neighbours(
 
 
 def _read_words(field: Field, words: CategoricalColumn, as_of: IntArray) -> FloatArray:
-    """Words as numbers: each different word is read once. A date counts as days before `as_of`; a
-    later one was not yet known."""
+    """Words as numbers, each distinct word parsed once. A date becomes days before `as_of`; a later
+    one was not known yet."""
     import pandas as pd
 
     from winnable.data.ingestion.parsing import parse_moments, parse_numbers
@@ -148,13 +151,14 @@ def _read_words(field: Field, words: CategoricalColumn, as_of: IntArray) -> Floa
     return days_before(np.append(when, NEVER)[words.codes], as_of)
 
 
-def _measured(
-    measures: Sequence[ActivityAggregate], crm: Crm, leads: IntArray, as_of: IntArray
+def _aggregated(
+    aggregates: Sequence[ActivityAggregate], crm: Crm, leads: IntArray, as_of: IntArray
 ) -> dict[str, Column]:
-    """Every measure for every row, by one equality join and filter on DuckDB."""
-    if not measures or crm.activities is None:
+    """Every activity aggregate for every row, by one equality join and filter on DuckDB."""
+    if not aggregates or crm.activities is None:
         return {
-            measure.name: NumericColumn(_of_nothing(measure, len(leads))) for measure in measures
+            aggregate.name: NumericColumn(_without_activity(aggregate, len(leads)))
+            for aggregate in aggregates
         }
     import ibis
     import pandas as pd
@@ -170,26 +174,28 @@ def _measured(
     )
     rows = pd.DataFrame({"row": np.arange(len(leads)), "lead": key[leads], "as_of": as_of})
     engine = ibis.duckdb.connect(threads=2, memory_limit="3GB")
-    # A progress bar would be drawn among what a command prints. In a notebook without widgets there
-    # is none, nor may it be set.
+    # A progress bar would be drawn into the output of a command. In a notebook without widgets
+    # there is none, and the setting cannot be changed.
     if engine.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
         engine.raw_sql("SET enable_progress_bar = false")
     expression = aggregate_expression(
-        measures, engine.create_table("snapshots", rows), engine.create_table("events", events)
+        aggregates,
+        engine.create_table("training_rows", rows),
+        engine.create_table("events", events),
     )
-    answer = engine.to_pyarrow(expression)
+    result = engine.to_pyarrow(expression)
     engine.disconnect()
-    answered = answer["row"].to_numpy()
+    rows_with_activity = result["row"].to_numpy()
     columns: dict[str, Column] = {}
-    for position, measure in enumerate(measures):
-        values = _of_nothing(measure, len(leads))
-        values[answered] = answer[f"m{position}"].to_numpy()
-        columns[measure.name] = NumericColumn(values)
+    for position, aggregate in enumerate(aggregates):
+        values = _without_activity(aggregate, len(leads))
+        values[rows_with_activity] = result[f"m{position}"].to_numpy()
+        columns[aggregate.name] = NumericColumn(values)
     return columns
 
 
 def aggregate_expression(
-    measures: Sequence[ActivityAggregate], rows: ibis.Table, events: ibis.Table
+    aggregates: Sequence[ActivityAggregate], rows: ibis.Table, events: ibis.Table
 ) -> ibis.Table:
     """One row for each of `rows` (row, lead, as_of) that has any of `events` (lead, at, known,
     kind) before it: row, m0, m1, ...
@@ -200,30 +206,30 @@ def aggregate_expression(
     past = rows.inner_join(events, "lead").filter(lambda both: both.known < both.as_of)
     past = past.mutate(age=past.as_of - past.at)
     return past.group_by("row").aggregate(
-        **{f"m{i}": _aggregate(measure, past) for i, measure in enumerate(measures)}
+        **{f"m{i}": _aggregate(aggregate, past) for i, aggregate in enumerate(aggregates)}
     )
 
 
-def _aggregate(measure: ActivityAggregate, past: ibis.Table) -> ibis.Value:
-    """One measure as an aggregate over a row's past activities."""
+def _aggregate(aggregate: ActivityAggregate, past: ibis.Table) -> ibis.Value:
+    """One activity aggregate as an Ibis aggregate over a row's past activities."""
     import ibis
 
-    counts = past.age > 0  # of all that is left
-    if measure.kinds:
-        counts = counts & past.kind.isin(measure.kinds)
-    if measure.within_days is not None:
-        window = int(measure.within_days * DAY)
-        if measure.what == "change":
+    counts = past.age > 0  # true for every row that is left
+    if aggregate.kinds:
+        counts = counts & past.kind.isin(aggregate.kinds)
+    if aggregate.within_days is not None:
+        window = int(aggregate.within_days * DAY)
+        if aggregate.what == "change":
             before = counts & (past.age > window) & (past.age <= 2 * window)
             return (counts & (past.age <= window)).cast("int64").sum() - before.cast("int64").sum()
         counts = counts & (past.age <= window)
-    if measure.what == "count":
+    if aggregate.what == "count":
         return counts.cast("int64").sum()
-    if measure.what == "kinds":
+    if aggregate.what == "kinds":
         return ibis.ifelse(counts, past.kind, ibis.null("string")).nunique()
     return ibis.ifelse(counts, past.age, ibis.null("int64")).min() / DAY
 
 
-def _of_nothing(measure: ActivityAggregate, size: int) -> FloatArray:
-    """The answer where there is no activity at all: zero times, and no last time."""
-    return np.full(size, np.nan if measure.what == "days_since" else 0.0)
+def _without_activity(aggregate: ActivityAggregate, size: int) -> FloatArray:
+    """The values without any activity: a count of zero, and no recency."""
+    return np.full(size, np.nan if aggregate.what == "days_since" else 0.0)

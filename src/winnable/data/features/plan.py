@@ -1,9 +1,9 @@
-"""The feature plan: which columns and measures a model looks at, and how the text of each column is
-read.
+"""The feature plan: which columns and activity aggregates are a model's features, and how the text
+of each column is parsed.
 
-It is learned from an export (`fit_feature_plan`), kept as JSON inside the model, and rendered
-twice: for a million rows in `features`, for the leads of a request in `records`. Which of the
-columns may be trusted is decided in `leakage`.
+It is fitted to an export (`fit_feature_plan`), stored as JSON inside the model, and computed in two
+ways with equal results: for a million rows in `offline`, for the leads of a request in `online`.
+Which columns are safe to use is decided in `winnable.data.leakage`.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ if TYPE_CHECKING:
     from winnable.data.ingestion.crm import Crm
 
 AGE = "days since created"
-# The most frequent kinds of activity get measures of their own; the rest count among "any
-# activity".
-KINDS_MEASURED = 20
-# Of a column's values that must read as numbers (or dates) for the column to be one of numbers (or
-# dates).
-SHARE_READ = 0.98
+MAX_AGGREGATED_KINDS = 20
+"""The most frequent kinds of activity that get aggregates of their own; the rest only count as "any
+activity"."""
+MIN_PARSED_SHARE = 0.98
+"""A column is one of numbers (or dates) if at least this share of its values parse as such."""
+MAX_SAMPLED_VALUES = 20_000
+"""Values of a column that are tried at most."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One column of the CRM and the way its text is read. `learn` is false for columns that only
-    rules may look at."""
+    """One column of the CRM and how its text is parsed. `learn` is false for columns that only
+    rules may use."""
 
     name: str
     kind: Literal["number", "words", "moment"]
@@ -47,8 +48,8 @@ class Field:
     learn: bool = True
 
     def read(self, value: str) -> float:
-        """The number that one text stands for; a moment is microseconds since 1970. NaN where it
-        cannot be read."""
+        """One text as a number; a moment is microseconds since 1970. NaN if it cannot be
+        parsed."""
         if self.kind == "number":
             found = number(value, self.decimal)
             return np.nan if found is None else found
@@ -58,8 +59,8 @@ class Field:
 
 @dataclass(frozen=True)
 class FeaturePlan:
-    """The fields and measures of a model, in order; `created` is how the date of creation reads,
-    where there is one."""
+    """The fields and activity aggregates of a model, in order; `created` is how the creation date
+    is parsed, if there is one."""
 
     fields: tuple[Field, ...]
     aggregates: tuple[ActivityAggregate, ...] = ()
@@ -71,19 +72,19 @@ class FeaturePlan:
         age = (AGE,) if self.created else ()
         return (
             *(field.name for field in self.fields if field.learn),
-            *(measure.name for measure in self.aggregates),
+            *(aggregate.name for aggregate in self.aggregates),
             *age,
         )
 
     @cached_property
     def numbers(self) -> tuple[Field, ...]:
-        """The fields that read as numbers."""
+        """The fields that are parsed as numbers."""
         return tuple(field for field in self.fields if field.kind == "number")
 
     @cached_property
     def aggregate_names(self) -> tuple[str, ...]:
-        """The names of the columns that answer the measures."""
-        return tuple(measure.name for measure in self.aggregates)
+        """The names of the columns of the activity aggregates."""
+        return tuple(aggregate.name for aggregate in self.aggregates)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain JSON types."""
@@ -94,22 +95,22 @@ class FeaturePlan:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FeaturePlan:
         """The plan that `to_json` wrote."""
-        measures = tuple(
+        aggregates = tuple(
             ActivityAggregate(m["what"], tuple(m["kinds"]), m["within_days"])
             for m in data["measures"]
         )
         created = Field(**data["created"]) if data["created"] else None
-        return cls(tuple(Field(**field) for field in data["fields"]), measures, created)
+        return cls(tuple(Field(**field) for field in data["fields"]), aggregates, created)
 
 
 def fit_feature_plan(
     definition: Definition, crm: Crm, leave_out: Sequence[str] = ()
 ) -> FeaturePlan:
-    """Decide how each column of an export is read and what is asked of its activities.
+    """Decide how each column of an export is parsed and which activity aggregates are computed.
 
-    Roles other than source and consent, and contact data, say who a lead is or how it ended, so no
-    model learns from them, nor from ignored columns and those in `leave_out`. Rules may look at
-    contact data and at whatever the definition asks for.
+    Roles other than source and consent, and contact data, identify a lead or its outcome, so models
+    do not use them, nor ignored columns and those in `leave_out`. Rules may use contact data and
+    whatever the definition names.
     """
     from winnable.data.ingestion.parsing import day_order
 
@@ -131,12 +132,12 @@ def fit_feature_plan(
         day_first=bool(day_order(crm.leads[roles.created]).day_first),
         learn=False,
     )
-    return FeaturePlan(tuple(fields), _measures_of(definition, crm), created)
+    return FeaturePlan(tuple(fields), _aggregates_of(definition, crm), created)
 
 
 def _field_of(name: str, values: pd.Series, learn: bool) -> Field:
-    """How a column reads: as numbers if nearly all its words are numbers, as moments if nearly all
-    are, else as words."""
+    """How a column is parsed: as numbers if nearly all its values are numbers, as moments if nearly
+    all are, else as words."""
     from winnable.data.ingestion.parsing import (
         day_order,
         decimal_mark,
@@ -147,19 +148,20 @@ def _field_of(name: str, values: pd.Series, learn: bool) -> Field:
     known = values.dropna()
     if known.empty:
         return Field(name, "words", learn=learn)
-    sample = known.sample(20_000, random_state=0) if len(known) > 20_000 else known
+    too_many = len(known) > MAX_SAMPLED_VALUES
+    sample = known.sample(MAX_SAMPLED_VALUES, random_state=0) if too_many else known
     decimal = decimal_mark(sample)
-    if parse_numbers(sample, decimal).notna().mean() >= SHARE_READ:
+    if parse_numbers(sample, decimal).notna().mean() >= MIN_PARSED_SHARE:
         return Field(name, "number", decimal=decimal, learn=learn)
     day_first = bool(day_order(sample).day_first)
-    if parse_moments(sample, day_first).notna().mean() >= SHARE_READ:
+    if parse_moments(sample, day_first).notna().mean() >= MIN_PARSED_SHARE:
         return Field(name, "moment", day_first=day_first, learn=learn)
     return Field(name, "words", learn=learn)
 
 
-def _measures_of(definition: Definition, crm: Crm) -> tuple[ActivityAggregate, ...]:
-    """General questions to the activity log, the same for intent and interest, one pair a frequent
-    kind, and the rules' own."""
+def _aggregates_of(definition: Definition, crm: Crm) -> tuple[ActivityAggregate, ...]:
+    """General aggregates of all activities, the same for intent and interest, a count and a recency
+    per frequent kind, and those that rules need."""
     asked = definition.aggregates()
     if crm.activities is None:
         return asked
@@ -175,18 +177,20 @@ def _measures_of(definition: Definition, crm: Crm) -> tuple[ActivityAggregate, .
         for kinds in (definition.activities.intent, definition.activities.interest)
         if kinds
     ]
-    frequent = [(str(kind),) for kind in crm.activities[KIND].value_counts().index[:KINDS_MEASURED]]
+    frequent = [
+        (str(kind),) for kind in crm.activities[KIND].value_counts().index[:MAX_AGGREGATED_KINDS]
+    ]
     by_kind = [
         ActivityAggregate(what, kinds)
         for kinds in (*named, *frequent)
         for what in ("count", "days_since")
     ]
-    recent = [measure for kinds in named for measure in _by_window(kinds)]
+    recent = [aggregate for kinds in named for aggregate in _by_window(kinds)]
     return tuple(dict.fromkeys((*general, *by_kind, *recent, *asked)))
 
 
 def _by_window(kinds: tuple[str, ...]) -> list[ActivityAggregate]:
-    """How often lately, and whether more often than before."""
+    """Counts in recent windows, and the change against the window before."""
     return [
         *(ActivityAggregate("count", kinds, days) for days in (7, 30, 90)),
         ActivityAggregate("change", kinds, 30),

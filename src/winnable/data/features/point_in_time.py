@@ -1,10 +1,10 @@
-"""The CRM as it was known at a moment: the export that somebody would have made then, as far as
-today's export can tell.
+"""Point-in-time reconstruction of the CRM: the export as it would have been at an earlier time, as
+far as today's export can tell.
 
-Leads that came later are gone, leads that ended later are open again, activities and changes that
-were recorded later are not there, and fields whose changes are recorded have their values of then.
-What was overwritten without a record cannot be undone; `irreversible_columns` says what that is.
-Training rows are made in `snapshots`, from any `Crm`, past or present.
+Leads that were created later are dropped, leads that ended later are open again, activities and
+changes that were recorded later are dropped, and fields with recorded changes have their values of
+that time. Values that were overwritten without a record cannot be restored; `irreversible_columns`
+names them. `winnable.data.features.training_rows` works on any such `Crm`.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
     """What was known strictly before `moment`, which must have a time zone; rejects and notes are
     those of today's export.
 
-    A lead that ended at or after the moment has the status that its history tells, else none, and
-    no closing date. One that had ended before and came back later is closed again, since the change
-    that ended it. `DataError` if leads have no creation date.
+    A lead that ended at or after the moment has the status of its history, if recorded, and no
+    closing date. A lead that had ended before and was reopened later is closed as of the change
+    that ended it. Raises DataError if leads have no creation date.
     """
     if CREATED not in crm.leads:
         raise DataError(
-            "no lead has a creation date, so nobody can say what was known when; name"
+            "no lead has a creation date, so it is unknown what was known when; set"
             " columns.created."
         )
     at = microseconds(moment)
@@ -61,7 +61,7 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
         activities = activities[known_times(activities) < at]
     created = times_of(crm.leads[CREATED])
     there = np.flatnonzero((created != NEVER) & (created < at))
-    leads = _ends_undone(definition, crm, _fields_of_then(definition, crm, there, at), there, at)
+    leads = _outcomes_as_of(definition, crm, _fields_as_of(definition, crm, there, at), there, at)
     ids = set(leads[ID])
     kept = [
         table if table is None else table[table[ID].isin(ids)] for table in (activities, history)
@@ -70,27 +70,26 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
 
 
 def recorded_columns(definition: Definition, crm: Crm) -> frozenset[str]:
-    """The columns of the leads, other than those of who a lead is and how it ended, of which the
-    field history has a change."""
+    """The columns of the leads with a change in the field history, other than those for identity
+    and outcome."""
     recorded = (
         set() if crm.history is None else set(crm.history[FIELD].dropna()) & set(crm.leads.columns)
     )
-    return frozenset(str(name) for name in recorded - _told_otherwise(definition))
+    return frozenset(str(name) for name in recorded - _identity_and_outcome_columns(definition))
 
 
 def current_value_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
-    """The columns that have today's value at every moment: no change is recorded and the definition
-    does not call them fixed.
+    """The columns that have today's value at every time: no change is recorded and the definition
+    does not list them as fixed.
 
-    Where the CRM records changes of other columns, no model learns from these
-    (`untracked_columns`). Where it records none, or those of the status alone, today's values are
-    all that there is.
+    If the CRM records changes of other columns, models do not use these (`untracked_columns`). If
+    it records none, or only those of the status, today's values are all there is.
     """
     columns = definition.columns
     settled = {
         *columns.fixed,
         *columns.ignore,
-        *_told_otherwise(definition),
+        *_identity_and_outcome_columns(definition),
         *recorded_columns(definition, crm),
     }
     return tuple(
@@ -101,32 +100,32 @@ def current_value_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
 
 
 def columns_assumed_static(definition: Definition, crm: Crm) -> tuple[str, ...]:
-    """The columns that `current_value_columns` and are learned from all the same, because the CRM
-    records no changes of any column."""
+    """The columns of `current_value_columns` that models use nevertheless, because the CRM records
+    no changes of any column."""
     return () if recorded_columns(definition, crm) else current_value_columns(definition, crm)
 
 
 def untracked_columns(definition: Definition, crm: Crm) -> dict[str, str]:
-    """The columns of which nobody can say since when their value has stood there, each with the
-    reason in words.
+    """The columns whose values may be newer than the time they are used for, each with the reason
+    in words.
 
     These are columns without a recorded change in a CRM that records changes of others. The
-    definition may vouch for one as fixed or trusted; where a lead came from is known when it comes.
+    definition may list one as fixed or trusted; a lead's source is known at creation.
     """
     recorded = sorted(recorded_columns(definition, crm))
     if not recorded:
         return {}
-    others = f"{', '.join(recorded[:3])}{' and others' if len(recorded) > 3 else ''}"
-    why = (
-        f"Changes are recorded of {others}, but none of this column: nobody can say since when its"
-        " value has stood there."
+    others = ", ".join(recorded[:3]) + (" and others" if len(recorded) > 3 else "")
+    reason = (
+        f"The field history has changes of {others}, but none of this column: it is unknown since"
+        " when it has had its value."
     )
     vouched = {definition.columns.source, *definition.columns.trusted}
-    return {name: why for name in current_value_columns(definition, crm) if name not in vouched}
+    return {name: reason for name in current_value_columns(definition, crm) if name not in vouched}
 
 
-def _told_otherwise(definition: Definition) -> set[str | None]:
-    """The columns whose past is told by dates and by the status."""
+def _identity_and_outcome_columns(definition: Definition) -> set[str | None]:
+    """The columns for identity and outcome, whose past follows from dates and status."""
     return {
         getattr(definition.columns, role)
         for role in ("id", "person", "created", "closed", "status")
@@ -134,36 +133,35 @@ def _told_otherwise(definition: Definition) -> set[str | None]:
 
 
 def irreversible_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
-    """In sentences, what `as_of` has to take as it stands today, whatever the moment."""
+    """In sentences, what `as_of` has to use as of today, whatever the time."""
     recorded = set() if crm.history is None else set(crm.history[FIELD].dropna())
     today = current_value_columns(definition, crm)
     notes = []
     if today:
         named = ", ".join(today[:8]) + (f" and {len(today) - 8} more" if len(today) > 8 else "")
         notes.append(
-            "No change of these is recorded, so they stand at every moment as they stand today:"
-            f" {named}."
+            f"No changes of these columns are recorded, so today's values are used: {named}."
         )
     ended = crm.leads[STATUS].isin([*definition.outcome.won, *definition.outcome.lost])
     tracked = definition.columns.status in recorded
     if CLOSED not in crm.leads:
         if not tracked:
             notes.append(
-                "Leads have no closing date and no recorded status, so every outcome counts as"
-                " known from the start."
+                "Leads have no closing date and no recorded status changes, so every outcome counts"
+                " as known from the start."
             )
     elif undated := int((ended & crm.leads[CLOSED].isna()).sum()):
-        since = "then what the recorded changes say, else " if tracked else ""
+        unless = " unless recorded changes say otherwise" if tracked else ""
         notes.append(
-            f"{undated:,} won or lost leads have no closing date; they count as {since}ended at"
-            " every moment."
+            f"{undated:,} won or lost leads have no closing date; they count as ended at every"
+            f" time{unless}."
         )
     return tuple(notes)
 
 
-def _fields_of_then(definition: Definition, crm: Crm, there: IntArray, at: int) -> pd.DataFrame:
-    """The leads `there` with the recorded fields as they stood; the status is dealt with in
-    `_ends_undone`."""
+def _fields_as_of(definition: Definition, crm: Crm, there: IntArray, at: int) -> pd.DataFrame:
+    """The leads `there` with the recorded fields as of then; the status is handled in
+    `_outcomes_as_of`."""
     import pandas as pd
 
     leads = crm.leads.iloc[there].copy()
@@ -188,29 +186,29 @@ def _fields_of_then(definition: Definition, crm: Crm, there: IntArray, at: int) 
     return leads
 
 
-def _ends_undone(
+def _outcomes_as_of(
     definition: Definition, crm: Crm, leads: pd.DataFrame, there: IntArray, at: int
 ) -> pd.DataFrame:
-    """The leads with the status of then; those that had not ended lose their closing date, in the
-    export's own column too."""
+    """The leads with the status of then; those that had not ended lose their closing date, also in
+    the export's own column."""
     import pandas as pd
 
     roles, outcome = definition.columns, definition.outcome
     written = roles.status if roles.status in leads else STATUS
     status = leads[written].astype(object).to_numpy(copy=True)
     closed = times_of(leads[CLOSED]) if CLOSED in leads else np.full(len(leads), NEVER)
-    came_back = np.zeros(len(leads), dtype=bool)
+    reopened_later = np.zeros(len(leads), dtype=bool)
     changes = None if crm.history is None else crm.history[crm.history[FIELD] == roles.status]
     if changes is not None and len(changes):
         before, after = change_around(crm, changes, there, np.full(len(there), at))
         # Where no change follows, today's status is at least as new as the last recorded one.
         old, new = (changes[side].astype(object).to_numpy() for side in (OLD, NEW))
-        told = after >= 0
-        status[told] = np.where(before >= 0, new[before], old[after])[told]
-        came_back = told & (before >= 0) & _ended(status, definition)
+        recorded = after >= 0
+        status[recorded] = np.where(before >= 0, new[before], old[after])[recorded]
+        reopened_later = recorded & (before >= 0) & _ended(status, definition)
         since = times_of(changes[AT])[before]
-        closed = np.where(came_back & ((closed == NEVER) | (closed >= at)), since, closed)
-    reopened = (closed >= at) & _ended(status, definition) & ~came_back
+        closed = np.where(reopened_later & ((closed == NEVER) | (closed >= at)), since, closed)
+    reopened = (closed >= at) & _ended(status, definition) & ~reopened_later
     status[reopened] = None
     still_open = ~_ended(status, definition)
     leads[STATUS] = pd.array(status, dtype="str")

@@ -1,15 +1,15 @@
-"""Training rows: one lead at one moment of its life, and whether it was won within the horizon from
-there.
+"""Training rows: one lead at one time (landmark), and whether it was won within the horizon after
+that.
 
-A lead gives a row at its creation and, where activities or field history let it look different
-later, at later ages (landmarks; van Houwelingen 2007, "Dynamic prediction by landmarking in event
-history analysis", Scandinavian Journal of Statistics 34). A lead that is closed gives no further
-row. A row is *mature* when its whole horizon lies in the past; only then is its outcome known
-without favouring what closes quickly. Of the others it is told how long they were watched and what
-was seen; open leads are never counted as lost. Without dates there is one row a resolved lead and
-no horizon.
+Landmarking (van Houwelingen 2007, "Dynamic prediction by landmarking in event history analysis",
+Scandinavian Journal of Statistics 34): a lead gives a row at its creation and, where activities or
+field history can change its features, at later ages. A closed lead gives no further rows. A row is
+*mature* once its whole horizon has passed; only then is its outcome known without bias towards
+leads that close quickly. The other rows are subject to right censoring: their follow-up time and
+what was observed in it are given, and open leads never count as lost. Without dates there is one
+row per resolved lead and no horizon.
 
-What is known at each row's moment is computed in `features`, not here.
+The features of each row are computed in `winnable.data.features.offline`, not here.
 """
 
 from __future__ import annotations
@@ -30,32 +30,21 @@ if TYPE_CHECKING:
 
     from winnable.data.ingestion.crm import Crm
 
-LANDMARKS = (
-    0,
-    1,
-    3,
-    7,
-    14,
-    30,
-    60,
-    90,
-    180,
-)  # days after creation at which a lead is looked at; the steps grow with age
-ROWS_AT_MOST = (
-    1_000_000  # later landmarks are thinned to this many rows, so that memory stays bounded
-)
+LANDMARK_DAYS = (0, 1, 3, 7, 14, 30, 60, 90, 180)
+"""Days after creation at which a lead gives a row; the steps grow with age."""
+MAX_ROWS = 1_000_000
+"""Later landmarks are sampled down to this many rows in total, so that memory stays bounded."""
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """n rows (lead, moment): all arrays have shape (n,).
+    """n rows (lead, time): all arrays have shape (n,).
 
-    `leads` are positions in `crm.leads`; `as_of` is in microseconds, or empty days of no meaning
-    where `timed` is false. `won` is 1.0, 0.0, or NaN where the outcome is not known yet; `age` is
-    in days; `person` is the same for rows of one person. `outcome` is how the lead ended (1.0 won,
-    0.0 lost, NaN still open) and `ended` when, in microseconds, the smallest int64 where nobody
-    knows; both are of today, and may lie after the horizon. Nothing is known after `present`
-    (microseconds).
+    `leads` are positions in `crm.leads`; `as_of` is in microseconds, or meaningless if `timed` is
+    false. `won` is 1.0, 0.0, or NaN where the outcome within the horizon is not known yet; `age` is
+    in days; `person` is equal for rows of one person. `outcome` is how the lead ended (1.0 won, 0.0
+    lost, NaN still open) and `ended` when, in microseconds, the smallest int64 where unknown; both
+    are as of today and may be after the horizon. Nothing is known after `present` (microseconds).
     """
 
     leads: IntArray
@@ -71,7 +60,7 @@ class TrainingRows:
 
     @property
     def known(self) -> BoolArray:
-        """Which rows have an outcome to learn from."""
+        """Which rows have a known outcome."""
         return ~np.isnan(self.won)
 
     def take(self, rows: IntArray | BoolArray) -> TrainingRows:
@@ -88,23 +77,23 @@ class TrainingRows:
         )
 
     def as_known_at(self, moment: int) -> TrainingRows:
-        """The same rows as somebody would have seen them at an earlier moment (microseconds): later
-        rows have no outcome."""
+        """The same rows with what was known at an earlier time (microseconds): rows that were not
+        mature then have no outcome."""
         if self.horizon_days is None:
             raise ValueError("rows without a horizon have no earlier state")
         won = _won_within(self.outcome, self.ended, self.as_of, self.horizon_days, moment)
         return replace(self, won=won, present=moment)
 
     def follow_up(self) -> tuple[FloatArray, FloatArray]:
-        """The days of its horizon for which each row was watched, 0 or less for later rows; and how
-        the lead ended in them: 1.0 won, 0.0 lost, NaN still open. Both (n,)."""
+        """The follow-up time of each row in days, at most its horizon and 0 or less for later rows;
+        and the outcome in it: 1.0 won, 0.0 lost, NaN still open (censored). Both (n,)."""
         if self.horizon_days is None:
-            raise ValueError("rows without a horizon are not watched for any time")
+            raise ValueError("rows without a horizon have no follow-up time")
         days = np.minimum((self.present - self.as_of) / DAY, self.horizon_days)
-        seen = (self.ended != NEVER) & (
+        observed = (self.ended != NEVER) & (
             self.ended <= np.minimum(self.as_of + int(self.horizon_days * DAY), self.present)
         )
-        return days, np.where(seen, self.outcome, np.nan)
+        return days, np.where(observed, self.outcome, np.nan)
 
 
 def outcomes(definition: Definition, crm: Crm) -> FloatArray:
@@ -198,7 +187,7 @@ def _with_horizon(
     undated = (outcome == 1.0) & (closed == NEVER)
     changing = crm.activities is not None or crm.history is not None
     parts = []
-    for age in LANDMARKS if changing else LANDMARKS[:1]:
+    for age in LANDMARK_DAYS if changing else LANDMARK_DAYS[:1]:
         as_of = created + age * DAY
         # A loss without a date of closing may have happened at any time: only at creation was the
         # lead surely open.
@@ -240,7 +229,7 @@ def _joined(parts: list[TrainingRows]) -> TrainingRows:
 def _thinned(rows: TrainingRows) -> BoolArray:
     """Every row at creation, and of the later ones as many as fit, the same ones each time."""
     later = rows.age > 0
-    room = max(ROWS_AT_MOST - int((~later).sum()), 0)
+    room = max(MAX_ROWS - int((~later).sum()), 0)
     if later.sum() <= room:
         return np.ones(len(later), dtype=bool)
     chosen = np.random.default_rng(0).permutation(np.flatnonzero(later))[:room]

@@ -1,10 +1,10 @@
-"""What opinions are worth: how far those who give them agree, and how often accepting and rejecting
-was right.
+"""Inter-rater agreement: how far the people who accept or reject leads agree, and how often they
+were right.
 
-An opinion is a noisy label. How noisy is estimated the way Dawid and Skene (1979, Applied
-Statistics 28) do it: each person has rates of accepting leads that will be won and leads that will
-be lost, the outcome is known for some leads and weighed by its chances for the others. People who
-answered little are drawn towards all of them together. No outcome is made of an opinion here.
+An opinion is a noisy label. Its noise is estimated as by Dawid and Skene (1979, Applied Statistics
+28): each person accepts leads that will be won and leads that will be lost at two rates; the
+outcome is known for some leads and weighted by its probability for the others. Rates of people with
+few opinions are shrunk towards those of all people. Opinions never become outcomes here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,17 +17,19 @@ from winnable.core.columns import FloatArray, IntArray
 from winnable.core.statistics import wilson
 from winnable.data.feedback.store.records import Label
 
-DRAWN = 10.0  # opinions that the rates of all people count for, beside one person's own
-STEPS, STILL = 200, 1e-9  # of the estimate: at most so many, until nothing moves by more
-# Leads with an opinion and an outcome, won and lost each, below which opinions are worth nothing
-# that one could name.
-LEAST = 10
+PRIOR_OPINIONS = 10.0
+"""The rates of all people count as this many opinions beside a person's own."""
+MAX_ITERATIONS = 200
+TOLERANCE = 1e-9
+"""The estimate has converged when no rate changes by more."""
+MIN_LEADS_PER_OUTCOME = 10
+"""With fewer won or fewer lost leads among those with an opinion, nothing is estimated."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """`hits` of `trials`, with Wilson's 95 % interval (Journal of the American Statistical
-    Association 22, 1927)."""
+    """`hits` of `trials`, with Wilson's 95% confidence interval (Journal of the American
+    Statistical Association 22, 1927)."""
 
     hits: int
     trials: int
@@ -36,14 +38,14 @@ class Share:
 
     @classmethod
     def of(cls, hits: int, trials: int) -> "Share":
-        """The share; between 0 and 1 where there are no trials."""
+        """The share; its interval is 0 to 1 without trials."""
         return cls(hits, trials, *wilson(hits, trials, 0.95))
 
 
 @dataclass(frozen=True)
 class Rater:
-    """One person's estimated rates of accepting leads that are won and leads that are lost, from so
-    many opinions."""
+    """One person's estimated rates of accepting leads that are won and leads that are lost, and the
+    number of opinions behind them."""
 
     by: str
     opinions: int
@@ -53,12 +55,12 @@ class Rater:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What the opinions on n leads are worth.
+    """Quality of the opinions on n leads.
 
-    `alpha` is Krippendorff's, 1 where people agree and 0 where they agree no more than by chance,
-    over the `several` leads that more than one person answered; None where there are none, or all
-    say the same. `accepted_won` is the share won of accepted leads with an outcome, `rejected_won`
-    that of the others; `raters` are those with the most opinions first.
+    `alpha` is Krippendorff's, 1 for full agreement and 0 for agreement by chance, over the
+    `several` leads with opinions of more than one person; None if there are none, or all opinions
+    are the same. `accepted_won` is the share won of accepted leads with an outcome, `rejected_won`
+    that of rejected ones; `raters` are sorted by their number of opinions.
     """
 
     leads: int
@@ -70,12 +72,12 @@ class Agreement:
 
     @property
     def telling(self) -> bool:
-        """Whether accepted leads are surely won more often than rejected ones."""
+        """Whether accepted leads are significantly more often won than rejected ones."""
         return self.accepted_won.low > self.rejected_won.high
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain JSON types. People are not named: a model's card travels further than
-        the labels."""
+        """The same as plain JSON types. People are not named, since a model card is shared more
+        widely than labels."""
         shares = {name: asdict(getattr(self, name)) for name in ("accepted_won", "rejected_won")}
         raters = [
             {name: value for name, value in asdict(rater).items() if name != "by"}
@@ -91,15 +93,17 @@ class Agreement:
 
 
 def agreement(opinions: Mapping[str, Sequence[Label]], outcome: Mapping[str, float]) -> Agreement:
-    """What the opinions (by lead, the last word of each person) are worth; `outcome` is 1 for leads
-    won, 0 for lost ones, and has no entry for open ones."""
+    """Quality of the opinions (by lead, the latest label of each person); `outcome` is 1 for won
+    leads, 0 for lost ones, and has no entry for open ones."""
     ratings = [
-        (lead, each.by, each.label == "accepted")
-        for lead, said in opinions.items()
-        for each in said
+        (lead, label.by, label.label == "accepted")
+        for lead, labels in opinions.items()
+        for label in labels
     ]
     several = [
-        [each.label == "accepted" for each in said] for said in opinions.values() if len(said) > 1
+        [label.label == "accepted" for label in labels]
+        for labels in opinions.values()
+        if len(labels) > 1
     ]
     accepted = [outcome[lead] for lead, _, yes in ratings if yes and lead in outcome]
     rejected = [outcome[lead] for lead, _, yes in ratings if not yes and lead in outcome]
@@ -114,26 +118,29 @@ def agreement(opinions: Mapping[str, Sequence[Label]], outcome: Mapping[str, flo
 
 
 def krippendorff_alpha(units: Iterable[Sequence[bool]]) -> float | None:
-    """Krippendorff's alpha for yes and no (Content Analysis, 2004, ch. 11), any number of people a
-    unit; None where it has no meaning, since nobody answered what another did, or all say the same.
-    """
-    disagreed, yes, no = 0.0, 0, 0
+    """Krippendorff's alpha for yes and no (Content Analysis, 2004, ch. 11), any number of people
+    per unit; None where it is undefined: no unit has two answers, or all answers are the same."""
+    disagreement = 0.0
+    yes = 0
+    no = 0
     for unit in units:
         if len(unit) < 2:
             continue
-        agreed = sum(unit)
-        yes, no = yes + agreed, no + len(unit) - agreed
-        disagreed += 2 * agreed * (len(unit) - agreed) / (len(unit) - 1)
+        yes_here = sum(unit)
+        no_here = len(unit) - yes_here
+        yes += yes_here
+        no += no_here
+        disagreement += 2 * yes_here * no_here / (len(unit) - 1)
     if not yes or not no:
         return None
-    return 1 - (yes + no - 1) * disagreed / (2 * yes * no)
+    return 1 - (yes + no - 1) * disagreement / (2 * yes * no)
 
 
 def _raters(
     ratings: Sequence[tuple[str, str, bool]], outcome: Mapping[str, float]
 ) -> tuple[Rater, ...]:
     known = {lead: outcome[lead] for lead, _, _ in ratings if lead in outcome}
-    if min(sum(known.values()), len(known) - sum(known.values())) < LEAST:
+    if min(sum(known.values()), len(known) - sum(known.values())) < MIN_LEADS_PER_OUTCOME:
         return ()
     leads, of = np.unique([lead for lead, _, _ in ratings], return_inverse=True)
     people, by = np.unique([person for _, person, _ in ratings], return_inverse=True)
@@ -141,36 +148,37 @@ def _raters(
     fate = np.array([known.get(lead, np.nan) for lead in leads])
     rates = error_rates(of.astype(np.int64), by.astype(np.int64), yes, fate)[0]
     counts = np.bincount(by)
-    told = [
+    raters = [
         Rater(str(people[i]), int(counts[i]), float(rates[i, 1]), float(rates[i, 0]))
         for i in range(len(people))
     ]
-    return tuple(sorted(told, key=lambda rater: (-rater.opinions, rater.by)))
+    return tuple(sorted(raters, key=lambda rater: (-rater.opinions, rater.by)))
 
 
 def error_rates(
     lead: IntArray, by: IntArray, accepted: FloatArray, fate: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Rates of accepting (people, 2), for leads lost and won, and the chance of being won of each
-    lead (leads,).
+    """Rates of accepting (people, 2), for lost and won leads, and each lead's probability of being
+    won (leads,), by expectation-maximization.
 
     The m opinions are `accepted` (m,) by person `by` on `lead`, both counted from 0; `fate`
     (leads,) is 1, 0, or NaN for open.
     """
-    people, known = int(by.max()) + 1, ~np.isnan(fate)
+    people = int(by.max()) + 1
+    known = ~np.isnan(fate)
     base = float(np.clip(fate[known].mean(), 0.01, 0.99))
     won = np.where(known, fate, base)
     rates = np.zeros((people, 2))
-    for _ in range(STEPS):
+    for _ in range(MAX_ITERATIONS):
         before = rates.copy()
         for side, weight in enumerate((1 - won[lead], won[lead])):
-            all_of_them = (weight @ accepted + 1) / (weight.sum() + 2)
-            yes = np.bincount(by, weight * accepted, people) + DRAWN * all_of_them
-            rates[:, side] = yes / (np.bincount(by, weight, people) + DRAWN)
-        said = np.where(accepted[:, None] > 0, rates[by], 1 - rates[by])
-        evidence = np.bincount(lead, np.log(said[:, 1] / said[:, 0]), len(fate))
+            overall = (weight @ accepted + 1) / (weight.sum() + 2)
+            yes = np.bincount(by, weight * accepted, people) + PRIOR_OPINIONS * overall
+            rates[:, side] = yes / (np.bincount(by, weight, people) + PRIOR_OPINIONS)
+        likelihood = np.where(accepted[:, None] > 0, rates[by], 1 - rates[by])
+        evidence = np.bincount(lead, np.log(likelihood[:, 1] / likelihood[:, 0]), len(fate))
         odds = np.log(base / (1 - base)) + evidence
         won = np.where(known, fate, 1 / (1 + np.exp(-odds)))
-        if np.abs(rates - before).max() < STILL:
+        if np.abs(rates - before).max() < TOLERANCE:
             break
     return rates, won

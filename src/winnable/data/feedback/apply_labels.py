@@ -1,9 +1,9 @@
-"""Hearing what sales said, before training: outcomes join the history, opinions are weighed, the
-leads worked by lot are counted.
+"""Load the feedback labels and apply them before training: outcomes are merged into the CRM's
+history, opinions are evaluated, and the randomly selected leads are counted.
 
-A store without labels changes nothing. What feedback changed is told in words and kept in the
-model's card. Opinions do not enter the model: a lead that is asked for over HTTP comes without
-them, so that a model that had learned from them would be misled.
+A store without labels changes nothing. What the labels changed is summarized in sentences and
+stored in the model card. Opinions are not features: a lead that is scored over HTTP comes without
+them, which would bias a model that was trained on them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from winnable.core.columns import ID
+from winnable.core.text import counted
 from winnable.data.feedback.agreement import Agreement, Share, agreement
 from winnable.data.feedback.merge import Fate, WithFeedback, with_feedback
 from winnable.definition.decide.gate import randomly_selected
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RandomSample:
-    """Leads that sales works whatever their score: `drawn` of them below the gate, and of those
-    with an outcome the share won.
+    """The exploration sample: leads that sales works whatever their score, `drawn` of them below
+    the gate, and the share won of those with an outcome.
 
-    It is the only honest look below the gate: `expected` is what the scores promised of the same
-    leads, on average.
+    It is the only unbiased view below the gate: `expected` is the average predicted probability of
+    the same leads.
     """
 
     drawn: int
@@ -45,8 +46,8 @@ class RandomSample:
 
 @dataclass(frozen=True)
 class FeedbackEffect:
-    """A CRM with what sales told, and what it changed: `rows` training rows have another outcome,
-    or one that was not known; `wins` of them are won now."""
+    """A CRM with the labels merged, and what they changed: `rows` training rows have a different or
+    newly known outcome; `wins` of them are won now."""
 
     merged: WithFeedback
     labels: int
@@ -57,7 +58,7 @@ class FeedbackEffect:
 
     @property
     def data(self) -> Dataset:
-        """The history to learn from."""
+        """The history to train on."""
         return self.merged.data
 
     @property
@@ -66,8 +67,8 @@ class FeedbackEffect:
         return self.merged.crm
 
     def to_json(self) -> dict[str, Any] | None:
-        """What feedback changed, for the model's card, without anybody's name; None where there was
-        nothing to hear."""
+        """What feedback changed, for the model card, without names of people; None without
+        feedback."""
         if not self.labels and not self.by_lot.won.trials:
             return None
         return {
@@ -78,20 +79,26 @@ class FeedbackEffect:
             "rows_won": self.wins,
             "opinions": self.opinions.to_json(),
             "by_lot": asdict(self.by_lot),
-            "told": self.told(),
+            "told": self.summary(),
         }
 
-    def told(self) -> list[str]:
+    def summary(self) -> list[str]:
         """The same in sentences, for people."""
-        outcomes = _outcomes_told(self) if self.labels else []
-        return [*outcomes, *_opinions_told(self.opinions), *_lot_told(self.by_lot)]
+        sentences = _outcome_sentences(self) if self.labels else []
+        return [
+            *sentences,
+            *_opinion_sentences(self.opinions),
+            *_random_sample_sentences(self.by_lot),
+        ]
 
 
 def load_and_apply_labels(
     data: Dataset, store: Path, environment: Mapping[str, str] = os.environ
 ) -> FeedbackEffect:
-    """What the labels in a store say of this history; nothing where the store has none.
-    `StoreError` if they cannot be read."""
+    """Apply the labels in a store to this history; a store without labels changes nothing.
+
+    Raises StoreError if the labels cannot be read.
+    """
     from winnable.data.feedback.store.database import DATABASE_URL, FILE
 
     if DATABASE_URL not in environment and not (store / FILE).exists():
@@ -108,7 +115,7 @@ def load_and_apply_labels(
 def apply_labels(
     data: Dataset, labels: Sequence[Label], handed_over: Sequence[HandedOver]
 ) -> FeedbackEffect:
-    """The history with these labels, and what they and the leads that were handed over tell."""
+    """The history with these labels applied, and what they and the handed-over leads show."""
     merged = with_feedback(data, labels) if labels else WithFeedback(data, {}, (), {})
     outcome = {
         lead: float(won)
@@ -127,110 +134,109 @@ def apply_labels(
 
 
 def _changed(before: Dataset, after: Dataset) -> tuple[int, int]:
-    """How many training rows teach something else than before, and how many of these a win."""
-    known = []
-    for data in (before, after):
-        rows = data.training_rows.take(data.training_rows.known)
-        known.append(
-            dict(
-                zip(
-                    zip(rows.leads.tolist(), rows.as_of.tolist(), strict=True),
-                    rows.won.tolist(),
-                    strict=True,
-                )
-            )
-        )
-    old, new = known
-    moved = [won for row, won in new.items() if old.get(row) != won]
-    return len(moved) + len(old.keys() - new.keys()), int(sum(moved))
+    """How many training rows have another outcome than before, and how many of these are won."""
+    old = _known_outcomes(before)
+    new = _known_outcomes(after)
+    changed = [won for row, won in new.items() if old.get(row) != won]
+    return len(changed) + len(old.keys() - new.keys()), int(sum(changed))
+
+
+def _known_outcomes(data: Dataset) -> dict[tuple[int, int], float]:
+    """The known outcomes of the training rows, by lead and time."""
+    rows = data.training_rows.take(data.training_rows.known)
+    keys = zip(rows.leads.tolist(), rows.as_of.tolist(), strict=True)
+    return dict(zip(keys, rows.won.tolist(), strict=True))
 
 
 def _by_lot(handed_over: Sequence[HandedOver], outcome: Mapping[str, float]) -> RandomSample:
-    """The leads that were handed over by lot alone, by the first score that says so.
+    """The leads that were handed over only because they were randomly selected, by the first such
+    score.
 
-    Where sales has a capacity, the lot may also fall on a lead that would have been among the best;
-    it is not counted if its probability reaches that of any lead that was handed over on its merits
-    in the same week's list.
+    Under a capacity, random selection may also pick a lead that would have been among the best; it
+    is not counted if its probability reaches that of any lead that was handed over on its merits in
+    the same week's list.
     """
-    bars: dict[tuple[str, datetime], float] = {}
-    for each in handed_over:
-        if not randomly_selected(each.because):
-            week = (each.version, each.as_of)
-            bars[week] = min(bars.get(week, 1.0), each.probability)
+    lowest_on_merit: dict[tuple[str, datetime], float] = {}
+    for handed in handed_over:
+        if not randomly_selected(handed.because):
+            week = (handed.version, handed.as_of)
+            lowest_on_merit[week] = min(lowest_on_merit.get(week, 1.0), handed.probability)
     first: dict[str, float] = {}
-    for each in handed_over:
-        if randomly_selected(each.because) and each.probability < bars.get(
-            (each.version, each.as_of), 1.0
-        ):
-            first.setdefault(each.lead_id, each.probability)
+    for handed in handed_over:
+        bar = lowest_on_merit.get((handed.version, handed.as_of), 1.0)
+        if randomly_selected(handed.because) and handed.probability < bar:
+            first.setdefault(handed.lead_id, handed.probability)
     resolved = [lead for lead in first if lead in outcome]
     won = Share.of(int(sum(outcome[lead] for lead in resolved)), len(resolved))
-    return RandomSample(
-        len(first), won, float(np.mean([first[lead] for lead in resolved])) if resolved else None
-    )
+    expected = float(np.mean([first[lead] for lead in resolved])) if resolved else None
+    return RandomSample(len(first), won, expected)
 
 
-def _outcomes_told(heard: FeedbackEffect) -> list[str]:
-    fates = heard.merged.fates
-    says = [f"{heard.labels:,} labels by sales were heard."]
-    if heard.merged.learned:
-        says.append(
-            f"{heard.merged.learned:,} leads are won or lost by what sales told before the CRM did;"
-            f" {heard.rows:,} training rows changed, {heard.wins:,} of them won."
+def _outcome_sentences(effect: FeedbackEffect) -> list[str]:
+    fates = effect.merged.fates
+    sentences = [f"{counted(effect.labels, 'label')} from sales applied."]
+    if effect.merged.learned:
+        sentences.append(
+            f"{counted(effect.merged.learned, 'outcome')} came from labels before the CRM had them;"
+            f" {counted(effect.rows, 'training row')} changed, {effect.wins:,} of them to won."
         )
-    why: dict[Fate, str] = {
-        "later": "is newer than the export and waits for the next one",
-        "unknown lead": "is of a lead that the export has not",
-        "no such status": "is lost, for which the definition has no status",
+    reasons: dict[Fate, str] = {
+        "later": "newer than the export; used with the next export",
+        "unknown lead": "ignored, the lead is not in the export",
+        "no such status": "ignored, the definition has no status for lost",
     }
-    says += [
-        f"{fates[fate]:,} outcomes: each {reason}."
-        for fate, reason in why.items()
+    sentences += [
+        f"{counted(fates[fate], 'outcome')} {reason}."
+        for fate, reason in reasons.items()
         if fates.get(fate)
     ]
-    if heard.merged.contradictions:
-        says.append(
-            f"{len(heard.merged.contradictions):,} leads of which the CRM and sales, or two people,"
-            " tell different outcomes; the CRM counts where it knows one. `winnable feedback"
-            " conflicts` lists them."
+    if effect.merged.contradictions:
+        sentences.append(
+            f"{counted(len(effect.merged.contradictions), 'lead')} with conflicting outcomes"
+            " between the CRM and sales, or between two people; the CRM's outcome is used where it"
+            " has one. `winnable feedback conflicts` lists them."
         )
-    return says
+    return sentences
 
 
-def _opinions_told(opinions: Agreement) -> list[str]:
+def _opinion_sentences(opinions: Agreement) -> list[str]:
     if not opinions.leads:
         return []
-    says = [
-        f"{opinions.leads:,} leads were accepted or rejected. That is an opinion, and never counts"
-        " as won or lost."
+    sentences = [
+        f"{counted(opinions.leads, 'lead')} accepted or rejected by sales. These are opinions and"
+        " never count as won or lost."
     ]
     accepted, rejected = opinions.accepted_won, opinions.rejected_won
     if accepted.trials and rejected.trials:
-        telling = (
-            "accepting tells something"
+        finding = (
+            "acceptance predicts winning"
             if opinions.telling
-            else "too few or too close to say that accepting tells anything"
+            else "not enough evidence that acceptance predicts winning"
         )
-        says.append(
-            f"Of accepted leads {_share_told(accepted)} were won, of rejected ones"
-            f" {_share_told(rejected)}: {telling}."
+        sentences.append(
+            f"Of the accepted leads {_share_text(accepted)} were won, of the rejected ones"
+            f" {_share_text(rejected)}: {finding}."
         )
     if opinions.alpha is not None:
-        says.append(
-            f"Where several people answered ({opinions.several:,} leads) they agree to alpha"
-            f" {opinions.alpha:.2f} (1: always, 0: no more than by chance)."
+        sentences.append(
+            f"Inter-rater agreement on {counted(opinions.several, 'lead')} with several opinions:"
+            f" Krippendorff's alpha {opinions.alpha:.2f} (1: full agreement, 0: no better than"
+            " chance)."
         )
-    return says
+    return sentences
 
 
-def _lot_told(by_lot: RandomSample) -> list[str]:
-    if not by_lot.won.trials or by_lot.expected is None:
+def _random_sample_sentences(sample: RandomSample) -> list[str]:
+    if not sample.won.trials or sample.expected is None:
         return []
     return [
-        f"Of {by_lot.drawn:,} leads below the gate that were worked by lot"
-        f" {_share_told(by_lot.won)} were won; the scores said {100 * by_lot.expected:.1f} %."
+        f"Of {sample.drawn:,} randomly selected leads below the gate, {_share_text(sample.won)}"
+        f" were won; predicted: {100 * sample.expected:.1f}%."
     ]
 
 
-def _share_told(share: Share) -> str:
-    return f"{share.hits:,} of {share.trials:,} ({100 * share.low:.0f} to {100 * share.high:.0f} %)"
+def _share_text(share: Share) -> str:
+    return (
+        f"{share.hits:,} of {share.trials:,}"
+        f" (95% CI {100 * share.low:.0f}% to {100 * share.high:.0f}%)"
+    )

@@ -1,8 +1,7 @@
-"""Nameplates: how a lead is shown to people and found again: a name, who owns it in sales, its
-source, and the key of its person.
+"""Display names of leads: how a lead is shown to people and searched for: its name, its owner in
+sales, its source, and the key of its person.
 
-Which columns tell is what the definition says, else what their names say. Every part may be
-missing.
+The columns are named by the definition, else recognized by their names. Every part may be missing.
 """
 
 import re
@@ -14,29 +13,31 @@ from winnable.core.values import text
 from winnable.definition.decide.junk import contact_columns
 from winnable.definition.schema import Definition
 
-_OWNER = {
-    *(
-        "owner",
-        "ownername",
-        "owneralias",
-        "ownerid",
-        "leadowner",
-        "contactowner",
-        "dealowner",
-        "opportunityowner",
-    ),
-    *("hubspotowner", "hubspotownerid", "salesperson", "salesrep", "assignedto", "userid"),
+_OWNER_NAMES = {
+    "owner",
+    "ownername",
+    "owneralias",
+    "ownerid",
+    "leadowner",
+    "contactowner",
+    "dealowner",
+    "opportunityowner",
+    "hubspotowner",
+    "hubspotownerid",
+    "salesperson",
+    "salesrep",
+    "assignedto",
+    "userid",
 }
 
-
-LONGEST = 500
-"""Characters of a part that are kept: nobody is called longer, and PostgreSQL sorts no texts of
-several thousand."""
+MAX_CHARACTERS = 500
+"""A longer part is cut: no name is longer, and PostgreSQL cannot index texts of several thousand
+characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeadDisplay:
-    """What one lead is called. `person` is the key of `definition.people`, for comparing."""
+    """How one lead is shown. `person` is the key of `winnable.core.identity`, for comparing."""
 
     name: str | None
     owner: str | None
@@ -46,7 +47,7 @@ class LeadDisplay:
 
 @dataclass(frozen=True)
 class LeadDisplayColumns:
-    """The columns of an export, or of a request, that name its leads."""
+    """The columns of an export, or of a request, that identify its leads to people."""
 
     person: str | None
     names: tuple[str, ...]
@@ -56,22 +57,26 @@ class LeadDisplayColumns:
 
     @classmethod
     def among(cls, definition: Definition, columns: Iterable[str]) -> "LeadDisplayColumns":
-        """The columns that tell, among those that are there."""
-        there, roles = tuple(columns), definition.columns
+        """The columns to use, among those that exist."""
+        existing = tuple(columns)
+        roles = definition.columns
         owner = roles.owner or next(
-            (name for name in there if re.sub(r"[^a-z0-9]", "", name.lower()) in _OWNER), None
+            (name for name in existing if re.sub(r"[^a-z0-9]", "", name.lower()) in _OWNER_NAMES),
+            None,
         )
-        company = next((name for name in there if is_company(name)), None)
+        company = next((name for name in existing if is_company(name)), None)
         return cls(
-            roles.person, contact_columns(definition.junk, there).name, company, owner, roles.source
+            roles.person,
+            contact_columns(definition.junk, existing).name,
+            company,
+            owner,
+            roles.source,
         )
 
     def of(self, lead: Mapping[str, object]) -> LeadDisplay:
-        """The nameplate of a lead, by its columns."""
-        name = (
-            " ".join(filter(None, (self._text(lead, column) for column in self.names)))[:LONGEST]
-            or None
-        )
+        """The display name of a lead, from its columns."""
+        parts = (self._text(lead, column) for column in self.names)
+        name = " ".join(filter(None, parts))[:MAX_CHARACTERS] or None
         company = self._text(lead, self.company)
         return LeadDisplay(
             ", ".join(filter(None, (name, company))) or None,
@@ -83,4 +88,4 @@ class LeadDisplayColumns:
     @staticmethod
     def _text(lead: Mapping[str, object], column: str | None) -> str | None:
         found = None if column is None else text(lead.get(column))
-        return None if found is None else found[:LONGEST]
+        return None if found is None else found[:MAX_CHARACTERS]

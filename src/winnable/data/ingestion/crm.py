@@ -1,9 +1,8 @@
-"""The input contract: what the CRM's tables must hold, and what becomes of rows that do not hold
-it.
+"""Data ingestion: read a CRM's tables and validate them against the input contract.
 
-Leads, activities and field history are read from where they lie, their columns get the roles that
-the definition names, and every row that cannot be used is put aside with its reason. What was known
-when, and what is learned from it, is not decided here.
+Leads, activities and field history are read from their sources, their columns get the roles that
+the definition names, and every row that cannot be used is rejected with a reason. What was known at
+which time, and what a model learns from it, is not decided here.
 """
 
 from dataclasses import dataclass
@@ -20,19 +19,19 @@ from winnable.definition.schema import Definition
 
 @dataclass(frozen=True)
 class Crm:
-    """A company's CRM as far as it can be used.
+    """The usable rows of a company's CRM.
 
-    leads: one row a lead, indexed by the row's number in the source (0 is the first below the
+    leads: one row per lead, indexed by the row's number in the source (0 is the first below the
     header). Every column of the export under its own name, as text (pandas "str"), cleaned; and
     under reserved names the roles that the definition names and the export has: "@id", "@person",
     "@status", "@source", "@consent" as text, "@created" and "@closed" as datetime64[us, UTC]. "@id"
     is always there; without an id column it is the row's number. Read for training, "@closed" is
-    only given for leads that are won or lost: in an open lead it is what somebody expects.
-    activities: "@id", "@at" (datetime64[us, UTC]), "@kind" and, if rows may be known later,
-    "@recorded"; sorted by id and time. history: "@id", "@at", "@field", "@old", "@new"; sorted by
-    id, field and time. rejects: table, row, id, reason of every row that could not be used. notes:
-    what else was noticed, in plain sentences. seen: the newest time of the activities and of the
-    history that were read, also of rows of leads that are not to be scored.
+    only given for leads that are won or lost: in an open lead it is an expected date.
+    activities: "@id", "@at" (datetime64[us, UTC]), "@kind" and, where a row may have become known
+    only later, "@recorded"; sorted by id and time. history: "@id", "@at", "@field", "@old", "@new";
+    sorted by id, field and time. rejects: table, row, id and reason of every row that could not be
+    used. notes: everything else worth knowing about the data, in plain sentences. seen: the latest
+    time in the activities and in the history, including rows of leads that are not to be scored.
     """
 
     leads: pd.DataFrame
@@ -55,20 +54,19 @@ def read_crm(
 ) -> Crm:
     """Read the CRM's tables and check them against the contract.
 
-    A source is a .csv, .tsv or .txt file (packed with gzip or not), a .parquet file, a folder of
-    either, a database URL as SQLAlchemy writes it with the table's name after "#" (without one: the
-    table called leads, activities or history), or a frame.
+    A source is a .csv, .tsv or .txt file (gzipped or not), a .parquet file, a folder of either, a
+    SQLAlchemy database URL with the table's name after "#" (without one: the table called leads,
+    activities or history), or a pandas DataFrame.
 
-    For training, every lead has an id of its own (of several rows with one id the last that can be
-    used is kept) and dates that can be true; other rows are rejected. Otherwise (to be scored)
-    every lead's row stays, in order, and only those that cannot be read, or whose creation date
-    cannot be read, are named in the rejects. `now` (in UTC, the present by default) tells which
-    dates lie in the future: more than a day ahead.
+    For training, every lead needs a unique id (the last usable row with an id is kept) and possible
+    dates; other rows are rejected. For scoring (`for_training=False`) every lead's row stays, in
+    order, and only rows that cannot be read, or whose creation date cannot be read, are listed in
+    the rejects. Dates more than a day after `now` (UTC, default: the present) are in the future.
 
-    `day_first` is how 3/4/2024 is read where nothing in the leads decides it: as it was in the
-    model's own export.
+    `day_first` decides how 3/4/2024 is read where nothing in the leads does: as in the export that
+    the model was trained on.
 
-    Raises DataError where a source cannot be read or misses a column that the definition names.
+    Raises DataError if a source cannot be read or lacks a column that the definition names.
     """
     present = pd.Timestamp.now("UTC") if now is None else now
     findings = Findings()
@@ -89,8 +87,8 @@ def read_crm(
 
 
 def latest_moment(crm: Crm, now: pd.Timestamp | None = None) -> pd.Timestamp | None:
-    """The newest time that is recorded anywhere in the CRM and does not lie in the future; None if
-    it has no times."""
+    """The latest time recorded anywhere in the CRM that is not in the future; None if the CRM has
+    no times."""
     present = pd.Timestamp.now("UTC") if now is None else now
     newest = [
         times[times <= present].max()

@@ -1,7 +1,7 @@
-"""The date columns of one table, read together: one export writes its dates one way, so that one
-column may decide for another.
+"""Parse all date columns of one table together: an export writes its dates in one format, so an
+unambiguous column decides for an ambiguous one.
 
-How a single column is parsed is not decided here but in `winnable.data.ingestion.parsing`.
+A single column is parsed in `winnable.data.ingestion.parsing`.
 """
 
 import re
@@ -17,9 +17,9 @@ from winnable.data.ingestion.parsing import day_order, parse_moments
 from winnable.data.ingestion.rejects import Findings
 from winnable.errors import DataError
 
-UNREADABLE_SHARE = 0.5
-"""A column of which more than this share cannot be read is no date column: an error, not rows to be
-rejected one by one."""
+MAX_UNREADABLE_SHARE = 0.5
+"""A column with a larger share of unreadable values is not a date column: that is an error, rather
+than rows to reject one by one."""
 
 _WITH_ZONE = r":\d\d(?:\.\d+)? ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 _WITH_TIME = r":|[0-9][hTt][0-9]|^[0-9]{10,}"
@@ -33,11 +33,11 @@ def read_dates(
     strict: bool,
     usual: bool | None = None,
 ) -> "dict[str, pd.Series[pd.Timestamp]]":
-    """Each column as datetime64[us, UTC]; NaT where nothing stands or what stands is no date.
+    """Each column as datetime64[us, UTC]; NaT where a value is missing or not a date.
 
-    `usual` says whether days come first where no column of the table decides it. Says in a note
-    where it had to guess. Raises DataError if `strict` and a column is unreadable as a whole; the
-    message shows the form of the values, never the values.
+    `usual` tells whether the day comes first where no column of the table decides it; a guess is
+    recorded as a note. Raises DataError if `strict` and a column is mostly unreadable; the message
+    shows the format of the values, never the values themselves.
     """
     orders = {role: day_order(column) for role, column in columns.items()}
     siblings = next(
@@ -50,15 +50,14 @@ def read_dates(
         moments[role] = parse_moments(column, bool(first))
         if order.either and first is None:
             findings.note(
-                f"{table}: in '{column.name}' nothing tells whether 3/4/2024 is the 3rd of April or"
-                " the 4th of March; it was read as month first. Dates as 2024-03-04 leave no"
-                " doubt."
+                f"{table}: in '{column.name}' it is ambiguous whether 3/4/2024 is 3 April or"
+                " 4 March; it was read as month first. Dates such as 2024-03-04 are unambiguous."
             )
         elif order.only_day and order.only_month:
             findings.note(
-                f"{table}: '{column.name}' mixes dates with the day first ({order.only_day} values)"
-                f" and the month first ({order.only_month}); where both are possible, the"
-                f" {'day' if first else 'month'} was read first."
+                f"{table}: '{column.name}' mixes day-first dates ({order.only_day} values) and"
+                f" month-first dates ({order.only_month}); ambiguous dates were read as"
+                f" {'day' if first else 'month'} first."
             )
         _note_mixed_zones(column, table, findings)
         if strict:
@@ -69,11 +68,10 @@ def read_dates(
 def ends_of_days(
     column: "pd.Series[str]", moments: "pd.Series[pd.Timestamp]"
 ) -> "pd.Series[pd.Timestamp]":
-    """By when what is dated so had surely happened: a date without a time of day, as the last
+    """The latest time each value can mean: a date without a time of day becomes the last
     microsecond of that day.
 
-    Where all times of a column are midnights, they are such dates as well, however they are
-    written.
+    If all times of a column are midnights, they count as dates without a time of day, too.
     """
     since_midnight = times_of(moments) % DAY
     days = moments.notna() & (since_midnight == 0)
@@ -83,14 +81,16 @@ def ends_of_days(
 
 
 def _note_mixed_zones(column: "pd.Series[str]", table: str, findings: Findings) -> None:
-    """Say so where some times of a column name their zone and others do not: one of the two may be
-    off by hours."""
+    """Add a note if only some times of a column have a time zone: the others may be off by
+    hours."""
     zoned = column.str.contains(_WITH_ZONE, regex=True, na=False)
-    bare = column.str.contains(":", regex=False, na=False) & ~zoned if zoned.any() else zoned
+    if not zoned.any():
+        return
+    bare = column.str.contains(":", regex=False, na=False) & ~zoned
     if bare.any():
         findings.note(
-            f"{table}: in '{column.name}' {counted(int(zoned.sum()), 'time')} with a time zone and "
-            f"{counted(int(bare.sum()), 'time')} without; those without were taken as UTC."
+            f"{table}: '{column.name}' has {counted(int(zoned.sum()), 'time')} with a time zone and"
+            f" {counted(int(bare.sum()), 'time')} without; those without were read as UTC."
         )
 
 
@@ -99,7 +99,7 @@ def _refuse_unreadable(
 ) -> None:
     present = int(column.notna().sum())
     failed = column[column.notna() & moments.isna()]
-    if len(failed) > UNREADABLE_SHARE * present:
+    if len(failed) > MAX_UNREADABLE_SHARE * present:
         forms = Counter(shape(value) for value in failed.iloc[:10_000])
         shown = ", ".join(f"'{form}'" for form, _ in forms.most_common(3))
         raise DataError(
@@ -110,7 +110,7 @@ def _refuse_unreadable(
 
 
 def shape(value: str) -> str:
-    """The form of a value without its content: every digit a 9, every letter an a; cut at 30
+    """The format of a value without its content: every digit becomes 9, every letter a; cut at 30
     characters."""
     plain = re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", value))
     return plain if len(plain) <= 30 else f"{plain[:30]}..."

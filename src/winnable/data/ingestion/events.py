@@ -1,8 +1,7 @@
-"""The activities' and the field history's side of the input contract: one row is one thing that
-happened to a lead at one time.
+"""Ingestion of activities and field history: one row is one event of a lead at one time.
 
-Columns are found by the definition, or by the names that CRMs give them. Rows of no lead and rows
-without a time are put aside.
+Columns are found by the definition, or by the names that CRMs usually give them. Rows without a
+known lead and rows without a time are rejected. Leads are read in `winnable.data.ingestion.leads`.
 """
 
 import re
@@ -15,7 +14,7 @@ import pandas as pd
 from winnable.core.columns import AT, CREATED, FIELD, ID, KIND, NEW, OLD, RECORDED
 from winnable.core.text import counted, listed
 from winnable.data.ingestion.dates import ends_of_days, read_dates, shape
-from winnable.data.ingestion.leads import AHEAD, nearest_column
+from winnable.data.ingestion.leads import CLOCK_TOLERANCE, nearest_column
 from winnable.data.ingestion.rejects import Findings
 from winnable.data.ingestion.sources.source import Source, read_source
 from winnable.data.ingestion.sources.text_table import TextTable
@@ -43,8 +42,9 @@ _NAMES = {
     "old": "old oldvalue from fromvalue previous previousvalue before valuebefore",
     "new": "new newvalue to tovalue after valueafter value",
 }
-"""What CRMs call the columns, without blanks, capitals and punctuation, the surest names first."""
-_MEANT = {
+"""Usual column names in CRMs, in lower case without spaces and punctuation, the most certain
+first."""
+_ROLE_DESCRIPTIONS = {
     "lead": "the lead's id",
     "at": "the time",
     "kind": "the kind",
@@ -55,8 +55,8 @@ _MEANT = {
 
 @dataclass(frozen=True)
 class EventReader:
-    """Reads what happened to the given leads, each table by itself; rows that cannot be used go to
-    the findings."""
+    """Reads the events of the given leads, table by table; unusable rows are recorded in the
+    findings."""
 
     definition: Definition
     leads: pd.DataFrame
@@ -64,36 +64,36 @@ class EventReader:
     now: pd.Timestamp
     for_training: bool
     seen: "list[pd.Timestamp]" = field(default_factory=list)
-    """The newest time of each table that was read, also of rows that belong to none of the leads to
-    be scored."""
+    """The latest time of each table that was read, including rows of leads that are not to be
+    scored."""
 
     def activities(self, source: Source) -> pd.DataFrame:
         """The activities with "@id", "@at", "@kind"; sorted by id and time.
 
-        Where the table has times of recording, or dates without a time of day, "@recorded" says
-        when each row was known.
+        If the table has recording times, or dates without a time of day, "@recorded" holds the time
+        from which each row was known.
         """
         named = self.definition.activities
         given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
         events = self._events("activities", source, given)
         if RECORDED in events or (events[_UNTIL] != events[AT]).any():
             events = events.assign(**{RECORDED: _known(events)})
-        kindless = int(events[KIND].isna().sum())
-        if kindless:
+        without_kind = int(events[KIND].isna().sum())
+        if without_kind:
             self.findings.note(
-                f"activities: {counted(kindless, 'row')} without a kind; counted under none of the"
-                " kinds."
+                f"activities: {counted(without_kind, 'row')} without a kind; not counted under any"
+                " kind."
             )
-        self._note_early("activities", events, "kept, early touches")
+        self._note_early("activities", events, "kept as early touches")
         return _sorted(events.drop(columns=_UNTIL), [])
 
     def changes(self, source: Source) -> pd.DataFrame:
         """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and
-        time, that of the recording.
+        recording time, which is "@at".
 
-        Where the table keeps no old values, the old value is the one that was new before; of a
-        first change it is missing. A change that was recorded after a later one of the same field
-        never was what the CRM said, and is left out.
+        If the table has no old values, the old value is the previous new one; that of a first
+        change is missing. A change that was recorded after a later change of the same field was
+        never the current value in the CRM, and is left out.
         """
         named = self.definition.history
         given = {
@@ -109,7 +109,7 @@ class EventReader:
             "history", events.index[fieldless], events.loc[fieldless, ID], "it names no field"
         )
         changes = events[~fieldless]
-        self._note_early("history", changes, "kept, what was so before")
+        self._note_early("history", changes, "kept as earlier values")
         known = changes.assign(**{_HAPPENED: changes[AT], AT: _known(changes)}).drop(columns=_UNTIL)
         changes = _sorted(known, [FIELD])
         overtaken = (
@@ -117,13 +117,13 @@ class EventReader:
         )
         if overtaken.any():
             self.findings.note(
-                f"history: {counted(int(overtaken.sum()), 'change')} recorded after a later one;"
-                " left out."
+                f"history: {counted(int(overtaken.sum()), 'change')} recorded after a later change"
+                " of the same field; left out."
             )
         changes = changes[~overtaken].drop(columns=_HAPPENED)
         if OLD not in changes:
             self.findings.note(
-                "history: it keeps no old values; the value that was new before was taken."
+                "history: no old values in the table; the previous new value was used."
             )
             changes[OLD] = changes.groupby([ID, FIELD], sort=False)[NEW].shift().astype("str")
         return changes
@@ -133,8 +133,8 @@ class EventReader:
         id_column = self.definition.columns.id
         if id_column is None:
             raise DataError(
-                f"{kind}: the definition names no id column of the leads, so no row can be tied to"
-                " a lead; name it."
+                f"{kind}: the definition names no id column for the leads, so no row can be matched"
+                " to a lead; set columns.id."
             )
         table = read_source(source, kind)
         for note in table.notes:
@@ -155,31 +155,38 @@ class EventReader:
         )
         known = self._known(frame[ID])
         faults = [
-            (frame[ID].isna(), "it names no lead"),
-            (dated["at"].isna(), "it has no time"),
-            (frame[AT].isna(), "its time cannot be read"),
-            (frame[AT] > self.now + AHEAD, "its time lies in the future"),
+            (frame[ID].isna(), "it has no lead id"),
+            (dated["at"].isna(), "it has no timestamp"),
+            (frame[AT].isna(), "its timestamp cannot be read"),
+            (frame[AT] > self.now + CLOCK_TOLERANCE, "its timestamp is in the future"),
         ]
         if "recorded" in dates:
-            faults.append((frame[RECORDED] > self.now + AHEAD, "it was recorded in the future"))
+            faults.append(
+                (
+                    frame[RECORDED] > self.now + CLOCK_TOLERANCE,
+                    "its recording time is in the future",
+                )
+            )
         if self.for_training:
-            self._refuse_strangers(frame, known, table, roles["lead"])
-            faults.append((~known, "no lead that can be used has this id"))
+            self._refuse_unmatched(frame, known, table, roles["lead"])
+            faults.append((~known, "no usable lead has this id"))
         usable = self.findings.keep_usable(kind, frame, faults)
         self.seen.append(frame.loc[usable, AT].max())
         events = frame[usable & known]
         until = {
             role: ends_of_days(dated[role][events.index], events[f"@{role}"]) for role in dates
         }
-        if days := int((until["at"] != events[AT]).sum()):
+        dates_only = int((until["at"] != events[AT]).sum())
+        if dates_only:
             self.findings.note(
-                f"{kind}: {counted(days, 'date')} without a time of day; known from the end of that"
-                " day on."
+                f"{kind}: {counted(dates_only, 'date')} without a time of day; treated as known"
+                " from the end of that day."
             )
-        if "recorded" in until and (blank := int(until["recorded"].isna().sum())):
+        unrecorded = int(until["recorded"].isna().sum()) if "recorded" in until else 0
+        if unrecorded:
             self.findings.note(
-                f"{kind}: {counted(blank, 'row')} without a time of recording that can be read;"
-                " known when it happened."
+                f"{kind}: {counted(unrecorded, 'row')} without a readable recording time;"
+                " treated as known when it happened."
             )
         return events.assign(
             **{
@@ -189,7 +196,7 @@ class EventReader:
         )
 
     def _note_early(self, table: str, events: pd.DataFrame, kept: str) -> None:
-        """Say how many rows are older than their lead."""
+        """Add a note with the number of rows that are older than their lead."""
         if CREATED not in self.leads:
             return
         before = int(
@@ -201,62 +208,62 @@ class EventReader:
             )
 
     def _known(self, ids: "pd.Series[str]") -> "pd.Series[bool]":
-        """Whether each row belongs to one of the leads. Each different id is looked up once."""
+        """Whether each row belongs to one of the leads. Each distinct id is looked up once."""
         leads = set(self.leads[ID].dropna())
         codes, distinct = pd.factorize(ids)
         return pd.Series(
-            np.array([*(each in leads for each in distinct), False])[codes], index=ids.index
+            np.array([*(lead_id in leads for lead_id in distinct), False])[codes], index=ids.index
         )
 
     def _created_of(self, ids: "pd.Series[str]") -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
-        """When the lead of each row was created; NaT where nobody knows. Each different id is
-        looked up once."""
+        """When the lead of each row was created; NaT where unknown. Each distinct id is looked up
+        once."""
         created = self.leads.dropna(subset=[ID]).drop_duplicates(ID).set_index(ID)[CREATED]
         codes, distinct = pd.factorize(ids)
         return created.reindex(distinct).to_numpy(dtype="datetime64[us]")[codes]
 
-    def _refuse_strangers(
+    def _refuse_unmatched(
         self, frame: pd.DataFrame, known: "pd.Series[bool]", table: TextTable, column: str
     ) -> None:
         """Raise DataError if there are leads and rows, but no row belongs to a lead."""
-        mine, theirs = frame[ID].dropna(), self.leads[ID].dropna()
-        if len(mine) and len(theirs) and not known.any():
+        event_ids = frame[ID].dropna()
+        lead_ids = self.leads[ID].dropna()
+        if len(event_ids) and len(lead_ids) and not known.any():
             raise DataError(
                 f"{table.name}: none of the {counted(len(frame), 'row')} belongs to a lead:"
-                f" '{column}' holds values like '{shape(mine.iloc[0])}', the leads' ids are like"
-                f" '{shape(theirs.iloc[0])}'. Name the right columns."
+                f" '{column}' has values like '{shape(event_ids.iloc[0])}', the leads' ids look"
+                f" like '{shape(lead_ids.iloc[0])}'. Name the right columns in the definition."
             )
 
 
 def _roles(
     kind: str, given: Mapping[str, str | None], table: TextTable, id_column: str
 ) -> dict[str, str]:
-    """Which column plays which role: the one that the definition names, else the one with the
-    surest of the usual names."""
+    """The column of each role: the one that the definition names, else the one with the most
+    certain of the usual names."""
     columns = list(table.data.columns)
-    by_plain: dict[str, str] = {}
+    by_plain_name: dict[str, str] = {}
     for column in columns:
-        by_plain.setdefault(_plain(column), column)
+        by_plain_name.setdefault(_plain(column), column)
     roles: dict[str, str] = {}
     for role, name in given.items():
         if name is not None and name not in columns:
-            where = f"which the definition names as {kind}.{role}"
             raise DataError(
-                f"{table.name}: there is no column '{name}', {where}; {nearest_column(name, columns)}"
+                f"{table.name}: there is no column '{name}', which the definition names as"
+                f" {kind}.{role}; {nearest_column(name, columns)}"
             )
         usual = [_plain(id_column)] if role == "lead" else []
         usual += _NAMES[role].split()
         free = (
-            by_plain[each]
-            for each in usual
-            if each in by_plain and by_plain[each] not in roles.values()
+            by_plain_name[plain_name]
+            for plain_name in usual
+            if plain_name in by_plain_name and by_plain_name[plain_name] not in roles.values()
         )
         found = name or next(free, None)
         if found is None and role not in ("recorded", "old"):
-            mend = f"name it in the definition as {kind}.{role}"
             raise DataError(
-                f"{table.name}: no column is recognised as {_MEANT[role]}; {mend}. Its columns:"
-                f" {listed(columns)}."
+                f"{table.name}: no column is recognized as {_ROLE_DESCRIPTIONS[role]}; name it in"
+                f" the definition as {kind}.{role}. Its columns: {listed(columns)}."
             )
         if found is not None:
             roles[role] = found
@@ -264,7 +271,8 @@ def _roles(
 
 
 def _known(events: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
-    """When each row was known: it had surely happened and, where that is told, it was recorded."""
+    """From when each row was known: it had certainly happened and, if recording times are given,
+    was recorded."""
     return events[_UNTIL] if RECORDED not in events else events[[_UNTIL, RECORDED]].max(axis=1)
 
 
@@ -273,15 +281,16 @@ def _plain(name: str) -> str:
 
 
 def _sorted(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Sorted by id, the given columns of text, and time; rows of the same time stay in the order of
-    the source.
+    """Sorted by id, the given text columns, and time; rows of the same time keep the order of the
+    source.
 
-    A source that has the newest rows of a lead first is read from below, so that the last of a
-    second is the last that was told.
+    A source with the newest rows of a lead first is read from the bottom, so that of several rows
+    in one second the latest comes last.
     """
     times = events[AT].to_numpy(dtype="datetime64[us]")
     keys = [times, *(pd.factorize(events[name], sort=True)[0] for name in reversed([ID, *by]))]
-    of_each = np.argsort(keys[-1], kind="stable")
-    steps = np.diff(times[of_each]).astype(np.int64)[np.diff(keys[-1][of_each]) == 0]
-    upwards = slice(None, None, -1 if (steps < 0).sum() > (steps > 0).sum() else 1)
-    return events.iloc[upwards].iloc[np.lexsort([key[upwards] for key in keys])]
+    by_lead = np.argsort(keys[-1], kind="stable")
+    steps = np.diff(times[by_lead]).astype(np.int64)[np.diff(keys[-1][by_lead]) == 0]
+    newest_first = (steps < 0).sum() > (steps > 0).sum()
+    source_order = slice(None, None, -1 if newest_first else 1)
+    return events.iloc[source_order].iloc[np.lexsort([key[source_order] for key in keys])]

@@ -1,5 +1,7 @@
-"""The leads' side of the input contract: roles of columns, ids, status values and dates, row by
-row."""
+"""Ingestion of the leads: column roles, ids, status values and dates are validated row by row.
+
+Activities and field history are read in `winnable.data.ingestion.events`.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,8 +17,8 @@ from winnable.definition.schema import ANYTHING, Definition
 from winnable.errors import DataError
 
 ROLES = ("id", "person", "created", "closed", "status", "source", "consent")
-AHEAD = pd.Timedelta(days=1)
-"""How far ahead of now a date may lie before it is a fault: clocks differ and so do time zones."""
+CLOCK_TOLERANCE = pd.Timedelta(days=1)
+"""How far in the future a date may be before its row is rejected: clocks and time zones differ."""
 
 
 def read_leads(
@@ -51,15 +53,15 @@ def read_leads(
         role: frame[roles[role]] for role in ("created", "closed") if role in roles
     }
     if STATUS in words and definition.outcome.won == (ANYTHING,):
-        # The column is no status but something that only won leads have, such as the date of
-        # winning.
+        # The column is not a status but something that only won leads have, such as the date of
+        # the win.
         words[STATUS] = words[STATUS].mask(words[STATUS].notna(), ANYTHING)
     moments = read_dates(dated, table.name, findings, strict=for_training, usual=day_first)
     frame = frame.assign(
         **{ID: ids}, **words, **{f"@{role}": moment for role, moment in moments.items()}
     )
     if not for_training:
-        if "closed" in dated:  # in an open lead it is what somebody expects
+        if "closed" in dated:  # the closing date of an open lead is only expected
             ended = (
                 frame[STATUS].isin([*definition.outcome.won, *definition.outcome.lost])
                 if STATUS in frame
@@ -73,16 +75,16 @@ def read_leads(
 def _roles(
     definition: Definition, table: TextTable, findings: Findings, *, for_training: bool
 ) -> dict[str, str]:
-    """The role columns that the table has. What is missing is an error where it is needed, else a
-    note."""
+    """The role columns that the table has. A missing column is an error where it is required, else
+    a note."""
     columns = list(table.data.columns)
     reserved = [
         name for name in columns if name.startswith("@") and name[1:] in (*ROLES, "recorded")
     ]
     if reserved:
         raise DataError(
-            f"{table.name}: a column is called '{reserved[0]}', a name that winnable keeps for"
-            " itself; rename it."
+            f"{table.name}: the column name '{reserved[0]}' is reserved by winnable; rename"
+            " the column."
         )
     named = {
         role: str(name) for role in ROLES if (name := getattr(definition.columns, role)) is not None
@@ -90,15 +92,15 @@ def _roles(
     for role, name in named.items():
         if name in table.doubled:
             raise DataError(
-                f"{table.name}: the column '{name}' ({role}) stands more than once in the header;"
-                " remove one."
+                f"{table.name}: the column '{name}' ({role}) appears more than once in the"
+                " header; remove one."
             )
         if name not in columns and (for_training or role == "id"):
             raise DataError(
                 f"{table.name}: there is no column '{name}', the definition's {role};"
                 f" {nearest_column(name, columns)}"
             )
-    others = dict.fromkeys(
+    mentioned = dict.fromkeys(
         [
             *named.values(),
             *definition.columns.fixed,
@@ -106,29 +108,29 @@ def _roles(
             *definition.fields(),
         ]
     )
-    lacking = [name for name in others if name not in columns]
-    if lacking:
+    missing = [name for name in mentioned if name not in columns]
+    if missing:
         findings.note(
-            f"{table.name}: it has no {listed(lacking)}, which the definition names;"
-            f" {nearest_column(lacking[0], columns)}"
+            f"{table.name}: there is no {listed(missing)}, which the definition uses;"
+            f" {nearest_column(missing[0], columns)}"
         )
     return {role: name for role, name in named.items() if name in columns}
 
 
 def nearest_column(name: str, columns: Iterable[str]) -> str:
-    """The column that is called most nearly like it, and all there are: the second half of an
-    error's sentence."""
+    """The column with the most similar name, and all columns: the second half of an error
+    message."""
     known = list(columns)
-    all_of_them, close = listed(known), nearest(name, known)
-    if close is None:
-        return f"its columns: {all_of_them}."
-    return f"nearest is '{close}'. Its columns: {all_of_them}."
+    closest = nearest(name, known)
+    if closest is None:
+        return f"its columns: {listed(known)}."
+    return f"the nearest is '{closest}'. Its columns: {listed(known)}."
 
 
 def _checked_for_scoring(
     frame: pd.DataFrame, dated: "Mapping[str, pd.Series[str]]", findings: Findings
 ) -> pd.DataFrame:
-    """Every row as it is; what hinders scoring one of them is written down."""
+    """Every row unchanged; what prevents a row from being scored is recorded."""
     if "created" in dated:
         unreadable = dated["created"].notna() & frame[CREATED].isna()
         findings.reject(
@@ -137,13 +139,13 @@ def _checked_for_scoring(
             frame.loc[unreadable, ID],
             "the creation date cannot be read",
         )
-    nameless = int(frame[ID].isna().sum())
-    if nameless:
-        findings.note(f"{counted(nameless, 'lead')} without an id.")
-    doubled = int(frame[ID].dropna().duplicated(keep=False).sum())
-    if doubled:
+    without_id = int(frame[ID].isna().sum())
+    if without_id:
+        findings.note(f"{counted(without_id, 'lead')} without an id.")
+    duplicates = int(frame[ID].dropna().duplicated(keep=False).sum())
+    if duplicates:
         findings.note(
-            f"{counted(doubled, 'row')} share their id with another row; each is scored by itself."
+            f"{counted(duplicates, 'row')} with a duplicate id; each row is scored on its own."
         )
     return frame
 
@@ -155,7 +157,7 @@ def _checked_for_training(
     findings: Findings,
     now: pd.Timestamp,
 ) -> pd.DataFrame:
-    """The rows that can be learned from."""
+    """The rows that a model can be trained on."""
     _check_status(definition, frame, findings)
     resolved = frame[STATUS].isin([*definition.outcome.won, *definition.outcome.lost])
     faults: list[tuple[pd.Series[bool], str]] = [(frame[ID].isna(), "it has no id")]
@@ -164,13 +166,13 @@ def _checked_for_training(
         faults += [
             (dated["created"].isna(), "it has no creation date"),
             (created.isna(), "the creation date cannot be read"),
-            (created > now + AHEAD, "the creation date lies in the future"),
+            (created > now + CLOCK_TOLERANCE, "the creation date is in the future"),
         ]
     if "closed" in dated:
         closed = _closed_when_resolved(frame, dated["closed"], resolved, findings)
         frame = frame.assign(**{CLOSED: closed})
         faults.append(
-            (closed > now + AHEAD, "it is closed, but the closing date lies in the future")
+            (closed > now + CLOCK_TOLERANCE, "it is closed, but the closing date is in the future")
         )
         if "created" in dated:
             faults.append((closed < frame[CREATED], "it was closed before it was created"))
@@ -180,26 +182,26 @@ def _checked_for_training(
 def _closed_when_resolved(
     frame: pd.DataFrame, written: "pd.Series[str]", resolved: "pd.Series[bool]", findings: Findings
 ) -> "pd.Series[pd.Timestamp]":
-    """The closing date of leads that are won or lost. A date without a time of day is never before
-    creation on that day."""
+    """The closing date of leads that are won or lost. A date without a time of day does not count
+    as earlier than a creation on the same day."""
     closed = frame[CLOSED]
     expected = int((closed.notna() & ~resolved).sum())
     if expected:
         findings.note(
-            f"{counted(expected, 'open lead')} with a closing date; taken as what somebody expects,"
-            " not what happened."
+            f"{counted(expected, 'open lead')} with a closing date; treated as an expected date,"
+            " not as an outcome."
         )
     undated = int((resolved & written.isna()).sum())
     if undated:
         findings.note(
-            f"{counted(undated, 'won or lost lead')} without a closing date; kept, though nobody"
-            " knows when it was."
+            f"{counted(undated, 'won or lost lead')} without a closing date; kept, with the time"
+            " of the outcome unknown."
         )
     unreadable = int((resolved & written.notna() & closed.isna()).sum())
     if unreadable:
         findings.note(
-            f"{counted(unreadable, 'won or lost lead')} with an unreadable closing date; kept as if"
-            " there were none."
+            f"{counted(unreadable, 'won or lost lead')} with an unreadable closing date; kept,"
+            " with the time of the outcome unknown."
         )
     closed = closed.where(resolved)
     if CREATED in frame:
@@ -210,8 +212,8 @@ def _closed_when_resolved(
 
 
 def _check_status(definition: Definition, frame: pd.DataFrame, findings: Findings) -> None:
-    """Raise DataError if no status is one that the definition knows; note what the definition
-    expects and nobody has."""
+    """Raise DataError if the definition knows none of the status values; note values that differ
+    only in case."""
     status, outcome = frame[STATUS], definition.outcome
     known = {
         *outcome.won,
@@ -222,37 +224,39 @@ def _check_status(definition: Definition, frame: pd.DataFrame, findings: Finding
     if len(frame) and not known.intersection(counts.index):
         frequent = (
             ", ".join(f"'{value}' ({times})" for value, times in counts.head(10).items())
-            or "none at all"
+            or "none (the column is empty)"
         )
         raise DataError(
-            f"no value of the status column '{definition.columns.status}' is known to the"
-            f" definition, which expects {', '.join(map(repr, sorted(known)))}. The most frequent"
-            f" values are {frequent}. Correct [outcome] or the column."
+            f"no value of the status column '{definition.columns.status}' is in the definition,"
+            f" which expects {', '.join(map(repr, sorted(known)))}. The most frequent values are"
+            f" {frequent}. Correct [outcome] or the column name."
         )
-    by_plain = {str(value).casefold(): value for value in counts.index}
+    by_folded_case = {str(value).casefold(): value for value in counts.index}
     for value in (*outcome.won, *outcome.lost):
-        twin = by_plain.get(value.casefold())
-        if twin is not None and value not in counts.index:
+        variant = by_folded_case.get(value.casefold())
+        if variant is not None and value not in counts.index:
             findings.note(
-                f"No lead has the status '{value}', but {counted(int(counts[twin]), 'lead')}"
-                f" '{twin}': is it the same?"
+                f"No lead has the status '{value}', but {counted(int(counts[variant]), 'lead')}"
+                f" '{variant}': do they mean the same?"
             )
     missing = int(status.isna().sum())
     if missing:
-        findings.note(f"{counted(missing, 'lead')} without a status; taken as open.")
+        findings.note(f"{counted(missing, 'lead')} without a status; treated as open.")
 
 
 def _last_of_each_id(frame: pd.DataFrame, findings: Findings) -> pd.DataFrame:
-    """Of several rows with one id the last; the others are rejected, and it is said whether they
-    differ."""
+    """The last row of every id; earlier rows are rejected as duplicates or as replaced."""
     earlier = frame[ID].duplicated(keep="last")
     if not earlier.any():
         return frame
-    same = frame.duplicated(keep="last") & earlier
+    identical = frame.duplicated(keep="last") & earlier
     findings.reject(
-        "leads", frame.index[same], frame.loc[same, ID], "the same row stands again further down"
+        "leads",
+        frame.index[identical],
+        frame.loc[identical, ID],
+        "an identical row appears further down",
     )
-    replaced = earlier & ~same
+    replaced = earlier & ~identical
     findings.reject(
         "leads", frame.index[replaced], frame.loc[replaced, ID], "a later row has the same id"
     )

@@ -1,9 +1,9 @@
-"""Whole columns of text into numbers and moments, value by value as `winnable.core.values` reads
-them.
+"""Parse whole text columns into numbers and timestamps, with the same results as
+`winnable.core.values` gives value by value.
 
-Added here is only what a column tells and a single value cannot: which mark is the decimal mark,
-and whether days or months come first. Values in the usual forms are read by Arrow and numpy all at
-once, the others one by one, each different value once.
+This module adds only what takes a whole column to decide: which character is the decimal mark, and
+whether days or months come first. Values in common formats are parsed at once by Arrow and numpy,
+the others one by one, each distinct value once.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from winnable.core.columns import BoolArray, IntArray
 
 Moments = np.ndarray[tuple[int], np.dtype[np.datetime64]]
 
-_SAMPLE = 10_000
+_SAMPLE_SIZE = 10_000
 _USUAL_NUMBER = {
     ".": r"^[$€£]? ?-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})(?:\.[0-9]{1,15})?$",
     ",": r"^[$€£]? ?-?(?:[0-9]{1,3}(?:\.[0-9]{3}){1,4}|[0-9]{1,15})(?:,[0-9]{1,15})?$",
@@ -30,16 +30,19 @@ _ISO_MOMENT = (
     r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
     r"(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][01][0-9]:?[0-5][0-9])?)?$"
 )
-_DAY_AND_MONTH = r"^(?P<one>[0-9]{1,2})(?P<mark>[-/.])(?P<two>[0-9]{1,2})(?P<again>[-/.])(?P<year>[0-9]{4}|[0-9]{2})"
+_DAY_AND_MONTH = (
+    r"^(?P<one>[0-9]{1,2})(?P<mark>[-/.])(?P<two>[0-9]{1,2})(?P<again>[-/.])"
+    r"(?P<year>[0-9]{4}|[0-9]{2})"
+)
 _USUAL_MOMENT = (
-    _DAY_AND_MONTH + r"(?:,? (?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?:"
-    r" ?(?P<half>[AaPp])[Mm])?)?$"
+    _DAY_AND_MONTH + r"(?:,? (?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?"
+    r"(?: ?(?P<half>[AaPp])[Mm])?)?$"
 )
 
 
 def parse_numbers(column: "pd.Series[str]", decimal: str | None = None) -> "pd.Series[float]":
-    """The column as float64, NaN where nothing stands or what stands is no number; `decimal` is
-    found by looking if not given."""
+    """The column as float64, NaN where a value is missing or not a number; the `decimal` mark is
+    inferred if not given."""
     mark = decimal or decimal_mark(column)
     distinct, codes = _distinct(column)
     numbers = np.full(len(distinct) + 1, np.nan)
@@ -56,11 +59,12 @@ def parse_numbers(column: "pd.Series[str]", decimal: str | None = None) -> "pd.S
 
 
 def decimal_mark(column: "pd.Series[str]") -> str:
-    """ "," where more of the different values can be read only with it than only with ".", else "."."""
+    """The decimal mark: "," if more distinct values parse only with it than only with ".", else
+    "."."""
     distinct, _ = _distinct(column)
     if not pc.any(pc.match_substring(distinct, ",")).as_py():
         return "."
-    sample = distinct[:_SAMPLE].to_pylist()
+    sample = distinct[:_SAMPLE_SIZE].to_pylist()
     by_point = np.array([values.number(value, ".") is not None for value in sample])
     by_comma = np.array([values.number(value, ",") is not None for value in sample])
     return "," if (by_comma & ~by_point).sum() > (by_point & ~by_comma).sum() else "."
@@ -69,18 +73,18 @@ def decimal_mark(column: "pd.Series[str]") -> str:
 def parse_moments(
     column: "pd.Series[str]", day_first: bool | None = None
 ) -> "pd.Series[pd.Timestamp]":
-    """The column as datetime64[us, UTC], NaT where nothing stands or what stands is no date.
+    """The column as datetime64[us, UTC], NaT where a value is missing or not a date.
 
-    Without `day_first` the column itself decides by the values that leave only one reading; where
-    none does, months come first.
+    Without `day_first` the column's unambiguous values decide; if there are none, months come
+    first.
     """
     first = bool(day_order(column).day_first) if day_first is None else day_first
     distinct, codes = _distinct(column)
     moments = np.full(len(distinct) + 1, np.datetime64("NaT", "us"))
     iso = _matches(distinct, _ISO_MOMENT)
     moments[:-1][iso] = _iso_moments(_words(distinct, iso))
-    usual, read = _day_and_month_moments(distinct, first)
-    moments[:-1][usual] = read
+    usual, usual_moments = _day_and_month_moments(distinct, first)
+    moments[:-1][usual] = usual_moments
     others = ~iso & ~usual
     moments[:-1][others] = _plain_moments(
         values.moment(value, first) for value in _words(distinct, others)
@@ -92,8 +96,8 @@ def parse_moments(
 
 @dataclass(frozen=True)
 class DayOrder:
-    """How many values like 3/12/2024 can only have the day first, only the month first, or be read
-    either way."""
+    """How many values like 3/12/2024 can only be day-first, can only be month-first, or are
+    ambiguous."""
 
     only_day: int
     only_month: int
@@ -101,17 +105,18 @@ class DayOrder:
 
     @property
     def day_first(self) -> bool | None:
-        """What the values decide, by majority; None if none of them decides."""
+        """The order of the majority of the unambiguous values; None without a majority."""
         return None if self.only_day == self.only_month else self.only_day > self.only_month
 
 
 def day_order(column: "pd.Series[str]") -> DayOrder:
-    """Count what the column's values of the form 3/12/2024 or 3-12-2024 say about their order;
-    before a "." stands the day."""
+    """Count the possible orders of the column's values such as 3/12/2024 or 3-12-2024; dates with
+    "." are always day-first and do not count."""
     parts = pc.extract_regex(_arrow(column), rf"{_DAY_AND_MONTH}(?:$|[^0-9])").drop_null()
     one, two = _whole(parts, "one"), _whole(parts, "two")
     slashed = _bools(pc.not_equal(pc.struct_field(parts, "mark"), "."))
-    only_day, only_month = slashed & (one > 12) & (two <= 12), slashed & (two > 12) & (one <= 12)
+    only_day = slashed & (one > 12) & (two <= 12)
+    only_month = slashed & (two > 12) & (one <= 12)
     either = slashed & (one <= 12) & (two <= 12) & (one != two)
     return DayOrder(int(only_day.sum()), int(only_month.sum()), int(either.sum()))
 
@@ -124,18 +129,20 @@ def _iso_moments(written: list[str]) -> Moments:
 
 
 def _day_and_month_moments(distinct: pa.Array, day_first: bool) -> tuple[BoolArray, Moments]:
-    """Which values look like 31/3/2024 2:30 PM, and these as moments; the readings of
-    `values.moment`, without its zones."""
+    """Which values look like 31/3/2024 2:30 PM, and those as timestamps; parsed as by
+    `values.moment`, but without time zones."""
     fits = _matches(distinct, _USUAL_MOMENT)
     parts = pc.extract_regex(distinct.filter(pa.array(fits)), _USUAL_MOMENT)
     one, two, year, hour, minute, second = (
         _whole(parts, name) for name in ("one", "two", "year", "hour", "minute", "second")
     )
-    mark, half = pc.struct_field(parts, "mark"), pc.utf8_lower(pc.struct_field(parts, "half"))
+    mark = pc.struct_field(parts, "mark")
+    half = pc.utf8_lower(pc.struct_field(parts, "half"))
     two_digits = _bools(pc.equal(pc.utf8_length(pc.struct_field(parts, "year")), 2))
     year = np.where(two_digits, year + np.where(year < 69, 2000, 1900), year)
     day_leads = (one > 12) | ((two <= 12) & (day_first | _bools(pc.equal(mark, "."))))
-    day, month = np.where(day_leads, one, two), np.where(day_leads, two, one)
+    day = np.where(day_leads, one, two)
+    month = np.where(day_leads, two, one)
     possible = (
         _bools(pc.equal(mark, pc.struct_field(parts, "again")))
         & (year >= 1)
@@ -156,7 +163,7 @@ def _day_and_month_moments(distinct: pa.Array, day_first: bool) -> tuple[BoolArr
 
 
 def _whole(parts: pa.Array, name: str) -> IntArray:
-    """A group of digits as whole numbers, 0 where it is not there."""
+    """A group of digits as integers, 0 where the group is absent."""
     digits = pc.struct_field(parts, name)
     filled = pc.if_else(pc.equal(digits, ""), "0", digits)
     return np.asarray(pc.cast(filled, pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
@@ -171,12 +178,14 @@ def _bools(answers: pa.Array) -> BoolArray:
 
 
 def _plain_moments(moments: Iterable[datetime | None]) -> Moments:
-    plain: list[Any] = [None if each is None else each.replace(tzinfo=None) for each in moments]
+    plain: list[Any] = [
+        None if moment is None else moment.replace(tzinfo=None) for moment in moments
+    ]
     return np.array(plain, dtype="datetime64[us]")
 
 
 def _distinct(column: "pd.Series[str]") -> tuple[pa.Array, IntArray]:
-    """The different values, and for each row the position of its value, -1 where nothing stands."""
+    """The distinct values, and for each row the position of its value, -1 where it is missing."""
     encoded = _arrow(column).dictionary_encode()
     return encoded.dictionary, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(
         np.int64

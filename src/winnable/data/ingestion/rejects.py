@@ -1,8 +1,8 @@
-"""What was found wrong while reading: rows that could not be used, each with its reason, and notes
-for people.
+"""Ingestion findings: rejected rows, each with its reason, and notes for people.
 
-Nothing is dropped without a word: whoever leaves out a row says so here, and `write_rejects` puts
-it into a file.
+No row is dropped silently: code that leaves out a row records it here, and `write_rejects` writes
+the rejected rows to a file. Quality of the rows that stay is checked in
+`winnable.learning.readiness.data_quality`.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ COLUMNS = ("table", "row", "id", "reason")
 
 
 class Findings:
-    """Collects rejected rows and notes, table by table."""
+    """Collects rejected rows and notes across the tables."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -35,8 +35,8 @@ class Findings:
         ids: "pd.Series[str] | None",
         reason: str | Sequence[str],
     ) -> None:
-        """Record rows (their numbers in the source), their ids where there are any, and why they
-        cannot be used."""
+        """Record rows by their number in the source, their ids if known, and why they cannot be
+        used."""
         if len(rows):
             known = pd.array([None] * len(rows), dtype="str") if ids is None else ids.array
             self._rejected.append(
@@ -56,8 +56,8 @@ class Findings:
     def keep_usable(
         self, table: str, frame: pd.DataFrame, faults: "Sequence[tuple[pd.Series[bool], str]]"
     ) -> "pd.Series[bool]":
-        """Reject every row of the frame (with "@id") for the first of its faults; returns which
-        rows have none."""
+        """Reject every row of the frame (with "@id") for the first of its faults; returns a mask
+        of the rows without faults, shape (n,)."""
         usable = pd.Series(True, index=frame.index)
         for fault, reason in faults:
             wrong = usable & fault
@@ -77,11 +77,9 @@ class Findings:
 
 def write_rejects(rejects: pd.DataFrame, path: Path) -> None:
     """Write the rejected rows as CSV (table, row, id, reason; row 0 is the first below the header),
-    whole or not at all.
+    atomically.
 
-    `StoreError` if the file cannot be written there.
+    Raises StoreError if the file cannot be written.
     """
-    with whole_file(
-        path, "It would hold the rows that could not be used; make its folder writable."
-    ) as file:
+    with whole_file(path, "The rejected rows are written to it; make its folder writable.") as file:
         rejects.to_csv(file, index=False, columns=list(COLUMNS), lineterminator="\n")

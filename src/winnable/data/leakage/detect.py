@@ -1,14 +1,13 @@
-"""Which columns know the outcome: a verdict on each, from several sides, with the evidence in
-words.
+"""Detect target leakage: a verdict on each column, with the evidence in words.
 
-A column leaks if its value was written when, or because, the lead was won or lost. No statistic of
-one column shows that: a strong column may be honest and a weak one may leak. So what speaks for and
-against (`leak_clues`) is added up in log-odds, starting from the suspicion that one column in
-twenty deserves. From even odds a column is `suspect`, from 88 in 100 `quarantined`; both are kept
-out of models. A column whose changes are recorded is looked at as it stood when the lead was
-created, which is how models see it. Where the CRM records changes, but never one of a column,
-nobody can say since when its value has stood there: it is `untracked` and kept out as well, unless
-the definition calls it fixed or trusted.
+A column leaks if its value was entered when, or because, the lead was won or lost. No single
+statistic shows that: a strong column may be legitimate and a weak one may leak. So the evidence for
+and against (`winnable.data.leakage.evidence`) is added up in log-odds, starting from the prior that
+one column in twenty leaks. From a probability of 50% a column is `suspect`, from 88% `quarantined`;
+both are excluded from models. A column whose changes are recorded is examined as it was when the
+lead was created, which is how models see it. If the CRM records changes, but none of this column,
+it is unknown since when its value has been there: it is `untracked` and excluded as well, unless
+the definition lists it as fixed or trusted.
 """
 
 from __future__ import annotations
@@ -30,15 +29,16 @@ if TYPE_CHECKING:
 
 Verdict = Literal["ok", "suspect", "quarantined", "untracked"]
 
-PRIOR = -3.0
-"""Log-odds that a column leaks before anything is known of it: one in twenty."""
-SUSPECT, QUARANTINED = 0.0, 2.0
+PRIOR_LOG_ODDS = -3.0
+"""Log-odds that a column leaks before any evidence: one in twenty."""
+SUSPECT_LOG_ODDS = 0.0
+QUARANTINED_LOG_ODDS = 2.0
 
 
 @dataclass(frozen=True)
 class ColumnVerdict:
-    """What is thought of one column. `overruled`: the definition vouches for it, so that it is `ok`
-    against the evidence."""
+    """The verdict on one column. `overruled`: the definition vouches for the column, so that it is
+    `ok` despite the evidence."""
 
     name: str
     verdict: Verdict
@@ -52,78 +52,69 @@ def assess_columns(
     """A verdict on every column that a model could learn from, in the order of the export.
 
     `plan` is the feature plan with no column left out, `outcome` (number of leads,) how each lead
-    ended; `Dataset.verdicts` has both at hand.
-
-    Looks at no more than 20,000 leads; the same data give the same verdicts. Never fails for want
-    of data: with no won or no lost lead only names and dates can speak.
+    ended; `Dataset.verdicts` has both at hand. Looks at a sample of at most 20,000 leads; the same
+    data give the same verdicts. Never fails for lack of data: without won or lost leads, only names
+    and dates are evidence.
     """
     seen = ColumnEvidence.of(definition, crm, plan, outcome)
-    judged = {name: clues_of(seen, name) for name in seen.fields}
-    sums = {name: PRIOR + sum(clue.weight for clue in clues) for name, clues in judged.items()}
-    honest = [name for name, total in sums.items() if total < SUSPECT]
+    clues = {name: clues_of(seen, name) for name in seen.fields}
+    log_odds = {
+        name: PRIOR_LOG_ODDS + sum(clue.weight for clue in clues[name]) for name in seen.fields
+    }
+    passed = [name for name in seen.fields if log_odds[name] < SUSPECT_LOG_ODDS]
     untracked = untracked_columns(definition, crm)
-    verdicts = (_verdict(seen, name, sums[name], judged[name], honest) for name in seen.fields)
-    return tuple(
-        (
-            replace(each, verdict="untracked", evidence=(untracked[each.name], *each.evidence))
-            if each.verdict == "ok" and each.name in untracked
-            else each
-        )
-        for each in verdicts
-    )
+    verdicts: list[ColumnVerdict] = []
+    for name in seen.fields:
+        verdict = _verdict(seen, name, log_odds[name], clues[name], passed)
+        if verdict.verdict == "ok" and name in untracked:
+            evidence = (untracked[name], *verdict.evidence)
+            verdict = replace(verdict, verdict="untracked", evidence=evidence)
+        verdicts.append(verdict)
+    return tuple(verdicts)
 
 
 def left_out(verdicts: Sequence[ColumnVerdict]) -> tuple[str, ...]:
-    """The columns that no model may learn from."""
-    return tuple(each.name for each in verdicts if each.verdict != "ok")
-
-
-# --- the verdict
-# -------------------------------------------------------------------------------------------------------------
+    """The columns that are excluded from models."""
+    return tuple(verdict.name for verdict in verdicts if verdict.verdict != "ok")
 
 
 def _verdict(
-    seen: ColumnEvidence, name: str, total: float, clues: list[Clue], honest: list[str]
+    seen: ColumnEvidence, name: str, log_odds: float, clues: list[Clue], passed: list[str]
 ) -> ColumnVerdict:
     evidence = tuple(
-        _sentence(clue.says) for clue in clues if clue.weight > -1 or clue.weight <= -2
+        _sentence(clue.text) for clue in clues if clue.weight > -1 or clue.weight <= -2
     )
-    if total < SUSPECT:
+    if log_odds < SUSPECT_LOG_ODDS:
         return ColumnVerdict(name, "ok", evidence)
-    found = ColumnVerdict(
-        name,
-        "quarantined" if total >= QUARANTINED else "suspect",
-        (*evidence, *_effect(seen, name, honest)),
-    )
+    verdict: Verdict = "quarantined" if log_odds >= QUARANTINED_LOG_ODDS else "suspect"
+    found = ColumnVerdict(name, verdict, (*evidence, *_effect(seen, name, passed)))
     return _overruled(seen.definition, found)
 
 
-def _effect(seen: ColumnEvidence, name: str, honest: list[str]) -> tuple[str, ...]:
-    """What the column does to the measured skill of a model of all columns above suspicion."""
+def _effect(seen: ColumnEvidence, name: str, passed: list[str]) -> tuple[str, ...]:
+    """How the column changes the AUC of a simple model of all columns that passed."""
     if name not in seen.strengths:
         return ()
-    others = [seen.groups[each] for each in honest if seen.strengths[each].auc > 0.51]
-    without, with_it = (
-        joint_auc(columns, seen.won, seen.folds)
-        for columns in (others, [*others, seen.groups[name]])
-    )
+    others = [seen.groups[other] for other in passed if seen.strengths[other].auc > 0.51]
+    without = joint_auc(others, seen.won, seen.folds)
+    with_it = joint_auc([*others, seen.groups[name]], seen.won, seen.folds)
     if with_it < without + 0.005:
-        return (f"A simple model reaches AUC {without:.2f} without it and no more with it.",)
-    return (f"With it a simple model looks like AUC {with_it:.2f}; without it {without:.2f}.",)
+        return (f"A simple model reaches an AUC of {without:.2f} without it, and no more with it.",)
+    return (f"A simple model has an AUC of {with_it:.2f} with it and {without:.2f} without it.",)
 
 
 def _overruled(definition: Definition, found: ColumnVerdict) -> ColumnVerdict:
-    """The definition has the last word: `fixed` clears a suspect, `trusted` a quarantined column
-    too."""
+    """The definition overrules the verdict: `fixed` clears a suspect column, `trusted` a
+    quarantined one, too."""
     if found.name in definition.columns.trusted:
-        word = "trusted"
+        key = "trusted"
     elif found.name in definition.columns.fixed and found.verdict == "suspect":
-        word = "fixed"
+        key = "fixed"
     else:
         return found
-    note = f"It was {found.verdict}, but the definition lists it under columns.{word}: it is used."
+    note = f"It was {found.verdict}, but the definition lists it under columns.{key}: it is used."
     return replace(found, verdict="ok", evidence=(*found.evidence, note), overruled=True)
 
 
-def _sentence(says: str) -> str:
-    return f"{says[0].upper()}{says[1:]}."
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,10 +1,9 @@
-"""What speaks for and against a column knowing the outcome: clues of several kinds, each with its
-weight and its words.
+"""Evidence of target leakage: clues for and against a column, each with its weight and its wording.
 
-What its name means (`leak_names`), how strong it is beside columns with ordinary names
-(`leak_strength`), at whom it is filled in, whether its values tell the end, whether open leads of
-the same age have it too, when its dates lie, when its changes were made, whether it grows while a
-lead lives. Weights are in log-odds; what they add up to is decided in `leakage`.
+What its name means (`names`), how strongly it predicts the outcome compared with columns with
+ordinary names (`strength`), for which leads it is filled in, whether its values name the outcome,
+whether open leads of the same age have it, too, when its dates are, when it was changed, and
+whether it grows over a lead's lifetime. Weights are in log-odds; the verdict is given in `detect`.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from winnable.core.columns import (
 from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import FeaturePlan, Field
-from winnable.data.leakage.names import Clue, name_clue, names_a_key, tells_the_end
+from winnable.data.leakage.names import Clue, name_clue, names_a_key, names_an_outcome
 from winnable.data.leakage.strength import (
     Strength,
     decided_groups,
@@ -47,26 +46,21 @@ if TYPE_CHECKING:
 
     from winnable.data.ingestion.crm import Crm
 
-MOST_LEADS = 20_000
-"""More leads than this, won and lost, or open, do not make a verdict surer."""
-LEAST = 20
-"""Leads on either side below which a comparison says nothing."""
-_FAR = 4_000_000_000 * 1_000_000
-"""A moment (microseconds) that is later than any date in a CRM."""
-
-
-# --- what is looked at
-# -------------------------------------------------------------------------------------------------------
+MAX_SAMPLED_LEADS = 20_000
+"""More resolved leads, or open leads, do not make a verdict more certain."""
+MIN_LEADS_TO_COMPARE = 20
+"""With fewer leads on either side, a comparison is not evidence."""
+_FAR_FUTURE = 4_000_000_000 * 1_000_000
+"""A time (microseconds since 1970) later than any date in a CRM."""
 
 
 @dataclass(frozen=True)
 class ColumnEvidence:
-    """A sample of resolved leads (n rows) and of open ones (m rows), and every column as it stood
-    at them.
+    """A sample of resolved leads (n rows) and of open leads (m rows), with their columns.
 
     `closed`, `created` (n,) and `open_created` (m,) are microseconds, NEVER where unknown.
     `tracked` are the fields with recorded changes. `ordinary` is the cautious AUC of the best
-    column whose name is above suspicion.
+    column whose name is not suspicious.
     """
 
     definition: Definition
@@ -89,13 +83,11 @@ class ColumnEvidence:
     def of(
         cls, definition: Definition, crm: Crm, plan: FeaturePlan, outcome: FloatArray
     ) -> ColumnEvidence:
-        """The columns that a model could learn from, at no more than `MOST_LEADS` leads of each
-        kind, always the same ones."""
+        """The columns that a model could learn from, in a deterministic sample of at most
+        `MAX_SAMPLED_LEADS` resolved and as many open leads."""
         fields = {field.name: field for field in plan.fields if field.learn}
-        resolved, still_open = (
-            _sample(np.flatnonzero(~np.isnan(outcome))),
-            _sample(np.flatnonzero(np.isnan(outcome))),
-        )
+        resolved = _sample(np.flatnonzero(~np.isnan(outcome)))
+        still_open = _sample(np.flatnonzero(np.isnan(outcome)))
         recorded = (
             set()
             if crm.history is None
@@ -105,17 +97,18 @@ class ColumnEvidence:
         features = _as_models_see_it(definition, crm, fields, tracked, resolved)
         won = outcome[resolved] == 1.0
         folds = folds_of(won)
-        both = won.any() and not won.all()
+        both_outcomes = won.any() and not won.all()
         groups = {name: groups_of(features.columns[name]) for name in fields}
-        strengths = {name: strength_of(groups[name], won, folds) for name in fields} if both else {}
-        innocent = [
-            name for name in strengths if (clue := name_clue(name)) is None or clue.weight <= 0
-        ]
+        strengths = (
+            {name: strength_of(groups[name], won, folds) for name in fields}
+            if both_outcomes
+            else {}
+        )
         ordinary = max(
             (
-                strengths[name].cautious_auc
-                for name in innocent
-                if not _one_sided(strengths[name], won)
+                strength.cautious_auc
+                for name, strength in strengths.items()
+                if not _has_suspicious_name(name) and not _one_sided(strength, won)
             ),
             default=0.5,
         )
@@ -139,9 +132,9 @@ class ColumnEvidence:
 
 
 def _sample(rows: IntArray) -> IntArray:
-    if len(rows) <= MOST_LEADS:
+    if len(rows) <= MAX_SAMPLED_LEADS:
         return rows
-    return np.sort(np.random.default_rng(0).permutation(rows)[:MOST_LEADS])
+    return np.sort(np.random.default_rng(0).permutation(rows)[:MAX_SAMPLED_LEADS])
 
 
 def _times(crm: Crm, role: str, rows: IntArray) -> IntArray:
@@ -155,9 +148,9 @@ def _times(crm: Crm, role: str, rows: IntArray) -> IntArray:
 def _as_it_stands(
     definition: Definition, crm: Crm, fields: dict[str, Field], rows: IntArray
 ) -> FeatureTable:
-    """The columns as they stand in the export; dates as days before a far moment."""
+    """The columns as they are in the export; dates as days before a time in the far future."""
     return compute_features(
-        FeaturePlan(tuple(fields.values())), definition, crm, rows, np.full(len(rows), _FAR)
+        FeaturePlan(tuple(fields.values())), definition, crm, rows, np.full(len(rows), _FAR_FUTURE)
     )
 
 
@@ -168,7 +161,7 @@ def _as_models_see_it(
     tracked: frozenset[str],
     rows: IntArray,
 ) -> FeatureTable:
-    """The columns as they stand in the export, but those with recorded changes as they stood at
+    """The columns as they are in the export, but those with recorded changes as they were at
     creation."""
     features = _as_it_stands(
         definition,
@@ -187,24 +180,27 @@ def _as_models_see_it(
     return features.with_columns(then.columns)
 
 
+def _has_suspicious_name(name: str) -> bool:
+    clue = name_clue(name)
+    return clue is not None and clue.weight > 0
+
+
 def _one_sided(strength: Strength, won: BoolArray) -> bool:
     return max(_fill_ratio(strength, won)) >= 8
 
 
 def _fill_ratio(strength: Strength, won: BoolArray) -> tuple[float, float]:
-    """How many times likelier the column is filled in for won than for lost leads, surely, and the
-    other way round."""
-    wins, losses = int(won.sum()), int((~won).sum())
-    one = fill_odds(strength.filled_won, wins, strength.filled_lost, losses)
-    return one, fill_odds(strength.filled_lost, losses, strength.filled_won, wins)
-
-
-# --- the evidence
-# ------------------------------------------------------------------------------------------------------------
+    """How many times more often the column is filled in for won than for lost leads, and the other
+    way round (lower confidence bounds)."""
+    wins = int(won.sum())
+    losses = len(won) - wins
+    won_to_lost = fill_odds(strength.filled_won, wins, strength.filled_lost, losses)
+    lost_to_won = fill_odds(strength.filled_lost, losses, strength.filled_won, wins)
+    return won_to_lost, lost_to_won
 
 
 def clues_of(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """All that speaks for or against a column, strongest first."""
+    """All evidence for or against leakage of a column, strongest first."""
     clues = [*_by_name(seen, name), *_by_dates(seen, name)]
     if name in seen.strengths:
         clues += [*_by_fill(seen, name), *_by_strength(seen, name), *_by_values(seen, name)]
@@ -223,12 +219,9 @@ def _by_name(seen: ColumnEvidence, name: str) -> list[Clue]:
 
 
 def _is_key(column: NumericColumn | CategoricalColumn) -> bool:
-    """Whether every row has a value of its own: then it names the lead, from the start."""
+    """Whether every row has a unique value: then it identifies the lead from the start."""
     values = column.codes if isinstance(column, CategoricalColumn) else column.values
-    known = (
-        values[values >= 0] if isinstance(column, CategoricalColumn) else values[~np.isnan(values)]
-    )
-    return len(known) == len(values) > 0 and len(np.unique(known)) == len(values)
+    return bool(_filled(column).all()) and len(np.unique(values)) == len(values) > 0
 
 
 def _by_fill(seen: ColumnEvidence, name: str) -> list[Clue]:
@@ -239,46 +232,53 @@ def _by_fill(seen: ColumnEvidence, name: str) -> list[Clue]:
         (strength.filled_won, strength.filled_lost),
         strict=True,
     ):
-        weight = 6.0 if ratio >= 20 else 2.5 if ratio >= 8 else 1.0 if ratio >= 4 else 0.0
-        if weight:
+        if ratio >= 4:
             total = strength.filled_won + strength.filled_lost
-            says = (
+            text = (
                 f"it is filled in for {total:,} leads with an outcome, and"
                 f" {percent(filled / total)} of them were {label}"
             )
-            return [Clue(weight, says)]
+            return [Clue(_fill_weight(ratio), text)]
     return []
 
 
+def _fill_weight(ratio: float) -> float:
+    if ratio >= 20:
+        return 6.0
+    return 2.5 if ratio >= 8 else 1.0
+
+
 def _by_strength(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """The column's strength by itself, and beside the best with an ordinary name. Alone it convicts
-    only beyond belief."""
+    """The column's own strength, and relative to the best column with an ordinary name. On its own,
+    only an implausible strength is enough for a verdict."""
     strength = seen.strengths[name]
-    own, best = _distance(strength.cautious_auc), _distance(seen.ordinary)
-    excess = float(np.clip(own - best, 0.0, 1.5))
+    own = _effect_size(strength.cautious_auc)
+    excess = float(np.clip(own - _effect_size(seen.ordinary), 0.0, 1.5))
     weight = 0.8 * min(own, 2.5) + excess + 2 * min(strength.decided, 0.5)
-    weight = min(
-        weight,
-        6.0 if strength.cautious_auc >= 0.99 else 3.5 if strength.cautious_auc >= 0.97 else 2.8,
-    )
-    when = ", as it stood when the lead was created," if name in seen.tracked else ""
-    says = (
-        f"alone{when} it ranks {100 * strength.auc:.0f} of 100 pairs of a won and a lost lead"
-        f" rightly (AUC {strength.auc:.2f})"
+    when = ", as it was when the lead was created," if name in seen.tracked else ""
+    text = (
+        f"alone{when} it ranks {percent(strength.auc)} of the pairs of a won and a lost lead"
+        f" correctly (AUC {strength.auc:.2f})"
     )
     if strength.auc < 0.55:
-        says = f"alone{when} it hardly tells won from lost leads (AUC {strength.auc:.2f})"
+        text = f"alone{when} it hardly separates won from lost leads (AUC {strength.auc:.2f})"
     if excess >= 0.1:
-        says += f"; the best column with an ordinary name reaches {seen.ordinary:.2f}"
-    clues = [Clue(weight, says)]
+        text += f"; the best column with an ordinary name reaches {seen.ordinary:.2f}"
+    clues = [Clue(min(weight, _max_strength_weight(strength.cautious_auc)), text)]
     if strength.decided >= 0.05:
         clues.append(Clue(0.0, _decided_in_words(seen, name, strength)))
     return clues
 
 
-def _distance(auc: float) -> float:
-    """How far apart won and lost leads lie, in standard deviations, for an AUC (two normal
-    distributions)."""
+def _max_strength_weight(cautious_auc: float) -> float:
+    if cautious_auc >= 0.99:
+        return 6.0
+    return 3.5 if cautious_auc >= 0.97 else 2.8
+
+
+def _effect_size(auc: float) -> float:
+    """Cohen's d of an AUC: the distance between won and lost leads in standard deviations, if both
+    are normally distributed."""
     from scipy.stats import norm
 
     return float(np.sqrt(2) * norm.ppf(np.clip(auc, 0.5, 0.9999)))
@@ -289,23 +289,23 @@ def _decided_in_words(seen: ColumnEvidence, name: str, strength: Strength) -> st
     inside = seen.groups[name] == strength.purest
     rate = percent(float(seen.won[inside].mean()))
     if strength.purest == 0:
-        where = "nothing stands there"
+        where = "it is missing"
     elif isinstance(column, CategoricalColumn):
-        where = f"it says '{column.vocabulary[strength.purest - 1][:40]}'"
+        where = f"it is '{column.vocabulary[strength.purest - 1][:40]}'"
     elif seen.fields[name].kind == "moment":
-        where = "its date lies in one of its ranges"
+        where = "its date is in one particular range"
     else:
         low, high = np.nanmin(column.values[inside]), np.nanmax(column.values[inside])
-        where = f"it is {low:g}" if low == high else f"it lies between {low:g} and {high:g}"
+        where = f"it is {low:g}" if low == high else f"it is between {low:g} and {high:g}"
     return (
-        f"{percent(strength.decided)} of the leads have a value that decides nearly everything: "
-        f"where {where}, {rate} of {int(inside.sum()):,} were won"
+        f"{percent(strength.decided)} of the leads have a value that nearly determines the outcome:"
+        f" where {where}, {rate} of {int(inside.sum()):,} were won"
     )
 
 
 def _by_values(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """Whether the column repeats the status word by word, or has values that tell the end in words
-    and in fact."""
+    """Whether the column repeats the status, or has values that name the outcome and nearly
+    determine it."""
     column = seen.features.columns[name]
     if not isinstance(column, CategoricalColumn) or not len(seen.status):
         return []
@@ -314,25 +314,21 @@ def _by_values(seen: ColumnEvidence, name: str) -> list[Clue]:
         column.codes
     ]
     same = words == seen.status.fillna("-").str.casefold().to_numpy(dtype=object)
-    if known.sum() >= LEAST and same[known].mean() >= 0.9:
+    if known.sum() >= MIN_LEADS_TO_COMPARE and same[known].mean() >= 0.9:
         return [
             Clue(6.0, f"it repeats the status in {percent(float(same[known].mean()))} of the leads")
         ]
-    telling = [
+    outcome_codes = [
         code
         for code in _decided_groups(seen, name)
-        if code > 0 and tells_the_end(column.vocabulary[code - 1])
+        if code > 0 and names_an_outcome(column.vocabulary[code - 1])
     ]
-    if not telling:
+    if not outcome_codes:
         return []
-    says = f"it has values that tell how leads ended: '{column.vocabulary[telling[0] - 1][:40]}'"
-    return [
-        Clue(
-            2.0,
-            f"{says}, with which {percent(float(seen.won[seen.groups[name] == telling[0]].mean()))}"
-            " were won",
-        )
-    ]
+    code = outcome_codes[0]
+    rate = percent(float(seen.won[seen.groups[name] == code].mean()))
+    value = column.vocabulary[code - 1][:40]
+    return [Clue(2.0, f"it has values that name the outcome: with '{value}', {rate} were won")]
 
 
 def _decided_groups(seen: ColumnEvidence, name: str) -> IntArray:
@@ -340,43 +336,43 @@ def _decided_groups(seen: ColumnEvidence, name: str) -> IntArray:
 
 
 def _by_dates(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """Where its dates lie between creation and close."""
+    """Where its dates are between creation and closing."""
     column = seen.features.columns[name]
     if seen.fields[name].kind != "moment" or not isinstance(column, NumericColumn):
         return []
-    when = _FAR / DAY - column.values
+    when = _FAR_FUTURE / DAY - column.values
     clues = []
     ended = ~np.isnan(when) & (seen.closed != NEVER)
     after = when[ended] >= np.floor(seen.closed[ended] / DAY)
-    if ended.sum() >= LEAST and after.mean() >= 0.5:
+    if ended.sum() >= MIN_LEADS_TO_COMPARE and after.mean() >= 0.5:
         clues.append(
             Clue(
                 4.0,
-                f"{percent(float(after.mean()))} of its dates lie on the day of closing or later",
+                f"{percent(float(after.mean()))} of its dates are on the day of closing or later",
             )
         )
     begun = ~np.isnan(when) & (seen.created != NEVER)
     later = when[begun] > seen.created[begun] / DAY + 1
-    if begun.sum() >= LEAST and later.mean() >= 0.5:
+    if begun.sum() >= MIN_LEADS_TO_COMPARE and later.mean() >= 0.5:
         clues.append(
-            Clue(1.5, f"{percent(float(later.mean()))} of its dates lie after the lead was created")
+            Clue(1.5, f"{percent(float(later.mean()))} of its dates are after the lead was created")
         )
     return clues
 
 
 def _by_changes(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """When its recorded changes were made. Those made before the end are no fault: models see the
-    value of the moment."""
+    """When its recorded changes were made. Changes before the outcome are legitimate: models see
+    the value at prediction time."""
     history = seen.crm.history
     if history is None:
         return []
     changes = history[history[FIELD] == name]
     closed = seen.crm.leads.set_index(ID)[CLOSED] if CLOSED in seen.crm.leads else None
     if closed is not None and closed.index.is_unique:
-        ends = changes[ID].map(closed)
-        ended = ends.notna()
-        late = (changes[AT] >= ends - np.timedelta64(1, "h"))[ended]
-        if ended.sum() >= LEAST and late.mean() >= 0.5:
+        closed_at = changes[ID].map(closed)
+        ended = closed_at.notna()
+        late = (changes[AT] >= closed_at - np.timedelta64(1, "h"))[ended]
+        if ended.sum() >= MIN_LEADS_TO_COMPARE and late.mean() >= 0.5:
             return [
                 Clue(
                     3.5,
@@ -385,31 +381,27 @@ def _by_changes(seen: ColumnEvidence, name: str) -> list[Clue]:
                 )
             ]
     return [
-        Clue(-2.5, "its changes are recorded, so that only what was known at each moment counts")
+        Clue(-2.5, "its changes are recorded, so that only the value at prediction time is used")
     ]
 
 
 def _by_open_leads(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """Whether leads that are still open have it too, as often as closed ones of the same age."""
-    column = seen.open.columns[name]
-    open_filled, closed_filled = _filled(column), _filled(seen.features.columns[name])
+    """Whether open leads have it as often as closed leads of the same age."""
+    open_filled = _filled(seen.open.columns[name])
+    closed_filled = _filled(seen.features.columns[name])
     shares = _shares_at_equal_age(open_filled, seen.open_created, closed_filled, seen.created)
     if shares is None:
         return []
     at_open, at_closed = shares
-    telling = name in seen.strengths and seen.strengths[name].cautious_auc >= 0.55
-    if (
-        at_closed < 0.05
-        or at_open > 0.3 * at_closed
-        or (not telling and at_open > 0.02 * at_closed)
-    ):
+    predictive = name in seen.strengths and seen.strengths[name].cautious_auc >= 0.55
+    if at_closed < 0.05 or at_open > (0.3 if predictive else 0.02) * at_closed:
         return []
     age = " of the same age" if (seen.open_created != NEVER).any() else ""
-    says = (
-        f"it is filled in for {percent(at_closed)} of closed leads and for {percent(at_open)} of"
-        f" open ones{age}"
+    text = (
+        f"it is filled in for {percent(at_closed)} of closed leads, but {percent(at_open)} of open"
+        f" leads{age}"
     )
-    return [Clue(3.5 if at_open <= 0.1 * at_closed else 2.0, says)]
+    return [Clue(3.5 if at_open <= 0.1 * at_closed else 2.0, text)]
 
 
 def _filled(column: NumericColumn | CategoricalColumn) -> BoolArray:
@@ -422,51 +414,48 @@ def _shares_at_equal_age(
     closed_filled: BoolArray,
     closed_created: IntArray,
 ) -> tuple[float, float] | None:
-    """The shares filled in of open and of closed leads, weighted to the same times of creation;
-    None for too few leads."""
-    if min(len(open_filled), len(closed_filled)) < LEAST:
+    """The shares of open and of closed leads that are filled in, weighted to the same creation
+    times; None for too few leads."""
+    if min(len(open_filled), len(closed_filled)) < MIN_LEADS_TO_COMPARE:
         return None
     if (open_created == NEVER).any() or (closed_created == NEVER).any():
         return float(open_filled.mean()), float(closed_filled.mean())
     edges = np.quantile(open_created, [0.25, 0.5, 0.75])
-    one, other = np.searchsorted(edges, open_created), np.searchsorted(edges, closed_created)
-    weight = np.minimum(np.bincount(one, minlength=4), np.bincount(other, minlength=4)).astype(
-        np.float64
-    )
-    if weight.sum() < LEAST:
+    open_bins = np.searchsorted(edges, open_created)
+    closed_bins = np.searchsorted(edges, closed_created)
+    open_sizes = np.bincount(open_bins, minlength=4)
+    closed_sizes = np.bincount(closed_bins, minlength=4)
+    weight = np.minimum(open_sizes, closed_sizes).astype(np.float64)
+    if weight.sum() < MIN_LEADS_TO_COMPARE:
         return None
-    shares = [
-        float(
-            weight
-            @ (
-                np.bincount(each, filled, minlength=4)
-                / np.maximum(np.bincount(each, minlength=4), 1)
-            )
-            / weight.sum()
-        )
-        for each, filled in ((one, open_filled), (other, closed_filled))
-    ]
-    return shares[0], shares[1]
+    open_hits = np.bincount(open_bins, open_filled, minlength=4)
+    open_rates = open_hits / np.maximum(open_sizes, 1)
+    closed_hits = np.bincount(closed_bins, closed_filled, minlength=4)
+    closed_rates = closed_hits / np.maximum(closed_sizes, 1)
+    return (
+        float(weight @ open_rates / weight.sum()),
+        float(weight @ closed_rates / weight.sum()),
+    )
 
 
 def _by_growth(seen: ColumnEvidence, name: str) -> list[Clue]:
-    """Whether a number grows with a lead's life: then at the end it tells how long that was."""
+    """Whether a number grows over a lead's lifetime: then its final value reveals how long that
+    was."""
     column = seen.features.columns[name]
     if seen.fields[name].kind != "number" or not isinstance(column, NumericColumn):
         return []
     lived = ~seen.won & (seen.closed != NEVER) & (seen.created != NEVER) & ~np.isnan(column.values)
-    if lived.sum() < 2 * LEAST:
+    if lived.sum() < 2 * MIN_LEADS_TO_COMPARE:
         return []
-    with_life = _rank_correlation(
-        column.values[lived], (seen.closed - seen.created)[lived].astype(np.float64)
-    )
-    if with_life < 0.5:
+    lifetime = (seen.closed - seen.created)[lived].astype(np.float64)
+    correlation = _rank_correlation(column.values[lived], lifetime)
+    if correlation < 0.5:
         return []
-    says = (
-        f"the longer a lost lead lived, the larger it is (rank correlation {with_life:.2f}): it"
-        " grew until the end"
+    text = (
+        "the longer a lost lead was open, the larger it is (rank correlation"
+        f" {correlation:.2f}): it grew until the outcome"
     )
-    return [Clue(2.5, says)]
+    return [Clue(2.5, text)]
 
 
 def _rank_correlation(one: FloatArray, other: FloatArray) -> float:
@@ -478,5 +467,5 @@ def _rank_correlation(one: FloatArray, other: FloatArray) -> float:
 
 
 def percent(share: float) -> str:
-    """A share in words, without decimals."""
-    return f"{100 * share:.0f} %"
+    """A share as a percentage without decimals."""
+    return f"{100 * share:.0f}%"

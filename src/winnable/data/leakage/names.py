@@ -1,10 +1,10 @@
-"""What a column's name says about when its value becomes known.
+"""Target leakage by name: what a column's name tells about when its value becomes known.
 
-A CRM writes many columns after the fact: what the deal was closed for, what sales thinks of the
-lead, when it was last touched, how long everything took. Their names say so, in English and in the
-field names of Salesforce, HubSpot, Dynamics, Zoho and Odoo. A name is read word by word, never by
-parts of words (`Window` has no win in it). A name alone is a hint, not a proof: how much it counts
-for is a weight in log-odds, added to the other evidence in `leakage`.
+A CRM fills many columns after the fact: why the deal was closed, what sales thinks of the lead,
+when it was last touched, how long everything took. Their names tell, in English and in the field
+names of Salesforce, HubSpot, Dynamics, Zoho and Odoo. A name is read word by word, never by parts
+of words (`Window` does not contain "win"). A name alone is a hint, not a proof: its weight in
+log-odds is added to the other evidence in `winnable.data.leakage.detect`.
 """
 
 import re
@@ -15,19 +15,19 @@ from functools import cache
 
 @dataclass(frozen=True)
 class Clue:
-    """One piece of evidence about a column: what it adds to the log-odds of being a leak, and what
-    it says to a person."""
+    """One piece of evidence about a column: what it adds to the log-odds of leakage, and its
+    wording for people."""
 
     weight: float
-    says: str
+    text: str
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """Fits a name that has a word out of each of the groups `words`, and none of `unless`."""
+    """Matches a name that has a word from each of the groups `words`, and none of `unless`."""
 
     weight: float
-    says: str
+    text: str
     words: tuple[frozenset[str], ...]
     unless: frozenset[str] = frozenset()
 
@@ -36,18 +36,22 @@ def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-def _rule(weight: float, says: str, *words: str, unless: str = "") -> _Rule:
-    return _Rule(weight, says, tuple(_words(group) for group in words), _words(unless))
+def _rule(weight: float, text: str, *words: str, unless: str = "") -> _Rule:
+    return _Rule(weight, text, tuple(_words(group) for group in words), _words(unless))
 
 
-SURE, LIKELY, FAIR, SOME = 4.0, 3.3, 2.3, 1.2
+# How much a name counts as evidence of leakage, in log-odds.
+SURE = 4.0
+LIKELY = 3.3
+FAIR = 2.3
+SOME = 1.2
 
 _BEFORE = _words(
     "previous prior past former existing historical history earlier before initial first original"
     " pre prev"
 )
-"""Words that put what follows before this lead's own life: a previous cancellation is known from
-the start."""
+"""Words that place a value before this lead was created: a previous cancellation is known from the
+start."""
 
 _KNOWN_EARLY = _words(
     "country city state region province area zip postal postcode address language industry sector"
@@ -57,7 +61,7 @@ _KNOWN_EARLY = _words(
     " nationality ethnicity income year founded established model brand product category plan tier"
     " package budget timeline timeframe need"
 )
-"""What a form asks or a visit shows: known when the lead arrives."""
+"""What a form asks for or a visit shows: known when the lead is created."""
 
 _THE_LEAD = "lead deal opportunity opp prospect contact customer client account pipeline sale crm"
 _WORK = (
@@ -96,15 +100,15 @@ _DECISIONS = (
     " unqualified decline declined denial denied for"
 )
 
-_CLOSE = "its name speaks of the close"
-_STANDING = "its name tells where the lead stands or stood"
-_CHANGED = "its name says when the record was last changed"
-_LENGTH = "its name is a duration, which is known at the end"
-_GROWN = "its name is a total that may have grown until the end"
-_PAPER = "its name speaks of a contract, an order or an invoice, which follow the win"
+_CLOSE = "its name refers to the close of the deal"
+_STANDING = "its name describes the stage or status of the lead"
+_CHANGED = "its name is the time when the record was last changed"
+_LENGTH = "its name is a duration, which is only known at the end"
+_GROWN = "its name is a total that may have grown until the outcome"
+_PAPER = "its name refers to a contract, order or invoice, which follows the win"
 
 _RULES = (
-    # The end itself.
+    # The outcome itself.
     _rule(SURE, _CLOSE, "close closed closing closure isclosed", unless="friend family"),
     _rule(
         SURE,
@@ -114,32 +118,36 @@ _RULES = (
     ),
     _rule(
         SURE,
-        "its name speaks of conversion",
+        "its name refers to conversion",
         "converted conversion isconverted",
         unless="rate landing",
     ),
-    _rule(SURE, "its name gives the reason of a decision", "reason", _DECISIONS),
+    _rule(SURE, "its name is the reason for a decision", "reason", _DECISIONS),
     _rule(
-        FAIR, "its name gives a reason, and reasons are written when something is decided", "reason"
+        FAIR, "its name is a reason, and reasons are entered when something is decided", "reason"
     ),
     _rule(LIKELY, _PAPER, _PAPERS, _OF_PAPERS),
     _rule(FAIR, _PAPER, "contract invoice", unless="type length term"),
-    _rule(LIKELY, "its name tells what became of the lead", _ENDINGS),
+    _rule(LIKELY, "its name describes how the lead ended", _ENDINGS),
     _rule(
         LIKELY,
-        "its name tells the result",
+        "its name describes the result",
         "outcome result disposition verdict conclusion",
         unless="search test exam lab",
     ),
     _rule(
         FAIR,
-        "its name speaks of a proposal, which comes late in a lead's life",
+        "its name refers to a proposal, which comes late in the sales process",
         "proposal quote quotation negotiation",
         "sent made date given value amount id number received signed accepted day time",
     ),
     _rule(FAIR, "its name is the quarter or year of the close", "fiscal", "quarter year period"),
-    _rule(SOME, "its name says whether the record still lives", "active inactive archived deleted"),
-    # Where it stands.
+    _rule(
+        SOME,
+        "its name tells whether the record is still active",
+        "active inactive archived deleted",
+    ),
+    # Its stage or status.
     _rule(
         LIKELY,
         _STANDING,
@@ -156,10 +164,10 @@ _RULES = (
     ),
     _rule(LIKELY, _STANDING, "statuscode kanban"),
     _rule(FAIR, _STANDING, "status statecode", unless=_OTHER_STATUS),
-    # What is written anew until the end.
+    # What is overwritten until the outcome.
     _rule(
         SURE,
-        "its name speaks of the last thing that happened, which is written anew until the end",
+        "its name refers to the latest event, which is overwritten until the outcome",
         "last latest recent",
         _WORK,
     ),
@@ -167,21 +175,21 @@ _RULES = (
     _rule(SURE, _CHANGED, "write", "date"),
     _rule(
         FAIR,
-        "its name speaks of what comes next, which sales writes while it works",
+        "its name refers to the next step, which sales enters while working on the lead",
         "next",
         "step activity action task meeting call",
     ),
-    # What somebody thinks of it.
+    # How people judge it.
     _rule(
         LIKELY,
-        "its name is a judgement of the lead, revised while sales works on it",
+        "its name is a judgment of the lead, revised while sales works on it",
         _THE_LEAD,
         "quality profile rating grade score temperature priority relevance rank tag ranking warmth"
         " potential",
     ),
     _rule(
         LIKELY,
-        "its name is a score that is revised with everything the lead does",
+        "its name is a score that is updated with everything the lead does",
         "activity profile engagement qualification behaviour behavior behavioral behavioural"
         " propensity interest intent hubspot pardot marketo",
         "score index rating grade points level",
@@ -205,7 +213,7 @@ _RULES = (
     ),
     _rule(
         FAIR,
-        "its name is a judgement that may be revised later",
+        "its name is a judgment that may be revised later",
         "quality rating temperature relevance",
         unless="air credit school course",
     ),
@@ -228,29 +236,31 @@ _RULES = (
     ),
     # How long it took, how much there was.
     _rule(
-        LIKELY, "its name speaks of how fast the lead moved, which is known at the end", "velocity"
+        LIKELY,
+        "its name refers to how fast the lead moved, which is only known at the end",
+        "velocity",
     ),
     _rule(
         LIKELY,
-        "its name speaks of how long the sale took, which is known at the end",
+        "its name refers to how long the sale took, which is only known at the end",
         "cycle elapsed turnaround",
         "sale deal day time length duration month week stage lead",
     ),
     _rule(
         LIKELY,
-        "its name counts the days until something that ends the lead's way",
+        "its name counts the time until a decision or the end of the sales process",
         "day time hour week month",
         "close won convert conversion qualify qualified decision purchase resolution",
     ),
     _rule(
         LIKELY,
-        "its name counts the days in a stage",
+        "its name counts the time in a stage",
         "day time hour duration",
         "stage status pipeline",
     ),
     _rule(
         FAIR + 0.4,
-        "its name is the length of a call, which is known when the call is over",
+        "its name is the length of a call, which is only known after the call",
         "call talk conversation phone dial speaking",
         "length time second minute duration min sec",
     ),
@@ -266,7 +276,7 @@ _RULES = (
     _rule(SOME, _LENGTH, "duration dur elapsed"),
     _rule(
         FAIR,
-        "its name adds up days over the lead's life",
+        "its name adds up time over the lifetime of the lead",
         "total overall ratio cumulative",
         "days hours weeks months",
     ),
@@ -279,19 +289,19 @@ _RULES = (
     _rule(SOME, _GROWN, "total overall cumulative", "time spent"),
     _rule(
         SOME + 0.4,
-        "its name is money that may be known only with the sale",
+        "its name is an amount that may only be known with the sale",
         "value ltv clv revenue amount spend spent",
         unless="annual yearly monthly company declared budget net house property income time agree",
     ),
     _rule(
         FAIR,
-        "its name is money that is known with the sale",
+        "its name is an amount that is only known with the sale",
         "deal purchase sale page closed order lifetime transaction basket cart",
         "value amount revenue total spend",
     ),
     _rule(
         0.6,
-        "its name is the person in charge, who may change when a lead moves on",
+        "its name is the person in charge, who may change when the lead progresses",
         "owner assignee assigned manager rep agent",
     ),
 )
@@ -309,8 +319,8 @@ _KEYS = _words("id number no nr num code key ref reference uuid guid")
 
 
 def name_clue(name: str) -> Clue | None:
-    """What the name says, or None: a positive weight for what is written late, a negative one for
-    what is known early."""
+    """The evidence of a name, or None: a positive weight for values that are entered late, a
+    negative one for values that are known early."""
     words = words_of(name)
     found = [
         rule
@@ -319,26 +329,26 @@ def name_clue(name: str) -> Clue | None:
     ]
     best = max(found, key=lambda rule: rule.weight, default=None)
     if best is not None and not words & _BEFORE:
-        return Clue(best.weight, best.says)
+        return Clue(best.weight, best.text)
     if best is not None or words & _KNOWN_EARLY:
-        return Clue(-1.0, "its name is of a kind that is known when a lead arrives")
+        return Clue(-1.0, "its name is of a kind that is known when a lead is created")
     return None
 
 
-def tells_the_end(value: str) -> bool:
-    """Whether a value says how a lead ended: `Closed by partner`, `Cancelled`."""
+def names_an_outcome(value: str) -> bool:
+    """Whether a value names the outcome of a lead: `Closed by partner`, `Cancelled`."""
     words = words_of(value)
     return bool(words & _END_WORDS) and not words & _NEGATIONS
 
 
 def names_a_key(name: str) -> bool:
-    """Whether the name is one of an identifier: `Contract No`, `order_id`."""
+    """Whether the name is that of an identifier: `Contract No`, `order_id`."""
     return bool(words_of(name) & _KEYS)
 
 
 def words_of(name: str) -> frozenset[str]:
-    """The words of a name, in lower case, with their singulars: `CloseDates`, `close_date` and
-    `closedate` are about the same."""
+    """The words of a name in lower case, with their singulars: `CloseDates`, `close_date` and
+    `closedate` give the same words."""
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
     plain = re.findall(r"[a-z]+", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", spaced).lower())
     words = {part for word in plain for part in _parted(word)}
@@ -350,11 +360,9 @@ def _singular(word: str) -> str:
         return word[:-3] + "y"
     if word.endswith(("ches", "shes", "sses", "xes")):
         return word[:-2]
-    return (
-        word[:-1]
-        if word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us", "is"))
-        else word
-    )
+    if word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
 
 
 @cache
@@ -365,19 +373,20 @@ def _known_words() -> frozenset[str]:
 
 
 def _parted(word: str) -> Iterable[str]:
-    """A word that is several known words written together, as those; any other word as it is.
-    closedate: close, date."""
+    """A compound of known words as these words (closedate: close, date); any other word
+    unchanged."""
     known = _known_words()
     if word in known or _singular(word) in known:
         return [word]
-    ways: list[list[str] | None] = [[], *([None] * len(word))]
+    # shortest[end] is the split of word[:end] into the fewest known words.
+    shortest: list[list[str] | None] = [[], *([None] * len(word))]
     for end in range(1, len(word) + 1):
         for start in range(end):
-            before, part = ways[start], word[start:end]
-            if before is not None and (part in known or _singular(part) in known):
-                way = [*before, part]
-                ways[end] = (
-                    way if ways[end] is None or len(way) < len(ways[end] or []) else ways[end]
-                )
-    whole = ways[-1]
-    return whole if whole is not None and len(whole) > 1 else [word]
+            before = shortest[start]
+            part = word[start:end]
+            if before is None or (part not in known and _singular(part) not in known):
+                continue
+            current = shortest[end]
+            if current is None or len(before) + 1 < len(current):
+                shortest[end] = [*before, part]
+    return shortest[-1] or [word]

@@ -1,9 +1,9 @@
-"""How much a single column tells of the outcome, measured so that no lead is judged by its own
-answer.
+"""Univariate strength: how well a single column predicts the outcome, cross-fitted so that no lead
+is scored by its own outcome.
 
-Everything here looks at one column at a time, in coarse groups: its words, or up to 20 ranges of
-its numbers, and "nothing stands there" as a group of its own. That is crude for predicting and good
-for suspecting. What is concluded from it is decided in `leakage`.
+Columns are reduced to coarse groups: their categories, or up to 20 ranges of their numbers, and
+missing values as a group of their own. That is crude for prediction but good enough to detect
+target leakage. Conclusions are drawn in `winnable.data.leakage.detect`.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ import numpy as np
 
 from winnable.core.columns import BoolArray, Column, FloatArray, IntArray, NumericColumn
 
-RANGES = 20
+MAX_RANGES = 20
+"""Groups of a numeric column."""
 FOLDS = 5
-HELD = 5.0  # a group's rate is held at the base rate as if so many leads had shown it
+PRIOR_LEADS = 5.0
+"""A group's rate is smoothed towards the base rate by this many leads at the base rate."""
+RIDGE_PENALTY = 5.0
+"""Penalty on each coefficient of the additive model."""
 
 
 @dataclass(frozen=True)
 class Strength:
-    """What one column tells of n leads' outcomes.
+    """How well one column predicts the outcomes of n leads.
 
-    auc: the share of pairs of a won and a lost lead that it ranks rightly, cross-fitted; `error`
-    its standard error. filled_won, filled_lost: how many won and lost leads have a value. decided:
-    the share of leads in groups of at least 20 in which nearly all or nearly none are won, far
-    beyond the base rate. purest: the position of the largest of these groups among `groups`, or -1.
+    auc: the cross-fitted AUC, the share of pairs of a won and a lost lead that it ranks correctly;
+    `error` its standard error. filled_won, filled_lost: how many won and lost leads have a value.
+    decided: the share of leads in groups of at least 20 of which nearly all or nearly none are won,
+    far from the base rate. purest: the largest of these groups, or -1.
     """
 
     auc: float
@@ -43,17 +47,18 @@ class Strength:
 
 
 def groups_of(column: Column) -> IntArray:
-    """The group of each row, 0 where nothing stands; shape (n,)."""
+    """The group of each row, 0 where the value is missing; shape (n,)."""
     if not isinstance(column, NumericColumn):
         return column.codes + 1
     known = ~np.isnan(column.values)
     distinct = np.unique(column.values[known])
-    if len(distinct) <= RANGES:
+    if len(distinct) <= MAX_RANGES:
         edges = distinct[1:]
     else:
-        quantiles = np.quantile(column.values[known], np.linspace(0, 1, RANGES + 1), method="lower")
-        # A number that fills a range of its own (the many zeros of an amount) is kept apart from
-        # its neighbours.
+        quantiles = np.quantile(
+            column.values[known], np.linspace(0, 1, MAX_RANGES + 1), method="lower"
+        )
+        # A frequent number (such as the many zeros of an amount) gets a range of its own.
         frequent = quantiles[1:][np.diff(quantiles) == 0]
         edges = np.unique(np.concatenate([quantiles[1:], np.nextafter(frequent, np.inf)]))
     return np.where(
@@ -62,17 +67,18 @@ def groups_of(column: Column) -> IntArray:
 
 
 def folds_of(won: BoolArray) -> IntArray:
-    """A fold for each lead, wins spread evenly; always the same for the same outcomes. Shape (n,)."""
-    chance = np.random.default_rng(0)
-    ranks = np.lexsort((chance.permutation(len(won)), won))
+    """The fold of each lead, shape (n,), stratified by outcome; deterministic for the same
+    outcomes."""
+    random = np.random.default_rng(0)
+    ranks = np.lexsort((random.permutation(len(won)), won))
     folds = np.empty(len(won), dtype=np.int64)
     folds[ranks] = np.arange(len(won)) % FOLDS
     return folds
 
 
 def strength_of(groups: IntArray, won: BoolArray, folds: IntArray) -> Strength:
-    """Measure one column, given as groups; all three of shape (n,), with at least one won and one
-    lost lead."""
+    """Measure one column, given as groups; all three arrays of shape (n,), with at least one won
+    and one lost lead."""
     auc = auc_of(_Rates.of(groups, won, folds).scores(groups, folds, without=folds), won)
     wins, losses = int(won.sum()), int((~won).sum())
     filled = groups > 0
@@ -89,7 +95,7 @@ def strength_of(groups: IntArray, won: BoolArray, folds: IntArray) -> Strength:
 
 @dataclass(frozen=True)
 class _Rates:
-    """How many leads, and how many won ones, each fold has in each group: both (folds, groups)."""
+    """How many leads and how many wins each fold has in each group, shape (folds, groups)."""
 
     size: FloatArray
     wins: FloatArray
@@ -105,44 +111,45 @@ class _Rates:
     def scores(
         self, groups: IntArray, folds: IntArray, *, without: IntArray, nor: int | None = None
     ) -> FloatArray:
-        """Each lead's log-odds relative to the base rate, by its group, learned without the folds
+        """Each lead's log-odds of its group relative to the base rate, estimated without the folds
         `without` (n,) and `nor`."""
-        size, wins = self.size.sum(axis=0) - self.size, self.wins.sum(axis=0) - self.wins
+        size = self.size.sum(axis=0) - self.size
+        wins = self.wins.sum(axis=0) - self.wins
         if nor is not None:
-            own = np.arange(FOLDS) == nor
-            size, wins = (
-                size - np.where(own[:, None], 0.0, self.size[nor]),
-                wins - np.where(own[:, None], 0.0, self.wins[nor]),
-            )
+            own = (np.arange(FOLDS) == nor)[:, None]
+            size = size - np.where(own, 0.0, self.size[nor])
+            wins = wins - np.where(own, 0.0, self.wins[nor])
         base = (wins.sum(axis=1) + 1) / (size.sum(axis=1) + 2)
-        rate = (wins + HELD * base[:, None]) / (size + HELD)
+        rate = (wins + PRIOR_LEADS * base[:, None]) / (size + PRIOR_LEADS)
         return np.asarray((_logit(rate) - _logit(base)[:, None])[without, groups])
 
 
 def auc_of(scores: FloatArray, won: BoolArray) -> float:
-    """The area under the ROC curve: the share of pairs ranked rightly, ties counted half. One class
-    alone: 0.5."""
-    wins, losses = int(won.sum()), int((~won).sum())
+    """The area under the ROC curve: the share of pairs ranked correctly, ties counted half; 0.5 if
+    there is only one class."""
+    wins = int(won.sum())
+    losses = len(won) - wins
     if not wins or not losses:
         return 0.5
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
+    _, position, count = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(count) - (count - 1) / 2)[position]
     return float((ranks[won].sum() - wins * (wins + 1) / 2) / (wins * losses))
 
 
 def auc_error(auc: float, wins: int, losses: int) -> float:
     """Standard error of an AUC (Hanley and McNeil 1982, Radiology 143), never less than half a lead
     of the smaller class."""
-    one, two = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    spread = auc * (1 - auc) + (wins - 1) * (one - auc**2) + (losses - 1) * (two - auc**2)
-    return float(max(np.sqrt(max(spread, 0.0) / (wins * losses)), 0.5 / min(wins, losses)))
+    q1 = auc / (2 - auc)
+    q2 = 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (wins - 1) * (q1 - auc**2) + (losses - 1) * (q2 - auc**2)
+    return float(max(np.sqrt(max(variance, 0.0) / (wins * losses)), 0.5 / min(wins, losses)))
 
 
 def decided_groups(
     groups: IntArray, won: BoolArray, beyond: float = 15.0, least: int = 20
 ) -> BoolArray:
-    """Which groups decide nearly everything: odds surely `beyond` times the base odds, or surely as
-    many times less."""
+    """Which groups nearly determine the outcome: groups of at least `least` leads whose odds are
+    with confidence at least `beyond` times the base odds, or as many times smaller."""
     size: FloatArray = np.asarray(np.bincount(groups), dtype=np.float64)
     wins: FloatArray = np.asarray(np.bincount(groups, weights=won), dtype=np.float64)
     base = won.mean() / (1 - won.mean())
@@ -153,68 +160,69 @@ def decided_groups(
 
 def _decided(groups: IntArray, won: BoolArray) -> tuple[float, int]:
     """The share of leads in decided groups, and the largest of these groups or -1."""
-    size, decided = np.bincount(groups), decided_groups(groups, won)
+    size = np.bincount(groups)
+    decided = decided_groups(groups, won)
     if not decided.any():
         return 0.0, -1
     return float(size[decided].sum() / size.sum()), int(np.argmax(np.where(decided, size, 0)))
 
 
 def odds_bound(wins: FloatArray, size: FloatArray, z: float = 1.64) -> FloatArray:
-    """The lower end of Wilson's interval (1927) of a share, as odds; 0 where there is no lead.
-    Shapes equal."""
+    """The lower end of Wilson's confidence interval (1927) of a share, as odds; 0 where there is no
+    lead. Vectorized: all shapes equal."""
     total = np.maximum(size, 1e-9)
     share = wins / total
     middle = share + z**2 / (2 * total)
-    reach = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
-    low = np.clip((middle - reach) / (1 + z**2 / total), 0.0, 1 - 1e-12)
+    half_width = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
+    low = np.clip((middle - half_width) / (1 + z**2 / total), 0.0, 1 - 1e-12)
     return np.asarray(low / (1 - low))
 
 
 def fill_odds(filled_one: int, all_one: int, filled_other: int, all_other: int) -> float:
-    """How many times likelier a value surely stands at leads of one outcome than at those of the
-    other (a lower bound)."""
-    one, other = filled_one * all_other, filled_other * all_one
-    if not one or not all_other:
+    """How many times more often leads of one outcome have a value than those of the other (a lower
+    confidence bound); 0 if they do not have it more often."""
+    if filled_one * all_other <= filled_other * all_one:
         return 0.0
-    bound = float(
-        odds_bound(np.array([float(filled_one)]), np.array([float(filled_one + filled_other)]))[0]
-    )
-    return bound * all_other / all_one if one > other else 0.0
+    filled = np.array([float(filled_one)])
+    total = np.array([float(filled_one + filled_other)])
+    return float(odds_bound(filled, total)[0]) * all_other / all_one
 
 
 def joint_auc(columns: list[IntArray], won: BoolArray, folds: IntArray, most: int = 5000) -> float:
-    """The cross-fitted AUC of an additive model of several columns, given as groups (n,): a guess
-    at what a model would reach.
+    """The cross-fitted AUC of an additive model of several columns, given as groups (n,), on at
+    most `most` leads: an estimate of what a model would reach.
 
-    A fold's leads are answered by a model that has seen them neither in its coefficients nor in the
-    rates that it weighs.
+    A fold's leads are predicted by a model whose coefficients and group rates were both estimated
+    without them.
     """
     rows = np.linspace(0, len(won) - 1, min(most, len(won))).astype(np.int64)
-    won, folds, columns = won[rows], folds[rows], [groups[rows] for groups in columns]
+    won = won[rows]
+    folds = folds[rows]
+    columns = [groups[rows] for groups in columns]
     rates = [_Rates.of(groups, won, folds) for groups in columns]
-    answer = np.zeros(len(rows))
+    prediction = np.zeros(len(rows))
     for fold in range(FOLDS):
         scores = [
-            each.scores(groups, folds, without=folds, nor=fold)
-            for each, groups in zip(rates, columns, strict=True)
+            column_rates.scores(groups, folds, without=folds, nor=fold)
+            for column_rates, groups in zip(rates, columns, strict=True)
         ]
         design = np.column_stack([np.ones(len(rows)), *scores])
         own = folds == fold
-        answer[own] = design[own] @ _additive(design[~own], won[~own].astype(np.float64))
-    return auc_of(answer, won)
+        prediction[own] = design[own] @ _additive(design[~own], won[~own].astype(np.float64))
+    return auc_of(prediction, won)
 
 
 def _additive(design: FloatArray, outcome: FloatArray) -> FloatArray:
-    """Logistic regression with a ridge of 5 by Newton's method."""
-    held = np.full(design.shape[1], 5.0)
-    held[0] = 1e-6
+    """Coefficients of a ridge logistic regression, by Newton's method."""
+    penalty = np.full(design.shape[1], RIDGE_PENALTY)
+    penalty[0] = 1e-6
     beta = np.zeros(design.shape[1])
     for _ in range(12):
         p = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
-        curve = np.maximum(p * (1 - p), 1e-6)
+        weight = np.maximum(p * (1 - p), 1e-6)
         step = np.linalg.solve(
-            (design * curve[:, None]).T @ design + np.diag(held),
-            design.T @ (outcome - p) - held * beta,
+            (design * weight[:, None]).T @ design + np.diag(penalty),
+            design.T @ (outcome - p) - penalty * beta,
         )
         beta = beta + step * min(1.0, 4.0 / max(1e-12, float(np.abs(design @ step).max())))
         if np.abs(step).max() < 1e-4:

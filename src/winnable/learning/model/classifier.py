@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
 from winnable.core.columns import CategoricalColumn, Column, FeatureTable, FloatArray, NumericColumn
 from winnable.core.statistics import base_rate, logit_of
 from winnable.core.values import text
-from winnable.data.features.plan import SHARE_READ
+from winnable.data.features.plan import MIN_PARSED_SHARE
 from winnable.learning.model.lead_model import LeadModel
 
 
@@ -140,6 +140,6 @@ def _column(values: pd.Series) -> Column:
         for value, missing in zip(values, values.isna(), strict=True)
     ]
     read = pd.to_numeric(pd.Series(words, dtype="str"), errors="coerce")
-    if read.notna().sum() >= max(1.0, SHARE_READ * sum(word is not None for word in words)):
+    if read.notna().sum() >= max(1.0, MIN_PARSED_SHARE * sum(word is not None for word in words)):
         return NumericColumn(np.asarray(read, dtype=np.float64))
     return CategoricalColumn.of(words)

@@ -15,7 +15,7 @@ import numpy as np
 from winnable.core.columns import CLOSED, CREATED, BoolArray, FloatArray
 from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.data.dataset import Dataset
-from winnable.data.features.training_rows import LANDMARKS, TrainingRows
+from winnable.data.features.training_rows import LANDMARK_DAYS, TrainingRows
 from winnable.learning.model.time_to_win import WinTimeCurve, censoring_weights, fit_win_time_curve
 
 MIN_FOLLOW_UP_SHARE = 1 / 3
@@ -97,7 +97,7 @@ def _pace_of(data: Dataset, present: int) -> WinTimeCurve:
     # A lead that is won without a closing date may have been won at any time: it tells nothing
     # about the win-time curve.
     usable = (created != NEVER) & (days >= 0) & ~((outcome == 1.0) & (closed == NEVER))
-    until = data.definition.outcome.winnable_days + LANDMARKS[-1]
+    until = data.definition.outcome.winnable_days + LANDMARK_DAYS[-1]
     return fit_win_time_curve(
         days[usable], (ended & (outcome == 1.0))[usable], (ended & (outcome == 0.0))[usable], until
     )

@@ -57,12 +57,12 @@ def test_a_correction_is_a_new_row_and_the_old_one_stays(feedback: FeedbackStore
     right = feedback.add(Label("L-1", "accepted", "Kim", replaces=wrong.label_id))
     assert feedback.labels("L-1") == [wrong, right]
     assert [row.state for row in feedback.leads().leads] == ["accepted"]
-    with pytest.raises(LabelError, match="replaced before"):
+    with pytest.raises(LabelError, match="replaced already"):
         feedback.add(Label("L-1", "won", "Kim", replaces=wrong.label_id))
     undone = feedback.add(Label("L-1", "withdrawn", "Kim"))
     assert undone.replaces == right.label_id
     assert [row.state for row in feedback.leads().leads] == ["new"]
-    with pytest.raises(LabelError, match="take back"):
+    with pytest.raises(LabelError, match="has no label on this lead to withdraw"):
         feedback.add(Label("L-1", "withdrawn", "Kim"))
 
 

@@ -1,7 +1,7 @@
-"""Labels as CSV, out and in, with the same names as in `POST /feedback`.
+"""Export and import labels as CSV, with the same names as in `POST /feedback`.
 
-A spreadsheet takes a cell that begins with "=" and its like for a formula and runs it. Such cells
-are written with an apostrophe in front, and read back without it, so that what went out comes in
+Spreadsheets run a cell that begins with "=" or similar as a formula (CSV injection). Such cells are
+written with a leading apostrophe and read without it, so that exported labels are imported
 unchanged.
 """
 
@@ -33,23 +33,18 @@ COLUMNS = (
     "origin",
     "replaces",
 )
-NEEDED = ("lead_id", "label", "by")
-_FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "'",
-)  # the apostrophe itself, so that reading is the exact reverse of writing
-_AT_ONCE = 500  # rows in one commit
+REQUIRED_COLUMNS = ("lead_id", "label", "by")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+"""Starts of cells that spreadsheets interpret, and the apostrophe itself, so that reading is the
+exact inverse of writing."""
+_BATCH_ROWS = 500
+"""Rows in one commit."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of the rows of a file: `added`, `known` (there already, and not doubled), and the
-    row and reason of others."""
+    """The result of an import: how many labels were `added` and `known` already, and the row number
+    and reason of each rejected row."""
 
     added: int
     known: int
@@ -57,27 +52,33 @@ class Imported:
 
 
 def cell(value: str) -> str:
-    """The text as a spreadsheet may have it: never a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    """The text as a cell that no spreadsheet runs as a formula."""
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
 def value_of(written: str) -> str:
-    """The text that `cell` made safe."""
-    return written[1:] if written.startswith("'") and written[1:].startswith(_FORMULA) else written
+    """The text of a cell written by `cell`."""
+    return (
+        written[1:]
+        if written.startswith("'") and written[1:].startswith(_FORMULA_STARTS)
+        else written
+    )
 
 
 def export_labels(feedback: FeedbackStore, path: Path) -> int:
-    """Write every label as CSV, oldest first, whole or not at all; returns how many. `StoreError`
-    if it cannot be written."""
+    """Write every label as CSV, oldest first and atomically; returns how many.
+
+    Raises StoreError if the file cannot be written.
+    """
     labels = feedback.labels()
     rows = [[cell(_written(getattr(label, name))) for name in COLUMNS] for label in labels]
-    feedback.exported(path)  # before, so that no copy is ever forgotten
+    feedback.exported(path)  # before writing, so that no copy is ever unregistered
     write_csv(path, COLUMNS, rows)
     return len(labels)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table of texts, whole or not at all. `StoreError` if it cannot be written."""
+    """Write a table of texts atomically. Raises StoreError if the file cannot be written."""
     with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
@@ -85,24 +86,22 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 
 def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
-    """Take in the labels of a CSV file; the same file may be taken in twice. Row 1 is the first
-    below the header.
+    """Import the labels of a CSV file; importing the same file again adds nothing. Row 1 is the
+    first below the header.
 
-    `DataError` if it is no such file; what is wrong with single rows is told row by row, and the
-    others are taken in.
+    Raises DataError if the file is not a CSV file of labels; faulty rows are rejected one by one,
+    the others are imported.
     """
     header, rows = read_csv(path)
-    lacking = [name for name in NEEDED if name not in header]
+    missing = [name for name in REQUIRED_COLUMNS if name not in header]
     unknown = [name for name in header if name not in COLUMNS]
-    if lacking or unknown:
-        wrong = (
-            f"has no column {lacking[0]}"
-            if lacking
-            else f"has a column {unknown[0]!r}, which no label has"
+    if missing or unknown:
+        problem = (
+            f"there is no column {missing[0]}" if missing else f"unknown column {unknown[0]!r}"
         )
         raise DataError(
-            f"{path}: {wrong}. Its columns may be {', '.join(COLUMNS)}; {', '.join(NEEDED)} are"
-            " needed."
+            f"{path}: {problem}. Possible columns: {', '.join(COLUMNS)}; required are"
+            f" {', '.join(REQUIRED_COLUMNS)}."
         )
     before = feedback.ids()
     seen: Counter[str] = Counter()
@@ -111,35 +110,35 @@ def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
     for number, row in enumerate(rows, 1):
         try:
             label = _label(dict(zip(header, map(value_of, row), strict=True)))
-        except (DataError, ValueError) as error:
-            says = (
-                str(error)
-                if isinstance(error, DataError)
-                else "it has more or fewer cells than the header."
-            )
-            rejects.append((number, says))
+        except DataError as error:
+            rejects.append((number, str(error)))
+            continue
+        except ValueError:
+            rejects.append((number, "the row has more or fewer cells than the header."))
             continue
         digest = hashlib.sha256("\x1f".join(row).encode()).hexdigest()
         seen[digest] += 1
         labels.append((number, label, f"import {digest} {seen[digest]}"))
-    kept: set[str] = set()
-    for start in range(0, len(labels), _AT_ONCE):
-        some = labels[start : start + _AT_ONCE]
-        told = feedback.add_each(
-            [label for _, label, _ in some],
-            [None if label.label_id else key for _, label, key in some],
+    stored: set[str] = set()
+    for start in range(0, len(labels), _BATCH_ROWS):
+        batch = labels[start : start + _BATCH_ROWS]
+        results = feedback.add_each(
+            [label for _, label, _ in batch],
+            [None if label.label_id else key for _, label, key in batch],
         )
-        for (number, _, _), answer in zip(some, told, strict=True):
-            if isinstance(answer, WinnableError):
-                rejects.append((number, str(answer)))
+        for (number, _, _), result in zip(batch, results, strict=True):
+            if isinstance(result, WinnableError):
+                rejects.append((number, str(result)))
             else:
-                kept.add(answer.label_id)
-    return Imported(len(kept - before), len(kept & before), tuple(sorted(rejects)))
+                stored.add(result.label_id)
+    return Imported(len(stored - before), len(stored & before), tuple(sorted(rejects)))
 
 
 def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a CSV file in UTF-8, with commas, semicolons or tabs; `DataError` if it is
-    none."""
+    """Header and rows of a UTF-8 CSV file, separated by commas, semicolons or tabs.
+
+    Raises DataError if the file cannot be read as such.
+    """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -147,7 +146,7 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError:
-        raise DataError(f"{path}: is not text in UTF-8. Save it as CSV in UTF-8.") from None
+        raise DataError(f"{path}: not UTF-8 text. Save it as CSV in UTF-8.") from None
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     try:
@@ -155,33 +154,33 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
             csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         ) or [[]]
     except csv.Error as error:
-        raise DataError(f"{path}: is not a CSV file ({error}).") from None
+        raise DataError(f"{path}: not a valid CSV file ({error}).") from None
     return [name.strip() for name in header], [row for row in rows if row]
 
 
-def _label(told: dict[str, str]) -> Label:
-    label = told["label"].strip().casefold()
+def _label(row: dict[str, str]) -> Label:
+    label = row["label"].strip().casefold()
     return Label(
-        lead_id=told["lead_id"],
+        lead_id=row["lead_id"],
         label=label,  # type: ignore[arg-type]  # the store checks it
-        by=told["by"],
-        at=_moment("at", told),
-        reason=told.get("reason"),
-        note=told.get("note"),
-        score_id=told.get("score_id"),
-        replaces=told.get("replaces"),
+        by=row["by"],
+        at=_moment("at", row),
+        reason=row.get("reason"),
+        note=row.get("note"),
+        score_id=row.get("score_id"),
+        replaces=row.get("replaces"),
         origin="import",
-        label_id=told.get("label_id") or "",
-        recorded_at=_moment("recorded_at", told),
+        label_id=row.get("label_id") or "",
+        recorded_at=_moment("recorded_at", row),
     )
 
 
-def _moment(name: str, told: dict[str, str]) -> datetime | None:
-    written = told.get(name, "").strip()
-    read = moment(written) if written else None
-    if written and read is None:
+def _moment(name: str, row: dict[str, str]) -> datetime | None:
+    written = row.get(name, "").strip()
+    parsed = moment(written) if written else None
+    if written and parsed is None:
         raise DataError(f"{name}: expected a date, such as 2026-06-30T12:00:00Z.")
-    return read
+    return parsed
 
 
 def _written(value: object) -> str:

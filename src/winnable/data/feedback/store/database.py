@@ -1,10 +1,10 @@
-"""The database under the feedback store: where it lies, how it is opened, and that its tables are
-of this version.
+"""The database of the feedback store: where it is, how it is opened, and the migration of its
+tables to this version.
 
 SQLite in the store's folder unless `WINNABLE_DATABASE_URL` names another database, such as
-PostgreSQL. SQLite is told to be durable (every commit is on the disk before it returns) and to let
-readers and one writer work at once. The first process to come makes the tables or brings them up to
-date; others wait for it.
+PostgreSQL. SQLite is configured to be durable (every commit is on disk before it returns) and to
+let readers work beside one writer. The first process creates or migrates the tables while others
+wait for it.
 """
 
 import os
@@ -24,14 +24,17 @@ from winnable.errors import StoreError
 
 DATABASE_URL = "WINNABLE_DATABASE_URL"
 FILE = "labels.db"
-BUSY = 30  # seconds to wait for another writer
-# PostgreSQL's advisory lock while tables are made; any number that others are unlikely to choose.
-_LOCK = 0x77696E6E
+BUSY_TIMEOUT_SECONDS = 30
+"""How long to wait for another writer of SQLite."""
+_MIGRATION_LOCK_ID = 0x77696E6E
+"""PostgreSQL's advisory lock during a migration; a number that others are unlikely to choose."""
 
 
 def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> sql.Engine:
-    """The engine of a store's database, with its tables as they should be; `StoreError` without any
-    password if it fails."""
+    """The engine of a store's database, with its tables migrated to this version.
+
+    Raises StoreError, whose message never contains a password.
+    """
     given = environment.get(DATABASE_URL)
     try:
         url = (
@@ -48,7 +51,8 @@ def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> s
         )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise StoreError(
-            f"{DATABASE_URL}: cannot be used; expected is one like postgresql://user@host/database."
+            f"{DATABASE_URL}: not a usable database URL; expected one like"
+            " postgresql://user@host/database."
         ) from None
     except OSError as error:
         raise StoreError(
@@ -58,29 +62,30 @@ def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> s
     try:
         if engine.dialect.name == "sqlite":
             _make_sqlite_safe(engine)
-        _bring_up_to_date(engine, store)
+        _ensure_migrated(engine, store)
     except SQLAlchemyError as error:
         engine.dispose()
         raise StoreError(
-            f"{shown}: the database of labels cannot be used ({cause(error)})."
+            f"{shown}: the feedback database cannot be used ({cause(error)})."
         ) from None
     return engine
 
 
 def _json(value: object) -> str:
-    """JSON with times in ISO 8601, and quickly, since it is written for every score that is given."""
+    """JSON with times in ISO 8601; a fast serializer, since it runs for every score."""
     return to_json(value).decode()
 
 
 def cause(error: SQLAlchemyError) -> str:
-    """The kind of the driver's error. Its text is not told: it may hold values, and a password."""
+    """The type of the driver's error. Its text is not shown: it may contain values or a
+    password."""
     return type(getattr(error, "orig", None) or error).__name__
 
 
 @contextmanager
 def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
-    """A transaction that writes: committed, and durable, when the block ends well. On SQLite it
-    waits for its turn at once."""
+    """A write transaction: committed and durable if the block succeeds. On SQLite it takes the
+    write lock at its start."""
     with (
         engine.connect().execution_options(winnable_begin="IMMEDIATE") as connection,
         connection.begin(),
@@ -89,15 +94,14 @@ def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
 
 
 def _make_sqlite_safe(engine: sql.Engine) -> None:
-    """Durable commits, readers beside a writer, deleted content overwritten; and transactions that
-    are begun by us."""
+    """Durable commits, readers beside a writer, deleted content overwritten, and explicit
+    transactions."""
 
     @sql.event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = (
-            None  # else Python's driver begins transactions at times of its own choosing
-        )
-        connection.execute(f"PRAGMA busy_timeout = {BUSY * 1000}")
+        # Otherwise Python's driver begins transactions implicitly.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
         _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
@@ -110,25 +114,25 @@ def _make_sqlite_safe(engine: sql.Engine) -> None:
 
 
 def _use_wal(connection: Any) -> None:
-    """Switch the file to write-ahead logging, once in its life. SQLite does not wait for others
-    when it does."""
+    """Switch the file to write-ahead logging, once. SQLite's busy timeout does not apply to this
+    statement."""
     import sqlite3
 
-    until = time.monotonic() + BUSY
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
 
 
-def _bring_up_to_date(engine: sql.Engine, store: Path) -> None:
+def _ensure_migrated(engine: sql.Engine, store: Path) -> None:
     if _revision(engine) == HEAD:
         return
-    with _alone(engine, store) as connection:
-        if _revision_on(connection) != HEAD:  # another process may have been quicker
+    with _migration_lock(engine, store) as connection:
+        if _revision_on(connection) != HEAD:  # another process may have been faster
             _migrate(connection)
 
 
@@ -144,14 +148,16 @@ def _revision_on(connection: sql.Connection) -> str | None:
 
 
 @contextmanager
-def _alone(engine: sql.Engine, store: Path) -> Iterator[sql.Connection]:
-    """A transaction that no other process can have at the same time."""
+def _migration_lock(engine: sql.Engine, store: Path) -> Iterator[sql.Connection]:
+    """A transaction that only one process can hold at a time."""
     if engine.dialect.name == "sqlite":
         with FileLock(store / f".{FILE}.lock"), writing(engine) as connection:
             yield connection
         return
     with writing(engine) as connection:
-        connection.execute(sql.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(
+            sql.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK_ID}
+        )
         yield connection
 
 
@@ -169,5 +175,5 @@ def _migrate(connection: sql.Connection) -> None:
         command.upgrade(config, "head")
     except CommandError:
         raise StoreError(
-            "the database of labels was written by a newer version of winnable; use that one."
+            "the feedback database was written by a newer version of winnable; use that version."
         ) from None

@@ -1,9 +1,9 @@
-"""Forgetting a person: everything that the store keeps of one, and of the exports that it knows of,
-is removed for good.
+"""Erase a person's data (GDPR, right to erasure): everything that the store holds about a person is
+deleted permanently, also from the exports that it knows of.
 
-What is left is a receipt: when, how much, and a digest by which a copy of what was removed could be
-recognised, but nobody can guess who it was. The CRM is the company's to clear; a model keeps no
-leads, and one trained afterwards never saw this one.
+What remains is a receipt: when, how much, and a digest that would recognize a copy of the deleted
+rows, but does not reveal whose they were. Deleting the person in the CRM is up to the company; a
+model stores no leads, and a model trained afterwards never sees this one.
 """
 
 import hashlib
@@ -29,8 +29,8 @@ _ID_COLUMNS = ("lead_id", "id")
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was removed. `counts` are rows by table, and under "export rows" those of files;
-    `digest` is the SHA-256 of the tables' rows, random ids and all, as sorted JSON. `unreached` are
+    """What was erased. `counts` are rows by table, and under "export rows" those of files; `digest`
+    is the SHA-256 of the tables' rows, including random ids, as sorted JSON. `unreached` are
     exports that could not be cleared.
     """
 
@@ -44,17 +44,18 @@ class Receipt:
 def erase(
     feedback: FeedbackStore, *, lead_id: str | None = None, person: str | None = None
 ) -> Receipt:
-    """Forget the person behind a lead, or with this e-mail address, with every record they have.
+    """Erase every record of the person behind a lead, or with this e-mail address.
 
-    `DataError` if neither is named or nothing is known of them, in which case nothing is changed.
+    Raises DataError if not exactly one of the two is given, or if nothing is stored about the
+    person; nothing is changed then.
     """
     key = person_key(person)
     if (lead_id is None) == (key is None):
-        raise DataError("name one of the two: a lead's id, or a person's e-mail address.")
+        raise DataError("give either a lead's id or a person's e-mail address.")
     with feedback.transaction() as connection:
         ids = _leads_of(connection, lead_id, key)
         if not ids:
-            raise DataError("nothing is kept of them; nothing was changed.")
+            raise DataError("nothing is stored about this person; nothing was changed.")
         removed = {
             table.name: _removed(connection, table, ids)
             for table in (tables.scores, tables.labels, tables.leads)
@@ -75,13 +76,13 @@ def erase(
             digest,
             tuple(unreached),
         )
-        kept = {
+        receipt_row = {
             "receipt_id": receipt.receipt_id,
             "at": receipt.at,
             "counts": receipt.counts,
             "digest": digest,
         }
-        connection.execute(sql.insert(tables.erasures), kept)
+        connection.execute(sql.insert(tables.erasures), receipt_row)
     _overwrite(feedback.engine)
     return receipt
 
@@ -94,7 +95,7 @@ def receipts(feedback: FeedbackStore) -> list[Receipt]:
 
 
 def _leads_of(connection: sql.Connection, lead_id: str | None, key: str | None) -> set[str]:
-    """The ids of all leads of the person, as far as scores or labels tell."""
+    """The ids of all leads of the person that scores or labels know of."""
     scores, labels = tables.scores.c, tables.labels.c
     ids: set[str] = set()
     keys = {key} if key is not None else set()
@@ -118,46 +119,47 @@ def _leads_of(connection: sql.Connection, lead_id: str | None, key: str | None) 
 
 
 def _removed(connection: sql.Connection, table: sql.Table, ids: set[str]) -> list[dict[str, Any]]:
-    these = table.c.lead_id.in_(sorted(ids))
-    rows = [dict(row._mapping) for row in connection.execute(sql.select(table).where(these))]
-    connection.execute(sql.delete(table).where(these))
+    of_person = table.c.lead_id.in_(sorted(ids))
+    rows = [dict(row._mapping) for row in connection.execute(sql.select(table).where(of_person))]
+    connection.execute(sql.delete(table).where(of_person))
     return rows
 
 
 def _clear(paths: list[Path], ids: set[str]) -> tuple[int, list[Path]]:
-    """Take the leads' rows out of exports; returns how many rows, and the files where that was not
-    possible."""
-    cleared, unreached = 0, []
+    """Delete the leads' rows from exports; returns how many rows, and the files where that
+    failed."""
+    cleared = 0
+    unreached: list[Path] = []
     for path in paths:
         if not path.exists():
             continue
         try:
             header, rows = read_csv(path)
             column = next(header.index(name) for name in _ID_COLUMNS if name in header)
-            left = [row for row in rows if len(row) <= column or value_of(row[column]) not in ids]
-            if len(left) < len(rows):
-                write_csv(path, header, left)
-                cleared += len(rows) - len(left)
+            kept = [row for row in rows if len(row) <= column or value_of(row[column]) not in ids]
+            if len(kept) < len(rows):
+                write_csv(path, header, kept)
+                cleared += len(rows) - len(kept)
         except (WinnableError, StopIteration):
             unreached.append(path)
     return cleared, unreached
 
 
 def _overwrite(engine: sql.Engine) -> None:
-    """See that the removed rows are gone from the database's files, too; deleting alone leaves them
-    in places to be reused."""
+    """Make sure that the deleted rows are gone from the database's files, too; a DELETE alone
+    leaves their content in free pages."""
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sql.text("VACUUM scores, labels, leads"))
         return
-    if engine.dialect.name == "sqlite" and not _tried(lambda: _write_ahead_log_emptied(engine)):
+    if engine.dialect.name == "sqlite" and not _retried(lambda: _truncated_wal(engine)):
         raise StoreError(
-            "the person is forgotten, but the write-ahead log is in use and may hold copies; erase"
-            " again later."
+            "the person's data was erased, but the write-ahead log is in use and may still contain"
+            " copies; erase again later."
         )
 
 
-def _write_ahead_log_emptied(engine: sql.Engine) -> bool:
+def _truncated_wal(engine: sql.Engine) -> bool:
     connection = engine.raw_connection()
     try:
         cursor = connection.cursor()
@@ -166,7 +168,7 @@ def _write_ahead_log_emptied(engine: sql.Engine) -> bool:
         connection.close()
 
 
-def _tried(attempt: Callable[[], bool], times: int = 50) -> bool:
+def _retried(attempt: Callable[[], bool], times: int = 50) -> bool:
     for _ in range(times):
         if attempt():
             return True

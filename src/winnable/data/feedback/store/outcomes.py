@@ -1,9 +1,9 @@
-"""The track record: what became of the leads that were scored, as the feedback store knows it.
-Nothing is judged here.
+"""Outcomes of scored leads, as the feedback store knows them: the data for comparing predictions
+with what happened. Nothing is evaluated here.
 
-Every lead counts once, with the first score that it was given: what was said of it later was said
-with more knowledge. An outcome is the last one that people marked or imported; a lead without one
-is open, and never counts as lost.
+Every lead counts once, with its first score: later scores were given with more knowledge. Its
+outcome is the last one that people marked or imported; a lead without one is open (censored) and
+never counts as lost.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from winnable.definition.decide.gate import RANDOMLY_SELECTED_PREFIXES
 
 @dataclass(frozen=True)
 class Cohort:
-    """The leads whose first score was given for a month ("2026-06") with this grade: how many, how
-    many were won and lost since, and how many wins the scores promised within the horizon."""
+    """The leads whose first score is of one month ("2026-06") and has this grade: how many, how
+    many were won and lost since, and how many wins the scores predicted within the horizon."""
 
     month: str
     grade: str
@@ -33,7 +33,8 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Decided:
-    """A lead with an outcome: what its first score said, and what the rules need to say theirs."""
+    """A lead with an outcome: its first score, and the inputs that the scorecard needs to score
+    it, too."""
 
     lead_id: str
     as_of: Any
@@ -45,8 +46,8 @@ class Decided:
 
 @dataclass(frozen=True)
 class RandomSampleOutcomes:
-    """The leads that were handed over by lot, whatever their score: how many, won, lost, and wins
-    promised."""
+    """The leads that were handed over at random (exploration sample), whatever their score: how
+    many, how many won and lost, and predicted wins."""
 
     leads: int
     won: int
@@ -55,30 +56,33 @@ class RandomSampleOutcomes:
 
 
 def answered_after(store: FeedbackStore, label: Label) -> float | None:
-    """Seconds from the score that a kept label answers, else from the lead's last one, until the
-    label was taken down; None where no score is known. `StoreError` if the database cannot be read.
+    """Seconds from the score that a stored label refers to, else from the lead's latest one, until
+    the label was recorded; None without a score.
+
+    Raises StoreError if the database cannot be read.
     """
     assert label.recorded_at is not None, "the store gives every label its time"
     scores = tables.scores.c
-    asked = sql.select(sql.func.max(scores.given_at)).where(scores.lead_id == label.lead_id)
-    asked = asked.where(
-        scores.given_at <= label.recorded_at
-        if label.score_id is None
-        else scores.score_id == label.score_id
-    )
+    query = sql.select(sql.func.max(scores.given_at)).where(scores.lead_id == label.lead_id)
+    if label.score_id is None:
+        query = query.where(scores.given_at <= label.recorded_at)
+    else:
+        query = query.where(scores.score_id == label.score_id)
     with store.reading() as connection:
-        given_at = connection.scalar(asked)
-    return None if given_at is None else max((label.recorded_at - given_at).total_seconds(), 0.0)
+        given_at = connection.scalar(query)
+    if given_at is None:
+        return None
+    return max((label.recorded_at - given_at).total_seconds(), 0.0)
 
 
 def cohorts(store: FeedbackStore) -> list[Cohort]:
-    """By month and grade, oldest first. `StoreError` if the database cannot be read."""
+    """By month and grade, oldest first. Raises StoreError if the database cannot be read."""
     first = _first_scores("as_of", "grade", "probability")
     at = first.c.as_of
     if store.engine.dialect.name == "postgresql":
-        at = sql.func.timezone("UTC", at)  # else months begin where the server's clock says
+        at = sql.func.timezone("UTC", at)  # otherwise months begin in the server's time zone
     year, month = sql.extract("year", at), sql.extract("month", at)
-    asked = (
+    query = (
         sql.select(year, month, first.c.grade, *_counts(first))
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
         .group_by(year, month, first.c.grade)
@@ -87,17 +91,15 @@ def cohorts(store: FeedbackStore) -> list[Cohort]:
     with store.reading() as connection:
         return [
             Cohort(f"{int(y)}-{int(m):02d}", grade, leads, int(won), int(lost), float(promised))
-            for y, m, grade, leads, won, lost, promised in connection.execute(asked)
+            for y, m, grade, leads, won, lost, promised in connection.execute(query)
         ]
 
 
 def decided(store: FeedbackStore, most: int) -> list[Decided]:
-    """The leads with an outcome whose first scores are the newest, `most` of them at most."""
-    first, state = (
-        _first_scores("as_of", "probability", "values", "activities"),
-        tables.leads.c.state,
-    )
-    asked = (
+    """The leads with an outcome whose first scores are the newest, at most `most`."""
+    first = _first_scores("as_of", "probability", "values", "activities")
+    state = tables.leads.c.state
+    query = (
         sql.select(first, state)
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
         .where(state.in_(("won", "lost")))
@@ -114,7 +116,7 @@ def decided(store: FeedbackStore, most: int) -> list[Decided]:
                 row.activities,
                 row.state == "won",
             )
-            for row in connection.execute(asked)
+            for row in connection.execute(query)
         ]
 
 
@@ -124,25 +126,25 @@ def random_sample_outcomes(store: FeedbackStore) -> RandomSampleOutcomes:
     selected = [
         first.c.because.startswith(prefix, autoescape=True) for prefix in RANDOMLY_SELECTED_PREFIXES
     ]
-    asked = (
+    query = (
         sql.select(*_counts(first))
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
         .where(sql.or_(*selected))
     )
     with store.reading() as connection:
-        leads, won, lost, promised = connection.execute(asked).one()
+        leads, won, lost, promised = connection.execute(query).one()
     return RandomSampleOutcomes(int(leads), int(won or 0), int(lost or 0), float(promised or 0))
 
 
 def _first_scores(*names: str) -> Any:
     """These columns of each lead's first score."""
-    kept = tables.scores.c
+    scores = tables.scores.c
     rank = sql.func.row_number().over(
-        partition_by=kept.lead_id, order_by=(kept.as_of, kept.given_at, kept.score_id)
+        partition_by=scores.lead_id, order_by=(scores.as_of, scores.given_at, scores.score_id)
     )
-    asked = ("lead_id", *names)
-    ranked = sql.select(*(kept[name] for name in asked), rank.label("rank")).subquery()
-    return sql.select(*(ranked.c[name] for name in asked)).where(ranked.c.rank == 1).subquery()
+    columns = ("lead_id", *names)
+    ranked = sql.select(*(scores[name] for name in columns), rank.label("rank")).subquery()
+    return sql.select(*(ranked.c[name] for name in columns)).where(ranked.c.rank == 1).subquery()
 
 
 def _counts(first: Any) -> tuple[Any, ...]:

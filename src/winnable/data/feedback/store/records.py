@@ -1,10 +1,10 @@
-"""What the feedback store keeps, as plain values: scores that were given, and labels that people
-gave back.
+"""The records of the feedback store as plain values: scores that were given, and labels that people
+gave in return.
 
 A label is an opinion (accepted, rejected, junk) or an outcome (won, lost); the two are never mixed
 up. Opinions may differ and outcomes may be wrong, so nothing is ever overwritten: a correction is a
-new label that names the one it replaces, and taking one back is the label "withdrawn". Keeping them
-is the work of `feedback`; nothing here needs a database.
+new label that names the one it replaces, and the label "withdrawn" takes one back. They are stored
+in `store`; nothing here needs a database.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,25 +21,27 @@ LABELS: tuple[LabelName, ...] = get_args(LabelName)
 OPINIONS: frozenset[str] = frozenset({"accepted", "rejected", "junk"})
 OUTCOMES: frozenset[str] = frozenset({"won", "lost"})
 OPEN: frozenset[str] = frozenset({"new", "accepted"})
-"""The states of leads that sales still has to do something about."""
+"""The states of leads that sales still has to act on."""
 
-LONGEST_ID = (
-    500  # characters of a lead's or a score's id; what is indexed in a database has to be short
-)
-LONGEST_NAME = 200  # characters of a name of a person, and of a reason
+LONGEST_ID = 500
+"""Characters of the id of a lead or score; an indexed value has to be short."""
+LONGEST_NAME = 200
+"""Characters of a person's name, and of a reason."""
 LONGEST_NOTE = 2000
-ACTIVITIES_KEPT = 200  # the last ones of a lead, with its score
-AHEAD = timedelta(days=1)  # clocks differ and so do time zones
+"""Characters of a note."""
+ACTIVITIES_KEPT = 200
+"""How many of a lead's latest activities are stored with its score."""
+CLOCK_TOLERANCE = timedelta(days=1)
+"""How far in the future a label's time may be: clocks and time zones differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRecord:
-    """A score as it was given: what was said of which lead, for which moment, by which model, and
-    what it was told.
+    """A score as it was given: of which lead, as of when, by which model, and from which inputs.
 
-    `person` is the key of `definition.people`, `reasons` a list of {"says", "log_odds"}, `values`
-    the columns that the model looks at, `activities` a list of {"kind", "at"}, newest last. `name`,
-    `owner` and `source` are for people to read and to look for.
+    `person` is the key of `winnable.core.identity`, `reasons` a list of {"says", "log_odds"},
+    `values` the columns that the model uses, `activities` a list of {"kind", "at"}, newest last.
+    `name`, `owner` and `source` are for people to read and to search.
     """
 
     score_id: str
@@ -66,8 +68,8 @@ class ScoreRecord:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """A score by which a lead was handed to sales, in short: for which moment, by which model, how
-    probable, and why."""
+    """The essentials of a score by which a lead was handed to sales: as of when, by which model,
+    how probable, and why."""
 
     lead_id: str
     version: str
@@ -78,12 +80,12 @@ class HandedOver:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What somebody said of a lead. `at` is when it was so (now if not given), `recorded_at` when
-    the store took it down.
+    """A person's feedback on a lead. `at` is when it became true (default: now), `recorded_at` when
+    the store recorded it.
 
-    `score_id` is the score it answers, `replaces` the label that it corrects or takes back;
-    "withdrawn" without one takes back the last that the same person gave. `label_id` and
-    `recorded_at` are the store's to give.
+    `score_id` is the score it refers to, `replaces` the label that it corrects or withdraws;
+    "withdrawn" without it withdraws the last label of the same person. `label_id` and
+    `recorded_at` are set by the store.
     """
 
     lead_id: str
@@ -100,23 +102,25 @@ class Label:
 
     @property
     def moment(self) -> datetime:
-        """When it was so, for a label that the store has taken down."""
+        """When it became true, for a label that the store has recorded."""
         moment = self.at or self.recorded_at
         assert moment is not None, "the store gives every label its time"
         return moment
 
 
 def checked(label: Label, now: datetime | None = None) -> Label:
-    """The label with blanks stripped and empty texts as None; `DataError` names what cannot be
-    kept, without its value."""
+    """The label with texts stripped and empty texts as None.
+
+    Raises DataError that names an invalid field, but not its value.
+    """
     present = now or datetime.now(UTC)
-    told: dict[str, Any] = {
-        each.name: _stripped(getattr(label, each.name)) for each in fields(label)
+    values: dict[str, Any] = {
+        field.name: _stripped(getattr(label, field.name)) for field in fields(label)
     }
-    if told["label"] not in LABELS:
+    if values["label"] not in LABELS:
         raise DataError(f"label: expected one of {', '.join(LABELS)}.")
     for name, longest in (("lead_id", LONGEST_ID), ("by", LONGEST_NAME)):
-        if told[name] is None:
+        if values[name] is None:
             raise DataError(f"{name}: expected a text of 1 to {longest} characters.")
     limits = {
         "lead_id": LONGEST_ID,
@@ -124,58 +128,60 @@ def checked(label: Label, now: datetime | None = None) -> Label:
         "replaces": LONGEST_ID,
         "by": LONGEST_NAME,
         "reason": LONGEST_NAME,
+        "note": LONGEST_NOTE,
     }
-    for name, longest in {**limits, "note": LONGEST_NOTE}.items():
-        if told[name] is not None and len(told[name]) > longest:
+    for name, longest in limits.items():
+        if values[name] is not None and len(values[name]) > longest:
             raise DataError(f"{name}: longer than {longest:,} characters.")
     for name in ("at", "recorded_at"):
-        when = told[name]
+        when = values[name]
         if when is not None and when.tzinfo is None:
             raise DataError(
                 f"{name}: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z."
             )
-        if when is not None and when > present + AHEAD:
-            raise DataError(f"{name}: lies in the future.")
-        told[name] = None if when is None else when.astimezone(UTC)
-    told["label_id"] = told["label_id"] or ""
-    return Label(**told)
+        if when is not None and when > present + CLOCK_TOLERANCE:
+            raise DataError(f"{name}: is in the future.")
+        values[name] = None if when is None else when.astimezone(UTC)
+    values["label_id"] = values["label_id"] or ""
+    return Label(**values)
 
 
 def _stripped(value: object) -> object:
-    """Texts without blanks around them and without NUL, which no database keeps; empty ones as
+    """Texts without surrounding spaces and without NUL, which no database stores; empty ones as
     None."""
-    return (value.replace("\x00", "").strip() or None) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return value.replace("\x00", "").strip() or None
 
 
 def live(labels: Iterable[Label]) -> list[Label]:
-    """The labels that stand: neither replaced by another nor a taking back, in the order of their
-    times."""
+    """The labels that are still valid: neither replaced by another nor a withdrawal, by time."""
     labels = list(labels)
-    replaced = {each.replaces for each in labels if each.replaces is not None}
+    replaced = {label.replaces for label in labels if label.replaces is not None}
     standing = [
-        each for each in labels if each.label_id not in replaced and each.label != "withdrawn"
+        label for label in labels if label.label_id not in replaced and label.label != "withdrawn"
     ]
-    return sorted(standing, key=lambda each: (each.moment, each.recorded_at or each.moment))
+    return sorted(standing, key=lambda label: (label.moment, label.recorded_at or label.moment))
 
 
 def current(labels: Iterable[Label]) -> Label | None:
-    """What counts of a lead's labels: the last outcome that stands, else the last opinion that
-    does, else nothing."""
+    """The label that decides a lead's state: the last valid outcome, else the last valid opinion,
+    else None."""
     standing = live(labels)
-    outcomes = [each for each in standing if each.label in OUTCOMES]
-    last = (outcomes or standing)[-1:]
-    return last[0] if last else None
+    outcomes = [label for label in standing if label.label in OUTCOMES]
+    deciding = outcomes or standing
+    return deciding[-1] if deciding else None
 
 
-def last_word_of_each(labels: Iterable[Label], kind: frozenset[str]) -> dict[str, Label]:
-    """By person, the last label of this kind (`OPINIONS` or `OUTCOMES`) that stands; who changed
-    their mind counts once."""
-    return {each.by: each for each in live(labels) if each.label in kind}
+def latest_by_person(labels: Iterable[Label], kind: frozenset[str]) -> dict[str, Label]:
+    """The last valid label of this kind (`OPINIONS` or `OUTCOMES`) of every person; people who
+    changed their mind count once."""
+    return {label.by: label for label in live(labels) if label.label in kind}
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Labels of one lead that cannot all be right, the last word of each person, by time."""
+    """Contradicting labels of one lead: the latest of each person, by time."""
 
     lead_id: str
     kind: Literal["opinions", "outcomes"]
@@ -183,15 +189,11 @@ class Conflict:
 
 
 def conflicts_of(lead_id: str, labels: Iterable[Label]) -> Iterator[Conflict]:
-    """What people disagree on about one lead, by the last word of each."""
+    """The conflicts among one lead's labels, by the latest label of each person."""
     labels = list(labels)
-    opinions = last_word_of_each(labels, OPINIONS)
-    outcomes = last_word_of_each(labels, OUTCOMES)
-    if len({each.label == "accepted" for each in opinions.values()}) > 1:
-        yield Conflict(
-            lead_id, "opinions", tuple(sorted(opinions.values(), key=lambda each: each.moment))
-        )
-    if len({each.label for each in outcomes.values()}) > 1:
-        yield Conflict(
-            lead_id, "outcomes", tuple(sorted(outcomes.values(), key=lambda each: each.moment))
-        )
+    opinions = sorted(latest_by_person(labels, OPINIONS).values(), key=lambda label: label.moment)
+    outcomes = sorted(latest_by_person(labels, OUTCOMES).values(), key=lambda label: label.moment)
+    if len({label.label == "accepted" for label in opinions}) > 1:
+        yield Conflict(lead_id, "opinions", tuple(opinions))
+    if len({label.label for label in outcomes}) > 1:
+        yield Conflict(lead_id, "outcomes", tuple(outcomes))

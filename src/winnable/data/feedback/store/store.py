@@ -1,11 +1,11 @@
-"""The feedback store: scores that were given and the labels that people gave back, durable and
-append only.
+"""The feedback store: scores that were given and the labels that people gave in return, durable and
+append-only.
 
-`add` returns when the label is on the disk. The same idempotency key gives the same label again.
-Corrections are new rows; `conflicts` lists what people disagree on, and nothing decides between
-them here. How the database is opened is in `feedback_database`, what its rows look like in
-`feedback_rows`, CSV in `feedback_exchange`, forgetting a person in `feedback_erasure`, what labels
-teach in `feedback_merge`.
+`add` returns once the label is on disk. The same idempotency key returns the same label again.
+Corrections are new rows; `conflicts` lists contradicting labels, and nothing here decides between
+them. The database is opened in `database`, its rows are described in `tables`, CSV files are
+written and read in `csv_exchange`, a person's data is erased in `erasure`, and labels become
+training data in `winnable.data.feedback.merge`.
 """
 
 import uuid
@@ -47,20 +47,27 @@ from winnable.data.feedback.store.tables import (
 from winnable.errors import DataError, LabelError, StoreError, WinnableError
 
 WEEK = timedelta(days=7)
-COUNTED = 1000  # leads that a page counts at most, so that its time does not grow with the store
-PAGE = 50
+PAGE_SIZE = 50
+MAX_CHOICES = 1000
+"""Owners and sources to choose from, at most."""
+MAX_COUNTED_LEADS = 1000
+"""A page counts no more leads than this, so that its time does not grow with the store."""
 LONGEST_SEARCH = 100
-NEVER = -1.0  # stands for the probability of a lead that was never scored, so that it comes last
-_MOMENT = timedelta(microseconds=1)  # between labels of one commit, so that their order is kept
-_BATCH = 500  # rows in one statement
+"""Characters of a search that are used."""
+UNSCORED_PROBABILITY = -1.0
+"""The probability of a lead that was never scored, so that it is listed last."""
+_LABEL_SPACING = timedelta(microseconds=1)
+"""The time between labels of one commit, so that their order is kept."""
+_BATCH_ROWS = 500
+"""Leads in one statement."""
 
 StateAsked = Literal["open", "all"] | State
 
 
 @dataclass(frozen=True, slots=True)
 class LeadRow:
-    """A lead as a list shows it: its last score (None if it was only ever labelled), the
-    probability a week before that, and what counts of its labels."""
+    """A lead as a list shows it: its latest score (None if it was only labeled), the probability a
+    week before that, and its current label."""
 
     lead_id: str
     state: State
@@ -71,8 +78,8 @@ class LeadRow:
 
 @dataclass(frozen=True, slots=True)
 class LeadPage:
-    """One page of leads, best first. `total` counts them all, up to `COUNTED`, beyond which
-    `uncounted` is true."""
+    """One page of leads, best first. `total` counts all leads that match, up to
+    `MAX_COUNTED_LEADS`; `uncounted` is true if there are more."""
 
     leads: tuple[LeadRow, ...]
     page: int
@@ -83,8 +90,8 @@ class LeadPage:
 
 @dataclass(frozen=True, slots=True)
 class LeadHistory:
-    """All that is kept of one lead: scores and labels by time, oldest first. Activities are those
-    that the last score knew."""
+    """Everything that is stored about one lead: scores and labels by time, oldest first.
+    Activities are those that the latest score was based on."""
 
     lead: LeadRow
     scores: tuple[ScoreRecord, ...]
@@ -92,33 +99,35 @@ class LeadHistory:
 
 
 class FeedbackStore:
-    """Scores and labels of one store. Safe to use from several threads and processes. Every method
-    raises `StoreError` where the database fails."""
+    """The scores and labels of one store, safe to use from several threads and processes.
+
+    Every method raises StoreError if the database fails.
+    """
 
     def __init__(self, engine: sql.Engine) -> None:
         self.engine = engine
 
     @classmethod
     def open(cls, store: Path) -> Self:
-        """The feedback of a store; its database is made with the first call."""
+        """The feedback store in this folder; its database is created by the first call."""
         return cls(open_database(store))
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close all database connections."""
         self.engine.dispose()
 
     def remember(self, scores: Sequence[ScoreRecord]) -> None:
-        """Keep scores, all or none of them; those whose id is known are kept once."""
+        """Store scores, all or none of them; scores whose id is already stored are skipped."""
         if not scores:
             return
         with self.transaction() as connection:
             insert = self._insert(tables.scores).on_conflict_do_nothing(index_elements=["score_id"])
-            self._many(connection, insert, [score_row(each) for each in scores])
+            self._many(connection, insert, [score_row(score) for score in scores])
             last: dict[str, ScoreRecord] = {}
-            for each in scores:
-                if each.lead_id not in last or each.as_of >= last[each.lead_id].as_of:
-                    last[each.lead_id] = each
-            # Always in the same order, so that two writers do not wait for each other.
+            for score in scores:
+                if score.lead_id not in last or score.as_of >= last[score.lead_id].as_of:
+                    last[score.lead_id] = score
+            # Always in the same order, so that two writers cannot deadlock.
             self._many(
                 connection,
                 self._newer_lead(),
@@ -126,68 +135,65 @@ class FeedbackStore:
             )
 
     def already_scored(self, version: str, as_of: datetime) -> set[str]:
-        """The ids of the leads that this version of the model has scored for this moment."""
-        kept = tables.scores.c
-        asked = sql.select(kept.lead_id).where(kept.as_of == as_of, kept.version == version)
+        """The ids of the leads that this model version has already scored as of this time."""
+        scores = tables.scores.c
+        query = sql.select(scores.lead_id).where(scores.as_of == as_of, scores.version == version)
         with self.reading() as connection:
-            return set(connection.scalars(asked))
+            return set(connection.scalars(query))
 
     def add(self, label: Label, key: str | None = None) -> Label:
-        """Keep a label; the one that is returned has its id and times, and is durable.
+        """Store a label; the returned one has its id and times, and is durable.
 
-        With the key of an earlier label the same one is returned and nothing is added. `DataError`
-        for what cannot be a label, `LabelError` for a key that was used for another label, for a
-        score of another lead, and for a label to replace that is not there, is another lead's, or
-        was replaced before.
+        With the idempotency key of an earlier label, that label is returned and nothing is added.
+        Raises DataError if the label is invalid, and LabelError if the key was used for a different
+        label, the score belongs to another lead, or the label to replace does not exist, belongs to
+        another lead, or was replaced already.
         """
-        told = self.add_each([label], [key])[0]
-        if isinstance(told, WinnableError):
-            raise told
-        return told
+        result = self.add_each([label], [key])[0]
+        if isinstance(result, WinnableError):
+            raise result
+        return result
 
     def add_each(
         self, labels: Sequence[Label], keys: Sequence[str | None]
     ) -> list[Label | WinnableError]:
-        """Keep labels, in order and in one commit; for each what `add` returns or raises."""
+        """Store labels, in order and in one commit; returns for each what `add` returns or
+        raises."""
         now = datetime.now(UTC)
-        told = [_checked(each, now) for each in labels]
-        lead_ids = sorted({each.lead_id for each in told if isinstance(each, Label)})
+        results: list[Label | WinnableError] = [_checked(label, now) for label in labels]
+        lead_ids = sorted({label.lead_id for label in results if isinstance(label, Label)})
         with self.transaction() as connection:
-            for lead_id in lead_ids:  # from here on each lead is ours alone
+            for lead_id in lead_ids:
                 self._lock(connection, lead_id)
-            kept: list[Label | WinnableError] = [
-                (
-                    self._kept(connection, each, key, now + place * _MOMENT)
-                    if isinstance(each, Label)
-                    else each
-                )
-                for place, (each, key) in enumerate(zip(told, keys, strict=True))
-            ]
-            self._derive(connection, lead_ids)
-        return kept
+            for position, (label, key) in enumerate(zip(results, keys, strict=True)):
+                if isinstance(label, Label):
+                    recorded_at = now + position * _LABEL_SPACING
+                    results[position] = self._stored(connection, label, key, recorded_at)
+            self._update_states(connection, lead_ids)
+        return results
 
     def exported(self, path: Path) -> None:
-        """Know of a file with what is kept here, so that it is cleared, too, when a person is
-        forgotten."""
+        """Register a file that holds data from this store, so that it is cleared, too, when a
+        person is erased."""
         row = {"path": str(path.absolute()), "written_at": datetime.now(UTC)}
         insert = self._insert(tables.exports)
-        told = {"written_at": insert.excluded.written_at}
+        update = {"written_at": insert.excluded.written_at}
         with self.transaction() as connection:
             connection.execute(
-                insert.on_conflict_do_update(index_elements=["path"], set_=told), row
+                insert.on_conflict_do_update(index_elements=["path"], set_=update), row
             )
 
     def labels(self, lead_id: str | None = None, since: datetime | None = None) -> list[Label]:
-        """Every label that was ever taken down, or those of one lead, or from a time of taking down
-        on; in that order."""
-        kept = tables.labels.c
-        asked = sql.select(tables.labels).order_by(kept.recorded_at, kept.label_id)
+        """All labels, or those of one lead, or those recorded since a time; in the order in which
+        they were recorded."""
+        column = tables.labels.c
+        query = sql.select(tables.labels).order_by(column.recorded_at, column.label_id)
         if lead_id is not None:
-            asked = asked.where(kept.lead_id == lead_id)
+            query = query.where(column.lead_id == lead_id)
         if since is not None:
-            asked = asked.where(kept.recorded_at >= since)
+            query = query.where(column.recorded_at >= since)
         with self.reading() as connection:
-            return [label_of(row) for row in connection.execute(asked)]
+            return [label_of(row) for row in connection.execute(query)]
 
     def ids(self) -> set[str]:
         """The ids of all labels."""
@@ -203,33 +209,44 @@ class FeedbackStore:
         page: int = 1,
         *,
         decision: str | None = None,
-        size: int = PAGE,
+        size: int = PAGE_SIZE,
     ) -> LeadPage:
         """A page of leads, the most probable first. `search` is part of a name or id; "open" leads
         are new or accepted."""
-        row = tables.leads.c
-        where: list[sql.ColumnElement[bool]] = [row.open.is_(True)] if state == "open" else []
-        if state not in ("open", "all"):
-            where.append(row.state == state)
-        for column, asked in ((row.owner, owner), (row.source, source), (row.decision, decision)):
-            if asked is not None:
-                where.append(column == asked)
+        column = tables.leads.c
+        where: list[sql.ColumnElement[bool]] = []
+        if state == "open":
+            where.append(column.open.is_(True))
+        elif state != "all":
+            where.append(column.state == state)
+        wanted = ((column.owner, owner), (column.source, source), (column.decision, decision))
+        where += [attribute == value for attribute, value in wanted if value is not None]
         words = search.strip().casefold()[:LONGEST_SEARCH]
         if words:
-            where.append(row.search.contains(words, autoescape=True))
-        best = sql.select(tables.leads).where(*where).order_by(row.probability.desc(), row.lead_id)
+            where.append(column.search.contains(words, autoescape=True))
+        best = (
+            sql.select(tables.leads)
+            .where(*where)
+            .order_by(column.probability.desc(), column.lead_id)
+        )
         count = sql.select(sql.func.count()).select_from(
-            sql.select(row.lead_id).where(*where).limit(COUNTED + 1).subquery()
+            sql.select(column.lead_id).where(*where).limit(MAX_COUNTED_LEADS + 1).subquery()
         )
         page = max(page, 1)
         with self.reading() as connection:
             found = connection.execute(best.limit(size + 1).offset((page - 1) * size)).all()
             total = int(connection.scalar(count) or 0)
             rows = self._filled(connection, found[:size])
-        return LeadPage(tuple(rows), page, len(found) > size, min(total, COUNTED), total > COUNTED)
+        return LeadPage(
+            tuple(rows),
+            page,
+            more=len(found) > size,
+            total=min(total, MAX_COUNTED_LEADS),
+            uncounted=total > MAX_COUNTED_LEADS,
+        )
 
     def lead(self, lead_id: str) -> LeadHistory | None:
-        """Everything that is kept of one lead; None if nothing is."""
+        """Everything that is stored about one lead; None if nothing is."""
         scores, labels = tables.scores.c, tables.labels.c
         with self.reading() as connection:
             found = connection.execute(
@@ -237,122 +254,118 @@ class FeedbackStore:
             ).all()
             if not found:
                 return None
-            given = (
+            scores_query = (
                 sql.select(tables.scores)
                 .where(scores.lead_id == lead_id)
                 .order_by(scores.as_of, scores.given_at)
             )
-            said = (
+            labels_query = (
                 sql.select(tables.labels)
                 .where(labels.lead_id == lead_id)
                 .order_by(labels.recorded_at, labels.label_id)
             )
             return LeadHistory(
                 self._filled(connection, found)[0],
-                tuple(score_of(row) for row in connection.execute(given)),
-                tuple(label_of(row) for row in connection.execute(said)),
+                tuple(score_of(row) for row in connection.execute(scores_query)),
+                tuple(label_of(row) for row in connection.execute(labels_query)),
             )
 
     def choices(self) -> tuple[list[str], list[str]]:
-        """The owners and the sources that leads have, sorted, a thousand of each at most."""
+        """The owners and the sources of the leads, sorted, at most `MAX_CHOICES` of each."""
         with self.reading() as connection:
-            owners, sources = (
-                _distinct(connection, tables.leads.c[name]) for name in ("owner", "source")
+            return (
+                _distinct(connection, tables.leads.c.owner),
+                _distinct(connection, tables.leads.c.source),
             )
-            return owners, sources
 
     def conflicts(self) -> list[Conflict]:
-        """Leads on which people disagree: one accepts whom another rejects or calls junk, or one
-        says won and another lost."""
+        """Leads with contradicting labels: one person accepts a lead that another rejects or calls
+        junk, or one says won and another lost."""
         by_lead: dict[str, list[Label]] = {}
-        for each in self.labels():
-            by_lead.setdefault(each.lead_id, []).append(each)
+        for label in self.labels():
+            by_lead.setdefault(label.lead_id, []).append(label)
         return [
             conflict
-            for lead_id, said in sorted(by_lead.items())
-            for conflict in conflicts_of(lead_id, said)
+            for lead_id, labels in sorted(by_lead.items())
+            for conflict in conflicts_of(lead_id, labels)
         ]
 
     def scores(self, version: str | None = None) -> Iterator[ScoreRecord]:
-        """Every score that was given, oldest first, of one version or of all."""
-        kept = tables.scores.c
-        asked = sql.select(tables.scores).order_by(kept.given_at, kept.score_id)
+        """Every stored score, oldest first, of one model version or of all."""
+        column = tables.scores.c
+        query = sql.select(tables.scores).order_by(column.given_at, column.score_id)
         if version is not None:
-            asked = asked.where(kept.version == version)
+            query = query.where(column.version == version)
         with self.reading() as connection:
-            for row in connection.execution_options(stream_results=True).execute(asked):
+            for row in connection.execution_options(stream_results=True).execute(query):
                 yield score_of(row)
 
     def handed_over(self) -> list[HandedOver]:
         """Every score by which a lead was handed to sales, oldest first."""
-        kept = tables.scores.c
-        asked = sql.select(*(kept[each.name] for each in fields(HandedOver))).where(
-            kept.decision == "pass"
+        column = tables.scores.c
+        query = (
+            sql.select(*(column[field.name] for field in fields(HandedOver)))
+            .where(column.decision == "pass")
+            .order_by(column.given_at, column.score_id)
         )
         with self.reading() as connection:
-            return [
-                HandedOver(*row)
-                for row in connection.execute(asked.order_by(kept.given_at, kept.score_id))
-            ]
+            return [HandedOver(*row) for row in connection.execute(query)]
 
     @contextmanager
     def transaction(self) -> Iterator[sql.Connection]:
-        """A transaction that writes; nothing of it is kept if the block fails."""
+        """A write transaction, rolled back if the block fails."""
         try:
             with writing(self.engine) as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise StoreError(
-                f"the database of labels cannot be written ({cause(error)}); nothing was kept."
+                f"the feedback database cannot be written ({cause(error)}); nothing was saved."
             ) from None
 
     @contextmanager
     def reading(self) -> Iterator[sql.Connection]:
-        """A transaction that reads, and sees the same from its first look to its last."""
+        """A read transaction with one consistent view of the data."""
         try:
             with self.engine.connect() as connection, connection.begin():
                 yield connection
         except SQLAlchemyError as error:
-            raise StoreError(f"the database of labels cannot be read ({cause(error)}).") from None
+            raise StoreError(f"the feedback database cannot be read ({cause(error)}).") from None
 
     def _insert(self, table: sql.Table) -> Any:
-        """An insert that can say what happens to a row that is there; SQLite and PostgreSQL both
-        know it."""
-        return (
-            postgresql.insert(table)
-            if self.engine.dialect.name == "postgresql"
-            else sqlite.insert(table)
-        )
+        """An insert that supports ON CONFLICT, which SQLite and PostgreSQL both have."""
+        if self.engine.dialect.name == "postgresql":
+            return postgresql.insert(table)
+        return sqlite.insert(table)
 
     def _many(
         self, connection: sql.Connection, insert: Any, rows: Sequence[dict[str, Any]]
     ) -> None:
-        """Insert many rows by the driver itself, in half the processor time: every score that is
-        given comes this way."""
+        """Insert many rows directly through the driver, in half the processor time: every score
+        is stored this way."""
         compiled = insert.compile(dialect=self.engine.dialect, column_keys=list(rows[0]))
         if self.engine.dialect.name == "sqlite":
-            told: Any = [
+            parameters: Any = [
                 tuple(for_sqlite(row[name]) for name in compiled.positiontup) for row in rows
             ]
         else:
-            told = [{name: json_or(value) for name, value in row.items()} for row in rows]
-        connection.exec_driver_sql(str(compiled), told)
+            parameters = [{name: json_or(value) for name, value in row.items()} for row in rows]
+        connection.exec_driver_sql(str(compiled), parameters)
 
     def _newer_lead(self) -> Any:
         insert = self._insert(tables.leads)
-        told = {name: insert.excluded[name] for name in OF_SCORE}
+        update = {name: insert.excluded[name] for name in OF_SCORE}
         newer = sql.or_(
             tables.leads.c.as_of.is_(None), insert.excluded.as_of >= tables.leads.c.as_of
         )
-        return insert.on_conflict_do_update(index_elements=["lead_id"], set_=told, where=newer)
+        return insert.on_conflict_do_update(index_elements=["lead_id"], set_=update, where=newer)
 
     def _lock(self, connection: sql.Connection, lead_id: str) -> None:
-        """Have the lead's row, and keep other writers of the same lead waiting until the
+        """Create the lead's row if needed, and lock it against other writers until the
         transaction ends."""
         row = {
             "lead_id": lead_id,
             "search": lead_id.casefold(),
-            "probability": NEVER,
+            "probability": UNSCORED_PROBABILITY,
             "state": "new",
             "open": True,
         }
@@ -365,129 +378,129 @@ class FeedbackStore:
             .with_for_update()
         )
 
-    def _kept(
+    def _stored(
         self, connection: sql.Connection, label: Label, key: str | None, now: datetime
     ) -> Label | LabelError:
-        """The label as it is kept, or why it is not."""
-        labels, digest = tables.labels.c, digest_of(label)
+        """Insert the label and return it as stored, or return why it was refused."""
+        column = tables.labels.c
+        digest = digest_of(label)
         known = None
-        if key is not None or label.label_id:
-            same = labels.key == key if key is not None else labels.label_id == label.label_id
-            known = connection.execute(sql.select(tables.labels).where(same)).first()
+        if key is not None:
+            known = connection.execute(sql.select(tables.labels).where(column.key == key)).first()
+        elif label.label_id:
+            same_id = column.label_id == label.label_id
+            known = connection.execute(sql.select(tables.labels).where(same_id)).first()
         if known is not None:
-            same_content = digest == (
-                known.key_digest if key is not None else digest_of(label_of(known))
-            )
-            return (
-                label_of(known)
-                if same_content
-                else LabelError("this key or id was used for another label before.")
-            )
+            known_label = label_of(known)
+            known_digest = digest_of(known_label) if key is None else known.key_digest
+            if known_digest == digest:
+                return known_label
+            return LabelError("this key or id was already used for a different label.")
         try:
             label = self._consistent(connection, label)
         except LabelError as refused:
             return refused
-        kept = replace(
+        stored = replace(
             label,
             label_id=label.label_id or str(uuid.uuid4()),
             at=label.at or now,
             recorded_at=label.recorded_at or now,
         )
         connection.execute(
-            sql.insert(tables.labels), {**asdict(kept), "key": key, "key_digest": digest}
+            sql.insert(tables.labels), {**asdict(stored), "key": key, "key_digest": digest}
         )
-        return kept
+        return stored
 
     def _consistent(self, connection: sql.Connection, label: Label) -> Label:
-        """The label with what it replaces; `LabelError` if it contradicts what is there."""
+        """The label with the id of the label it replaces; LabelError if it does not fit what is
+        stored."""
         scores, labels = tables.scores.c, tables.labels.c
         if label.score_id is not None:
-            scored = connection.scalar(
+            scored_lead = connection.scalar(
                 sql.select(scores.lead_id).where(scores.score_id == label.score_id)
             )
-            if scored not in (None, label.lead_id):
-                raise LabelError("the score that the label answers is another lead's.")
+            if scored_lead not in (None, label.lead_id):
+                raise LabelError("score_id: this score belongs to another lead.")
         if label.replaces is None and label.label != "withdrawn":
             return label
-        said = [
-            label_of(row)
-            for row in connection.execute(
-                sql.select(tables.labels).where(labels.lead_id == label.lead_id)
-            )
-        ]
-        standing = {each.label_id: each for each in live(said)}
+        of_lead = sql.select(tables.labels).where(labels.lead_id == label.lead_id)
+        earlier = [label_of(row) for row in connection.execute(of_lead)]
+        standing = {stored.label_id: stored for stored in live(earlier)}
         if label.replaces is None:
-            own = [each.label_id for each in standing.values() if each.by == label.by]
+            own = [stored.label_id for stored in standing.values() if stored.by == label.by]
             if not own:
-                raise LabelError("there is no label of this person on this lead to take back.")
+                raise LabelError("this person has no label on this lead to withdraw.")
             return replace(label, replaces=own[-1])
         if label.replaces not in standing:
             raise LabelError(
-                "the label to replace is not there, is another lead's, or was replaced before."
+                "replaces: this label does not exist, belongs to another lead, or was replaced"
+                " already."
             )
         return label
 
-    def _derive(self, connection: sql.Connection, lead_ids: Sequence[str]) -> None:
+    def _update_states(self, connection: sql.Connection, lead_ids: Sequence[str]) -> None:
         """Bring the leads' states up to date with their labels."""
-        for some in (lead_ids[start : start + _BATCH] for start in range(0, len(lead_ids), _BATCH)):
-            said: dict[str, list[Label]] = {lead_id: [] for lead_id in some}
-            for row in connection.execute(
-                sql.select(tables.labels).where(tables.labels.c.lead_id.in_(some))
-            ):
-                said[row.lead_id].append(label_of(row))
-            nothing = [lead_id for lead_id, labels in said.items() if not labels]
-            unknown = sql.and_(
-                tables.leads.c.lead_id.in_(nothing), tables.leads.c.score_id.is_(None)
-            )
-            connection.execute(
-                sql.delete(tables.leads).where(unknown)
-            )  # its only label was refused
-            for lead_id, labels in said.items():
-                counts = current(labels)
-                state = "new" if counts is None else counts.label
-                told = {
+        column = tables.leads.c
+        for start in range(0, len(lead_ids), _BATCH_ROWS):
+            batch = lead_ids[start : start + _BATCH_ROWS]
+            by_lead: dict[str, list[Label]] = {lead_id: [] for lead_id in batch}
+            of_batch = sql.select(tables.labels).where(tables.labels.c.lead_id.in_(batch))
+            for row in connection.execute(of_batch):
+                by_lead[row.lead_id].append(label_of(row))
+            unlabeled = [lead_id for lead_id, labels in by_lead.items() if not labels]
+            # Rows that were only created for a label that was refused.
+            unknown = sql.and_(column.lead_id.in_(unlabeled), column.score_id.is_(None))
+            connection.execute(sql.delete(tables.leads).where(unknown))
+            for lead_id, labels in by_lead.items():
+                label = current(labels)
+                state = "new" if label is None else label.label
+                values = {
                     "state": state,
                     "open": state in OPEN,
-                    "label_id": None if counts is None else counts.label_id,
+                    "label_id": None if label is None else label.label_id,
                 }
                 connection.execute(
-                    sql.update(tables.leads).where(tables.leads.c.lead_id == lead_id).values(**told)
+                    sql.update(tables.leads).where(column.lead_id == lead_id).values(**values)
                 )
 
     def _filled(self, connection: sql.Connection, rows: Sequence[Any]) -> list[LeadRow]:
-        """The rows of `leads` with their scores and labels, which are found by their ids."""
-        scores, labels = tables.scores.c, tables.labels.c
-        given = sql.select(tables.scores).where(
-            scores.score_id.in_([row.score_id for row in rows if row.score_id])
+        """The rows of `leads` with their scores and labels, looked up by id."""
+        scores_query = sql.select(tables.scores).where(
+            tables.scores.c.score_id.in_([row.score_id for row in rows if row.score_id])
         )
-        said = sql.select(tables.labels).where(
-            labels.label_id.in_([row.label_id for row in rows if row.label_id])
+        labels_query = sql.select(tables.labels).where(
+            tables.labels.c.label_id.in_([row.label_id for row in rows if row.label_id])
         )
-        score = {each.score_id: each for each in map(score_of, connection.execute(given))}
-        label = {each.label_id: each for each in map(label_of, connection.execute(said))}
-        before = self._week_ago(connection, rows)
+        scores = map(score_of, connection.execute(scores_query))
+        score_by_id = {score.score_id: score for score in scores}
+        labels = map(label_of, connection.execute(labels_query))
+        label_by_id = {label.label_id: label for label in labels}
+        week_ago = self._week_ago(connection, rows)
         return [
             LeadRow(
                 row.lead_id,
                 cast(State, row.state),
-                score.get(row.score_id),
-                before.get(row.lead_id),
-                label.get(row.label_id),
+                score_by_id.get(row.score_id),
+                week_ago.get(row.lead_id),
+                label_by_id.get(row.label_id),
             )
             for row in rows
         ]
 
     def _week_ago(self, connection: sql.Connection, rows: Sequence[Any]) -> dict[str, float]:
-        """By lead, what its last score of at least a week before the last one said."""
-        scores, last = tables.scores.c, {row.lead_id: row.as_of for row in rows if row.score_id}
-        asked = sql.select(scores.lead_id, scores.as_of, scores.probability).where(
-            scores.lead_id.in_(last)
+        """By lead, the probability of its last score that is at least a week older than its
+        latest."""
+        scores = tables.scores.c
+        latest = {row.lead_id: row.as_of for row in rows if row.score_id}
+        query = (
+            sql.select(scores.lead_id, scores.as_of, scores.probability)
+            .where(scores.lead_id.in_(latest))
+            .order_by(scores.as_of)
         )
-        told = connection.execute(asked.order_by(scores.as_of))
         return {
             lead_id: probability
-            for lead_id, as_of, probability in told
-            if as_of <= last[lead_id] - WEEK
+            for lead_id, as_of, probability in connection.execute(query)
+            if as_of <= latest[lead_id] - WEEK
         }
 
 
@@ -499,11 +512,11 @@ def _checked(label: Label, now: datetime) -> Label | DataError:
 
 
 def _distinct(connection: sql.Connection, column: Any) -> list[str]:
-    """The values of an indexed column, each found by a step along the index instead of a look at
-    every row."""
+    """The distinct values of an indexed column, each found by one index lookup instead of a scan
+    of all rows."""
     found: list[str] = []
     value = connection.scalar(sql.select(sql.func.min(column)))
-    while value is not None and len(found) < COUNTED:
+    while value is not None and len(found) < MAX_CHOICES:
         found.append(value)
         value = connection.scalar(sql.select(sql.func.min(column)).where(column > value))
     return found

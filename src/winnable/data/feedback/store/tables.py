@@ -1,9 +1,8 @@
-"""The tables of the feedback store, for SQLite and PostgreSQL alike: made by `migrations`,
-described here for queries.
+"""The tables of the feedback store, for SQLite and PostgreSQL: created by `migrations`, described
+here for queries.
 
-`scores` and `labels` only ever grow. `leads` is derived from the two, one row a lead with its last
-score and what counts of its labels, so that a page of a hundred thousand leads is found by an
-index.
+`scores` and `labels` are append-only. `leads` is derived from the two, one row per lead with its
+latest score and current label, so that a page out of a hundred thousand leads is found by an index.
 """
 
 import hashlib
@@ -20,12 +19,12 @@ from sqlalchemy.types import TypeDecorator
 from winnable.data.feedback.store.records import Label, ScoreRecord
 
 HEAD = "0001"
-"""The revision of `migrations` that these tables are."""
+"""The revision of `migrations` that these tables correspond to."""
 
 
 class Utc(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no time zone and hands back times without one; here they always
-    have it."""
+    """A time in UTC. SQLite stores no time zone and returns naive times; here they always have
+    one."""
 
     impl = sql.DateTime(timezone=True)
     cache_ok = True
@@ -38,10 +37,8 @@ class Utc(TypeDecorator[datetime]):
         """From the database."""
         if value is None:
             return None
-        moment: datetime = (
-            value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        )
-        return moment
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 metadata = sql.MetaData()
@@ -146,58 +143,60 @@ OF_SCORE = (
     "probability",
     "decision",
 )
-"""The columns of `leads` that come from its last score."""
-_SCORE = tuple(column.name for column in scores.columns)
-_LABEL = tuple(each.name for each in fields(Label))
+"""The columns of `leads` that come from its latest score."""
+_SCORE_COLUMNS = tuple(column.name for column in scores.columns)
+_LABEL_COLUMNS = tuple(field.name for field in fields(Label))
 
 
 def digest_of(label: Label) -> str:
-    """A label's content as its sender gave it, as a hash; what the store gives is left out."""
-    told = {
+    """SHA-256 of a label's content as its sender gave it, without the fields that the store
+    sets."""
+    content = {
         name: value
         for name, value in asdict(label).items()
         if name not in {"label_id", "recorded_at", "origin"}
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def score_row(score: ScoreRecord) -> dict[str, Any]:
     """The row of `scores`."""
-    return {name: _plain(getattr(score, name)) for name in _SCORE}
+    return {name: _plain(getattr(score, name)) for name in _SCORE_COLUMNS}
 
 
 def lead_row(score: ScoreRecord) -> dict[str, Any]:
-    """The row of `leads` for a lead of which this is the first or the newest score."""
+    """The row of `leads` for a lead whose first or latest score this is."""
     row = {name: _plain(getattr(score, name)) for name in OF_SCORE if name != "search"}
     words = _plain(" ".join(filter(None, (score.name, score.lead_id))).casefold())
     return {**row, "lead_id": _plain(score.lead_id), "search": words, "state": "new", "open": True}
 
 
 def json_or(value: Any) -> Any:
-    """Lists and objects as the JSON that a column of such keeps; everything else as it is."""
+    """Lists and objects as JSON text; everything else unchanged."""
     return to_json(value).decode() if isinstance(value, tuple | list | dict) else value
 
 
 def for_sqlite(value: Any) -> Any:
-    """The value as `Utc` and SQLAlchemy's JSON write it to SQLite."""
+    """The value as `Utc` and SQLAlchemy's JSON type write it to SQLite."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     return json_or(value)
 
 
 def _plain(value: Any) -> Any:
-    """Texts without NUL, which PostgreSQL does not keep: one such text must not cost a whole batch."""
+    """Texts without NUL, which PostgreSQL cannot store: one such text must not fail a whole
+    batch."""
     return value.replace("\x00", "") if isinstance(value, str) else value
 
 
 def score_of(row: Any) -> ScoreRecord:
     """The score in a row of `scores`."""
-    told = {name: row._mapping[name] for name in _SCORE}
-    return ScoreRecord(
-        **{**told, "reasons": tuple(told["reasons"]), "activities": tuple(told["activities"])}
-    )
+    values = {name: row._mapping[name] for name in _SCORE_COLUMNS}
+    values["reasons"] = tuple(values["reasons"])
+    values["activities"] = tuple(values["activities"])
+    return ScoreRecord(**values)
 
 
 def label_of(row: Any) -> Label:
     """The label in a row of `labels`."""
-    return Label(**{name: row._mapping[name] for name in _LABEL})
+    return Label(**{name: row._mapping[name] for name in _LABEL_COLUMNS})

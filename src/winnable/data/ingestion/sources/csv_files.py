@@ -1,7 +1,7 @@
-"""CSV and its kin, as spreadsheets and CRMs write them, into a table of text.
+"""Read CSV and similar delimited files, as spreadsheets and CRMs write them, into a table of text.
 
-Encoding, separator and quoting are found by looking. Rows that do not have as many values as the
-header names are set aside with their number and the reason. What the values mean is not asked here.
+Encoding, separator and quoting are inferred. Rows whose number of values differs from the header
+are rejected with their number and the reason. Values are not interpreted here.
 """
 
 import codecs
@@ -20,27 +20,28 @@ from winnable.data.ingestion.sources.text_table import TablePart
 from winnable.errors import DataError
 
 SEPARATORS = (",", ";", "\t", "|")
-_SAMPLE = 1 << 20
-_LARGEST_ROW = 1 << 24
-_NO_TABLES = {
-    b"PK\x03\x04": "a zip or Excel file; unpack it, or save the sheet as CSV",
+_SAMPLE_BYTES = 1 << 20
+_MAX_ROW_BYTES = 1 << 24
+_SEPARATOR_SAMPLE_ROWS = 200
+_OTHER_FORMATS = {
+    b"PK\x03\x04": "a ZIP or Excel file; unpack it, or save the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "an old Excel file; save the sheet as CSV",
     b"%PDF": "a PDF; export the table as CSV",
     b"SQLite format 3": "an SQLite database; name it as sqlite:///path#table",
-    b"PAR1": "a Parquet file; give it a name that ends in .parquet",
+    b"PAR1": "a Parquet file; rename it so that it ends in .parquet",
 }
 
 
 def read_delimited(path: Path) -> TablePart:
-    """Read a file of values with separators, packed with gzip or not.
+    """Read a delimited text file, gzipped or not.
 
-    Raises DataError where the file is empty, is no text, or is no table.
+    Raises DataError if the file is empty, is not text, or is not a table.
     """
     notes: list[str] = []
     raw = _as_utf8(_unpacked(path), path, notes)
     if not raw.strip():
         raise DataError(f"{path}: the file is empty; a header with column names was expected.")
-    start = raw[:_SAMPLE].decode("utf-8", errors="ignore")
+    start = raw[:_SAMPLE_BYTES].decode("utf-8", errors="ignore")
     separator, hint = _separator(start)
     if hint:
         raw = raw[raw.index(b"\n") + 1 :]
@@ -50,7 +51,8 @@ def read_delimited(path: Path) -> TablePart:
     if broken and len(broken) == len(broken) + columns[0].length():
         example = next(iter(broken.values()))
         raise DataError(
-            f"{path}: none of its {len(broken)} rows fits the header: {example}. Mend the header."
+            f"{path}: none of its {len(broken)} rows fits the header: {example}. Correct the"
+            " header."
         )
     return TablePart(header, columns, broken, notes)
 
@@ -63,26 +65,25 @@ def _unpacked(path: Path) -> bytes:
         return gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path}: the gzip file is damaged or cut off ({error}); export it again."
+            f"{path}: the gzip file is damaged or truncated ({error}); export it again."
         ) from error
 
 
 def _as_utf8(raw: bytes, path: Path, notes: list[str]) -> bytes:
-    for magic, what in _NO_TABLES.items():
+    for magic, what in _OTHER_FORMATS.items():
         if raw.startswith(magic):
-            raise DataError(f"{path}: this is no CSV but {what}.")
+            raise DataError(f"{path}: this is not a CSV file but {what}.")
     if raw.startswith(codecs.BOM_UTF8):
         return raw[len(codecs.BOM_UTF8) :]
     encoding = _wide_encoding(raw)
     if encoding is None:
-        sample = raw[:_SAMPLE]
-        odd = len(sample) - len(
-            sample.translate(None, bytes({*range(9), *range(14, 27), 28, 29, 30, 31, 127}))
-        )
-        if b"\0" in sample or odd > len(sample) / 100:
+        sample = raw[:_SAMPLE_BYTES]
+        control_characters = bytes({*range(9), *range(14, 27), 28, 29, 30, 31, 127})
+        control_count = len(sample) - len(sample.translate(None, control_characters))
+        if b"\0" in sample or control_count > len(sample) / 100:
             raise DataError(
-                f"{path}: this is a binary file and no table; CSV, Parquet or a database URL was"
-                " expected."
+                f"{path}: this is a binary file, not a table; expected CSV, Parquet or a database"
+                " URL."
             )
         try:
             codecs.lookup("utf-8").decode(raw)
@@ -101,13 +102,14 @@ def _as_utf8(raw: bytes, path: Path, notes: list[str]) -> bytes:
 
 
 def _wide_encoding(raw: bytes) -> str | None:
-    """UTF-16 or UTF-32 by its mark, or UTF-16 without one by where its NULs stand."""
-    for mark, encoding in (
+    """UTF-16 or UTF-32 by its byte order mark, or UTF-16 without one by the positions of its
+    NULs."""
+    for byte_order_mark, encoding in (
         (codecs.BOM_UTF32_LE, "utf-32"),
         (codecs.BOM_UTF16_LE, "utf-16"),
         (codecs.BOM_UTF16_BE, "utf-16"),
     ):
-        if raw.startswith(mark):
+        if raw.startswith(byte_order_mark):
             return encoding
     sample = raw[:2000]
     pairs = len(sample) // 2
@@ -121,8 +123,8 @@ def _wide_encoding(raw: bytes) -> str | None:
 
 
 def _separator(start: str) -> tuple[str, bool]:
-    """The separator under which rows fit the header best, and whether the first line only names it,
-    as Excel's "sep=;" does."""
+    """The separator with which the rows fit the header best, and whether the first line only names
+    it, like Excel's "sep=;"."""
     first = start.split("\n", 1)[0].strip().lower()
     if first.startswith("sep=") and len(first) == 5 and "\n" in start:
         return first[4], True
@@ -136,7 +138,7 @@ def _fit(start: str, separator: str) -> tuple[float, int]:
         for row in csv.reader(io.StringIO(start, newline=""), delimiter=separator):
             if row:
                 widths.append(len(row))
-            if len(widths) == 200:
+            if len(widths) == _SEPARATOR_SAMPLE_ROWS:
                 break
     except csv.Error:
         return 0.0, 0
@@ -148,17 +150,18 @@ def _fit(start: str, separator: str) -> tuple[float, int]:
 def _parsed(
     raw: bytes, separator: str, width: int, path: Path
 ) -> tuple[list[pa.ChunkedArray], dict[int, str]]:
-    """All rows below the header as text. The parser runs in one thread, because only then it knows
-    the numbers of rows."""
+    """All rows below the header as text. The parser runs in one thread, because only then does it
+    know the row numbers."""
     broken: dict[int, str] = {}
 
-    def set_aside(row: pyarrow.csv.InvalidRow) -> str:
-        has, named = counted(row.actual_columns, "value"), counted(row.expected_columns, "column")
-        reason = f"the row has {has} where the header names {named}"
-        lines = row.text.count("\n")
-        broken[row.number - 2] = reason + (
-            f", over {lines + 1} lines: a quotation mark may not be closed" if lines else ""
-        )
+    def reject(row: pyarrow.csv.InvalidRow) -> str:
+        values = counted(row.actual_columns, "value")
+        columns = counted(row.expected_columns, "column")
+        reason = f"the row has {values}, but the header has {columns}"
+        line_breaks = row.text.count("\n")
+        if line_breaks:
+            reason += f", over {line_breaks + 1} lines: a quotation mark may be unclosed"
+        broken[row.number - 2] = reason
         return "skip"
 
     names = [str(place) for place in range(width)]
@@ -171,12 +174,12 @@ def _parsed(
                 use_threads=False,
                 column_names=names,
                 skip_rows_after_names=1,
-                block_size=_LARGEST_ROW,
+                block_size=_MAX_ROW_BYTES,
             ),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=separator,
                 newlines_in_values=b'"' in raw,
-                invalid_row_handler=set_aside,
+                invalid_row_handler=reject,
                 ignore_empty_lines=True,
             ),
             convert_options=pyarrow.csv.ConvertOptions(
@@ -185,7 +188,7 @@ def _parsed(
         )
     except pa.ArrowInvalid as error:
         reason = (
-            "a row is longer than 16 MB; a quotation mark may not be closed"
+            "a row is longer than 16 MB; a quotation mark may be unclosed"
             if "straddling" in str(error)
             else str(error)
         )

@@ -1,6 +1,6 @@
-"""Tables of a SQL database, by a URL as SQLAlchemy writes it and the table's name after "#".
+"""Read tables of a SQL database, named by a SQLAlchemy URL with the table's name after "#".
 
-Passwords never leave this module: what it says of a database is the URL without them.
+Passwords never leave this module: messages show the URL without them.
 """
 
 from pathlib import Path
@@ -14,20 +14,20 @@ from winnable.core import values
 from winnable.data.ingestion.sources.text_table import TablePart
 from winnable.errors import DataError
 
-_BATCH = 50_000
+_BATCH_ROWS = 50_000
 
 
 def read_database(source: str, kind: str) -> tuple[str, TablePart]:
     """Read the table named after "#", or the one called `kind`; rows in the order of the primary
     key if there is one.
 
-    Returns how the table may be called in front of people, and its content. Raises DataError
-    without any password.
+    Returns the table's name for messages (without a password) and its content. Raises DataError,
+    whose message never contains a password.
     """
     address, _, wanted = source.rpartition("#") if "#" in source else (source, "", "")
     if "@" in wanted:
         raise DataError(
-            "the database URL has a '#' before its '@'; write a '#' in a password as %23."
+            "the database URL has a '#' before its '@'; write '#' in a password as %23."
         )
     url = _url(address)
     shown = _shown(url)
@@ -43,12 +43,12 @@ def read_database(source: str, kind: str) -> tuple[str, TablePart]:
 
 
 def _url(address: str) -> sql.URL:
-    """The parsed URL, with the driver that winnable brings for PostgreSQL."""
+    """The parsed URL, with the driver that winnable installs for PostgreSQL."""
     try:
         url = sql.make_url(address)
     except (ArgumentError, ValueError):
         raise DataError(
-            "the database URL cannot be read; expected is one like"
+            "the database URL cannot be parsed; expected a URL like"
             " postgresql://user@host/database#table."
         ) from None
     if url.drivername in ("postgresql", "postgres"):
@@ -63,8 +63,8 @@ def _engine(url: sql.URL) -> sql.Engine:
         return sql.create_engine(url)
     except NoSuchModuleError:
         raise DataError(
-            f"{url.drivername}://: no database of this kind is known; PostgreSQL and SQLite are"
-            " built in."
+            f"{url.drivername}://: databases of this kind are not supported; PostgreSQL and"
+            " SQLite are built in."
         ) from None
     except ModuleNotFoundError as error:
         raise DataError(
@@ -78,23 +78,23 @@ def _is_file(database: str | None) -> bool:
 
 
 def _shown(url: sql.URL) -> str:
-    """The URL as it may be shown: no password, and no query, where some drivers take a password
-    too."""
+    """The URL for messages: without a password, and without the query, in which some drivers
+    accept a password, too."""
     return url.set(query={}, drivername=url.drivername.split("+")[0]).render_as_string(
         hide_password=True
     )
 
 
 def _cause(error: SQLAlchemyError, url: sql.URL) -> str:
-    """The first line of what the driver says, without anything that was given as a password."""
-    said = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0].rstrip(".")
+    """The first line of the driver's error message, with every password masked."""
+    message = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0].rstrip(".")
     secrets = [
         url.password,
         *(str(value) for key, value in url.query.items() if "pass" in key.lower()),
     ]
     for secret in filter(None, secrets):
-        said = said.replace(str(secret), "***").replace(quote(str(secret)), "***")
-    return said
+        message = message.replace(str(secret), "***").replace(quote(str(secret)), "***")
+    return message
 
 
 def _table_called(connection: sql.Connection, wanted: str, shown: str) -> sql.Table:
@@ -104,10 +104,9 @@ def _table_called(connection: sql.Connection, wanted: str, shown: str) -> sql.Ta
         [*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)]
     )
     if name not in known:
-        listed = ", ".join(known) if known else "none"
+        tables = ", ".join(known) if known else "none"
         raise DataError(
-            f"{shown}: there is no table called '{wanted}'; its tables are: {listed}. Name one"
-            " after '#'."
+            f"{shown}: there is no table '{wanted}'; its tables are: {tables}. Name one after '#'."
         )
     return sql.Table(name, sql.MetaData(), schema=schema or None, autoload_with=connection)
 
@@ -116,7 +115,7 @@ def _content(connection: sql.Connection, table: sql.Table) -> TablePart:
     names = [column.name for column in table.columns]
     chunks: list[list[pa.Array]] = [[] for _ in names]
     result = connection.execute(sql.select(table).order_by(*table.primary_key.columns))
-    for rows in result.partitions(_BATCH):
+    for rows in result.partitions(_BATCH_ROWS):
         for chunk, column in zip(chunks, zip(*rows, strict=True), strict=True):
             chunk.append(pa.array([values.text(value) for value in column], type=pa.large_string()))
     return TablePart(names, [pa.chunked_array(chunk, type=pa.large_string()) for chunk in chunks])

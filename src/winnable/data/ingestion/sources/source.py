@@ -1,7 +1,7 @@
-"""Where CRM tables lie: files of text or Parquet, folders of them, databases, frames of a notebook.
+"""Data sources of ingestion: text and Parquet files, folders of them, databases and DataFrames.
 
-Finds the reader for a source, or says in one sentence why there is none. What columns mean is asked
-in `winnable.data.ingestion.crm`.
+Picks the reader for a source, or says in one sentence why there is none. Columns are interpreted in
+`winnable.data.ingestion.crm`.
 """
 
 from pathlib import Path
@@ -20,16 +20,15 @@ TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq")
 
 Source = str | Path | pd.DataFrame
-"""A file, a folder, a database URL, or a frame that somebody has read already."""
+"""A file, a folder, a database URL, or a DataFrame."""
 
 
 def read_source(source: Source, kind: str) -> TextTable:
-    """Read a table: a file of text or Parquet, a folder of either, a database URL with the table's
-    name after "#", or a frame.
+    """Read a table: a text or Parquet file, a folder of either, a database URL with the table's
+    name after "#", or a DataFrame.
 
-    `kind` ("leads", "activities", "history") is the table that is looked for in a database where
-    none is named. Raises DataError, which never repeats a password, where there is nothing that can
-    be read.
+    `kind` ("leads", "activities", "history") is the table to read from a database if the URL names
+    none. Raises DataError, which never contains a password, if there is nothing that can be read.
     """
     if isinstance(source, pd.DataFrame):
         return text_table(kind, [_of_frame(source)])
@@ -47,14 +46,14 @@ def read_source(source: Source, kind: str) -> TextTable:
     except FileNotFoundError as error:
         raise DataError(f"{source}: there is no such file or folder.") from error
     except PermissionError as error:
-        raise DataError(f"{source}: no permission to read it.") from error
+        raise DataError(f"{source}: no permission to read it; make it readable.") from error
     except OSError as error:
-        raise DataError(f"{source}: it cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{source}: cannot be read: {error.strerror or error}.") from error
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """The tables that lie directly in a folder, by name; hidden files and those with "_" in front
-    are marks of other programs."""
+    """The tables directly in a folder, by name; hidden files and those starting with "_" are
+    markers of other programs."""
     files = sorted(
         file for file in folder.iterdir() if file.is_file() and not file.name.startswith((".", "_"))
     )
@@ -62,11 +61,11 @@ def _files_of(folder: Path) -> list[Path]:
     if not tables:
         found = ", ".join(file.name for file in files[:5]) or "no files"
         raise DataError(
-            f"{folder}: the folder has no CSV or Parquet file directly in it (it has: {found})."
+            f"{folder}: no CSV or Parquet file directly in this folder (it has: {found})."
         )
     if len({file.name.lower().endswith(PARQUET_ENDINGS) for file in tables}) > 1:
         raise DataError(
-            f"{folder}: the folder has both CSV and Parquet files; name the one that is meant."
+            f"{folder}: the folder has both CSV and Parquet files; name the file to read."
         )
     return tables
 
@@ -82,28 +81,27 @@ def _read_parquet(path: Path) -> TablePart:
         table = pyarrow.parquet.ParquetFile(path).read()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(
-            f"{path}: this is no Parquet file that can be read ({str(error).split('.', 1)[0]})."
+            f"{path}: not a readable Parquet file ({str(error).split('.', 1)[0]})."
         ) from error
+    names = [name for name in table.column_names if not name.startswith("__index_level_")]
     kept = [
-        place
-        for place, name in enumerate(table.column_names)
+        position
+        for position, name in enumerate(table.column_names)
         if not name.startswith("__index_level_")
     ]
-    return TablePart(
-        [table.column_names[place] for place in kept], [table.column(place) for place in kept]
-    )
+    return TablePart(names, [table.column(position) for position in kept])
 
 
 def _of_frame(frame: pd.DataFrame) -> TablePart:
-    """A frame as if it had been exported: its index is no column, and rows are numbered from 0."""
+    """A DataFrame as if it had been exported: without its index, rows numbered from 0."""
     return TablePart(
         [str(name) for name in frame.columns],
-        [_of_series(frame.iloc[:, place]) for place in range(frame.shape[1])],
+        [_of_series(frame.iloc[:, position]) for position in range(frame.shape[1])],
     )
 
 
 def _of_series(values: "pd.Series") -> pa.ChunkedArray:
-    """A column of any type; one of several types is written value by value."""
+    """A column of any type; one of mixed types is converted value by value."""
     try:
         array = pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):

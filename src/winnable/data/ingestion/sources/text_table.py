@@ -1,8 +1,8 @@
-"""A table as text, whatever types it had where it lay.
+"""A table as text, whatever types it had in its source.
 
-A CSV, a Parquet file and a database with the same content cannot be told apart once they are here:
-every value is text, cleaned by the one rule of `winnable.core.values`, or missing. Where the bytes
-come from is not known here, nor what columns mean.
+A CSV file, a Parquet file and a database with the same content give the same table: every value is
+text, cleaned by `winnable.core.values`, or missing. This module neither reads sources nor
+interprets columns.
 """
 
 import json
@@ -18,15 +18,16 @@ import pyarrow.compute as pc
 
 from winnable.core import values
 from winnable.core.columns import IntArray
+from winnable.core.text import listed
 
 
 @dataclass(frozen=True)
 class TablePart:
     """A table or a part of one as it was read: columns of any Arrow type in the order of `names`,
-    of which some may be equal.
+    which may repeat.
 
-    `broken` maps the numbers of rows that could not be read (0 is the first below the header) to
-    reasons; `columns` lacks them.
+    `broken` maps the numbers of unreadable rows (0 is the first below the header) to reasons; these
+    rows are not in `columns`.
     """
 
     names: Sequence[str]
@@ -36,18 +37,18 @@ class TablePart:
 
     @property
     def size(self) -> int:
-        """How many rows the part has, with the broken ones."""
+        """How many rows the part has, including the broken ones."""
         return (len(self.columns[0]) if self.columns else 0) + len(self.broken)
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table as text: `data` has the pandas dtype "str" in every column, and the rows' numbers in
-    the source as its index.
+    """A table as text: every column of `data` has the pandas dtype "str"; its index holds the row
+    numbers in the source.
 
-    `broken` maps the numbers of rows that could not be read to reasons; they are not in `data`.
-    `size` counts both. `doubled` are the names that stood more than once in the header; the second
-    of them is called "name (2)".
+    `broken` maps the numbers of unreadable rows to reasons; they are not in `data`. `size` counts
+    both. `doubled` are the names that appear more than once in the header; the second of them is
+    called "name (2)".
     """
 
     name: str
@@ -63,8 +64,8 @@ class TextTable:
 
 
 def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
-    """Clean the parts and stack them, by names, in the order given; a column that a part lacks is
-    missing in its rows."""
+    """Clean the parts and concatenate them by column names, in the order given; where a part lacks
+    a column, the values are missing."""
     notes = [note for part in parts for note in part.notes]
     doubled: set[str] = set()
     cleaned: list[pa.Table] = []
@@ -72,15 +73,15 @@ def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
     broken: dict[int, str] = {}
     before = 0
     for part in parts:
-        names, more = _distinct_names(part.names)
-        doubled |= more
+        names, repeated = _distinct_names(part.names)
+        doubled |= repeated
         cleaned.append(pa.table([_clean(column) for column in part.columns], names=names))
         numbers.append(before + _unbroken(part))
         broken |= {before + row: reason for row, reason in part.broken.items()}
         before += part.size
     if doubled:
         notes.append(
-            f"{name}: {_listed(doubled)} stands more than once in the header; the later ones are"
+            f"{name}: {listed(sorted(doubled))} more than once in the header; the later ones were"
             " numbered."
         )
     lacking = {
@@ -90,7 +91,8 @@ def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
     }
     if lacking:
         notes.append(
-            f"{name}: not every file in it has {_listed(lacking)}; there the values are missing."
+            f"{name}: not every file has {listed(sorted(lacking))}; where it is absent, the values"
+            " are missing."
         )
     stacked = pa.concat_tables(cleaned, promote_options="default")
     data = pd.DataFrame(
@@ -101,22 +103,25 @@ def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
 
 
 def _distinct_names(header: Sequence[str]) -> tuple[list[str], set[str]]:
-    """Names without blanks at their ends; one without a name is called by its place, one that was
-    there before is numbered."""
-    plain = [
-        raw.strip(values.BLANKS) or f"column {place}" for place, raw in enumerate(header, start=1)
+    """Stripped names; an empty name becomes "column 3" by its position, a repeated one is
+    numbered. Also returns the repeated names."""
+    stripped = [
+        raw.strip(values.BLANKS) or f"column {position}"
+        for position, raw in enumerate(header, start=1)
     ]
     taken: set[str] = set()
     names: list[str] = []
-    for name in plain:
-        later = (f"{name} ({number})" for number in count(2))
-        names.append(
-            name
-            if name not in taken
-            else next(each for each in later if each not in taken and each not in plain)
-        )
-        taken.add(names[-1])
-    return names, {name for name, times in Counter(plain).items() if times > 1}
+    for name in stripped:
+        unique = name
+        for number in count(2):
+            if unique not in taken:
+                break
+            numbered = f"{name} ({number})"
+            if numbered not in stripped:
+                unique = numbered
+        names.append(unique)
+        taken.add(unique)
+    return names, {name for name, times in Counter(stripped).items() if times > 1}
 
 
 def _unbroken(part: TablePart) -> IntArray:
@@ -126,7 +131,7 @@ def _unbroken(part: TablePart) -> IntArray:
 
 
 def _clean(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column as text, `values.text` of each value."""
+    """The column as text, like `values.text` of each value."""
     written = _written(column)
     stripped = pc.utf8_trim(written, characters=values.BLANKS)
     missing = pc.is_in(
@@ -139,7 +144,7 @@ def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _written(pc.cast(column, kind.value_type))
-    as_it_stands = (
+    castable = (
         "is_string",
         "is_large_string",
         "is_integer",
@@ -147,7 +152,7 @@ def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
         "is_date",
         "is_null",
     )
-    if any(getattr(pa.types, test)(kind) for test in as_it_stands):
+    if any(getattr(pa.types, test)(kind) for test in castable):
         return pc.cast(column, pa.large_string())
     if pa.types.is_timestamp(kind):
         return pc.cast(pc.cast(column, pa.timestamp("us", kind.tz), safe=False), pa.large_string())
@@ -157,7 +162,7 @@ def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _by_value(column: pa.ChunkedArray, write: Callable[[object], str | None]) -> pa.ChunkedArray:
-    """Write each different value once."""
+    """Convert each distinct value once."""
     try:
         encoded = column.combine_chunks().dictionary_encode()
     except pa.ArrowNotImplementedError:
@@ -171,7 +176,3 @@ def _by_value(column: pa.ChunkedArray, write: Callable[[object], str | None]) ->
 
 def _words(written: Iterable[str | None]) -> pa.Array:
     return pa.array(list(written), type=pa.large_string())
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"'{each}'" for each in sorted(names))

@@ -1,5 +1,5 @@
-"""Alembic's way in: runs the revisions on the connection that `feedback_database` hands over,
-inside its transaction."""
+"""Alembic's entry point: runs the revisions on the connection, and in the transaction, that
+`winnable.data.feedback.store.database` passes."""
 
 from alembic import context
 

@@ -1,7 +1,7 @@
-"""Scores that were given, labels that came back, and what is derived from them.
+"""Create the tables of scores, labels and what is derived from them.
 
-Labels can be added and, where a person asks to be forgotten, removed, but never altered: the
-database itself refuses it.
+Labels can be inserted and, when a person's data is erased, deleted, but never updated: the database
+itself refuses it.
 """
 
 import sqlalchemy as sql
@@ -14,7 +14,7 @@ UTC = sql.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     _scores()
     _labels()
     _leads()
