@@ -19,6 +19,9 @@ from winnable.learning.model.experts.linear import fit_linear
 from winnable.learning.model.experts.predict import expert_of
 from winnable.learning.model.lead_model import LeadModel
 
+MOST_LEADS = 2000
+"""More leads than this to learn from do not show more clearly whether more would help."""
+
 
 @dataclass(frozen=True)
 class CurvePoint:
@@ -35,12 +38,11 @@ def learning_curve(
     won: BoolArray,
     *,
     steps: int = 4,
-    most: int = 2000,
     seed: int = 0,
     quick: bool = False,
     progress: Progress = no_progress,
 ) -> tuple[CurvePoint, ...]:
-    """Learn from an eighth, a quarter, half and all of at most `most` leads, and judge each model
+    """Learn from an eighth, a quarter, half and all of at most `MOST_LEADS` leads, and judge each model
     on the same fifth left out.
 
     `features` of n leads, one row each, and whether they were `won`, shape (n,); a point for each
@@ -49,7 +51,7 @@ def learning_curve(
     whole model may take a minute.
     """
     chance = np.random.default_rng(seed)
-    order = chance.permutation(len(won))[: ceil(1.25 * most)]
+    order = chance.permutation(len(won))[: ceil(1.25 * MOST_LEADS)]
     judged, rest = order[: len(order) // 5], order[len(order) // 5 :]
     if min(won[judged].sum(), (~won[judged]).sum()) < 5:
         return ()

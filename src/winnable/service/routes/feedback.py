@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.store import LeadFilter
 from winnable.definition.schema import Definition
 from winnable.errors import DataError, LabelError, StoreError
 from winnable.service.http.problems import MEDIA_TYPE, HTTPProblem, problem
@@ -82,17 +83,7 @@ def add_feedback_routes(app: FastAPI, service: "Service") -> None:
     async def leads(asked: Annotated[LeadListQuery, Query()]) -> LeadsOut:
         """The leads that were scored, the most probable first, a page at a time, each with its last
         score and what sales said."""
-        told = await _answered(
-            lambda: service.feedback().leads(
-                asked.search,
-                asked.owner,
-                asked.source,
-                asked.state,
-                asked.page,
-                decision=asked.decision,
-                size=asked.size,
-            )
-        )
+        told = await _answered(lambda: service.feedback().leads(LeadFilter(**asked.model_dump())))
         return LeadsOut.of(told)
 
     @app.exception_handler(RequestValidationError)

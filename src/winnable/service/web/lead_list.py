@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlencode
 
-from winnable.data.feedback.store.store import LONGEST_SEARCH, FeedbackStore, LeadPage, StateAsked
+from winnable.data.feedback.store.store import (
+    LONGEST_SEARCH,
+    FeedbackStore,
+    LeadFilter,
+    LeadPage,
+    StateAsked,
+)
 from winnable.definition.schema import Definition
 from winnable.service.web.lead_view import LeadView, lead_view
 
@@ -141,13 +147,15 @@ def lead_list(
     """What the store has for what was asked, as `by` sees it. `StoreError` if it cannot be read."""
     state: StateAsked = "new" if asked.show == "today" else asked.show
     found = store.leads(
-        asked.search,
-        asked.owner or None,
-        asked.source or None,
-        state,
-        asked.page,
-        decision="pass" if asked.show == "today" else None,
-        size=SIZE,
+        LeadFilter(
+            asked.search,
+            asked.owner or None,
+            asked.source or None,
+            state,
+            "pass" if asked.show == "today" else None,
+            asked.page,
+            SIZE,
+        )
     )
     following = ([row.lead_id for row in found.leads] + [""])[1:]
     leads = [

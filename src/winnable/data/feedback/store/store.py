@@ -70,6 +70,20 @@ class LeadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadFilter:
+    """Which leads are asked for: `search` is part of a name or id; "open" leads are new or
+    accepted; a page has `size` of them."""
+
+    search: str = ""
+    owner: str | None = None
+    source: str | None = None
+    state: StateAsked = "open"
+    decision: str | None = None
+    page: int = 1
+    size: int = PAGE
+
+
+@dataclass(frozen=True, slots=True)
 class LeadPage:
     """One page of leads, best first. `total` counts them all, up to `COUNTED`, beyond which
     `uncounted` is true."""
@@ -194,34 +208,27 @@ class FeedbackStore:
         with self.reading() as connection:
             return set(connection.scalars(sql.select(tables.labels.c.label_id)))
 
-    def leads(
-        self,
-        search: str = "",
-        owner: str | None = None,
-        source: str | None = None,
-        state: StateAsked = "open",
-        page: int = 1,
-        *,
-        decision: str | None = None,
-        size: int = PAGE,
-    ) -> LeadPage:
-        """A page of leads, the most probable first. `search` is part of a name or id; "open" leads
-        are new or accepted."""
-        row = tables.leads.c
+    def leads(self, wanted: LeadFilter = LeadFilter()) -> LeadPage:
+        """A page of the wanted leads, the most probable first."""
+        row, state, size = tables.leads.c, wanted.state, wanted.size
         where: list[sql.ColumnElement[bool]] = [row.open.is_(True)] if state == "open" else []
         if state not in ("open", "all"):
             where.append(row.state == state)
-        for column, asked in ((row.owner, owner), (row.source, source), (row.decision, decision)):
+        for column, asked in (
+            (row.owner, wanted.owner),
+            (row.source, wanted.source),
+            (row.decision, wanted.decision),
+        ):
             if asked is not None:
                 where.append(column == asked)
-        words = search.strip().casefold()[:LONGEST_SEARCH]
+        words = wanted.search.strip().casefold()[:LONGEST_SEARCH]
         if words:
             where.append(row.search.contains(words, autoescape=True))
         best = sql.select(tables.leads).where(*where).order_by(row.probability.desc(), row.lead_id)
         count = sql.select(sql.func.count()).select_from(
             sql.select(row.lead_id).where(*where).limit(COUNTED + 1).subquery()
         )
-        page = max(page, 1)
+        page = max(wanted.page, 1)
         with self.reading() as connection:
             found = connection.execute(best.limit(size + 1).offset((page - 1) * size)).all()
             total = int(connection.scalar(count) or 0)
