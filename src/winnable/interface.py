@@ -329,6 +329,27 @@ def backtest(
     return test_through_time(data, options, periods=periods, tell=tell, progress=progress)
 
 
+def funnel_table(found: Funnel) -> pd.DataFrame:
+    """A funnel as one flat table."""
+    from winnable.data.analysis import funnel as analysis
+
+    return analysis.funnel_table(found)
+
+
+def draw(found: Check | Funnel | Backtest, path: Path) -> None:
+    """Draw what was found into a .png, .svg or .pdf file."""
+    from winnable.data.analysis.funnel_plot import funnel_plot
+    from winnable.learning.reporting.plots import backtest_plot, readiness_plot, save_plot
+
+    if isinstance(found, Check):
+        figure = readiness_plot(found.readiness, found.curve)
+    elif isinstance(found, Backtest):
+        figure = backtest_plot(found)
+    else:
+        figure = funnel_plot(found)
+    save_plot(figure, path)
+
+
 def reassess(
     model: Model,
     data: Dataset,
@@ -433,6 +454,13 @@ def suggest(labels: FeedbackEffect) -> Proposal:
     )
 
 
+def write_proposal(proposal: Proposal, path: Path) -> None:
+    """Write suggested rules as TOML, whole or not at all; `StoreError` if it cannot be written."""
+    from winnable.data.analysis import to_toml
+
+    to_toml.write_proposal(proposal.toml, path)
+
+
 # --- what a store holds
 # -----------------------------------------------------------------------------------------------
 
@@ -494,6 +522,13 @@ def write_report(model: Model, page: Path) -> None:
     if model.report_ is None:
         raise StoreError(f"{page}: a model that was loaded has no report; its training wrote one.")
     model.report_.write(page, "" if model.verdict_ is None else model.verdict_.summary)
+
+
+def write_rejects(data: Dataset, path: Path) -> None:
+    """Write the rows that could not be used as CSV."""
+    from winnable.data.ingestion import rejects
+
+    rejects.write_rejects(data.rejects, path)
 
 
 def save_table(table: pd.DataFrame, path: Path) -> None:

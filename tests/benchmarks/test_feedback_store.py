@@ -11,7 +11,7 @@ import pytest
 from tests.data.feedback.scores import NOW, given
 from tests.data.feedback.store.test_store import kill_writers
 from winnable.data.feedback.store.records import Label
-from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
 
 LEADS = 100_000
 
@@ -58,15 +58,15 @@ def test_a_hundred_thousand_leads_are_paged_as_quickly_as_few(
     usual = quickest(few.leads)
     asked: dict[str, Callable[[], object]] = {
         "first page": many.leads,
-        "of one owner": lambda: many.leads(owner="O7"),
-        "of one source, accepted": lambda: many.leads(source="S3", state="accepted"),
-        "to be called": lambda: many.leads(decision="pass"),
-        "page 100": lambda: many.leads(page=100),
+        "of one owner": lambda: many.leads(LeadFilter(owner="O7")),
+        "of one source, accepted": lambda: many.leads(LeadFilter(source="S3", state="accepted")),
+        "to be called": lambda: many.leads(LeadFilter(decision="pass")),
+        "page 100": lambda: many.leads(LeadFilter(page=100)),
         "owners and sources": many.choices,
         "one lead": lambda: many.lead("L-050000"),
     }
     ratios = {name: quickest(ask) / usual for name, ask in asked.items()}
-    searched = quickest(lambda: many.leads(search="l-0999"), 3) / usual
+    searched = quickest(lambda: many.leads(LeadFilter(search="l-0999")), 3) / usual
     with capsys.disabled():
         print(f"\na page of 50 leads takes {1000 * usual:.1f} ms; of {LEADS:,} leads, times that:")
         print(

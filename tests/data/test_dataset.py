@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import winnable
-from tests.conftest import DemoStore
 from winnable.data import dataset
 from winnable.data.dataset import Dataset
 from winnable.data.features.offline import compute_features
@@ -25,16 +24,23 @@ from winnable.data.features.training_rows import (
 )
 from winnable.data.ingestion.crm import latest_moment
 from winnable.data.leakage.detect import assess_columns, left_out
+from winnable.demo.company import write_demo
 from winnable.learning.readiness.check import check
 from winnable.learning.training.targets import build_targets
 
 THEN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    files = write_demo(tmp_path_factory.mktemp("demo"), leads=400, seed=7)
+    return winnable.read(files.leads, files.activities, files.history, definition=files.definition)
+
+
 @pytest.fixture
-def data(demo_store: DemoStore) -> Dataset:
+def data(company: Dataset) -> Dataset:
     """The demo company's dataset, of which nothing is computed yet."""
-    return Dataset(demo_store.data.definition, demo_store.crm)
+    return Dataset(company.definition, company.crm)
 
 
 def equal_rows(one: TrainingRows, other: TrainingRows) -> bool:
@@ -79,10 +85,15 @@ def test_each_derived_table_is_computed_once(
 
         return counted
 
-    names = (
-        "latest_moment outcomes persons build_training_rows assess_columns fit_feature_plan"
-        " columns_assumed_static"
-    ).split()
+    names = [
+        "latest_moment",
+        "outcomes",
+        "persons",
+        "build_training_rows",
+        "assess_columns",
+        "fit_feature_plan",
+        "columns_assumed_static",
+    ]
     for name in names:
         monkeypatch.setattr(dataset, name, counting(name, getattr(dataset, name)))
     for _ in range(2):

@@ -90,7 +90,6 @@ def suggest(
 ) -> None:
     """Propose rules with points from what won deals looked like as leads, each with its evidence."""
     from winnable import interface
-    from winnable.data.analysis.to_toml import write_proposal
 
     out.quiet = quiet
     labels = read_with_labels(definition, leads, activities, history, store, output)
@@ -98,7 +97,7 @@ def suggest(
     proposal = interface.suggest(labels)
     print_suggestions(proposal.found)
     if proposal.toml and output is not None:
-        write_proposal(proposal.toml, output)
+        interface.write_proposal(proposal, output)
         out.print(f"\nWritten to {output}; paste into {definition} what makes sense to both teams.")
     elif proposal.toml:
         out.print(

@@ -35,8 +35,10 @@ from winnable.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from pandas import DataFrame
+
+    from winnable.data.analysis.funnel import Funnel
+    from winnable.learning.training.backtest import Backtest
 
 app = typer.Typer()
 
@@ -64,7 +66,6 @@ def check(
 ) -> None:
     """Can the data be trusted, and is there enough of them? Exit status 0 if ready, 3 if not."""
     from winnable import interface
-    from winnable.learning.reporting.plots import readiness_plot, save_plot
 
     data = read_with_labels(definition, leads, activities, history, store, plot).data
     with progress_bars() as progress:
@@ -74,7 +75,7 @@ def check(
     else:
         print_check(data, found)
     if plot is not None:
-        save_plot(readiness_plot(found.readiness, found.curve), plot)
+        interface.draw(found, plot)
     raise typer.Exit(0 if found.readiness.ready else 3)
 
 
@@ -95,15 +96,13 @@ def funnel(
 ) -> None:
     """Show how many leads get from stage to stage, and what each source or month converts."""
     from winnable import interface
-    from winnable.data.analysis.funnel import funnel_table
-    from winnable.data.analysis.funnel_plot import funnel_plot
 
     out.quiet = quiet
     data = read(definition, leads, activities, history, output, plot)
     print_reading(data)
     report = interface.funnel(data, by)
     print_funnel(report)
-    _keep(output, lambda: funnel_table(report), plot, lambda: funnel_plot(report))
+    _keep(report, lambda: interface.funnel_table(report), output, plot)
 
 
 @app.command(
@@ -135,7 +134,6 @@ def backtest(
 ) -> None:
     """Train and test again and again through time, each time with what was known then."""
     from winnable import interface
-    from winnable.learning.reporting.plots import backtest_plot
 
     out.quiet = quiet
     labels = read_with_labels(definition, leads, activities, history, store, output, plot)
@@ -150,7 +148,7 @@ def backtest(
             progress=progress,
         )
     print_backtest(test)
-    _keep(output, test.table, plot, lambda: backtest_plot(test))
+    _keep(test, test.table, output, plot)
 
 
 @app.command(
@@ -202,19 +200,17 @@ def reassess(
 
 
 def _keep(
-    output: Path | None,
+    found: "Funnel | Backtest",
     table: "Callable[[], DataFrame]",
+    output: Path | None,
     plot: Path | None,
-    figure: "Callable[[], Figure]",
 ) -> None:
-    """Write the table and draw the figure where they were asked for, and say where they are."""
-    if output is not None:
-        from winnable import interface
+    """Write the table and draw what was found where they were asked for, and say where they are."""
+    from winnable import interface
 
+    if output is not None:
         interface.save_table(table(), output)
         out.print(f"Written to {output}.")
     if plot is not None:
-        from winnable.learning.reporting.plots import save_plot
-
-        save_plot(figure(), plot)
+        interface.draw(found, plot)
         out.print(f"Drawn in {plot}.")

@@ -5,12 +5,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from winnable.cli.options import Json, Store
 from winnable.cli.output import out, print_promotions, print_versions
+
+if TYPE_CHECKING:
+    from winnable.learning.registry.records import Promotion, Version
 
 app = typer.Typer()
 
@@ -25,7 +28,6 @@ def models(
 ) -> None:
     """List the trained versions: how good each was, and which one is in charge."""
     from winnable import interface
-    from winnable.learning.registry.records import Promotion, Version
 
     if as_json:
         found: Sequence[Version | Promotion] = (

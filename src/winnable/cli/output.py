@@ -192,8 +192,8 @@ def print_guesses(
 def print_reading(data: "Dataset", rejects: Path | None = None) -> None:
     """Notes on the data, and how many rows could not be used and why; if it is to be written, also
     the file that says which."""
+    from winnable import interface
     from winnable.core.text import counted
-    from winnable.data.ingestion.rejects import write_rejects
 
     for note in data.notes:
         out.print(f"Note: {note}")
@@ -201,7 +201,7 @@ def print_reading(data: "Dataset", rejects: Path | None = None) -> None:
         rejects.unlink(missing_ok=True)  # an earlier one describes another export
     if len(data.rejects):
         if rejects is not None:
-            write_rejects(data.rejects, rejects)
+            interface.write_rejects(data, rejects)
         where = "" if rejects is None else f"; {rejects} says why, row by row"
         out.print(f"{counted(len(data.rejects), 'row')} could not be used{where}:")
         for told, count in (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DemoStore
-from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
 from winnable.errors import DataError
 from winnable.learning.scoring.batch import (
     ScoringJob,
@@ -38,7 +38,7 @@ def test_open_leads_come_with_their_reasons_names_and_activities_once(
     kept = {score.lead_id: score for score in feedback.scores()}
     assert kept.keys() == set(wanted.index)
     assert len(list(feedback.scores())) == len(kept)
-    best = feedback.leads(size=1).leads[0].score
+    best = feedback.leads(LeadFilter(size=1)).leads[0].score
     assert best is not None
     row, lead = wanted.loc[best.lead_id], crm.leads[crm.leads["@id"] == best.lead_id].iloc[0]
     assert (best.probability, best.grade, best.because) == (

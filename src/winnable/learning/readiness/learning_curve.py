@@ -23,6 +23,9 @@ from winnable.learning.model.lead_model import LeadModel
 MIN_HOLDOUT_OUTCOMES = 5
 """Wins, and losses, without which the holdout tells nothing."""
 
+MAX_LEADS = 2000
+"""More training leads than this do not show more clearly whether more would help."""
+
 
 @dataclass(frozen=True)
 class CurvePoint:
@@ -39,13 +42,12 @@ def learning_curve(
     won: BoolArray,
     *,
     steps: int = 4,
-    most: int = 2000,
     seed: int = 0,
     quick: bool = False,
     progress: Progress = no_progress,
 ) -> tuple[CurvePoint, ...]:
-    """Train on an eighth, a quarter, half and all of at most `most` leads, and evaluate each model
-    on the same holdout of a fifth.
+    """Train on an eighth, a quarter, half and all of at most `MAX_LEADS` leads, and evaluate each
+    model on the same holdout of a fifth.
 
     `features` of n leads, one row each, and whether they were `won`, shape (n,); a point for each
     of `steps` parts, smallest first. Empty where there are too few outcomes to evaluate on. The
@@ -53,7 +55,7 @@ def learning_curve(
     second where the whole model may take a minute.
     """
     chance = np.random.default_rng(seed)
-    order = chance.permutation(len(won))[: ceil(1.25 * most)]
+    order = chance.permutation(len(won))[: ceil(1.25 * MAX_LEADS)]
     holdout, rest = order[: len(order) // 5], order[len(order) // 5 :]
     if min(won[holdout].sum(), (~won[holdout]).sum()) < MIN_HOLDOUT_OUTCOMES:
         return ()

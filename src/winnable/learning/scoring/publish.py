@@ -25,7 +25,7 @@ from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError
 from winnable.learning.scoring.batch import ScoringJob, score_table
 from winnable.learning.scoring.predictor import Predictor, Scores
-from winnable.learning.scoring.score_record import to_response, to_score_record
+from winnable.learning.scoring.score_record import ScoreOrigin, to_response, to_score_record
 
 _BATCH = 500  # scores in one commit
 Activities = tuple[dict[str, Any], ...]
@@ -108,10 +108,7 @@ class InboxPublisher:
     ) -> ScoreRecord:
         return to_score_record(
             to_response(scores, place, lead_id, str(uuid.uuid4())),
-            mode=scores.mode,
-            version=self._predictor.version,
-            as_of=moment,
-            given_at=self._now,
+            ScoreOrigin(scores.mode, self._predictor.version, moment, self._now),
             plate=self._plates.of(lead),
             fields=[field.name for field in self._predictor.plan.fields],
             values=lead,

@@ -6,6 +6,7 @@ database.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +36,20 @@ def to_response(scores: "Scores", place: int, lead_id: str, score_id: str) -> di
     }
 
 
+@dataclass(frozen=True)
+class ScoreOrigin:
+    """Which model gave a score and in which mode, for which moment, and when."""
+
+    mode: str
+    version: str
+    as_of: datetime
+    given_at: datetime
+
+
 def to_score_record(
     answer: Mapping[str, Any],
+    origin: ScoreOrigin,
     *,
-    mode: str,
-    version: str,
-    as_of: datetime,
-    given_at: datetime,
     plate: LeadDisplay,
     fields: Iterable[str],
     values: Mapping[str, Any],
@@ -51,10 +59,10 @@ def to_score_record(
     looks at, where they are there."""
     return ScoreRecord(
         **{**answer, "reasons": tuple(answer["reasons"])},
-        as_of=as_of,
-        given_at=given_at,
-        mode=mode,
-        version=version,
+        as_of=origin.as_of,
+        given_at=origin.given_at,
+        mode=origin.mode,
+        version=origin.version,
         person=plate.person,
         values={name: values[name] for name in fields if values.get(name) is not None},
         activities=activities,

@@ -38,7 +38,7 @@ from winnable.learning.training.metrics import (
     difference,
     evaluate,
 )
-from winnable.learning.training.train import Tell, TrainingOptions, learn
+from winnable.learning.training.train import DEFAULT_OPTIONS, Tell, TrainingOptions, learn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,7 +244,7 @@ class Backtest:
 
 def backtest(
     data: Dataset,
-    options: TrainingOptions = TrainingOptions(),
+    options: TrainingOptions = DEFAULT_OPTIONS,
     *,
     periods: int | Sequence[datetime] | None = None,
     tell: Tell = lambda _: None,

@@ -103,9 +103,12 @@ class TrainingOptions:
     quick: bool = False
 
 
+DEFAULT_OPTIONS = TrainingOptions()
+
+
 def learn(
     data: Dataset,
-    options: TrainingOptions = TrainingOptions(),
+    options: TrainingOptions = DEFAULT_OPTIONS,
     *,
     feedback: Mapping[str, Any] | None = None,
     tell: Tell = lambda _: None,
@@ -166,7 +169,7 @@ def evaluate_since(
     candidate: Candidate,
     data: Dataset,
     since: int,
-    options: TrainingOptions = TrainingOptions(),
+    options: TrainingOptions = DEFAULT_OPTIONS,
     progress: Progress = no_progress,
 ) -> Evaluation | None:
     """Evaluate a model of the candidate's definition, trained on what was known at `since`

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.store import LeadFilter
 from winnable.definition.schema import Definition
 from winnable.errors import DataError, LabelError, StoreError
 from winnable.service.http.problems import MEDIA_TYPE, HTTPProblem, problem
@@ -79,18 +80,8 @@ def add_feedback_routes(app: FastAPI) -> None:
     async def leads(query: Annotated[LeadListQuery, Query()], context: Context) -> LeadsOut:
         """The leads that were scored, the most probable first, a page at a time, each with its last
         score and what sales said."""
-        page = await _in_thread(
-            lambda: context.feedback().leads(
-                query.search,
-                query.owner,
-                query.source,
-                query.state,
-                query.page,
-                decision=query.decision,
-                size=query.size,
-            )
-        )
-        return LeadsOut.of(page)
+        wanted = LeadFilter(**query.model_dump())
+        return LeadsOut.of(await _in_thread(lambda: context.feedback().leads(wanted)))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:

@@ -25,7 +25,7 @@ from winnable.data.feedback.lead_names import LeadDisplayColumns
 from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, ScoreRecord
 from winnable.definition.load import definition_from
 from winnable.errors import StoreError
-from winnable.learning.scoring.score_record import to_score_record
+from winnable.learning.scoring.score_record import ScoreOrigin, to_score_record
 from winnable.service.http.request import LeadReader, read_body, read_moment
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class ScoredModel:
         answer = from_json(content)
         given_at, as_of = datetime.fromtimestamp(at, UTC), read_moment(answer["as_of"])
         assert as_of is not None, "every answer says its moment"
+        model = answer["model"]
+        origin = ScoreOrigin(model["mode"], model["version"], as_of, given_at)
         leads = read_body(body).leads
         for index, (given, score) in enumerate(zip(leads, answer["scores"], strict=True)):
             if score is None:
@@ -76,10 +78,7 @@ class ScoredModel:
             )
             yield to_score_record(
                 score,
-                mode=answer["model"]["mode"],
-                version=answer["model"]["version"],
-                as_of=as_of,
-                given_at=given_at,
+                origin,
                 plate=self._plates_of(tuple(given)).of(lead.values),
                 fields=self._fields,
                 values=lead.values,

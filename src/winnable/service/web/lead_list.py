@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlencode
 
-from winnable.data.feedback.store.store import LONGEST_SEARCH, FeedbackStore, LeadPage, StateAsked
+from winnable.data.feedback.store.store import (
+    LONGEST_SEARCH,
+    FeedbackStore,
+    LeadFilter,
+    LeadPage,
+    StateAsked,
+)
 from winnable.definition.schema import Definition
 from winnable.service.web.lead_view import LeadView, lead_view, numbers_text
 
@@ -143,13 +149,15 @@ def lead_list(
     """What the store has for the query, as `by` sees it. `StoreError` if it cannot be read."""
     state: StateAsked = "new" if query.show == "today" else query.show
     found = store.leads(
-        query.search,
-        query.owner or None,
-        query.source or None,
-        state,
-        query.page,
-        decision="pass" if query.show == "today" else None,
-        size=LEADS_PER_PAGE,
+        LeadFilter(
+            search=query.search,
+            owner=query.owner or None,
+            source=query.source or None,
+            state=state,
+            decision="pass" if query.show == "today" else None,
+            page=query.page,
+            size=LEADS_PER_PAGE,
+        )
     )
     following = ([row.lead_id for row in found.leads] + [""])[1:]
     leads = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from winnable.data.feedback.store.csv_exchange import cell, export_labels, import_labels, value_of
 from winnable.data.feedback.store.records import Label
-from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
 from winnable.errors import DataError, StoreError
 
 ATTACKS = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "'=1", "'")
@@ -61,7 +61,7 @@ def test_labels_written_by_hand_are_taken_in_once_and_faulty_rows_are_told(tmp_p
         ("L-1", "won"),
         ("L-6", "lost"),
     ]
-    assert {row.lead_id for row in feedback.leads(state="all").leads} == {"L-1", "L-6"}
+    assert {row.lead_id for row in feedback.leads(LeadFilter(state="all")).leads} == {"L-1", "L-6"}
 
 
 def test_a_file_that_holds_no_labels_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.data.feedback.scores import given
 from winnable.data.feedback.store.csv_exchange import export_labels
 from winnable.data.feedback.store.erasure import erase, receipts
 from winnable.data.feedback.store.records import Label
-from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
 from winnable.errors import DataError
 
 SECRET = "ines.petrov@cornewick.example"
@@ -42,7 +42,7 @@ def test_a_person_is_forgotten_with_all_records_and_exports(
     assert receipt.unreached == (tmp_path / "odd.csv",)
     assert len(receipt.digest) == 64
     assert {each.lead_id for each in feedback.labels()} == {"L-1", "L-10"}
-    assert {row.lead_id for row in feedback.leads(state="all").leads} == {
+    assert {row.lead_id for row in feedback.leads(LeadFilter(state="all")).leads} == {
         "L-1",
         "L-2",
         "L-3",

@@ -11,7 +11,7 @@ import sqlalchemy as sql
 
 from tests.data.feedback.scores import NOW, given
 from winnable.data.feedback.store.records import Label
-from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
 from winnable.errors import DataError, LabelError, StoreError
 
 
@@ -98,7 +98,7 @@ def test_an_outcome_counts_before_an_opinion_and_conflicts_are_listed(
     )  # changed their mind: no conflict
     feedback.add(Label("L-3", "won", "Kim", NOW))
     feedback.add(Label("L-3", "lost", "Lee", NOW))
-    assert {row.lead_id: row.state for row in feedback.leads(state="all").leads} == {
+    assert {row.lead_id: row.state for row in feedback.leads(LeadFilter(state="all")).leads} == {
         "L-1": "won",
         "L-2": "accepted",
         "L-3": "lost",
@@ -116,15 +116,16 @@ def test_leads_are_paged_searched_and_filtered(feedback: FeedbackStore) -> None:
     )
     feedback.add(Label("L-59", "rejected", "Kim"))
     feedback.add(Label("L-58", "accepted", "Kim"))
-    first, second = feedback.leads(), feedback.leads(page=2)
+    first, second = feedback.leads(), feedback.leads(LeadFilter(page=2))
     assert [row.lead_id for row in first.leads[:2]] == ["L-58", "L-57"]
     assert (first.more, first.total, len(second.leads), second.more) == (True, 59, 9, False)
     assert [
-        row.lead_id for row in feedback.leads(search="ANNA l-5", owner="O1", source="S1").leads
+        row.lead_id
+        for row in feedback.leads(LeadFilter(search="ANNA l-5", owner="O1", source="S1")).leads
     ] == ["L-55"]
-    assert [row.lead_id for row in feedback.leads(state="rejected").leads] == ["L-59"]
-    assert feedback.leads(search="%").leads == ()
-    assert feedback.leads(decision="nurture").leads == ()
+    assert [row.lead_id for row in feedback.leads(LeadFilter(state="rejected")).leads] == ["L-59"]
+    assert feedback.leads(LeadFilter(search="%")).leads == ()
+    assert feedback.leads(LeadFilter(decision="nurture")).leads == ()
     assert feedback.choices() == (["O0", "O1", "O2"], ["S0", "S1"])
 
 
@@ -140,7 +141,7 @@ def test_the_database_itself_refuses_to_alter_a_label(feedback: FeedbackStore) -
 OPENING = """
 import sys
 from pathlib import Path
-from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
 from winnable.data.feedback.store.records import Label
 FeedbackStore.open(Path(sys.argv[1])).add(Label(sys.argv[2], "accepted", "Kim"))
 """
@@ -196,7 +197,7 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password(
 KILLING = """
 import os, random, signal, sys, time
 from pathlib import Path
-from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
 from winnable.data.feedback.store.records import Label
 
 place, times = Path(sys.argv[1]), int(sys.argv[2])

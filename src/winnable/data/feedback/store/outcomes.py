@@ -72,7 +72,8 @@ def answered_after(store: FeedbackStore, label: Label) -> float | None:
         given_at = connection.scalar(query)
     if given_at is None:
         return None
-    return max((label.recorded_at - given_at).total_seconds(), 0.0)
+    seconds: float = (label.recorded_at - given_at).total_seconds()
+    return max(seconds, 0.0)
 
 
 def cohorts(store: FeedbackStore) -> list[Cohort]:

@@ -77,6 +77,20 @@ class LeadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadFilter:
+    """Which leads are asked for: `search` is part of a name or id; "open" leads are new or
+    accepted; a page has `size` of them."""
+
+    search: str = ""
+    owner: str | None = None
+    source: str | None = None
+    state: StateAsked = "open"
+    decision: str | None = None
+    page: int = 1
+    size: int = PAGE_SIZE
+
+
+@dataclass(frozen=True, slots=True)
 class LeadPage:
     """One page of leads, best first. `total` counts all leads that match, up to
     `MAX_COUNTED_LEADS`; `uncounted` is true if there are more."""
@@ -200,28 +214,22 @@ class FeedbackStore:
         with self.reading() as connection:
             return set(connection.scalars(sql.select(tables.labels.c.label_id)))
 
-    def leads(
-        self,
-        search: str = "",
-        owner: str | None = None,
-        source: str | None = None,
-        state: StateAsked = "open",
-        page: int = 1,
-        *,
-        decision: str | None = None,
-        size: int = PAGE_SIZE,
-    ) -> LeadPage:
-        """A page of leads, the most probable first. `search` is part of a name or id; "open" leads
-        are new or accepted."""
+    def leads(self, query: LeadFilter = LeadFilter()) -> LeadPage:
+        """A page of the leads that match, the most probable first."""
         column = tables.leads.c
+        size = query.size
         where: list[sql.ColumnElement[bool]] = []
-        if state == "open":
+        if query.state == "open":
             where.append(column.open.is_(True))
-        elif state != "all":
-            where.append(column.state == state)
-        wanted = ((column.owner, owner), (column.source, source), (column.decision, decision))
+        elif query.state != "all":
+            where.append(column.state == query.state)
+        wanted = (
+            (column.owner, query.owner),
+            (column.source, query.source),
+            (column.decision, query.decision),
+        )
         where += [attribute == value for attribute, value in wanted if value is not None]
-        words = search.strip().casefold()[:LONGEST_SEARCH]
+        words = query.search.strip().casefold()[:LONGEST_SEARCH]
         if words:
             where.append(column.search.contains(words, autoescape=True))
         best = (
@@ -232,7 +240,7 @@ class FeedbackStore:
         count = sql.select(sql.func.count()).select_from(
             sql.select(column.lead_id).where(*where).limit(MAX_COUNTED_LEADS + 1).subquery()
         )
-        page = max(page, 1)
+        page = max(query.page, 1)
         with self.reading() as connection:
             found = connection.execute(best.limit(size + 1).offset((page - 1) * size)).all()
             total = int(connection.scalar(count) or 0)
