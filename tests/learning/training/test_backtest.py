@@ -214,7 +214,7 @@ def test_a_history_that_is_too_short_is_told() -> None:
 
 def test_leads_without_a_creation_date_are_told() -> None:
     agreed, crm = plain([START] * 3, np.ones(3), np.ones(3, dtype=bool), START + timedelta(days=3))
-    with pytest.raises(DataError, match="needs to know when each lead came"):
+    with pytest.raises(DataError, match="needs the creation date of each lead"):
         backtest(Dataset(agreed, replace(crm, leads=crm.leads.drop(columns="@created"))))
 
 

@@ -258,7 +258,7 @@ class Registry:
             deploy(self.store, champion, self.artifact(champion))
 
     def _unfinished(self, client: "MlflowClient") -> Iterable[Any]:
-        experiments = [each.experiment_id for each in client.search_experiments()]
+        experiments = [found.experiment_id for found in client.search_experiments()]
         return client.search_runs(
             experiments, f"tags.`{STORE}` = '{self._name()}' and attributes.status = 'RUNNING'"
         )

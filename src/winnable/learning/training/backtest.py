@@ -236,9 +236,9 @@ class Backtest:
         }
         rows = [period.rows.take(known) for period, known in zip(chosen, mature, strict=True)]
         return (
-            np.concatenate([each.won for each in rows]),
+            np.concatenate([part.won for part in rows]),
             joined,
-            np.concatenate([each.person for each in rows]),
+            np.concatenate([part.person for part in rows]),
         )
 
 

@@ -121,7 +121,7 @@ def learn(
     for the card and the report.
     """
     definition, crm = data.definition, data.crm
-    heard = {} if feedback is None else {"feedback": dict(feedback)}
+    effect = {} if feedback is None else {"feedback": dict(feedback)}
     rows = data.training_rows
     targets = build_targets(data, rows)
     rows, targets = rows.take(targets.usable), targets.take(targets.usable)
@@ -157,12 +157,12 @@ def learn(
                     compare_segments(fit.features, fit.points, rows, options.seed),
                     model.report_["weights"],
                 ),
-                **heard,
+                **effect,
             },
         },
         boosters=model.boosters_,
     )
-    return Candidate(artifact, definition, judged, data.verdicts, {**model.report_, **heard})
+    return Candidate(artifact, definition, judged, data.verdicts, {**model.report_, **effect})
 
 
 def evaluate_since(
