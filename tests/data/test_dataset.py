@@ -79,10 +79,15 @@ def test_each_derived_table_is_computed_once(
 
         return counted
 
-    names = (
-        "latest_moment outcomes persons build_training_rows assess_columns fit_feature_plan"
-        " columns_assumed_static"
-    ).split()
+    names = [
+        "latest_moment",
+        "outcomes",
+        "persons",
+        "build_training_rows",
+        "assess_columns",
+        "fit_feature_plan",
+        "columns_assumed_static",
+    ]
     for name in names:
         monkeypatch.setattr(dataset, name, counting(name, getattr(dataset, name)))
     for _ in range(2):

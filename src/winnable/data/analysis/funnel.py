@@ -148,7 +148,6 @@ def source_of(data: Dataset) -> pd.Series[str]:
     return own.where(own.notna(), crm.leads[ID].map(last).astype("str"))
 
 
-
 def _units(data: Dataset, told: StageHistory) -> _Units:
     crm, present = data.crm, data.present
     size = len(crm.leads)
