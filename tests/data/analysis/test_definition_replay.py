@@ -72,17 +72,23 @@ def test_a_lead_that_shows_intent_later_is_passed_later(sources: tuple[str, str]
 
 
 def test_capacity_is_that_of_a_usual_week(sources: tuple[str, str]) -> None:
-    agreed = version(0, gate={"capacity_per_week": 5, "always_work_share": 0}, scorecard=[
-        {"rule": [{"says": str(n), "when": [{"field": "Employees", "at_least": n}], "points": 1} for n in range(1, 100)]}
-    ])  # fmt: skip
+    rules = [
+        {"says": str(n), "when": [{"field": "Employees", "at_least": n}], "points": 1}
+        for n in range(1, 100)
+    ]
+    gate = {"capacity_per_week": 5, "always_work_share": 0}
+    agreed = version(0, gate=gate, scorecard=[{"rule": rules}])
     passed = handed_over(Dataset(agreed, read(agreed, sources))).passed
     assert 15 <= passed <= 20, "5 a week, in not quite four weeks"
 
 
 def test_doubts_that_only_the_leads_can_raise(sources: tuple[str, str]) -> None:
-    agreed = version(1000, stages={"MQL": {"status": ["Nwe"]}}, activities={"intent": ["Demos"]}, scorecard=[
-        {"segment": [{"field": "Employes", "at_least": 5}]}
-    ])  # fmt: skip
+    agreed = version(
+        1000,
+        stages={"MQL": {"status": ["Nwe"]}},
+        activities={"intent": ["Demos"]},
+        scorecard=[{"segment": [{"field": "Employes", "at_least": 5}]}],
+    )
     told = " ".join(warnings_about(Dataset(agreed, read(agreed, sources, log=True))))
     misspelt = (
         "no column 'Employes'; the nearest is 'Employees'",

@@ -100,7 +100,7 @@ def test_stages_are_counted_as_they_were_reached(company: Company, tmp_path: Pat
         ("Closed Won", 2, 2, 2),
     ]
     assert told.notes == (
-        "4 leads came less than 60 days ago; they are counted, but are in no conversion.",
+        "4 leads came less than 60 days ago; they count as volume, but not in conversions.",
     )
 
 

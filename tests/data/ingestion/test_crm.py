@@ -510,7 +510,10 @@ a2,2024-02-03 9:00,2024-02-03 9:00,City,Oslo,Bonn
     )
 
 
-UGLY = "Id,Created,Closed,Status\na,2024-01-01,2024-02-01,Won\na,never,,Open\n,2024-01-01,2023-01-01,Odd\nb\nc,2030-01-01,,\n"
+UGLY = (
+    "Id,Created,Closed,Status\na,2024-01-01,2024-02-01,Won\na,never,,Open\n"
+    ",2024-01-01,2023-01-01,Odd\nb\nc,2030-01-01,,\n"
+)
 
 
 def test_for_scoring_every_row_stays_in_order(crm: Writer) -> None:

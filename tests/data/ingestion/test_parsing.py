@@ -1,4 +1,4 @@
-"""Whole columns are read as single values are, and a column decides what a value alone leaves open."""
+"""Whole columns are parsed like single values, and a column decides what one value leaves open."""
 
 import numpy as np
 import pandas as pd

@@ -235,8 +235,8 @@ def test_where_changes_are_recorded_a_column_without_any_is_kept_out_unless_it_i
     ]
     assert (
         found["What is your occupation"].evidence[0]
-        == "The field history has changes of Employees, but none of this column: it is unknown since"
-        " when it has had its value."
+        == "The field history has changes of Employees, but none of this column: it is unknown"
+        " since when it has had its value."
     )
     # A history of the status alone says nothing of other columns.
     of_status = pd.DataFrame({**change, "Field": ["Status"]})

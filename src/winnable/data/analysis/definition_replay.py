@@ -1,8 +1,8 @@
-"""A version of the definition held against what happened: whom its own points would have handed to
-sales, and who was won.
+"""Replay a definition on past leads: which leads its scorecard would have handed to sales, and
+which of them were won.
 
-Nothing learned takes part, so that two versions are compared and not two models. What the page
-looks like is said in `winnable.definition.review.summary`.
+No model takes part, so that two versions of the definition are compared and not two models. The
+page is rendered by `winnable.definition.review.summary`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def page_beside_leads(
     activities: Source | None = None,
     history: Source | None = None,
 ) -> Page:
-    """The definition as a page with what is doubtful beside these leads; with an `old` version what
-    changed since, and whom each of the two would have handed over. Each version reads the export by
-    itself: columns may have other roles in it.
+    """The definition as a page with warnings about these leads; with an `old` version, what changed
+    since and which leads each of the two would have handed over. Each version reads the export on
+    its own, since columns may have other roles in it.
     """
     data = Dataset(definition, read_crm(definition, leads, activities, history))
     if old is None:
@@ -63,7 +63,7 @@ def handed_over(data: Dataset) -> HandOverChange:
     bar = capacity_threshold(definition, chance[arriving], weeks) if weeks >= 1 else None
     ids = data.crm.leads[ID].to_numpy()[rows.leads]
     decisions = decide(
-        definition, features, [str(each) for each in ids], points, chance, None, usual_bar=bar
+        definition, features, [str(lead_id) for lead_id in ids], points, chance, None, usual_bar=bar
     )
     passed = np.unique(
         rows.leads[
@@ -78,8 +78,8 @@ def handed_over(data: Dataset) -> HandOverChange:
 
 
 def warnings_about(data: Dataset) -> tuple[str, ...]:
-    """What in the definition is probably not meant, held against an export: names that it lacks,
-    cards that fit nobody."""
+    """What in the definition is probably a mistake, given an export: names that the export lacks,
+    scorecards that match no lead."""
     definition, crm, rows = data.definition, data.crm, data.training_rows
     kinds = (
         None

@@ -1,9 +1,9 @@
-"""The funnel: how many leads get from stage to stage and to Closed Won, by month and by source, and
-what sources are worth.
+"""The conversion funnel: how many leads get from stage to stage and to Closed Won, by month and by
+source, and how well sources convert.
 
-Every share comes with an interval, and a source with few leads is drawn towards the others. Leads
-too young for their outcome to be known are counted as volume and left out of conversions. The plot
-is drawn in `funnel_plot`.
+Every conversion comes with a 90% interval, and sources with few leads are shrunk towards the
+others. Leads too young for a known outcome count as volume, but not in conversions. The plot is
+drawn in `funnel_plot`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 By = Literal["source", "month"]
 LEVEL = 0.90
-"""Every interval holds the true share in 90 of 100 cases."""
+"""The level of every confidence interval."""
 UNKNOWN = "(unknown)"
 SALES = STAGES.index("SAL")
-"""From this stage on sales has taken the lead up."""
+"""From this stage on, sales has accepted the lead."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A stage: how many leads ever reached it (`volume`), and how many of the `before` old enough
-    that reached the one before."""
+    """A stage: how many leads ever reached it (`volume`), and its conversion: how many `reached` it
+    of the `before` mature leads that reached the previous stage."""
 
     name: str
     volume: int
@@ -256,7 +256,8 @@ def _groups(
 def _shrunk(
     definition: Definition, won: IntArray, known: IntArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Conversion with its 90 % interval, each source drawn towards the others (`refit.shrink`)."""
+    """Conversion with its 90% interval, each source shrunk towards the others
+    (`winnable.definition.decide.recalibration.shrink`)."""
     from scipy.stats import beta
 
     drawn = shrink(
@@ -324,11 +325,11 @@ def _advice(definition: Definition, group: Group, usual: _Usual) -> str:
         return _advice_on_worked(group, group.worked, known, usual)
     poor, listed = usual.poor(usual.conversion), definition.gate.sources
     if group.high < poor:
-        return f"refuse: surely fewer than {100 * poor:.3g} of 100 are won"
+        return f"refuse: conversion significantly below {100 * poor:.3g}%"
     if listed and group.name not in listed and group.low > usual.conversion:
         return (
-            "take up: the gate leaves it out, yet surely more than the usual"
-            f" {100 * usual.conversion:.3g} of 100 are won"
+            "take up: the gate excludes it, but its conversion is significantly above the average"
+            f" of {100 * usual.conversion:.3g}%"
         )
     return ""
 
@@ -336,12 +337,11 @@ def _advice(definition: Definition, group: Group, usual: _Usual) -> str:
 def _advice_on_worked(group: Group, worked: int, known: int, usual: _Usual) -> str:
     low, high = wilson(group.won, worked)
     if high < usual.poor(usual.of_taken_up):
-        return f"refuse: of {worked:,} that sales took up, {group.won:,} were won"
+        return f"refuse: of {worked:,} leads that sales accepted, {group.won:,} were won"
     if wilson(worked, known)[1] < usual.taken_up and low > usual.of_taken_up:
-        taken = f"{100 * worked / known:.0f} of 100 (of all leads {100 * usual.taken_up:.0f})"
+        accepted = f"{100 * worked / known:.0f}% (of all leads {100 * usual.taken_up:.0f}%)"
         return (
-            f"take up: sales takes up {taken}, yet wins {100 * group.won / worked:.0f} of 100 of"
-            " these"
+            f"take up: sales accepts {accepted}, but wins {100 * group.won / worked:.0f}% of these"
         )
     return ""
 
@@ -357,18 +357,18 @@ def _notes(data: Dataset, told: StageHistory, units: _Units, by: By) -> list[str
             if timed
             else "are still open"
         )
-        notes.append(f"{young:,} leads {why}; they are counted, but are in no conversion.")
+        notes.append(f"{young:,} leads {why}; they count as volume, but not in conversions.")
     again = len(units.lead) - len(crm.leads)
     if again:
         notes.append(
-            f"{again:,} times a lead came back after it was won or lost; each counts as a lead of"
-            " its own."
+            f"{again:,} times a lead came back after it was won or lost; each time counts as a"
+            " separate lead."
         )
     silent = int(((units.furthest < 0) & units.known).sum())
     if silent and (told.move < 0).all() and any(_named(definition, code) for code in range(WON)):
         notes.append(
-            f"No moves between stages are known, so nobody can tell how far {silent:,} leads got;"
-            " --history would tell."
+            f"No stage changes are known, so it is unknown how far {silent:,} leads got; pass"
+            " --history to see it."
         )
     if by == "source":
         own = int(crm.leads[SOURCE].notna().sum()) if SOURCE in crm.leads else 0
@@ -376,8 +376,8 @@ def _notes(data: Dataset, told: StageHistory, units: _Units, by: By) -> list[str
         if found or not own:
             lacking = len(crm.leads) - own
             notes.append(
-                f"The CRM keeps no source of {lacking:,} leads; for {found:,} the last marketing"
-                " touch was taken."
+                f"{lacking:,} leads have no source in the CRM; for {found:,} the last marketing"
+                " touch was used."
             )
     return notes
 

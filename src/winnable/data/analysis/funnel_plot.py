@@ -1,5 +1,5 @@
-"""The funnel as a picture: how many leads reach each stage, and the conversion of each source or
-month with its interval."""
+"""The funnel plot: how many leads reach each stage, and the conversion of each source or month with
+its confidence interval."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, SOFT, WARM = "#1f4e79", "#9a9a9a", "#c0562b"
-MOST = 24
-"""More groups than this are not drawn: of sources the smallest, of months the oldest."""
+MAX_GROUPS = 24
+"""More groups are not drawn: the smallest sources and the oldest months are left out."""
 
 
 def funnel_plot(report: Funnel) -> Figure:
-    """Two panels: volumes by stage, and conversion by source (the best at the top) or month, with
-    90 % intervals."""
+    """Two panels: volume by stage, and conversion by source (the best at the top) or month, with
+    90% intervals."""
     from matplotlib.figure import Figure
 
     groups = _drawn(report)
@@ -36,11 +36,11 @@ def funnel_plot(report: Funnel) -> Figure:
 
 def _drawn(report: Funnel) -> list[Group]:
     if report.by == "month":
-        return [group for group in report.groups if group.name != UNKNOWN][-MOST:]
+        return [group for group in report.groups if group.name != UNKNOWN][-MAX_GROUPS:]
     known = sorted(
         (group for group in report.groups if group.leads > group.young),
         key=lambda group: -group.leads,
-    )[:MOST]
+    )[:MAX_GROUPS]
     return sorted(known, key=lambda group: group.conversion)
 
 
@@ -58,7 +58,9 @@ def _stages(axes: Axes, report: Funnel) -> None:
         places, report.steps, [True] + [False] * (len(report.steps) - 1), strict=True
     ):
         share = (
-            "" if first or not step.before else f"   {100 * step.conversion:.0f} % of those before"
+            ""
+            if first or not step.before
+            else f"   {100 * step.conversion:.0f}% of the previous stage"
         )
         axes.text(
             step.volume + 0.015 * top,
@@ -72,7 +74,7 @@ def _stages(axes: Axes, report: Funnel) -> None:
     axes.set(xlim=(0, 1.45 * top), xticks=[])
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.set_title("How many leads reached each stage\n", fontsize=10, loc="left")
+    axes.set_title("Leads that reached each stage\n", fontsize=10, loc="left")
 
 
 def _sources(axes: Axes, groups: list[Group], usual: float) -> None:
@@ -80,19 +82,19 @@ def _sources(axes: Axes, groups: list[Group], usual: float) -> None:
     shares = 100 * np.asarray(
         [[group.low, group.conversion, group.high] for group in groups]
     ).reshape(-1, 3)
-    colours = [WARM if group.advice else INK for group in groups]
-    axes.hlines(places, shares[:, 0], shares[:, 2], color=colours, linewidth=1.4, alpha=0.7)
-    axes.scatter(shares[:, 1], places, color=colours, s=26, zorder=3)
+    colors = [WARM if group.advice else INK for group in groups]
+    axes.hlines(places, shares[:, 0], shares[:, 2], color=colors, linewidth=1.4, alpha=0.7)
+    axes.scatter(shares[:, 1], places, color=colors, s=26, zorder=3)
     axes.axvline(100 * usual, color=SOFT, linewidth=1, linestyle=":")
     names = [
         f"{group.name}  ({group.leads:,}){'  ' + group.grade if group.grade else ''}"
         for group in groups
     ]
     axes.set_yticks(places, names, fontsize=9)
-    axes.set(xlim=(0, None), ylim=(-0.7, len(groups) - 0.3), xlabel="Leads won, of 100")
-    warned = "; orange: to be looked at" if any(group.advice for group in groups) else ""
+    axes.set(xlim=(0, None), ylim=(-0.7, len(groups) - 0.3), xlabel="Conversion (%)")
+    warned = "; orange: needs attention" if any(group.advice for group in groups) else ""
     axes.set_title(
-        f"Conversion by source, with 90 % intervals\n(dotted: all leads{warned})",
+        f"Conversion by source, with 90% intervals\n(dotted: all leads{warned})",
         fontsize=10,
         loc="left",
     )
@@ -109,7 +111,7 @@ def _months(axes: Axes, groups: list[Group], usual: float) -> None:
     axes.axhline(100 * usual, color=SOFT, linewidth=1, linestyle=":")
     every = max(1, -(-len(old) // 6))
     axes.set_xticks(places[::every], [group.name for group in old][::every], fontsize=9)
-    axes.set(ylim=(0, None), ylabel="Leads won, of 100", xlabel="Month of creation")
+    axes.set(ylim=(0, None), ylabel="Conversion (%)", xlabel="Month of creation")
     axes.set_title(
-        "Conversion by month, with 90 % intervals\n(dotted: all leads)", fontsize=10, loc="left"
+        "Conversion by month, with 90% intervals\n(dotted: all leads)", fontsize=10, loc="left"
     )

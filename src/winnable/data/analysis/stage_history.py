@@ -1,9 +1,9 @@
-"""The lives of an export's leads: which stage each was in at any time, how it moved, and where a
-new episode began.
+"""Stage history: which stage each lead was in at any time, how it moved, and where a new episode
+began.
 
-Statuses come from the field history where it keeps them, else from the export as it stands. What a
-status means, which moves are allowed and when an episode begins is told in
-`winnable.definition.stages`; here the same is computed for all leads at once.
+Statuses come from the field history if it has them, else from the export's current values. What a
+status means, which moves are allowed and when an episode begins is defined in
+`winnable.definition.stages`; here it is computed for all leads at once.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MOVES: tuple[MoveKind, ...] = get_args(MoveKind)
 WON, LOST = STAGES.index("won"), STAGES.index("lost")
 PRESENT = np.iinfo(np.int64).max
-"""The time of a status of which only is known that it stands there now."""
+"""The time of a status of which only the present value is known."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def stage_history(data: Dataset) -> StageHistory:
 
     A lead of which changes are recorded had the first old value from its creation on. Of any other
     only the present status is known: since its closing if it is closed and that has a date, else
-    since nobody knows when (`PRESENT`).
+    since an unknown time (`PRESENT`).
     """
     import pandas as pd
 
@@ -144,7 +144,8 @@ def _told(
 
 
 def _episodes(lead: IntArray, stage: IntArray) -> IntArray:
-    """As `lifecycle.episodes` for each lead: an open status after an end begins a new episode."""
+    """Like `definition.stages.episodes` for every lead: an open status after an end begins a new
+    episode."""
     if not len(lead):
         return np.zeros(0, dtype=np.int64)
     ended = (stage == WON) | (stage == LOST)
@@ -158,7 +159,7 @@ def _episodes(lead: IntArray, stage: IntArray) -> IntArray:
 
 
 def _moves(lead: IntArray, stage: IntArray) -> IntArray:
-    """As `lifecycle.moves` for each lead: statuses that mean no stage are passed over."""
+    """Like `definition.stages.moves` for every lead: statuses without a stage are skipped."""
     kinds = np.asarray(
         [[MOVES.index(kind_of_move(before, after)) for after in STAGES] for before in STAGES]
     )

@@ -60,8 +60,8 @@ def rejection_lines(found: Sequence[RejectionEvidence]) -> Iterator[str]:
             won = suggestion.won
             shares = f"sales rejected {rejected.hits:,} of {rejected.trials:,} such leads"
             yield (
-                f"{_inline(suggestion.condition)},  # {shares}; {won.hits:,} of {won.trials:,} with an"
-                " outcome were won"
+                f"{_inline(suggestion.condition)},  # {shares}; {won.hits:,} of {won.trials:,} with"
+                " an outcome were won"
             )
 
 
