@@ -280,9 +280,9 @@ def _no_outcome(source: str, data: pd.DataFrame) -> str:
     key = f" on '{keys[0]}'" if keys else ""
     return (
         f"{source}: no column tells which leads were won; {candidates}. If one of these does, write"
-        ' a definition with [outcome] won = ["..."], lost = ["..."] and [columns] status = "...". If'
-        f" the wins stand in a table of their own, join it to the leads{key} first, one row a lead,"
-        " with the date of winning as 'won_date', and run this on the result."
+        ' a definition with [outcome] won = ["..."], lost = ["..."] and [columns] status = "...".'
+        f" If the wins are in a table of their own, join it to the leads{key} first, one row for"
+        " each lead, with the date of winning as 'won_date', and run this on the result."
     )
 
 
