@@ -37,6 +37,11 @@ _SAFE_HEADERS = [
     (b"content-security-policy", _CONTENT),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+# Each on a line of its own: Chromium reads the first of a line only, and asks nobody for Bearer.
+_CHALLENGES = [
+    (b"www-authenticate", b'Bearer realm="winnable"'),
+    (b"www-authenticate", b'Basic realm="winnable", charset="UTF-8"'),
+]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PAGES = "/inbox/"  # paths of the pages for people begin so
@@ -122,15 +127,8 @@ class GatewayMiddleware:
         secret = _secret(headers.get(b"authorization", b""))
         role = None if secret is None else self._keys.role(secret)
         if role is None:
-            challenge = {
-                "www-authenticate": (
-                    'Bearer realm="winnable", Basic realm="winnable", charset="UTF-8"'
-                )
-            }
             raise HTTPProblem(
-                401,
-                "A key is needed: Authorization: Bearer KEY, or as the password of Basic.",
-                challenge,
+                401, "A key is needed: Authorization: Bearer KEY, or as the password of Basic."
             )
         if role != "admin" and role not in roles:
             raise HTTPProblem(403, f"A key with the role {role} may not do this.")
@@ -218,5 +216,7 @@ async def _refuse(send: Send, refusal: HTTPProblem, asked: Mapping[bytes, bytes]
     body, media_type = refusal.answer(asked.get(b"accept", b"").decode("latin-1"))
     headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
+    if refusal.status == 401:
+        headers += _CHALLENGES
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
