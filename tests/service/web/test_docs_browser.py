@@ -2,25 +2,15 @@
 without keys, and nothing is loaded from elsewhere."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.service.conftest import Live, serving
-from tests.service.web.test_browser import CHROMIUM, LAPTOP, OPTIONS
 from winnable.service.http.keys import add_key
 
+LAPTOP = {"width": 1280, "height": 800}
 LIVE_COLUMNS = re.compile(r'"leads".*"Employees"', re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
 
 
 def open_docs(context: BrowserContext, url: str) -> tuple[Page, list[str], set[str]]:
