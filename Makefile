@@ -48,4 +48,4 @@ lock:  ## Pin what pyproject.toml asks for, with hashes; UPGRADE=--upgrade takes
 	  --universal $(UPGRADE) --quiet --output-file $(LOCK)
 
 clean:  ## Remove the environment and all caches
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

