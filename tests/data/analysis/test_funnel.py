@@ -159,7 +159,7 @@ def test_a_good_source_that_the_gate_leaves_out_is_named(company: Company, tmp_p
         company, tmp_path, history=False, growth_stage="mature", gate={"sources": ["Web"]}
     )
     assert next(group for group in told.groups if group.name == "Friends").advice.startswith(
-        "take up: the gate leaves it out"
+        "take up: the gate excludes it"
     )
 
 
