@@ -34,7 +34,7 @@ def candidate(demo_store: DemoStore) -> Candidate:
 
 def test_long_work_tells_how_far_it_has_come(demo_store: DemoStore) -> None:
     assert demo_store.candidate.mode != "rules"
-    steps = demo_store.progress["Learning from all"]
+    steps = demo_store.progress["Training on all leads"]
     assert steps == sorted(steps)
     assert (steps[0], steps[-1]) == (0.0, 1.0)
     assert len(steps) > 10
