@@ -201,7 +201,7 @@ class Model:
         self._artifact = artifact
         self._predictor = Predictor(artifact, version)
         self.version = self._predictor.version
-        self.card_: Mapping[str, Any] = self._predictor.card
+        self.card_: Mapping[str, Any] = self._predictor.card.to_json()
         measured = self.card_["measured"]
         answers = [name for name in ("model", "rules", "base rate") if name in measured]
         self.measured_ = pd.DataFrame(

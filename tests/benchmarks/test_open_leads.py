@@ -25,7 +25,7 @@ from winnable.core.columns import (
     FloatArray,
     NumericColumn,
 )
-from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.model.lead_model import LeadModel, TrainingData
 from winnable.learning.model.time_to_win import censoring_weights, fit_win_time_curve
 
 HORIZON = 90.0
@@ -147,7 +147,9 @@ def learned(cut: Cut, weights: FloatArray, settled: BoolArray | None = None) -> 
         "settled": None if settled is None else settled[rows],
     }
     model = LeadModel().fit(
-        features_of(cut.known.iloc[rows]), cut.won[rows], np.full(len(rows), -2.2), **more
+        TrainingData(
+            features_of(cut.known.iloc[rows]), cut.won[rows], np.full(len(rows), -2.2), **more
+        )
     )
     return model.probability(features_of(cut.later), np.full(len(cut.later), -2.2))
 

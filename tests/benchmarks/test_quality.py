@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import log_loss
 
 from winnable.core.columns import CategoricalColumn, FeatureTable, NumericColumn
-from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.model.lead_model import LeadModel, TrainingData
 from winnable.learning.model.scorer import Prediction
 from winnable.learning.training.metrics import evaluate
 
@@ -71,7 +71,7 @@ def features_of(rows: pd.DataFrame) -> FeatureTable:
 
 def ours(known: pd.DataFrame, won: np.ndarray, unseen: pd.DataFrame) -> Prediction:
     model = LeadModel().fit(
-        features_of(known), won.astype(float), np.full(len(won), np.log(0.1 / 0.9))
+        TrainingData(features_of(known), won.astype(float), np.full(len(won), np.log(0.1 / 0.9)))
     )
     return model.answer(features_of(unseen), np.full(len(unseen), np.log(0.1 / 0.9)))
 

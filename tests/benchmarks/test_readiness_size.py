@@ -11,7 +11,7 @@ from scipy.stats import norm
 from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
-from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.model.lead_model import LeadModel, TrainingData
 from winnable.learning.readiness.readiness import assess_readiness, learnable
 from winnable.learning.training.metrics import evaluate
 
@@ -64,7 +64,9 @@ def test_the_calibration_slope_is_at_least_nine_tenths_in_four_of_five_resamples
         order = np.random.default_rng(seed).permutation(len(won))
         rows, others = order[:needed], order[needed:]
         outcome, rules = won.astype(np.float64), np.zeros(len(won))
-        model = LeadModel(seed=seed, threads=1).fit(features.take(rows), outcome[rows], rules[rows])
+        model = LeadModel(seed=seed, threads=1).fit(
+            TrainingData(features.take(rows), outcome[rows], rules[rows])
+        )
         answer = model.probability(features.take(others), rules[others])
         slopes[seed] = evaluate(outcome[others], answer, float(won.mean())).slope or 0.0
         errors[seed] = judging_error(answer)

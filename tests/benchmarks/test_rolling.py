@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from tests.benchmarks.test_quality import bank, features_of
-from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.model.lead_model import LeadModel, TrainingData
 
 ONE_IN = 8  # calls that are looked at, so that the test ends within minutes
 LATER, STEPS = (
@@ -42,7 +42,7 @@ def test_trained_again_as_time_goes_on_it_beats_the_rate_of_the_future(
     for start, stop in pairwise(steps):
         before, now = np.arange(start), np.arange(start, stop)
         model = LeadModel().fit(
-            features.take(before), won[before], rules[before], order=day[before]
+            TrainingData(features.take(before), won[before], rules[before], order=day[before])
         )
         p[now] = model.probability(features.take(now), rules[now])
         if start == steps[0]:

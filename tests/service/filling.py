@@ -98,7 +98,7 @@ def scores_at(predictor: Predictor, crm: Crm, as_of: datetime) -> list[ScoreReco
                 mode=scores.mode,
                 version=predictor.version,
                 reasons=[
-                    {"says": each.says, "log_odds": each.log_odds} for each in scores.reasons[i]
+                    {"says": each.text, "log_odds": each.log_odds} for each in scores.reasons[i]
                 ],
                 values={name: lead[name] for name in columns},
                 activities=[

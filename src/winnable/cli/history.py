@@ -120,7 +120,7 @@ def backtest(
         int | None, typer.Option(min=1, help="So many periods of equal length, instead of months.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Fit without symmetric trees, in a third of the time.")
+        bool, typer.Option("--quick", help="Fit without CatBoost, in a third of the time.")
     ] = False,
     output: Annotated[
         Path | None, typer.Option(help="Write every measure of every period as CSV.")

@@ -1,5 +1,4 @@
-"""How MLflow loads a registered model: a standard pyfunc whose `predict` returns probabilities, not
-classes.
+"""The MLflow model flavor: a standard pyfunc whose `predict` returns probabilities, not classes.
 
 MLflow finds this module by name (`loader_module`), so that the registry holds data and never code.
 It imports no MLflow itself.
@@ -21,8 +20,8 @@ from winnable.learning.scoring.predictor import Predictor
 if TYPE_CHECKING:
     import pandas as pd
 
-# An optional column: a JSON list of {"kind", "at"}, because a pyfunc takes one table.
-ACTIVITIES = "activities"
+ACTIVITIES_COLUMN = "activities"
+"""An optional column: a JSON list of {"kind", "at"}, because a pyfunc takes one table."""
 
 
 class PyfuncModel:
@@ -36,12 +35,12 @@ class PyfuncModel:
         """Probability of Closed Won with its interval, a row a lead: columns probability, low,
         high.
 
-        `params["as_of"]` is the moment of asking (ISO 8601); empty means now.
+        `params["as_of"]` is the moment of scoring (ISO 8601); empty means now.
         """
         import pandas as pd
 
-        asked = (params or {}).get("as_of") or ""
-        as_of = moment(asked) if asked else datetime.now(UTC)
+        written = (params or {}).get("as_of") or ""
+        as_of = moment(written) if written else datetime.now(UTC)
         if as_of is None:
             raise DataError("as_of is not a date; write it as 2026-06-30 or 2026-06-30T12:00:00Z.")
         plain = frame.astype(object).where(frame.notna(), None)
@@ -50,7 +49,7 @@ class PyfuncModel:
             for row in plain.itertuples(index=False, name=None)
         ]
         features = self.predictor.features(
-            rows, [_activities(row.get(ACTIVITIES)) for row in rows], [as_of] * len(rows)
+            rows, [_activities(row.get(ACTIVITIES_COLUMN)) for row in rows], [as_of] * len(rows)
         )
         scores = self.predictor.score(features, [str(i) for i in range(len(rows))], reasons=False)
         return pd.DataFrame(
@@ -65,12 +64,13 @@ def _activities(written: object) -> Sequence[Activity]:
         return ()
     try:
         return [
-            _activity(each["kind"], each["at"], each.get("recorded"))
-            for each in json.loads(str(written))
+            _activity(activity["kind"], activity["at"], activity.get("recorded"))
+            for activity in json.loads(str(written))
         ]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(
-            f'{ACTIVITIES} is not a JSON list of {{"kind": ..., "at": date}}; correct that lead.'
+            f'{ACTIVITIES_COLUMN} is not a JSON list of {{"kind": ..., "at": date}}; correct that'
+            " lead."
         ) from None
 
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from winnable.core.values import moment
 from winnable.errors import StoreError
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.keys import Keys
@@ -112,8 +111,8 @@ class ServiceContext:
             version=predictor.version,
             fingerprint=predictor.fingerprint,
             mode=predictor.mode,
-            typical_log_odds=predictor.scorer.spec["interval"]["at"],
-            known_until=moment(str(predictor.card["known_until"] or "")),
+            typical_log_odds=predictor.scorer.spec.interval["at"],
+            known_until=predictor.card.known_until,
             changed_at=self.follower.changed_at,
             has_problem=bool(self.problems()),
         )

@@ -67,10 +67,10 @@ def test_what_cannot_tell_is_left_out_and_the_rest_is_read_by_what_it_is(
     candidate: Candidate,
 ) -> None:
     """A date among them: where leads have no time, nothing is so many days ago."""
-    encoding = candidate.artifact.spec["model"]["encoding"]
+    encoding = candidate.artifact.spec.model.encoding
     learned = {*encoding["numbers"], *(name for name, _ in encoding["words"])}
     assert learned == {"many values", "boolean", "mixed", "number"}
-    assert {field["name"]: field["kind"] for field in candidate.artifact.spec["plan"]["fields"]}[
+    assert {field["name"]: field["kind"] for field in candidate.artifact.data["plan"]["fields"]}[
         "date"
     ] == "moment"
     assert "number" in encoding["numbers"]

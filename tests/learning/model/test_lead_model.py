@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from winnable.core.columns import CategoricalColumn, FeatureTable, FloatArray, NumericColumn
-from winnable.learning.model.lead_model import LeadModel, assign_folds
+from winnable.learning.model.lead_model import LeadModel, TrainingData, assign_folds
 from winnable.learning.model.scorer import Scorer
+from winnable.learning.model.spec import ModelSpec
 
 
 def leads(size: int, seed: int = 0) -> tuple[FeatureTable, FloatArray, FloatArray]:
@@ -41,7 +42,7 @@ def leads(size: int, seed: int = 0) -> tuple[FeatureTable, FloatArray, FloatArra
 @pytest.fixture(scope="module")
 def learned() -> LeadModel:
     features, won, rules = leads(600)
-    return LeadModel(threads=1).fit(features, won, rules)
+    return LeadModel(threads=1).fit(TrainingData(features, won, rules))
 
 
 def test_it_learns_more_than_the_rate(learned: LeadModel) -> None:
@@ -50,13 +51,13 @@ def test_it_learns_more_than_the_rate(learned: LeadModel) -> None:
     loss = -np.mean(won * np.log(p) + (1 - won) * np.log(1 - p))
     rate = won.mean()
     assert loss < 0.93 * -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
-    assert learned.spec_["mode"] in {"blend", "learned"}
+    assert learned.spec_.mode in {"blend", "learned"}
 
 
-def test_the_quick_fit_does_without_symmetric_trees_and_is_close(learned: LeadModel) -> None:
+def test_the_quick_fit_does_without_catboost_and_is_close(learned: LeadModel) -> None:
     features, won, rules = leads(600)
-    quick = LeadModel(threads=1, quick=True).fit(features, won, rules)
-    assert set(quick.spec_["experts"]) == {"leafwise", "ridge", "rules"}
+    quick = LeadModel(threads=1, quick=True).fit(TrainingData(features, won, rules))
+    assert set(quick.spec_.experts) == {"lightgbm", "ridge", "rules"}
     others, seen, given = leads(2000, seed=1)
     p, full = quick.probability(others, given), learned.probability(others, given)
     losses = [-np.mean(seen * np.log(each) + (1 - seen) * np.log(1 - each)) for each in (p, full)]
@@ -100,15 +101,20 @@ def test_the_probability_lies_in_its_interval(learned: LeadModel) -> None:
 
 def test_the_same_data_give_the_same_model_byte_for_byte() -> None:
     features, won, rules = leads(120, seed=5)
-    one, two = (LeadModel(seed=3, threads=threads).fit(features, won, rules) for threads in (1, 3))
-    assert json.dumps(one.spec_) == json.dumps(two.spec_)
+    one, two = (
+        LeadModel(seed=3, threads=threads).fit(TrainingData(features, won, rules))
+        for threads in (1, 3)
+    )
+    assert json.dumps(one.spec_.to_json()) == json.dumps(two.spec_.to_json())
     assert one.boosters_ == two.boosters_
     np.testing.assert_array_equal(one.oof_, two.oof_)
 
 
 def test_the_stored_state_is_all_that_scoring_needs(learned: LeadModel) -> None:
     features, _, rules = leads(50, seed=6)
-    again = Scorer(json.loads(json.dumps(learned.spec_)), learned.boosters_)
+    again = Scorer(
+        ModelSpec.from_json(json.loads(json.dumps(learned.spec_.to_json()))), learned.boosters_
+    )
     np.testing.assert_array_equal(again.logit(features, rules), learned.logit(features, rules))
 
 
@@ -140,21 +146,21 @@ def test_it_never_fails(size: int, wins: str, kinds: list[str], seed: int) -> No
         "some": (chance.random(size) < 0.5).astype(float),
     }[wins]
     rules = np.full(size, -2.0)
-    model = LeadModel(threads=1).fit(features, won, rules)
+    model = LeadModel(threads=1).fit(TrainingData(features, won, rules))
     low, high = model.interval(features, rules)
     p = model.probability(features, rules)
     assert p.shape == model.oof_.shape == (size,)
     assert np.isfinite(p).all()
     assert ((low <= p) & (p <= high)).all()
     if min(won.sum(), (1 - won).sum()) < 3:
-        assert model.spec_["mode"] == "rules"
+        assert model.spec_.mode == "rules"
 
 
 def test_without_history_the_answer_is_the_rules() -> None:
-    model = LeadModel().fit(FeatureTable(0, {}), np.empty(0), np.empty(0))
+    model = LeadModel().fit(TrainingData(FeatureTable(0, {}), np.empty(0), np.empty(0)))
     features, _, rules = leads(20)
     np.testing.assert_allclose(model.logit(features, rules), rules, atol=1e-12)
-    assert model.spec_["mode"] == "rules"
+    assert model.spec_.mode == "rules"
 
 
 def test_groups_stay_on_one_side_and_folds_are_even() -> None:
@@ -172,9 +178,9 @@ def test_a_scorecard_that_knows_is_heard_while_leads_are_few() -> None:
     rules = chance.normal(-1.5, 1.5, 160)
     won = (chance.random(160) < 1 / (1 + np.exp(-rules))).astype(float)
     features = FeatureTable(160, {"noise": NumericColumn(chance.normal(size=160))})
-    model = LeadModel(threads=1).fit(features, won, rules)
-    assert model.spec_["mode"] == "blend"
-    assert "%" in model.spec_["why"]
+    model = LeadModel(threads=1).fit(TrainingData(features, won, rules))
+    assert model.spec_.mode == "blend"
+    assert "%" in model.spec_.why
     assert np.corrcoef(model.logit(features, rules), rules)[0, 1] > 0.8
 
 
@@ -187,7 +193,8 @@ def test_time_lets_the_answer_follow_the_rate() -> None:
         np.full(size, -2.0),
     )
     timeless, following = (
-        LeadModel(threads=1).fit(features, won, rules, order=given) for given in (None, order)
+        LeadModel(threads=1).fit(TrainingData(features, won, rules, order=given))
+        for given in (None, order)
     )
     assert abs(timeless.probability(features, rules).mean() - 0.25) < 0.04
     assert 0.27 < following.probability(features, rules).mean() < 0.45
@@ -199,7 +206,7 @@ def test_out_of_fold_answers_are_honest() -> None:
         200, {f"noise {i}": NumericColumn(chance.normal(size=200)) for i in range(10)}
     )
     won = (chance.random(200) < 0.3).astype(float)
-    model = LeadModel(threads=1).fit(features, won, np.full(200, -1.0))
+    model = LeadModel(threads=1).fit(TrainingData(features, won, np.full(200, -1.0)))
     assert abs(np.corrcoef(model.oof_, won)[0, 1]) < 0.2
 
 
@@ -209,8 +216,8 @@ def test_a_scorecard_that_tells_leads_apart_decides_until_the_history_knows_its_
     won = np.zeros(200)
     won[chance.permutation(200)[:15]] = 1
     features = FeatureTable(200, {"size": NumericColumn(chance.normal(size=200))})
-    with_card = LeadModel().fit(features, won, rules)
-    assert with_card.spec_["mode"] == "rules"
-    assert "at least 23 of each" in with_card.spec_["why"]
+    with_card = LeadModel().fit(TrainingData(features, won, rules))
+    assert with_card.spec_.mode == "rules"
+    assert "at least 23 of each" in with_card.spec_.why
     assert np.corrcoef(with_card.logit(features, rules), rules)[0, 1] == pytest.approx(1)
-    assert LeadModel().fit(features, won, np.full(200, -2.0)).spec_["mode"] != "rules"
+    assert LeadModel().fit(TrainingData(features, won, np.full(200, -2.0))).spec_.mode != "rules"

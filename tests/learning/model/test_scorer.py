@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import CategoricalColumn, FeatureTable, FloatArray, NumericColumn
-from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.model.lead_model import LeadModel, TrainingData
 from winnable.learning.model.scorer import RULES, Scorer
+from winnable.learning.model.spec import ModelSpec
 
 SIZE = 400
 
@@ -36,12 +37,14 @@ def history(seed: int = 0) -> tuple[FeatureTable, FloatArray, FloatArray]:
 @pytest.fixture(scope="module")
 def model() -> LeadModel:
     features, won, rules = history()
-    return LeadModel(threads=2).fit(features, won, rules)
+    return LeadModel(threads=2).fit(TrainingData(features, won, rules))
 
 
 @pytest.fixture
 def scorer(model: LeadModel) -> Scorer:
-    return Scorer(json.loads(json.dumps(model.spec_)), model.boosters_)
+    return Scorer(
+        ModelSpec.from_json(json.loads(json.dumps(model.spec_.to_json()))), model.boosters_
+    )
 
 
 def test_everything_at_once_is_everything_apart(scorer: Scorer) -> None:
@@ -116,17 +119,20 @@ def test_a_pair_of_words_that_matters_together_is_learned(scorer: Scorer) -> Non
 
 def test_scoring_loads_no_heavy_library(model: LeadModel, tmp_path: Path) -> None:
     (tmp_path / "spec.json").write_text(
-        json.dumps({"spec": model.spec_, "boosters": model.boosters_})
+        json.dumps({"spec": model.spec_.to_json(), "boosters": model.boosters_})
     )
     program = f"""
 import json, sys
 import numpy as np
 from winnable.core.columns import FeatureTable, CategoricalColumn
 from winnable.learning.model.scorer import Scorer
+from winnable.learning.model.spec import ModelSpec
 data = json.loads(open({str(tmp_path / "spec.json")!r}).read())
-scorer = Scorer(data["spec"], data["boosters"])
-print(scorer.answer(FeatureTable(1, {{"team": CategoricalColumn.of(["A"])}}), np.zeros(1), reasons=True).probability[0])
-heavy = sorted({{"pandas", "sklearn", "scipy", "lightgbm", "catboost", "mlflow", "matplotlib"}} & set(sys.modules))
+scorer = Scorer(ModelSpec.from_json(data["spec"]), data["boosters"])
+features = FeatureTable(1, {{"team": CategoricalColumn.of(["A"])}})
+print(scorer.answer(features, np.zeros(1), reasons=True).probability[0])
+heavy = {{"pandas", "sklearn", "scipy", "lightgbm", "catboost", "mlflow", "matplotlib"}}
+heavy = sorted(heavy & set(sys.modules))
 assert not heavy, heavy
 """
     done = subprocess.run(

@@ -18,11 +18,16 @@ from winnable.definition.decide.scorecard import Points
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 from winnable.learning.model.experts.encoding import Encoded, Encoding
-from winnable.learning.model.experts.linear import fit_linear, fit_per_segment, univariate
+from winnable.learning.model.experts.linear import (
+    codes_with_enough_leads,
+    fit_linear,
+    fit_per_segment,
+)
 from winnable.learning.model.experts.predict import expert_of
-from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.model.lead_model import LeadModel, TrainingData
 from winnable.learning.model.scorer import Scorer
 from winnable.learning.model.segments import SEGMENT
+from winnable.learning.model.spec import ModelSpec
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.segment_check import compare_segments
 from winnable.learning.training.train import learn
@@ -60,16 +65,16 @@ def test_the_segment_is_learned_from_and_the_card_says_why_one_model_answers(
 ) -> None:
     definition = two_cards()
     candidate = learn(Dataset(definition, leads(definition, tmp_path)))
-    assert SEGMENT in [name for name, _ in candidate.artifact.spec["model"]["encoding"]["words"]]
-    told = candidate.artifact.spec["card"]["segments"]
+    assert SEGMENT in [name for name, _ in candidate.artifact.spec.model.encoding["words"]]
+    told = candidate.artifact.spec.card.segments
     assert told.startswith("one model with the segment as a column, no worse")
-    assert told.endswith(" % of the say")
+    assert told.endswith("% of the blend weights")
     predictor = Predictor(candidate.artifact)
     records = [{"Employees": "4000", "City": "Aton"}, {"Employees": "12", "City": "Aton"}]
     features = predictor.features(records, [[], []], [datetime(2026, 1, 1, tzinfo=UTC)] * 2)
     scores = predictor.score(features, ["a", "b"])
     assert scores.probability[0] > scores.probability[1] + 0.3
-    assert any(f"{SEGMENT} is Enterprise: raises" == reason.says for reason in scores.reasons[0])
+    assert any(f"{SEGMENT} is Enterprise: raises" == reason.text for reason in scores.reasons[0])
 
 
 def test_separate_models_are_called_better_where_columns_mean_the_opposite(tmp_path: Path) -> None:
@@ -91,9 +96,7 @@ def test_separate_models_are_called_better_where_columns_mean_the_opposite(tmp_p
     assert compare_segments(features, alike, rows, 0) is None
 
 
-def test_regressions_of_their_own_get_the_say_where_columns_mean_the_opposite_and_the_reasons_add_up() -> (
-    None
-):
+def test_models_per_segment_get_the_weight_where_columns_mean_the_opposite() -> None:
     chance, size = np.random.default_rng(1), 1200
     sign = chance.choice([-1.0, 1.0], size)
     columns = chance.normal(0, 1, (size, 3))
@@ -106,16 +109,18 @@ def test_regressions_of_their_own_get_the_say_where_columns_mean_the_opposite_an
         {**numbers, SEGMENT: CategoricalColumn((sign > 0).astype(np.int64), ("small", "large"))},
     )
     rules, first, later = np.full(size, -1.0), np.arange(800), np.arange(800, size)
-    model = LeadModel(threads=1).fit(features.take(first), won[first], rules[first])
+    model = LeadModel(threads=1).fit(TrainingData(features.take(first), won[first], rules[first]))
     weights = model.report_["weights"]
-    assert weights["apart"] > 0.5 * sum(weights.values())
+    assert weights["per_segment"] > 0.5 * sum(weights.values())
     told = model.explain(features.take(later), rules[later])
     np.testing.assert_allclose(
         told.base + told.values.sum(axis=1),
         model.logit(features.take(later), rules[later]),
         atol=1e-9,
     )
-    once_more = Scorer(json.loads(json.dumps(model.spec_)), model.boosters_)
+    once_more = Scorer(
+        ModelSpec.from_json(json.loads(json.dumps(model.spec_.to_json()))), model.boosters_
+    )
     np.testing.assert_array_equal(
         once_more.logit(features.take(later), rules[later]),
         model.logit(features.take(later), rules[later]),
@@ -124,8 +129,8 @@ def test_regressions_of_their_own_get_the_say_where_columns_mean_the_opposite_an
         {SEGMENT: CategoricalColumn(chance.integers(0, 2, size), ("small", "large"))}
     )
     together = (chance.random(size) < sigmoid(2 * (columns @ [1.0, 0.7, -0.5]))).astype(float)
-    weights = LeadModel(threads=1).fit(alike, together, rules).report_["weights"]
-    assert weights["apart"] < 0.5 * weights["ridge"]
+    weights = LeadModel(threads=1).fit(TrainingData(alike, together, rules)).report_["weights"]
+    assert weights["per_segment"] < 0.5 * weights["ridge"]
 
 
 def test_a_segment_too_small_for_a_regression_of_its_own_is_answered_by_that_of_all() -> None:
@@ -133,7 +138,7 @@ def test_a_segment_too_small_for_a_regression_of_its_own_is_answered_by_that_of_
     numbers, codes = chance.normal(0, 1, (300, 1)), np.r_[np.full(280, 2), np.full(20, 3)][:, None]
     leads = Encoded(numbers, codes, np.full(300, -1.0))
     won, weights = (chance.random(300) < sigmoid(numbers[:, 0])).astype(float), np.ones(300)
-    assert univariate(leads, won, weights, 0) == [2]
+    assert codes_with_enough_leads(leads, won, weights, 0) == [2]
     encoding = Encoding({"numbers": ["size"], "words": [[SEGMENT, ["large", "small"]]]})
     apart = expert_of(
         fit_per_segment(leads, won, weights, encoding.level_counts, column=0).part, "", encoding

@@ -49,7 +49,7 @@ STAGES: list[tuple[Any, str, int]] = [
 
 def numbered(candidate: Candidate, number: int) -> Candidate:
     """A model that differs from the others by its number."""
-    spec = {**candidate.artifact.spec, "usual_bar": number / 1000}
+    spec = {**candidate.artifact.data, "usual_bar": number / 1000}
     return replace(candidate, artifact=replace(candidate.artifact, spec=spec))
 
 

@@ -30,7 +30,7 @@ def candidate(
     differ."""
     written = {**WRITTEN, "outcome": {**WRITTEN["outcome"], **outcome}}
     agreed = definition_from(written, "test")
-    spec = scorecard_artifact(agreed).spec
+    spec = scorecard_artifact(agreed).data
     card = {**spec["card"], "known_until": until and f"{until}T00:00:00+00:00", "wins": wins}
     model = {**spec["model"], "mode": mode}
     return Candidate(

@@ -34,7 +34,7 @@ def record(number: int) -> TrainingRun:
     """A small model that differs from the others by its number."""
     import pandas as pd
 
-    spec = {**scorecard_artifact(DEFINITION).spec, "usual_bar": number / 100}
+    spec = {**scorecard_artifact(DEFINITION).data, "usual_bar": number / 100}
     example, parts = (
         pd.DataFrame({"Employees": [10.0]}),
         (ChildRun("ridge", {"weight": "0.5"}, {"log_loss": 0.3}),),

@@ -67,7 +67,7 @@ def test_a_lead_alone_has_the_same_score_as_in_a_batch(
                 table["probability_winnable" if name == "winnable" else name].iloc[row],
             )
             assert one == pytest.approx(many, rel=0, abs=1e-9), (row, name)
-        assert "; ".join(reason.says for reason in scores.reasons[0]) == table["reasons"].iloc[row]
+        assert "; ".join(reason.text for reason in scores.reasons[0]) == table["reasons"].iloc[row]
 
 
 def test_rows_that_could_not_be_read_stand_in_their_place_with_the_reason(
@@ -90,14 +90,16 @@ def test_rows_that_could_not_be_read_stand_in_their_place_with_the_reason(
     assert table.loc[[0, 10], "probability"].isna().all()
 
 
-def test_blocks_change_no_number(predictor: Predictor, data: Dataset) -> None:
-    """To 1e-12: a matrix product of other rows may round the last bit otherwise, by the processor."""
+def test_blocks_change_no_number(
+    predictor: Predictor, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To 1e-12: a matrix product of other rows may round the last bit otherwise, by processor."""
     as_of = moments_of_scoring(data, None)
     whole = score_table(ScoringJob(predictor, data, as_of))
     seen: list[tuple[int, int]] = []
+    monkeypatch.setattr("winnable.learning.scoring.batch.BLOCK_ROWS", 97)
     parts = score_table(
         ScoringJob(predictor, data, as_of),
-        block=97,
         progress=lambda _, done, total: seen.append((done, total)),
     )
     assert seen[-1] == (len(data.crm.leads), len(data.crm.leads))

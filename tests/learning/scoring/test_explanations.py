@@ -10,7 +10,7 @@ from winnable.definition.decide.scorecard import score_points
 from winnable.definition.load import definition_from
 from winnable.learning.model.scorer import RULES, Contributions
 from winnable.learning.scoring.explanations import (
-    SHOWN,
+    REASONS_PER_DIRECTION,
     groups_of,
     model_reasons,
     scorecard_reasons,
@@ -79,30 +79,28 @@ def test_each_kind_of_column_is_said_in_words(name: str, first: str, second: str
     told = model_reasons(
         PLAN, FACTS, Contributions((name,), np.array([[0.5], [0.5]]), np.zeros(2)), {}, {}
     )
-    assert [reasons[0].says for reasons in told] == [first, second]
+    assert [reasons[0].text for reasons in told] == [first, second]
 
 
-def test_the_strongest_come_first_those_that_raise_before_those_that_lower_and_trifles_not_at_all() -> (
-    None
-):
+def test_the_strongest_come_first_those_that_raise_before_those_that_lower() -> None:
     names = tuple(f"c{i}" for i in range(9))
     parts = np.array([[0.1, -0.2, 0.3, 0.005, -0.4, 0.2, 0.25, -0.001, -0.05]])
     (told,) = model_reasons(
         PLAN, FeatureTable(1, {}), Contributions(names, parts, np.zeros(1)), {}, {}
     )
     assert [reason.name for reason in told] == ["c2", "c6", "c5", "c4", "c1", "c8"]
-    assert len(told) <= 2 * SHOWN
+    assert len(told) <= 2 * REASONS_PER_DIRECTION
     assert [reason.log_odds for reason in told[:3]] == [0.3, 0.25, 0.2]
-    assert told[-1].says.endswith(": lowers")
+    assert told[-1].text.endswith(": lowers")
 
 
 def test_a_word_that_the_model_does_not_tell_apart_is_called_rare() -> None:
     parts = Contributions(("Title",), np.array([[0.5], [0.5]]), np.zeros(2))
     rare, unknown = model_reasons(PLAN, FACTS, parts, {}, {"Title": {"CEO": 2}})
-    assert rare[0].says == "Title is VP, one of the rare ones: raises"
-    assert unknown[0].says == "Title is not known: raises"
+    assert rare[0].text == "Title is VP, one of the rare ones: raises"
+    assert unknown[0].text == "Title is not known: raises"
     known, _ = model_reasons(PLAN, FACTS, parts, {}, {"Title": {"VP": 2}})
-    assert known[0].says == "Title is VP: raises"
+    assert known[0].text == "Title is VP: raises"
 
 
 def test_groups_of_kinds_are_called_what_the_definition_makes_of_them() -> None:
@@ -111,11 +109,11 @@ def test_groups_of_kinds_are_called_what_the_definition_makes_of_them() -> None:
         (MEASURES[4].name, RULES), np.array([[0.5, -0.2], [0.5, -0.2]]), np.zeros(2)
     )
     first, second = model_reasons(PLAN, FACTS, parts, groups, {})
-    assert [reason.says for reason in first] == [
+    assert [reason.text for reason in first] == [
         "Sign of intent or interest 2 times: raises",
         "The points of our definition: lowers",
     ]
-    assert second[0].says == "No sign of intent or interest yet: raises"
+    assert second[0].text == "No sign of intent or interest yet: raises"
 
 
 def test_a_score_from_rules_names_the_rules_that_fired() -> None:
@@ -134,5 +132,5 @@ def test_a_score_from_rules_names_the_rules_that_fired() -> None:
         {"outcome": {"won": ["Won"]}, "columns": {"status": "Status"}, "scorecard": [card]}, "test"
     )
     first, second = scorecard_reasons(score_points(definition, FACTS))
-    assert [reason.says for reason in first] == ["Decision maker: +15 points"]
+    assert [reason.text for reason in first] == ["Decision maker: +15 points"]
     assert second == ()

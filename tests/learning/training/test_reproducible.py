@@ -33,5 +33,5 @@ def test_neither_threads_nor_the_order_of_hashes_change_a_byte(tmp_path: Path) -
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
         for name in ("one", "four")
     )
-    assert {"spec.json", "symmetric.txt"} <= set(one)
+    assert {"spec.json", "catboost.txt"} <= set(one)
     assert one == four

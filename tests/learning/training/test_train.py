@@ -67,7 +67,7 @@ def test_it_is_judged_on_later_leads_of_people_it_has_not_seen(candidate: Candid
 
 def test_the_column_that_sales_fills_in_after_the_close_is_no_help(candidate: Candidate) -> None:
     assert {each.name for each in candidate.verdicts if each.verdict != "ok"} == {"Decision Reason"}
-    assert candidate.artifact.spec["card"]["left_out"] == ["Decision Reason"]
+    assert candidate.artifact.spec.card.left_out == ("Decision Reason",)
     judged = candidate.judged
     assert judged is not None
     auc = judged.measured()["model"].auc
@@ -83,7 +83,7 @@ def test_the_same_history_gives_the_same_bytes_with_any_number_of_threads(
 
 
 def test_the_artifact_tells_until_when_it_knows(candidate: Candidate) -> None:
-    card = candidate.artifact.spec["card"]
+    card = candidate.artifact.data["card"]
     assert card["known_until"].startswith("2026-06-29")
     assert card["horizon_days"] == 90
     assert card["measured"]["model"]["log_loss"] > 0

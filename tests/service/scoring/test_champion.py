@@ -107,7 +107,7 @@ def test_whatever_is_wrong_the_old_one_goes_on(
         (folder / "spec.json").write_text((folder / "spec.json").read_text() + " ")
     elif damage == "other schema":
         shutil.rmtree(folder)
-        spec = {name: part for name, part in artifacts[1].spec.items() if name != "plan"}
+        spec = {name: part for name, part in artifacts[1].data.items() if name != "plan"}
         deploy(store, 2, type(artifacts[1])(spec, {}))
     elif damage == "pointer":
         (store / "served" / "champion.json").write_text("{")

@@ -51,7 +51,7 @@ def test_each_gets_its_own(serving: LoadedModel) -> None:
             )
             assert mine.scores.decision[at] == alone.scores.decision[row]
             reasons, own = mine.scores.reasons[at], alone.scores.reasons[row]
-            assert [each.says for each in reasons] == [each.says for each in own]
+            assert [each.text for each in reasons] == [each.text for each in own]
             # Sums of a matrix may round otherwise in another row of another matrix.
             assert [each.log_odds for each in reasons] == pytest.approx(
                 [each.log_odds for each in own], abs=1e-12

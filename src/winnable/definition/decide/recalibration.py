@@ -14,7 +14,7 @@ from math import lgamma
 import numpy as np
 
 from winnable.core.columns import FloatArray
-from winnable.core.statistics import log_losses
+from winnable.core.statistics import log_losses, sigmoid
 from winnable.definition.decide.scorecard import MAX_ABS_LOG_ODDS, Points
 
 Counts = Sequence[float] | FloatArray
@@ -28,9 +28,6 @@ SLOPE_PRIOR_SD = 0.5
 again, as was written."""
 
 MAX_NEWTON_STEPS = 100
-
-MAX_EXPONENT = 700.0
-"""The largest exponent given to exp, which overflows from 710 on."""
 
 NEWTON_TOLERANCE = 1e-10
 """Newton's method ends when no coefficient moves by more than this."""
@@ -78,8 +75,7 @@ def recalibrate(
     at = as_written
     best = log_posterior(at)
     for _ in range(MAX_NEWTON_STEPS):
-        logit = np.clip(points.anchor + design @ at, -MAX_EXPONENT, MAX_EXPONENT)
-        probability = 1 / (1 + np.exp(-logit))
+        probability = sigmoid(points.anchor + design @ at)
         gradient = design.T @ (counts * (won - probability)) - precision @ (at - as_written)
         variance = counts * probability * (1 - probability)
         curvature = (design * variance[:, None]).T @ design + precision

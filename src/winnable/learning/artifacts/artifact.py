@@ -1,9 +1,10 @@
 """The artifact: everything a trained model is, as a folder of text files with digests.
 
-`spec.json` holds the definition, the feature plan and the learned numbers; `<name>.txt` the trees
-of an expert; `digests.json` the SHA-256 of each. There is no code and no pickle in it, so that
-reading a model can never run anything. A folder appears whole or not at all. Where artifacts are
-registered and which one is served is decided in `registry`.
+`spec.json` holds the definition, the feature plan, the learned numbers and the model card;
+`<name>.txt` the trees of an expert; `digests.json` the SHA-256 of each. There is no code and no
+pickle in it, so that reading a model can never run anything. A folder appears whole or not at all.
+What the JSON means is known to `card`; where artifacts are registered and which one is served is
+decided in `registry`.
 """
 
 import hashlib
@@ -13,26 +14,61 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from winnable.errors import ArtifactError, StoreError
+from winnable.learning.artifacts.card import Spec
 
-FORMAT = 2  # raised whenever an older reader would misread a newer folder
+FORMAT = 3
+"""Raised whenever an older reader would misread a newer folder."""
+
 SPEC, DIGESTS = "spec.json", "digests.json"
+
+_EXPERTS_OF_FORMAT_2 = {"apart": "per_segment", "leafwise": "lightgbm", "symmetric": "catboost"}
+"""What the experts of format 2 are called since format 3, which differs in nothing else."""
+
+_ORDER_OF_WEIGHTS = ("per_segment", "lightgbm", "ridge", "rules", "catboost")
+"""The blend is a sum of floats, whose last bit depends on the order of its terms. `spec.json` does
+not keep the order of keys; this is the one that format 2 was read in, so that a score is the same
+to the last bit in either format."""
+
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A trained model as data: `spec` is plain JSON types, `boosters` are the trees of experts as
-    text, by the expert's name.
+    """A trained model as data: `data` is the content of `spec.json` in plain JSON types, `boosters`
+    are the trees of experts as text, by the expert's name.
 
-    `digests` are those of its files where it was read from some, by their names.
+    `digests` are those of its files where it was read from some, by their names. `original` are
+    these files as they were, where they are of an older format: they remain what is written, and
+    what the fingerprint is of.
     """
 
-    spec: Mapping[str, Any]
+    data: Mapping[str, Any]
     boosters: Mapping[str, str]
     digests: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
+    original: Mapping[str, bytes] | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, spec: Spec, boosters: Mapping[str, str]) -> Self:
+        """The artifact of a model, in the present format."""
+        return cls({"format": FORMAT, **spec.to_json()}, boosters)
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The content of `spec.json` as typed data, parsed once; `ArtifactError` if a part of it is
+        missing or of another shape."""
+        try:
+            return Spec.from_json(self.data)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise ArtifactError(
+                f"{SPEC}: cannot be read as a model ({type(error).__name__}: {error}). Train again"
+                " or promote another version."
+            ) from None
 
     @property
     def fingerprint(self) -> str:
@@ -64,7 +100,7 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
 
 def read_artifact(folder: Path) -> Artifact:
     """Read a folder and check every file against its digest; `ArtifactError` says which file is
-    missing, altered or too new."""
+    missing, altered or of a format that is not read."""
     try:
         digests = json.loads((folder / DIGESTS).read_bytes())
         files = {name: (folder / name).read_bytes() for name in digests}
@@ -83,22 +119,64 @@ def read_artifact(folder: Path) -> Artifact:
             f"{folder}: {', '.join(altered) or SPEC} differs from its digest. Train again or"
             " promote another version."
         )
-    spec = json.loads(files.pop(SPEC))
-    if spec.get("format") != FORMAT:
+    data = json.loads(files[SPEC])
+    written_in = data.get("format")
+    if written_in not in (2, FORMAT):
         raise ArtifactError(
-            f"{folder}: written in format {spec.get('format')}, this version reads format {FORMAT}."
+            f"{folder}: written in format {written_in}, this version reads formats 2 and {FORMAT}."
             " Train again."
         )
-    return Artifact(
-        spec,
-        {name.removesuffix(".txt"): content.decode() for name, content in files.items()},
-        digests,
-    )
+    boosters = {
+        name.removesuffix(".txt"): content.decode()
+        for name, content in files.items()
+        if name != SPEC
+    }
+    try:
+        if written_in == 2:
+            upgraded = _in_order(_upgrade_from_format_2(data))
+            return Artifact(upgraded, _renamed(boosters), digests, original=files)
+        return Artifact(_in_order(data), boosters, digests)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            f"{folder}: {SPEC} is not of a model ({type(error).__name__}: {error}). Train again or"
+            " promote another version."
+        ) from None
+
+
+def _upgrade_from_format_2(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a format 2 `spec.json` with its experts under the names of format 3."""
+    if "model" not in data:
+        return {**data, "format": FORMAT}
+    model = data["model"]
+    experts = {
+        name: {**part, "kind": _EXPERTS_OF_FORMAT_2.get(part["kind"], part["kind"])}
+        for name, part in _renamed(model["experts"]).items()
+    }
+    blend = {**model["blend"], "weights": _renamed(model["blend"]["weights"])}
+    return {**data, "format": FORMAT, "model": {**model, "experts": experts, "blend": blend}}
+
+
+def _renamed(by_expert: Mapping[str, Value]) -> dict[str, Value]:
+    return {_EXPERTS_OF_FORMAT_2.get(name, name): value for name, value in by_expert.items()}
+
+
+def _in_order(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same data with the blend's weights in `_ORDER_OF_WEIGHTS`."""
+    if "model" not in data:
+        return data
+    model = data["model"]
+    weights = model["blend"]["weights"]
+    names = [name for name in _ORDER_OF_WEIGHTS if name in weights]
+    names += [name for name in weights if name not in _ORDER_OF_WEIGHTS]
+    blend = {**model["blend"], "weights": {name: weights[name] for name in names}}
+    return {**data, "model": {**model, "blend": blend}}
 
 
 def _files(artifact: Artifact) -> dict[str, bytes]:
+    if artifact.original is not None:
+        return dict(artifact.original)
     return {
-        SPEC: _bytes(artifact.spec),
+        SPEC: _bytes(artifact.data),
         **{f"{name}.txt": text.encode() for name, text in artifact.boosters.items()},
     }
 

@@ -1,5 +1,5 @@
-"""The served copy: which version a store's champion is, and its files, for whoever answers without
-MLflow.
+"""The deployed copy: which version a store's champion is, and its files, for processes that serve
+without MLflow.
 
 `served/<version>/` are artifact folders and `served/champion.json` points to one of them. The
 pointer is replaced in one step after the folder it names is complete, so that a reader finds the
@@ -16,7 +16,8 @@ from pathlib import Path
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import Artifact, read_artifact, write_artifact
 
-ABANDONED = 3600.0  # seconds after which nobody is still writing a draft
+STALE_DRAFT_SECONDS = 3600.0
+"""The age at which nobody is still writing a draft."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ def champion_of(store: Path) -> Champion | None:
     """The champion of a store, or None if there is none yet."""
     pointer = store / "served" / "champion.json"
     try:
-        told = json.loads(pointer.read_bytes())
-        return Champion(int(told["version"]), pointer.parent / str(told["version"]))
+        content = json.loads(pointer.read_bytes())
+        return Champion(int(content["version"]), pointer.parent / str(content["version"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -67,5 +68,8 @@ def remove_stale_drafts(store: Path) -> None:
     """Remove drafts that were left behind an hour ago or earlier, by whoever was killed while
     writing them."""
     for draft in (*(store / "served").glob(".*-*"), *(store / "served").glob("champion.*.draft")):
-        if time.time() - draft.lstat().st_mtime > ABANDONED:
-            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+        if time.time() - draft.lstat().st_mtime > STALE_DRAFT_SECONDS:
+            if draft.is_dir():
+                shutil.rmtree(draft)
+            else:
+                draft.unlink()

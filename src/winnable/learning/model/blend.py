@@ -1,69 +1,72 @@
-"""Blend: how much each expert's opinion counts, found on out-of-fold log-odds.
+"""Blend (stacking): the weight of each expert, found on out-of-fold log-odds.
 
 The blend is base + sum of weight * (expert - base), with weights of at least 0. A prior holds it at
 a mixture of all experts as if a number of leads had shown that; on few rows this is worth more than
 any choice by cross-validation. Where one expert is far ahead of the mixture, the prior moves to it.
 Then the whole is stretched, for experts who learned from few leads are too timid, by as much as
-their number suggests and their answers out of fold confirm. Last it is drawn towards the bare base
-rate by what it gained out of fold: without a switch, but where there is nothing to be learned all
-the way.
-"""
+their number suggests and their predictions out of fold confirm. Last it is drawn towards the bare
+base rate by what it gained out of fold: without a switch, but where there is nothing to be learned
+all the way."""
 
 import numpy as np
 
 from winnable.core.columns import FloatArray
 from winnable.core.statistics import log_losses, newton, sigmoid
 
-STRENGTH = 1000.0
+PRIOR_LEADS = 1000.0
 """Leads that the prior mixture counts for."""
 
-FEW, TIMID = 50.0, 0.15
-"""At this many leads, half of them won, experts are too timid by this share of their answers, by
-its root at more of them."""
+LEADS_OF_TIMID_EXPERTS, TIMID_SHARE = 50.0, 0.15
+"""At this many leads, half of them won, experts are too timid by this share of their predictions,
+by its root at more of them."""
 
-CONFIRMED = 100.0
+STRETCH_PENALTY = 100.0
 """How firmly the stretch is held at what is expected of it: as the curvature of the log-likelihood
 along it."""
 
-TRUST = 0.2
+EVIDENCE_WEIGHT = 0.2
 """How much of the difference in log-likelihood between experts counts when the prior moves: out of
 fold, it is mostly luck."""
 
-UNDECIDED = 300.0
+LEADS_BEFORE_DOUBT = 300.0
 """Leads, half of them won, from which on a blend that gains nothing over the base rate is doubted;
 before, that says little."""
 
-CHANCE = 0.25
+LOG_LIKELIHOOD_OF_CHANCE = 0.25
 """Log-likelihood that weights of at least 0, chosen on the same leads, gain where there is nothing
 to be gained."""
 
 
 def fit_blend(
-    opinions: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray
+    predictions: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray
 ) -> FloatArray:
-    """Weights (e,) >= 0 for the experts' out-of-fold log-odds `opinions` (n, e); `prior` (e,) holds
-    their shares before evidence.
+    """Weights (e,) >= 0 for the experts' out-of-fold log-odds `predictions` (n, e); `prior` (e,)
+    holds their shares before evidence.
 
     The evidence is what the experts gained in log-likelihood over the base rate, less 2 log n, as
     in a comparison of models by BIC (Schwarz 1978), where n counts each lead by how much its
     outcome tells: 1 if half are won, less if few are. The blend is shrunk by the share of its
     evidence that chance gives, down to nothing (the positive part of James and Stein 1961).
     """
-    steps = opinions - base
+    steps = predictions - base
     shares = _penalised(steps, base, won, weights, _moved(steps, base, won, weights, prior))
     rate = float(sigmoid(np.array(base)))
     telling = 4 * rate * (1 - rate) * float(weights.sum())
     nothing = np.full(len(won), base)
     gained = float(weights @ (log_losses(nothing, won) - log_losses(base + steps @ shares, won)))
-    evidence = gained - 2 * float(np.log(telling / UNDECIDED))
-    if evidence <= CHANCE:
+    evidence = gained - 2 * float(np.log(telling / LEADS_BEFORE_DOUBT))
+    if evidence <= LOG_LIKELIHOOD_OF_CHANCE:
         return np.zeros_like(shares)
-    expected = 1 + TIMID * float(np.sqrt(FEW / telling))
+    expected = 1 + TIMID_SHARE * float(np.sqrt(LEADS_OF_TIMID_EXPERTS / telling))
     columns = np.column_stack([nothing, steps @ shares])
     stretch = newton(
-        columns, won, weights, penalty=np.array([1e9, CONFIRMED]), aim=np.array([1.0, expected])
+        columns,
+        won,
+        weights,
+        penalty=np.array([1e9, STRETCH_PENALTY]),
+        aim=np.array([1.0, expected]),
     )[1]
-    return shares * max(0.0, float(stretch)) * (1 - CHANCE / evidence)
+    return shares * max(0.0, float(stretch)) * (1 - LOG_LIKELIHOOD_OF_CHANCE / evidence)
 
 
 def _moved(
@@ -72,14 +75,13 @@ def _moved(
     """The prior after a look at the experts: the mean of the mixture and of each expert alone, by
     what they leave unexplained.
 
-    Beforehand the mixture is as likely as all experts alone together. `TRUST` tempers the evidence
-    (Grünwald 2012).
-    """
+    Beforehand the mixture is as likely as all experts alone together. `EVIDENCE_WEIGHT` tempers the
+    evidence (Grünwald 2012)."""
     candidates = np.vstack([prior, np.eye(len(prior))])
     losses = np.array(
         [weights @ log_losses(base + steps @ candidate, won) for candidate in candidates]
     )
-    likely = np.r_[1.0, prior] * np.exp(-TRUST * (losses - losses.min()))
+    likely = np.r_[1.0, prior] * np.exp(-EVIDENCE_WEIGHT * (losses - losses.min()))
     return np.asarray(likely @ candidates / likely.sum(), dtype=np.float64)
 
 
@@ -87,8 +89,11 @@ def _penalised(
     steps: FloatArray, base: float, won: FloatArray, weights: FloatArray, prior: FloatArray
 ) -> FloatArray:
     """Projected Newton steps on log loss plus the prior's squared distance, measured where it
-    matters: in the answers."""
-    held = STRENGTH * 0.2 / weights.sum() * (steps * weights[:, None]).T @ steps + 1e-6 * np.eye(
+    matters: in the predictions.
+
+    Unlike `statistics.newton` it keeps weights at 0 or above.
+    """
+    held = PRIOR_LEADS * 0.2 / weights.sum() * (steps * weights[:, None]).T @ steps + 1e-6 * np.eye(
         len(prior)
     )
     beta = prior.copy()

@@ -1,9 +1,9 @@
-"""LeadClassifier: the blend of experts as a scikit-learn classifier, for whoever has a table of
-leads and a column of outcomes.
+"""LeadClassifier: the blend of experts (stacking) as a scikit-learn classifier, for whoever has a
+table of leads and a column of outcomes.
 
 It takes what scikit-learn takes, and frames with text and missing values as they are; nothing need
-be encoded or imputed. It knows no activities, no definition, no order in time and no leaks: that is
-`winnable.train`. The answers are those of `LeadModel`.
+be encoded or imputed. It knows no activities, no definition, no order in time, no censoring and no
+target leakage: that is `winnable.train`. The predictions are those of `LeadModel`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,55 @@ from winnable.core.columns import CategoricalColumn, Column, FeatureTable, Float
 from winnable.core.statistics import base_rate, logit_of
 from winnable.core.values import text
 from winnable.data.features.plan import MIN_PARSED_SHARE
-from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.model.lead_model import LeadModel, TrainingData
 
 
 class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Two classes, any columns: the probability of the class that sorts last (won, True, 1).
+    """Classifier for leads: the probability of being won, from a table of any columns.
 
-    Numbers, truth values and dates are read as numbers, all else as words. `random_state` draws the
-    folds in which experts are weighed; `threads` fits run side by side and change no result.
+    A blend (stacking) of CatBoost, LightGBM and a ridge logistic regression, weighted out of fold
+    and calibrated. Numbers, truth values and dates are read as numbers, everything else as words;
+    missing values and text need no preparation. There are two classes, and the one that sorts last
+    ("won", True, 1) is the one whose probability is learned.
 
-    Learned: `classes_` (2,), `n_features_in_`, `feature_names_in_` for frames with names of text,
-    `model_` (a `LeadModel`).
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=0
+        Seed of the folds by which the experts are weighted, and of the experts.
+    threads : int, default=1
+        Number of fits that run side by side. It changes no result.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two classes, sorted.
+    n_features_in_ : int
+        Number of columns seen by `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns seen by `fit`, for frames whose names are all text.
+    model_ : LeadModel
+        The fitted blend, with its out-of-fold predictions.
+
+    See Also
+    --------
+    winnable.train : Learns from the history of a CRM, with activities, censoring and a check for
+        target leakage.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from winnable import LeadClassifier
+    >>> leads = pd.DataFrame({
+    ...     "Title": ["Director", "Student", "Engineer", None] * 15,
+    ...     "Employees": [120, 3, None, 45] * 15,
+    ... })
+    >>> won = ["won", "not won", "not won", "not won"] * 15
+    >>> classifier = LeadClassifier().fit(leads, won)
+    >>> classifier.classes_.tolist()
+    ['not won', 'won']
+    >>> director, student = classifier.predict_proba(leads)[:2, 1]
+    >>> bool(director > 0.5 > student)
+    True
     """
 
     def __init__(self, *, random_state: Any = 0, threads: int = 1) -> None:
@@ -44,8 +82,28 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.threads = threads
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn from leads X (n, columns) and outcomes y (n,) of two classes; `ValueError` for
-        other y, infinity or no lead."""
+        """Learn from leads and their outcomes.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            The leads, a row a lead; text and missing values are allowed.
+        y : array-like of shape (n_samples,)
+            The outcomes, of two classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0 of the leads; without them every lead counts once.
+
+        Returns
+        -------
+        self : LeadClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If `y` has not exactly two classes or another length than `X`, if a number is infinite,
+            or if there is no lead.
+        """
         features = self._features(X, reset=True)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -61,39 +119,93 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         if len(self.classes_) < 2:
             raise ValueError(
-                "y has 1 class only, so there is nothing to tell apart. Give leads that were won"
-                " and some that were not."
+                "y has 1 class only, so there is nothing to learn. Give leads that were won and"
+                " some that were not."
             )
         won = codes.astype(np.float64)
-        weights = (
-            None
-            if sample_weight is None
-            else _check_sample_weight(sample_weight, won[:, None], ensure_non_negative=True)
-        )
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, won[:, None], ensure_non_negative=True)
         seed = int(check_random_state(self.random_state).randint(2**31))
         self.model_ = LeadModel(seed=seed, threads=self.threads)
         self._rules = float(logit_of(base_rate(won)))
-        self.model_.fit(features, won, np.full(features.size, self._rules), weights=weights)
+        rules = np.full(features.size, self._rules)
+        self.model_.fit(TrainingData(features, won, rules, weights=weights))
         return self
 
     def predict_proba(self, X: Any) -> FloatArray:
-        """The probability of each class, shape (n, 2), in the order of `classes_`."""
-        features, rules = self._asked(X)
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            The leads, with the columns of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2)
+            The calibrated probabilities, in the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` has not been called.
+        ValueError
+            If the columns are not those of `fit`.
+        """
+        features, rules = self._inputs(X)
         won = self.model_.probability(features, rules)
         return np.column_stack([1 - won, won])
 
     def decision_function(self, X: Any) -> FloatArray:
-        """The log-odds of the second class, shape (n,)."""
-        features, rules = self._asked(X)
+        """Predict the log-odds of the second class.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            The leads, with the columns of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The calibrated log-odds; above 0 the second class is the likelier one.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` has not been called.
+        ValueError
+            If the columns are not those of `fit`.
+        """
+        features, rules = self._inputs(X)
         return self.model_.logit(features, rules)
 
     def predict(self, X: Any) -> Any:
-        """The likelier class of each lead, shape (n,). For leads it is nearly always "not won": use
-        `predict_proba`."""
+        """Predict the likelier class of each lead.
+
+        For leads it is nearly always "not won": use `predict_proba` to rank them.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            The leads, with the columns of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels out of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` has not been called.
+        ValueError
+            If the columns are not those of `fit`.
+        """
         likelier = (self.decision_function(X) > 0).astype(np.int64)
         return self.classes_[likelier]
 
-    def _asked(self, X: Any) -> tuple[FeatureTable, FloatArray]:
+    def _inputs(self, X: Any) -> tuple[FeatureTable, FloatArray]:
         check_is_fitted(self)
         features = self._features(X, reset=False)
         return features, np.full(features.size, self._rules)
@@ -115,7 +227,9 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
-        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
         return tags
 
 
@@ -125,10 +239,8 @@ def _column(values: pd.Series) -> Column:
     if values.dtype == object:
         values = values.infer_objects()
     if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
-        days = (values - pd.Timestamp(0, tz=getattr(values.dtype, "tz", None))) / pd.Timedelta(
-            days=1
-        )
-        return NumericColumn(np.asarray(days, dtype=np.float64))
+        since_1970 = values - pd.Timestamp(0, tz=getattr(values.dtype, "tz", None))
+        return NumericColumn(np.asarray(since_1970 / pd.Timedelta(days=1), dtype=np.float64))
     if pd.api.types.is_numeric_dtype(values.dtype):
         numbers = np.full(len(values), np.nan)
         known = values.notna().to_numpy()

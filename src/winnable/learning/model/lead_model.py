@@ -1,10 +1,10 @@
-"""LeadModel: from a company's leads and their outcomes to a blend of experts that answers with
+"""LeadModel: from a company's leads and their outcomes to a blend (stacking) of experts that gives
 calibrated probabilities.
 
 With no history it is the definition's scorecard, with much history it is what was learned, between
-the two it is both; there is no switch, only weights. It never fails on thin data: what cannot be
-learned is answered by the rules, and `spec_["why"]` says so. It does not read exports, make
-features, evaluate or store anything.
+the two it is both; there is no switch, only blend weights. It never fails on thin data: what cannot
+be learned is left to the scorecard, and `spec_.why` says so. It does not read exports, make
+features, evaluate on a holdout or store anything.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,38 +39,68 @@ from winnable.learning.model.experts.boosting import (
 from winnable.learning.model.experts.encoding import Encoded, Encoding, learn_encoding
 from winnable.learning.model.experts.linear import (
     Fitted,
+    codes_with_enough_leads,
     fit_linear,
     fit_per_segment,
     fit_scorecard,
-    univariate,
 )
 from winnable.learning.model.experts.predict import expert_of
 from winnable.learning.model.scorer import UNKNOWN_BAND, Contributions, Prediction, Scorer
 from winnable.learning.model.segments import SEGMENT
+from winnable.learning.model.spec import ModelSpec
 
 RATE_MARGIN = 0.4
-"""While the share won is not known within 40 % of it, nothing else can be."""
+"""While the share won is not known within 40% of it, nothing else can be."""
 
-LEAST_OUTCOMES = 3
+MIN_OUTCOMES = 3
 """Wins, and losses, below which nothing but the rate is learned."""
 
-PRIOR = {"rules": 0.25, "ridge": 0.35, "symmetric": 0.50, "leafwise": 0.15, "apart": 0.10}
-"""The experts' shares before any evidence, relative to each other."""
+MIN_LEADS_FOR_BANDS = 20
+"""Leads below which nothing is said of how far a score may be off."""
+
+PRIOR_WEIGHTS = {
+    "rules": 0.25,
+    "ridge": 0.35,
+    "catboost": 0.50,
+    "lightgbm": 0.15,
+    "per_segment": 0.10,
+}
+"""The experts' blend weights before any evidence, relative to each other."""
 
 Fit = Callable[[Encoded, FloatArray, FloatArray], Fitted]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model is trained on: n leads with known or partly observed (censored) outcomes.
+
+    `won` (n,) is 0 or 1, `rules` (n,) the scorecard's log-odds, `weights` (n,) >= 0, by default 1.
+    Leads of one of the `groups` (n,), a person or an account, never stand on both sides of a fold.
+    `order` (n,) is each lead's time in days; without it the leads have no order. `settled` (n,)
+    says whose outcome is final, by default everyone's: what the others teach rests on the win-time
+    curve of the leads before them, so that a drift of the rate is read from the settled alone.
+    """
+
+    features: FeatureTable
+    won: FloatArray
+    rules: FloatArray
+    weights: FloatArray | None = None
+    groups: IntArray | None = None
+    order: FloatArray | None = None
+    settled: BoolArray | None = None
 
 
 class LeadModel:
     """The probability that a lead is won, learned from leads with known outcomes.
 
     `threads` fits run side by side; neither it nor the order in which they end changes a result.
-    `quick` leaves out the symmetric trees and cross-fits three times, for whoever fits again and
-    again: a third of the time, and on seven cuts through the demo company's history 0.1 % more log
-    loss than in full (0.2386 against 0.2384). Where columns work together it may be more.
+    `quick` leaves out CatBoost and cross-fits three times, for whoever fits again and again: a
+    third of the time, and on seven cuts through the demo company's history 0.1% more log loss than
+    in full (0.2386 against 0.2384). Where columns work together it may be more.
 
-    Learned state: `spec_` (JSON-able) and `boosters_` (name to text), which are all that `Scorer`
-    needs; `oof_` (n,), what each training lead got from experts who had not seen it, a probability;
-    `report_`, the experts' weights and their log losses.
+    Learned state: `spec_` (a `ModelSpec`) and `boosters_` (name to text), which are all that
+    `Scorer` needs; `oof_` (n,), the out-of-fold probability of each training lead, from experts
+    that had not seen it; `report_`, the experts' blend weights and their log losses.
     """
 
     def __init__(self, *, seed: int = 0, threads: int = 2, quick: bool = False) -> None:
@@ -78,33 +108,13 @@ class LeadModel:
         self.threads = threads
         self.quick = quick
 
-    def fit(
-        self,
-        features: FeatureTable,
-        won: FloatArray,
-        rules: FloatArray,
-        *,
-        weights: FloatArray | None = None,
-        groups: IntArray | None = None,
-        order: FloatArray | None = None,
-        settled: BoolArray | None = None,
-        progress: Step = lambda done, total: None,
-    ) -> Self:
-        """Learn from n leads: `won` (n,) 0 or 1, `rules` (n,) the scorecard's log-odds, `weights`
-        (n,) >= 0.
-
-        Leads of one group (a person, an account) never stand on both sides of a fold. `order` (n,)
-        is each lead's time in days; without it the leads have no order. `settled` (n,) says whose
-        outcome is final, by default everyone's: what the others teach rests on the pace of wins
-        before them, so that a moved rate is told from the settled alone. `progress` hears of every
-        fit that is done.
-        """
-        rows = _Rows.of(won, rules, weights)
+    def fit(self, data: TrainingData, *, progress: Step = lambda done, total: None) -> Self:
+        """Learn from the leads of `data`; `progress` is called after every fit that is done."""
+        rows = _Rows.of(data)
         with threadpool_limits(1, user_api="blas"):
-            if min(rows.wins, rows.losses) < least_outcomes(rows.rules, rows.wins, rows.losses):
+            if min(rows.wins, rows.losses) < min_outcomes(rows.rules, rows.wins, rows.losses):
                 return self._fit_rules(rows)
-            final = np.ones(len(rows.won), dtype=bool) if settled is None else settled
-            return self._fit_blend(features, rows, groups, order, final, progress)
+            return self._fit_blend(data, rows, progress)
 
     def answer(
         self, features: FeatureTable, rules: FloatArray, *, reasons: bool = False
@@ -131,22 +141,23 @@ class LeadModel:
     def _fit_rules(self, rows: "_Rows") -> Self:
         part = _shifted_rules(rows)
         wins, losses = round(rows.wins), round(rows.losses)
-        least = least_outcomes(rows.rules, rows.wins, rows.losses)
+        least = min_outcomes(rows.rules, rows.wins, rows.losses)
         logit = part["intercept"] + rows.rules
-        self._finish(
+        known = rows.wins and rows.losses
+        spec = ModelSpec(
             mode="rules",
             why=(
                 f"{wins} won and {losses} other leads: at least {least} of each are needed to learn"
                 " more than their rate"
             ),
             encoding={"numbers": [], "words": []},
-            experts={"rules": Fitted(part)},
-            blend={"base": part["intercept"], "weights": {"rules": 1.0}},
+            experts={"rules": part},
+            base=part["intercept"],
+            weights={"rules": 1.0},
             calibration=identity(),
-            interval=(
-                _bands(logit, rows.won, rows.weights) if rows.wins and rows.losses else UNKNOWN_BAND
-            ),
+            interval=_bands(logit, rows.won, rows.weights) if known else UNKNOWN_BAND,
         )
+        self._finish(spec, {})
         self.oof_ = sigmoid(logit)
         self.report_: dict[str, Any] = {
             "weights": {"rules": 1.0},
@@ -156,57 +167,43 @@ class LeadModel:
         }
         return self
 
-    def _fit_blend(
-        self,
-        features: FeatureTable,
-        rows: "_Rows",
-        groups: IntArray | None,
-        order: FloatArray | None,
-        settled: BoolArray,
-        progress: Step,
-    ) -> Self:
-        spec = learn_encoding(features)
-        encoding = Encoding(spec)
-        leads = encoding.encode(features, rows.rules)
-        folds = assign_folds(
-            rows.won, groups, 3 if self.quick else fold_count(leads.size), self.seed
-        )
+    def _fit_blend(self, data: TrainingData, rows: "_Rows", progress: Step) -> Self:
+        encoding_spec = learn_encoding(data.features)
+        encoding = Encoding(encoding_spec)
+        leads = encoding.encode(data.features, rows.rules)
+        count = 3 if self.quick else fold_count(leads.size)
+        folds = assign_folds(rows.won, data.groups, count, self.seed)
         fits = self._experts(encoding, leads, rows)
-        opinions, fitted = self._cross_fit(fits, encoding, leads, rows, folds, progress)
+        predictions, fitted = self._cross_fit(fits, encoding, leads, rows, folds, progress)
         base = rows.base()
-        prior = np.array([PRIOR[name] for name in fits])
-        counted = rows.weights if order is None else rows.weights * _recency(order)
-        shares = fit_blend(opinions, base, rows.won, counted, prior / prior.sum())
-        blended = base + (opinions - base) @ shares
-        calibration = fit_calibration(blended, rows.won, counted, folds)
-        if shares.any():  # the base rate's level is right as it is
-            calibration["intercept"] += settle_level(
-                calibrate(blended, calibration), rows.won, rows.weights
-            )
-        if order is not None:
-            moved = follow_drift(
-                calibrate(blended, calibration), rows.won, rows.weights, order, settled
-            )
-            calibration["intercept"] += moved
+        prior = np.array([PRIOR_WEIGHTS[name] for name in fits])
+        counted = rows.weights if data.order is None else rows.weights * _recency(data.order)
+        shares = fit_blend(predictions, base, rows.won, counted, prior / prior.sum())
+        blended = base + (predictions - base) @ shares
+        calibration = _calibration(blended, counted, folds, bool(shares.any()), rows, data)
         logit = calibrate(blended, calibration)
-        named = {name: float(share) for name, share in zip(fits, shares, strict=True)}
-        self._finish(
-            **_mode(named, rows),
-            encoding=spec,
-            experts=fitted,
-            blend={"base": base, "weights": named},
+        weights = {name: float(share) for name, share in zip(fits, shares, strict=True)}
+        mode, why = _mode(weights, rows)
+        spec = ModelSpec(
+            mode=mode,
+            why=why,
+            encoding=encoding_spec,
+            experts={name: expert.part for name, expert in fitted.items()},
+            base=base,
+            weights=weights,
             calibration=calibration,
             interval=_bands(logit, rows.won, rows.weights),
         )
+        self._finish(spec, fitted)
         self.oof_ = sigmoid(logit)
-        losses = {name: rows.loss(opinions[:, i]) for i, name in enumerate(fits)}
+        losses = {name: rows.loss(predictions[:, i]) for i, name in enumerate(fits)}
         losses |= {"base": rows.loss(np.full(leads.size, base)), "blend": rows.loss(logit)}
         by_fold = [
-            {name: rows.loss(opinions[:, i], folds == fold) for i, name in enumerate(fits)}
+            {name: rows.loss(predictions[:, i], folds == fold) for i, name in enumerate(fits)}
             for fold in np.unique(folds)
         ]
         self.report_ = {
-            "weights": named,
+            "weights": weights,
             "log_loss": losses,
             "calibration": calibration["kind"],
             "folds": by_fold,
@@ -216,10 +213,10 @@ class LeadModel:
     def _experts(self, encoding: Encoding, leads: Encoded, rows: "_Rows") -> dict[str, Fit]:
         counts, seed, pairs = encoding.level_counts, self.seed, indicators_of(leads)
         fits: dict[str, Fit] = {
-            "symmetric": lambda leads, won, weights: fit_catboost(
+            "catboost": lambda leads, won, weights: fit_catboost(
                 leads, won, weights, counts, seed=seed, pairs=pairs
             ),
-            "leafwise": lambda leads, won, weights: fit_lightgbm(
+            "lightgbm": lambda leads, won, weights: fit_lightgbm(
                 leads, won, weights, counts, seed=seed
             ),
             "ridge": lambda leads, won, weights: fit_linear(leads, won, weights, counts),
@@ -227,14 +224,14 @@ class LeadModel:
         }
         if SEGMENT in encoding.word_names:
             column = encoding.word_names.index(SEGMENT)
-            if univariate(leads, rows.won, rows.weights, column):
-                fits["apart"] = lambda leads, won, weights: fit_per_segment(
+            if codes_with_enough_leads(leads, rows.won, rows.weights, column):
+                fits["per_segment"] = lambda leads, won, weights: fit_per_segment(
                     leads, won, weights, counts, column=column
                 )
         if np.ptp(leads.rules) < 1e-9:
             del fits["rules"]
         if self.quick:
-            del fits["symmetric"]
+            del fits["catboost"]
         return fits
 
     def _cross_fit(
@@ -248,56 +245,51 @@ class LeadModel:
     ) -> tuple[FloatArray, dict[str, Fitted]]:
         """Out-of-fold log-odds (n, experts), and each expert as it will answer.
 
-        The symmetric trees answer by the mean of the folds' models, which was better than one model
-        of all leads; the other experts are fitted once more, on all leads.
+        CatBoost answers by the mean of the folds' models, which was better than one model of all
+        leads; the other experts are fitted once more, on all leads.
         """
         whole = folds.max() + 1
         # Fold by fold, so that every so many jobs take the same time and the time that is left can
-        # be told.
+        # be estimated.
         jobs = [
             (name, fold)
             for fold in range(whole + 1)
             for name in fits
-            if fold < whole or name != "symmetric"
+            if fold < whole or name != "catboost"
         ]
 
         def work(job: tuple[str, int]) -> Fitted:
-            inside = np.flatnonzero(folds != job[1])
-            fit = fits[job[0]] if np.ptp(rows.won[inside]) > 0 else fit_scorecard
+            name, fold = job
+            inside = np.flatnonzero(folds != fold)
+            fit = fits[name] if np.ptp(rows.won[inside]) > 0 else fit_scorecard
             return fit(leads.take(inside), rows.won[inside], rows.weights[inside])
 
         done = {}
         progress(0, len(jobs))
         with (
-            side_by_side() if "symmetric" in fits else nullcontext(),
+            side_by_side() if "catboost" in fits else nullcontext(),
             ThreadPoolExecutor(self.threads) as pool,
         ):
             for job, fitted in zip(jobs, pool.map(work, jobs), strict=True):
                 done[job] = fitted
                 progress(len(done), len(jobs))
-        opinions = np.empty((leads.size, len(fits)))
+        predictions = np.empty((leads.size, len(fits)))
         for (name, fold), fitted in done.items():
             outside = np.flatnonzero(folds == fold)
             if outside.size:
                 expert = expert_of(fitted.part, fitted.booster or "", encoding)
-                opinions[outside, list(fits).index(name)] = expert.predict(
-                    leads.take(outside)
-                ).logit
-        final = {name: done[name, whole] for name in fits if name != "symmetric"}
-        if "symmetric" in fits:
-            final = {
-                "symmetric": average_catboost([done["symmetric", fold] for fold in range(whole)]),
-                **final,
-            }
-        return opinions, final
+                prediction = expert.predict(leads.take(outside))
+                predictions[outside, list(fits).index(name)] = prediction.logit
+        final = {}
+        if "catboost" in fits:
+            final["catboost"] = average_catboost([done["catboost", fold] for fold in range(whole)])
+        final |= {name: done[name, whole] for name in fits if name != "catboost"}
+        return predictions, final
 
-    def _finish(self, *, experts: dict[str, Fitted], **spec: Any) -> None:
+    def _finish(self, spec: ModelSpec, fitted: Mapping[str, Fitted]) -> None:
+        self.spec_ = spec
         self.boosters_ = {
-            name: fitted.booster for name, fitted in experts.items() if fitted.booster is not None
-        }
-        self.spec_: dict[str, Any] = {
-            **spec,
-            "experts": {name: fitted.part for name, fitted in experts.items()},
+            name: expert.booster for name, expert in fitted.items() if expert.booster is not None
         }
         self._scorer = Scorer(self.spec_, self.boosters_)
 
@@ -311,12 +303,12 @@ class _Rows:
     weights: FloatArray
 
     @classmethod
-    def of(cls, won: FloatArray, rules: FloatArray, weights: FloatArray | None) -> "_Rows":
-        won, rules = np.asarray(won, dtype=np.float64), np.asarray(rules, dtype=np.float64)
+    def of(cls, data: TrainingData) -> "_Rows":
+        weights = np.ones(len(data.won)) if data.weights is None else data.weights
         return cls(
-            won,
-            rules,
-            np.ones(len(won)) if weights is None else np.asarray(weights, dtype=np.float64),
+            np.asarray(data.won, dtype=np.float64),
+            np.asarray(data.rules, dtype=np.float64),
+            np.asarray(weights, dtype=np.float64),
         )
 
     @property
@@ -332,14 +324,13 @@ class _Rows:
         return float(logit_of((self.wins + 1) / (self.wins + self.losses + 2)))
 
     def loss(self, logit: FloatArray, chosen: BoolArray | slice = slice(None)) -> float:
-        return float(
-            self.weights[chosen] @ log_losses(logit, self.won)[chosen] / self.weights[chosen].sum()
-        )
+        weights = self.weights[chosen]
+        return float(weights @ log_losses(logit, self.won)[chosen] / weights.sum())
 
 
 def rules_decide_below(share: float) -> int:
     """The wins below which a history of this share of wins does not even tell its own rate within
-    40 % of it.
+    40% of it.
 
     The overall risk is the first thing that a model must estimate (Riley et al. 2019, Statistics in
     Medicine 38, 1276-1296): with a relative margin m, wins = (1.96 / m) ** 2 * (1 - share).
@@ -347,21 +338,25 @@ def rules_decide_below(share: float) -> int:
     return ceil((1.96 / RATE_MARGIN) ** 2 * (1 - share))
 
 
-def least_outcomes(rules: FloatArray, wins: float, losses: float) -> int:
+def min_outcomes(rules: FloatArray, wins: float, losses: float) -> int:
     """Wins, and losses, below which the rules answer.
 
-    A scorecard that tells leads apart is only left for something that the history can bear out.
+    A scorecard that distinguishes leads is only left for something that the history can bear out.
     Without one there is nothing to wait for, and the prior of the blend is caution enough.
     """
     if not len(rules) or np.ptp(rules) < 1e-9:
-        return LEAST_OUTCOMES
-    return max(LEAST_OUTCOMES, rules_decide_below((min(wins, losses) + 1) / (wins + losses + 2)))
+        return MIN_OUTCOMES
+    return max(MIN_OUTCOMES, rules_decide_below((min(wins, losses) + 1) / (wins + losses + 2)))
 
 
 def fold_count(size: int) -> int:
-    """How often the leads are cross-fitted: more often where they are few and every one that is
-    left out is missed."""
-    return 10 if size < 850 else 5 if size < 3000 else 4 if size < 50_000 else 3
+    """The number of folds for cross-fitting: more where leads are few and every one that is left
+    out is missed."""
+    if size < 850:
+        return 10
+    if size < 3000:
+        return 5
+    return 4 if size < 50_000 else 3
 
 
 def _recency(order: FloatArray) -> FloatArray:
@@ -371,25 +366,40 @@ def _recency(order: FloatArray) -> FloatArray:
     )
 
 
-def _mode(weights: Mapping[str, float], rows: "_Rows") -> dict[str, str]:
+def _calibration(
+    blended: FloatArray,
+    counted: FloatArray,
+    folds: IntArray,
+    any_weight: bool,
+    rows: "_Rows",
+    data: TrainingData,
+) -> dict[str, Any]:
+    """The calibration of blended out-of-fold log-odds (n,), its level settled and, where the leads
+    have an order, moved after a drift of the rate."""
+    calibration = fit_calibration(blended, rows.won, counted, folds)
+    if any_weight:  # without any expert the base rate answers, whose level is right as it is
+        level = settle_level(calibrate(blended, calibration), rows.won, rows.weights)
+        calibration["intercept"] += level
+    if data.order is not None:
+        settled = np.ones(len(rows.won), dtype=bool) if data.settled is None else data.settled
+        calibration["intercept"] += follow_drift(
+            calibrate(blended, calibration), rows.won, rows.weights, data.order, settled
+        )
+    return calibration
+
+
+def _mode(weights: Mapping[str, float], rows: "_Rows") -> tuple[str, str]:
     """The mode and why, in words; rows of one lead at several ages count as the one lead that their
     weights make them."""
     counts = f"{rows.wins:,.0f} won and {rows.losses:,.0f} other leads"
     total = sum(weights.values())
     if total < 0.05:
-        return {
-            "mode": "learned",
-            "why": (
-                f"learned from {counts}: nothing tells the won from the lost, so their rate answers"
-            ),
-        }
+        why = f"learned from {counts}: nothing tells the won from the lost, so their rate answers"
+        return "learned", why
     if weights.get("rules", 0.0) > 0.05 * total:
-        share = f"{100 * weights['rules'] / total:.0f} %"
-        return {
-            "mode": "blend",
-            "why": f"learned from {counts}; the definition's rules have {share} of the say",
-        }
-    return {"mode": "learned", "why": f"learned from {counts}"}
+        share = f"{100 * weights['rules'] / total:.0f}%"
+        return "blend", f"learned from {counts}; scorecard weight {share}"
+    return "learned", f"learned from {counts}"
 
 
 def assign_folds(won: FloatArray, groups: IntArray | None, count: int, seed: int) -> IntArray:
@@ -418,7 +428,10 @@ def _shifted_rules(rows: _Rows) -> dict[str, Any]:
     low, high = -30.0, 30.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if sigmoid(rows.rules + middle).mean() < rate else (low, middle)
+        if sigmoid(rows.rules + middle).mean() < rate:
+            low = middle
+        else:
+            high = middle
     return {"kind": "rules", "intercept": low, "slope": 1.0}
 
 
@@ -426,15 +439,17 @@ def _bands(
     logit: FloatArray, won: FloatArray, weights: FloatArray, coverage: float = 0.8
 ) -> dict[str, list[float]]:
     """How far the conversion of leads with similar out-of-fold scores may lie from the score, in
-    log-odds, at points along them.
+    log-odds, at points along them: a confidence interval of `coverage`.
 
     A Beta interval in each of up to 20 bins of scores, held at the bin's own mean score as if two
     leads had shown it.
     """
-    if len(logit) < 20:
+    if len(logit) < MIN_LEADS_FOR_BANDS:
         return UNKNOWN_BAND
     order = np.argsort(logit, kind="stable")
-    at, below, above = [], [], []
+    at: list[float] = []
+    below: list[float] = []
+    above: list[float] = []
     for rows in np.array_split(order, int(np.clip(len(logit) // 50, 1, 20))):
         mass = weights[rows].sum() + 1e-9
         mean = float(np.clip(weights[rows] @ sigmoid(logit[rows]) / mass, 1e-6, 1 - 1e-6))

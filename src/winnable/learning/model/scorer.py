@@ -1,13 +1,13 @@
 """Scorer: the one implementation of a learned model's answer, for training, batches and a single
 lead in a request.
 
-Works from data alone: `spec` (JSON) and `boosters` (text). Imports neither pandas nor scikit-learn
-nor lightgbm nor catboost. The answer is a sum in log-odds: a base, plus what each expert learned,
-weighed; then the calibration. It is therefore explained by a sum as well, and the parts add up to
-the score.
+Works from data alone: a `ModelSpec` and `boosters` (text). Imports neither pandas nor scikit-learn
+nor lightgbm nor catboost. The answer is a weighted sum in log-odds (stacking): a base, plus what
+each expert learned; then the calibration. It is therefore explained by additive feature
+contributions, which add up to the score.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +18,16 @@ from winnable.core.statistics import sigmoid
 from winnable.learning.model.calibration import calibrate
 from winnable.learning.model.experts.encoding import Encoded, Encoding
 from winnable.learning.model.experts.predict import ExpertPrediction, expert_of
+from winnable.learning.model.spec import ModelSpec
 
 UNKNOWN_BAND = {"at": [0.0], "below": [2.0], "above": [2.0]}
-"""How far a score may be off, in log-odds, where no history tells."""
+"""How far a score may be off, in log-odds, where there is no history to measure it."""
 
 RULES = "scorecard"
 """The name under which the definition's own points stand among the contributions."""
 
-BAND = 1.2816
-"""Standard deviations to either side that hold 80 % of a normal distribution, as the bands of
+Z_OF_80_PERCENT = 1.2816
+"""Standard deviations to either side that hold 80% of a normal distribution, as the bands of
 similar scores do."""
 
 
@@ -42,8 +43,8 @@ class Contributions:
 
 @dataclass(frozen=True)
 class Prediction:
-    """All that is said of n leads: `logit`, `probability`, `low` and `high`, each (n,), and reasons
-    where they were asked for."""
+    """The prediction for n leads: `logit`, `probability`, and `low` and `high` of its interval,
+    each (n,); and reasons where they were asked for."""
 
     logit: FloatArray
     probability: FloatArray
@@ -58,26 +59,26 @@ class Scorer:
     Every method takes the features of n leads and their rule log-odds (n,). A lead alone and within
     a batch gets the same numbers. `answer` gives everything for the price of one; the other methods
     are for when one thing is enough. `words` holds, by column, the words that were seen often
-    enough to be told apart.
+    enough to be distinguished.
     """
 
-    def __init__(self, spec: Mapping[str, Any], boosters: Mapping[str, str]) -> None:
+    def __init__(self, spec: ModelSpec, boosters: Mapping[str, str]) -> None:
         self.spec = spec
         self._boosters = boosters
-        self.mode: str = spec["mode"]
-        self._encoding = Encoding(spec["encoding"])
+        self.mode = spec.mode
+        self._encoding = Encoding(spec.encoding)
         self.names: tuple[str, ...] = (*self._encoding.names, RULES)
         self.words: Mapping[str, Mapping[str, int]] = self._encoding.codes
-        self._calibration = spec["calibration"]
-        blend, experts = spec["blend"], spec["experts"]
-        heard = {name: float(weight) for name, weight in blend["weights"].items() if weight > 0}
-        self._weights = list(heard.values())
+        self._calibration = spec.calibration
+        weights = {name: float(weight) for name, weight in spec.weights.items() if weight > 0}
+        self._weights = list(weights.values())
         self._experts = [
-            expert_of(experts[name], boosters.get(name, ""), self._encoding) for name in heard
+            expert_of(spec.experts[name], boosters.get(name, ""), self._encoding)
+            for name in weights
         ]
-        self._offset = float(blend["base"]) * (1 - sum(self._weights))
+        self._offset = float(spec.base) * (1 - sum(self._weights))
         self._at, self._below, self._above = (
-            np.asarray(spec["interval"][key]) for key in ("at", "below", "above")
+            np.asarray(spec.interval[key]) for key in ("at", "below", "above")
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -90,29 +91,29 @@ class Scorer:
     ) -> Prediction:
         """Probability, interval and, if asked, reasons.
 
-        The interval holds about 80 %: what became of leads with similar scores, and how far the
+        The interval holds about 80%: what became of leads with similar scores, and how far the
         score itself would move had other leads been learned from. The reasons are what each column
         added to the log-odds, the whole blend and its calibration included: a calibration of two
         parameters scales every part; one of three bends the sum, and every part gets its share of
         that in proportion to its size, counted from the calibrated base.
         """
-        opinions = self._opinions(self._encoding.encode(features, rules), reasons=reasons)
-        logit = calibrate(self._blend(opinions, features.size), self._calibration)
+        predictions = self._predictions(self._encoding.encode(features, rules), reasons=reasons)
+        logit = calibrate(self._blend(predictions, features.size), self._calibration)
         variance = sum(
-            weight**2 * opinion.variance
-            for weight, opinion in zip(self._weights, opinions, strict=True)
+            weight**2 * prediction.variance
+            for weight, prediction in zip(self._weights, predictions, strict=True)
         )
-        spread = BAND**2 * np.asarray(variance)
+        spread = Z_OF_80_PERCENT**2 * np.asarray(variance)
         low = logit - np.sqrt(np.interp(logit, self._at, self._below) ** 2 + spread)
         high = logit + np.sqrt(np.interp(logit, self._at, self._above) ** 2 + spread)
-        explained = self._explained(opinions, logit) if reasons else None
+        explained = self._explained(predictions, logit) if reasons else None
         probability, low, high = sigmoid(np.array([logit, low, high]))
         return Prediction(logit, probability, low, high, explained)
 
     def logit(self, features: FeatureTable, rules: FloatArray) -> FloatArray:
         """Calibrated log-odds, shape (n,)."""
-        opinions = self._opinions(self._encoding.encode(features, rules))
-        return calibrate(self._blend(opinions, features.size), self._calibration)
+        predictions = self._predictions(self._encoding.encode(features, rules))
+        return calibrate(self._blend(predictions, features.size), self._calibration)
 
     def probability(self, features: FeatureTable, rules: FloatArray) -> FloatArray:
         """The probability that each lead is won, shape (n,)."""
@@ -120,9 +121,9 @@ class Scorer:
 
     def explain(self, features: FeatureTable, rules: FloatArray) -> Contributions:
         """The reasons alone; see `answer`."""
-        opinions = self._opinions(self._encoding.encode(features, rules), reasons=True)
+        predictions = self._predictions(self._encoding.encode(features, rules), reasons=True)
         return self._explained(
-            opinions, calibrate(self._blend(opinions, features.size), self._calibration)
+            predictions, calibrate(self._blend(predictions, features.size), self._calibration)
         )
 
     def interval(self, features: FeatureTable, rules: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -130,21 +131,25 @@ class Scorer:
         answer = self.answer(features, rules)
         return answer.low, answer.high
 
-    def _opinions(self, leads: Encoded, *, reasons: bool = False) -> list[ExpertPrediction]:
+    def _predictions(self, leads: Encoded, *, reasons: bool = False) -> list[ExpertPrediction]:
         return [expert.predict(leads, reasons=reasons) for expert in self._experts]
 
-    def _blend(self, opinions: list[ExpertPrediction], size: int) -> FloatArray:
+    def _blend(self, predictions: Sequence[ExpertPrediction], size: int) -> FloatArray:
         """Log-odds before calibration, shape (n,)."""
         blended = np.full(size, self._offset)
-        for weight, opinion in zip(self._weights, opinions, strict=True):
-            blended += weight * opinion.logit
+        for weight, prediction in zip(self._weights, predictions, strict=True):
+            blended += weight * prediction.logit
         return blended
 
-    def _explained(self, opinions: list[ExpertPrediction], logit: FloatArray) -> Contributions:
+    def _explained(
+        self, predictions: Sequence[ExpertPrediction], logit: FloatArray
+    ) -> Contributions:
         values, base = np.zeros((len(logit), len(self.names))), self._offset
-        for weight, expert, opinion in zip(self._weights, self._experts, opinions, strict=True):
-            if opinion.parts is not None:
-                values += weight * opinion.parts
+        for weight, expert, prediction in zip(
+            self._weights, self._experts, predictions, strict=True
+        ):
+            if prediction.parts is not None:
+                values += weight * prediction.parts
             base += weight * expert.base
         start = calibrate(np.array([base]), self._calibration)[0]
         moved = values.sum(axis=1)

@@ -2,9 +2,9 @@
 that is known of it.
 
 One model learns from all segments, with the segment as a column, so that what they have in common
-is learned from all leads. Where a segment has leads enough, regressions of their own stand beside
-the other experts and have as much of the say as they show to be worth on leads left out.
-`segment_check` measures whether they are better, and the model's card says both.
+is learned from all leads (partial pooling). Where a segment has leads enough, regressions of their
+own stand beside the other experts, with as much blend weight as they prove to be worth out of fold.
+`segment_check` measures whether they are better, and the model card reports both.
 """
 
 from collections.abc import Mapping
@@ -17,18 +17,17 @@ SEGMENT = "Scorecard's segment"
 
 
 def with_segment(definition: Definition, features: FeatureTable, points: Points) -> FeatureTable:
-    """The features, and the name of each lead's scorecard where there are several to choose from."""
+    """The features, and the name of each lead's scorecard if there are several to choose from."""
     if len(definition.scorecard) < 2:
         return features
-    return features.with_columns(
-        {SEGMENT: CategoricalColumn(points.card, tuple(card.name for card in definition.scorecard))}
-    )
+    names = tuple(scorecard.name for scorecard in definition.scorecard)
+    return features.with_columns({SEGMENT: CategoricalColumn(points.card, names)})
 
 
-def say_of_segments(told: str | None, weights: Mapping[str, float]) -> str | None:
-    """What the card says: what the comparison `told`, and what share of the blend's `weights`
-    separate regressions have."""
-    if told is None or "apart" not in weights:
-        return told
-    share = weights["apart"] / max(sum(weights.values()), 1e-9)
-    return f"{told}; separate ones have {100 * share:.0f} % of the say"
+def describe_segments(comparison: str | None, weights: Mapping[str, float]) -> str | None:
+    """The model card's sentence on segments: the result of the `comparison`, and the share of the
+    blend `weights` that regressions of their own have."""
+    if comparison is None or "per_segment" not in weights:
+        return comparison
+    share = weights["per_segment"] / max(sum(weights.values()), 1e-9)
+    return f"{comparison}; models per segment have {100 * share:.0f}% of the blend weights"

@@ -19,7 +19,6 @@ from winnable.core.columns import CREATED, FeatureTable, FloatArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.statistics import log_losses, logit_of, newton, sigmoid
 from winnable.core.timestamps import DAY, microseconds
-from winnable.core.values import moment
 from winnable.data.dataset import Dataset
 from winnable.data.features.training_rows import TrainingRows
 from winnable.definition.decide.scorecard import Award, Points, score_points
@@ -176,7 +175,7 @@ def reassess(
     then a model trained in the same way on what was known earlier (at `since`, or as late as leaves
     30 wins) is evaluated in its place. `DataError` where leads have no creation dates.
     """
-    present, known_until = data.present, moment(str(predictor.card["known_until"] or ""))
+    present, known_until = data.present, predictor.card.known_until
     if CREATED not in data.crm.leads or present is None:
         raise DataError(
             "a reassessment needs the creation date of each lead; name the column that holds it as"

@@ -18,7 +18,7 @@ from winnable.core.statistics import sigmoid
 from winnable.learning.model.experts.encoding import Encoding, learn_encoding
 from winnable.learning.model.experts.linear import fit_linear
 from winnable.learning.model.experts.predict import expert_of
-from winnable.learning.model.lead_model import LeadModel
+from winnable.learning.model.lead_model import LeadModel, TrainingData
 
 MIN_HOLDOUT_OUTCOMES = 5
 """Wins, and losses, without which the holdout tells nothing."""
@@ -68,7 +68,7 @@ def learning_curve(
         else:
             named = named_step(f"Training on {len(rows):,} leads", progress)
             model = LeadModel(seed=seed, threads=1).fit(
-                features.take(rows), outcome, rules, progress=named
+                TrainingData(features.take(rows), outcome, rules), progress=named
             )
             answer = model.probability(features.take(holdout), np.zeros(len(holdout)))
         rate = (won[rest].sum() + 1) / (len(rest) + 2)

@@ -17,7 +17,6 @@ import numpy as np
 from winnable.core.columns import FloatArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import microseconds
-from winnable.core.values import moment
 from winnable.data.dataset import Dataset
 from winnable.data.features.offline import compute_features
 from winnable.definition.review.diff import changes
@@ -176,23 +175,20 @@ def _age(candidate: Candidate, incumbent: Predictor) -> tuple[bool, str]:
 def _poorer(candidate: Candidate, incumbent: Predictor) -> str | None:
     """Why a candidate was trained on so much less that it cannot replace the champion; None if it
     was not."""
-    card, version = candidate.artifact.spec["card"], incumbent.version
+    card, version = candidate.artifact.spec.card, incumbent.version
     new, old = _known_until(candidate), _known_until(incumbent)
     if candidate.mode == "rules" and incumbent.mode != "rules":
         return f"it is the scorecard only, and version {version} is a trained model"
-    if card["wins"] < MIN_WINS_SHARE * incumbent.card["wins"]:
-        return (
-            f"it was trained on {card['wins']:,} wins, version {version} on"
-            f" {incumbent.card['wins']:,}"
-        )
+    if card.wins < MIN_WINS_SHARE * incumbent.card.wins:
+        return f"it was trained on {card.wins:,} wins, version {version} on {incumbent.card.wins:,}"
     if new is not None and old is not None and new < old:
         return f"its data end on {new:%Y-%m-%d}, before those of version {version}"
     return None
 
 
 def _known_until(model: Candidate | Predictor) -> datetime | None:
-    card = model.card if isinstance(model, Predictor) else model.artifact.spec["card"]
-    return moment(str(card["known_until"] or ""))
+    card = model.card if isinstance(model, Predictor) else model.artifact.spec.card
+    return card.known_until
 
 
 def _question(definition: Definition) -> tuple[object, ...]:

@@ -10,11 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from winnable.core.values import moment
-from winnable.data.features.plan import FeaturePlan
-from winnable.definition.load import definition_from
 from winnable.definition.review.diff import Change, changes
-from winnable.definition.schema import Definition
 from winnable.learning.artifacts.artifact import Artifact
 
 MIN_WEIGHT_CHANGE = 0.01
@@ -69,21 +65,18 @@ class ModelDiff:
     @classmethod
     def between(cls, old: Artifact, new: Artifact, since: str) -> Self:
         """What changed from the one to the other; `since` is the version of the older."""
-        old_card, new_card = old.spec["card"], new.spec["card"]
+        old_card, new_card = old.spec.card, new.spec.card
         old_columns, new_columns = _columns(old), _columns(new)
-        old_excluded, new_excluded = old_card.get("left_out", []), new_card.get("left_out", [])
-        old_metrics = old_card["measured"].get("model", {})
-        new_metrics = new_card["measured"].get("model", {})
-        old_weights, new_weights = _weights(old), _weights(new)
+        old_excluded, new_excluded = list(old_card.left_out or ()), list(new_card.left_out or ())
+        old_metrics = old_card.measured.get("model", {})
+        new_metrics = new_card.measured.get("model", {})
+        old_weights, new_weights = old.spec.model.weight_shares, new.spec.model.weight_shares
         return cls(
             since=since,
-            until=(
-                moment(str(old_card["known_until"] or "")),
-                moment(str(new_card["known_until"] or "")),
-            ),
-            leads=Pair(old_card["leads"], new_card["leads"]),
-            wins=Pair(old_card["wins"], new_card["wins"]),
-            mode=(str(old.spec["model"]["mode"]), str(new.spec["model"]["mode"])),
+            until=(old_card.known_until, new_card.known_until),
+            leads=Pair(old_card.leads, new_card.leads),
+            wins=Pair(old_card.wins, new_card.wins),
+            mode=(old.spec.model.mode, new.spec.model.mode),
             columns_in=_only(new_columns, old_columns),
             columns_out=_only(old_columns, new_columns),
             excluded=_only(new_excluded, old_excluded),
@@ -97,7 +90,7 @@ class ModelDiff:
                 for name in METRICS
                 if name in old_metrics or name in new_metrics
             },
-            definition=changes(_definition(old), _definition(new)),
+            definition=changes(old.spec.definition, new.spec.definition),
         )
 
     @property
@@ -171,19 +164,8 @@ class ModelDiff:
 
 
 def _columns(artifact: Artifact) -> list[str]:
-    plan = FeaturePlan.from_json(artifact.spec["plan"])
-    return list(plan.learned) if artifact.spec["model"]["mode"] != "rules" else []
-
-
-def _definition(artifact: Artifact) -> Definition:
-    return definition_from(artifact.spec["definition"], "the model's definition")
-
-
-def _weights(artifact: Artifact) -> dict[str, float]:
-    """Each expert's blend weight, 0 to 1; all 0 where none of them has any."""
-    weights = artifact.spec["model"]["blend"]["weights"]
-    total = sum(weights.values()) or 1.0
-    return {name: float(weight) / total for name, weight in weights.items()}
+    spec = artifact.spec
+    return list(spec.plan.learned) if spec.model.mode != "rules" else []
 
 
 def _only(these: list[str], those: list[str]) -> tuple[str, ...]:

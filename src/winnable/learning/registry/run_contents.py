@@ -20,7 +20,7 @@ from winnable.data.dataset import Dataset
 from winnable.data.features.plan import FeaturePlan
 from winnable.data.ingestion.crm import Crm
 from winnable.data.ingestion.parsing import parse_numbers
-from winnable.learning.pyfunc import ACTIVITIES
+from winnable.learning.pyfunc import ACTIVITIES_COLUMN
 from winnable.learning.readiness.learning_curve import CurvePoint, learning_curve
 from winnable.learning.readiness.readiness import Readiness, assess_readiness, learnable
 from winnable.learning.registry.champion_challenger import BASE_RATE, SCORECARD, Comparison
@@ -40,6 +40,10 @@ from winnable.learning.training.train import Candidate, Evaluation
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
+EXPERTS_IN_METRICS = {"catboost": "symmetric", "lightgbm": "leafwise", "per_segment": "apart"}
+"""What MLflow's metrics call experts: by the names they had at first, so that a chart over all runs
+of an experiment goes on."""
 
 METRIC_NAMES = {SCORECARD: "rules", BASE_RATE: "base_rate"}
 """What MLflow's metrics call the baselines; every other competitor is the champion."""
@@ -100,8 +104,8 @@ def build_run(
         tags=_tags(candidate, data.crm, decision),
         version_tags=_version_tags(candidate, decision),
         texts={
-            "definition.json": _json(spec["definition"]),
-            "card.json": _json(spec["card"]),
+            "definition.json": _json(candidate.artifact.data["definition"]),
+            "card.json": _json(spec.card.to_json()),
             "columns.json": _json([asdict(verdict) for verdict in candidate.verdicts]),
             "readiness.txt": "\n".join(readiness.messages),
             "contest.json": _json(None if decision.contest is None else asdict(decision.contest)),
@@ -115,7 +119,7 @@ def build_run(
             **({} if tested is None else {"backtest.png": backtest_plot(tested)}),
         },
         parts=_parts(candidate),
-        example=typical_lead(FeaturePlan.from_json(spec["plan"]), data.crm),
+        example=typical_lead(spec.plan, data.crm),
         began=began,
     )
 
@@ -129,19 +133,19 @@ def standing(decision: Comparison) -> str:
 def _name(candidate: Candidate) -> str:
     """The run's name: the end of its data, whose definition it is, and how many leads it was
     trained on."""
-    card = candidate.artifact.spec["card"]
-    until = str(card["known_until"] or "undated")[:10]
-    return f"{until} {candidate.definition.name.partition(':')[0].strip()} {card['leads']:,}"
+    card = candidate.artifact.spec.card
+    until = "undated" if card.known_until is None else f"{card.known_until:%Y-%m-%d}"
+    return f"{until} {candidate.definition.name.partition(':')[0].strip()} {card.leads:,}"
 
 
 def _params(candidate: Candidate) -> dict[str, str]:
-    spec, card = candidate.artifact.spec, candidate.artifact.spec["card"]
+    spec, card = candidate.artifact.spec, candidate.artifact.spec.card.to_json()
     params = {
         name: card[name]
         for name in ("horizon_days", "leads", "wins", "rows", "known_until", "judged_on")
     }
     params["mode"] = candidate.mode
-    params["columns"] = len(spec["plan"]["fields"]) + len(spec["plan"]["measures"])
+    params["columns"] = len(spec.plan.fields) + len(spec.plan.aggregates)
     params["left_out"] = ", ".join(card["left_out"])
     params["calibration"] = candidate.report.get("calibration")
     return {name: str(value) for name, value in params.items()}
@@ -150,7 +154,7 @@ def _params(candidate: Candidate) -> dict[str, str]:
 def _tags(candidate: Candidate, crm: Crm, decision: Comparison) -> dict[str, str]:
     return {
         "definition": f"{candidate.definition.name} {candidate.definition.version}",
-        "definition_fingerprint": _digest(_json(candidate.artifact.spec["definition"]).encode()),
+        "definition_fingerprint": _digest(_json(candidate.artifact.data["definition"]).encode()),
         "data_fingerprint": fingerprint(crm),
         "model_fingerprint": candidate.artifact.fingerprint,
         "winnable_version": metadata.version("winnable"),
@@ -161,16 +165,16 @@ def _tags(candidate: Candidate, crm: Crm, decision: Comparison) -> dict[str, str
 
 def _version_tags(candidate: Candidate, decision: Comparison) -> dict[str, str]:
     """What a list of versions shows of this one."""
-    card = candidate.artifact.spec["card"]
+    card = candidate.artifact.spec.card
     tags = {
         "name": _name(candidate),
         "mode": candidate.mode,
-        "leads": str(card["leads"]),
-        "wins": str(card["wins"]),
-        "known_until": str(card["known_until"] or ""),
+        "leads": str(card.leads),
+        "wins": str(card.wins),
+        "known_until": "" if card.known_until is None else card.known_until.isoformat(),
         "because": decision.because,
     }
-    measured = card["measured"].get("model", {})
+    measured = card.measured.get("model", {})
     for name in ("log_loss", "skill", "auc"):
         if name in measured:
             tags[name] = f"{measured[name]:.6f}"
@@ -217,7 +221,7 @@ def _contest(decision: Comparison) -> dict[str, float]:
 
 def _weights(candidate: Candidate) -> dict[str, float]:
     return {
-        f"weight_{name}": float(share)
+        f"weight_{EXPERTS_IN_METRICS.get(name, name)}": float(share)
         for name, share in candidate.report.get("weights", {}).items()
     }
 
@@ -261,7 +265,11 @@ def _parts(candidate: Candidate) -> tuple[ChildRun, ...]:
         if name in losses
     ]
     folds = [
-        ChildRun(f"fold {number}", {}, {f"log_loss_{name}": loss for name, loss in fold.items()})
+        ChildRun(
+            f"fold {number}",
+            {},
+            {f"log_loss_{EXPERTS_IN_METRICS.get(name, name)}": loss for name, loss in fold.items()},
+        )
         for number, fold in enumerate(candidate.report.get("folds", ()), start=1)
     ]
     return (*experts, *folds)
@@ -323,7 +331,7 @@ def typical_lead(plan: FeaturePlan, crm: Crm) -> pd.DataFrame:
             shown = field.learn and field.kind == "words" and values.notna().any()
             row[field.name] = str(values.value_counts().index[0]) if shown else None
     if plan.created is not None:
-        row |= {plan.created.name: None, ACTIVITIES: None}
+        row |= {plan.created.name: None, ACTIVITIES_COLUMN: None}
     return pd.DataFrame([row]).astype(
         {name: "str" for name, value in row.items() if not isinstance(value, float)}
     )

@@ -298,12 +298,12 @@ def _raises(reason: Reason) -> bool:
     """Whether a reason speaks for the lead. One without log-odds is a rule, whose points tell."""
     if reason.log_odds is not None:
         return reason.log_odds > 0
-    return " -" not in reason.says.rpartition(":")[2]
+    return " -" not in reason.text.rpartition(":")[2]
 
 
 def _reasons_in_words(reasons: Sequence[Reason]) -> str:
     return "; ".join(
-        reason.says.removesuffix(": raises").removesuffix(": lowers") for reason in reasons
+        reason.text.removesuffix(": raises").removesuffix(": lowers") for reason in reasons
     )
 
 

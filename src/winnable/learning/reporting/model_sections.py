@@ -357,7 +357,7 @@ def leakage(candidate: Candidate) -> Section:
     verdicts = candidate.verdicts
     excluded = [column for column in verdicts if column.verdict != "ok"]
     overruled = [column for column in verdicts if column.overruled]
-    static = candidate.artifact.spec["card"]["as_they_stand"]
+    static = candidate.artifact.spec.card.as_they_stand
     notes = []
     if static:
         notes.append(

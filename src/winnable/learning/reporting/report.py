@@ -128,15 +128,16 @@ def feedback_effect(candidate: Candidate) -> Section | None:
 
 
 def _details(candidate: Candidate) -> tuple[tuple[str, str], ...]:
-    definition, card = candidate.definition, candidate.artifact.spec["card"]
+    definition, card = candidate.definition, candidate.artifact.spec.card
+    until = card.known_until
     signed = ""
     if definition.agreed_by:
         signed = f" (agreed by {', '.join(definition.agreed_by)})"
     return (
         ("Definition", f"{definition.name} {definition.version}{signed}"),
-        ("Data until", str(card["known_until"] or "no dates")[:10]),
-        ("Trained on", f"{card['leads']:,} leads, {card['wins']:,} of them won"),
-        ("Target", _target(card["horizon_days"])),
+        ("Data until", "no dates" if until is None else f"{until:%Y-%m-%d}"),
+        ("Trained on", f"{card.leads:,} leads, {card.wins:,} of them won"),
+        ("Target", _target(card.horizon_days)),
         ("Model type", f"{candidate.mode}: {candidate.why}"),
         ("Fingerprint", candidate.artifact.fingerprint),
     )

@@ -1,7 +1,7 @@
-"""Batch scoring: every row of an export gets an answer or an error, in the order of the export, a
+"""Batch scoring: every row of an export gets a score or an error, in the order of the export, a
 block of rows at a time.
 
-The numbers are the predictor's; here rows are brought to it and its answers to a table.
+The numbers are the predictor's; here rows are brought to it and its scores to a table.
 """
 
 from collections.abc import Callable
@@ -32,13 +32,22 @@ COLUMNS = [
     "decision",
     "because",
     "reasons",
+    "mode",
+    "model",
+    "as_of",
+    "error",
 ]
-COLUMNS += ["mode", "model", "as_of", "error"]
-CLOSED_ALREADY = (
+BECAUSE_CLOSED = (
     "It is closed already; the score says what was known at the time, not what happened."
 )
 Keep = Callable[[IntArray, IntArray, Scores], None]
-BLOCK = 50_000  # rows scored together, so that memory does not grow with the export
+
+BLOCK_ROWS = 50_000
+"""Rows scored together, so that memory does not grow with the export."""
+
+MAX_LEADS_OF_ONE_WEEK = 50_000
+"""Leads of an export that are taken for those of one week, who compete for the capacity of
+sales."""
 
 
 def read_to_score(
@@ -97,7 +106,6 @@ class ScoringJob:
 def score_table(
     job: ScoringJob,
     *,
-    block: int = BLOCK,
     keep: Keep | None = None,
     progress: Progress = no_progress,
 ) -> pd.DataFrame:
@@ -106,7 +114,7 @@ def score_table(
 
     That includes rows of the source that could not even be read, so that nothing is lost. Where
     sales has a capacity, the leads of an export compete for the places of one week; those of an
-    export of more than a block are held against the usual bar.
+    export of more than `MAX_LEADS_OF_ONE_WEEK` are held against the usual bar.
 
     `keep` is given the scores of open leads, a block at a time: their positions, moments and
     scores.
@@ -114,25 +122,22 @@ def score_table(
     crm = job.data.crm
     faults = _faults(crm, job.as_of)
     blocks = [_unread(crm)]
-    for start in range(0, len(crm.leads), block):
-        rows = np.arange(start, min(start + block, len(crm.leads)))
+    for start in range(0, len(crm.leads), BLOCK_ROWS):
+        rows = np.arange(start, min(start + BLOCK_ROWS, len(crm.leads)))
         blocks.append(_score_block(job, rows, faults.iloc[rows], keep))
         progress("Scoring", int(rows[-1]) + 1, len(crm.leads))
     filled = [part for part in blocks if len(part)]
-    return (
-        pd.concat(filled).sort_index().reindex(columns=COLUMNS)
-        if filled
-        else pd.DataFrame(columns=COLUMNS)
-    )
+    if not filled:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(filled).sort_index().reindex(columns=COLUMNS)
 
 
 def _unread(crm: Crm) -> pd.DataFrame:
     """The rows of the source that are no leads at all, with the reason, indexed by their number
     like the leads."""
-    told = crm.rejects[
-        (crm.rejects["table"] == "leads") & ~crm.rejects["row"].isin(crm.leads.index)
-    ].set_index("row")
-    return pd.DataFrame({"lead_id": told["id"], "error": told["reason"]})
+    of_leads = crm.rejects["table"] == "leads"
+    unread = crm.rejects[of_leads & ~crm.rejects["row"].isin(crm.leads.index)].set_index("row")
+    return pd.DataFrame({"lead_id": unread["id"], "error": unread["reason"]})
 
 
 def _score_block(
@@ -149,13 +154,14 @@ def _score_block(
     table = pd.concat(scored).sort_index()
     table.loc[ended & table["error"].isna().to_numpy(), ["decision", "because"]] = [
         "closed",
-        CLOSED_ALREADY,
+        BECAUSE_CLOSED,
     ]
     return table
 
 
 def _ended(job: ScoringJob, rows: IntArray) -> BoolArray:
-    """Which leads were won or lost by the moment of scoring, or at a time that nobody wrote down."""
+    """Which leads were won or lost by the moment of scoring, or at a time that nobody wrote
+    down."""
     leads, outcome = job.data.crm.leads.iloc[rows], job.data.definition.outcome
     if STATUS not in leads:
         return np.zeros(len(rows), dtype=bool)
@@ -170,7 +176,8 @@ def _score_rows(
     ids = crm.leads[ID].iloc[rows].fillna("").tolist()
     good: BoolArray = faults.isna().to_numpy()
     features = job.data.features(predictor.plan, rows, np.where(good, as_of, 0))
-    scores = predictor.score(features, ids, reasons=job.reasons, one_week=len(crm.leads) <= BLOCK)
+    one_week = len(crm.leads) <= MAX_LEADS_OF_ONE_WEEK
+    scores = predictor.score(features, ids, reasons=job.reasons, one_week=one_week)
     if keep is not None:
         keep(rows[good], as_of[good], scores.take(np.flatnonzero(good)))
     empty = np.full(len(rows), np.nan)
@@ -184,7 +191,7 @@ def _score_rows(
             "grade": scores.grade,
             "decision": [decision.action for decision in scores.decision],
             "because": [decision.because for decision in scores.decision],
-            "reasons": ["; ".join(reason.says for reason in told) for told in scores.reasons],
+            "reasons": ["; ".join(reason.text for reason in reasons) for reasons in scores.reasons],
             "mode": scores.mode,
             "model": predictor.version,
             "as_of": (
@@ -202,12 +209,8 @@ def _score_rows(
 def _faults(crm: Crm, as_of: IntArray) -> "pd.Series[str]":
     """Why a lead cannot be scored, missing where it can."""
     faults = pd.Series(pd.NA, index=crm.leads.index, dtype="str")
-    told = (
-        crm.rejects[crm.rejects["table"] == "leads"]
-        .drop_duplicates("row")
-        .set_index("row")["reason"]
-    )
-    faults.update(told.astype("str"))
+    rejects = crm.rejects[crm.rejects["table"] == "leads"].drop_duplicates("row").set_index("row")
+    faults.update(rejects["reason"].astype("str"))
     faults[(as_of == NEVER) & faults.isna().to_numpy()] = (
         "the column of --as-of has no date for this lead"
     )

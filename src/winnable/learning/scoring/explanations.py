@@ -1,8 +1,8 @@
-"""Reasons: what moves a score, in the words of people who sell.
+"""Explanations: the reasons for a score, in the words of people who sell.
 
-The parts of a score are log-odds that add up to it (`Scorer.explain`); here the largest are chosen
-and said with the lead's own value and direction. A score from rules names the rules that fired. No
-number is computed here.
+The feature contributions of a score are log-odds that add up to it (`Scorer.explain`, an additive
+attribution as SHAP values are); here the largest are chosen and put into words with the lead's own
+value and direction. A score from rules names the rules that fired. No number is computed here.
 """
 
 from collections.abc import Container, Mapping
@@ -16,17 +16,23 @@ from winnable.definition.conditions import Activities
 from winnable.definition.decide.scorecard import Points
 from winnable.learning.model.scorer import RULES, Contributions
 
-SHOWN = 3  # reasons for and against each
-WORTH_SAYING = 0.01  # log-odds; what moves a score by less is no reason
+REASONS_PER_DIRECTION = 3
+"""Reasons for a lead that are shown at most, and as many against it."""
+
+MIN_LOG_ODDS = 0.01
+"""What moves a score by less is no reason."""
+
+MAX_KINDS_IN_WORDS = 3
+"""Kinds of activity that a reason names; of more it names two and counts the others."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One thing that moves a score: `says` is the sentence; `log_odds` above 0 raises the score,
-    None where points speak."""
+    """One thing that moves a score: `text` is the sentence; `log_odds` above 0 raises the score,
+    None for points of a scorecard."""
 
     name: str
-    says: str
+    text: str
     log_odds: float | None
 
 
@@ -49,58 +55,61 @@ def model_reasons(
 ) -> tuple[tuple[Reason, ...], ...]:
     """For each lead the strongest parts of its score, those that raise it first.
 
-    `groups` are called as `groups_of` names them. `words` are those that the model tells apart, by
-    column: of any other it only knows that it is rare, and the reason says so.
+    `groups` are called as `groups_of` names them. `words` are those that the model distinguishes,
+    by column: of any other it only knows that it is rare, and the reason says so.
     """
-    measures = zip(plan.aggregate_names, plan.aggregates, strict=True)
-    said = {name: (measure, kinds_in_words(measure.kinds, groups)) for name, measure in measures}
+    named = zip(plan.aggregate_names, plan.aggregates, strict=True)
+    aggregates = {
+        name: (aggregate, kinds_in_words(aggregate.kinds, groups)) for name, aggregate in named
+    }
     raising, lowering = (
-        np.argsort(side, axis=1, kind="stable")[:, :SHOWN] for side in (-parts.values, parts.values)
+        np.argsort(side, axis=1, kind="stable")[:, :REASONS_PER_DIRECTION]
+        for side in (-parts.values, parts.values)
     )
     order = np.concatenate([raising, lowering], axis=1)
     sign = np.repeat([1, -1], [raising.shape[1], lowering.shape[1]])
     strength = np.take_along_axis(parts.values, order, axis=1)
-    strength[strength * sign <= WORTH_SAYING] = 0
+    strength[strength * sign <= MIN_LOG_ODDS] = 0
     return tuple(
         tuple(
-            _reason(parts.names[i], said, features, words, row, value)
-            for i, value in zip(*each, strict=True)
+            _reason(parts.names[column], aggregates, features, words, row, value)
+            for column, value in zip(columns, values, strict=True)
             if value
         )
-        for row, each in enumerate(zip(order.tolist(), strength.tolist(), strict=True))
+        for row, (columns, values) in enumerate(zip(order.tolist(), strength.tolist(), strict=True))
     )
 
 
 def scorecard_reasons(points: Points) -> tuple[tuple[Reason, ...], ...]:
     """For each lead the rules that gave or took points, the largest first."""
     return tuple(
-        tuple(_award(says, given) for says, given in points.reasons(row)[: 2 * SHOWN])
+        tuple(
+            Reason(rule, f"{rule}: {given:+.3g} points", None)
+            for rule, given in points.reasons(row)[: 2 * REASONS_PER_DIRECTION]
+        )
         for row in range(points.size)
     )
 
 
-def _award(says: str, points: float) -> Reason:
-    return Reason(says, f"{says}: {points:+.3g} points", None)
-
-
 def _reason(
     name: str,
-    said: Mapping[str, tuple[ActivityAggregate, str]],
+    aggregates: Mapping[str, tuple[ActivityAggregate, str]],
     features: FeatureTable,
     words: Mapping[str, Container[str]],
     row: int,
     log_odds: float,
 ) -> Reason:
-    measured = name in said
-    what = (
-        _measured(*said[name], float(features.numbers(name)[row]))
-        if measured
-        else _field(name, features, words.get(name), row)
-    )
+    if name in aggregates:
+        aggregate, kinds = aggregates[name]
+        what = _aggregate_in_words(aggregate, kinds, float(features.numbers(name)[row]))
+    else:
+        what = _field_in_words(name, features, words.get(name), row)
     return Reason(name, f"{what}: {'raises' if log_odds > 0 else 'lowers'}", log_odds)
 
 
-def _field(name: str, features: FeatureTable, known: Container[str] | None, row: int) -> str:
+def _field_in_words(
+    name: str, features: FeatureTable, known: Container[str] | None, row: int
+) -> str:
     if name == AGE:
         return f"{features.numbers(name)[row]:.0f} days old"
     if name == RULES:
@@ -112,34 +121,28 @@ def _field(name: str, features: FeatureTable, known: Container[str] | None, row:
         if column.codes[row] < 0:
             return f"{name} is not known"
         word = column.vocabulary[column.codes[row]]
-        return (
-            f"{name} is {word}"
-            if known is None or word in known
-            else f"{name} is {word}, one of the rare ones"
-        )
+        rare = known is not None and word not in known
+        return f"{name} is {word}, one of the rare ones" if rare else f"{name} is {word}"
     value = column.values[row]
     return f"{name} is not known" if np.isnan(value) else f"{name} is {value:.15g}"
 
 
-def _measured(measure: ActivityAggregate, kinds: str, value: float) -> str:
-    within = "" if measure.within_days is None else f" in {measure.within_days:g} days"
-    if measure.what == "days_since":
+def _aggregate_in_words(aggregate: ActivityAggregate, kinds: str, value: float) -> str:
+    capitalized = f"{kinds[0].upper()}{kinds[1:]}"
+    within = "" if aggregate.within_days is None else f" in {aggregate.within_days:g} days"
+    if aggregate.what == "days_since":
         return f"No {kinds} yet" if np.isnan(value) else f"Last {kinds} {value:.0f} days ago"
-    if measure.what == "kinds":
+    if aggregate.what == "kinds":
         return f"{value:.0f} different kinds of activity{within}"
-    if measure.what == "change":
-        often = (
-            "as often"
-            if value == 0
-            else f"{abs(value):.0f} times {'more' if value > 0 else 'less'}"
-        )
-        before = f"{'as' if value == 0 else 'than'} in the {measure.within_days:g} before"
-        return f"{kinds[0].upper()}{kinds[1:]} {often}{within} {before}"
-    return (
-        f"No {kinds}{within or ' yet'}"
-        if value == 0
-        else f"{kinds[0].upper()}{kinds[1:]} {value:.0f} times{within}"
-    )
+    if aggregate.what == "change":
+        before = f"in the {aggregate.within_days:g} before"
+        if value == 0:
+            return f"{capitalized} as often{within} as {before}"
+        more = "more" if value > 0 else "less"
+        return f"{capitalized} {abs(value):.0f} times {more}{within} than {before}"
+    if value == 0:
+        return f"No {kinds}{within or ' yet'}"
+    return f"{capitalized} {value:.0f} times{within}"
 
 
 def kinds_in_words(kinds: tuple[str, ...], groups: Mapping[tuple[str, ...], str]) -> str:
@@ -148,8 +151,6 @@ def kinds_in_words(kinds: tuple[str, ...], groups: Mapping[tuple[str, ...], str]
         return "activity"
     if kinds in groups:
         return groups[kinds]
-    return (
-        " or ".join(kinds)
-        if len(kinds) <= 3
-        else f"{', '.join(kinds[:2])} or {len(kinds) - 2} other kinds"
-    )
+    if len(kinds) <= MAX_KINDS_IN_WORDS:
+        return " or ".join(kinds)
+    return f"{', '.join(kinds[:2])} or {len(kinds) - 2} other kinds"

@@ -1,9 +1,9 @@
-"""The predictor: features of leads in, scores out; the one way from a model to a number, in batch
-and in the service alike.
+"""The predictor (inference): features of leads in, scores out; the one way from a model to a
+number, in batch and in the service alike.
 
-It is made from an artifact, or from a definition alone, in which case the rules answer. It holds no
-state but the model's and needs neither pandas nor the libraries that trained it. Training it is
-`training`'s work, finding the one in charge `registry`'s.
+It is made from an artifact, or from a definition alone, in which case the rules answer (baseline).
+It holds no state but the model's and needs neither pandas nor the libraries that trained it.
+Training it is `training`'s work, finding the champion `registry`'s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -20,15 +20,16 @@ from winnable.data.features.online import Activity, features_of_records
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.definition.decide.gate import GateDecision, decide, grade
 from winnable.definition.decide.scorecard import Points, score_points
-from winnable.definition.load import definition_from, load_definition
+from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.errors import StoreError
-from winnable.learning.artifacts.artifact import FORMAT, Artifact, read_artifact
+from winnable.learning.artifacts.artifact import Artifact, read_artifact
+from winnable.learning.artifacts.card import ModelCard, Spec
 from winnable.learning.artifacts.deployed import champion_of
 from winnable.learning.model.calibration import identity
 from winnable.learning.model.scorer import UNKNOWN_BAND, Contributions, Prediction, Scorer
 from winnable.learning.model.segments import with_segment
-from winnable.learning.model.time_to_win import WinTimeCurve
+from winnable.learning.model.spec import ModelSpec
 from winnable.learning.scoring.explanations import (
     Reason,
     groups_of,
@@ -72,39 +73,36 @@ class Scores:
 
 
 class Predictor:
-    """A model ready to answer.
+    """A model ready to score leads.
 
-    `definition` and `plan` say what it looks at, `scorer` what it learned, `columns` what it knows.
+    `definition` and `plan` say what it looks at, `scorer` what it learned, `columns` are the
+    columns that it knows, and `card` is its model card.
     """
 
     def __init__(self, artifact: Artifact, version: str = "") -> None:
         spec = artifact.spec
-        self.definition: Definition = definition_from(spec["definition"], "the model's definition")
-        self.plan = FeaturePlan.from_json(spec["plan"])
+        self.definition = spec.definition
+        self.plan = spec.plan
         self._groups = groups_of(self.definition.activities)
-        self.scorer = Scorer(spec["model"], artifact.boosters)
-        self.mode: str = spec["model"]["mode"]
-        self.why: str = spec["model"]["why"]
-        self.pace = None if spec["pace"] is None else WinTimeCurve.from_json(spec["pace"])
-        self.usual_bar: float | None = spec["usual_bar"]
+        self.scorer = Scorer(spec.model, artifact.boosters)
+        self.mode = spec.model.mode
+        self.why = spec.model.why
+        self.win_time_curve = spec.win_time_curve
+        self.usual_bar = spec.usual_bar
         self.fingerprint = artifact.fingerprint
         self.version = version or self.fingerprint
-        self.card: Mapping[str, Any] = spec["card"]
+        self.card = spec.card
         roles = self.definition.columns
-        self.columns: frozenset[str] = frozenset(
-            {field.name for field in self.plan.fields}
-            | {
-                name
-                for name in (
-                    roles.id,
-                    roles.person,
-                    roles.created,
-                    roles.closed,
-                    roles.status,
-                    *roles.ignore,
-                )
-                if name
-            }
+        named = (
+            roles.id,
+            roles.person,
+            roles.created,
+            roles.closed,
+            roles.status,
+            *roles.ignore,
+        )
+        self.columns = frozenset(
+            {field.name for field in self.plan.fields} | {name for name in named if name}
         )
 
     @classmethod
@@ -176,7 +174,7 @@ class Predictor:
             low=answer.low,
             high=answer.high,
             winnable=winnable,
-            grade=grade(self.definition, probability, float(self.card["base_rate"])),
+            grade=grade(self.definition, probability, self.card.base_rate),
             decision=decide(
                 self.definition,
                 features,
@@ -197,13 +195,13 @@ class Predictor:
         """The probability of being won within any number of `days`, from the score's `probability`
         (n,) of the same features.
 
-        It never falls with the days. None where the history has no dates and promises no horizon. A
+        It never falls with the days. None where the history has no dates, and so no horizon. A
         lead without a date of creation is taken as new.
         """
-        if self.pace is None:
+        if self.win_time_curve is None:
             return None
         age = np.maximum(np.nan_to_num(features.numbers(AGE), nan=0.0), 0.0)
-        return self.pace.rescale_horizon(
+        return self.win_time_curve.rescale_horizon(
             probability, age, self.definition.outcome.horizon_days, days
         )
 
@@ -228,17 +226,18 @@ class Predictor:
         return model_reasons(self.plan, features, answer.reasons, self._groups, self.scorer.words)
 
 
-def scorecard_spec() -> dict[str, Any]:
+def scorecard_spec() -> ModelSpec:
     """The learned part of a model that has learned nothing: the rules' own log-odds."""
-    return {
-        "mode": "rules",
-        "why": "there is no history yet: the definition's own rules answer",
-        "encoding": {"numbers": [], "words": []},
-        "experts": {"rules": {"kind": "rules", "intercept": 0.0, "slope": 1.0}},
-        "blend": {"base": 0.0, "weights": {"rules": 1.0}},
-        "calibration": identity(),
-        "interval": UNKNOWN_BAND,
-    }
+    return ModelSpec(
+        mode="rules",
+        why="there is no history yet: the definition's own rules answer",
+        encoding={"numbers": [], "words": []},
+        experts={"rules": {"kind": "rules", "intercept": 0.0, "slope": 1.0}},
+        base=0.0,
+        weights={"rules": 1.0},
+        calibration=identity(),
+        interval=UNKNOWN_BAND,
+    )
 
 
 def scorecard_artifact(definition: Definition) -> Artifact:
@@ -259,23 +258,24 @@ def scorecard_artifact(definition: Definition) -> Artifact:
         definition.aggregates(),
         None if created is None else Field(created, "moment", learn=False),
     )
-    card: dict[str, Any] = {
-        "horizon_days": None,
-        "winnable_days": None,
-        "leads": 0,
-        "wins": 0,
-        "rows": 0,
-        "known_until": None,
-    }
-    card |= {
-        "base_rate": definition.outcome.expected_conversion,
-        "judged_on": None,
-        "measured": {},
-        "winnable": metadata.version("winnable"),
-    }
-    written = definition.model_dump(mode="json", exclude_defaults=True)
-    learned = {"model": scorecard_spec(), "pace": None, "usual_bar": None}
-    return Artifact(
-        {"format": FORMAT, "definition": written, "plan": plan.to_json(), "card": card, **learned},
-        {},
+    card = ModelCard(
+        horizon_days=None,
+        winnable_days=None,
+        leads=0,
+        wins=0,
+        rows=0,
+        known_until=None,
+        base_rate=definition.outcome.expected_conversion,
+        judged_on=None,
+        measured={},
+        winnable=metadata.version("winnable"),
     )
+    spec = Spec(
+        definition=definition,
+        plan=plan,
+        model=scorecard_spec(),
+        win_time_curve=None,
+        usual_bar=None,
+        card=card,
+    )
+    return Artifact.of(spec, {})

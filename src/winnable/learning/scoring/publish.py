@@ -1,8 +1,8 @@
-"""The inbox of sales, filled by a batch: the scores of an export's open leads go to the feedback
-store, where people answer them.
+"""Publishing to the inbox of sales: the scores of an export's open leads go to the feedback store,
+where people label them.
 
 Scores that are there already are not doubled: the same version scores the same lead for the same
-moment once. What the service gives one at a time is kept by `service.recording`.
+moment once. The scores of the service are kept by `service.scoring.score_log`.
 """
 
 import uuid
@@ -27,7 +27,7 @@ from winnable.learning.scoring.batch import ScoringJob, score_table
 from winnable.learning.scoring.predictor import Predictor, Scores
 from winnable.learning.scoring.score_record import ScoreOrigin, to_response, to_score_record
 
-_BATCH = 500  # scores in one commit
+SCORES_PER_COMMIT = 500
 Activities = tuple[dict[str, Any], ...]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -63,7 +63,7 @@ class InboxPublisher:
         self._predictor = predictor
         self._crm = data.crm
         self._feedback = feedback
-        self._plates = LeadDisplayColumns.among(
+        self._display_columns = LeadDisplayColumns.among(
             predictor.definition,
             [name for name in data.crm.leads.columns if not name.startswith("@")],
         )
@@ -74,14 +74,14 @@ class InboxPublisher:
         """Keep the `scores` (n) of the leads at these positions, given for these moments in
         microseconds since 1970."""
         batch: list[ScoreRecord] = []
-        for each in self._given(rows, as_of, scores):
-            batch.append(each)
-            if len(batch) == _BATCH:
+        for record in self._records(rows, as_of, scores):
+            batch.append(record)
+            if len(batch) == SCORES_PER_COMMIT:
                 self._feedback.remember(batch)
                 batch = []
         self._feedback.remember(batch)
 
-    def _given(self, rows: IntArray, as_of: IntArray, scores: Scores) -> Iterator[ScoreRecord]:
+    def _records(self, rows: IntArray, as_of: IntArray, scores: Scores) -> Iterator[ScoreRecord]:
         leads = self._crm.leads.iloc[rows].astype(object)
         leads = leads.where(leads.notna(), None)
         activities = self._activities(leads[ID].to_list(), as_of)
@@ -109,7 +109,7 @@ class InboxPublisher:
         return to_score_record(
             to_response(scores, place, lead_id, str(uuid.uuid4())),
             ScoreOrigin(scores.mode, self._predictor.version, moment, self._now),
-            plate=self._plates.of(lead),
+            plate=self._display_columns.of(lead),
             fields=[field.name for field in self._predictor.plan.fields],
             values=lead,
             activities=activities,

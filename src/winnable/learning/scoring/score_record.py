@@ -1,8 +1,6 @@
-"""One score that was given: as an answer says it, and as the feedback store keeps it with what it
-was made of.
+"""One score: as a response shows it, and as the feedback store keeps it together with its inputs.
 
-Batches (`inbox`) and the service (`service.serving`, `service.keeping`) go by it. Imports no
-database.
+Batches (`publish`) and the service (`service.scoring`) use both. Imports no database.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def to_response(scores: "Scores", place: int, lead_id: str, score_id: str) -> dict[str, Any]:
-    """What is told of the lead at `place` among the `scores`."""
+    """The response for the lead at `place` among the `scores`, as plain JSON types."""
     decision = scores.decision[place]
     return {
         "score_id": score_id,
@@ -31,7 +29,7 @@ def to_response(scores: "Scores", place: int, lead_id: str, score_id: str) -> di
         "decision": decision.action,
         "because": decision.because,
         "reasons": [
-            {"says": each.says, "log_odds": each.log_odds} for each in scores.reasons[place]
+            {"says": reason.text, "log_odds": reason.log_odds} for reason in scores.reasons[place]
         ],
     }
 
@@ -47,7 +45,7 @@ class ScoreOrigin:
 
 
 def to_score_record(
-    answer: Mapping[str, Any],
+    response: Mapping[str, Any],
     origin: ScoreOrigin,
     *,
     plate: LeadDisplay,
@@ -55,10 +53,10 @@ def to_score_record(
     values: Mapping[str, Any],
     activities: tuple[dict[str, Any], ...],
 ) -> ScoreRecord:
-    """The score of an `to_response` a lead; of the lead's `values`, the `fields` that the model
+    """The record of a `to_response`; of the lead's `values` it keeps the `fields` that the model
     looks at, where they are there."""
     return ScoreRecord(
-        **{**answer, "reasons": tuple(answer["reasons"])},
+        **{**response, "reasons": tuple(response["reasons"])},
         as_of=origin.as_of,
         given_at=origin.given_at,
         mode=origin.mode,

@@ -300,7 +300,7 @@ def _period(
     features = data.features(predictor.plan, rows.leads, rows.as_of)
     answers[RULES] = sigmoid(score_points(definition, features).logit)
     card = predictor.card
-    answers[BASE] = np.full(len(rows.won), float(card["base_rate"]))
+    answers[BASE] = np.full(len(rows.won), card.base_rate)
     arrived, capacity = int((rows.age == 0).sum()), definition.gate.capacity_per_week
     weeks = (end - start).total_seconds() / (7 * 86_400)
     places = (
@@ -309,9 +309,7 @@ def _period(
         else min(arrived, round(capacity * weeks))
     )
     seen = seen_by(data, rows, present)
-    return Period(
-        start, end, rows, answers, seen, places, card["leads"], card["wins"], predictor.mode
-    )
+    return Period(start, end, rows, answers, seen, places, card.leads, card.wins, predictor.mode)
 
 
 def answer_of(predictor: Predictor, data: Dataset, rows: TrainingRows) -> FloatArray:

@@ -14,7 +14,11 @@ from winnable.core.statistics import sigmoid
 from winnable.data.features.training_rows import TrainingRows
 from winnable.definition.decide.scorecard import Points
 from winnable.learning.model.experts.encoding import Encoded, Encoding, learn_encoding
-from winnable.learning.model.experts.linear import ALONE, fit_linear, fit_scorecard
+from winnable.learning.model.experts.linear import (
+    MIN_OUTCOMES_PER_SEGMENT,
+    fit_linear,
+    fit_scorecard,
+)
 from winnable.learning.model.experts.predict import expert_of
 from winnable.learning.model.lead_model import assign_folds
 from winnable.learning.training.metrics import difference
@@ -41,7 +45,11 @@ def compare_segments(
     ]
     won, card, person = rows.won[first], points.card[first], rows.person[first]
     segments = [card == number for number in np.unique(card)]
-    own = [mine for mine in segments if min(won[mine].sum(), (1 - won[mine]).sum()) >= ALONE]
+    own = [
+        mine
+        for mine in segments
+        if min(won[mine].sum(), (1 - won[mine]).sum()) >= MIN_OUTCOMES_PER_SEGMENT
+    ]
     if len(segments) < 2 or not own:
         return None
     encoding = Encoding(learn_encoding(features.take(first)))

@@ -7,7 +7,7 @@ fitted and how it is blended in `model`, whether the candidate becomes champion 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
@@ -17,7 +17,6 @@ from winnable.core.columns import FeatureTable, FloatArray
 from winnable.core.progress import Progress, named_step, no_progress
 from winnable.core.statistics import sigmoid
 from winnable.core.timestamps import DAY, NEVER
-from winnable.core.values import moment
 from winnable.data.dataset import Dataset
 from winnable.data.features.plan import FeaturePlan
 from winnable.data.features.training_rows import TrainingRows
@@ -25,9 +24,10 @@ from winnable.data.leakage.detect import ColumnVerdict
 from winnable.definition.decide.gate import capacity_threshold
 from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.schema import Definition
-from winnable.learning.artifacts.artifact import FORMAT, Artifact
-from winnable.learning.model.lead_model import LeadModel
-from winnable.learning.model.segments import say_of_segments, with_segment
+from winnable.learning.artifacts.artifact import Artifact
+from winnable.learning.artifacts.card import ModelCard, Spec
+from winnable.learning.model.lead_model import LeadModel, TrainingData
+from winnable.learning.model.segments import describe_segments, with_segment
 from winnable.learning.training.metrics import Metrics, evaluate, split_forward, tells_enough
 from winnable.learning.training.segment_check import compare_segments
 from winnable.learning.training.targets import Targets, build_targets
@@ -79,12 +79,12 @@ class Candidate:
     @property
     def mode(self) -> str:
         """The model type: "rules", "blend" or "learned"."""
-        return str(self.artifact.spec["model"]["mode"])
+        return self.artifact.spec.model.mode
 
     @property
     def why(self) -> str:
         """Why it is that type."""
-        return str(self.artifact.spec["model"]["why"])
+        return self.artifact.spec.model.why
 
 
 @dataclass(frozen=True)
@@ -141,27 +141,25 @@ def learn(
     judged, cross_fitted = _judge(fit, targets, data, tell) if options.judge else (None, None)
     tell("Training on all of them")
     model = cross_fitted if cross_fitted is not None else fit.on(targets, "Training on all leads")
-    artifact = Artifact(
-        spec={
-            "format": FORMAT,
-            "definition": definition.model_dump(mode="json", exclude_defaults=True),
-            "plan": plan.to_json(),
-            "model": model.spec_,
-            "pace": None if targets.pace is None else targets.pace.to_json(),
-            "usual_bar": None if judged is None else _usual_bar(definition, judged),
-            "card": {
-                **_card(data, targets, rows, judged),
-                "left_out": list(excluded),
-                "as_they_stand": [name for name in data.assumed_static if name in plan.learned],
-                "segments": say_of_segments(
-                    compare_segments(fit.features, fit.points, rows, options.seed),
-                    model.report_["weights"],
-                ),
-                **effect,
-            },
-        },
-        boosters=model.boosters_,
+    card = replace(
+        _card(data, targets, rows, judged),
+        left_out=excluded,
+        as_they_stand=tuple(name for name in data.assumed_static if name in plan.learned),
+        segments=describe_segments(
+            compare_segments(fit.features, fit.points, rows, options.seed),
+            model.report_["weights"],
+        ),
+        feedback=effect.get("feedback"),
     )
+    spec = Spec(
+        definition=definition,
+        plan=plan,
+        model=model.spec_,
+        win_time_curve=targets.pace,
+        usual_bar=None if judged is None else _usual_bar(definition, judged),
+        card=card,
+    )
+    artifact = Artifact.of(spec, model.boosters_)
     return Candidate(artifact, definition, judged, data.verdicts, {**model.report_, **effect})
 
 
@@ -177,7 +175,7 @@ def evaluate_since(
     has no dates, or where either side has too few outcomes.
     """
     spec = candidate.artifact.spec
-    rows = data.training_rows_at(moment(str(spec["card"]["known_until"] or "")))
+    rows = data.training_rows_at(spec.card.known_until)
     if rows.horizon_days is None:
         return None
     then = rows.as_known_at(since)
@@ -190,7 +188,7 @@ def evaluate_since(
     targets = build_targets(data, then).without(rows.as_of >= since)
     if not tells_enough(rows.won[later]) or not tells_enough(targets.won[targets.usable]):
         return None
-    fit = _Fit.of(FeaturePlan.from_json(spec["plan"]), data, rows, options, progress)
+    fit = _Fit.of(spec.plan, data, rows, options, progress)
     answer = fit.on(targets, "Comparing with the champion").probability(
         fit.features.take(later), fit.rules[later]
     )
@@ -243,22 +241,18 @@ class _Fit:
         """
         where, rows = np.flatnonzero(targets.usable), self.rows.take(targets.usable)
         weights = targets.weights[where] * len(np.unique(rows.leads)) / max(len(where), 1)
-        order = rows.as_of / DAY if rows.timed else None
-        options = self.options
-        model = LeadModel(seed=options.seed, threads=options.threads, quick=options.quick)
-        features, won, rules = self.features.take(where), targets.won[where], self.rules[where]
-        settled = targets.settled[where]
-        named = named_step(doing, self.progress)
-        return model.fit(
-            features,
-            won,
-            rules,
+        data = TrainingData(
+            self.features.take(where),
+            targets.won[where],
+            self.rules[where],
             weights=weights,
             groups=rows.person,
-            order=order,
-            settled=settled,
-            progress=named,
+            order=rows.as_of / DAY if rows.timed else None,
+            settled=targets.settled[where],
         )
+        options = self.options
+        model = LeadModel(seed=options.seed, threads=options.threads, quick=options.quick)
+        return model.fit(data, progress=named_step(doing, self.progress))
 
 
 def _judge(
@@ -318,22 +312,22 @@ def _usual_bar(definition: Definition, judged: Evaluation) -> float | None:
 
 def _card(
     data: Dataset, targets: Targets, rows: TrainingRows, judged: Evaluation | None
-) -> dict[str, Any]:
+) -> ModelCard:
     """The model card: on what the model was trained, until when, and how good it was."""
     outcome, measured = data.definition.outcome, {} if judged is None else judged.measured()
-    return {
-        "horizon_days": rows.horizon_days,
-        "winnable_days": outcome.winnable_days if rows.horizon_days else None,
-        "leads": len(data.crm.leads),
-        "wins": int((data.outcomes == 1.0).sum()),
-        "rows": len(targets.won),
-        "known_until": None if data.present is None else data.present.isoformat(),
-        "base_rate": (
+    return ModelCard(
+        horizon_days=rows.horizon_days,
+        winnable_days=outcome.winnable_days if rows.horizon_days else None,
+        leads=len(data.crm.leads),
+        wins=int((data.outcomes == 1.0).sum()),
+        rows=len(targets.won),
+        known_until=data.present,
+        base_rate=(
             targets.base_rate()
             if 0 < targets.won.sum() < len(targets.won)
             else outcome.expected_conversion
         ),
-        "judged_on": None if judged is None else judged.how,
-        "measured": {name: each.metrics() for name, each in measured.items()},
-        "winnable": metadata.version("winnable"),
-    }
+        judged_on=None if judged is None else judged.how,
+        measured={name: metrics.metrics() for name, metrics in measured.items()},
+        winnable=metadata.version("winnable"),
+    )

@@ -108,11 +108,11 @@ def _add_model_routes(app: FastAPI) -> None:
             fingerprint=predictor.fingerprint,
             mode=predictor.mode,  # type: ignore[arg-type]
             why=predictor.why,
-            horizon_days=card["horizon_days"],
-            winnable_days=card["winnable_days"],
+            horizon_days=card.horizon_days,
+            winnable_days=card.winnable_days,
             columns=columns,
             measures=[aggregate.name for aggregate in predictor.plan.aggregates],
-            card=dict(card),
+            card=card.to_json(),
         )
 
     @app.get("/definition", response_model=dict[str, Any], responses=html)

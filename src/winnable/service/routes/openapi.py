@@ -268,7 +268,5 @@ def _words_of(definition: Definition) -> Mapping[str, str]:
 def _usual_numbers(predictor: Predictor) -> dict[str, float]:
     """The mean of each number in training, as the ridge keeps it; nothing where there is none."""
     spec = predictor.scorer.spec
-    ridge = next((part for part in spec["experts"].values() if part["kind"] == "linear"), None)
-    return (
-        {} if ridge is None else dict(zip(spec["encoding"]["numbers"], ridge["mean"], strict=False))
-    )
+    ridge = next((part for part in spec.experts.values() if part["kind"] == "linear"), None)
+    return {} if ridge is None else dict(zip(spec.encoding["numbers"], ridge["mean"], strict=False))

@@ -56,8 +56,8 @@ class LoadedModel:
             "fingerprint": predictor.fingerprint,
             "mode": predictor.mode,
             "why": predictor.why,
-            "horizon_days": card["horizon_days"],
-            "winnable_days": card["winnable_days"],
+            "horizon_days": card.horizon_days,
+            "winnable_days": card.winnable_days,
         }
         self._model_json = to_json(self.model)
         self.leads_have_ids = predictor.definition.columns.id is not None

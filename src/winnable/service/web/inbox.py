@@ -91,7 +91,7 @@ class InboxPages:
             return self._to_sign_in(request)
         query = LeadListQuery.of(request.query_params)
         predictor = self._current()
-        horizon = predictor.card["horizon_days"]
+        horizon = predictor.card.horizon_days
         leads = await self._read(
             lambda store: lead_list(
                 store, query, predictor.definition, horizon, session.by, self._filter_values
@@ -116,7 +116,7 @@ class InboxPages:
             raise HTTPProblem(
                 404, "No lead has this ID. It may have been erased, or was never scored."
             )
-        horizon = predictor.card["horizon_days"]
+        horizon = predictor.card.horizon_days
         values = {
             "detail": lead_detail(history, predictor.definition, horizon, session.by),
             "reasons": predictor.definition.feedback.every,

@@ -133,7 +133,7 @@ def results(store: FeedbackStore, predictor: Predictor) -> Results:
     leads = decided(store, MAX_LEADS_COMPARED)
     comparable = len(leads) >= MIN_LEADS_COMPARED and any(lead.won for lead in leads)
     card = predictor.card
-    horizon = card["horizon_days"]
+    horizon = card.horizon_days
     return Results(
         leads=sum(cohort.leads for cohort in found),
         total=_summary(found),
@@ -147,9 +147,9 @@ def results(store: FeedbackStore, predictor: Predictor) -> Results:
         compared_won=sum(lead.won for lead in leads),
         gains=_cumulative_gains(leads, _scorecard_logit(predictor, leads)) if comparable else (),
         random_sample=_summary([random_sample_outcomes(store)]),
-        metrics=_metrics_lines(card["measured"]),
-        holdout=str(card["judged_on"] or ""),
-        feedback=tuple(_feedback_effects(card.get("feedback"))),
+        metrics=_metrics_lines(card.measured),
+        holdout=card.judged_on or "",
+        feedback=tuple(_feedback_effects(card.feedback)),
         version=predictor.version,
         horizon="" if horizon is None else f" within {horizon:g} days",
     )

@@ -47,7 +47,9 @@ def leads(size: int, seed: int) -> tuple[Encoded, FloatArray]:
 
 
 @pytest.mark.parametrize("size", [150, 900])
-def test_symmetric_trees_say_what_catboost_says(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_catboost_trees_predict_what_catboost_predicts(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trained: list[catboost.CatBoostClassifier] = []
     save = catboost.CatBoostClassifier.save_model
     model = catboost.CatBoostClassifier
@@ -71,7 +73,7 @@ def test_symmetric_trees_say_what_catboost_says(size: int, monkeypatch: pytest.M
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_the_average_of_symmetric_models_is_their_mean() -> None:
+def test_the_average_of_catboost_models_is_their_mean() -> None:
     known, won = leads(300, 3)
     pairs, ones = indicators_of(known), np.ones(200)
     models = [
@@ -96,22 +98,24 @@ def _cuts(size: int) -> np.ndarray:
 def test_reasons_of_trees_add_up() -> None:
     known, won = leads(300, 5)
     fresh, _ = leads(100, 6)
-    symmetric = CatBoostTrees(
+    catboost_trees = CatBoostTrees(
         fit_catboost(known, won, np.ones(300), COUNTS, seed=0, pairs=indicators_of(known)).booster
         or ""
     )
-    logit, _, parts = symmetric.logit(fresh, reasons=True)
+    logit, _, parts = catboost_trees.logit(fresh, reasons=True)
     assert parts is not None
-    np.testing.assert_allclose(symmetric.base + parts.sum(axis=1), logit, atol=1e-5)
+    np.testing.assert_allclose(catboost_trees.base + parts.sum(axis=1), logit, atol=1e-5)
     assert np.abs(parts[:, 0]).mean() > 3 * np.abs(parts[:, 1]).mean()
     fitted = fit_lightgbm(known, won, np.ones(300), COUNTS, seed=0)
-    leafwise = LightGBMExpert(fitted.part, fitted.booster or "", COUNTS, 2)
-    opinion = leafwise.predict(fresh, reasons=True)
-    assert opinion.parts is not None
-    np.testing.assert_allclose(leafwise.base + opinion.parts.sum(axis=1), opinion.logit, atol=1e-5)
+    lightgbm_expert = LightGBMExpert(fitted.part, fitted.booster or "", COUNTS, 2)
+    prediction = lightgbm_expert.predict(fresh, reasons=True)
+    assert prediction.parts is not None
+    np.testing.assert_allclose(
+        lightgbm_expert.base + prediction.parts.sum(axis=1), prediction.logit, atol=1e-5
+    )
 
 
-def test_leafwise_trees_say_what_lightgbm_says() -> None:
+def test_lightgbm_trees_predict_what_lightgbm_predicts() -> None:
     known, won = leads(400, 7)
     fitted = fit_lightgbm(known, won, np.ones(400), COUNTS, seed=0)
     expert = LightGBMExpert(fitted.part, fitted.booster or "", COUNTS, 2)
@@ -126,7 +130,7 @@ def test_leafwise_trees_say_what_lightgbm_says() -> None:
     np.testing.assert_allclose(expert.predict(fresh).logit, theirs, atol=1e-9)
 
 
-def test_symmetric_trees_are_plain_data() -> None:
+def test_catboost_trees_are_plain_data() -> None:
     known, won = leads(120, 9)
     data = json.loads(
         fit_catboost(known, won, np.ones(120), COUNTS, seed=0, pairs=indicators_of(known)).booster

@@ -1,10 +1,10 @@
-"""Boosting: the two experts made of trees, fitted on encoded leads and turned into data.
+"""Boosting: the two experts made of gradient boosted trees, fitted on encoded leads and turned into
+data.
 
-`fit_lightgbm` is LightGBM made for few leads: small trees, strong shrinkage, win rates and
-frequencies instead of raw words, the mean of several orders of the leads. `fit_catboost` is
-CatBoost with its own ordered rates of words and combinations of words. Neither library is imported
-before it is needed; scoring needs neither.
-"""
+`fit_lightgbm` is LightGBM made for few leads: small trees, strong shrinkage, win rates (target
+encoding) and frequencies instead of raw words, the mean of several orders of the leads.
+`fit_catboost` is CatBoost with its own ordered rates of words and combinations of words. Neither
+library is imported before it is needed; scoring needs neither."""
 
 import json
 import tempfile
@@ -20,9 +20,14 @@ from winnable.learning.model.experts.catboost_trees import LARGEST, float_featur
 from winnable.learning.model.experts.encoding import Encoded
 from winnable.learning.model.experts.linear import Fitted, fit_scorecard
 
-ORDERS = 4
-"""Random orders of the leads whose ordered rates the leaf-wise trees are fitted on, and averaged
-over."""
+LIGHTGBM_ORDERS = 4
+"""Random orders of the leads whose ordered rates LightGBM is fitted on, and averaged over."""
+
+LIGHTGBM_MANY_ROWS = 20_000
+"""Leads from which on LightGBM gets one order, larger trees and more rounds."""
+
+CATBOOST_FEW_ROWS = 800
+"""Leads below which CatBoost gets fewer and smaller trees."""
 
 CATBOOST_MAX_ROWS = 100_000
 """More leads than this CatBoost does not get: its time grows with them, and LightGBM, which gets
@@ -40,49 +45,45 @@ def fit_lightgbm(
     """LightGBM on numbers and, for words, ordered win rates and frequencies."""
     import lightgbm
 
-    chance, texts = np.random.default_rng(seed), []
-    many = leads.size
-    for _ in range(ORDERS if many < 20_000 else 1):
+    chance = np.random.default_rng(seed)
+    size, many = leads.size, leads.size >= LIGHTGBM_MANY_ROWS
+    texts = []
+    for _ in range(1 if many else LIGHTGBM_ORDERS):
         rates, counts, encoded = _ordered_rates(
-            leads.codes, won, weights, level_counts, chance.permutation(many)
+            leads.codes, won, weights, level_counts, chance.permutation(size)
         )
         frequency = [counts[j][leads.codes[:, j]][:, None] for j in range(len(level_counts))]
         features = np.hstack([leads.numbers, encoded, *frequency, leads.rules[:, None]])
         parameters = {
-            **{
-                "objective": "binary",
-                "num_leaves": 8 if many < 20_000 else 31,
-                "learning_rate": 0.05,
-                "lambda_l2": 10.0,
-            },
-            **{
-                "min_data_in_leaf": 5,
-                "feature_fraction": 0.4,
-                "bagging_fraction": 0.8,
-                "bagging_freq": 1,
-                "verbose": -1,
-            },
-            **{
-                "seed": int(chance.integers(2**31)),
-                "num_threads": 1,
-                "deterministic": True,
-                "force_row_wise": True,
-            },
+            "objective": "binary",
+            "num_leaves": 31 if many else 8,
+            "learning_rate": 0.05,
+            "lambda_l2": 10.0,
+            "min_data_in_leaf": 5,
+            "feature_fraction": 0.4,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "verbose": -1,
+            "seed": int(chance.integers(2**31)),
+            "num_threads": 1,
+            "deterministic": True,
+            "force_row_wise": True,
         }
         data = lightgbm.Dataset(features, won, weight=weights, params={"verbose": -1})
-        rounds = int(np.clip(2 * np.sqrt(many), 20, 200 if many < 20_000 else 400))
+        rounds = int(np.clip(2 * np.sqrt(size), 20, 400 if many else 200))
         texts.append(lightgbm.train(parameters, data, num_boost_round=rounds).model_to_string())
     part = {
-        "kind": "leafwise",
-        "rates": [r.tolist() for r in rates],
-        "counts": [c.tolist() for c in counts],
+        "kind": "lightgbm",
+        "rates": [by_code.tolist() for by_code in rates],
+        "counts": [by_code.tolist() for by_code in counts],
     }
     return Fitted(part, _mean_of(texts))
 
 
 def _mean_of(texts: Sequence[str]) -> str:
     """Several LightGBM models as the text of one whose raw score is their mean."""
-    head, blocks = texts[0].split("\nTree=0", 1)[0], []
+    head = texts[0].split("\nTree=0", 1)[0]
+    blocks: list[str] = []
     for text in texts:
         trees = text.split("\nend of trees", 1)[0].split("\nTree=")[1:]
         blocks += [block.split("\n", 1)[1].rstrip("\n") for block in trees]
@@ -111,7 +112,7 @@ def _ordered_rates(
     """Smoothed win rates and log frequencies by code, and the training rows' ordered rates (n, c).
 
     A row's ordered rate counts only the rows before it in `order` (Prokhorenkova et al. 2018), so
-    that it never holds its own answer.
+    that it never holds its own outcome (target leakage).
     """
     strength = 3.0
     rate = float((weights @ won + 1) / (weights.sum() + 2))
@@ -140,7 +141,7 @@ def indicators_of(leads: Encoded) -> list[tuple[int, int]]:
 
 @contextmanager
 def side_by_side() -> Iterator[None]:
-    """Lets threads that are begun within it fit symmetric trees at once.
+    """Lets threads that are begun within it fit CatBoost models at once.
 
     Each fit of CatBoost (1.2) sets the logger of the whole process and takes it away at its end,
     from under the other threads, unless a thread that outlives them has set it before.
@@ -162,9 +163,8 @@ def fit_catboost(
 ) -> Fitted:
     """CatBoost on numbers, the indicators `pairs` and the other words as categories.
 
-    The booster is the JSON of `symmetric.SymmetricTrees`. Models that are to be averaged must have
-    the same `pairs`.
-    """
+    The booster is the JSON of `catboost_trees.CatBoostTrees`. Models that are to be averaged must
+    have the same `pairs`."""
     from catboost import CatBoostClassifier, FeaturesData, Pool
 
     if not _varies(leads):
@@ -181,7 +181,8 @@ def fit_catboost(
         num_feature_data=float_features(leads, pairs).astype(np.float32),
         cat_feature_data=categories,
     )
-    size = {"iterations": 200, "depth": 4} if leads.size < 800 else {"iterations": 300, "depth": 6}
+    few = leads.size < CATBOOST_FEW_ROWS
+    size = {"iterations": 200, "depth": 4} if few else {"iterations": 300, "depth": 6}
     # Columns with two codes are indicators already; CatBoost would make more of those in a fold,
     # under hashed names.
     rates = {"max_ctr_complexity": 2, "one_hot_max_size": 1}
@@ -194,7 +195,7 @@ def fit_catboost(
         model.save_model(str(path), format="json")
         exported = json.loads(path.read_text())
     data = data_of(exported, leads, won, pairs=pairs, rated=rated, level_counts=level_counts)
-    return Fitted({"kind": "symmetric"}, json.dumps(data))
+    return Fitted({"kind": "catboost"}, json.dumps(data))
 
 
 def _varies(leads: Encoded) -> bool:
@@ -206,9 +207,9 @@ def _varies(leads: Encoded) -> bool:
 
 
 def average_catboost(models: Sequence[Fitted]) -> Fitted:
-    """The mean of several symmetric models. One that had nothing to learn from has no trees and is
+    """The mean of several CatBoost models. One that had nothing to learn from has no trees and is
     left out."""
     texts = [model.booster for model in models if model.booster is not None]
     if not texts:
         return models[0]
-    return Fitted({"kind": "symmetric"}, json.dumps(merged([json.loads(text) for text in texts])))
+    return Fitted({"kind": "catboost"}, json.dumps(merged([json.loads(text) for text in texts])))

@@ -1,5 +1,5 @@
-"""From CatBoost's export to data: what a trained CatBoost model asks, as `symmetric.SymmetricTrees`
-reads it.
+"""From CatBoost's export to data: what a trained CatBoost model asks, as
+`catboost_trees.CatBoostTrees` reads it.
 
 CatBoost exports the counts behind its rates under hashed keys. They are counted again here, on the
 leads that the model was trained on, under keys made of the encoding's codes; the answers are the
@@ -26,7 +26,7 @@ def data_of(
     rated: IntArray,
     level_counts: tuple[int, ...],
 ) -> dict[str, Any]:
-    """A CatBoost model's JSON export as the data of `SymmetricTrees`; `leads` and `won` are what it
+    """A CatBoost model's JSON export as the data of `CatBoostTrees`; `leads` and `won` are what it
     was trained on.
 
     `rated` are the columns of words that it was given as categories, in that order; `pairs` those
@@ -50,13 +50,11 @@ class _Export:
         level_counts: tuple[int, ...],
     ) -> None:
         self._exported = exported
-        self._leads, self._won, self._pairs, self._rated, self._radices = (
-            leads,
-            won,
-            pairs,
-            rated,
-            level_counts,
-        )
+        self._leads = leads
+        self._won = won
+        self._pairs = pairs
+        self._rated = rated
+        self._radices = level_counts
         self._numbers = float_features(leads, pairs)
         self._conditions: dict[tuple[int, float], int] = {}
         self._projections: dict[str, int] = {}
@@ -67,9 +65,9 @@ class _Export:
     def data(self) -> dict[str, Any]:
         info = self._exported["features_info"]
         questions = [
-            (f["feature_index"], border)
-            for f in info["float_features"]
-            for border in f["borders"] or []
+            (feature["feature_index"], border)
+            for feature in info["float_features"]
+            for border in feature["borders"] or []
         ]
         rates = []
         for i, rate in enumerate(info.get("ctrs") or []):
@@ -86,7 +84,7 @@ class _Export:
             "words": words,
             "columns": self._leads.numbers.shape[1] + words + 1,
             "conditions": [list(condition) for condition in self._conditions],
-            "projections": [[list(t) for t in term] for term in terms],
+            "projections": [[list(pair) for pair in term] for term in terms],
             "offsets": offsets,
             "spans": self._spans,
             **self._counted(terms, offsets),
@@ -105,7 +103,9 @@ class _Export:
         return [self._projections[name], kind, rate["prior_numerator"], rate["scale"], total]
 
     def _add_projection(self, elements: Sequence[Mapping[str, Any]]) -> None:
-        terms, span, columns = [], 1, []
+        terms: list[tuple[int, int]] = []
+        columns: list[int] = []
+        span = 1
         for element in elements:
             if element["combination_element"] == "cat_feature_value":
                 atom = int(self._rated[element["cat_feature_index"]])
@@ -116,9 +116,8 @@ class _Export:
                 condition = (int(element["float_feature_index"]), float(element["border"]))
                 # Conditions stand behind the words; below zero until it is known how many there
                 # are.
-                terms.append(
-                    (-1 - self._conditions.setdefault(condition, len(self._conditions)), span)
-                )
+                number = self._conditions.setdefault(condition, len(self._conditions))
+                terms.append((-1 - number, span))
                 span *= 2
                 columns.append(self._source_of_number(condition[0]))
         self._terms.append(terms)
@@ -148,7 +147,9 @@ class _Export:
             (self._numbers[:, feature] > border).astype(np.int64)
             for feature, border in self._conditions
         ]
-        keys, wins, sizes = [], [], []
+        keys: list[int] = []
+        wins: list[int] = []
+        sizes: list[int] = []
         for term, offset in zip(terms, offsets, strict=True):
             key = np.asarray(sum(atoms[atom] * radix for atom, radix in term))
             known, places = np.unique(key, return_inverse=True)
@@ -162,7 +163,10 @@ class _Export:
         depth = max([1, *(len(tree["splits"] or []) for tree in trees)])
         used = sorted({split["split_index"] for tree in trees for split in tree["splits"] or []})
         number = {question: i for i, question in enumerate(used)}
-        never, splits, values, sizes = len(used), [], [], []
+        never = len(used)
+        splits: list[list[int]] = []
+        values: list[list[float]] = []
+        sizes: list[list[float]] = []
         for tree in trees:
             asked = [number[split["split_index"]] for split in tree["splits"] or []]
             splits.append(asked + [never] * (depth - len(asked)))

@@ -1,4 +1,4 @@
-"""Symmetric trees: CatBoost models as plain data, evaluated by numpy.
+"""CatBoost trees (oblivious, that is symmetric, decision trees) as plain data, evaluated by numpy.
 
 CatBoost's trees ask one question a level, so that a lead's leaf is the number its answers spell in
 binary. Besides numbers they ask for the win rate or the frequency of words, of combinations of
@@ -11,10 +11,9 @@ Eight leads go together: their answers to a question are the bits of one byte, t
 questions are one integer of 64 bits, and turning that about, as a matrix of 8 by 8 bits (Warren,
 Hacker's Delight, 2012, chapter 7), gives eight leaves.
 
-The reasons are the steps of the way to the leaf, as in `trees`: what each answer changed in the
-mean of the leads below. A question about a combination is shared equally by the columns in it. They
-are prepared when they are first asked for.
-"""
+The reasons are the steps of the way to the leaf, as in `lightgbm_trees`: what each answer changed
+in the mean of the leads below. A question about a combination is shared equally by the columns in
+it. They are prepared when they are first asked for."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -29,22 +28,24 @@ from winnable.core.columns import FloatArray, IntArray
 from winnable.errors import ArtifactError
 from winnable.learning.model.experts.encoding import Encoded
 
-BATCH = 128
+BATCH_ROWS = 128
+"""Leads that are evaluated together, so that memory does not grow with the table."""
 
-TOGETHER = 8
+LEADS_PER_BYTE = 8
 """Leads whose answers are the bits of a byte; and the most questions of a tree, since a leaf's
 number has to fit one."""
 
-DENSE = 8192
+MAX_DENSE_KEYS = 8192
 """Combinations of up to this many possible keys are looked up by place; larger ones by search among
 the keys that were seen."""
 
 LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that CatBoost, which trains in float32, can tell from infinity."""
 
-_SPELL, _TOP = (
-    np.uint64(0x0102040810204080),
-    np.uint64(56),
-)  # eight bytes of 0 or 1 times the one: their bits in the top byte
+# Eight bytes of 0 or 1 times the one have their bits in the top byte, which is what a shift by the
+# other leaves.
+_SPELL = np.uint64(0x0102040810204080)
+_TOP = np.uint64(56)
 _TURNS = [
     (np.uint64(by), np.uint64(mask))
     for by, mask in ((7, 0xAA00AA00AA00AA), (14, 0xCCCC0000CCCC), (28, 0xF0F0F0F0))
@@ -62,7 +63,7 @@ def float_features(leads: Encoded, pairs: Sequence[tuple[int, int]]) -> FloatArr
 
 
 class CatBoostTrees:
-    """One or several CatBoost models, averaged, from the text that `symmetric_export` made; raw
+    """One or several CatBoost models, averaged, from the text that `catboost_export` made; raw
     scores are log-odds.
 
     Errors: ArtifactError if a tree asks more than 8 questions.
@@ -90,9 +91,9 @@ class CatBoostTrees:
         Returns which ones each tree asks, eight a tree, one tree after the other.
         """
         depth = self._trees.shape[1]
-        if depth > TOGETHER:
+        if depth > LEADS_PER_BYTE:
             raise ArtifactError(
-                f"a symmetric tree asks {depth} questions, more than {TOGETHER}. Train again."
+                f"a CatBoost tree asks {depth} questions, more than {LEADS_PER_BYTE}. Train again."
             )
         floats = len(data["sources"]) - len(data["rates"])
         numbers = [i for i, (feature, _) in enumerate(data["splits"]) if feature < floats]
@@ -106,7 +107,7 @@ class CatBoostTrees:
         never = len(data["splits"])
         moved = np.empty(never + 1, dtype=np.int64)
         moved[[*numbers, *rates, never]] = np.arange(never + 1)
-        asked = np.full((len(self._trees), TOGETHER), never)
+        asked = np.full((len(self._trees), LEADS_PER_BYTE), never)
         asked[:, :depth] = moved[self._trees]
         return asked.ravel()
 
@@ -128,44 +129,34 @@ class CatBoostTrees:
         Tibshirani 1993, chapter 11).
         """
         many = len(self._members)
-        members, parts = (
-            np.empty((many, leads.size)),
-            np.empty((leads.size, self._columns)) if reasons else None,
-        )
-        for at in range(0, leads.size, BATCH):
-            batch = (
-                leads
-                if leads.size <= BATCH
-                else leads.take(np.arange(at, min(at + BATCH, leads.size)))
-            )
+        members = np.empty((many, leads.size))
+        parts = np.empty((leads.size, self._columns)) if reasons else None
+        for start in range(0, leads.size, BATCH_ROWS):
+            end = min(start + BATCH_ROWS, leads.size)
+            batch = leads if leads.size <= BATCH_ROWS else leads.take(np.arange(start, end))
             leaves = self._leaves(batch)
-            told = np.add.reduceat(self._flat.take(leaves), self._members, axis=1)
-            members[:, at : at + BATCH] = told.transpose(1, 0, 2).reshape(many, -1)[:, : batch.size]
+            sums = np.add.reduceat(self._flat.take(leaves), self._members, axis=1)
+            members[:, start:end] = sums.transpose(1, 0, 2).reshape(many, -1)[:, : batch.size]
             if parts is not None:
-                parts[at : at + BATCH] = self._added(
-                    leaves.transpose(0, 2, 1).reshape(-1, len(self._starts))[: batch.size]
-                )
+                by_lead = leaves.transpose(0, 2, 1).reshape(-1, len(self._starts))
+                parts[start:end] = self._added(by_lead[: batch.size])
         total = members.sum(axis=0)
-        return (
-            self._offset + total,
-            (many - 1) * many * ((members - total / many) ** 2).sum(axis=0),
-            parts,
-        )
+        variance = (many - 1) * many * ((members - total / many) ** 2).sum(axis=0)
+        return self._offset + total, variance, parts
 
     def _leaves(self, leads: Encoded) -> IntArray:
         """The place of the leaf in each tree, shape (groups, trees, leads of a group); the last
         group is filled up."""
         numbers, codes = _single(leads, self._pairs), leads.codes
         if leads.size == 1:
-            spelled = (
-                self._answers(numbers[0], codes[0]).take(self._asked).view("<u8") * _SPELL >> _TOP
-            )
+            asked = self._answers(numbers[0], codes[0]).take(self._asked)
+            spelled = asked.view("<u8") * _SPELL >> _TOP
             return np.asarray((self._starts + spelled.astype(np.int64))[None, :, None])
-        fill = -leads.size % TOGETHER
+        fill = -leads.size % LEADS_PER_BYTE
         if fill:
             numbers, codes = (
-                np.concatenate([each, np.zeros((fill, each.shape[1]), each.dtype)])
-                for each in (numbers, codes)
+                np.concatenate([table, np.zeros((fill, table.shape[1]), table.dtype)])
+                for table in (numbers, codes)
             )
         answers = self._answers(np.ascontiguousarray(numbers.T), np.ascontiguousarray(codes.T))
         bits = np.packbits(answers, bitorder="little").reshape(len(answers), -1).T
@@ -173,9 +164,9 @@ class CatBoostTrees:
         for by, mask in _TURNS:
             wrong = (turned ^ (turned >> by)) & mask
             turned ^= wrong ^ (wrong << by)
-        spelled = turned.view(np.uint8).reshape(*turned.shape, TOGETHER)
+        spelled = turned.view(np.uint8).reshape(*turned.shape, LEADS_PER_BYTE)
         return np.asarray(
-            spelled[:, :, : min(leads.size, TOGETHER)] + self._starts[:, None], dtype=np.int64
+            spelled[:, :, : min(leads.size, LEADS_PER_BYTE)] + self._starts[:, None], dtype=np.int64
         )
 
     def _answers(self, numbers: NDArray[np.float32], codes: IntArray) -> NDArray[np.uint8]:
@@ -208,13 +199,11 @@ class CatBoostTrees:
             # The first question is the lowest bit, so leads alike in the first `level` answers are
             # alike modulo 2 ** level.
             shape = (trees, leaves >> level, 1 << level)
-            total = (self._values * self._sizes).reshape(shape).sum(axis=1) / self._sizes.reshape(
-                shape
-            ).sum(axis=1)
-            means.append(np.tile(total, (1, leaves >> level)))
-        return np.stack([after - before for before, after in pairwise(means)], axis=2).reshape(
-            trees * leaves, -1
-        )
+            total = (self._values * self._sizes).reshape(shape).sum(axis=1)
+            mean = total / self._sizes.reshape(shape).sum(axis=1)
+            means.append(np.tile(mean, (1, leaves >> level)))
+        changes = np.stack([after - before for before, after in pairwise(means)], axis=2)
+        return changes.reshape(trees * leaves, -1)
 
     @cached_property
     def _steps(self) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
@@ -231,14 +220,11 @@ class CatBoostTrees:
             np.searchsorted(asked[order], [split for _, split, _ in of], side=side)
             for side in ("left", "right")
         )
-        places = (
-            np.concatenate([order[a:b] for a, b in zip(first, last, strict=True)])
-            if of
-            else np.empty(0, dtype=np.int64)
-        )
-        owner, shares = (
-            np.repeat(np.array([each[i] for each in of]), last - first) for i in (0, 2)
-        )
+        places = np.empty(0, dtype=np.int64)
+        if of:
+            places = np.concatenate([order[a:b] for a, b in zip(first, last, strict=True)])
+        owner = np.repeat(np.array([column for column, _, _ in of]), last - first)
+        shares = np.repeat(np.array([share for _, _, share in of]), last - first)
         by_column = np.argsort(owner, kind="stable")
         columns, starts = np.unique(owner[by_column], return_index=True)
         return places[by_column], shares[by_column], columns.astype(np.int64), starts
@@ -253,24 +239,14 @@ class _Combinations:
         self._border = borders_of([border for _, border in data["conditions"]])
         spans = np.array(data["spans"], dtype=np.int64)
         # Those that are looked up by place stand before those that are searched for.
-        self._order = np.argsort(spans > DENSE, kind="stable")
-        self._dense = int((spans <= DENSE).sum())
-        never, terms = (
-            data["words"] + len(data["conditions"]),
-            [data["projections"][i] for i in self._order],
-        )
+        self._order = np.argsort(spans > MAX_DENSE_KEYS, kind="stable")
+        self._dense = int((spans <= MAX_DENSE_KEYS).sum())
+        never = data["words"] + len(data["conditions"])
+        terms = [data["projections"][i] for i in self._order]
         slots = max([1, *(len(term) for term in terms)])
         padded = [[*term, *[[never, 0]] * (slots - len(term))] for term in terms]
-        self._atoms = (
-            np.array([[atom for atom, _ in term] for term in padded], dtype=np.int64)
-            .reshape(len(terms), slots)
-            .T
-        )
-        self._radices = (
-            np.array([[radix for _, radix in term] for term in padded], dtype=np.int64)
-            .reshape(len(terms), slots)
-            .T
-        )
+        table = np.array(padded, dtype=np.int64).reshape(len(terms), slots, 2)
+        self._atoms, self._radices = table[:, :, 0].T, table[:, :, 1].T
         starts = np.searchsorted(data["keys"], data["offsets"])
         self._keys = np.array(data["keys"], dtype=np.int64)
         self._offsets = np.array(data["offsets"], dtype=np.int64)[self._order]
@@ -285,12 +261,9 @@ class _Combinations:
         self._dense_start = np.cumsum([0, *dense])[:-1].astype(np.int64)
         self._places = np.repeat(self._counts[: self._dense], dense)
         for combination, start in enumerate(self._dense_start):
-            seen = slice(
-                self._first[combination], self._first[combination] + self._counts[combination]
-            )
-            self._places[start + self._keys[seen] - self._offsets[combination]] = np.arange(
-                self._counts[combination]
-            )
+            first, count = self._first[combination], self._counts[combination]
+            keys = self._keys[first : first + count] - self._offsets[combination]
+            self._places[start + keys] = np.arange(count)
 
     def prepare(self, questions: Sequence[tuple[Any, ...]]) -> None:
         """Answer every question (combination, kind, prior, scale, total, border) for every key
@@ -317,10 +290,8 @@ class _Combinations:
             return np.empty((0, *codes.shape[1:]), dtype=np.uint8)
         conditions = numbers.take(self._feature, axis=0) > _along(self._border, numbers)
         atoms = np.concatenate([codes, conditions, np.zeros((1, *codes.shape[1:]), dtype=np.int64)])
-        keys = (
-            atoms.take(self._atoms, axis=0)
-            * (self._radices if codes.ndim == 1 else self._radices[:, :, None])
-        ).sum(axis=0)
+        radices = self._radices if codes.ndim == 1 else self._radices[:, :, None]
+        keys = (atoms.take(self._atoms, axis=0) * radices).sum(axis=0)
         places = self._places.take(_along(self._dense_start, keys) + keys[: self._dense])
         if self._dense < len(keys):
             places = np.concatenate(
@@ -331,9 +302,8 @@ class _Combinations:
 
     def _sought(self, combination: int, keys: IntArray) -> IntArray:
         """The places of keys of a combination among those seen."""
-        seen = self._keys[
-            self._first[combination] : self._first[combination] + self._counts[combination]
-        ]
+        first = self._first[combination]
+        seen = self._keys[first : first + self._counts[combination]]
         wanted = keys + self._offsets[combination]
         found = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
         return np.asarray(np.where(seen[found] == wanted, found, len(seen)), dtype=np.int64)
@@ -357,9 +327,8 @@ def borders_of(values: Sequence[float]) -> NDArray[np.float32]:
     exact = np.array(values, dtype=np.float64)
     near = exact.astype(np.float32)
     with np.errstate(over="ignore"):  # below the smallest there is minus infinity
-        return np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near).astype(
-            np.float32
-        )
+        below = np.nextafter(near, np.float32(-np.inf))
+    return np.where(near > exact, below, near).astype(np.float32)
 
 
 def _along(values: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:

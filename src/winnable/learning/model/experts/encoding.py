@@ -1,8 +1,9 @@
 """Encoding: features as plain arrays, in the same way when a model learns and when it scores.
 
 What is learned here is only how a table is read: which columns carry anything at all, and the
-number that each known word gets. Nothing in it looks at the outcome, so it may be shared between
-folds; everything that does (target rates, coefficients) belongs to the experts. A column that is
+number that each known word gets (ordinal encoding). Nothing in it looks at the outcome, so it may
+be shared between folds; everything that does (target encoding, coefficients) belongs to the
+experts. A column that is
 absent when scoring is missing everywhere; words where numbers were learned are read as numbers, and
 numbers where words were learned are written as words.
 """
@@ -25,7 +26,7 @@ MISSING, RARE = 0, 1
 """The codes of "nothing stood there" and of a word seen less than twice, which is also what an
 unseen word gets."""
 
-MOST_LEVELS = 5000
+MAX_WORDS_PER_COLUMN = 5000
 """Words kept of one column, the most frequent ones: beyond them a word is too rare to have learned
 from."""
 
@@ -76,7 +77,7 @@ class Encoding:
         return tuple(len(words) + 2 for words in self.levels)
 
     def encode(self, features: FeatureTable, rules: FloatArray) -> Encoded:
-        """Facts of n leads and their rule log-odds, shape (n,), as arrays."""
+        """Features of n leads and their rule log-odds, shape (n,), as arrays."""
         numbers = np.array([_numbers(features, name) for name in self.number_names]).reshape(
             len(self.number_names), features.size
         )
@@ -86,9 +87,8 @@ class Encoding:
             words, known = features.words(name), self.codes[name]
             np.add(words.codes, len(table), out=row)
             table += [known.get(word, RARE) for word in words.vocabulary]
-            table.append(
-                MISSING
-            )  # which is what -1 points to in the next column, and in the first one
+            # This is what -1 points to in the next column, and in the first one.
+            table.append(MISSING)
         coded = np.array(table, dtype=np.int64)[codes]
         return Encoded(_finite(numbers).T, coded.T, np.asarray(rules, dtype=np.float64))
 
@@ -145,7 +145,7 @@ def _levels(column: CategoricalColumn) -> list[str]:
         for count, word in zip(counts, column.vocabulary, strict=True)
         if count >= 2
     )
-    return [word for _, word in kept[:MOST_LEVELS]]
+    return [word for _, word in kept[:MAX_WORDS_PER_COLUMN]]
 
 
 def _like_an_id(column: CategoricalColumn) -> bool:

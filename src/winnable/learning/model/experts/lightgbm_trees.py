@@ -1,4 +1,4 @@
-"""Trees: LightGBM models evaluated through LightGBM's own C library, by ctypes.
+"""LightGBM trees: models evaluated through LightGBM's own C library, by ctypes.
 
 `import lightgbm` would pull pandas and scikit-learn into a service; the shared library alone needs
 neither. A tree's answer depends only on the leaf that a lead falls into, and so does the way to
@@ -23,9 +23,12 @@ from numpy.typing import NDArray
 from winnable.core.columns import FloatArray, IntArray
 from winnable.errors import ArtifactError
 
+# LightGBM's own numbers for the type of a matrix and the kind of a prediction (c_api.h).
 FLOAT64, RAW, LEAF = 1, 1, 2
 LIBRARY_NAMES = ("lib_lightgbm.so", "lib_lightgbm.dylib", "lib_lightgbm.dll")
-BATCH = 4096
+
+BATCH_ROWS = 4096
+"""Leads whose reasons are computed together, so that memory does not grow with the export."""
 
 
 @cache
@@ -63,18 +66,19 @@ class _FastRow:
         self._length = ctypes.c_int64()
         _call(
             "LGBM_BoosterPredictForMatSingleRowFastInit",
-            *(
-                booster,
-                ctypes.c_int(RAW),
-                ctypes.c_int(0),
-                ctypes.c_int(-1),
-                ctypes.c_int(FLOAT64),
-                ctypes.c_int32(features),
-            ),
-            *(ctypes.c_char_p(b"num_threads=1"), ctypes.byref(self._config)),
+            booster,
+            ctypes.c_int(RAW),
+            ctypes.c_int(0),
+            ctypes.c_int(-1),
+            ctypes.c_int(FLOAT64),
+            ctypes.c_int32(features),
+            ctypes.c_char_p(b"num_threads=1"),
+            ctypes.byref(self._config),
         )
         self._arguments = (
-            *(self._config, self.row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(self._length)),
+            self._config,
+            self.row.ctypes.data_as(ctypes.c_void_p),
+            ctypes.byref(self._length),
             self.score.ctypes.data_as(ctypes.c_void_p),
         )
         self._predict = _library().LGBM_BoosterPredictForMatSingleRowFast
@@ -148,8 +152,8 @@ class LightGBMTrees:
     def _added(self, features: FloatArray) -> FloatArray:
         """What each source added to `base` (n, sources), a batch of leads at a time."""
         parts = np.empty((len(features), self._ways[1].shape[1]))
-        for at in range(0, len(features), BATCH):
-            batch = features[at : at + BATCH]
+        for at in range(0, len(features), BATCH_ROWS):
+            batch = features[at : at + BATCH_ROWS]
             leaves = np.empty((len(batch), len(self._starts)))
             self._predict(LEAF, batch, leaves)
             for row, places in enumerate(self._starts + leaves.astype(np.int64)):
@@ -157,30 +161,24 @@ class LightGBMTrees:
         return parts
 
     def _predict(self, kind: int, features: FloatArray, out: FloatArray) -> None:
-        """Fill `out` with what LightGBM says of features (n, features): (n, 1) raw scores or (n,
-        trees) leaves."""
+        """Fill `out` with what LightGBM predicts for features (n, features): (n, 1) raw scores or
+        (n, trees) leaves."""
         rows = np.ascontiguousarray(features, dtype=np.float64)
         length = ctypes.c_int64()
         _call(
             "LGBM_BoosterPredictForMat",
-            *(
-                self._booster,
-                ctypes.c_void_p(rows.ctypes.data),
-                ctypes.c_int(FLOAT64),
-                ctypes.c_int32(len(rows)),
-            ),
-            *(
-                ctypes.c_int32(self._features),
-                ctypes.c_int(1),
-                ctypes.c_int(kind),
-                ctypes.c_int(0),
-                ctypes.c_int(-1),
-            ),
-            *(
-                ctypes.c_char_p(b"num_threads=1"),
-                ctypes.byref(length),
-                ctypes.c_void_p(out.ctypes.data),
-            ),
+            self._booster,
+            ctypes.c_void_p(rows.ctypes.data),
+            ctypes.c_int(FLOAT64),
+            ctypes.c_int32(len(rows)),
+            ctypes.c_int32(self._features),
+            ctypes.c_int(1),
+            ctypes.c_int(kind),
+            ctypes.c_int(0),
+            ctypes.c_int(-1),
+            ctypes.c_char_p(b"num_threads=1"),
+            ctypes.byref(length),
+            ctypes.c_void_p(out.ctypes.data),
         )
 
 
@@ -207,9 +205,8 @@ class _Ways:
         children = np.stack(
             [_padded(side, self._inner, self._nodes).astype(np.int64) for side in (left, right)]
         )
-        self._children = np.where(
-            children < 0, self._nodes + ~children, children
-        )  # LightGBM writes a leaf as ~leaf
+        # LightGBM writes a leaf as ~leaf.
+        self._children = np.where(children < 0, self._nodes + ~children, children)
         self._asked = _padded(asked, self._inner, self._nodes).astype(np.int64)
         self._leaf = np.arange(int(leaves.max())) < leaves[:, None]
         self._means, mass = np.zeros((2, len(trees), self._nodes + self._leaf.shape[1]))
@@ -219,12 +216,11 @@ class _Ways:
             at = np.flatnonzero(self._inner > node)
             below = self._children[:, at, node]
             mass[at, node] = mass[at, below].sum(axis=0)
-            self._means[at, node] = (mass[at, below] * self._means[at, below]).sum(
-                axis=0
-            ) / np.maximum(mass[at, node], 1.0)
-        self._roots = self._means[
-            np.arange(len(trees)), np.where(self._inner > 0, 0, self._nodes)
-        ]  # a tree may be one leaf
+            total = (mass[at, below] * self._means[at, below]).sum(axis=0)
+            self._means[at, node] = total / np.maximum(mass[at, node], 1.0)
+        # A tree may be one leaf.
+        roots = np.where(self._inner > 0, 0, self._nodes)
+        self._roots = self._means[np.arange(len(trees)), roots]
 
     def added(self, sources: IntArray) -> tuple[float, NDArray[np.float32]]:
         """The sum of the trees' means, and what each source adds to it on the way to each leaf,
@@ -244,10 +240,9 @@ def _lines(trees: Sequence[str], key: str) -> tuple[FloatArray, IntArray]:
     """The numbers that stand under a key in the trees, one tree after the other, and how many there
     are in each."""
     found = [re.search(rf"^{key}=(.*)$", tree, re.MULTILINE) for tree in trees]
-    told = [[] if line is None else line[1].split() for line in found]
-    return np.array([word for words in told for word in words], dtype=np.float64), np.array(
-        [len(words) for words in told]
-    )
+    words_by_tree = [[] if line is None else line[1].split() for line in found]
+    values = np.array([word for words in words_by_tree for word in words], dtype=np.float64)
+    return values, np.array([len(words) for words in words_by_tree])
 
 
 def _padded(values: FloatArray, lengths: IntArray, width: int) -> FloatArray:

@@ -1,10 +1,9 @@
-"""Experts: the rules and the ridge. Each is fitted on encoded leads and leaves a part of the spec;
-`boosting` has those of trees.
+"""Linear experts: the recalibrated scorecard and the ridge logistic regressions. Each is fitted on
+encoded leads and leaves a part of the spec; `boosting` has the experts made of trees.
 
 All that looks at the outcome (win rates of words, coefficients, which words are frequent enough) is
-learned inside `fit_*`, so that a fold never sees its own answers. `weights` are the leads' weights,
-shape (n,).
-"""
+learned inside `fit_*`, so that a fold never sees its own outcomes. `weights` are the leads'
+weights, shape (n,)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,25 +17,30 @@ from winnable.learning.model.experts.encoding import Encoded
 PENALTIES = np.logspace(3, -1, 9)
 """Ridge penalties that are tried, strongest first (1 / C in scikit-learn's terms)."""
 
-USUAL_PENALTY, WEAKER, STRONGER = 20.0, 0.5, 1.0
+PRIOR_PENALTY, DECADES_WEAKER, DECADES_STRONGER = 20.0, 0.5, 1.0
 """The penalty that is expected before any evidence, and how far it may be off either way, in powers
 of ten: what one standard deviation of a column changes in the log-odds is seldom above a half, and
 may well be nothing."""
 
-LEARNING_RATE = 0.5
+EVIDENCE_WEIGHT = 0.5
 """How much of the evidence counts in weighing penalties; less than all, since what one path leaves
 unexplained is much alike."""
 
-RIDGE_ROWS = 50_000
+RIDGE_MAX_ROWS = 50_000
 """More leads than this do not change a few hundred coefficients; the ridge takes an even sample of
 them."""
 
-ALONE = 20
+MIN_OUTCOMES_PER_SEGMENT = 20
 """Wins, and others, from which on a segment has a regression of its own."""
 
-STEPS = 9
-"""Marks (deciles) at which a number's effect may step, beside its slope: what makes the ridge bend.
-"""
+MIN_LEADS_PER_COEFFICIENT = 3
+"""Leads in which a word, or a missing number, must occur to get a coefficient of its own."""
+
+MAX_COEFFICIENTS_PER_COLUMN = 60
+"""Words of one column that get coefficients of their own, the most frequent ones."""
+
+STEPS_PER_NUMBER = 9
+"""Deciles at which a number's effect may step, beside its slope: what makes the ridge bend."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ def fit_linear(
 ) -> Fitted:
     """Ridge logistic regression with the recalibrated rules as offset; the mean over penalties,
     weighed by leave-one-out loss."""
-    if leads.size > RIDGE_ROWS:
-        rows = np.linspace(0, leads.size - 1, RIDGE_ROWS).astype(np.int64)
+    if leads.size > RIDGE_MAX_ROWS:
+        rows = np.linspace(0, leads.size - 1, RIDGE_MAX_ROWS).astype(np.int64)
         leads, won, weights = leads.take(rows), won[rows], weights[rows]
     rules = fit_scorecard(leads, won, weights).part
     offset = rules["intercept"] + rules["slope"] * leads.rules
@@ -87,12 +91,16 @@ def fit_linear(
     return Fitted({**part, **design.part(beta[1:])})
 
 
-def univariate(leads: Encoded, won: FloatArray, weights: FloatArray, column: int) -> list[int]:
+def codes_with_enough_leads(
+    leads: Encoded, won: FloatArray, weights: FloatArray, column: int
+) -> list[int]:
     """The codes of a column of words that have wins and others enough for a regression of their
     own."""
     codes = leads.codes[:, column]
     wins, others = np.bincount(codes, weights * won), np.bincount(codes, weights * (1 - won))
-    return [int(code) for code in np.flatnonzero(np.minimum(wins, others) >= ALONE)]
+    return [
+        int(code) for code in np.flatnonzero(np.minimum(wins, others) >= MIN_OUTCOMES_PER_SEGMENT)
+    ]
 
 
 def fit_per_segment(
@@ -103,14 +111,15 @@ def fit_per_segment(
     *,
     column: int,
 ) -> Fitted:
-    """A ridge for each word of a column that has leads enough, and one of all leads for the others."""
+    """A ridge for each word of a column that has leads enough, and one of all leads for the
+    others."""
     own = {}
-    for code in univariate(leads, won, weights, column):
+    for code in codes_with_enough_leads(leads, won, weights, column):
         rows = np.flatnonzero(leads.codes[:, column] == code)
         own[str(code)] = fit_linear(leads.take(rows), won[rows], weights[rows], level_counts).part
     return Fitted(
         {
-            "kind": "apart",
+            "kind": "per_segment",
             "column": column,
             "own": own,
             "others": fit_linear(leads, won, weights, level_counts).part,
@@ -124,7 +133,9 @@ def _ridge(
     """Coefficients (1 + p,), intercept first, by Newton steps on a path of penalties that ends
     where leave-one-out loss rises.
 
-    They are the mean over the path, each penalty weighed by `LEARNING_RATE` times its leave-one-out
+    Not `statistics.newton`: leave-one-out loss needs the inverse of the Hessian, and a step is
+    limited in what it changes in the log-odds instead of halved. The coefficients are the mean over
+    the path, each penalty weighed by `EVIDENCE_WEIGHT` times its leave-one-out
     log-likelihood (Yao et al. 2018, pseudo-BMA) and by how usual it is. The best penalty of few
     leads is a matter of luck, and a lucky one that is too weak does great harm.
     """
@@ -150,12 +161,11 @@ def _ridge(
         without = logit - leverage / (1 - leverage) * (won - p) / np.maximum(p * (1 - p), 1e-6)
         losses.append(float(weights @ log_losses(without, won)))
         betas.append(beta.copy())
-        if losses[-1] > 1.02 * min(losses) + 5 / LEARNING_RATE:
+        if losses[-1] > 1.02 * min(losses) + 5 / EVIDENCE_WEIGHT:
             break
-    off = np.log10(PENALTIES[: len(losses)] / USUAL_PENALTY)
-    doubt = (
-        LEARNING_RATE * np.array(losses) + 0.5 * (off / np.where(off > 0, STRONGER, WEAKER)) ** 2
-    )
+    off = np.log10(PENALTIES[: len(losses)] / PRIOR_PENALTY)
+    spread = np.where(off > 0, DECADES_STRONGER, DECADES_WEAKER)
+    doubt = EVIDENCE_WEIGHT * np.array(losses) + 0.5 * (off / spread) ** 2
     likely = np.exp(doubt.min() - doubt)
     return np.asarray(likely @ np.array(betas) / likely.sum(), dtype=np.float64)
 
@@ -173,9 +183,7 @@ class _Design:
     groups: tuple[IntArray, ...]
 
     @classmethod
-    def of(
-        cls, leads: Encoded, level_counts: tuple[int, ...], least: int = 3, most: int = 60
-    ) -> "_Design":
+    def of(cls, leads: Encoded, level_counts: tuple[int, ...]) -> "_Design":
         numbers = leads.numbers
         low, high, mean = (np.zeros(numbers.shape[1]) for _ in range(3))
         steps: list[tuple[int, float]] = []
@@ -186,16 +194,13 @@ class _Design:
                 low[j], high[j] = np.quantile(known, [0.01, 0.99])
                 inside = np.clip(known, low[j], high[j])
                 mean[j], scale[j] = inside.mean(), inside.std() or 1.0
-                if np.unique(known).size > STEPS:
-                    steps += [
-                        (j, float(at))
-                        for at in np.unique(np.quantile(known, np.linspace(0, 1, STEPS + 2)[1:-1]))
-                    ]
+                if np.unique(known).size > STEPS_PER_NUMBER:
+                    inner = np.linspace(0, 1, STEPS_PER_NUMBER + 2)[1:-1]
+                    steps += [(j, float(at)) for at in np.unique(np.quantile(known, inner))]
         missing = np.isnan(numbers).sum(axis=0)
+        least = MIN_LEADS_PER_COEFFICIENT
         flagged = np.flatnonzero((missing >= least) & (missing <= len(numbers) - least))
-        groups = tuple(
-            _groups(leads.codes[:, j], size, least, most) for j, size in enumerate(level_counts)
-        )
+        groups = tuple(_groups(leads.codes[:, j], size) for j, size in enumerate(level_counts))
         return cls(low, high, mean, scale, flagged, tuple(steps), groups)
 
     def columns(self, leads: Encoded) -> FloatArray:
@@ -215,7 +220,8 @@ class _Design:
         many = len(self.mean)
         missing = np.zeros(many)
         missing[self.flagged] = beta[many : many + len(self.flagged)]
-        tables, at = [], many + len(self.flagged)
+        at = many + len(self.flagged)
+        tables = []
         steps = [
             [j, mark, 0.5 * float(value)]
             for (j, mark), value in zip(self.steps, beta[at:], strict=False)
@@ -239,12 +245,13 @@ class _Design:
         }
 
 
-def _groups(codes: IntArray, size: int, least: int, most: int) -> IntArray:
+def _groups(codes: IntArray, size: int) -> IntArray:
     """The ridge's column for each code: the frequent codes get their own, all others share column
     0."""
     counts = np.bincount(codes, minlength=size)
-    frequent = np.flatnonzero(counts >= least)
-    frequent = frequent[np.argsort(-counts[frequent], kind="stable")][:most]
+    frequent = np.flatnonzero(counts >= MIN_LEADS_PER_COEFFICIENT)
+    by_count = np.argsort(-counts[frequent], kind="stable")
+    frequent = frequent[by_count][:MAX_COEFFICIENTS_PER_COLUMN]
     groups = np.zeros(size, dtype=np.int64)
     groups[np.sort(frequent)] = 1 + np.arange(len(frequent))
     return groups

@@ -1,7 +1,8 @@
-"""Opinions: what each expert says of encoded leads, in log-odds, from its part of the spec alone.
+"""Expert predictions: log-odds of encoded leads by each expert of the blend, from its part of the
+spec alone.
 
-Fitting them is the work of `experts` and `boosting`. Each has a `base` and adds to it what each
-column contributes, so that an opinion is explained by a sum.
+Fitting them is the work of `linear` and `boosting`. Each has a `base` and adds to it what each
+column contributes, so that a prediction is explained by a sum (additive feature attribution).
 """
 
 from collections.abc import Mapping
@@ -18,9 +19,8 @@ from winnable.learning.model.experts.lightgbm_trees import LightGBMTrees
 
 @dataclass(frozen=True)
 class ExpertPrediction:
-    """Log-odds (n,); their variance (n,) had other leads been learned from, 0 where that is not
-    known; and, where reasons were asked for, what each column adds to the expert's base (n,
-    columns).
+    """Log-odds (n,); their variance (n,) if other leads had been learned from, 0 where that is not
+    known; and, if reasons were asked for, what each column adds to the expert's base (n, columns).
 
     Columns are the encoding's, numbers before words, and the scorecard's as the last.
     """
@@ -31,14 +31,14 @@ class ExpertPrediction:
 
 
 class Expert(Protocol):
-    """What the blend needs of an expert: `base`, the log-odds to which the columns of a lead add."""
+    """What the blend needs of an expert; `base` are the log-odds to which a lead's columns add."""
 
     @property
     def base(self) -> float:
         """The log-odds before anything is known of a lead."""
 
     def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
-        """What it says of n leads."""
+        """The prediction for n leads."""
 
 
 class ScorecardExpert:
@@ -50,7 +50,7 @@ class ScorecardExpert:
         self._columns = columns
 
     def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
-        """What it says of n leads; the whole of it is the scorecard's."""
+        """The prediction for n leads; the whole of it is the scorecard's."""
         added = self._slope * leads.rules
         if not reasons:
             return ExpertPrediction(self.base + added)
@@ -79,7 +79,7 @@ class LinearExpert:
         self._starts = np.cumsum([0, *level_counts])[:-1].astype(np.int64)
 
     def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
-        """What it says of n leads."""
+        """The prediction for n leads."""
         parts = self.parts(leads)
         return ExpertPrediction(self.base + parts.sum(axis=1), parts=parts)
 
@@ -114,15 +114,15 @@ class PerSegmentExpert:
         return self._others.base
 
     def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
-        """What it says of n leads; where a regression of their own starts from another base, that
-        is the column's doing."""
-        told = self._others.parts(leads)
+        """The prediction for n leads; where a regression of their own starts from another base,
+        that is the column's doing."""
+        parts = self._others.parts(leads)
         for code, expert in self._own.items():
             rows = np.flatnonzero(leads.codes[:, self._column] == code)
             if rows.size:
-                told[rows] = expert.parts(leads.take(rows))
-                told[rows, self._place] += expert.base - self.base
-        return ExpertPrediction(self.base + told.sum(axis=1), parts=told)
+                parts[rows] = expert.parts(leads.take(rows))
+                parts[rows, self._place] += expert.base - self.base
+        return ExpertPrediction(self.base + parts.sum(axis=1), parts=parts)
 
 
 class LightGBMExpert:
@@ -145,11 +145,11 @@ class LightGBMExpert:
 
     @property
     def base(self) -> float:
-        """The mean of its answers in training."""
+        """The mean of its predictions in training."""
         return self._trees.base
 
     def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
-        """What it says of n leads."""
+        """The prediction for n leads."""
         places = self._starts + leads.codes
         features = np.concatenate(
             [leads.numbers, self._rates[places], self._counts[places], leads.rules[:, None]], axis=1
@@ -166,11 +166,11 @@ class CatBoostExpert:
 
     @property
     def base(self) -> float:
-        """The mean of its answers in training."""
+        """The mean of its predictions in training."""
         return self._trees.base
 
     def predict(self, leads: Encoded, *, reasons: bool = False) -> ExpertPrediction:
-        """What it says of n leads."""
+        """The prediction for n leads."""
         logit, variance, parts = self._trees.logit(leads, reasons=reasons)
         return ExpertPrediction(logit, variance, parts)
 
@@ -181,8 +181,8 @@ def expert_of(part: Mapping[str, Any], text: str, encoding: Encoding) -> Expert:
         return ScorecardExpert(part, len(encoding.names) + 1)
     if part["kind"] == "linear":
         return LinearExpert(part, encoding.level_counts)
-    if part["kind"] == "apart":
+    if part["kind"] == "per_segment":
         return PerSegmentExpert(part, encoding.level_counts, len(encoding.number_names))
-    if part["kind"] == "leafwise":
+    if part["kind"] == "lightgbm":
         return LightGBMExpert(part, text, encoding.level_counts, len(encoding.number_names))
     return CatBoostExpert(text)
