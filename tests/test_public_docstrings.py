@@ -9,8 +9,10 @@ import pytest
 
 import winnable
 
-DOCUMENTED = ("LeadClassifier",)
-"""Names of `winnable.__all__` whose docstrings are in numpydoc form."""
+NOT_YET = {"Dataset", "Model", "check", "load", "read", "train"}
+"""Names whose docstrings are not in numpydoc form yet; nothing may be added here."""
+
+DOCUMENTED = [name for name in winnable.__all__ if name not in NOT_YET]
 
 
 def sections_of(thing: object) -> set[str]:

@@ -67,7 +67,9 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
 
 def test_a_format_before_the_last_one_is_refused_in_one_sentence(tmp_path: Path) -> None:
     write_artifact(Artifact({**ARTIFACT.data, "format": 1}, {}), tmp_path / "model")
-    with pytest.raises(ArtifactError, match=r"written in format 1, .* formats 2 and 3. Train again"):
+    with pytest.raises(
+        ArtifactError, match=r"written in format 1, .* formats 2 and 3. Train again"
+    ):
         read_artifact(tmp_path / "model")
 
 

@@ -29,7 +29,7 @@ COUNTS = (9, 6, 4, 60)
 
 
 def leads(size: int, seed: int) -> tuple[Encoded, FloatArray]:
-    """Leads whose outcome depends on a number, on a pair of words and on a word with many values."""
+    """Leads whose outcome depends on a number, a pair of words and a word with many values."""
     chance = np.random.default_rng(seed)
     codes = np.column_stack(
         [chance.integers(0, 9, size), chance.integers(2, 6, size), 2 + chance.integers(0, 2, size)]
