@@ -17,7 +17,7 @@ from winnable.definition.decide.gate import randomly_selected
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.demo.company import write_demo
-from winnable.learning.reporting.report import what_sales_said
+from winnable.learning.reporting.report import feedback_effect
 from winnable.learning.scoring.predictor import scorecard_artifact
 from winnable.learning.training.train import Candidate
 
@@ -74,13 +74,13 @@ def test_outcomes_that_the_crm_learns_of_late_change_training_rows(
         heard.summary()
     )
     assert "Kim" not in str(told) + str(heard.summary())
-    section = what_sales_said(
+    section = feedback_effect(
         Candidate(scorecard_artifact(definition), definition, None, (), {"feedback": told})
     )
     assert section is not None
-    assert section.says == tuple(heard.summary())
+    assert section.paragraphs == tuple(heard.summary())
     assert (
-        what_sales_said(Candidate(scorecard_artifact(definition), definition, None, (), {})) is None
+        feedback_effect(Candidate(scorecard_artifact(definition), definition, None, (), {})) is None
     )
 
 
