@@ -1,7 +1,7 @@
-"""What the commands print for people: notes, tables and verdicts, on the terminal.
+"""Terminal output of the commands: notes, tables and summaries.
 
-Everything that is said comes from the objects that are handed in; nothing is computed here. `out`
-is for results, `err` for what went wrong, so that a script can tell them apart.
+Everything printed comes from the objects that are handed in; nothing is computed here. `out` is for
+results, `err` for errors and progress, so that a script can tell them apart.
 """
 
 import sys
@@ -15,6 +15,8 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from winnable.core.text import counted, percent_range
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from winnable.data.analysis.suggest import Suggestions
     from winnable.data.autodetect.infer import Guesses
     from winnable.data.dataset import Dataset
+    from winnable.definition.stages import MoveKind
     from winnable.interface import Model
     from winnable.learning.readiness.check import Check
     from winnable.learning.registry.champion_challenger import Contest
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
     from winnable.learning.training.backtest import Backtest
     from winnable.learning.training.metrics import Difference, Metrics
 
-WIDTH = None if sys.stdout.isatty() else 130  # a file or a pipe has no width of its own
+WIDTH = None if sys.stdout.isatty() else 130
+"""Columns; a file or a pipe has no width of its own."""
+
 # Names and values are the company's: square brackets in them are no markup.
 out = Console(highlight=False, soft_wrap=True, width=WIDTH, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
@@ -43,37 +48,38 @@ def print_funnel(report: "Funnel") -> None:
     stages = Table(
         "stage",
         "leads",
-        "of those before",
-        "90 % sure",
+        "of previous",
+        "90% CI",
         box=None,
-        title="From stage to stage",
+        title="Stage to stage",
         title_justify="left",
     )
     for before, step in zip((None, *report.steps), report.steps, strict=False):
         share = (
             ("", "")
             if before is None or not step.before
-            else (f"{100 * step.conversion:.0f} %", _between(step.low, step.high))
+            else (f"{step.conversion:.0%}", percent_range(step.low, step.high))
         )
         stages.add_row(step.name, f"{step.volume:,}", *share)
     out.print(stages)
-    moved = {
-        "passed back": "were passed back to marketing",
-        "recycled": "came back after an end",
-        "not allowed": "moved as they must not",
+    moves: dict[MoveKind, str] = {
+        "passed back": "Leads were passed back to marketing",
+        "recycled": "Leads came back after they were closed",
+        "not allowed": "Leads made a move that the stages do not allow",
     }
-    for kind, says in moved.items():
-        if report.moves[kind]:  # type: ignore[index]
-            out.print(f"{report.moves[kind]:,} times leads {says}.")  # type: ignore[index]
+    for kind, text in moves.items():
+        count = report.moves[kind]
+        if count:
+            out.print(f"{text} {counted(count, 'time')}.")
     out.print("")
     worked = any(group.worked is not None for group in report.groups)
     columns = [
         report.by,
         "leads",
-        *(["taken up"] if worked else []),
+        *(["accepted"] if worked else []),
         "won",
-        "of 100",
-        "90 % sure",
+        "win rate",
+        "90% CI",
         "grade",
         "",
     ]
@@ -81,38 +87,41 @@ def print_funnel(report: "Funnel") -> None:
     for group in report.groups:
         known = group.leads - group.young
         share = (
-            (f"{100 * group.conversion:.1f}", _between(group.low, group.high))
+            (f"{group.conversion:.1%}", percent_range(group.low, group.high))
             if known
-            else ("", "too young")
+            else ("", "too recent")
         )
-        up = [f"{100 * (group.worked or 0) / known:.0f} %" if known else ""] if worked else []
+        accepted = []
+        if worked:
+            accepted = [f"{(group.worked or 0) / known:.0%}" if known else ""]
         groups.add_row(
-            group.name, f"{group.leads:,}", *up, f"{group.won:,}", *share, group.grade, group.advice
+            group.name,
+            f"{group.leads:,}",
+            *accepted,
+            f"{group.won:,}",
+            *share,
+            group.grade,
+            group.advice,
         )
     out.print(groups)
     for note in report.notes:
         out.print(f"Note: {note}")
 
 
-def _between(low: float, high: float) -> str:
-    return f"{100 * low:.0f} to {100 * high:.0f} %"
-
-
 def print_suggestions(found: "Suggestions") -> None:
-    """What speaks for and against leads, which kinds of activity tell nothing, and what was not
-    looked at."""
+    """Suggested rules with their evidence, activities without evidence, and excluded columns."""
     out.print(
         f"{found.won:,} of {found.leads:,} people were won; {found.looked_at:,} attributes and"
-        " touchpoints were looked at."
+        " touchpoints were tested."
     )
     if not found.looked_at:
         out.print(
-            "Nothing is proposed: that takes at least 20 people who were won, and 20 who were not."
+            "No suggestions: that takes at least 20 people who were won, and 20 who were not."
         )
     elif not found.rules:
         out.print(
-            "Nothing is proposed: no difference between won and other leads is more than chance"
-            " would show."
+            "No suggestions: no difference between won and other leads is statistically"
+            " significant."
         )
     else:
         table = Table(
@@ -121,14 +130,14 @@ def print_suggestions(found: "Suggestions") -> None:
             "won with it",
             "without",
             "lift",
-            "odds times",
-            "sure to 95 %",
+            "odds ratio",
+            "95% CI",
             box=None,
         )
         for rule in found.rules:
             shares = (
-                f"{100 * rule.won / rule.leads:.1f} % of {rule.leads:,}",
-                f"{100 * rule.won_without / rule.without:.1f} %",
+                f"{rule.won / rule.leads:.1%} of {rule.leads:,}",
+                f"{rule.won_without / rule.without:.1%}",
             )
             odds = rule.effect
             numbers = (
@@ -139,13 +148,13 @@ def print_suggestions(found: "Suggestions") -> None:
             table.add_row(f"{rule.points:+}", str(rule.condition), *shares, *numbers)
         out.print(table)
         out.print(
-            "Confirmed on later leads."
+            "Confirmed on a holdout of later leads."
             if found.confirmed
-            else "Too few wins to confirm these on leads held back."
+            else "Too few wins to confirm these on a holdout."
         )
-    for verdict, says in (
-        ("no use", "tell nothing"),
-        ("cannot tell", "may tell something or nothing, there are too few to say"),
+    for verdict, text in (
+        ("no use", "without any effect on winning"),
+        ("cannot tell", "with too few leads to tell whether they matter"),
     ):
         kinds = [
             f"{signal.kind} ({signal.leads:,} leads)"
@@ -153,32 +162,28 @@ def print_suggestions(found: "Suggestions") -> None:
             if signal.verdict == verdict
         ]
         if kinds:
-            out.print(f"Kinds of activity that {says}: {', '.join(kinds)}.")
+            out.print(f"Activities {text}: {', '.join(kinds)}.")
     if found.left_out:
-        out.print(
-            f"Not looked at, because they seem to know the outcome: {', '.join(found.left_out)}."
-        )
+        out.print(f"Excluded (possible target leakage): {', '.join(found.left_out)}.")
     if found.untracked:
         out.print(
-            "Nor these, because nobody can say since when they stand there:"
-            f" {', '.join(found.untracked)}."
+            f"Excluded (untracked: no history of their changes): {', '.join(found.untracked)}."
         )
 
 
 def print_guesses(
     guesses: "Guesses", output: Path, leads: str, activities: str | None, history: str | None
 ) -> None:
-    """What a first definition was guessed from, where it lies, and the command to go on with."""
-    status, vendor = (
-        guesses.outcome.status,
-        f", an export of {guesses.vendor.name}" if guesses.vendor else "",
-    )
-    won, lost = int(guesses.won.sum()), int(guesses.lost.sum())
+    """What a first definition was drafted from, where it is, and the next command."""
+    status = guesses.outcome.status
+    vendor = f", an export of {guesses.vendor.name}" if guesses.vendor else ""
+    won = int(guesses.won.sum())
+    lost = int(guesses.lost.sum())
     out.print(
         f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by '{status.column}'."
     )
     out.print(
-        f"{output} is written, each guess with its reason. Read it, correct what is wrong, then:"
+        f"Wrote {output}, each guess with its reason. Read it, correct what is wrong, then run:"
     )
     given = [("--activities", activities), ("--history", history), ("--definition", str(output))]
     more = "".join(
@@ -190,10 +195,9 @@ def print_guesses(
 
 
 def print_reading(data: "Dataset", rejects: Path | None = None) -> None:
-    """Notes on the data, and how many rows could not be used and why; if it is to be written, also
-    the file that says which."""
+    """Notes on the data, and how many rows were rejected and why; with `rejects`, they are also
+    written to that file."""
     from winnable import interface
-    from winnable.core.text import counted
 
     for note in data.notes:
         out.print(f"Note: {note}")
@@ -202,14 +206,11 @@ def print_reading(data: "Dataset", rejects: Path | None = None) -> None:
     if len(data.rejects):
         if rejects is not None:
             interface.write_rejects(data, rejects)
-        where = "" if rejects is None else f"; {rejects} says why, row by row"
+        where = "" if rejects is None else f" ({rejects} lists them)"
         out.print(f"{counted(len(data.rejects), 'row')} could not be used{where}:")
-        for told, count in (
-            ("of the " + data.rejects["table"] + ": " + data.rejects["reason"])
-            .value_counts(sort=False)
-            .items()
-        ):
-            out.print(f"  {count:>7,} {told}")
+        reasons = data.rejects["table"] + ": " + data.rejects["reason"]
+        for reason, count in reasons.value_counts(sort=False).items():
+            out.print(f"  {count:>7,} in {reason}")
 
 
 @contextmanager
@@ -239,92 +240,101 @@ def progress_bars() -> Iterator["Progress"]:
 
 
 def print_training(model: "Model") -> None:
-    """What was learned, how good it is against the alternatives, and who is in charge."""
+    """What was trained, how good it is beside the alternatives, and which model is champion."""
     candidate, verdict = model.candidate_, model.verdict_
     if candidate is None or verdict is None:
         raise ValueError("only a model that was just trained and registered can be shown so")
-    for kept_out in (column for column in candidate.verdicts if column.verdict != "ok"):
-        reason = (
-            "its past is not known"
-            if kept_out.verdict == "untracked"
-            else "it may know the outcome"
-        )
-        out.print(f"Kept out, {reason}: {kept_out.name}. {' '.join(kept_out.evidence[:1])}")
+    for column in candidate.verdicts:
+        if column.verdict == "ok":
+            continue
+        untracked = column.verdict == "untracked"
+        reason = "untracked: no history of its changes" if untracked else "possible target leakage"
+        out.print(f"Excluded ({reason}): {column.name}. {' '.join(column.evidence[:1])}")
     out.print(f"\n{verdict.summary}")
-    out.print(f"Answers by: {candidate.mode}, {candidate.why}.")
+    out.print(f"Model type: {candidate.mode}, {candidate.why}.")
     if candidate.judged is not None:
-        out.print(_measures(candidate.judged.measured(), f"Judged on {candidate.judged.how}"))
+        title = f"Evaluated on {candidate.judged.how}"
+        out.print(_metrics_table(candidate.judged.measured(), title))
     if verdict.contest is not None and verdict.changes is not None:
-        _tell_contest(verdict.contest)
+        _print_comparison(verdict.contest)
     if verdict.changes is not None:
         out.print(f"\nSince version {verdict.changes.since}:")
-        for says in verdict.changes.lines:
-            out.print(f"  {says}")
+        for line in verdict.changes.lines:
+            out.print(f"  {line}")
 
 
-def _tell_contest(contest: "Contest") -> None:
-    """The candidate beside the champion, the rules and the base rate, on the same leads."""
+def _print_comparison(contest: "Contest") -> None:
+    """The challenger beside the champion, the scorecard and the base rate, on the same leads."""
     out.print("")
     title = (
-        f"Compared on {contest.how} ({contest.rows:,} rows, {contest.wins:,} won), from what the"
-        " champion could know"
+        f"Compared on {contest.how} ({contest.rows:,} rows, {contest.wins:,} won), trained on"
+        " what the champion could know"
     )
     table = Table(
         "",
         "log loss",
-        "model is lower by",
-        "95 % sure",
+        "log-loss difference",
+        "95% CI",
         title=title,
         title_justify="left",
         box=None,
     )
     table.add_row("model", f"{contest.log_loss:.4f}", "", "")
     for rival in contest.rivals:
-        sure = f"{rival.log_loss_reduction.low:+.4f} to {rival.log_loss_reduction.high:+.4f}"
+        reduction = rival.log_loss_reduction
         table.add_row(
-            rival.name, f"{rival.log_loss:.4f}", f"{rival.log_loss_reduction.mean:+.4f}", sure
+            rival.name,
+            f"{rival.log_loss:.4f}",
+            f"{reduction.mean:+.4f}",
+            f"{reduction.low:+.4f} to {reduction.high:+.4f}",
         )
     out.print(table)
 
 
-def _measures(measured: "Mapping[str, Metrics]", title: str) -> Table:
-    """The measures of several answers to the same leads."""
+def _metrics_table(measured: "Mapping[str, Metrics]", title: str) -> Table:
+    """The metrics of several models on the same leads."""
     table = Table(
         "",
         "log loss",
-        "saved",
+        "skill",
         "AUC",
-        "predicted : won",
+        "predicted/observed",
         title=title,
         title_justify="left",
         box=None,
     )
-    for name, each in measured.items():
-        auc = "" if each.auc is None else f"{each.auc:.3f}"
-        ratio = "" if each.predicted_to_observed is None else f"{each.predicted_to_observed:.2f}"
-        table.add_row(name, f"{each.log_loss:.4f}", f"{100 * each.skill:+.1f} %", auc, ratio)
+    for name, metrics in measured.items():
+        auc = "" if metrics.auc is None else f"{metrics.auc:.3f}"
+        ratio = metrics.predicted_to_observed
+        table.add_row(
+            name,
+            f"{metrics.log_loss:.4f}",
+            f"{metrics.skill:+.1%}",
+            auc,
+            "" if ratio is None else f"{ratio:.2f}",
+        )
     return table
 
 
 def print_backtest(test: "Backtest") -> None:
-    """Period by period what the model was worth, then over all of them beside the alternatives."""
+    """The metrics of each period, then over all of them beside the alternatives."""
     columns = (
-        "learned on",
-        "from wins",
+        "trained on",
+        "on wins",
         "leads",
         "won",
-        "saved",
-        "95 % sure",
+        "skill",
+        "95% CI",
         "rules",
-        "predicted : won",
-        "95 % sure",
+        "predicted/observed",
+        "95% CI",
         "slope",
         "lift",
     )
     table = Table(
         *columns,
         box=None,
-        title="What a model learned on that day was worth for the leads that came next",
+        title="Models trained on each day, evaluated on the leads that came next",
         title_justify="left",
     )
     for period in test.periods:
@@ -337,9 +347,9 @@ def print_backtest(test: "Backtest") -> None:
             f"{period.wins:,}",
             f"{period.judged:,}",
             f"{period.won:,}",
-            f"{100 * model.skill:+.0f} %",
-            "{:+.0f} to {:+.0f} %".format(*(100 * end for end in spread["skill"])),
-            f"{100 * rules.skill:+.0f} %",
+            f"{model.skill:+.0%}",
+            "{:+.0%} to {:+.0%}".format(*spread["skill"]),
+            f"{rules.skill:+.0%}",
             ratio,
             f"{1 / high:.2f} to {1 / low:.2f}" if low > 0 else "",
             "" if model.slope is None else f"{model.slope:.2f}",
@@ -347,76 +357,72 @@ def print_backtest(test: "Backtest") -> None:
         )
     out.print(table)
     out.print("")
-    out.print(_measures(test.measured(), "All of them together"))
+    out.print(_metrics_table(test.measured(), "All periods together"))
     for other in test.others:
         out.print(_compared(other, test.compared(other)))
     for note in test.notes:
         out.print(f"Note: {note}")
 
 
-def _compared(other: str, less: "Difference") -> str:
-    better = "better" if less.mean > 0 else "worse"
-    sure = "surely so" if less.low > 0 or less.high < 0 else "which may be chance"
-    loss = f"log loss {abs(less.mean):.4f} {'lower' if less.mean > 0 else 'higher'}"
+def _compared(other: str, reduction: "Difference") -> str:
+    significant = reduction.low > 0 or reduction.high < 0
+    how = "significantly" if significant else "not significantly"
+    better = "better" if reduction.mean > 0 else "worse"
     return (
-        f"The model was {better} than the {other}: {loss} (95 % sure: {-less.high:+.4f} to"
-        f" {-less.low:+.4f}), {sure}."
+        f"The model was {how} {better} than the {other}: log-loss difference"
+        f" {-reduction.mean:+.4f} (95% CI {-reduction.high:+.4f} to {-reduction.low:+.4f})."
     )
 
 
 def print_check(data: "Dataset", found: "Check") -> None:
-    """What is odd, which columns are kept out and why, and whether there is enough to learn from."""
-    out.print("The data")
-    for says in [*data.notes, *(finding.text for finding in found.quality)] or ["Nothing odd."]:
-        out.print(f"  {says}")
+    """Data quality, excluded columns and why, and whether there is enough history."""
+    out.print("Data quality")
+    for text in [*data.notes, *(finding.text for finding in found.quality)] or ["No findings."]:
+        out.print(f"  {text}")
     odd = [column for column in found.columns if column.verdict != "ok" or column.overruled]
     out.print(
-        f"\nThe columns: {len(found.columns) - len(odd)} of {len(found.columns)} are above"
-        " suspicion"
+        f"\nTarget leakage: {len(found.columns) - len(odd)} of {len(found.columns)} columns passed"
+        " the leakage checks"
     )
     for column in odd:
-        verdict = (
-            "used, because the definition says so"
-            if column.overruled
-            else f"{column.verdict}, kept out"
-        )
-        told = (
-            column.evidence[:1]
-            if column.verdict == "untracked"
-            else dict.fromkeys((column.evidence[0], column.evidence[-1]))
-        )
-        out.print(f"  {column.name}: {verdict}. {' '.join(told)}")
+        verdict = f"{column.verdict}, excluded"
+        if column.overruled:
+            verdict = "used, because the definition says so"
+        evidence = list(dict.fromkeys((column.evidence[0], column.evidence[-1])))
+        if column.verdict == "untracked":
+            evidence = evidence[:1]
+        out.print(f"  {column.name}: {verdict}. {' '.join(evidence)}")
     if any(column.verdict == "untracked" for column in odd):
         out.print(
-            "  If an untracked one is known when a lead comes and never changed after, list it"
-            " under columns.fixed."
+            "  If an untracked column is known when a lead is created and never changes after, list"
+            " it under columns.fixed."
         )
     if any(column.verdict in ("suspect", "quarantined") for column in odd):
         out.print(
             "  If one of them is known before the outcome, list it under columns.fixed (suspect) or"
-            " columns.trusted."
+            " columns.trusted (quarantined)."
         )
-    out.print("\nThe history")
-    for says in found.readiness.messages:
-        out.print(f"  {says}")
+    out.print("\nReadiness")
+    for text in found.readiness.messages:
+        out.print(f"  {text}")
     for point in found.curve:
-        saved = f"{100 * point.saved:+.1f} % of the base rate's log loss"
         out.print(
-            f"  A model learned from {point.leads:,} leads ({point.wins:,} wins) saves {saved} on"
-            " others."
+            f"  Learning curve: trained on {point.leads:,} leads ({point.wins:,} wins), skill"
+            f" {point.saved:+.1%} on a holdout."
         )
-    out.print(f"\n{'Ready' if found.readiness.ready else 'Not ready'} by the published minimum.")
+    ready = "Ready" if found.readiness.ready else "Not ready"
+    out.print(f"\n{ready} by the published minimum sample size.")
 
 
 def print_scores(table: "DataFrame", model: "Model", output: Path) -> None:
-    """How many leads were scored and by whom, where the table lies, and how many fell to each
+    """How many leads were scored by which model, where the table is, and the count of each
     decision."""
-    who = (
-        "the rules" if model.version == "rules" else f"model version {model.version} ({model.mode})"
-    )
-    out.print(f"{int(table['error'].isna().sum()):,} leads scored by {who}, written to {output}")
+    name = f"model version {model.version} ({model.mode})"
+    if model.version == "rules":
+        name = "the scorecard"
+    out.print(f"{int(table['error'].isna().sum()):,} leads scored by {name}, written to {output}")
     if model.mode == "rules":
-        out.print(f"By the rules, because {model.why}.")
+        out.print(f"The scorecard is used: {model.why}.")
     for decision, count in table["decision"].value_counts().items():
         out.print(f"  {decision:<8} {count:>8,}")
 
@@ -426,19 +432,20 @@ def print_best(scores: Path) -> None:
     import pandas as pd
 
     best = pd.read_csv(scores).nlargest(5, "probability")
-    table = Table("lead", "of 100", "between", "grade", "decision", "strongest reasons", box=None)
+    columns = ("lead", "probability", "80% interval", "grade", "decision", "strongest reasons")
+    table = Table(*columns, box=None)
     for lead in best.to_dict("records"):
-        between = f"{100 * lead['low']:.0f} and {100 * lead['high']:.0f}"
+        interval = percent_range(float(lead["low"]), float(lead["high"]))
         reasons = "; ".join(str(lead["reasons"]).split("; ")[:2])
         table.add_row(
             str(lead["lead_id"]),
-            f"{100 * lead['probability']:.0f}",
-            between,
+            f"{lead['probability']:.0%}",
+            interval,
             str(lead["grade"]),
             str(lead["decision"]),
             reasons,
         )
-    out.print("\nThe best open leads:")
+    out.print("\nTop open leads:")
     out.print(table)
 
 
@@ -447,15 +454,15 @@ def print_promotions(found: "Sequence[Promotion]", store: Path) -> None:
     if not found:
         out.print(f"{store}: no model has been champion yet. `winnable train` makes the first.")
         return
-    table = Table("when (UTC)", "champion", "instead of", "how", "by", "because", box=None)
-    for each in found:
+    table = Table("when (UTC)", "champion", "replaced", "how", "by", "because", box=None)
+    for promotion in found:
         table.add_row(
-            _minute(each.at),
-            str(each.version),
-            str(each.before or ""),
-            each.kind,
-            each.by,
-            each.because,
+            _minute(promotion.at),
+            str(promotion.version),
+            str(promotion.before or ""),
+            promotion.kind,
+            promotion.by,
+            promotion.because,
         )
     out.print(table)
 
@@ -470,27 +477,31 @@ def print_versions(versions: "Sequence[Version]", store: Path) -> None:
         "",
         "made (UTC)",
         "data until",
-        "mode",
+        "type",
         "leads",
         "wins",
         "log loss",
-        "saved",
+        "skill",
         "AUC",
         box=None,
     )
-    for each in versions:
-        tags = each.tags
-        counts = (f"{int(tags[name]):,}" if name in tags else "" for name in ("leads", "wins"))
-        saved = f"{100 * float(tags['skill']):+.1f} %" if "skill" in tags else ""
-        quality = (tags.get("log_loss", "")[:6], saved, tags.get("auc", "")[:5])
-        days = (_minute(each.made), tags.get("known_until", "")[:10])
+    for version in versions:
+        tags = version.tags
         table.add_row(
-            str(each.version), each.standing, *days, tags.get("mode", ""), *counts, *quality
+            str(version.version),
+            version.standing,
+            _minute(version.made),
+            tags.get("known_until", "")[:10],
+            tags.get("mode", ""),
+            *(f"{int(tags[name]):,}" if name in tags else "" for name in ("leads", "wins")),
+            tags.get("log_loss", "")[:6],
+            f"{float(tags['skill']):+.1%}" if "skill" in tags else "",
+            tags.get("auc", "")[:5],
         )
     out.print(table)
     out.print(
-        "Each was judged on the latest leads of its own day; `winnable train` compares a new one"
-        " with the champion."
+        "Each was evaluated on the latest leads of its own day; `winnable train` compares a new"
+        " model with the champion on the same leads."
     )
 
 
