@@ -93,7 +93,7 @@ def test_training_hears_what_sales_said_and_says_so(tmp_path: Path) -> None:
     for name, more in (("wins", 1), ("leads", 1), ("open_leads_that_teach", -1)):
         assert hearing["readiness"][name] == deaf["readiness"][name] + more
     assert (
-        f"{hearing['readiness']['open_leads_that_teach']} open leads teach besides"
+        f"{hearing['readiness']['open_leads_that_teach']} open leads (censored) also count"
         in hearing["readiness"]["told"][0]
     )
     done = winnable("train", *source, "--definition", "demo/definition.toml", folder=tmp_path)
