@@ -59,7 +59,7 @@ def earlier(demo_store: DemoStore, definition: Definition, until: str, folder: P
 def test_it_is_judged_on_later_leads_of_people_it_has_not_seen(candidate: Candidate) -> None:
     judged = candidate.judged
     assert judged is not None
-    assert judged.how.startswith("leads from 2025-")
+    assert judged.how.startswith("a holdout of leads created since 2025-")
     assert set(judged.measured()) == {"model", "rules", "base rate"}
     assert judged.measured()["base rate"].skill == pytest.approx(0)
     assert len(judged.candidate) == len(judged.rows.won)
