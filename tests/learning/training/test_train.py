@@ -117,7 +117,7 @@ def test_a_newer_model_meets_the_champion_on_leads_that_neither_has_seen(
         "the scorecard",
         "the base rate",
     ]
-    assert contest.how.startswith("leads whose outcome was open on 2025-")
+    assert contest.how.startswith("a holdout of leads whose outcome was unknown on 2025-")
     # The same way of learning from the same knowledge is no better and no worse; the champion's
     # data are old.
     assert contest.rivals[0].log_loss_reduction.mean == pytest.approx(0, abs=0.02)
