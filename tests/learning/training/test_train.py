@@ -59,7 +59,7 @@ def earlier(demo_store: DemoStore, definition: Definition, until: str, folder: P
 def test_it_is_judged_on_later_leads_of_people_it_has_not_seen(candidate: Candidate) -> None:
     judged = candidate.judged
     assert judged is not None
-    assert judged.how.startswith("leads from 2025-")
+    assert judged.how.startswith("a holdout of leads created since 2025-")
     assert set(judged.measured()) == {"model", "rules", "base rate"}
     assert judged.measured()["base rate"].skill == pytest.approx(0)
     assert len(judged.candidate) == len(judged.rows.won)
@@ -117,7 +117,7 @@ def test_a_newer_model_meets_the_champion_on_leads_that_neither_has_seen(
         "the scorecard",
         "the base rate",
     ]
-    assert contest.how.startswith("leads whose outcome was open on 2025-")
+    assert contest.how.startswith("a holdout of leads whose outcome was unknown on 2025-")
     # The same way of learning from the same knowledge is no better and no worse; the champion's
     # data are old.
     assert contest.rivals[0].log_loss_reduction.mean == pytest.approx(0, abs=0.02)
