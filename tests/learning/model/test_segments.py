@@ -91,7 +91,9 @@ def test_separate_models_are_called_better_where_columns_mean_the_opposite(tmp_p
         size,
         {"team": NumericColumn(size_of_team), SEGMENT: CategoricalColumn(card, ("small", "large"))},
     )
-    assert "separate ones are better" in compare_segments(features, points, rows, 0)
+    assert "one model per segment is significantly better" in compare_segments(
+        features, points, rows, 0
+    )
     alike = replace(points, card=np.zeros(size, dtype=np.int64))
     assert compare_segments(features, alike, rows, 0) is None
 
