@@ -51,7 +51,7 @@ class DemoStore:
 
 @pytest.fixture(scope="session")
 def demo_store(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
-    """A model trained on a demo company of 400 leads, through the same calls as `winnable train`."""
+    """A model trained on a demo company of 400 leads, by the calls of `winnable train`."""
     folder = shared_folder(tmp_path_factory) / "demo"
     trained = folder / "trained.pickle"
     with FileLock(f"{folder}.lock"):

@@ -75,10 +75,7 @@ def dependencies() -> dict[str, set[str]]:
     "floors",
     [
         [floor for floor in FLOORS if floor not in ("service", "cli")],
-        pytest.param(
-            FLOORS,
-            marks=pytest.mark.xfail(reason="the service's routes still import what imports them"),
-        ),
+        FLOORS,
     ],
     ids=["below the service", "all"],
 )
@@ -118,6 +115,7 @@ def test_the_command_line_has_no_logic_of_its_own() -> None:
         "winnable.errors",
         "winnable.interface",
         "winnable.core.text",
+        "winnable.data.leakage.detect",
         "winnable.core.files",
         "winnable.core.documents",
         "winnable.demo.company",

@@ -72,11 +72,41 @@ def read(
     *,
     definition: Definition | Path | str = "definition.toml",
 ) -> Dataset:
-    """Read a CRM to learn from: files, folders, database URLs or frames, by a definition or the
-    file that holds it.
+    """Read a CRM to train on, by a definition or the file that holds one.
 
-    Raises `DefinitionError` where the definition, `DataError` where a table cannot be used; single
-    rows that cannot be used are in `Dataset.rejects`.
+    Parameters
+    ----------
+    leads : str, Path or pandas.DataFrame
+        One row per lead: a CSV or Parquet file, a folder of them, a database URL with `#table`, or
+        a frame.
+    activities : str, Path or pandas.DataFrame, optional
+        One row per activity: which lead did what, when.
+    history : str, Path or pandas.DataFrame, optional
+        One row per change of a field: which lead, which field, from what to what, when.
+    definition : Definition, Path or str
+        The definition, or its TOML file.
+
+    Returns
+    -------
+    Dataset
+        The tables with the definition; rows that cannot be used are in `Dataset.rejects`.
+
+    Raises
+    ------
+    DefinitionError
+        If the definition cannot be used.
+    DataError
+        If a table cannot be read, or lacks a column that the definition names.
+
+    Examples
+    --------
+    >>> import pandas as pd, winnable
+    >>> definition = winnable.Definition.model_validate(
+    ...     {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Stage"}}
+    ... )
+    >>> leads = pd.DataFrame({"Stage": ["Won", "Lost", "Open"], "Country": ["DE", "FR", "DE"]})
+    >>> winnable.read(leads, definition=definition).outcomes
+    array([ 1.,  0., nan])
     """
     loaded = _loaded(definition)
     return Dataset(loaded, read_crm(loaded, leads, activities, history))
@@ -101,10 +131,39 @@ def check(
     store: Path | str | None = None,
     progress: Progress = no_progress,
 ) -> Check:
-    """Which columns may know the outcome, and is there enough history? As `winnable check`; `curve`
-    takes up to a minute more.
+    """Check for target leakage, data quality, and whether there is enough history to train.
 
-    With a `store` the labels in it are applied.
+    Parameters
+    ----------
+    data : Dataset
+        What `read` returned.
+    curve : bool
+        Also draw a learning curve from parts of the data, which takes up to a minute.
+    store : Path or str, optional
+        A store whose labels are applied first.
+    progress : callable, optional
+        Called with a name, steps done and steps in all.
+
+    Returns
+    -------
+    Check
+        `columns` holds a verdict with evidence per column, `quality` the findings, `readiness` the
+        minimum sample size and how far it is, `curve` the points of the learning curve.
+
+    Raises
+    ------
+    StoreError
+        If the labels of the store cannot be read.
+
+    Examples
+    --------
+    >>> import pandas as pd, winnable
+    >>> definition = winnable.Definition.model_validate(
+    ...     {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Stage"}}
+    ... )
+    >>> leads = pd.DataFrame({"Stage": ["Won", "Lost"] * 20, "Country": ["DE", "FR"] * 20})
+    >>> winnable.check(winnable.read(leads, definition=definition)).readiness.ready
+    False
     """
     return check_data(_with_labels(data, store), curve=curve, progress=progress)
 
@@ -118,12 +177,44 @@ def train(
     tell: Tell = lambda _: None,
     progress: Progress = no_progress,
 ) -> Model:
-    """Learn from a history, as `winnable train`; with a `store` the labels in it are applied and
-    the model is registered.
+    """Train on a history, as `winnable train` does.
 
-    `through_time` adds a quick backtest to the record and the report, which takes some minutes.
-    `tell` is given a sentence at each step, such as `print`; `progress` how far each is. Never fails
-    for want of history: then the rules answer. `StoreError` if the store cannot be written.
+    Training never fails for want of history: then the definition's scorecard answers.
+
+    Parameters
+    ----------
+    data : Dataset
+        What `read` returned.
+    store : Path or str, optional
+        Where labels are applied from and the model is registered; without it nothing is written.
+    seed : int
+        The same data, definition and seed give the same model.
+    through_time : bool
+        Also backtest quickly, for the run and the report; this takes some minutes.
+    tell : callable, optional
+        Called with a sentence at each step, such as `print`.
+    progress : callable, optional
+        Called with a name, steps done and steps in all.
+
+    Returns
+    -------
+    Model
+        The trained model, with `verdict_` if it was registered.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be written.
+
+    Examples
+    --------
+    >>> import pandas as pd, winnable
+    >>> definition = winnable.Definition.model_validate(
+    ...     {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Stage"}}
+    ... )
+    >>> leads = pd.DataFrame({"Stage": ["Won", "Lost"] * 2, "Country": ["DE", "FR"] * 2})
+    >>> winnable.train(winnable.read(leads, definition=definition)).mode
+    'rules'
     """
     began, options, feedback = time.time(), TrainingOptions(seed), None
     if store is not None:
@@ -150,11 +241,36 @@ def load(
     *,
     rules: Definition | Path | str | None = None,
 ) -> Model:
-    """The champion of a store, another of its versions, or a model that was written with
-    `Model.save`.
+    """Load the champion of a store, one of its versions, or a model that `Model.save` wrote.
 
-    `rules` is a definition to answer by while the store has no champion. `StoreError` if there is
-    no model, `ArtifactError` if it is incomplete or altered.
+    Parameters
+    ----------
+    place : Path or str
+        A store, or the folder of a saved model.
+    version : int, optional
+        Another version of the store than its champion.
+    rules : Definition, Path or str, optional
+        A definition to score by while the store has no champion.
+
+    Returns
+    -------
+    Model
+        The model; what only its training knows (`report_`, `verdict_`) is None.
+
+    Raises
+    ------
+    StoreError
+        If there is no model and no definition.
+    ArtifactError
+        If the model is incomplete, altered or of another format.
+
+    Examples
+    --------
+    >>> import winnable
+    >>> winnable.load("no such store")
+    Traceback (most recent call last):
+    ...
+    winnable.errors.StoreError: no such store: there is no champion here, ...
     """
     folder = Path(place)
     if version is not None:
@@ -182,12 +298,48 @@ class _Found:
 
 
 class Model:
-    """A trained model: scores leads, says how good it is, can be kept.
+    """A trained model: scores leads, says how good it is, can be saved.
 
-    Learned: `card_`, what it was trained on and until when; `measured_`, a frame of measures (a row
-    each for model, rules and base rate). `report_` is what training found, for people, and
-    `verdict_` what became of it, `candidate_` what was trained and `backtest_` how it did through
-    time; None for a model that was loaded.
+    `train` and `load` make it.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        The model as data.
+    version : str
+        Its version in a store; the fingerprint of the artifact if not given.
+    verdict : Registration, optional
+        What became of it when it was registered.
+    found : optional
+        What its training found.
+
+    Attributes
+    ----------
+    version : str
+        Its version in the store.
+    mode : {"rules", "blend", "learned"}
+        The model type; `why` says why.
+    definition : Definition
+        The definition that it was trained by.
+    card_ : mapping
+        The model card: trained on what, until when, how good.
+    measured_ : pandas.DataFrame
+        Metrics on the evaluated leads; a row each for model, rules and base rate.
+    report_ : Report or None
+        What training found, with sentences, plots and tables.
+    verdict_, candidate_, backtest_ : object or None
+        How it compared with the champion, what was trained, and the backtest if there was one.
+
+    Examples
+    --------
+    >>> import pandas as pd, winnable
+    >>> definition = winnable.Definition.model_validate(
+    ...     {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Stage"}}
+    ... )
+    >>> leads = pd.DataFrame({"Stage": ["Won", "Lost"] * 2, "Country": ["DE", "FR"] * 2})
+    >>> model = winnable.train(winnable.read(leads, definition=definition))
+    >>> list(model.score(pd.DataFrame({"Country": ["DE"]})))[:4]
+    ['lead_id', 'probability', 'low', 'high']
     """
 
     def __init__(
@@ -225,12 +377,12 @@ class Model:
 
     @property
     def mode(self) -> str:
-        """Who answers: "rules", "blend" or "learned"."""
+        """The model type: "rules", "blend" or "learned"."""
         return self._predictor.mode
 
     @property
     def why(self) -> str:
-        """Why it is that mode."""
+        """Why it is that type."""
         return self._predictor.why
 
     @property
@@ -247,12 +399,28 @@ class Model:
         as_of: datetime | str | None = None,
         reasons: bool = True,
     ) -> pd.DataFrame:
-        """Scores for leads, a row a lead in their order: the columns of `winnable score`, and its
-        numbers.
+        """Score leads, one row per lead in their order.
 
-        `as_of` is a date or a column with a date for each lead; without it, just after the newest
-        time in the tables. A lead that cannot be scored has the reason under "error" and empty
-        numbers. Given a frame, the scores have its index.
+        Parameters
+        ----------
+        leads, activities, history : str, Path or pandas.DataFrame
+            As for `read`; a lead needs no outcome.
+        as_of : datetime or str, optional
+            A moment, or a column with a date for each lead; just after the newest record if not
+            given.
+        reasons : bool
+            Whether to give reasons; without them scoring is three times as fast.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of `winnable score`, with the index of a frame that was given. A lead that
+            cannot be scored has the reason under `error` and empty numbers.
+
+        Raises
+        ------
+        DataError
+            If a table cannot be read.
         """
         scores = score(self, self.read(leads, activities, history), as_of=as_of, reasons=reasons)
         return scores.set_axis(leads.index) if isinstance(leads, pd.DataFrame) else scores
@@ -260,13 +428,28 @@ class Model:
     def read(
         self, leads: Source, activities: Source | None = None, history: Source | None = None
     ) -> Dataset:
-        """Read leads that are to be scored, as the model's own export was read; every row stays, in
-        order."""
+        """Read leads to score, as the model's own export was read; every row stays, in order.
+
+        Parameters
+        ----------
+        leads, activities, history : str, Path or pandas.DataFrame
+            As for `winnable.read`.
+
+        Returns
+        -------
+        Dataset
+            The tables.
+        """
         return read_to_score(self._predictor, leads, activities, history)
 
     def save(self, folder: Path | str) -> None:
-        """Write the model as a folder of text files for `load`; an existing folder is a
-        `StoreError`."""
+        """Write the model as a folder of text files for `load`.
+
+        Parameters
+        ----------
+        folder : Path or str
+            A folder that does not exist yet; else `StoreError`.
+        """
         write_artifact(self._artifact, Path(folder))
 
     def __repr__(self) -> str:

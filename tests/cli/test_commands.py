@@ -64,7 +64,7 @@ def write(folder: Path, table: pd.DataFrame, definition: str = SMALL) -> Path:
 
 
 # --- the whole way
-# -----------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------
 
 
 def test_the_demo_shows_a_champion_scores_and_how_to_serve(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_leads_come_from_a_database_too(tmp_path: Path) -> None:
 
 
 # --- no history
-# --------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_wins_alone_do_not_tell_how_many_leads_are_won(tmp_path: Path) -> None:
 
 
 # --- exports as they are
-# -----------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------
 
 
 def test_leads_that_are_closed_take_nobodys_place_with_sales(

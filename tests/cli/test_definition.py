@@ -1,4 +1,4 @@
-"""The commands around the definition as their users meet them: init, describe, suggest and funnel."""
+"""The commands around the definition as users meet them: init, describe, suggest, funnel."""
 
 import json
 import os

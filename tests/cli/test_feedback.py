@@ -51,7 +51,7 @@ def test_labels_go_out_come_in_and_a_person_is_forgotten(
         lead.lead_id
         not in (tmp_path / "scores.csv").read_text() + (tmp_path / "labels.csv").read_text()
     )
-    assert "Nobody disagrees" in winnable("feedback", "conflicts", folder=tmp_path).stdout
+    assert "No conflicts" in winnable("feedback", "conflicts", folder=tmp_path).stdout
 
 
 def test_wrong_input_is_told(tmp_path: Path) -> None:

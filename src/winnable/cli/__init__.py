@@ -75,23 +75,19 @@ def train(
     report: Annotated[
         Path | None,
         typer.Option(
-            help=(
-                "Where to write what was found, as one HTML page to send; in the store if not"
-                " given."
-            )
+            help=("Where to write the report, one HTML page to send; by default in the store.")
         ),
     ] = None,
     through_time: Annotated[
         bool,
         typer.Option(
             "--backtest",
-            help="Also `winnable backtest --quick`, for the report and the run: some minutes more.",
+            help="Also run `winnable backtest --quick` for the report: some minutes more.",
         ),
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Learn from the history, compare, register the model and make it champion if it deserves to
-    be."""
+    """Train on the history, evaluate, register, and promote a model that is better."""
     from winnable import interface
 
     out.quiet = quiet
@@ -127,20 +123,18 @@ def score(
     store: Store = Path("models"),
     as_of: Annotated[
         str | None,
-        typer.Option(
-            help="A date, or a column with a date a lead; the export's newest time if not given."
-        ),
+        typer.Option(help="A date, or a column of dates; by default just after the newest record."),
     ] = None,
     definition: Rules = None,
     reasons: Annotated[
-        bool, typer.Option(help="Whether to give reasons; without them it is three times as quick.")
+        bool, typer.Option(help="Give reasons; without them scoring is three times as fast.")
     ] = True,
     inbox: Annotated[
-        bool, typer.Option("--inbox", help="Also show the open leads in the inbox of sales.")
+        bool, typer.Option("--inbox", help="Also show the open leads in the sales inbox.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score every row of an export, in its order; a row that cannot be scored says why."""
+    """Score every row of an export, in order; a row that cannot be scored says why."""
     from winnable import interface
     from winnable.core.files import check_output
 
@@ -159,8 +153,8 @@ def score(
     faults = int(table["error"].notna().sum())
     if faults:
         err.print(
-            f"{faults:,} of {len(table):,} rows could not be scored; the column `error` of {output}"
-            " says why."
+            f"{faults:,} of {len(table):,} rows could not be scored; see the column error of"
+            f" {output}."
         )
         raise typer.Exit(1)
 
@@ -170,19 +164,19 @@ def serve(
     store: Store = Path("models"),
     definition: Rules = None,
     host: Annotated[
-        str, typer.Option(help="Without keys the service answers on this machine only.")
+        str, typer.Option(help="Without keys the service answers on this machine only (127.0.0.1).")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option()] = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; about one a core.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; about one per core.")] = 1,
 ) -> None:
-    """Answer requests for scores over HTTP; see /docs there."""
+    """Serve scores over HTTP (/docs) and the sales inbox (/)."""
     from winnable.service.server import run
 
-    told = (
-        f"Serving {store} on http://{host}:{port} (leads: /, documentation: /docs). Ctrl-C"
-        " stops it."
+    message = (
+        f"Serving {store} on http://{host}:{port} (inbox: /, documentation: /docs). Press Ctrl-C to"
+        " stop."
     )
-    run(store, definition, host, port, workers, lambda: out.print(told))
+    run(store, definition, host, port, workers, lambda: out.print(message))
 
 
 @app.command(epilog="Example: winnable demo --leads 200")
@@ -200,14 +194,14 @@ def demo(
     store: Store = Path("models"),
     quiet: Quiet = False,
 ) -> None:
-    """Make a company's CRM, learn from it, score its open leads, and say what to do next."""
+    """Generate a demo company's CRM, train on it, score its open leads, and say what to do next."""
     from winnable.demo.company import write_demo
 
     out.quiet = quiet
     files = write_demo(store / "demo", leads=leads, seed=seed, months=months)
     out.print(
-        f"A company's CRM of {months} months lies in {store / 'demo'}: leads, activities, field"
-        " history and its definition.\n"
+        f"Wrote a demo company's CRM of {months} months to {store / 'demo'}: leads, activities,"
+        " field history and its definition.\n"
     )
     train(
         str(files.leads),
@@ -233,7 +227,7 @@ def demo(
 
 
 def main() -> None:
-    """The entry point: errors that a user can mend are told in a sentence, without a traceback."""
+    """The entry point: errors that a user can mend are one sentence, without a traceback."""
     try:
         app()
     except WinnableError as error:

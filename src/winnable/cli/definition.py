@@ -59,7 +59,7 @@ def describe(
         bool, typer.Option("--schema", help="Print the JSON schema of definition files.")
     ] = False,
 ) -> None:
-    """Print the definition as a page that can be forwarded, or what changed since an older version."""
+    """Print the definition as a page to forward, or what changed since an older version."""
     from winnable import interface
     from winnable.core.documents import write_page
 
@@ -88,7 +88,7 @@ def suggest(
     store: Store = Path("models"),
     quiet: Quiet = False,
 ) -> None:
-    """Propose rules with points from what won deals looked like as leads, each with its evidence."""
+    """Suggest scorecard rules from what won deals looked like as leads, with evidence."""
     from winnable import interface
 
     out.quiet = quiet

@@ -12,7 +12,7 @@ from winnable.errors import StoreError
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="What sales answered: import, export, erase a person, list conflicts.",
+    help="Labels of sales: import, export, erase a person, list conflicts.",
 )
 
 
@@ -39,14 +39,14 @@ def import_(
     ],
     store: Store = Path("models"),
 ) -> None:
-    """Take in labels from a CSV file. The same file may be taken in twice; nothing is doubled."""
+    """Import labels from a CSV file. Importing the same file twice adds nothing."""
     from winnable import interface
 
-    told = interface.import_labels(store, labels)
-    out.print(f"{told.added:,} labels added, {told.known:,} were there already.")
-    for row, reason in told.rejects:
+    imported = interface.import_labels(store, labels)
+    out.print(f"{imported.added:,} labels added, {imported.known:,} were already known.")
+    for row, reason in imported.rejects:
         err.print(f"Row {row:,}: {reason}")
-    if told.rejects:
+    if imported.rejects:
         raise typer.Exit(1)
 
 
@@ -58,7 +58,7 @@ def erase_person(
     person: Annotated[str | None, typer.Option(help="Their e-mail address.")] = None,
     store: Store = Path("models"),
 ) -> None:
-    """Forget a person: their leads, scores and labels, in the exports as well; prints the receipt."""
+    """Erase a person: leads, scores and labels, in the exports as well; prints a receipt."""
     from winnable import interface
 
     receipt = interface.erase(store, lead_id=lead, person=person)
@@ -78,8 +78,8 @@ def erase_person(
 
 @app.command("conflicts", epilog="Example: winnable feedback conflicts --store models")
 def conflicts(store: Store = Path("models")) -> None:
-    """List leads on which people disagree. Nothing is decided: correct what is wrong by another
-    label."""
+    """List leads on which people disagree. Nothing is decided here: correct a wrong label by adding
+    another."""
     from winnable import interface
 
     found = interface.conflicts(store)
@@ -89,4 +89,4 @@ def conflicts(store: Store = Path("models")) -> None:
             f"{label.by}: {label.label} ({label.moment:%Y-%m-%d})" for label in conflict.labels
         )
         table.add_row(conflict.lead_id, conflict.kind, said)
-    out.print(table if found else "Nobody disagrees.")
+    out.print(table if found else "No conflicts.")

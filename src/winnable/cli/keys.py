@@ -21,14 +21,14 @@ def add(
     note: Annotated[str, typer.Option(help="Who uses it.")] = "",
     store: Store = Path("models"),
 ) -> None:
-    """Make a key and print it, once; the store keeps its hash only."""
+    """Create a key and print it once; the store keeps only its hash."""
     from winnable.service.http.keys import ROLES, add_key
 
     known = {name: name for name in ROLES}
     if role not in known:
         raise typer.BadParameter(f"{role}: the roles are {', '.join(ROLES)}", param_hint="--role")
     key, secret = add_key(store, known[role], note)
-    err.print(f"Key {key.name} ({key.role}). Keep it now: it is not shown again.")
+    err.print(f"Key {key.name} ({key.role}). Save it now; it won't be shown again.")
     out.print(secret)
 
 
@@ -48,7 +48,7 @@ def withdraw(
     name: Annotated[str, typer.Argument(help="As `winnable keys list` shows it.")],
     store: Store = Path("models"),
 ) -> None:
-    """Make a key useless, at once."""
+    """Withdraw a key; it stops working within a second or two."""
     from winnable.service.http.keys import withdraw_key
 
     withdraw_key(store, name)

@@ -26,7 +26,7 @@ def models(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the trained versions: how good each was, and which one is in charge."""
+    """List the trained versions: how good each was, and which one is champion."""
     from winnable import interface
 
     if as_json:
@@ -46,7 +46,7 @@ def promote(
     because: Annotated[str, typer.Option(help="For the history of promotions.")] = "asked for",
     store: Store = Path("models"),
 ) -> None:
-    """Put a version in charge; services take it up within seconds."""
+    """Make a version the champion; services follow within seconds."""
     from winnable import interface
 
     before = interface.promote(store, version, because)
@@ -61,7 +61,7 @@ def rollback(
     because: Annotated[str, typer.Option(help="For the history of promotions.")] = "asked for",
     store: Store = Path("models"),
 ) -> None:
-    """Put the champion before the present one in charge again; services take it up within seconds."""
+    """Make the previous champion the champion again; services follow within seconds."""
     from winnable import interface
 
     before, version = interface.rollback(store, because)

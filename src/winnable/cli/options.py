@@ -26,19 +26,17 @@ History = Annotated[
 DefinitionFile = Annotated[Path, typer.Option("--definition", help="The shared definition.")]
 Rules = Annotated[
     Path | None,
-    typer.Option("--definition", help="Rules to answer by while the store has no champion."),
+    typer.Option("--definition", help="The definition to score by while there is no champion."),
 ]
 Store = Annotated[Path, typer.Option(help="The folder of models and labels.")]
 Labels = Annotated[
     Path,
-    typer.Option(
-        "--store", help="The folder of labels: what sales told there counts, where there is any."
-    ),
+    typer.Option("--store", help="The folder of labels; the labels of sales in it are applied."),
 ]
 PageFile = Annotated[
     Path | None, typer.Option("--output", help="Write the page here: a .html or .md file.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Answer for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 

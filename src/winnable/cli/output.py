@@ -110,6 +110,8 @@ def print_funnel(report: "Funnel") -> None:
 
 def print_suggestions(found: "Suggestions") -> None:
     """Suggested rules with their evidence, activities without evidence, and excluded columns."""
+    from winnable.data.leakage.detect import LEAKAGE, UNTRACKED
+
     out.print(
         f"{found.won:,} of {found.leads:,} people were won; {found.looked_at:,} attributes and"
         " touchpoints were tested."
@@ -148,9 +150,9 @@ def print_suggestions(found: "Suggestions") -> None:
             table.add_row(f"{rule.points:+}", str(rule.condition), *shares, *numbers)
         out.print(table)
         out.print(
-            "Confirmed on a holdout of later leads."
+            "Confirmed on later leads."
             if found.confirmed
-            else "Too few wins to confirm these on a holdout."
+            else "Too few wins to confirm these on later leads."
         )
     for verdict, text in (
         ("no use", "without any effect on winning"),
@@ -164,11 +166,9 @@ def print_suggestions(found: "Suggestions") -> None:
         if kinds:
             out.print(f"Activities {text}: {', '.join(kinds)}.")
     if found.left_out:
-        out.print(f"Excluded (possible target leakage): {', '.join(found.left_out)}.")
+        out.print(f"Excluded ({LEAKAGE}): {', '.join(found.left_out)}.")
     if found.untracked:
-        out.print(
-            f"Excluded (untracked: no history of their changes): {', '.join(found.untracked)}."
-        )
+        out.print(f"Excluded ({UNTRACKED}): {', '.join(found.untracked)}.")
 
 
 def print_guesses(
@@ -247,9 +247,8 @@ def print_training(model: "Model") -> None:
     for column in candidate.verdicts:
         if column.verdict == "ok":
             continue
-        untracked = column.verdict == "untracked"
-        reason = "untracked: no history of its changes" if untracked else "possible target leakage"
-        out.print(f"Excluded ({reason}): {column.name}. {' '.join(column.evidence[:1])}")
+        evidence = " ".join(column.evidence[:1])
+        out.print(f"Excluded ({column.reason}): {column.name}. {evidence}")
     out.print(f"\n{verdict.summary}")
     out.print(f"Model type: {candidate.mode}, {candidate.why}.")
     if candidate.judged is not None:
@@ -376,13 +375,13 @@ def _compared(other: str, reduction: "Difference") -> str:
 
 def print_check(data: "Dataset", found: "Check") -> None:
     """Data quality, excluded columns and why, and whether there is enough history."""
-    out.print("Data quality")
+    out.print("Data")
     for text in [*data.notes, *(finding.text for finding in found.quality)] or ["No findings."]:
         out.print(f"  {text}")
     odd = [column for column in found.columns if column.verdict != "ok" or column.overruled]
     out.print(
-        f"\nTarget leakage: {len(found.columns) - len(odd)} of {len(found.columns)} columns passed"
-        " the leakage checks"
+        f"\nLeakage: {len(found.columns) - len(odd)} of {len(found.columns)} columns passed the"
+        " leakage checks"
     )
     for column in odd:
         verdict = f"{column.verdict}, excluded"
@@ -408,7 +407,7 @@ def print_check(data: "Dataset", found: "Check") -> None:
     for point in found.curve:
         out.print(
             f"  Learning curve: trained on {point.leads:,} leads ({point.wins:,} wins), skill"
-            f" {point.saved:+.1%} on a holdout."
+            f" {point.saved:+.1%} out of sample."
         )
     ready = "Ready" if found.readiness.ready else "Not ready"
     out.print(f"\n{ready} by the published minimum sample size.")

@@ -40,12 +40,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """A company's CRM together with the definition by which it was read. `crm` holds the tables as
-    pandas frames; `exported_at` is when they were exported, where that is known to be later than
-    their newest record.
+    """A company's CRM together with the definition by which it was read.
 
-    What is derived from them is computed when it is first asked for and the same object from then
-    on; change neither it nor the tables.
+    What is derived from the two is computed when it is first asked for, and is the same object from
+    then on; change neither it nor the tables.
+
+    Parameters
+    ----------
+    definition : Definition
+        The shared definition.
+    crm : Crm
+        The tables, as pandas frames: `leads`, `activities`, `history`.
+    exported_at : datetime, optional
+        When they were exported, if that is known to be later than their newest record.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What was noticed while reading.
+    rejects : pandas.DataFrame
+        The rows that could not be used: table, row, id, reason.
+    outcomes : numpy.ndarray of shape (n_leads,)
+        1.0 Closed Won, 0.0 Closed Lost, NaN for every other status.
+    persons : numpy.ndarray of shape (n_leads,)
+        A number for each lead, the same where the person is the same.
+    training_rows : TrainingRows
+        Leads at ages, with their outcome as far as it is known.
+    verdicts : tuple of ColumnVerdict
+        A leakage verdict on every column that a model could learn from.
+
+    Examples
+    --------
+    >>> import pandas as pd, winnable
+    >>> definition = winnable.Definition.model_validate(
+    ...     {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Stage"}}
+    ... )
+    >>> leads = pd.DataFrame({"Stage": ["Won", "Lost", "Open"], "Country": ["DE", "FR", "DE"]})
+    >>> data = winnable.read(leads, definition=definition)
+    >>> data.outcomes.tolist(), len(data.rejects)
+    ([1.0, 0.0, nan], 0)
     """
 
     definition: Definition
@@ -90,7 +123,18 @@ class Dataset:
         return self.training_rows_at(self.present)
 
     def training_rows_at(self, present: datetime | None) -> TrainingRows:
-        """The training rows of this CRM, were its newest record of another moment; not kept."""
+        """The training rows of this CRM, were its newest record of another moment.
+
+        Parameters
+        ----------
+        present : datetime or None
+            The moment; None where the CRM has no dates.
+
+        Returns
+        -------
+        TrainingRows
+            Computed anew each time, not kept.
+        """
         return build_training_rows(
             self.definition, self.crm, present, outcome=self.outcomes, person=self.persons
         )
@@ -117,25 +161,70 @@ class Dataset:
         return irreversible_columns(self.definition, self.crm)
 
     def feature_plan(self, leave_out: Sequence[str] = ()) -> FeaturePlan:
-        """How each column is read and what is asked of the activities; no model learns from the
-        columns in `leave_out`."""
+        """How each column is read and what is asked of the activities.
+
+        Parameters
+        ----------
+        leave_out : sequence of str
+            Columns that no model may learn from.
+
+        Returns
+        -------
+        FeaturePlan
+            The same object for the same columns.
+        """
         key = tuple(leave_out)
         if key not in self._plans:
             self._plans[key] = fit_feature_plan(self.definition, self.crm, key)
         return self._plans[key]
 
     def features(self, plan: FeaturePlan, leads: IntArray, as_of: IntArray) -> FeatureTable:
-        """What was known of the leads at these positions strictly before `as_of` (microseconds),
-        both of shape (n,). Computed anew each time."""
+        """What was known of leads strictly before a moment each.
+
+        Parameters
+        ----------
+        plan : FeaturePlan
+            The features.
+        leads : numpy.ndarray of shape (n,)
+            Positions of leads in `crm.leads`.
+        as_of : numpy.ndarray of shape (n,)
+            Microseconds since 1970, UTC.
+
+        Returns
+        -------
+        FeatureTable
+            n rows, computed anew each time.
+        """
         return compute_features(plan, self.definition, self.crm, leads, as_of)
 
     def as_of(self, moment: datetime) -> Dataset:
-        """The point-in-time dataset: what was known strictly before `moment`, which must have a
-        time zone. `DataError` if leads have no creation date."""
+        """The dataset as somebody would have exported it at an earlier moment.
+
+        Parameters
+        ----------
+        moment : datetime
+            With a time zone; what was known strictly before it counts.
+
+        Returns
+        -------
+        Dataset
+            Later leads are gone, later ends undone. `DataError` if leads have no creation date.
+        """
         return Dataset(self.definition, as_of(self.definition, self.crm, moment), moment)
 
     def only(self, positions: IntArray) -> Dataset:
-        """These leads alone, with their activities and their history, and nothing rejected."""
+        """Some of the leads, with their activities and their history, and nothing rejected.
+
+        Parameters
+        ----------
+        positions : numpy.ndarray of shape (n,)
+            Positions in `crm.leads`.
+
+        Returns
+        -------
+        Dataset
+            These leads alone.
+        """
         leads = self.crm.leads.iloc[positions]
         ids = set(leads[ID])
         activities, history = (

@@ -9,7 +9,7 @@ from winnable.core.statistics import log_losses, logit_of, sigmoid
 from winnable.learning.model.calibration import (
     calibrate,
     fit_calibration,
-    follow_drift,
+    follow_recent_rate,
     settle_level,
 )
 
@@ -66,17 +66,17 @@ def test_scores_that_add_up_to_too_few_wins_are_moved_half_of_the_way() -> None:
 def test_a_changed_rate_is_followed_and_a_steady_one_is_not() -> None:
     logit, won = scores(4000, seed=4)
     order, every = np.arange(4000.0), np.ones(4000, dtype=bool)
-    assert follow_drift(logit, won, np.ones(4000), order, every) == 0.0
+    assert follow_recent_rate(logit, won, np.ones(4000), order, every) == 0.0
     chance = np.random.default_rng(5)
     moved = (chance.random(4000) < sigmoid(logit + np.linspace(-1, 1, 4000))).astype(float)
-    assert 0.25 < follow_drift(logit, moved, np.ones(4000), order, every) < 1.1
-    assert follow_drift(logit, moved, np.ones(4000), np.zeros(4000), every) == 0.0
+    assert 0.25 < follow_recent_rate(logit, moved, np.ones(4000), order, every) < 1.1
+    assert follow_recent_rate(logit, moved, np.ones(4000), np.zeros(4000), every) == 0.0
     # Nothing is told from leads whose outcome is not final, however much their rate seems to have
     # moved.
     of_late = np.where(order < 3000, won, moved)
-    assert follow_drift(logit, of_late, np.ones(4000), order, every) > 0.1
-    assert follow_drift(logit, of_late, np.ones(4000), order, order < 3000) == 0.0
-    assert follow_drift(logit, moved, np.ones(4000), order, ~every) == 0.0
+    assert follow_recent_rate(logit, of_late, np.ones(4000), order, every) > 0.1
+    assert follow_recent_rate(logit, of_late, np.ones(4000), order, order < 3000) == 0.0
+    assert follow_recent_rate(logit, moved, np.ones(4000), order, ~every) == 0.0
 
 
 def test_log_odds_and_probability_are_each_other_s_inverse() -> None:

@@ -254,7 +254,7 @@ def _look(
 
 
 def _later(rows: TrainingRows) -> BoolArray:
-    """The latest 30% of the rows as a holdout; a random 30% if rows have no time."""
+    """The latest 30% of the rows, to confirm on; a random 30% if rows have no time."""
     order = (
         np.argsort(rows.as_of, kind="stable")
         if rows.timed

@@ -88,9 +88,9 @@ def _lines(definition: Definition, found: Suggestions) -> Iterator[str]:
         round((float(logit_of(expected)) - found.base) * found.double / log(2) / STEP) * STEP
     )
     held_back = (
-        "confirmed on a holdout of later leads"
+        "confirmed on later leads"
         if found.confirmed
-        else "too few wins to confirm them on a holdout"
+        else "too few wins to confirm them on later leads"
     )
     yield (
         f"# Suggested from {found.won:,} wins among {found.leads:,} people: {len(found.rules)} of"

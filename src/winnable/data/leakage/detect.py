@@ -35,6 +35,10 @@ SUSPECT_LOG_ODDS = 0.0
 QUARANTINED_LOG_ODDS = 2.0
 
 
+LEAKAGE = "possible target leakage"
+UNTRACKED = "untracked: no history of its changes"
+
+
 @dataclass(frozen=True)
 class ColumnVerdict:
     """The verdict on one column. `overruled`: the definition vouches for the column, so that it is
@@ -44,6 +48,11 @@ class ColumnVerdict:
     verdict: Verdict
     evidence: tuple[str, ...]
     overruled: bool = False
+
+    @property
+    def reason(self) -> str:
+        """Why a column is excluded, in a few words."""
+        return UNTRACKED if self.verdict == "untracked" else LEAKAGE
 
 
 def assess_columns(

@@ -1,7 +1,7 @@
 """The model card and the spec of an artifact, as typed data that are parsed once.
 
 The card is what a person asks of a model first: on what it was trained, until when, and how good it
-was on the holdout (Mitchell et al. 2019, Model cards for model reporting). The spec is everything
+was on later leads (Mitchell et al. 2019, Model cards for model reporting). The spec is everything
 else that scoring needs: definition, feature plan, what was learned, the win-time curve. Their JSON
 is what stands in `spec.json` and what `GET /model` shows; every key is read and written here and
 nowhere else. Files and digests belong to `artifact`.

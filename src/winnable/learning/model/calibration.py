@@ -20,7 +20,7 @@ CALIBRATION_PENALTY = 5.0
 """The penalty on a calibration's parameters, which is what about 20 leads weigh."""
 
 DRIFT_PENALTY = 10.0
-"""The penalty on a shift that follows a drift of the rate: what about 40 leads weigh."""
+"""The penalty on a shift that follows a change of the rate: what about 40 leads weigh."""
 
 MIN_ROWS_FOR_BETA = 1000
 """Rows from which on calibration has three parameters instead of two."""
@@ -77,7 +77,7 @@ def settle_level(logit: FloatArray, won: FloatArray, weights: FloatArray) -> flo
     return 0.5 * _shift(logit, won, weights, CALIBRATION_PENALTY)
 
 
-def follow_drift(
+def follow_recent_rate(
     logit: FloatArray, won: FloatArray, weights: FloatArray, order: FloatArray, settled: BoolArray
 ) -> float:
     """The shift of log-odds (n,) that follows the rate of late, by `order` (n,), the leads' times

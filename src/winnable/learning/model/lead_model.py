@@ -4,7 +4,7 @@ calibrated probabilities.
 With no history it is the definition's scorecard, with much history it is what was learned, between
 the two it is both; there is no switch, only blend weights. It never fails on thin data: what cannot
 be learned is left to the scorecard, and `spec_.why` says so. It does not read exports, make
-features, evaluate on a holdout or store anything.
+features, evaluate on later leads or store anything.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from winnable.learning.model.blend import fit_blend
 from winnable.learning.model.calibration import (
     calibrate,
     fit_calibration,
-    follow_drift,
+    follow_recent_rate,
     identity,
     settle_level,
 )
@@ -78,7 +78,7 @@ class TrainingData:
     Leads of one of the `groups` (n,), a person or an account, never stand on both sides of a fold.
     `order` (n,) is each lead's time in days; without it the leads have no order. `settled` (n,)
     says whose outcome is final, by default everyone's: what the others teach rests on the win-time
-    curve of the leads before them, so that a drift of the rate is read from the settled alone.
+    curve of the leads before them, so that a change of the rate is read from the settled alone.
     """
 
     features: FeatureTable
@@ -375,14 +375,14 @@ def _calibration(
     data: TrainingData,
 ) -> dict[str, Any]:
     """The calibration of blended out-of-fold log-odds (n,), its level settled and, where the leads
-    have an order, moved after a drift of the rate."""
+    have an order, moved after a change of the rate."""
     calibration = fit_calibration(blended, rows.won, counted, folds)
     if any_weight:  # without any expert the base rate answers, whose level is right as it is
         level = settle_level(calibrate(blended, calibration), rows.won, rows.weights)
         calibration["intercept"] += level
     if data.order is not None:
         settled = np.ones(len(rows.won), dtype=bool) if data.settled is None else data.settled
-        calibration["intercept"] += follow_drift(
+        calibration["intercept"] += follow_recent_rate(
             calibrate(blended, calibration), rows.won, rows.weights, data.order, settled
         )
     return calibration
