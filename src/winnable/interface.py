@@ -216,14 +216,17 @@ def train(
     >>> winnable.train(winnable.read(leads, definition=definition)).mode
     'rules'
     """
-    began, options, feedback = time.time(), TrainingOptions(seed), None
+    began = time.time()
+    options = TrainingOptions(seed)
+    feedback = None
     if store is not None:
         check_store(store)
         Registry(Path(store)).connect()
         labels = apply_labels(data, store)
         for line in labels.summary():
             tell(line)
-        data, feedback = labels.data, labels.to_json()
+        data = labels.data
+        feedback = labels.to_json()
     tested = None
     if through_time:
         tested = backtest(data, seed=seed, quick=True, tell=tell, progress=progress)

@@ -241,7 +241,8 @@ def progress_bars() -> Iterator["Progress"]:
 
 def print_training(model: "Model") -> None:
     """What was trained, how good it is beside the alternatives, and which model is champion."""
-    candidate, verdict = model.candidate_, model.verdict_
+    candidate = model.candidate_
+    verdict = model.verdict_
     if candidate is None or verdict is None:
         raise ValueError("only a model that was just trained and registered can be shown so")
     for column in candidate.verdicts:
@@ -337,8 +338,11 @@ def print_backtest(test: "Backtest") -> None:
         title_justify="left",
     )
     for period in test.periods:
-        measured, spread, lift = period.measured(), period.intervals, period.lift()
-        model, rules = measured["model"], measured["rules"]
+        measured = period.measured()
+        spread = period.intervals
+        lift = period.lift()
+        model = measured["model"]
+        rules = measured["rules"]
         low, high = spread.get("observed_to_expected", (0.0, 0.0))
         ratio = "" if model.predicted_to_observed is None else f"{model.predicted_to_observed:.2f}"
         table.add_row(

@@ -21,10 +21,19 @@ BoolArray = NDArray[np.bool_]
 
 # The reserved columns of the CRM's tables (`data.ingestion.crm.Crm`), apart from an export's own
 # names by their "@".
-ID, PERSON, STATUS, SOURCE, CONSENT = "@id", "@person", "@status", "@source", "@consent"
-CREATED, CLOSED = "@created", "@closed"
-AT, KIND, RECORDED = "@at", "@kind", "@recorded"
-FIELD, OLD, NEW = "@field", "@old", "@new"
+ID = "@id"
+PERSON = "@person"
+STATUS = "@status"
+SOURCE = "@source"
+CONSENT = "@consent"
+CREATED = "@created"
+CLOSED = "@closed"
+AT = "@at"
+KIND = "@kind"
+RECORDED = "@recorded"
+FIELD = "@field"
+OLD = "@old"
+NEW = "@new"
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ class Page:
 
     def html(self) -> str:
         """The page as one HTML file, in UTF-8, without scripts or anything to be loaded."""
-        title, body = escape(self.title), "\n".join(_html(block) for block in self.blocks)
+        title = escape(self.title)
+        body = "\n".join(_html(block) for block in self.blocks)
         return (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

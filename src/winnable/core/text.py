@@ -40,7 +40,8 @@ def percent(share: float) -> str:
 
 def percent_range(low: float, high: float) -> str:
     """An interval of probabilities or shares: "79–86%"; "8%" where both ends round to the same."""
-    lower, upper = percent(low), percent(high)
+    lower = percent(low)
+    upper = percent(high)
     return upper if lower == upper else f"{lower.removesuffix('%')}–{upper}"
 
 

@@ -209,7 +209,8 @@ def _day_of(part: dict[str, str | None], day_first: bool) -> tuple[int, int, int
     if len(part["year"] or "") == 2:
         year += 2000 if year < 69 else 1900
     if part.get("one"):
-        one, two = int(part["one"] or 0), int(part["two"] or 0)
+        one = int(part["one"] or 0)
+        two = int(part["two"] or 0)
         first_is_day = one > 12 or (two <= 12 and (day_first or part["mark"] == "."))
         return (year, two, one) if first_is_day else (year, one, two)
     day = int(part["day"] or 0)

@@ -152,7 +152,8 @@ def _lead_rows(
 def _activity_rows(records: Records, ids: Sequence[str]) -> Iterator[Sequence[str]]:
     """The rows of activities.csv in the order of time; the last three belong to leads that somebody
     deleted."""
-    at, recorded = _iso(records.act_at), _iso(records.act_recorded)
+    at = _iso(records.act_at)
+    recorded = _iso(records.act_recorded)
     rows = zip(records.act_row, at, records.act_kind, recorded, strict=True)
     yield from ((ids[row], when, KIND_NAMES[kind], later) for row, when, kind, later in rows)
     yield from (

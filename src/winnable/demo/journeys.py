@@ -17,7 +17,9 @@ from winnable.core.columns import BoolArray, FloatArray, IntArray
 from winnable.demo.people import People
 
 STAGES = ("New", "Marketing Qualified", "Accepted by Sales", "Qualified by Sales", "Opportunity")
-WON, LOST, JUNK = "Closed Won", "Closed Lost", "Junk Lead"
+WON = "Closed Won"
+LOST = "Closed Lost"
+JUNK = "Junk Lead"
 STATUSES = (*STAGES, WON, LOST, JUNK)
 _OPPORTUNITY, _WON, _LOST, _JUNK = (
     STATUSES.index(name) for name in ("Opportunity", WON, LOST, JUNK)
@@ -98,8 +100,11 @@ def live(
         status = np.zeros(size, dtype=np.int64)
         closed = np.full(size, -1, dtype=np.int64)
     else:
-        target, intent, luck = before.target.copy(), before.intent.copy(), before.luck
-        status, closed = before.status.copy(), before.closed.copy()
+        target = before.target.copy()
+        intent = before.intent.copy()
+        luck = before.luck
+        status = before.status.copy()
+        closed = before.closed.copy()
     moves: list[tuple[IntArray, ...]] = []
     acts: list[tuple[IntArray, ...]] = []
     for age in range(1, _MAX_AGE_DAYS + 1):
@@ -195,7 +200,10 @@ def _act(
 def _step(people: People, today: _Day, rng: np.random.Generator) -> IntArray:
     """The status of each at the end of the day: the next, back at marketing, lost, junk or
     unchanged; nothing moves at weekends."""
-    status, fit, intent, made_up = today.status, today.fit, today.intent, people.junk[today.rows]
+    status = today.status
+    fit = today.fit
+    intent = today.intent
+    made_up = people.junk[today.rows]
     slower = np.where(people.enterprise[today.rows] & (status >= 2), 0.65, 1.0)
     pull = (
         _ON_FIT[status] * fit

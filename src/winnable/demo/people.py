@@ -342,7 +342,8 @@ def _firms(size: int, rng: np.random.Generator) -> _Firms:
         for end in _STEM_ENDS
     ]
     order = rng.permutation(len(stems))
-    names, domains = [], []
+    names = []
+    domains = []
     for number in range(count):
         words = INDUSTRIES[industry[number]][3]
         trade = words[number % len(words)]

@@ -30,7 +30,8 @@ from winnable.service.scoring.score_log import ScoreLog
 if TYPE_CHECKING:
     from winnable.service.scoring.remote_champion import RemoteChampion
 
-STORE, DEFINITION = "WINNABLE_STORE", "WINNABLE_DEFINITION"
+STORE = "WINNABLE_STORE"
+DEFINITION = "WINNABLE_DEFINITION"
 ANY_KEY: frozenset[Role] = frozenset({"score", "feedback"})
 ROUTES: dict[str, frozenset[Role] | None] = {
     "/": None,  # the inbox, which asks for a session itself
@@ -62,7 +63,8 @@ def create_app(store: Path | None = None, definition: Path | None = None) -> ASG
     store = store or Path(os.environ.get(STORE, "models"))
     if definition is None and DEFINITION in os.environ:
         definition = Path(os.environ[DEFINITION])
-    logger, metrics = JsonLogger(), Metrics()
+    logger = JsonLogger()
+    metrics = Metrics()
     context = ServiceContext(
         store=store,
         keys=Keys(store),

@@ -61,7 +61,8 @@ class ServiceContext:
         """
         from winnable.data.feedback.store.outcomes import answered_after
 
-        store, began_at = self.feedback(), datetime.now(UTC)
+        store = self.feedback()
+        began_at = datetime.now(UTC)
         kept = store.add(label, key)
         is_new = kept.recorded_at is not None and kept.recorded_at >= began_at
         if is_new:  # else the key was used before, and its label is only given again

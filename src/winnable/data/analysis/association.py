@@ -62,8 +62,12 @@ class Counts:
         c = self.won - self.won_held + half
         d = self.size - self.held - self.won + self.won_held + half
         n = a + b + c + d
-        r, s, p, q = a * d / n, b * c / n, (a + d) / n, (b + c) / n
-        sum_r, sum_s = r.sum(axis=1), s.sum(axis=1)
+        r = a * d / n
+        s = b * c / n
+        p = (a + d) / n
+        q = (b + c) / n
+        sum_r = r.sum(axis=1)
+        sum_s = s.sum(axis=1)
         variance = (p * r).sum(axis=1) / (2 * sum_r**2) + (p * s + q * r).sum(axis=1) / (
             2 * sum_r * sum_s
         )
@@ -187,9 +191,11 @@ def _distribution(
     odds ratio exp(tilt) in each."""
     from scipy.stats import hypergeom
 
-    chances, least = np.ones(1), 0
+    chances = np.ones(1)
+    least = 0
     for h, w, n in zip(held.astype(int), won.astype(int), size.astype(int), strict=True):
-        low, high = max(0, h + w - n), min(h, w)
+        low = max(0, h + w - n)
+        high = min(h, w)
         if high > low:
             wins = np.arange(low, high + 1)
             logarithms = hypergeom.logpmf(wins, n, w, h) + tilt * wins

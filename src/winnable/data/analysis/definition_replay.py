@@ -52,7 +52,8 @@ def handed_over(data: Dataset) -> HandOverChange:
     Where sales has a capacity, the bar is the one that its usual week would have meant for leads as
     they came in. A lead's outcome is known when it is won or lost.
     """
-    definition, rows = data.definition, data.training_rows
+    definition = data.definition
+    rows = data.training_rows
     features = data.features(data.feature_plan(), rows.leads, rows.as_of)
     points = score_points(definition, features)
     chance = probability_of(points.logit)
@@ -80,7 +81,9 @@ def handed_over(data: Dataset) -> HandOverChange:
 def warnings_about(data: Dataset) -> tuple[str, ...]:
     """What in the definition is probably a mistake, given an export: names that the export lacks,
     scorecards that match no lead."""
-    definition, crm, rows = data.definition, data.crm, data.training_rows
+    definition = data.definition
+    crm = data.crm
+    rows = data.training_rows
     kinds = (
         None
         if crm.activities is None

@@ -103,7 +103,8 @@ def funnel(data: Dataset, by: By = "source") -> Funnel:
     With dates a lead's outcome counts once the horizon has passed since it came; without them, once
     it is won or lost.
     """
-    definition, told = data.definition, stage_history(data)
+    definition = data.definition
+    told = stage_history(data)
     units = _units(data, told)
     seen = bool((told.move >= 0).any())
     stages = [code for code in range(LOST) if code == WON or (seen and _named(definition, code))]
@@ -131,7 +132,8 @@ def source_of(data: Dataset) -> pd.Series[str]:
     """
     import pandas as pd
 
-    definition, crm = data.definition, data.crm
+    definition = data.definition
+    crm = data.crm
     nothing = pd.Series(pd.array([pd.NA] * len(crm.leads), dtype="str"), index=crm.leads.index)
     own = crm.leads.get(SOURCE, nothing)
     if crm.activities is None or CREATED not in crm.leads or own.notna().all():
@@ -149,14 +151,16 @@ def source_of(data: Dataset) -> pd.Series[str]:
 
 
 def _units(data: Dataset, told: StageHistory) -> _Units:
-    crm, present = data.crm, data.present
+    crm = data.crm
+    present = data.present
     size = len(crm.leads)
     episodes = np.zeros(size, dtype=np.int64)
     np.maximum.at(episodes, told.lead, told.episode)
     start = np.append(0, np.cumsum(episodes + 1))
     unit = start[told.lead] + told.episode
     lead = np.repeat(np.arange(size), episodes + 1)
-    furthest, ended = np.full(len(lead), -1), np.zeros(len(lead), dtype=np.bool_)
+    furthest = np.full(len(lead), -1)
+    ended = np.zeros(len(lead), dtype=np.bool_)
     np.maximum.at(furthest, unit, np.where(told.stage == LOST, -1, told.stage))
     np.logical_or.at(ended, unit, told.stage >= WON)
     timed = CREATED in crm.leads and present is not None
@@ -202,7 +206,8 @@ def _sources(data: Dataset, units: _Units) -> list[str]:
 
 
 def _step(name: str, reached: BoolArray, before: BoolArray, known: BoolArray) -> Step:
-    asked, got = int((before & known).sum()), int((reached & before & known).sum())
+    asked = int((before & known).sum())
+    got = int((reached & before & known).sum())
     low, high = wilson(got, asked)
     return Step(name, int(reached.sum()), asked, got, got / asked if asked else np.nan, low, high)
 
@@ -222,11 +227,9 @@ def _groups(
     def count(held: BoolArray) -> IntArray:
         return np.bincount(code[held], minlength=len(names))
 
-    leads, known, won = (
-        count(np.ones_like(units.known)),
-        count(units.known),
-        count(units.known & units.won),
-    )
+    leads = count(np.ones_like(units.known))
+    known = count(units.known)
+    won = count(units.known & units.won)
     stages = [count(each) for each in reached]
     up = None if worked is None else count(units.known & worked)
     conversion, low, high = (
@@ -297,12 +300,11 @@ class _Usual:
 
     @classmethod
     def of(cls, definition: Definition, groups: Sequence[Group]) -> _Usual:
-        known, won = (
-            sum(group.leads - group.young for group in groups),
-            sum(group.won for group in groups),
-        )
+        known = sum(group.leads - group.young for group in groups)
+        won = sum(group.won for group in groups)
         worked = sum(group.worked or 0 for group in groups)
-        share, per_worked = won / known if known else 0.0, won / worked if worked else 0.0
+        share = won / known if known else 0.0
+        per_worked = won / worked if worked else 0.0
         return cls(share, worked / known if known else 0.0, per_worked, definition.grades.cool)
 
     def poor(self, conversion: float) -> float:
@@ -323,7 +325,8 @@ def _advice(definition: Definition, group: Group, usual: _Usual) -> str:
         return ""
     if group.worked is not None:
         return _advice_on_worked(group, group.worked, known, usual)
-    poor, listed = usual.poor(usual.conversion), definition.gate.sources
+    poor = usual.poor(usual.conversion)
+    listed = definition.gate.sources
     if group.high < poor:
         return f"refuse: conversion significantly below {100 * poor:.3g}%"
     if listed and group.name not in listed and group.low > usual.conversion:
@@ -347,7 +350,8 @@ def _advice_on_worked(group: Group, worked: int, known: int, usual: _Usual) -> s
 
 
 def _notes(data: Dataset, told: StageHistory, units: _Units, by: By) -> list[str]:
-    definition, crm = data.definition, data.crm
+    definition = data.definition
+    crm = data.crm
     notes = []
     young = int((~units.known).sum())
     if young:

@@ -57,7 +57,8 @@ def rejection_evidence(
     first; none without sufficient evidence. `opinions` (by lead) are the latest labels of each
     person; columns in `kept_out` are excluded.
     """
-    definition, crm = data.definition, data.crm
+    definition = data.definition
+    crm = data.crm
     answered = np.flatnonzero(crm.leads[ID].isin(list(opinions)))
     answered = answered[np.sort(np.unique(data.persons[answered], return_index=True)[1])]
     ids = crm.leads[ID].iloc[answered]
@@ -95,7 +96,8 @@ def _look(
 ) -> list[RejectionEvidence]:
     """Attributes whose leads are significantly more often rejected than not, and than leads
     without them."""
-    definition, crm = data.definition, data.crm
+    definition = data.definition
+    crm = data.crm
     known = data.feature_plan(kept_out)
     plan = FeaturePlan(tuple(field for field in known.fields if field.learn))
     when = (

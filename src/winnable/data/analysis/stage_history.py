@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from winnable.data.ingestion.crm import Crm
 
 MOVES: tuple[MoveKind, ...] = get_args(MoveKind)
-WON, LOST = STAGES.index("won"), STAGES.index("lost")
+WON = STAGES.index("won")
+LOST = STAGES.index("lost")
 PRESENT = np.iinfo(np.int64).max
 """The time of a status of which only the present value is known."""
 
@@ -84,15 +85,15 @@ def stage_history(data: Dataset) -> StageHistory:
     """
     import pandas as pd
 
-    definition, crm = data.definition, data.crm
+    definition = data.definition
+    crm = data.crm
     size = len(crm.leads)
-    created, closed = _times(crm, CREATED), _times(crm, CLOSED)
+    created = _times(crm, CREATED)
+    closed = _times(crm, CLOSED)
     status = crm.leads[STATUS] if STATUS in crm.leads else pd.Series([pd.NA] * size, dtype="str")
-    lead, at, words = (
-        np.arange(size),
-        np.where(closed == NEVER, PRESENT, closed),
-        [status.reset_index(drop=True)],
-    )
+    lead = np.arange(size)
+    at = np.where(closed == NEVER, PRESENT, closed)
+    words = [status.reset_index(drop=True)]
     order = np.full(size, 2)
     field = definition.columns.status
     changes = None if crm.history is None else crm.history[crm.history[FIELD] == field]

@@ -135,7 +135,8 @@ class Suggestions:
 
 def suggest(data: Dataset, *, seed: int = 0) -> Suggestions:
     """Suggest rules from this history; none where there is no sufficient evidence."""
-    definition, rows = data.definition, data.training_rows
+    definition = data.definition
+    rows = data.training_rows
     known = _ended(data, rows.take(rows.known))
     untracked = tuple(verdict.name for verdict in data.verdicts if verdict.verdict == "untracked")
     leaks = tuple(name for name in data.left_out if name not in untracked)
@@ -146,7 +147,8 @@ def suggest(data: Dataset, *, seed: int = 0) -> Suggestions:
     if min(won, people - won) < MIN_LEADS_PER_SIDE:
         return nothing
     plan = _plan(data, nothing.kept_out)
-    arriving, living = known.take(_one_each(known, None)), known.take(_one_each(known, seed))
+    arriving = known.take(_one_each(known, None))
+    living = known.take(_one_each(known, seed))
     features = data.features(FeaturePlan(plan.fields), arriving.leads, arriving.as_of)
     by_field = _look(data, plan, arriving, list(field_conditions(plan, features, data)))
     by_activity = _look(data, plan, living, list(_activity_conditions(data.crm)))
@@ -325,7 +327,8 @@ def _chosen(looked: Sequence[_Look], *, confirmable: bool) -> list[tuple[int, in
         i, j = places[place]
         if share[place] > (MAX_FALSE_DISCOVERY_RATE if confirmable else MAX_CONFIRMATION_P_VALUE):
             break
-        more, fewer = tails[i][0][j], tails[i][1][j]
+        more = tails[i][0][j]
+        fewer = tails[i][1][j]
         if confirmable and not _confirmed(looked[i], j, upwards=more < fewer):
             continue
         standing.setdefault(
@@ -399,8 +402,10 @@ class _Board:
     def _union(self, rules: Sequence[Suggestion]) -> Suggestion:
         words = tuple(word for rule in rules for word in rule.condition.any_of)
         condition = Condition(field=rules[0].condition.field, any_of=words)
-        leads, won = sum(rule.leads for rule in rules), sum(rule.won for rule in rules)
-        every, wins = rules[0].leads + rules[0].without, rules[0].won + rules[0].won_without
+        leads = sum(rule.leads for rule in rules)
+        won = sum(rule.won for rule in rules)
+        every = rules[0].leads + rules[0].without
+        wins = rules[0].won + rules[0].won_without
         table = (
             np.asarray([[leads]], float),
             np.asarray([[won]], float),
@@ -428,7 +433,8 @@ def _spread(looked: Sequence[_Look]) -> float:
 
 
 def _evidence(look: _Look, position: int, share: float, variance: float) -> Suggestion:
-    held, won = look.held[position], look.won
+    held = look.held[position]
+    won = look.won
     one = replace(look, conditions=(look.conditions[position],), held=look.held[[position]])
     return Suggestion(
         look.conditions[position],

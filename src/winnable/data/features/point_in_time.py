@@ -193,7 +193,8 @@ def _outcomes_as_of(
     the export's own column."""
     import pandas as pd
 
-    roles, outcome = definition.columns, definition.outcome
+    roles = definition.columns
+    outcome = definition.outcome
     written = roles.status if roles.status in leads else STATUS
     status = leads[written].astype(object).to_numpy(copy=True)
     closed = times_of(leads[CLOSED]) if CLOSED in leads else np.full(len(leads), NEVER)

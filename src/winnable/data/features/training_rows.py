@@ -100,7 +100,8 @@ def outcomes(definition: Definition, crm: Crm) -> FloatArray:
     """1.0 for Closed Won, 0.0 for Closed Lost, NaN for every other status, shape (number of
     leads,)."""
     status = crm.leads[STATUS]
-    won, lost = status.isin(definition.outcome.won), status.isin(definition.outcome.lost)
+    won = status.isin(definition.outcome.won)
+    lost = status.isin(definition.outcome.lost)
     return np.where(won, 1.0, np.where(lost, 0.0, np.nan))
 
 
@@ -168,9 +169,11 @@ def _texts(crm: Crm, columns: list[str]) -> list[str]:
 
 
 def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> TrainingRows:
-    leads, timed = np.arange(len(crm.leads)), CREATED in crm.leads
+    leads = np.arange(len(crm.leads))
+    timed = CREATED in crm.leads
     when = times_of(crm.leads[CREATED]) if timed else np.zeros(len(leads), dtype=np.int64)
-    never, present = np.full(len(leads), NEVER), int(when.max(initial=0))
+    never = np.full(len(leads), NEVER)
+    present = int(when.max(initial=0))
     rows = TrainingRows(
         leads, when, outcome, np.zeros(len(leads)), person, timed, None, outcome, never, present
     )
@@ -180,7 +183,8 @@ def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> Trainin
 def _with_horizon(
     definition: Definition, crm: Crm, outcome: FloatArray, person: IntArray, present: int
 ) -> TrainingRows:
-    created, closed = times_of(crm.leads[CREATED]), times_of(crm.leads[CLOSED])
+    created = times_of(crm.leads[CREATED])
+    closed = times_of(crm.leads[CLOSED])
     horizon = definition.outcome.horizon_days
     # A lead that is won without a date of closing may have been won at any time: it teaches nothing
     # about a horizon.
@@ -194,7 +198,8 @@ def _with_horizon(
         closed_already = (age > 0) & (np.where(closed == NEVER, outcome == 0.0, closed <= as_of))
         rows = np.flatnonzero((created != NEVER) & ~undated & (as_of <= present) & ~closed_already)
         known = (outcome[rows], closed[rows], as_of[rows])
-        won, ages = _won_within(*known, horizon, present), np.full(len(rows), float(age))
+        won = _won_within(*known, horizon, present)
+        ages = np.full(len(rows), float(age))
         parts.append(
             TrainingRows(
                 rows, as_of[rows], won, ages, person[rows], True, horizon, *known[:2], present

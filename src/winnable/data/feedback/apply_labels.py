@@ -206,7 +206,8 @@ def _opinion_sentences(opinions: Agreement) -> list[str]:
         f"{counted(opinions.leads, 'lead')} accepted or rejected by sales. These are opinions and"
         " never count as won or lost."
     ]
-    accepted, rejected = opinions.accepted_won, opinions.rejected_won
+    accepted = opinions.accepted_won
+    rejected = opinions.rejected_won
     if accepted.trials and rejected.trials:
         finding = (
             "acceptance predicts winning"

@@ -21,7 +21,8 @@ from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.definition.schema import Definition
 from winnable.errors import DataError
 
-_UNTIL, _HAPPENED = "@until", "@happened"
+_UNTIL = "@until"
+_HAPPENED = "@happened"
 """Columns of the reader's own: until when a time can lie, and the time as it was written."""
 _NAMES = {
     "lead": (

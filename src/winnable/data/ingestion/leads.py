@@ -214,7 +214,8 @@ def _closed_when_resolved(
 def _check_status(definition: Definition, frame: pd.DataFrame, findings: Findings) -> None:
     """Raise DataError if the definition knows none of the status values; note values that differ
     only in case."""
-    status, outcome = frame[STATUS], definition.outcome
+    status = frame[STATUS]
+    outcome = definition.outcome
     known = {
         *outcome.won,
         *outcome.lost,

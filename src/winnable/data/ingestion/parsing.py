@@ -113,7 +113,8 @@ def day_order(column: "pd.Series[str]") -> DayOrder:
     """Count the possible orders of the column's values such as 3/12/2024 or 3-12-2024; dates with
     "." are always day-first and do not count."""
     parts = pc.extract_regex(_arrow(column), rf"{_DAY_AND_MONTH}(?:$|[^0-9])").drop_null()
-    one, two = _whole(parts, "one"), _whole(parts, "two")
+    one = _whole(parts, "one")
+    two = _whole(parts, "two")
     slashed = _bools(pc.not_equal(pc.struct_field(parts, "mark"), "."))
     only_day = slashed & (one > 12) & (two <= 12)
     only_month = slashed & (two > 12) & (one <= 12)

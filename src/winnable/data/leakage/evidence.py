@@ -295,7 +295,8 @@ def _decided_in_words(seen: ColumnEvidence, name: str, strength: Strength) -> st
     elif seen.fields[name].kind == "moment":
         where = "its date is in one particular range"
     else:
-        low, high = np.nanmin(column.values[inside]), np.nanmax(column.values[inside])
+        low = np.nanmin(column.values[inside])
+        high = np.nanmax(column.values[inside])
         where = f"it is {low:g}" if low == high else f"it is between {low:g} and {high:g}"
     return (
         f"{percent(strength.decided)} of the leads have a value that nearly determines the outcome:"

@@ -80,7 +80,8 @@ def strength_of(groups: IntArray, won: BoolArray, folds: IntArray) -> Strength:
     """Measure one column, given as groups; all three arrays of shape (n,), with at least one won
     and one lost lead."""
     auc = auc_of(_Rates.of(groups, won, folds).scores(groups, folds, without=folds), won)
-    wins, losses = int(won.sum()), int((~won).sum())
+    wins = int(won.sum())
+    losses = int((~won).sum())
     filled = groups > 0
     decided, purest = _decided(groups, won)
     return Strength(

@@ -24,7 +24,8 @@ from winnable.learning.artifacts.card import Spec
 FORMAT = 3
 """Raised whenever an older reader would misread a newer folder."""
 
-SPEC, DIGESTS = "spec.json", "digests.json"
+SPEC = "spec.json"
+DIGESTS = "digests.json"
 
 _EXPERTS_OF_FORMAT_2 = {"apart": "per_segment", "leafwise": "lightgbm", "symmetric": "catboost"}
 """What the experts of format 2 are called since format 3, which differs in nothing else."""

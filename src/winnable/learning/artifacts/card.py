@@ -68,7 +68,8 @@ class ModelCard:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The card that `to_json` wrote."""
         known = {*_ALWAYS, *_TRAINED, "known_until", "feedback"}
-        left_out, as_they_stand = data.get("left_out"), data.get("as_they_stand")
+        left_out = data.get("left_out")
+        as_they_stand = data.get("as_they_stand")
         return cls(
             **{key: data[key] for key in _ALWAYS},
             known_until=_time(data["known_until"]),

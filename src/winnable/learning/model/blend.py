@@ -16,7 +16,8 @@ from winnable.core.statistics import log_losses, newton, sigmoid
 PRIOR_LEADS = 1000.0
 """Leads that the prior mixture counts for."""
 
-LEADS_OF_TIMID_EXPERTS, TIMID_SHARE = 50.0, 0.15
+LEADS_OF_TIMID_EXPERTS = 50.0
+TIMID_SHARE = 0.15
 """At this many leads, half of them won, experts are too timid by this share of their predictions,
 by its root at more of them."""
 

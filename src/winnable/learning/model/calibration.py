@@ -30,7 +30,9 @@ def calibrate(logit: FloatArray, calibration: Mapping[str, Any]) -> FloatArray:
     """Calibrated log-odds, shape (n,); `calibration` is `{"intercept", "win", "loss"}`, where win =
     loss is the form of two."""
     inside = np.minimum(np.maximum(logit, -MAX_LOG_ODDS), MAX_LOG_ODDS)
-    win, loss, intercept = calibration["win"], calibration["loss"], calibration["intercept"]
+    win = calibration["win"]
+    loss = calibration["loss"]
+    intercept = calibration["intercept"]
     if win == loss:
         return np.asarray(intercept + win * inside, dtype=np.float64)
     return np.asarray(
@@ -128,7 +130,8 @@ def _shift(logit: FloatArray, won: FloatArray, weights: FloatArray, penalty: flo
 def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray) -> dict[str, Any]:
     inside = np.clip(logit, -MAX_LOG_ODDS, MAX_LOG_ODDS)
     if kind == "platt":
-        columns, aim = np.column_stack([np.ones_like(inside), inside]), np.array([0.0, 1.0])
+        columns = np.column_stack([np.ones_like(inside), inside])
+        aim = np.array([0.0, 1.0])
     else:
         columns = np.column_stack(
             [np.ones_like(inside), -np.logaddexp(0.0, -inside), np.logaddexp(0.0, inside)]
@@ -137,5 +140,6 @@ def _fit(kind: str, logit: FloatArray, won: FloatArray, weights: FloatArray) -> 
     beta = newton(columns, won, weights, penalty=np.full(len(aim), CALIBRATION_PENALTY), aim=aim)
     if (beta[1:] <= 0).any():
         return identity()
-    win, loss = float(beta[1]), float(beta[-1])
+    win = float(beta[1])
+    loss = float(beta[-1])
     return {"intercept": float(beta[0]), "win": win, "loss": loss, "kind": kind}

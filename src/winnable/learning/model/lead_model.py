@@ -140,7 +140,8 @@ class LeadModel:
 
     def _fit_rules(self, rows: "_Rows") -> Self:
         part = _shifted_rules(rows)
-        wins, losses = round(rows.wins), round(rows.losses)
+        wins = round(rows.wins)
+        losses = round(rows.losses)
         least = min_outcomes(rows.rules, rows.wins, rows.losses)
         logit = part["intercept"] + rows.rules
         known = rows.wins and rows.losses
@@ -211,7 +212,9 @@ class LeadModel:
         return self
 
     def _experts(self, encoding: Encoding, leads: Encoded, rows: "_Rows") -> dict[str, Fit]:
-        counts, seed, pairs = encoding.level_counts, self.seed, indicators_of(leads)
+        counts = encoding.level_counts
+        seed = self.seed
+        pairs = indicators_of(leads)
         fits: dict[str, Fit] = {
             "catboost": lambda leads, won, weights: fit_catboost(
                 leads, won, weights, counts, seed=seed, pairs=pairs
@@ -425,7 +428,8 @@ def _shifted_rules(rows: _Rows) -> dict[str, Any]:
         return {"kind": "rules", "intercept": 0.0, "slope": 1.0}
     expected = float(sigmoid(rows.rules).mean())
     rate = (rows.wins + 20 * expected) / (rows.wins + rows.losses + 20)
-    low, high = -30.0, 30.0
+    low = -30.0
+    high = 30.0
     for _ in range(60):
         middle = (low + high) / 2
         if sigmoid(rows.rules + middle).mean() < rate:

@@ -144,7 +144,8 @@ class Scorer:
     def _explained(
         self, predictions: Sequence[ExpertPrediction], logit: FloatArray
     ) -> Contributions:
-        values, base = np.zeros((len(logit), len(self.names))), self._offset
+        values = np.zeros((len(logit), len(self.names)))
+        base = self._offset
         for weight, expert, prediction in zip(
             self._weights, self._experts, predictions, strict=True
         ):

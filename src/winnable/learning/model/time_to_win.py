@@ -87,7 +87,8 @@ class WinTimeCurve:
         1999, JASA 94, 496-509), so that it never falls with the days. Where nothing is known to be
         won within the horizon, nothing is claimed for any other.
         """
-        known, asked = self.within(age, horizon), self.within(age, days)
+        known = self.within(age, horizon)
+        asked = self.within(age, days)
         exponent = np.divide(
             np.log1p(-asked), np.log1p(-known), out=np.ones_like(known), where=known > 0
         )
@@ -102,7 +103,8 @@ class WinTimeCurve:
         wins that have come by then, and the chance of those still open to be won in the rest of it;
         all (n,)."""
         start = self._representative(age)
-        by_then, in_all = self._from(start, days), self._from(start, horizon)
+        by_then = self._from(start, days)
+        in_all = self._from(start, horizon)
         seen = np.divide(by_then, in_all, out=np.zeros_like(in_all), where=in_all > 0)
         return np.minimum(seen, 1.0), self._from(start + days, horizon - days)
 
@@ -171,7 +173,8 @@ def fit_win_time_curve(
 
 def _extrapolated(curve: WinTimeCurve) -> WinTimeCurve:
     """A curve beyond its observation."""
-    half, end = curve.observed / 2, curve.observed
+    half = curve.observed / 2
+    end = curve.observed
     won, still_open = (
         np.interp([half, end], curve.ages, share) for share in (curve.won, curve.open)
     )
@@ -180,7 +183,8 @@ def _extrapolated(curve: WinTimeCurve) -> WinTimeCurve:
     later = curve.ages > end
     left = still_open[1] * (curve.ages[later] / end) ** -end_rate
     ended = won_rate / end_rate * (still_open[1] - left) if end_rate > 0 else 0.0
-    shares_won, shares_open = curve.won.copy(), curve.open.copy()
+    shares_won = curve.won.copy()
+    shares_open = curve.open.copy()
     shares_won[later] = won[1] + ended
     shares_open[later] = left
     return WinTimeCurve(curve.ages, shares_won, shares_open, curve.observed)

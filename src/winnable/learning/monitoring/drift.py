@@ -243,8 +243,10 @@ def shift(name: str, old: Column, new: Column, asked: int) -> Shift | None:
     sizes = counts.sum(axis=1)
     shares = (counts + 0.5) / (sizes + 0.5 * len(labels))[:, None]
     parts = (shares[1] - shares[0]) * np.log(shares[1] / shares[0])
-    index, chance = float(parts.sum()), float((1 / sizes).sum())
-    freedom, most = len(labels) - 1, int(np.argmax(parts))
+    index = float(parts.sum())
+    chance = float((1 / sizes).sum())
+    freedom = len(labels) - 1
+    most = int(np.argmax(parts))
     seen = 100 * counts / sizes[:, None]
     summary = f"{labels[most]}: {seen[0, most]:.0f}% of leads before, {seen[1, most]:.0f}% now"
     if (
@@ -252,7 +254,8 @@ def shift(name: str, old: Column, new: Column, asked: int) -> Shift | None:
         and isinstance(new, NumericColumn)
         and labels[most] != MISSING
     ):
-        before, now = float(np.nanmedian(old.values)), float(np.nanmedian(new.values))
+        before = float(np.nanmedian(old.values))
+        now = float(np.nanmedian(new.values))
         if before != now:
             summary = f"median {before:.4g} before, {now:.4g} now"
     return Shift(
@@ -274,7 +277,8 @@ def _binned(old: Column, new: Column) -> tuple[list[str], FloatArray]:
     counts = np.array(
         [np.bincount(group, minlength=len(labels)) for group in codes], dtype=np.float64
     )
-    total, sizes = counts.sum(axis=0), counts.sum(axis=1)
+    total = counts.sum(axis=0)
+    sizes = counts.sum(axis=1)
     small = total * sizes.min() / max(sizes.sum(), 1.0) < MIN_LEADS_PER_BIN
     rest = counts[:, small].sum(axis=1, keepdims=True)
     if rest.sum() * sizes.min() / max(sizes.sum(), 1.0) < MIN_LEADS_PER_BIN:
@@ -374,7 +378,8 @@ def _both_groups(old: FeatureTable, new: FeatureTable, seed: int) -> tuple[Featu
         parts.append(group.take(chosen))
     columns: dict[str, Column] = {}
     for name in parts[0].columns:
-        first, second = parts[0].columns[name], parts[1].columns.get(name)
+        first = parts[0].columns[name]
+        second = parts[1].columns.get(name)
         if second is None:
             continue
         if isinstance(first, NumericColumn) and isinstance(second, NumericColumn):

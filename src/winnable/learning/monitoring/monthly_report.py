@@ -95,7 +95,8 @@ def _performance(judged: Judgement) -> str:
     text = f"Expected {_expected_wins(metrics):.1f} wins, observed {metrics.wins:,}"
     if metrics.observed_to_expected is not None:
         text += f" (observed/expected {metrics.observed_to_expected:.2f}"
-        low, high = metrics.observed_to_expected_low, metrics.observed_to_expected_high
+        low = metrics.observed_to_expected_low
+        high = metrics.observed_to_expected_high
         if low is not None and high is not None:
             text += f", 95% CI {low:.2f}–{high:.2f}"
         text += ")"
@@ -142,7 +143,8 @@ def _ahead(ahead: Expected, decision: UpdateDecision) -> str:
 
 
 def _scorecard(seen: DefinitionSeen) -> str:
-    metrics, choice = seen.measured, seen.choice
+    metrics = seen.measured
+    choice = seen.choice
     expected = _expected_wins(metrics)
     direction = "higher" if expected < metrics.wins else "lower"
     verdict: dict[UpdateDecision, str] = {

@@ -175,14 +175,16 @@ def reassess(
     then a model trained in the same way on what was known earlier (at `since`, or as late as leaves
     30 wins) is evaluated in its place. `DataError` where leads have no creation dates.
     """
-    present, known_until = data.present, predictor.card.known_until
+    present = data.present
+    known_until = predictor.card.known_until
     if CREATED not in data.crm.leads or present is None:
         raise DataError(
             "a reassessment needs the creation date of each lead; name the column that holds it as"
             " columns.created"
         )
     rows = data.training_rows
-    name, start = f"version {predictor.version}", since or known_until
+    name = f"version {predictor.version}"
+    start = since or known_until
     if since is None and (
         start is None
         or not _enough(one_each(came_between(data, rows, start, present)), MIN_OUTCOMES)
@@ -199,7 +201,8 @@ def reassess(
         predictor = Predictor(candidate.artifact)
     start = start or present
     new = came_between(data, rows, start, present)
-    ripe, unripe = one_each(new), one_each(new, open_ones=True)
+    ripe = one_each(new)
+    unripe = one_each(new, open_ones=True)
     tell(
         f"Evaluating on {len(ripe.won):,} leads created since {start:%Y-%m-%d} whose horizon has"
         " passed"
@@ -373,7 +376,8 @@ def cross_fitted(
     answers = {update: np.empty_like(logit) for update in UPDATES}
     folds = assign_folds(won, None, CROSS_FIT_FOLDS, 0)
     for fold in range(CROSS_FIT_FOLDS):
-        inside, outside = folds != fold, folds == fold
+        inside = folds != fold
+        outside = folds == fold
         for name, probability in answers.items():
             update = _updated(name, won[inside], logit[inside], parts[inside])
             updated = update(logit[outside], parts[outside])

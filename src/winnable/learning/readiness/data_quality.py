@@ -98,7 +98,8 @@ def _rejects(crm: Crm) -> list[Finding]:
 
 
 def _junk(data: Dataset) -> list[Finding]:
-    definition, crm = data.definition, data.crm
+    definition = data.definition
+    crm = data.crm
     asked = {condition.field for case in definition.junk.rule for condition in case.when}
     plan = data.feature_plan()
     contact = contact_columns(definition.junk, (str(name) for name in crm.leads.columns)).every
@@ -151,7 +152,8 @@ def _columns(data: Dataset) -> list[Finding]:
     if CREATED not in crm.leads or len(crm.leads) < 40:
         return found
     order = np.argsort(times_of(crm.leads[CREATED]), kind="stable")
-    early, late = order[: len(order) // 2], order[-(len(order) // 4) :]
+    early = order[: len(order) // 2]
+    late = order[-(len(order) // 4) :]
     new = [
         name
         for name in names
@@ -260,7 +262,8 @@ def _months(crm: Crm) -> list[Finding]:
 def _cliffs(data: Dataset) -> list[Finding]:
     """Label cliffs: an outcome that stopped being recorded, common every month, then all but
     gone."""
-    crm, latest = data.crm, data.present
+    crm = data.crm
+    latest = data.present
     if CLOSED not in crm.leads or latest is None:
         return []
     found = []

@@ -56,13 +56,15 @@ def learning_curve(
     """
     chance = np.random.default_rng(seed)
     order = chance.permutation(len(won))[: ceil(1.25 * MAX_LEADS)]
-    holdout, rest = order[: len(order) // 5], order[len(order) // 5 :]
+    holdout = order[: len(order) // 5]
+    rest = order[len(order) // 5 :]
     if min(won[holdout].sum(), (~won[holdout]).sum()) < MIN_HOLDOUT_OUTCOMES:
         return ()
     points = []
     for step in range(steps - 1, -1, -1):
         rows = rest[: len(rest) // 2**step]
-        outcome, rules = won[rows].astype(np.float64), np.zeros(len(rows))
+        outcome = won[rows].astype(np.float64)
+        rules = np.zeros(len(rows))
         if quick:
             answer = _by_ridge(features.take(rows), outcome, features.take(holdout))
         else:

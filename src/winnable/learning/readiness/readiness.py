@@ -185,7 +185,8 @@ def assess_readiness(data: Dataset) -> Readiness:
     """Assess the data by the columns that passed the leakage checks. Never fails for want of
     data."""
     outcome = data.outcomes
-    wins, leads = int((outcome == 1.0).sum()), int((~np.isnan(outcome)).sum())
+    wins = int((outcome == 1.0).sum())
+    leads = int((~np.isnan(outcome)).sum())
     share = (wins + 1) / (leads + 2)
     features, won = learnable(data)
     names = [name for name, column in features.columns.items() if is_informative(column)]
@@ -193,7 +194,8 @@ def assess_readiness(data: Dataset) -> Readiness:
     measured, auc = _anticipated_auc(list(groups.values()), won)
     half = _stronger_half(groups, won)
     parameters, fewer = (max(1, candidate_parameters(features, kept)) for kept in (names, half))
-    r2, factor = cox_snell(auc, share), strength_factor(auc)
+    r2 = cox_snell(auc, share)
+    factor = strength_factor(auc)
     return Readiness(
         leads=leads,
         wins=wins,
@@ -295,7 +297,9 @@ def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | N
     The measured AUC is weighed against what is usual by their standard errors; one standard error
     of the result is taken off.
     """
-    known, precision, measured = PRIOR_AUC, PRIOR_AUC_ERROR**-2, None
+    known = PRIOR_AUC
+    precision = PRIOR_AUC_ERROR**-2
+    measured = None
     if columns and min(won.sum(), (~won).sum()) >= 2 * FOLDS:
         measured = joint_auc(columns, won, folds_of(won))
         weight = auc_error(measured, int(won.sum()), int((~won).sum())) ** -2
@@ -311,7 +315,8 @@ def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | N
 def _pace(data: Dataset) -> float | None:
     """Wins per week in the last half-year of the export, by the day of closing or, where there is
     none, of creation."""
-    crm, present = data.crm, data.present
+    crm = data.crm
+    present = data.present
     role = next((role for role in (CLOSED, CREATED) if role in crm.leads), None)
     if present is None or role is None:
         return None

@@ -82,7 +82,8 @@ def cox_snell(auc: float, share: float) -> float:
     apart = float(np.sqrt(2) * norm.ppf(auc))
     x = np.linspace(-8, 8 + apart, 4001)
     step = x[1] - x[0]
-    won, lost = share * norm.pdf(x - apart), (1 - share) * norm.pdf(x)
+    won = share * norm.pdf(x - apart)
+    lost = (1 - share) * norm.pdf(x)
     p = np.clip(won / np.maximum(won + lost, 1e-300), 1e-12, 1 - 1e-12)
     ratio = (
         2

@@ -152,7 +152,8 @@ def _outcome(
 def _evidence(contest: Contest, rival: Competitor) -> str:
     if rival.tied:
         return f"both have a log loss of {contest.log_loss:.4f} on {contest.how}"
-    low, high = -rival.log_loss_reduction.high, -rival.log_loss_reduction.low
+    low = -rival.log_loss_reduction.high
+    high = -rival.log_loss_reduction.low
     return (
         f"log loss {contest.log_loss:.4f} against {rival.log_loss:.4f} of {rival.name} on"
         f" {contest.how}; log-loss difference 95% CI [{low:+.4f}, {high:+.4f}]"
@@ -164,7 +165,8 @@ def _age(candidate: Candidate, incumbent: Predictor) -> tuple[bool, str]:
     for the newer."""
     if changes(incumbent.definition, candidate.definition):
         return True, f"version {incumbent.version} was trained by another definition"
-    new, old = _known_until(candidate), _known_until(incumbent)
+    new = _known_until(candidate)
+    old = _known_until(incumbent)
     if new is None or old is None:
         return True, "it is the later training"
     days = (new - old).days
@@ -175,8 +177,10 @@ def _age(candidate: Candidate, incumbent: Predictor) -> tuple[bool, str]:
 def _poorer(candidate: Candidate, incumbent: Predictor) -> str | None:
     """Why a candidate was trained on so much less that it cannot replace the champion; None if it
     was not."""
-    card, version = candidate.artifact.spec.card, incumbent.version
-    new, old = _known_until(candidate), _known_until(incumbent)
+    card = candidate.artifact.spec.card
+    version = incumbent.version
+    new = _known_until(candidate)
+    old = _known_until(incumbent)
     if candidate.mode == "rules" and incumbent.mode != "rules":
         return f"it is the scorecard only, and version {version} is a trained model"
     if card.wins < MIN_WINS_SHARE * incumbent.card.wins:

@@ -201,7 +201,8 @@ class Registry:
         stays then. The alias is what counts: after an interruption at any moment `reconcile`
         brings the rest in line with it.
         """
-        artifact, before = self.artifact(version), self.champion()
+        artifact = self.artifact(version)
+        before = self.champion()
         with self._mlflow_errors():
             client = self._client()
             client.set_registered_model_alias(MODEL, CHAMPION, str(version))
@@ -245,7 +246,8 @@ class Registry:
                     for model in run.outputs.model_outputs:
                         client.finalize_logged_model(model.model_id, "FAILED")
                 client.set_terminated(run.info.run_id, "FINISHED" if left else "KILLED")
-            champion, history = self.champion(), self.history()
+            champion = self.champion()
+            history = self.history()
             if champion is None:
                 return
             if not history or history[-1].version != champion:

@@ -65,12 +65,16 @@ class ModelDiff:
     @classmethod
     def between(cls, old: Artifact, new: Artifact, since: str) -> Self:
         """What changed from the one to the other; `since` is the version of the older."""
-        old_card, new_card = old.spec.card, new.spec.card
-        old_columns, new_columns = _columns(old), _columns(new)
-        old_excluded, new_excluded = list(old_card.left_out or ()), list(new_card.left_out or ())
+        old_card = old.spec.card
+        new_card = new.spec.card
+        old_columns = _columns(old)
+        new_columns = _columns(new)
+        old_excluded = list(old_card.left_out or ())
+        new_excluded = list(new_card.left_out or ())
         old_metrics = old_card.measured.get("model", {})
         new_metrics = new_card.measured.get("model", {})
-        old_weights, new_weights = old.spec.model.weight_shares, new.spec.model.weight_shares
+        old_weights = old.spec.model.weight_shares
+        new_weights = new.spec.model.weight_shares
         return cls(
             since=since,
             until=(old_card.known_until, new_card.known_until),
@@ -139,7 +143,8 @@ class ModelDiff:
             parts.append(f"Model type: {self.mode[1]}, before {self.mode[0]}.")
         moved = []
         for name, weight in self.weights.items():
-            before, now = weight.before or 0.0, weight.now or 0.0
+            before = weight.before or 0.0
+            now = weight.now or 0.0
             if abs(now - before) >= MIN_WEIGHT_CHANGE:
                 expert = EXPERT_NAMES.get(name, name)
                 moved.append(f"{expert} {100 * before:.0f} → {100 * now:.0f}%")

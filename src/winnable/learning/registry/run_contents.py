@@ -83,8 +83,12 @@ def build_run(
 ) -> TrainingRun:
     """The run of a candidate and of what was found; `began` is when its training did, in seconds
     since 1970."""
-    spec, judged = candidate.artifact.spec, candidate.judged
-    decision, readiness, curve, tested = found.decision, found.readiness, found.curve, found.tested
+    spec = candidate.artifact.spec
+    judged = candidate.judged
+    decision = found.decision
+    readiness = found.readiness
+    curve = found.curve
+    tested = found.tested
     return TrainingRun(
         experiment=candidate.definition.name,
         name=_name(candidate),
@@ -139,7 +143,8 @@ def _name(candidate: Candidate) -> str:
 
 
 def _params(candidate: Candidate) -> dict[str, str]:
-    spec, card = candidate.artifact.spec, candidate.artifact.spec.card.to_json()
+    spec = candidate.artifact.spec
+    card = candidate.artifact.spec.card.to_json()
     params = {
         name: card[name]
         for name in ("horizon_days", "leads", "wins", "rows", "known_until", "judged_on")
@@ -258,7 +263,8 @@ def _by_period(tested: Backtest | None) -> dict[str, tuple[tuple[int, float], ..
 def _parts(candidate: Candidate) -> tuple[ChildRun, ...]:
     """Each expert, and each fold in which the blend weights were fitted: their out-of-fold log
     losses."""
-    losses, weights = candidate.report.get("log_loss", {}), candidate.report.get("weights", {})
+    losses = candidate.report.get("log_loss", {})
+    weights = candidate.report.get("weights", {})
     experts = [
         ChildRun(f"expert {name}", {}, {"log_loss": losses[name], "weight": weights[name]})
         for name in weights

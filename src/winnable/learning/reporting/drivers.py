@@ -102,7 +102,8 @@ def _best_range(values: FloatArray, moved: FloatArray) -> str:
         for i in range(max(len(edges) - 1, 1))
     ]
     best = int(np.argmax(means))
-    low, high = edges[best], edges[min(best + 1, len(edges) - 1)]
+    low = edges[best]
+    high = edges[min(best + 1, len(edges) - 1)]
     return f"from {low:,.4g} to {high:,.4g}"
 
 

@@ -71,7 +71,8 @@ def conversion_drivers(candidate: Candidate, data: Dataset) -> Section | None:
     found = drivers(predictor, features)
     if not found:
         return None
-    shown, top = found[:MAX_ROWS_SHOWN], found[:TOP_DRIVERS]
+    shown = found[:MAX_ROWS_SHOWN]
+    top = found[:TOP_DRIVERS]
     share = sum(driver.weight for driver in top) / sum(driver.weight for driver in found)
     text = (
         f"Strongest drivers: {_and([driver.name for driver in top])}: together"
@@ -107,8 +108,10 @@ def source_conversion(data: Dataset) -> Section | None:
     if len(known) < 2:
         return None
     average = sum(group.won for group in known) / sum(group.leads - group.young for group in known)
-    best, worst = known[0], known[-1]
-    shown, notes = known, list(report.notes)
+    best = known[0]
+    worst = known[-1]
+    shown = known
+    notes = list(report.notes)
     if len(known) > MAX_ROWS_SHOWN:
         shown = [*known[: MAX_ROWS_SHOWN - 1], worst]
         notes.append(f"{len(known) - MAX_ROWS_SHOWN} more sources are in `winnable funnel`.")
@@ -153,7 +156,8 @@ def _bars_in_words(average: float) -> str:
 def segment_conversion(data: Dataset) -> Section | None:
     """Conversion by the definition's segments, on arrival and within the horizon; None where there
     are not several segments."""
-    definition, rows = data.definition, data.training_rows
+    definition = data.definition
+    rows = data.training_rows
     cards = definition.scorecard
     rows = rows.take(rows.known & (rows.age == 0))
     if len(cards) < 2 or not len(rows.won):
@@ -167,7 +171,8 @@ def segment_conversion(data: Dataset) -> Section | None:
     ]
     names = [name for name, _, _ in counts]
     intervals = np.array([wilson(wins, size) for _, size, wins in counts])
-    low, high = intervals[:, 0], intervals[:, 1]
+    low = intervals[:, 0]
+    high = intervals[:, 1]
     share = np.array([wins / size for _, size, wins in counts])
     average = float(rows.won.mean())
     findings = []
@@ -200,11 +205,14 @@ def _card_names(definition: Definition) -> list[str]:
 def recent_drift(candidate: Candidate, data: Dataset) -> Section | None:
     """Drift: what is different about the leads of the last three months, as they came in, compared
     with those before; None without dates."""
-    present, leads = data.present, data.crm.leads
+    present = data.present
+    leads = data.crm.leads
     if present is None or CREATED not in leads:
         return None
-    predictor, now = Predictor(candidate.artifact), microseconds(present)
-    created, person = times_of(leads[CREATED]), data.persons
+    predictor = Predictor(candidate.artifact)
+    now = microseconds(present)
+    created = times_of(leads[CREATED])
+    person = data.persons
     dated = np.flatnonzero(created != NEVER)
     order = dated[np.argsort(created[dated], kind="stable")]
     first = order[np.sort(np.unique(person[order], return_index=True)[1])]

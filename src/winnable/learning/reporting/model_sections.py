@@ -86,7 +86,8 @@ def performance(candidate: Candidate) -> Section:
     probabilities = {"model": judged.candidate, "rules": judged.rules}
     rows = []
     for name, metrics in measured.items():
-        top_10, top_20 = 0.1, 0.2
+        top_10 = 0.1
+        top_20 = 0.2
         if name in probabilities:
             top_10, top_20 = _top_gains(judged.rows.won, probabilities[name])
         rows.append(
@@ -161,7 +162,8 @@ def _signed(number: float) -> str:
 
 
 def _evaluated_on(judged: Evaluation) -> str:
-    leads, rows = len(np.unique(judged.rows.leads)), len(judged.rows.won)
+    leads = len(np.unique(judged.rows.leads))
+    rows = len(judged.rows.won)
     text = f"Evaluated on {judged.how}: {leads:,} leads"
     if judged.rows.timed:
         return f"{text}, scored at {rows:,} points in time; out of sample."
@@ -204,7 +206,8 @@ def _observed_to_expected(metrics: Metrics) -> tuple[str, ...]:
     if metrics.observed_to_expected is None:
         return ()
     text = f"Observed/expected wins: {metrics.observed_to_expected:.2f}"
-    low, high = metrics.observed_to_expected_low, metrics.observed_to_expected_high
+    low = metrics.observed_to_expected_low
+    high = metrics.observed_to_expected_high
     if low is not None and high is not None:
         text += f" (95% CI {low:.2f}–{high:.2f})"
     if metrics.slope is not None:
@@ -316,7 +319,8 @@ def holdout_over_time(candidate: Candidate) -> Section | None:
     wins = np.array([float(judged.rows.won[mask].sum()) for mask in masks])
     predicted = np.array([judged.candidate[mask].mean() for mask in masks])
     intervals = np.array([wilson(int(w), int(n)) for w, n in zip(wins, size, strict=True)])
-    low, high = intervals[:, 0], intervals[:, 1]
+    low = intervals[:, 0]
+    high = intervals[:, 1]
     agreeing = int(((low <= predicted) & (predicted <= high)).sum())
     caption = (
         "The dash is the mean predicted probability, the point the observed share with its 90%"

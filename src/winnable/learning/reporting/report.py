@@ -128,7 +128,8 @@ def feedback_effect(candidate: Candidate) -> Section | None:
 
 
 def _details(candidate: Candidate) -> tuple[tuple[str, str], ...]:
-    definition, card = candidate.definition, candidate.artifact.spec.card
+    definition = candidate.definition
+    card = candidate.artifact.spec.card
     until = card.known_until
     signed = ""
     if definition.agreed_by:

@@ -162,7 +162,8 @@ def _score_block(
 def _ended(job: ScoringJob, rows: IntArray) -> BoolArray:
     """Which leads were won or lost by the moment of scoring, or at a time that nobody wrote
     down."""
-    leads, outcome = job.data.crm.leads.iloc[rows], job.data.definition.outcome
+    leads = job.data.crm.leads.iloc[rows]
+    outcome = job.data.definition.outcome
     if STATUS not in leads:
         return np.zeros(len(rows), dtype=bool)
     over: BoolArray = leads[STATUS].isin([*outcome.won, *outcome.lost]).to_numpy(dtype=bool)
@@ -172,7 +173,9 @@ def _ended(job: ScoringJob, rows: IntArray) -> BoolArray:
 def _score_rows(
     job: ScoringJob, rows: IntArray, faults: "pd.Series[str]", keep: Keep | None
 ) -> pd.DataFrame:
-    predictor, crm, as_of = job.predictor, job.data.crm, job.as_of[rows]
+    predictor = job.predictor
+    crm = job.data.crm
+    as_of = job.as_of[rows]
     ids = crm.leads[ID].iloc[rows].fillna("").tolist()
     good: BoolArray = faults.isna().to_numpy()
     features = job.data.features(predictor.plan, rows, np.where(good, as_of, 0))

@@ -38,7 +38,8 @@ class Reason:
 
 def groups_of(activities: Activities) -> dict[tuple[str, ...], str]:
     """What people call the groups of kinds that the definition makes, by their kinds."""
-    intent, interest = activities.intent, activities.interest
+    intent = activities.intent
+    interest = activities.interest
     return {
         intent: "sign of intent",
         interest: "sign of interest",

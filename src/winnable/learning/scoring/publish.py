@@ -86,7 +86,8 @@ class InboxPublisher:
         leads = leads.where(leads.notna(), None)
         activities = self._activities(leads[ID].to_list(), as_of)
         for place, lead in enumerate(leads.to_dict("records")):
-            lead_id, moment = text(lead[ID]), _EPOCH + timedelta(microseconds=int(as_of[place]))
+            lead_id = text(lead[ID])
+            moment = _EPOCH + timedelta(microseconds=int(as_of[place]))
             if lead_id is None or len(lead_id) > LONGEST_ID:
                 continue
             done = self._done.setdefault(
@@ -122,7 +123,8 @@ class InboxPublisher:
             return [()] * len(ids)
         table = table[table[ID].isin(set(ids))]
         order = dict(table.groupby(ID, sort=False).indices.items())
-        at, kinds = times_of(table[AT]), table[KIND].to_list()
+        at = times_of(table[AT])
+        kinds = table[KIND].to_list()
         known = known_times(table)
         written = np.datetime_as_string(at.astype("datetime64[us]"), unit="s")
         told = []

@@ -196,7 +196,8 @@ class Backtest:
 
         rows = []
         for period in self.periods:
-            brier, lift = period.brier(), period.lift()
+            brier = period.brier()
+            lift = period.lift()
             for name, metrics in period.measured().items():
                 intervals = period.intervals if name == MODEL else {}
                 ends = {
@@ -293,7 +294,8 @@ def _period(
     predictor: Predictor,
     previous: Predictor | None,
 ) -> Period:
-    definition, (start, end, present) = data.definition, moments
+    definition = data.definition
+    (start, end, present) = moments
     answers = {MODEL: answer_of(predictor, data, rows)}
     if previous is not None:
         answers[PREVIOUS] = answer_of(previous, data, rows)
@@ -301,7 +303,8 @@ def _period(
     answers[RULES] = sigmoid(score_points(definition, features).logit)
     card = predictor.card
     answers[BASE] = np.full(len(rows.won), card.base_rate)
-    arrived, capacity = int((rows.age == 0).sum()), definition.gate.capacity_per_week
+    arrived = int((rows.age == 0).sum())
+    capacity = definition.gate.capacity_per_week
     weeks = (end - start).total_seconds() / (7 * 86_400)
     places = (
         round(DEFAULT_WORKED_SHARE * arrived)
@@ -346,7 +349,8 @@ def came_between(data: Dataset, rows: TrainingRows, start: datetime, end: dateti
     created = times_of(data.crm.leads[CREATED])[rows.leads]
     first = np.full(int(rows.person.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, rows.person, created)
-    begin, stop = microseconds(start), microseconds(end)
+    begin = microseconds(start)
+    stop = microseconds(end)
     return rows.take((first[rows.person] >= begin) & (rows.as_of >= begin) & (rows.as_of < stop))
 
 

@@ -66,7 +66,8 @@ def lift_table(won: FloatArray, probability: FloatArray, *, parts: int = LIFT_BI
     """
     leads = np.unique(np.ceil(np.linspace(0, 1, parts + 1)[1:] * len(won)).astype(int))
     wins = gains(won, probability)[leads]
-    rate, share = wins / leads, max(float(won.mean()), 1e-12)
+    rate = wins / leads
+    share = max(float(won.mean()), 1e-12)
     columns = {"worked": leads / len(won), "leads": leads, "wins": wins, "rate": rate}
     return pd.DataFrame(
         {**columns, "lift": rate / share, "gain": wins / max(float(won.sum()), 1e-12)}
@@ -87,7 +88,8 @@ def net_benefit(
     if thresholds is None:
         top = min(0.99, max(float(np.quantile(answer, 0.99)) for answer in answers.values()))
         thresholds = np.linspace(0, top, DECISION_CURVE_THRESHOLDS + 1)[1:]
-    odds, rate = thresholds / (1 - thresholds), float(won.mean())
+    odds = thresholds / (1 - thresholds)
+    rate = float(won.mean())
     columns = {name: _benefit(won, answer, thresholds, odds) for name, answer in answers.items()}
     table = pd.DataFrame(
         {**columns, "all": rate - (1 - rate) * odds, "none": np.zeros(len(thresholds))}

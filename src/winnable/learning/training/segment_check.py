@@ -43,7 +43,9 @@ def compare_segments(
     first = first[
         np.linspace(0, len(first) - 1, min(MAX_LEADS_COMPARED, len(first))).astype(np.int64)
     ]
-    won, card, person = rows.won[first], points.card[first], rows.person[first]
+    won = rows.won[first]
+    card = points.card[first]
+    person = rows.person[first]
     segments = [card == number for number in np.unique(card)]
     own = [
         mine

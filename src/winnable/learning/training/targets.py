@@ -75,7 +75,8 @@ def build_targets(data: Dataset, rows: TrainingRows) -> Targets:
             rows.known,
             None,
         )
-    pace, horizon = _pace_of(data, rows.present), rows.horizon_days
+    pace = _pace_of(data, rows.present)
+    horizon = rows.horizon_days
     followed_up, ended = rows.follow_up()
     won = np.where(rows.known, rows.won == 1, ended == 1).astype(float)
     weights = censoring_weights(pace, rows.age, followed_up, ended, horizon)
@@ -90,8 +91,10 @@ def build_targets(data: Dataset, rows: TrainingRows) -> Targets:
 def _pace_of(data: Dataset, present: int) -> WinTimeCurve:
     """How the leads of an export were won with age, as far as it was known at `present`
     (microseconds)."""
-    crm, outcome = data.crm, data.outcomes
-    created, closed = times_of(crm.leads[CREATED]), times_of(crm.leads[CLOSED])
+    crm = data.crm
+    outcome = data.outcomes
+    created = times_of(crm.leads[CREATED])
+    closed = times_of(crm.leads[CLOSED])
     ended = (closed != NEVER) & (closed <= present) & ~np.isnan(outcome)
     days = (np.where(ended, closed, present) - created) / DAY
     # A lead that is won without a closing date may have been won at any time: it tells nothing

@@ -120,7 +120,8 @@ def learn(
     `feedback` is what the labels of sales changed in this history (`data.feedback.apply_labels`),
     for the card and the report.
     """
-    definition, crm = data.definition, data.crm
+    definition = data.definition
+    crm = data.crm
     effect = {} if feedback is None else {"feedback": dict(feedback)}
     rows = data.training_rows
     targets = build_targets(data, rows)
@@ -239,7 +240,8 @@ class _Fit:
         The rows of one lead at several ages are correlated: all rows together weigh as much as
         there are leads, so that regularization and tests count leads, not rows.
         """
-        where, rows = np.flatnonzero(targets.usable), self.rows.take(targets.usable)
+        where = np.flatnonzero(targets.usable)
+        rows = self.rows.take(targets.usable)
         weights = targets.weights[where] * len(np.unique(rows.leads)) / max(len(where), 1)
         data = TrainingData(
             self.features.take(where),
@@ -264,7 +266,8 @@ def _judge(
     known at the cut: leads that were open then are censored for it, however they ended.
     """
     known = np.flatnonzero(fit.rows.known)
-    rows, rules = fit.rows.take(known), sigmoid(fit.rules[known])
+    rows = fit.rows.take(known)
+    rules = sigmoid(fit.rules[known])
     if not 0 < rows.won.sum() < len(known):
         return None, None
     split = split_forward(rows)
@@ -314,7 +317,8 @@ def _card(
     data: Dataset, targets: Targets, rows: TrainingRows, judged: Evaluation | None
 ) -> ModelCard:
     """The model card: on what the model was trained, until when, and how good it was."""
-    outcome, measured = data.definition.outcome, {} if judged is None else judged.measured()
+    outcome = data.definition.outcome
+    measured = {} if judged is None else judged.measured()
     return ModelCard(
         horizon_days=rows.horizon_days,
         winnable_days=outcome.winnable_days if rows.horizon_days else None,

@@ -66,7 +66,8 @@ class Keys:
 
     def find(self, secret: str) -> Key | None:
         """What is kept of the key that was given; None if it is none of ours."""
-        given, found = _hash(secret), None
+        given = _hash(secret)
+        found = None
         for key in self._now():  # all of them, so that the time says nothing
             if hmac.compare_digest(key.sha256, given):
                 found = key
@@ -91,7 +92,8 @@ class Keys:
             return
         try:
             self._keys = (*self._fixed, *read_keys(self._store))
-            self._seen, self.problem = seen, None
+            self._seen = seen
+            self.problem = None
         except StoreError:
             self.problem = "the file of keys cannot be read; the keys known before stay in force"
 

@@ -95,7 +95,8 @@ class Metrics:
                 self._recent_probabilities.clear()
             self._recent_probabilities.extend(probabilities)
             self._tallies.faulty_leads += faults
-            scores, histogram = self._tallies.scores, self._tallies.probability
+            scores = self._tallies.scores
+            histogram = self._tallies.probability
             for grade, probability in zip(grades, probabilities, strict=True):
                 scores[(fingerprint, mode, grade)] += 1
                 histogram.add(probability)
@@ -143,7 +144,8 @@ def population_stability_index(counts: Sequence[float]) -> float | None:
     That is the sum of (p - q) ln(p / q). Siddiqi (Credit Risk Scorecards, 2006) takes 0.1 and 0.25
     as signs of change. None where there are too few scores or bins.
     """
-    scores, bins = sum(counts), len(counts)
+    scores = sum(counts)
+    bins = len(counts)
     if bins < MIN_BINS_FOR_DRIFT or scores < MIN_SCORES_FOR_DRIFT:
         return None
     expected = 1 / bins

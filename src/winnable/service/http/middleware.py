@@ -76,7 +76,8 @@ class GatewayMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, path = time.perf_counter(), scope["path"]
+        start = time.perf_counter()
+        path = scope["path"]
         is_page = path == "/" or path.startswith((PAGES, DOCS))
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = _request_id(headers)
@@ -100,7 +101,8 @@ class GatewayMiddleware:
         except ClientGone:
             status = CLIENT_GONE
         except Exception as error:
-            kind, where = type(error).__name__, _where(error)
+            kind = type(error).__name__
+            where = _where(error)
             self._logger.event(
                 "failed", level="error", request_id=request_id.decode(), error=kind, where=where
             )

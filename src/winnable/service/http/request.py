@@ -68,7 +68,8 @@ async def body_of(scope: Scope, receive: Receive, largest: int = MAX_BODY_BYTES)
     message = await receive()
     if not message.get("more_body", False) and message["type"] == "http.request":
         return bytes(message["body"])
-    parts, size = [], 0
+    parts = []
+    size = 0
     try:
         async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
             while True:
@@ -316,7 +317,9 @@ def _activities(given: Any) -> Sequence[Activity]:
 def _activity(given: Any, place: int) -> Activity:
     if type(given) is not dict:
         raise _Fault(f"{ACTIVITIES}.{place}: expected an object with kind and at")
-    kind, at, recorded = given.get("kind"), read_moment(given.get("at")), given.get("recorded")
+    kind = given.get("kind")
+    at = read_moment(given.get("at"))
+    recorded = given.get("recorded")
     known = text(kind) if type(kind) is str and len(kind) <= MAX_TEXT_CHARACTERS else None
     if known is None:
         raise _Fault(f"{ACTIVITIES}.{place}.kind: expected a text")

@@ -28,7 +28,8 @@ IMMUTABLE = "private, max-age=31536000, immutable"
 """How long assets may be cached: their addresses change with their content."""
 
 _FOLDER = Path(__file__).parent / "assets"
-_JAVASCRIPT, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
+_JAVASCRIPT = "text/javascript; charset=utf-8"
+_CSS = "text/css; charset=utf-8"
 _ASSETS = {
     "swagger-ui-bundle.js": (_FOLDER / "swagger-ui" / "swagger-ui-bundle.js", _JAVASCRIPT),
     "swagger-ui.css": (_FOLDER / "swagger-ui" / "swagger-ui.css", _CSS),

@@ -70,7 +70,8 @@ def describe_scoring(document: dict[str, Any], predictor: Predictor) -> dict[str
 
 def lead_schema(predictor: Predictor) -> dict[str, Any]:
     """The JSON schema of a lead for this model."""
-    roles, plan = predictor.definition.columns, predictor.plan
+    roles = predictor.definition.columns
+    plan = predictor.plan
     fields = {field.name: _column(field) for field in plan.fields}
     if roles.id is not None:
         fields = {
@@ -103,7 +104,8 @@ def lead_schema(predictor: Predictor) -> dict[str, Any]:
 
 def typical_lead(predictor: Predictor) -> dict[str, Any]:
     """A lead that might come to this model, and is nobody's."""
-    roles, plan = predictor.definition.columns, predictor.plan
+    roles = predictor.definition.columns
+    plan = predictor.plan
     known = _words_of(predictor.definition)
     lead: dict[str, Any] = {roles.id: "L-1"} if roles.id is not None else {}
     usual = _usual_numbers(predictor)

@@ -126,8 +126,10 @@ class ChampionFollower:
                 current.fingerprint,
             ):
                 found.warm()
-                self._predictor, self.changed_at = found, time.time()
-            self._seen, self._broken = seen, None
+                self._predictor = found
+                self.changed_at = time.time()
+            self._seen = seen
+            self._broken = None
         except Exception as error:  # whatever is wrong with a new model, the old one goes on
             self._broken = _description(error)
 

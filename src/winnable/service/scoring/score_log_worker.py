@@ -38,7 +38,9 @@ ANSWERED = struct.Struct("<dII")
 """Begins a request's frame: when it was answered, in seconds since 1970, the leads that were
 scored, the bytes of its body. The answer is the rest."""
 
-MODEL, REQUEST, END = b"M", b"R", b"E"
+MODEL = b"M"
+REQUEST = b"R"
+END = b"E"
 RETRY_PARTS = 8
 """Into which a batch is split that the database does not take as a whole."""
 
@@ -61,7 +63,8 @@ class ScoredModel:
     def scores(self, at: float, body: bytes, content: bytes) -> Iterator[ScoreRecord]:
         """The rows of a request that was answered; leads without an id of their own have none."""
         answer = from_json(content)
-        given_at, as_of = datetime.fromtimestamp(at, UTC), read_moment(answer["as_of"])
+        given_at = datetime.fromtimestamp(at, UTC)
+        as_of = read_moment(answer["as_of"])
         assert as_of is not None, "every answer says its moment"
         model = answer["model"]
         origin = ScoreOrigin(model["mode"], model["version"], as_of, given_at)
@@ -168,7 +171,8 @@ def run(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
                 to_json({"kept": kept, "broken": broken + refused, "problem": problem}) + b"\n"
             )
             answers.flush()
-            scores, broken = [], 0
+            scores = []
+            broken = 0
 
 
 if __name__ == "__main__":

@@ -152,7 +152,8 @@ class InboxPages:
     async def undo(self, request: Request) -> Response:
         """Undo one's own answer."""
         session, form = await self._form(request)
-        lead_id, label_id = form.get("lead_id", ""), form.get("label_id", "")
+        lead_id = form.get("lead_id", "")
+        label_id = form.get("label_id", "")
         labels = await self._read(lambda store: store.labels(lead_id))
         if not any(label.label_id == label_id and label.by == session.by for label in labels):
             raise HTTPProblem(403, "Only the person who gave an answer can undo it.")

@@ -53,7 +53,8 @@ class LeadListQuery:
             name: query.get(name, "").replace("\x00", "").strip()[:LONGEST_SEARCH]
             for name in ("q", "owner", "source")
         }
-        number, page = query.get("page", "1"), 1
+        number = query.get("page", "1")
+        page = 1
         if number.isascii() and number.isdigit() and len(number) < 9:
             page = min(max(int(number), 1), LAST_PAGE)
         return cls(show, filters["q"], filters["owner"], filters["source"], page)

@@ -165,7 +165,12 @@ def chart(scores: Sequence[ScoreRecord]) -> Chart | None:
     """The drawing of a lead's scores, oldest first; None for fewer than two."""
     if len(scores) < 2:
         return None
-    width, height, left, right, top, bottom = 520, 200, 40, 508, 12, 170
+    width = 520
+    height = 200
+    left = 40
+    right = 508
+    top = 12
+    bottom = 170
     times = [score.as_of.timestamp() for score in scores]
     span = max(times[-1] - times[0], 1.0)
     highest = min(1.0, max(0.1, *(score.high for score in scores)))
@@ -186,7 +191,8 @@ def chart(scores: Sequence[ScoreRecord]) -> Chart | None:
         (*place, f"{date_text(score.as_of)}: {percent(score.probability)}")
         for place, score in zip(curve, scores, strict=True)
     ]
-    first, last = scores[0], scores[-1]
+    first = scores[0]
+    last = scores[-1]
     return Chart(
         width=width,
         height=height,

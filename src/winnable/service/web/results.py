@@ -225,7 +225,8 @@ def _feedback_effects(feedback: Mapping[str, Any] | None) -> Iterator[str]:
     labels = feedback["labels"]
     yield f"{counted(labels, 'answer')} {'was' if labels == 1 else 'were'} used."
     if feedback["rows_changed"]:
-        rows, won = counted(feedback["rows_changed"], "training row"), feedback["rows_won"]
+        rows = counted(feedback["rows_changed"], "training row")
+        won = feedback["rows_won"]
         yield f"Outcomes that you marked before the CRM had them changed {rows} ({won:,} won)."
     if feedback["contradictions"]:
         leads = feedback["contradictions"]
@@ -256,7 +257,8 @@ def _metrics_lines(measured: Mapping[str, Mapping[str, float]]) -> tuple[Metrics
         metrics = measured.get(name)
         if metrics is None:
             continue
-        auc, ratio = metrics.get("auc"), metrics.get("predicted_to_observed")
+        auc = metrics.get("auc")
+        ratio = metrics.get("predicted_to_observed")
         skill = round(100 * metrics["skill"]) or 0
         lines.append(
             MetricsLine(

@@ -96,7 +96,8 @@ def receipts(feedback: FeedbackStore) -> list[Receipt]:
 
 def _leads_of(connection: sql.Connection, lead_id: str | None, key: str | None) -> set[str]:
     """The ids of all leads of the person that scores or labels know of."""
-    scores, labels = tables.scores.c, tables.labels.c
+    scores = tables.scores.c
+    labels = tables.labels.c
     ids: set[str] = set()
     keys = {key} if key is not None else set()
     if lead_id is not None:

@@ -82,7 +82,8 @@ def cohorts(store: FeedbackStore) -> list[Cohort]:
     at = first.c.as_of
     if store.engine.dialect.name == "postgresql":
         at = sql.func.timezone("UTC", at)  # otherwise months begin in the server's time zone
-    year, month = sql.extract("year", at), sql.extract("month", at)
+    year = sql.extract("year", at)
+    month = sql.extract("month", at)
     query = (
         sql.select(year, month, first.c.grade, *_counts(first))
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)

@@ -255,7 +255,8 @@ class FeedbackStore:
 
     def lead(self, lead_id: str) -> LeadHistory | None:
         """Everything that is stored about one lead; None if nothing is."""
-        scores, labels = tables.scores.c, tables.labels.c
+        scores = tables.scores.c
+        labels = tables.labels.c
         with self.reading() as connection:
             found = connection.execute(
                 sql.select(tables.leads).where(tables.leads.c.lead_id == lead_id)
@@ -422,7 +423,8 @@ class FeedbackStore:
     def _consistent(self, connection: sql.Connection, label: Label) -> Label:
         """The label with the id of the label it replaces; LabelError if it does not fit what is
         stored."""
-        scores, labels = tables.scores.c, tables.labels.c
+        scores = tables.scores.c
+        labels = tables.labels.c
         if label.score_id is not None:
             scored_lead = connection.scalar(
                 sql.select(scores.lead_id).where(scores.score_id == label.score_id)

@@ -46,7 +46,8 @@ def fit_lightgbm(
     import lightgbm
 
     chance = np.random.default_rng(seed)
-    size, many = leads.size, leads.size >= LIGHTGBM_MANY_ROWS
+    size = leads.size
+    many = leads.size >= LIGHTGBM_MANY_ROWS
     texts = []
     for _ in range(1 if many else LIGHTGBM_ORDERS):
         rates, counts, encoded = _ordered_rates(
@@ -116,17 +117,23 @@ def _ordered_rates(
     """
     strength = 3.0
     rate = float((weights @ won + 1) / (weights.sum() + 2))
-    rates, counts, encoded = [], [], np.empty(codes.shape)
+    rates = []
+    counts = []
+    encoded = np.empty(codes.shape)
     for j, size in enumerate(level_counts):
         ordered = codes[order, j]
         by_code = np.argsort(ordered, kind="stable")
-        gain, mass = (weights * won)[order][by_code], weights[order][by_code]
+        gain = (weights * won)[order][by_code]
+        mass = weights[order][by_code]
         starts = np.r_[0, np.cumsum(np.bincount(ordered, minlength=size))]
-        before_gain, before_mass = np.r_[0.0, np.cumsum(gain)], np.r_[0.0, np.cumsum(mass)]
+        before_gain = np.r_[0.0, np.cumsum(gain)]
+        before_mass = np.r_[0.0, np.cumsum(mass)]
         first = starts[ordered[by_code]]
-        wins, seen = before_gain[:-1] - before_gain[first], before_mass[:-1] - before_mass[first]
+        wins = before_gain[:-1] - before_gain[first]
+        seen = before_mass[:-1] - before_mass[first]
         encoded[order[by_code], j] = (wins + strength * rate) / (seen + strength)
-        total_gain, total = np.diff(before_gain[starts]), np.diff(before_mass[starts])
+        total_gain = np.diff(before_gain[starts])
+        total = np.diff(before_mass[starts])
         rates.append((total_gain + strength * rate) / (total + strength))
         counts.append(np.log1p(total))
     return rates, counts, encoded

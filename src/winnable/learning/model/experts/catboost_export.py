@@ -194,7 +194,8 @@ def merged(models: Sequence[dict[str, Any]]) -> dict[str, Any]:
     out |= {name: first[name] for name in ("indicators", "words", "columns")}
     out["base"] = sum(model["base"] for model in models) / len(models)
     out["sources"] = list(first["sources"][:floats])
-    never, span = sum(len(model["splits"]) for model in models), 0
+    never = sum(len(model["splits"]) for model in models)
+    span = 0
     for model in models:
         conditions, projections, rates, splits = (
             len(out[name]) for name in ("conditions", "projections", "rates", "splits")

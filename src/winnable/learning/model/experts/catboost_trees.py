@@ -147,7 +147,8 @@ class CatBoostTrees:
     def _leaves(self, leads: Encoded) -> IntArray:
         """The place of the leaf in each tree, shape (groups, trees, leads of a group); the last
         group is filled up."""
-        numbers, codes = _single(leads, self._pairs), leads.codes
+        numbers = _single(leads, self._pairs)
+        codes = leads.codes
         if leads.size == 1:
             asked = self._answers(numbers[0], codes[0]).take(self._asked)
             spelled = asked.view("<u8") * _SPELL >> _TOP
@@ -246,7 +247,8 @@ class _Combinations:
         slots = max([1, *(len(term) for term in terms)])
         padded = [[*term, *[[never, 0]] * (slots - len(term))] for term in terms]
         table = np.array(padded, dtype=np.int64).reshape(len(terms), slots, 2)
-        self._atoms, self._radices = table[:, :, 0].T, table[:, :, 1].T
+        self._atoms = table[:, :, 0].T
+        self._radices = table[:, :, 1].T
         starts = np.searchsorted(data["keys"], data["offsets"])
         self._keys = np.array(data["keys"], dtype=np.int64)
         self._offsets = np.array(data["offsets"], dtype=np.int64)[self._order]
@@ -261,7 +263,8 @@ class _Combinations:
         self._dense_start = np.cumsum([0, *dense])[:-1].astype(np.int64)
         self._places = np.repeat(self._counts[: self._dense], dense)
         for combination, start in enumerate(self._dense_start):
-            first, count = self._first[combination], self._counts[combination]
+            first = self._first[combination]
+            count = self._counts[combination]
             keys = self._keys[first : first + count] - self._offsets[combination]
             self._places[start + keys] = np.arange(count)
 

@@ -22,7 +22,8 @@ from winnable.core.columns import (
     NumericColumn,
 )
 
-MISSING, RARE = 0, 1
+MISSING = 0
+RARE = 1
 """The codes of "nothing stood there" and of a word seen less than twice, which is also what an
 unseen word gets."""
 
@@ -84,7 +85,8 @@ class Encoding:
         codes = np.empty((len(self.word_names), features.size), dtype=np.int64)
         table: list[int] = []
         for row, name in zip(codes, self.word_names, strict=True):
-            words, known = features.words(name), self.codes[name]
+            words = features.words(name)
+            known = self.codes[name]
             np.add(words.codes, len(table), out=row)
             table += [known.get(word, RARE) for word in words.vocabulary]
             # This is what -1 points to in the next column, and in the first one.

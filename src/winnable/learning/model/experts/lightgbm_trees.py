@@ -24,7 +24,9 @@ from winnable.core.columns import FloatArray, IntArray
 from winnable.errors import ArtifactError
 
 # LightGBM's own numbers for the type of a matrix and the kind of a prediction (c_api.h).
-FLOAT64, RAW, LEAF = 1, 1, 2
+FLOAT64 = 1
+RAW = 1
+LEAF = 2
 LIBRARY_NAMES = ("lib_lightgbm.so", "lib_lightgbm.dylib", "lib_lightgbm.dll")
 
 BATCH_ROWS = 4096

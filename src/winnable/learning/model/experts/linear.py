@@ -17,7 +17,9 @@ from winnable.learning.model.experts.encoding import Encoded
 PENALTIES = np.logspace(3, -1, 9)
 """Ridge penalties that are tried, strongest first (1 / C in scikit-learn's terms)."""
 
-PRIOR_PENALTY, DECADES_WEAKER, DECADES_STRONGER = 20.0, 0.5, 1.0
+PRIOR_PENALTY = 20.0
+DECADES_WEAKER = 0.5
+DECADES_STRONGER = 1.0
 """The penalty that is expected before any evidence, and how far it may be off either way, in powers
 of ten: what one standard deviation of a column changes in the log-odds is seldom above a half, and
 may well be nothing."""
@@ -56,7 +58,8 @@ def fit_scorecard(leads: Encoded, won: FloatArray, weights: FloatArray) -> Fitte
     had shown it."""
     if np.ptp(leads.rules) < 1e-9:
         expected = float(sigmoid(leads.rules[:1])[0])
-        wins, size = float(weights @ won), float(weights.sum())
+        wins = float(weights @ won)
+        size = float(weights.sum())
         return Fitted(
             {
                 "kind": "rules",
@@ -97,7 +100,8 @@ def codes_with_enough_leads(
     """The codes of a column of words that have wins and others enough for a regression of their
     own."""
     codes = leads.codes[:, column]
-    wins, others = np.bincount(codes, weights * won), np.bincount(codes, weights * (1 - won))
+    wins = np.bincount(codes, weights * won)
+    others = np.bincount(codes, weights * (1 - won))
     return [
         int(code) for code in np.flatnonzero(np.minimum(wins, others) >= MIN_OUTCOMES_PER_SEGMENT)
     ]
@@ -140,7 +144,9 @@ def _ridge(
     leads is a matter of luck, and a lucky one that is too weak does great harm.
     """
     full = np.column_stack([np.ones(len(columns)), columns])
-    beta, losses, betas = np.zeros(full.shape[1]), [], []
+    beta = np.zeros(full.shape[1])
+    losses = []
+    betas = []
     for penalty in PENALTIES:
         held = np.r_[1e-6, np.full(columns.shape[1], penalty)]
         for _ in range(8):
@@ -193,7 +199,8 @@ class _Design:
             if known.size:
                 low[j], high[j] = np.quantile(known, [0.01, 0.99])
                 inside = np.clip(known, low[j], high[j])
-                mean[j], scale[j] = inside.mean(), inside.std() or 1.0
+                mean[j] = inside.mean()
+                scale[j] = inside.std() or 1.0
                 if np.unique(known).size > STEPS_PER_NUMBER:
                     inner = np.linspace(0, 1, STEPS_PER_NUMBER + 2)[1:-1]
                     steps += [(j, float(at)) for at in np.unique(np.quantile(known, inner))]

@@ -106,7 +106,8 @@ class PerSegmentExpert:
         self._own = {
             int(code): LinearExpert(own, level_counts) for code, own in part["own"].items()
         }
-        self._column, self._place = int(part["column"]), numbers + int(part["column"])
+        self._column = int(part["column"])
+        self._place = numbers + int(part["column"])
 
     @property
     def base(self) -> float:

@@ -29,7 +29,9 @@ function step(by) {
 function press(key) {
   const lead = chosen() || (leads.length === 1 ? leads[0] : null);
   if (!lead) return;
-  const near = lead.querySelector(`[data-key="${key}"]`) || lead.parentElement.querySelector(`[data-key="${key}"]`);
+  const near =
+    lead.querySelector(`[data-key="${key}"]`) ||
+    lead.parentElement.querySelector(`[data-key="${key}"]`);
   if (!near) return;
   near.click();
   const reason = near.parentElement.querySelector(".menu button");
@@ -43,7 +45,8 @@ const does = {
   "?": () => dialog && dialog.showModal(),
   u: () => {
     const undo = document.querySelector('.toast [data-key="u"]');
-    if (undo) undo.click(); else press("u");
+    if (undo) undo.click();
+    else press("u");
   },
 };
 for (const key of ["a", "r", "w", "l", "x"]) does[key] = () => press(key);
@@ -55,7 +58,14 @@ document.addEventListener("keydown", (event) => {
     open.querySelector("summary").focus();
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || (dialog && dialog.open)) return;
+  if (
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    event.isComposing ||
+    (dialog && dialog.open)
+  )
+    return;
   if (event.target.closest("input, select, textarea")) {
     if (event.key === "Escape") event.target.blur();
     return;
@@ -97,6 +107,10 @@ for (const select of document.querySelectorAll(".filter select")) {
 }
 
 // After an answer the next lead is at hand, and screen readers announce what came of it.
-if (location.hash.startsWith("#lead-")) choose(document.getElementById(decodeURIComponent(location.hash.slice(1))));
+if (location.hash.startsWith("#lead-"))
+  choose(document.getElementById(decodeURIComponent(location.hash.slice(1))));
 const message = document.querySelector(".toast p");
-if (message) setTimeout(() => { document.getElementById("status").textContent = message.textContent; }, 150);
+if (message)
+  setTimeout(() => {
+    document.getElementById("status").textContent = message.textContent;
+  }, 150);
