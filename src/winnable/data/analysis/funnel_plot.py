@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, SOFT, WARM = "#1f4e79", "#9a9a9a", "#c0562b"
+INK = "#1f4e79"
+SOFT = "#9a9a9a"
+WARM = "#c0562b"
 MAX_GROUPS = 24
 """More groups are not drawn: the smallest sources and the oldest months are left out."""
 

@@ -210,11 +210,8 @@ def _activities(guesses: Guesses) -> Iterator[str]:
 
 
 def _bant(guesses: Guesses) -> Iterator[str]:
-    fields = {
-        need: name
-        for name in reversed(guesses.leads.columns)
-        if (need := bant_of(name)) is not None
-    }
+    needs = {name: bant_of(name) for name in reversed(guesses.leads.columns)}
+    fields = {need: name for name, need in needs.items() if need is not None}
     if len(fields) >= 2:
         inner = ", ".join(f"{need} = {_text(name)}" for need, name in sorted(fields.items()))
         yield "[bant]"

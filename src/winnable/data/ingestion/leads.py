@@ -86,9 +86,8 @@ def _roles(
             f"{table.name}: the column name '{reserved[0]}' is reserved by winnable; rename"
             " the column."
         )
-    named = {
-        role: str(name) for role in ROLES if (name := getattr(definition.columns, role)) is not None
-    }
+    columns_by_role = {role: getattr(definition.columns, role) for role in ROLES}
+    named = {role: str(name) for role, name in columns_by_role.items() if name is not None}
     for role, name in named.items():
         if name in table.doubled:
             raise DataError(
