@@ -58,7 +58,7 @@ def test_no_line_packs_what_belongs_on_several(
 
 
 def test_no_line_of_a_script_or_stylesheet_is_too_long() -> None:
-    """Python is the linter's. Templates are left out: a line break in them is a blank on the page."""
+    """Python is the linter's. Templates are left out: a line break in them shows as a blank."""
     found = [
         f"{path.relative_to(ROOT)}:{number}"
         for kind in ("*.css", "*.js")

@@ -1,6 +1,8 @@
 """A definition file is read whole, or the error names the key, what was expected, what stood there
 and the nearest known word."""
 
+import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -298,3 +300,11 @@ def test_a_win_may_be_anything_in_a_column_such_as_the_date_of_winning() -> None
         definition_from({**dated, "outcome": {"won": ["*"], "lost": ["Lost"]}}, "test")
     with pytest.raises(DefinitionError, match="cannot be both status and closed"):
         definition_from({**dated, "outcome": {"won": ["Won"]}}, "test")
+
+
+def test_bant_keeps_its_order_through_json_with_sorted_keys() -> None:
+    written = FIVE_LINES + '[bant]\nfields = { timeframe = "T", budget = "B", authority = "A" }'
+    definition = definition_from(tomllib.loads(written), "test")
+    stored = json.loads(json.dumps(definition.model_dump(mode="json"), sort_keys=True))
+    again = definition_from(stored, "test")
+    assert list(again.bant.fields) == list(definition.bant.fields)

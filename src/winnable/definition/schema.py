@@ -8,9 +8,9 @@ sales in `decide.gate`.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from winnable.core.columns import ActivityAggregate
 from winnable.definition.conditions import (
@@ -164,6 +164,13 @@ class Bant(DefinitionPart):
     """How many of them must be known; asking for all four leaves sales with hardly any leads."""
     not_known: Listed = ("no", "false", "0", "none", "unknown")
     """Values that do not count as an answer."""
+
+    @field_validator("fields")
+    @classmethod
+    def _in_the_usual_order(cls, fields: dict[Need, Name]) -> dict[Need, Name]:
+        # A definition that was stored with a model must give the same sentences as its file did,
+        # and JSON with sorted keys forgets in which order they stood.
+        return {need: fields[need] for need in get_args(Need) if need in fields}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,5 +1,5 @@
-// Keyboard shortcuts for people who work through a list. Everything here can be done by mouse or Tab
-// as well, and without this script.
+// Keyboard shortcuts for people who work through a list. Everything here can be done by mouse or
+// Tab as well, and without this script.
 "use strict";
 
 document.documentElement.classList.add("js");
