@@ -78,7 +78,7 @@ def test_one_version_or_the_champion_is_loaded(demo_store: DemoStore, tmp_path: 
     assert winnable.load(demo_store.store, version=1).version == "1"
     with pytest.raises(winnable.StoreError, match="no version 99"):
         winnable.load(demo_store.store, version=99)
-    with pytest.raises(winnable.StoreError, match="no champion and no saved model"):
+    with pytest.raises(winnable.StoreError, match="no champion here, no saved model"):
         winnable.load(tmp_path)
 
 

@@ -195,7 +195,7 @@ def test_activities_raise_what_is_known_about_real_applications(
         folder=tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    saved = float(re.search(r"model +[\d.]+ +([+-][\d.]+) %", done.stdout).group(1))  # type: ignore[union-attr]
+    saved = float(re.search(r"model +[\d.]+ +([+-][\d.]+)%", done.stdout).group(1))  # type: ignore[union-attr]
     assert saved > 5
 
 
@@ -215,7 +215,7 @@ def test_leads_come_from_a_database_too(tmp_path: Path) -> None:
     done = winnable("train", "sqlite:///crm.db#leads", "--store", "store", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     by_file = winnable("train", "leads.csv", "--store", "other", folder=tmp_path)
-    assert done.stdout.split("Judged")[1] == by_file.stdout.split("Judged")[1].replace(
+    assert done.stdout.split("Evaluated")[1] == by_file.stdout.split("Evaluated")[1].replace(
         "other/", "store/"
     )
 
@@ -241,7 +241,7 @@ def test_without_enough_history_the_rules_answer_and_say_so(
     write(tmp_path, table)
     done = winnable("train", "leads.csv", "--store", "store", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Answers by: rules" in done.stdout
+    assert "Model type: rules" in done.stdout
     assert told in done.stdout
     leads_table(5).drop(columns="status").to_csv(tmp_path / "new.csv", index=False)
     scored = winnable(

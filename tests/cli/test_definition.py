@@ -163,8 +163,8 @@ def test_suggest_says_that_nothing_is_there(shared_data: Path, tmp_path: Path) -
     done = winnable("suggest", source, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (
-        "Nothing is proposed: no difference between won and other leads is more than chance would"
-        " show." in done.stdout
+        "No suggestions: no difference between won and other leads is statistically significant."
+        in done.stdout
     )
 
 
@@ -189,7 +189,7 @@ def test_funnel_prints_writes_and_draws(demo_store: DemoStore, tmp_path: Path) -
         folder=tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    for words in ("Hot enquiry", "were passed back to marketing", "Referral", "90 % sure"):
+    for words in ("Hot enquiry", "were passed back to marketing", "Referral", "90% CI"):
         assert words in done.stdout
     assert set(pd.read_csv(tmp_path / "funnel.csv")["part"]) == {"stage", "source"}
     assert (tmp_path / "funnel.png").stat().st_size > 10_000

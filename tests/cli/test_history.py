@@ -70,7 +70,7 @@ def test_it_prints_writes_and_draws_each_period(company: Path, tmp_path: Path) -
     files = ("--output", tmp_path / "backtest.csv", "--plot", tmp_path / "backtest.png")
     done = winnable("backtest", "leads.csv", "--periods", 3, "--quick", *files, folder=company)
     assert done.returncode == 0, done.stderr
-    assert "3 of 3: learning from what was known on" in done.stdout
+    assert "3 of 3: training on what was known on" in done.stdout
     assert "than the previous model" in done.stdout
     table = pd.read_csv(tmp_path / "backtest.csv")
     assert table["answer"].value_counts().to_dict() == {

@@ -303,7 +303,8 @@ def _metrics_table(measured: "Mapping[str, Metrics]", title: str) -> Table:
         title_justify="left",
         box=None,
     )
-    for name, metrics in measured.items():
+    for key, metrics in measured.items():
+        name = "scorecard" if key == "rules" else key
         auc = "" if metrics.auc is None else f"{metrics.auc:.3f}"
         ratio = metrics.predicted_to_observed
         table.add_row(

@@ -13,7 +13,7 @@ import binascii
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -44,11 +44,15 @@ _CHALLENGES = [
 ]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-PAGES = "/inbox/"  # paths of the pages for people begin so
-# Paths of what describes the interface begin so.
+PAGES = "/inbox/"
+"""The paths of the pages for people begin so."""
+
 DOCS = "/docs"
-# What the log calls a request whose sender did not wait; nobody is sent it.
+"""The paths of the interactive documentation begin so."""
+
 CLIENT_GONE = 499
+"""What the log calls a request whose sender did not wait; nobody is sent it."""
+
 # Begins the ids of this process's requests; the time ends them.
 _PROCESS = os.urandom(8).hex().encode()
 
@@ -97,7 +101,9 @@ class GatewayMiddleware:
             self._admit(scope, path, headers)
             await self._app(scope, receive, out)
         except HTTPProblem as refusal:
-            await _refuse(out, refusal, headers)
+            # A browser asks its user for a password only where there is something to open.
+            known = path in self._routes or path.startswith(DOCS)
+            await _refuse(out, refusal, headers, _CHALLENGES if known else _CHALLENGES[:1])
         except ClientGone:
             status = CLIENT_GONE
         except Exception as error:
@@ -214,11 +220,16 @@ def _safe(given: Iterable[tuple[bytes, bytes]], *, is_page: bool) -> list[tuple[
     return [*given, *(header for header in _SAFE_HEADERS if header[0] not in stated)]
 
 
-async def _refuse(send: Send, refusal: HTTPProblem, asked: Mapping[bytes, bytes]) -> None:
+async def _refuse(
+    send: Send,
+    refusal: HTTPProblem,
+    asked: Mapping[bytes, bytes],
+    challenges: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
     body, media_type = refusal.answer(asked.get(b"accept", b"").decode("latin-1"))
     headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
     if refusal.status == 401:
-        headers += _CHALLENGES
+        headers += challenges
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
