@@ -99,3 +99,16 @@ def test_what_is_public_is_there_and_in_the_readme() -> None:
     )
     with pytest.raises(AttributeError, match="it has ArtifactError, Data"):
         winnable.trian  # noqa: B018
+
+
+def test_a_model_and_its_saved_copy_give_the_same_scores_to_the_last_bit(
+    model: winnable.Model, demo_store: DemoStore, tmp_path: Path
+) -> None:
+    files = demo_store.files
+    model.save(tmp_path / "saved")
+    now = model.score(files.open_leads, files.activities, files.history)
+    again = winnable.load(tmp_path / "saved").score(
+        files.open_leads, files.activities, files.history
+    )
+    assert model.mode == "blend"
+    assert again.equals(now)

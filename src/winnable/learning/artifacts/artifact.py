@@ -56,8 +56,13 @@ class Artifact:
 
     @classmethod
     def of(cls, spec: Spec, boosters: Mapping[str, str]) -> Self:
-        """The artifact of a model, in the present format."""
-        return cls({"format": FORMAT, **spec.to_json()}, boosters)
+        """The artifact of a model, in the present format.
+
+        Its data are those that reading it from a file gives: a model that was just trained and the
+        same model loaded give the same scores, to the last bit.
+        """
+        data = json.loads(_bytes({"format": FORMAT, **spec.to_json()}))
+        return cls(_in_order(data), boosters)
 
     @cached_property
     def spec(self) -> Spec:
