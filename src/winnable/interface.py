@@ -17,48 +17,36 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from winnable.core.progress import Progress, no_progress
-from winnable.data.dataset import Dataset
-from winnable.data.feedback.apply_labels import FeedbackEffect, load_and_apply_labels
-from winnable.data.ingestion.crm import read_crm
-from winnable.data.ingestion.sources.source import Source
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.errors import StoreError
-from winnable.learning.artifacts.artifact import DIGESTS, Artifact, read_artifact, write_artifact
-from winnable.learning.artifacts.deployed import champion_of
-from winnable.learning.readiness.check import Check
-from winnable.learning.readiness.check import check as check_data
-from winnable.learning.registry import promotion
-from winnable.learning.registry.mlflow_registry import Registry, check_writable
-from winnable.learning.registry.promotion import Registration, register
-from winnable.learning.registry.records import Promotion, Version
-from winnable.learning.reporting.report import Report, report_on
-from winnable.learning.scoring.batch import (
-    ScoringJob,
-    moments_of_scoring,
-    read_to_score,
-    score_table,
-    write_table,
-)
-from winnable.learning.scoring.predictor import Predictor, scorecard_artifact
-from winnable.learning.training.backtest import Backtest
-from winnable.learning.training.backtest import backtest as test_through_time
-from winnable.learning.training.train import Candidate, Tell, TrainingOptions, learn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
     from winnable.core.documents import Page
     from winnable.data.analysis.funnel import By, Funnel
     from winnable.data.analysis.suggest import Suggestions
     from winnable.data.autodetect.infer import Guesses
+    from winnable.data.dataset import Dataset
+    from winnable.data.feedback.apply_labels import FeedbackEffect
     from winnable.data.feedback.store.csv_exchange import Imported
     from winnable.data.feedback.store.erasure import Receipt
     from winnable.data.feedback.store.records import Conflict
+    from winnable.data.ingestion.sources.source import Source
+    from winnable.learning.artifacts.artifact import Artifact
     from winnable.learning.monitoring.reassessment import Reassessment
+    from winnable.learning.readiness.check import Check
+    from winnable.learning.registry.promotion import Registration
+    from winnable.learning.registry.records import Promotion, Version
+    from winnable.learning.reporting.report import Report
+    from winnable.learning.training.backtest import Backtest
+    from winnable.learning.training.train import Candidate, Tell
+
+# Whatever takes long to import is imported where it is needed: `winnable describe` trains nothing.
 
 
 # --- from an export to a model
@@ -108,6 +96,9 @@ def read(
     >>> winnable.read(leads, definition=definition).outcomes
     array([ 1.,  0., nan])
     """
+    from winnable.data.dataset import Dataset
+    from winnable.data.ingestion.crm import read_crm
+
     loaded = _loaded(definition)
     return Dataset(loaded, read_crm(loaded, leads, activities, history))
 
@@ -115,12 +106,16 @@ def read(
 def check_store(store: Path | str) -> None:
     """Make a store's folder and see that it can be written, before any long work; `StoreError` if
     it cannot."""
+    from winnable.learning.registry.mlflow_registry import check_writable
+
     check_writable(Path(store))
 
 
 def apply_labels(data: Dataset, store: Path | str) -> FeedbackEffect:
     """The dataset with the labels of a store, and what they change; as it is where the store has
     none. `StoreError` if they cannot be read."""
+    from winnable.data.feedback.apply_labels import load_and_apply_labels
+
     return load_and_apply_labels(data, Path(store))
 
 
@@ -165,6 +160,8 @@ def check(
     >>> winnable.check(winnable.read(leads, definition=definition)).readiness.ready
     False
     """
+    from winnable.learning.readiness.check import check as check_data
+
     return check_data(_with_labels(data, store), curve=curve, progress=progress)
 
 
@@ -216,6 +213,10 @@ def train(
     >>> winnable.train(winnable.read(leads, definition=definition)).mode
     'rules'
     """
+    from winnable.learning.registry.mlflow_registry import Registry
+    from winnable.learning.registry.promotion import register
+    from winnable.learning.training.train import TrainingOptions, learn
+
     began = time.time()
     options = TrainingOptions(seed)
     feedback = None
@@ -275,13 +276,20 @@ def load(
     ...
     winnable.errors.StoreError: no such store: there is no champion here, ...
     """
+    from winnable.learning.artifacts.artifact import DIGESTS, read_artifact
+    from winnable.learning.artifacts.deployed import champion_of
+
     folder = Path(place)
     if version is not None:
+        from winnable.learning.registry.mlflow_registry import Registry
+
         return Model(Registry(folder).artifact(version), str(version))
     if (folder / DIGESTS).exists():
         return Model(read_artifact(folder))
     champion = champion_of(folder)
     if champion is None and rules is not None:
+        from winnable.learning.scoring.predictor import scorecard_artifact
+
         return Model(scorecard_artifact(_loaded(rules)), "rules")
     if champion is None:
         raise StoreError(
@@ -353,6 +361,10 @@ class Model:
         verdict: Registration | None = None,
         found: _Found | None = None,
     ) -> None:
+        import pandas as pd
+
+        from winnable.learning.scoring.predictor import Predictor
+
         self._artifact = artifact
         self._predictor = Predictor(artifact, version)
         self.version = self._predictor.version
@@ -375,6 +387,8 @@ class Model:
             return self.verdict_.report
         if self._found is None:
             return None
+        from winnable.learning.reporting.report import report_on
+
         found = self._found
         return report_on(found.candidate, found.data, tested=found.tested)
 
@@ -425,6 +439,8 @@ class Model:
         DataError
             If a table cannot be read.
         """
+        import pandas as pd
+
         scores = score(self, self.read(leads, activities, history), as_of=as_of, reasons=reasons)
         return scores.set_axis(leads.index) if isinstance(leads, pd.DataFrame) else scores
 
@@ -443,6 +459,8 @@ class Model:
         Dataset
             The tables.
         """
+        from winnable.learning.scoring.batch import read_to_score
+
         return read_to_score(self._predictor, leads, activities, history)
 
     def save(self, folder: Path | str) -> None:
@@ -453,6 +471,8 @@ class Model:
         folder : Path or str
             A folder that does not exist yet; else `StoreError`.
         """
+        from winnable.learning.artifacts.artifact import write_artifact
+
         write_artifact(self._artifact, Path(folder))
 
     def __repr__(self) -> str:
@@ -472,6 +492,8 @@ def score(
 
     With an `inbox` the scores of open leads are kept for sales, too.
     """
+    from winnable.learning.scoring.batch import ScoringJob, moments_of_scoring, score_table
+
     moment = as_of if isinstance(as_of, str) or as_of is None else as_of.isoformat()
     job = ScoringJob(model._predictor, data, moments_of_scoring(data, moment), reasons)
     if inbox is None:
@@ -511,6 +533,9 @@ def backtest(
     progress: Progress = no_progress,
 ) -> Backtest:
     """Train and test again and again through time, each time with what was known then."""
+    from winnable.learning.training.backtest import backtest as test_through_time
+    from winnable.learning.training.train import TrainingOptions
+
     options = TrainingOptions(seed, quick=quick)
     return test_through_time(data, options, periods=periods, tell=tell, progress=progress)
 
@@ -525,7 +550,9 @@ def funnel_table(found: Funnel) -> pd.DataFrame:
 def draw(found: Check | Funnel | Backtest, path: Path) -> None:
     """Draw what was found into a .png, .svg or .pdf file."""
     from winnable.data.analysis.funnel_plot import funnel_plot
+    from winnable.learning.readiness.check import Check
     from winnable.learning.reporting.plots import backtest_plot, readiness_plot, save_plot
+    from winnable.learning.training.backtest import Backtest
 
     if isinstance(found, Check):
         figure = readiness_plot(found.readiness, found.curve)
@@ -653,21 +680,29 @@ def write_proposal(proposal: Proposal, path: Path) -> None:
 
 def versions(store: Path | str) -> Sequence[Version]:
     """The trained versions of a store."""
+    from winnable.learning.registry.mlflow_registry import Registry
+
     return Registry(Path(store)).versions()
 
 
 def promotions(store: Path | str) -> Sequence[Promotion]:
     """Who was champion when, and why."""
+    from winnable.learning.registry.mlflow_registry import Registry
+
     return Registry(Path(store)).history()
 
 
 def promote(store: Path | str, version: int, because: str = "asked for") -> int | None:
     """Make a version the champion; returns the version that was."""
+    from winnable.learning.registry import promotion
+
     return promotion.promote(Path(store), version, because)
 
 
 def rollback(store: Path | str, because: str = "asked for") -> tuple[int | None, int]:
     """Make the champion before the present one the champion again; returns both versions."""
+    from winnable.learning.registry import promotion
+
     return promotion.rollback(Path(store), because)
 
 
@@ -719,6 +754,8 @@ def write_rejects(data: Dataset, path: Path) -> None:
 
 def save_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, whole or not at all. `StoreError` if it cannot be written."""
+    from winnable.learning.scoring.batch import write_table
+
     write_table(table, path)
 
 

@@ -69,13 +69,13 @@ def test_people_read_what_is_kept_out_and_what_is_missing(folder: Path) -> None:
     status, output = run(write(60, folder), folder=folder)
     said = " ".join(output.split())
     assert status == 3
-    assert "Contract No: quarantined, kept out." in said
-    assert "Not ready by the published minimum." in said
+    assert "Contract No: quarantined, excluded." in said
+    assert "Not ready by the published minimum sample size." in said
 
 
 def test_the_curve_and_the_plot_are_there_if_asked_for(folder: Path) -> None:
     _, output = run(write(300, folder), "--curve", "--plot", str(folder / "way.png"), folder=folder)
-    assert output.count("A model learned from") == 4
+    assert output.count("Learning curve: trained on") == 4
     assert (folder / "way.png").read_bytes().startswith(b"\x89PNG")
 
 

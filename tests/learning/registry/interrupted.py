@@ -49,8 +49,8 @@ STAGES: list[tuple[Any, str, int]] = [
 
 def numbered(candidate: Candidate, number: int) -> Candidate:
     """A model that differs from the others by its number."""
-    spec = {**candidate.artifact.data, "usual_bar": number / 1000}
-    return replace(candidate, artifact=replace(candidate.artifact, spec=spec))
+    data = {**candidate.artifact.data, "usual_bar": number / 1000}
+    return replace(candidate, artifact=replace(candidate.artifact, data=data))
 
 
 def in_fork(work: Callable[[], object]) -> bool:

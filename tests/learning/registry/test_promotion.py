@@ -39,7 +39,7 @@ def record(number: int) -> TrainingRun:
         pd.DataFrame({"Employees": [10.0]}),
         (ChildRun("ridge", {"weight": "0.5"}, {"log_loss": 0.3}),),
     )
-    params, metrics, facts = {"mode": "rules"}, {"auc": 0.7}, {"mode": "rules"}
+    params, metrics, tags = {"mode": "rules"}, {"auc": 0.7}, {"mode": "rules"}
     return TrainingRun(
         "test",
         Artifact(spec, {}),
@@ -50,7 +50,7 @@ def record(number: int) -> TrainingRun:
         {},
         example,
         f"number {number}",
-        facts,
+        tags,
         parts,
     )
 
@@ -106,7 +106,7 @@ def test_versions_are_listed_with_what_their_training_wrote(store: Path) -> None
         2: "champion",
         1: "",
     }
-    assert versions[0].facts["mode"] == "rules"
+    assert versions[0].tags["mode"] == "rules"
 
 
 def test_a_promotion_elsewhere_is_taken_up_and_remembered(store: Path) -> None:

@@ -14,11 +14,13 @@ from pathlib import Path
 from winnable.definition.load import load_definition
 from winnable.data.ingestion.crm import read_crm
 from winnable.learning.artifacts.artifact import write_artifact
-from winnable.learning.training.train import learn
+from winnable.data.dataset import Dataset
+from winnable.learning.training.train import TrainingOptions, learn
 folder, threads, model = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 definition = load_definition(folder / "definition.toml")
 crm = read_crm(definition, str(folder / "leads.csv"))
-write_artifact(learn(definition, crm, threads=threads).artifact, model)
+candidate = learn(Dataset(definition, crm), TrainingOptions(threads=threads))
+write_artifact(candidate.artifact, model)
 """
 
 
