@@ -379,7 +379,7 @@ def _compared(other: str, reduction: "Difference") -> str:
 
 
 def print_check(data: "Dataset", found: "Check") -> None:
-    """Data quality, excluded columns and why, and whether there is enough history."""
+    """Findings in the data, excluded columns and why, and whether there is enough history."""
     out.print("Data")
     for text in [*data.notes, *(finding.text for finding in found.quality)] or ["No findings."]:
         out.print(f"  {text}")

@@ -1,10 +1,10 @@
 """Logistic recalibration of the scorecards by real outcomes, and shrinkage of conversion by source.
 
-Intercept (calibration-in-the-large) and slope correct the log-odds that the teams expect of points;
+Intercept and slope correct the log-odds that the teams expect of points;
 the conversion of sources with few leads is shrunk to the common one. Both are small Bayesian
 estimates whose prior is the definition as written, so that it stands where there is no history and
 gives way where there is much. They look at outcomes only; which ones may be used is the caller's
-decision. The calibration of a learned model is done elsewhere.
+decision. What a trained model says is corrected elsewhere.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The check before training: data quality, target leakage and sample size. One answer for people
+"""The check before training: findings in the data, leakage and sample size. One answer for people
 and for machines.
 
 Puts together what `data_quality`, `data.leakage`, `readiness` and `learning_curve` find; decides

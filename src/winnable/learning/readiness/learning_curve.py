@@ -1,5 +1,5 @@
 """The learning curve: would more leads help? Models trained on growing parts of the data, evaluated
-on the same holdout.
+on the same leads left out.
 
 A check of the published minimum sample size (`readiness`) on the data themselves. Nothing is
 decided by it.
