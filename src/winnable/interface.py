@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 
 # --- from an export to a model
-# -----------------------------------------------------------------------------------------------
 
 
 def read(
@@ -293,7 +292,7 @@ def load(
         return Model(scorecard_artifact(_loaded(rules)), "rules")
     if champion is None:
         raise StoreError(
-            f"{folder}: there is no champion here, no saved model and no definition to answer by."
+            f"{folder}: there is no champion here, no saved model and no definition to score by."
             " Train first or name a definition."
         )
     return Model(read_artifact(champion.folder), str(champion.version))
@@ -513,7 +512,6 @@ class Inbox:
 
 
 # --- looking back
-# -----------------------------------------------------------------------------------------------
 
 
 def funnel(data: Dataset, by: By = "source") -> Funnel:
@@ -592,7 +590,6 @@ def reassessment_page(found: Reassessment) -> Page:
 
 
 # --- the definition
-# -----------------------------------------------------------------------------------------------
 
 
 def draft(
@@ -675,7 +672,6 @@ def write_proposal(proposal: Proposal, path: Path) -> None:
 
 
 # --- what a store holds
-# -----------------------------------------------------------------------------------------------
 
 
 def versions(store: Path | str) -> Sequence[Version]:

@@ -130,7 +130,7 @@ def test_hearing_sales_helps_on_later_leads_and_wrong_opinions_do_no_harm(
                 f"\nseed {seed}: {heard.merged.learned} outcomes first, {heard.rows} rows changed,"
                 f" {len(later.won):,} later"
             )
-            for name, said in (("right", heard.opinions), ("30 % wrong", wrong.opinions)):
+            for name, said in (("right", heard.opinions), ("30% wrong", wrong.opinions)):
                 up, back = said.accepted_won, said.rejected_won
                 print(
                     f"  opinions {name}: won {up.hits} of {up.trials} accepted, {back.hits} of"
@@ -140,5 +140,5 @@ def test_hearing_sales_helps_on_later_leads_and_wrong_opinions_do_no_harm(
     margin = 100 * (1 - table["with"].mean() / table["without"].mean())
     with capsys.disabled():
         print(f"\n{table.round(4).to_string()}")
-        print(f"hearing sales saves {margin:.2f} % of the log loss")
+        print(f"labels lower the log loss by {margin:.2f}%")
     assert margin > 0

@@ -64,7 +64,6 @@ def write(folder: Path, table: pd.DataFrame, definition: str = SMALL) -> Path:
 
 
 # --- the whole way
-# ------------------------------------------------------------
 
 
 def test_the_demo_shows_a_champion_scores_and_how_to_serve(tmp_path: Path) -> None:
@@ -221,7 +220,6 @@ def test_leads_come_from_a_database_too(tmp_path: Path) -> None:
 
 
 # --- no history
-# ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -323,7 +321,6 @@ def test_wins_alone_do_not_tell_how_many_leads_are_won(tmp_path: Path) -> None:
 
 
 # --- exports as they are
-# ------------------------------------------------------------
 
 
 def test_leads_that_are_closed_take_nobodys_place_with_sales(
@@ -400,7 +397,6 @@ def test_square_brackets_in_names_and_values_are_printed_as_they_are(tmp_path: P
 
 
 # --- wrong input: a clear sentence, exit status 1, nothing half-written
-# --------------------------------------------------------
 
 
 def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:

@@ -89,7 +89,7 @@ def test_a_training_that_is_asked_for_it_keeps_the_backtest_in_its_report_and_it
     company: Path,
 ) -> None:
     assert (
-        "Backtest: trained anew for each of"
+        "Backtest: retrained for each of"
         in (company / "models" / "reports" / "version-1.html").read_text()
     )
     kept = {path.name: path for path in (company / "models").rglob("backtest.*")}
@@ -98,7 +98,7 @@ def test_a_training_that_is_asked_for_it_keeps_the_backtest_in_its_report_and_it
     periods = pd.read_csv(kept["backtest.csv"]).query("answer == 'model'")
     assert (periods["end"] <= "2025-07-01").all()
     assert len(periods) > 1
-    assert (run / "report.html").read_text().count("Backtest: trained anew for each of") == 1
+    assert (run / "report.html").read_text().count("Backtest: retrained for each of") == 1
 
 
 @pytest.mark.parametrize(

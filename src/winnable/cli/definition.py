@@ -46,7 +46,7 @@ def init(
 @app.command(epilog="Example: winnable describe --output definition.html")
 def describe(
     leads: Annotated[
-        str | None, typer.Argument(help="Hold the definition against these leads, too.")
+        str | None, typer.Argument(help="Also apply the definition to these leads.")
     ] = None,
     activities: Activities = None,
     history: History = None,

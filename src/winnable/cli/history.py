@@ -55,7 +55,7 @@ def check(
     definition: DefinitionFile = Path("definition.toml"),
     curve: Annotated[
         bool,
-        typer.Option("--curve", help="Also learn from parts of the data: would more of them help?"),
+        typer.Option("--curve", help="Also draw a learning curve: would more data help?"),
     ] = False,
     plot: Annotated[
         Path | None,
@@ -64,7 +64,7 @@ def check(
     as_json: Json = False,
     store: Labels = Path("models"),
 ) -> None:
-    """Can the data be trusted, and is there enough of them? Exit status 0 if ready, 3 if not."""
+    """Can the data be trusted, and are there enough? Exit status 0 if ready, 3 if not."""
     from winnable import interface
 
     data = read_with_labels(definition, leads, activities, history, store, plot).data
@@ -123,7 +123,7 @@ def backtest(
         bool, typer.Option("--quick", help="Fit without CatBoost, in a third of the time.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option(help="Write every measure of every period as CSV.")
+        Path | None, typer.Option(help="Write every metric of every period as CSV.")
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw it through time: a .png, .svg or .pdf file.")
@@ -132,7 +132,7 @@ def backtest(
     store: Labels = Path("models"),
     quiet: Quiet = False,
 ) -> None:
-    """Train and test again and again through time, each time with what was known then."""
+    """Train and evaluate at successive points in time, each time on what was known then."""
     from winnable import interface
 
     out.quiet = quiet
@@ -166,14 +166,14 @@ def reassess(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
-            help="Judge a model learned in the same way from what was known on this day, instead.",
+            help="Evaluate a model trained in the same way on what was known on this day.",
         ),
     ] = None,
     output: PageFile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Is the model in charge still right? Keep, recalibrate or retrain, what changed, and what
-    doing nothing costs."""
+    """Is the champion still right? Keep, recalibrate or retrain, what changed, and what
+    not retraining costs."""
     from winnable import interface
     from winnable.core.documents import check_page, write_page
     from winnable.core.files import check_output

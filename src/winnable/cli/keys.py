@@ -11,7 +11,7 @@ from winnable.cli.output import err, out
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Keys for the scoring service: add, list, withdraw. It follows without a restart.",
+    help="Keys of the service: add, list, withdraw. It follows without a restart.",
 )
 
 

@@ -2,7 +2,6 @@
 of which they are a part."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ from winnable.cli.options import Json, Store
 from winnable.cli.output import out, print_promotions, print_versions
 
 if TYPE_CHECKING:
-    from winnable.learning.registry.records import Promotion, Version
+    pass
 
 app = typer.Typer()
 
@@ -30,10 +29,11 @@ def models(
     from winnable import interface
 
     if as_json:
-        found: Sequence[Version | Promotion] = (
-            interface.promotions(store) if history else interface.versions(store)
-        )
-        typer.echo(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
+        if history:
+            rows = [asdict(promotion) for promotion in interface.promotions(store)]
+        else:
+            rows = [version.to_json() for version in interface.versions(store)]
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     elif history:
         print_promotions(interface.promotions(store), store)
     else:

@@ -285,8 +285,8 @@ def _print_comparison(contest: "Contest") -> None:
         table.add_row(
             rival.name,
             f"{rival.log_loss:.4f}",
-            f"{reduction.mean:+.4f}",
-            f"{reduction.low:+.4f} to {reduction.high:+.4f}",
+            f"{-reduction.mean:+.4f}",
+            f"{-reduction.high:+.4f} to {-reduction.low:+.4f}",
         )
     out.print(table)
 
@@ -326,7 +326,7 @@ def print_backtest(test: "Backtest") -> None:
         "won",
         "skill",
         "95% CI",
-        "rules",
+        "scorecard",
         "predicted/observed",
         "95% CI",
         "slope",
@@ -372,8 +372,9 @@ def _compared(other: str, reduction: "Difference") -> str:
     significant = reduction.low > 0 or reduction.high < 0
     how = "significantly" if significant else "not significantly"
     better = "better" if reduction.mean > 0 else "worse"
+    name = "scorecard" if other == "rules" else other
     return (
-        f"The model was {how} {better} than the {other}: log-loss difference"
+        f"The model was {how} {better} than the {name}: log-loss difference"
         f" {-reduction.mean:+.4f} (95% CI {-reduction.high:+.4f} to {-reduction.low:+.4f})."
     )
 

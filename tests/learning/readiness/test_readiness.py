@@ -119,7 +119,9 @@ def test_leaky_columns_are_no_candidates(tmp_path: Path) -> None:
 
 def test_columns_that_say_nothing_are_called_so(tmp_path: Path) -> None:
     leads = company(1500).drop(columns=["Fit", "Want"])
-    assert any("hardly tell won from lost" in says for says in readiness(leads, tmp_path).messages)
+    assert any(
+        "hardly separate won from lost" in says for says in readiness(leads, tmp_path).messages
+    )
 
 
 def test_without_dates_nobody_knows_when(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_the_same_training_gives_the_same_page(
 def test_without_outcomes_it_says_that_nobody_can_judge(demo_store: DemoStore) -> None:
     unjudged = replace(demo_store.candidate, judged=None)
     report = report_on(unjudged, demo_store.data)
-    assert report.sections[0].paragraphs[0].startswith("Nobody can say yet")
+    assert report.sections[0].paragraphs[0].startswith("Not known yet")
     assert "What drives conversion?" not in [section.title for section in report.sections]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from winnable.service.http.keys import Keys, add_key, withdraw_key
-from winnable.service.web.sessions import LASTS, Sessions
+from winnable.service.web.sessions import SESSION_SECONDS, Sessions
 
 
 def test_a_cookie_is_believed_for_twelve_hours(
@@ -18,11 +18,11 @@ def test_a_cookie_is_believed_for_twelve_hours(
     session = sessions.read(cookie)
     assert session is not None
     assert (session.key, session.by) == ("", "Kim Osei")
-    assert LASTS == 12 * 3600
+    assert SESSION_SECONDS == 12 * 3600
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + LASTS - 60)
+    monkeypatch.setattr(time, "time", lambda: now + SESSION_SECONDS - 60)
     assert sessions.read(cookie) == session
-    monkeypatch.setattr(time, "time", lambda: now + LASTS + 60)
+    monkeypatch.setattr(time, "time", lambda: now + SESSION_SECONDS + 60)
     assert sessions.read(cookie) is None
 
 

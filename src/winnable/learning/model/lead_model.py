@@ -397,8 +397,8 @@ def _mode(weights: Mapping[str, float], rows: "_Rows") -> tuple[str, str]:
     counts = f"{rows.wins:,.0f} won and {rows.losses:,.0f} other leads"
     total = sum(weights.values())
     if total < 0.05:
-        why = f"learned from {counts}: nothing tells the won from the lost, so their rate answers"
-        return "learned", why
+        why = "no column separates won from lost leads, so the base rate is used"
+        return "learned", f"learned from {counts}: {why}"
     if weights.get("rules", 0.0) > 0.05 * total:
         share = f"{100 * weights['rules'] / total:.0f}%"
         return "blend", f"learned from {counts}; scorecard weight {share}"

@@ -60,7 +60,7 @@ WIN_RATE_DAYS = 182
 """Of the latest history from which the wins per week are counted."""
 
 MIN_TELLING_AUC = 0.55
-"""Measured AUC below which the columns hardly tell won from lost leads."""
+"""Measured AUC below which the columns hardly separate won from lost leads."""
 
 MAX_ROWS = 10_000
 """Leads on which parameters and AUC are estimated; more would change them little."""
@@ -166,7 +166,7 @@ class Readiness:
         messages = []
         if self.measured_auc is not None and self.measured_auc < MIN_TELLING_AUC:
             messages.append(
-                "These columns hardly tell won from lost leads: other data would help more than"
+                "These columns hardly separate won from lost leads: other data would help more than"
                 " more of the same."
             )
         if not self.ready and self.needed_half.leads < 0.8 * self.needed.leads:

@@ -7,7 +7,7 @@ Nothing here knows how or where it is kept; that is the work of `mlflow_registry
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from winnable.learning.artifacts.artifact import Artifact
 
@@ -66,6 +66,12 @@ class Version:
     run_id: str
     fingerprint: str
     tags: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types; `facts` is what scripts know the tags by."""
+        data = asdict(self)
+        data["facts"] = data.pop("tags")
+        return data
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def performance(candidate: Candidate) -> Section:
         return Section(
             PERFORMANCE,
             (
-                "Nobody can say yet: there is no lead with a known outcome to evaluate it on.",
+                "Not known yet: there is no lead with a known outcome to evaluate it on.",
                 _model_type(candidate),
             ),
         )
@@ -269,7 +269,7 @@ def backtest_over_time(tested: Backtest) -> Section:
     measured = [period.measured() for period in tested.periods]
     useful = sum(period["model"].skill > 0 for period in measured)
     text = (
-        f"Backtest: trained anew for each of {len(tested.periods)} periods on what was known before"
+        f"Backtest: retrained for each of {len(tested.periods)} periods on what was known before"
         f" it, the model had a skill of {percent(overall['model'])} on the leads that came next;"
         f" the scorecard {percent(overall['rules'])}. The model is"
         f" {_compared_in_words(tested.compared('rules'))} the scorecard."

@@ -124,7 +124,7 @@ class Predictor:
             return cls.read(champion.folder, str(champion.version))
         if definition is None:
             raise StoreError(
-                f"{store}: there is no champion here and no definition to answer by. Train first or"
+                f"{store}: there is no champion here and no definition to score by. Train first or"
                 " name a --definition."
             )
         return cls.from_rules(load_definition(definition))
@@ -230,7 +230,7 @@ def scorecard_spec() -> ModelSpec:
     """The learned part of a model that has learned nothing: the rules' own log-odds."""
     return ModelSpec(
         mode="rules",
-        why="there is no history yet: the definition's own rules answer",
+        why="there is no history yet to train on",
         encoding={"numbers": [], "words": []},
         experts={"rules": {"kind": "rules", "intercept": 0.0, "slope": 1.0}},
         base=0.0,

@@ -110,20 +110,20 @@ class PrometheusExporter:
         )
         self._scores_kept = Counter(
             "winnable_scores_kept_total",
-            "Scores kept in the database of labels.",
+            "Scores saved to the feedback store.",
             registry=registry,
         )
         self._scores_not_kept = Counter(
-            "winnable_scores_not_kept_total", "Scores given but not kept.", registry=registry
+            "winnable_scores_not_kept_total", "Scores that could not be saved.", registry=registry
         )
         self._probability = TalliedHistogram(
             "winnable_score_probability",
-            "Probabilities given.",
+            "Probabilities returned.",
             registry=registry,
             buckets=PROBABILITY_BUCKETS,
         )
         self._labels = Counter(
-            "winnable_labels_total", "Labels taken down.", ("label",), registry=registry
+            "winnable_labels_total", "Labels saved.", ("label",), registry=registry
         )
         self._feedback_lag = TalliedHistogram(
             "winnable_feedback_lag_seconds",
@@ -134,7 +134,7 @@ class PrometheusExporter:
         # The workers take a model up one after the other; the one longest in charge counts.
         self._in_charge = Gauge(
             "winnable_model_in_charge_seconds",
-            "Time since the model in charge was taken up.",
+            "Time since the live model was loaded.",
             registry=registry,
             multiprocess_mode="livemax",
         )
@@ -255,7 +255,7 @@ class _ServiceCollector:
         if drift is not None:
             yield GaugeMetricFamily(_DRIFT, _DRIFT_HELP, drift)
         info = GaugeMetricFamily(
-            "winnable_model_info", "The model in charge.", labels=("version", "fingerprint", "mode")
+            "winnable_model_info", "The live model.", labels=("version", "fingerprint", "mode")
         )
         info.add_metric((state.version, state.fingerprint, state.mode), 1)
         yield info

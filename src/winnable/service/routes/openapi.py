@@ -28,7 +28,7 @@ _REFUSALS = {
     ),
     "408": "The body did not arrive in time",
     "413": "The body is too large",
-    "415": "The body is not said to be JSON",
+    "415": "The Content-Type is not JSON",
     "422": "The body or the query is not what the schema says",
 }
 

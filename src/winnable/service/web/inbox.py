@@ -28,7 +28,13 @@ from winnable.service.web.lead_list import FilterValues, LeadListQuery, lead_lis
 from winnable.service.web.lead_page import lead_detail
 from winnable.service.web.lead_view import label_text
 from winnable.service.web.results import results
-from winnable.service.web.sessions import COOKIE, LASTS, LONGEST_NAME, Session, Sessions
+from winnable.service.web.sessions import (
+    COOKIE,
+    MAX_NAME_CHARACTERS,
+    SESSION_SECONDS,
+    Session,
+    Sessions,
+)
 
 Found = TypeVar("Found")
 MESSAGE_COOKIE = "winnable_message"
@@ -165,7 +171,7 @@ class InboxPages:
         if request.method != "POST":
             return self._sign_in_page(request, local(request.query_params.get("next", "/")))
         form = await read_form(request)
-        by = " ".join(form.get("by", "").split())[:LONGEST_NAME]
+        by = " ".join(form.get("by", "").split())[:MAX_NAME_CHARACTERS]
         to = local(form.get("next", "/"))
         if not by:
             return self._sign_in_page(request, to, fault="Please enter your name.")
@@ -176,7 +182,7 @@ class InboxPages:
         response.set_cookie(
             COOKIE,
             cookie,
-            LASTS,
+            SESSION_SECONDS,
             path="/",
             httponly=True,
             samesite="lax",

@@ -142,7 +142,7 @@ def _conflict_text(history: LeadHistory) -> str:
         return ""
     labels = "; ".join(f"{label.by}: {label_text(label)}" for label in conflict.labels)
     return (
-        f"There is conflicting feedback on this lead ({labels}). All of it is kept; please talk to"
+        f"There is conflicting feedback on this lead ({labels}). All of it is saved; please talk to"
         " each other."
     )
 

@@ -20,10 +20,10 @@ from winnable.errors import StoreError
 from winnable.service.http.keys import Keys, Role
 
 COOKIE = "winnable_session"
-# A working day, in seconds.
-LASTS = 12 * 3600
-# Characters.
-LONGEST_NAME = 80
+SESSION_SECONDS = 12 * 3600
+"""A working day."""
+
+MAX_NAME_CHARACTERS = 80
 MIN_SECRET_BYTES = 32
 MAY_SIGN_IN: frozenset[Role] = frozenset({"feedback", "admin"})
 
@@ -67,7 +67,7 @@ class Sessions:
         # The name before the point only says which key's signature to check.
         name, _, signed = (cookie or "").partition(".")
         try:
-            session = Session(**self._serializer(name).loads(signed, max_age=LASTS))
+            session = Session(**self._serializer(name).loads(signed, max_age=SESSION_SECONDS))
         except (BadData, ValueError):
             return None
         if session.key != name:
