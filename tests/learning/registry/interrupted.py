@@ -104,7 +104,7 @@ def main(store: Path, leads: str, definition: Path) -> None:
     candidate = learn(data, TrainingOptions(threads=1))
     in_fork(lambda: register(numbered(candidate, 1), data, store))
     for number, stage in enumerate(STAGES, start=2):
-        work = partial(register, numbered(candidate, number), crm, store)
+        work = partial(register, numbered(candidate, number), data, store)
         killed = in_fork(partial(killed_at, stage, work))
         in_fork(partial(tell, store, f"{stage[1]} {stage[2]}", killed))
     killed = in_fork(lambda: register(numbered(candidate, 999), data, store))
