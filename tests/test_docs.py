@@ -241,7 +241,8 @@ def test_every_command_of_winnable_is_in_a_guide() -> None:
 
 
 def test_the_tree_names_no_file_that_is_not_there() -> None:
-    tree = (ROOT / "README.md").read_text().split("## The tree")[1].split("```text\n")[1].split("```")[0]
+    text = (ROOT / "README.md").read_text().split("## The tree")[1]
+    tree = text.split("```text\n")[1].split("```")[0]
     place = [ROOT]
     for line in tree.splitlines():
         name = re.match(r"( *)([\w./]+)", line)
