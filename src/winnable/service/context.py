@@ -1,7 +1,7 @@
 """The context of the service's routes: the parts of one running service that they need, built by
 `api` and handed to them by FastAPI's `Depends`.
 
-No HTTP here. The database of labels is opened with the first need of it.
+No HTTP here. The feedback store is opened with the first need of it.
 """
 
 import os

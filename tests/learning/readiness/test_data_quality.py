@@ -93,13 +93,13 @@ def test_rows_that_cannot_be_used_are_counted(company: pd.DataFrame, tmp_path: P
 @pytest.mark.parametrize(
     ("column", "says"),
     [
-        (np.full(SIZE, ""), "without any value: `Field`"),
-        (np.full(SIZE, "x"), "with only one value: `Field`"),
+        (np.full(SIZE, ""), "without any value: 'Field'"),
+        (np.full(SIZE, "x"), "with only one value: 'Field'"),
         (
             np.where(np.arange(SIZE) > 400, "x", ""),
-            "with no value in the first half of the data (new): `Field`",
+            "with no value in the first half of the data (new): 'Field'",
         ),
-        (np.where(np.arange(SIZE) < 300, "x", ""), "no longer filled in: `Field`"),
+        (np.where(np.arange(SIZE) < 300, "x", ""), "no longer filled in: 'Field'"),
     ],
 )
 def test_columns_that_are_empty_constant_new_or_gone_are_named(
@@ -113,7 +113,7 @@ def test_columns_without_a_past_are_named(company: pd.DataFrame, tmp_path: Path)
         "untracked"
     ]
     assert told.startswith(
-        "No field history: for 1 column today's value is used at every point in time: `Field`."
+        "No field history: for 1 column today's value is used at every point in time: 'Field'."
     )
 
 
@@ -122,7 +122,7 @@ def test_a_status_that_sounds_final_but_means_nothing_is_named(
 ) -> None:
     leads = company.copy()
     leads.loc[:29, "Status"] = "Disqualified"
-    assert "`Disqualified`: 30" in found(leads, tmp_path)["status"]
+    assert "'Disqualified': 30" in found(leads, tmp_path)["status"]
     assert "Working" not in found(leads, tmp_path)["status"]
 
 
@@ -132,7 +132,7 @@ def test_a_definition_that_names_its_open_stages_must_name_them_all(
     leads = company.copy()
     leads.loc[:29, "Status"] = "Nurturing"
     told = found(leads, tmp_path, shared(MIL={"status": ["Working"]}))
-    assert "`Nurturing`: 30" in told["status"]
+    assert "'Nurturing': 30" in told["status"]
     assert "status" not in found(company, tmp_path, shared(MIL={"status": ["Working"]}))
 
 

@@ -136,9 +136,7 @@ def test_a_process_that_cannot_live_is_not_started_again_and_again(
     monkeypatch.setenv("PYTHONHOME", str(store))  # no Python can begin there
     score_log.start()
     until(lambda: told)
-    assert (
-        score_log.problem == "scores that are given are not kept: the process that keeps them ended"
-    )
+    assert score_log.problem == "scores are not being saved: the process that keeps them ended"
     time.sleep(2)
     assert told == ["scores not kept: the process that keeps them ended"]
     score_log.close()

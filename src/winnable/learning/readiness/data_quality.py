@@ -199,7 +199,7 @@ def _untracked(data: Dataset) -> list[Finding]:
 
 def _named(names: list[str]) -> str:
     more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
-    return ", ".join(f"`{name}`" for name in names[:MAX_NAMES_SHOWN]) + more
+    return ", ".join(f"'{name}'" for name in names[:MAX_NAMES_SHOWN]) + more
 
 
 def _statuses(data: Dataset) -> list[Finding]:
@@ -219,7 +219,7 @@ def _statuses(data: Dataset) -> list[Finding]:
     if not unknown:
         return []
     listed = ", ".join(
-        f"`{word}`: {count:,}" for word, count in list(unknown.items())[:MAX_NAMES_SHOWN]
+        f"'{word}': {count:,}" for word, count in list(unknown.items())[:MAX_NAMES_SHOWN]
     )
     total = sum(unknown.values())
     says = (

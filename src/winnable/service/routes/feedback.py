@@ -36,11 +36,11 @@ def add_feedback_routes(app: FastAPI) -> None:
         code: refusal(description)
         for code, description in {
             400: "The body is not JSON in UTF-8, or has a member twice",
-            409: "The label contradicts what is kept, or its key was used for another one",
+            409: "The label conflicts with a stored label, or its key was used for another one",
             413: "The body is too large",
             415: "The body is not said to be JSON",
             422: "The body is not what the schema says",
-            503: "The database of labels cannot be reached; nothing was kept",
+            503: "The feedback store is unavailable; nothing was saved",
         }.items()
     }
     described = {
@@ -98,7 +98,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
         raise HTTPProblem(409, f"{str(error)[0].upper()}{str(error)[1:]}") from None
     except StoreError:
         raise HTTPProblem(
-            503, "The database of labels cannot be reached; nothing was kept.", {"retry-after": "5"}
+            503, "The feedback store is unavailable; nothing was saved.", {"retry-after": "5"}
         ) from None
 
 

@@ -203,9 +203,9 @@ def _rejected(definition: Definition) -> dict[str, Any]:
 
 
 def _alive() -> dict[str, Any]:
-    answered = {"200": {"description": "It lives", "content": _content("HealthOut")}}
+    answered = {"200": {"description": "The process is alive", "content": _content("HealthOut")}}
     return {
-        "description": "Whether the process lives.",
+        "description": "Liveness check.",
         "operationId": "healthz",
         "security": [],
         "responses": answered,

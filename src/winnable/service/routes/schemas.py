@@ -66,8 +66,8 @@ class LeadProblem(Problem):
 
 
 class ModelOut(BaseModel):
-    """Who answered: the version, whether by rules, blend or what was learned, why, and the horizons
-    in days."""
+    """The model that scored: its version, its type (rules, blend or learned) and why, and the
+    horizons in days."""
 
     version: str
     fingerprint: str
@@ -97,8 +97,8 @@ class ColumnOut(BaseModel):
 
 
 class ModelCard(ModelOut):
-    """The model in charge: besides who it is, its columns and measures, and the card of its
-    training: when, on what, how good."""
+    """The live model with its columns, its activity aggregates, and its model card: trained when,
+    on what, how good."""
 
     columns: list[ColumnOut]
     measures: list[str]
@@ -106,7 +106,7 @@ class ModelCard(ModelOut):
 
 
 class HealthOut(BaseModel):
-    """The process lives."""
+    """The process is alive."""
 
     status: Literal["ok"]
 
@@ -125,7 +125,7 @@ Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 
 
 class LabelIn(BaseModel):
-    """What somebody says of a lead: an opinion (accepted, rejected, junk) or an outcome (won,
+    """A label for a lead: an opinion (accepted, rejected, junk) or an outcome (won,
     lost); "withdrawn" takes back.
 
     `score_id` is the score that it answers, `replaces` the label that it corrects. A reason for
@@ -147,7 +147,7 @@ class LabelIn(BaseModel):
 
 
 class LabelOut(BaseModel):
-    """A label as it is kept."""
+    """A stored label."""
 
     label_id: str
     lead_id: str

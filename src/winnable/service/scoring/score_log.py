@@ -87,7 +87,7 @@ class ScoreLog:
             return
         answered = _AnsweredRequest(model, time.time(), body, content, leads)
         if self._bytes_in - self._bytes_out + answered.size > MAX_WAITING_BYTES:
-            self._lose(leads, "the database of labels is too slow or away")
+            self._lose(leads, "the feedback store is too slow or away")
             return
         self._bytes_in += answered.size
         self._waiting.append(answered)
@@ -165,7 +165,7 @@ class ScoreLog:
 
     def _report(self, why: str) -> None:
         if self.problem is None:
-            self.problem = f"scores that are given are not kept: {why}"
+            self.problem = f"scores are not being saved: {why}"
             self._log_event("scores not kept", level="error", problem=why)
 
 
