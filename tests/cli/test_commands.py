@@ -246,7 +246,7 @@ def test_without_enough_history_the_rules_answer_and_say_so(
         "score", "new.csv", "--store", "store", "--output", "scores.csv", folder=tmp_path
     )
     assert scored.returncode == 0, scored.stderr
-    assert "By the rules, because" in scored.stdout
+    assert "The scorecard is used: " in scored.stdout
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert scores["mode"].tolist() == ["rules"] * 5
     assert scores["probability"].between(0, 1, inclusive="neither").all()

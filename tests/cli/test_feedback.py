@@ -36,7 +36,7 @@ def test_labels_go_out_come_in_and_a_person_is_forgotten(
         in winnable("feedback", "export", "--output", "labels.csv", folder=tmp_path).stdout
     )
     assert (
-        "0 labels added, 2 were there"
+        "0 labels added, 2 were already known"
         in winnable("feedback", "import", "labels.csv", folder=tmp_path).stdout
     )
     assert (
@@ -57,7 +57,7 @@ def test_labels_go_out_come_in_and_a_person_is_forgotten(
 def test_wrong_input_is_told(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("lead_id,label,by\nL-1,perhaps,Kim\nL-2,won,Kim\n")
     done = winnable("feedback", "import", "labels.csv", folder=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "1 labels added, 0 were there already.\n")
+    assert (done.returncode, done.stdout) == (1, "1 labels added, 0 were already known.\n")
     assert done.stderr.startswith("Row 1: label: expected one of accepted")
     for words, says in (
         (("import", "none.csv"), "no such file"),
