@@ -146,9 +146,12 @@ print(*(name for name in heavy if name in sys.modules))
 
 
 def test_a_served_process_is_small(live) -> None:
+    """Some seconds after its start, when it has handed back what loading took for a moment."""
     httpx.post(f"{live.url}/score", json={"leads": [{"Employees": 10}]})
-    status = Path(f"/proc/{live.process.pid}/status").read_text()
-    resident = int(
-        next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-    )
-    assert resident < 120_000  # kB
+    status = Path(f"/proc/{live.process.pid}/status")
+
+    def resident() -> int:
+        lines = status.read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
+
+    until(lambda: resident() < 120_000, seconds=20)  # kB
