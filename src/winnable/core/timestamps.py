@@ -6,7 +6,7 @@ How a text becomes a timestamp is decided in `winnable.core.values`, for whole c
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,11 @@ def microseconds(when: datetime) -> int:
     """A time as whole microseconds since 1970 in UTC, computed without going through floats."""
     since = when - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def datetime_of(time: int) -> datetime:
+    """The time in UTC that `microseconds` wrote as a number."""
+    return _EPOCH + timedelta(microseconds=int(time))
 
 
 def times_of(moments: pd.Series) -> IntArray:

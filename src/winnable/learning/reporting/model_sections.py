@@ -357,7 +357,7 @@ def data_size(readiness: Readiness, curve: Sequence[CurvePoint]) -> Section:
 
 
 def leakage(candidate: Candidate) -> Section:
-    """Which columns were excluded because they may know the outcome (target leakage)."""
+    """Which columns were excluded for possible target leakage."""
     verdicts = candidate.verdicts
     excluded = [column for column in verdicts if column.verdict != "ok"]
     overruled = [column for column in verdicts if column.overruled]

@@ -7,7 +7,7 @@ moment once. The scores of the service are kept by `service.scoring.score_log`.
 
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pandas as pd
 
 from winnable.core.columns import AT, ID, KIND, IntArray
 from winnable.core.progress import Progress, no_progress
-from winnable.core.timestamps import known_times, times_of
+from winnable.core.timestamps import datetime_of, known_times, times_of
 from winnable.core.values import text
 from winnable.data.dataset import Dataset
 from winnable.data.feedback.lead_names import LeadDisplayColumns
@@ -29,7 +29,6 @@ from winnable.learning.scoring.score_record import ScoreOrigin, to_response, to_
 
 SCORES_PER_COMMIT = 500
 Activities = tuple[dict[str, Any], ...]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def score_and_publish(
@@ -87,15 +86,15 @@ class InboxPublisher:
         activities = self._activities(leads[ID].to_list(), as_of)
         for place, lead in enumerate(leads.to_dict("records")):
             lead_id = text(lead[ID])
-            moment = _EPOCH + timedelta(microseconds=int(as_of[place]))
+            moment = datetime_of(as_of[place])
             if lead_id is None or len(lead_id) > LONGEST_ID:
                 continue
-            done = self._done.setdefault(
-                moment, self._feedback.already_scored(self._predictor.version, moment)
-            )
-            if lead_id in done:
+            if moment not in self._done:
+                version = self._predictor.version
+                self._done[moment] = self._feedback.already_scored(version, moment)
+            if lead_id in self._done[moment]:
                 continue
-            done.add(lead_id)
+            self._done[moment].add(lead_id)
             yield self._score(lead_id, moment, lead, activities[place], scores, place)
 
     def _score(
