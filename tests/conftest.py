@@ -4,7 +4,7 @@ run: its last line says what was not tested, and in CI nothing that can run may 
 import os
 import pickle
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,17 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(WITHOUT_DATA)
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def environment_restored() -> Iterator[None]:
+    """No test leaves an environment variable to the next: MLflow writes its tracking URI there,
+    and a model trained later in the same process would be registered elsewhere."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -145,13 +146,15 @@ print(*(name for name in heavy if name in sys.modules))
     assert done.stdout.split() == []
 
 
-def test_a_served_process_is_small(live) -> None:
+def test_a_served_process_is_small(store: Path, tmp_path: Path) -> None:
     """Some seconds after its start, when it has handed back what loading took for a moment."""
-    httpx.post(f"{live.url}/score", json={"leads": [{"Employees": 10}]})
-    status = Path(f"/proc/{live.process.pid}/status")
+    with serving(store, tmp_path / "log") as live:
+        httpx.post(f"{live.url}/score", json={"leads": [{"Employees": 10}]})
+        status = Path(f"/proc/{live.process.pid}/status")
 
-    def resident() -> int:
-        lines = status.read_text().splitlines()
-        return int(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
+        def resident() -> int:
+            lines = status.read_text().splitlines()
+            return int(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
 
-    until(lambda: resident() < 120_000, seconds=20)  # kB
+        time.sleep(5)
+        until(lambda: resident() < 120_000)  # kB

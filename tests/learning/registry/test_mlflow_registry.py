@@ -23,9 +23,8 @@ from winnable.learning.registry.mlflow_registry import CHAMPION, MODEL, Registry
 @pytest.fixture(scope="module")
 def client(demo_store: DemoStore) -> mlflow.MlflowClient:
     uri = Registry(demo_store.store).uri
-    with (
-        pytest.MonkeyPatch.context() as environment
-    ):  # MLflow writes it there as well, where the next store would obey it
+    # MLflow writes its URI there as well, where the next store would obey it.
+    with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MLFLOW_TRACKING_URI", uri)
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
