@@ -96,16 +96,20 @@ def test_the_leads_worked_by_lot_tell_the_rate_below_the_gate(
     again = HandedOver(ended[0], "1", T + timedelta(days=7), 0.20, LOT)
     heard = apply_labels(Dataset(definition, crm), [], [*drawn, *others, above, again])
     assert all(randomly_selected(each.because) for each in drawn)
-    assert heard.by_lot.drawn == 40
-    assert (heard.by_lot.won.hits, heard.by_lot.won.trials) == (
+    assert heard.random_sample.drawn == 40
+    assert (heard.random_sample.won.hits, heard.random_sample.won.trials) == (
         sum(won[lead] for lead in ended[:40]),
         40,
     )
-    assert heard.by_lot.expected == pytest.approx(0.05)
-    assert heard.by_lot.won.low < heard.by_lot.won.hits / 40 < heard.by_lot.won.high
+    assert heard.random_sample.expected == pytest.approx(0.05)
+    assert (
+        heard.random_sample.won.low
+        < heard.random_sample.won.hits / 40
+        < heard.random_sample.won.high
+    )
     assert heard.summary() == [
-        f"Of 40 randomly selected leads below the gate, {heard.by_lot.won.hits} of 40 (95% CI"
-        f" {100 * heard.by_lot.won.low:.0f}% to {100 * heard.by_lot.won.high:.0f}%) were won;"
+        f"Of 40 randomly selected leads below the gate, {heard.random_sample.won.hits} of 40 (95% CI"
+        f" {100 * heard.random_sample.won.low:.0f}% to {100 * heard.random_sample.won.high:.0f}%) were won;"
         " predicted: 5.0%."
     ]
 
