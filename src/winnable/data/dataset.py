@@ -15,6 +15,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from winnable.core.columns import ID, FeatureTable, FloatArray, IntArray
+from winnable.core.timestamps import microseconds
+from winnable.data.features.episodes import Episodes, build_episodes
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import FeaturePlan, fit_feature_plan
 from winnable.data.features.point_in_time import (
@@ -118,6 +120,14 @@ class Dataset:
         return persons(self.crm)
 
     @cached_property
+    def episodes(self) -> Episodes | None:
+        """The lives of the leads, each with its end; None where the CRM has no dates for it."""
+        if self.present is None:
+            return None
+        present = microseconds(self.present)
+        return build_episodes(self.definition, self.crm, self.outcomes, present)
+
+    @cached_property
     def training_rows(self) -> TrainingRows:
         """The training rows as of `present`."""
         return self.training_rows_at(self.present)
@@ -136,7 +146,12 @@ class Dataset:
             Computed anew each time, not kept.
         """
         return build_training_rows(
-            self.definition, self.crm, present, outcome=self.outcomes, person=self.persons
+            self.definition,
+            self.crm,
+            present,
+            outcome=self.outcomes,
+            person=self.persons,
+            episodes=self.episodes,
         )
 
     @cached_property
@@ -210,7 +225,8 @@ class Dataset:
         Dataset
             Later leads are gone, later ends undone. `DataError` if leads have no creation date.
         """
-        return Dataset(self.definition, as_of(self.definition, self.crm, moment), moment)
+        earlier = as_of(self.definition, self.crm, moment, self.episodes)
+        return Dataset(self.definition, earlier, moment)
 
     def only(self, positions: IntArray) -> Dataset:
         """Some of the leads, with their activities and their history, and nothing rejected.

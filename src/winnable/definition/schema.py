@@ -104,6 +104,10 @@ class Columns(DefinitionPart):
     """When the lead was created."""
     closed: Name | None = None
     """When it was won or lost."""
+    closed_lost: Name | None = None
+    """When it was lost, if that date has a column of its own."""
+    changed: Name | None = None
+    """When it was last changed: the end of a closed lead that has no other date."""
     status: Name
     """Its status; [outcome] and [stages] say what the values mean."""
     source: Name | None = None
@@ -120,6 +124,12 @@ class Columns(DefinitionPart):
     ignore: Listed = ()
     """Columns that models must not use as features."""
 
+    @property
+    def dates_of_the_end(self) -> frozenset[str]:
+        """The columns that tell when a lead ended."""
+        named = (self.closed, self.closed_lost, self.changed)
+        return frozenset(name for name in named if name is not None)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for role in ("id", "person", "created", "source", "consent"):
@@ -128,11 +138,12 @@ class Columns(DefinitionPart):
                     f"{self.status!r} cannot be both status and {role}; each of the two needs a"
                     " column of its own"
                 )
-        if self.created is not None and self.created == self.closed:
-            raise ValueError(
-                f"{self.created!r} cannot be both created and closed; leave closed out if the CRM"
-                " does not record it"
-            )
+        for role in ("closed", "closed_lost", "changed"):
+            if self.created is not None and self.created == getattr(self, role):
+                raise ValueError(
+                    f"{self.created!r} cannot be both created and {role}; leave {role} out if the"
+                    " CRM does not record it"
+                )
         for key, columns in (("fixed", self.fixed), ("trusted", self.trusted)):
             listed_twice = sorted(set(columns) & set(self.ignore))
             if listed_twice:

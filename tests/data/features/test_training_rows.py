@@ -77,9 +77,10 @@ def test_a_quick_win_does_not_count_before_its_horizon_has_passed() -> None:
     assert all(np.isnan(won) for won in ages(company(("2026-06-01", "Won", "2026-06-10"))).values())
 
 
-def test_a_loss_without_a_date_counts_at_creation_only_and_a_win_without_one_never() -> None:
-    assert ages(company(("2025-01-01", "Lost", None))) == {0: 0}
-    assert ages(company(("2025-01-01", "Won", None))) == {}
+def test_without_any_dated_end_there_is_no_horizon() -> None:
+    lost = company(("2025-01-01", "Lost", None))
+    assert not np.isnan(build_training_rows(DATED, lost, PRESENT).won).any()
+    assert build_training_rows(DATED, lost, PRESENT).horizon_days is None
 
 
 def test_nothing_changes_with_age_where_neither_activities_nor_history_are_kept() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from winnable.core.columns import AT, CREATED, ID, KIND, SOURCE, BoolArray, FloatArray, IntArray
 from winnable.core.statistics import wilson
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
-from winnable.data.analysis.stage_history import LOST, WON, StageHistory, stage_history
+from winnable.data.features.stage_history import LOST, WON, StageHistory, stage_history
 from winnable.definition.decide.gate import grade
 from winnable.definition.decide.recalibration import shrink
 from winnable.definition.schema import Definition
@@ -104,7 +104,7 @@ def funnel(data: Dataset, by: By = "source") -> Funnel:
     it is won or lost.
     """
     definition = data.definition
-    history = stage_history(data)
+    history = stage_history(definition, data.crm)
     units = _units(data, history)
     seen = bool((history.move >= 0).any())
     stages = [code for code in range(LOST) if code == WON or (seen and _named(definition, code))]

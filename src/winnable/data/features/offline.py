@@ -30,6 +30,7 @@ from winnable.core.columns import (
 )
 from winnable.core.timestamps import DAY, NEVER, days_before, days_between, known_times, times_of
 from winnable.data.features.plan import AGE, FeaturePlan, Field
+from winnable.data.features.returns import returns_at
 from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ def compute_features(
             words if field.kind == "words" else NumericColumn(_read_words(field, words, as_of))
         )
     if plan.created:
-        columns[AGE] = NumericColumn(days_between(times_of(crm.leads[CREATED])[leads], as_of))
+        start = times_of(crm.leads[CREATED])[leads]
+        if plan.returns:
+            returns = returns_at(definition, crm, leads, as_of)
+            start = np.where(returns.count > 0, returns.start, start)
+            columns.update(returns.columns(as_of))
+        columns[AGE] = NumericColumn(days_between(start, as_of))
     columns.update(_aggregated(plan.aggregates, crm, leads, as_of))
     return FeatureTable(len(leads), columns)
 

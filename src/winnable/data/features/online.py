@@ -24,6 +24,7 @@ from winnable.core.columns import (
 from winnable.core.timestamps import DAY, days_before, days_between, microseconds, whole
 from winnable.core.values import text
 from winnable.data.features.plan import AGE, FeaturePlan, Field
+from winnable.data.features.returns import no_returns
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def features_of_records(
         columns[AGE] = NumericColumn(
             days_between(whole(_read_values((plan.created,), records)[0]), moments)
         )
+    if plan.returns:
+        columns.update(no_returns(len(records)))
     pasts = [_past(done, when) for done, when in zip(activities, moments.tolist(), strict=True)]
     values_by_lead = [
         _aggregate(aggregate, past) if past else _WITHOUT_ACTIVITY[aggregate.what]

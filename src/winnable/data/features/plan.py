@@ -18,6 +18,11 @@ import numpy as np
 from winnable.core.columns import CREATED, KIND, ActivityAggregate
 from winnable.core.timestamps import microseconds
 from winnable.core.values import moment, number
+from winnable.data.features.returns import (
+    MIN_RETURNED_LEADS,
+    RETURN_COLUMNS,
+    returned_leads,
+)
 from winnable.definition.decide.junk import contact_columns
 from winnable.definition.schema import Definition
 
@@ -60,11 +65,13 @@ class Field:
 @dataclass(frozen=True)
 class FeaturePlan:
     """The fields and activity aggregates of a model, in order; `created` is how the creation date
-    is parsed, if there is one."""
+    is parsed, if there is one. With `returns` a lead's age counts from its last return, and its
+    earlier episodes are features."""
 
     fields: tuple[Field, ...]
     aggregates: tuple[ActivityAggregate, ...] = ()
     created: Field | None = None
+    returns: bool = False
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -74,6 +81,7 @@ class FeaturePlan:
             *(field.name for field in self.fields if field.learn),
             *(aggregate.name for aggregate in self.aggregates),
             *age,
+            *(RETURN_COLUMNS if self.returns else ()),
         )
 
     @cached_property
@@ -100,7 +108,8 @@ class FeaturePlan:
             for m in data["measures"]
         )
         created = Field(**data["created"]) if data["created"] else None
-        return cls(tuple(Field(**field) for field in data["fields"]), aggregates, created)
+        fields = tuple(Field(**field) for field in data["fields"])
+        return cls(fields, aggregates, created, bool(data.get("returns", False)))
 
 
 def fit_feature_plan(
@@ -115,7 +124,7 @@ def fit_feature_plan(
     from winnable.data.ingestion.parsing import day_order
 
     roles = definition.columns
-    never = {roles.id, roles.created, roles.closed, roles.status}
+    never = {roles.id, roles.created, roles.status, *roles.dates_of_the_end}
     columns = [str(name) for name in crm.leads.columns if not str(name).startswith("@")]
     contact = contact_columns(definition.junk, columns).every
     unlearned = {roles.person, *contact, *roles.ignore, *leave_out}
@@ -132,7 +141,8 @@ def fit_feature_plan(
         day_first=bool(day_order(crm.leads[roles.created]).day_first),
         learn=False,
     )
-    return FeaturePlan(tuple(fields), _aggregates_of(definition, crm), created)
+    returns = returned_leads(definition, crm) >= MIN_RETURNED_LEADS
+    return FeaturePlan(tuple(fields), _aggregates_of(definition, crm), created, returns)
 
 
 def _field_of(name: str, values: pd.Series, learn: bool) -> Field:

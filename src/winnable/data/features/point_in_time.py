@@ -36,18 +36,23 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from winnable.data.features.episodes import Episodes
     from winnable.data.ingestion.crm import Crm
 
 TEXT_ROLES = ("person", "status", "source", "consent")
 
 
-def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
+def as_of(
+    definition: Definition, crm: Crm, moment: datetime, episodes: Episodes | None = None
+) -> Crm:
     """What was known strictly before `moment`, which must have a time zone; rejects and notes are
     those of today's export.
 
     A lead that ended at or after the moment has the status of its history, if recorded, and no
     closing date. A lead that had ended before and was reopened later is closed as of the change
-    that ended it. Raises DataError if leads have no creation date.
+    that ended it. `episodes` tell when leads ended whose end has no date (`build_episodes`);
+    without them these count as ended at every time. Raises DataError if leads have no creation
+    date.
     """
     if CREATED not in crm.leads:
         raise DataError(
@@ -61,7 +66,12 @@ def as_of(definition: Definition, crm: Crm, moment: datetime) -> Crm:
         activities = activities[known_times(activities) < at]
     created = times_of(crm.leads[CREATED])
     there = np.flatnonzero((created != NEVER) & (created < at))
-    leads = _outcomes_as_of(definition, crm, _fields_as_of(definition, crm, there, at), there, at)
+    closed = times_of(crm.leads[CLOSED]) if CLOSED in crm.leads else np.full(len(created), NEVER)
+    if episodes is not None:
+        last = episodes.last
+        closed = np.where(closed == NEVER, episodes.end[last], closed)
+    fields = _fields_as_of(definition, crm, there, at)
+    leads = _outcomes_as_of(definition, crm, fields, there, closed[there], at)
     ids = set(leads[ID])
     kept = [
         table if table is None else table[table[ID].isin(ids)] for table in (activities, history)
@@ -126,10 +136,8 @@ def untracked_columns(definition: Definition, crm: Crm) -> dict[str, str]:
 
 def _identity_and_outcome_columns(definition: Definition) -> set[str | None]:
     """The columns for identity and outcome, whose past follows from dates and status."""
-    return {
-        getattr(definition.columns, role)
-        for role in ("id", "person", "created", "closed", "status")
-    }
+    columns = definition.columns
+    return {columns.id, columns.person, columns.created, columns.status, *columns.dates_of_the_end}
 
 
 def irreversible_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
@@ -187,7 +195,12 @@ def _fields_as_of(definition: Definition, crm: Crm, there: IntArray, at: int) ->
 
 
 def _outcomes_as_of(
-    definition: Definition, crm: Crm, leads: pd.DataFrame, there: IntArray, at: int
+    definition: Definition,
+    crm: Crm,
+    leads: pd.DataFrame,
+    there: IntArray,
+    closed: IntArray,
+    at: int,
 ) -> pd.DataFrame:
     """The leads with the status of then; those that had not ended lose their closing date, also in
     the export's own column."""
@@ -197,7 +210,6 @@ def _outcomes_as_of(
     outcome = definition.outcome
     written = roles.status if roles.status in leads else STATUS
     status = leads[written].astype(object).to_numpy(copy=True)
-    closed = times_of(leads[CLOSED]) if CLOSED in leads else np.full(len(leads), NEVER)
     reopened_later = np.zeros(len(leads), dtype=bool)
     changes = None if crm.history is None else crm.history[crm.history[FIELD] == roles.status]
     if changes is not None and len(changes):
@@ -217,11 +229,11 @@ def _outcomes_as_of(
         leads[roles.status] = leads[STATUS]
     if outcome.won == (ANYTHING,):
         leads[STATUS] = leads[STATUS].mask(leads[STATUS].notna(), ANYTHING)
-    if CLOSED in leads:
+    if CLOSED in leads or (closed != NEVER).any():
         moments = np.where(still_open | (closed == NEVER), NEVER, closed).astype("datetime64[us]")
         leads[CLOSED] = pd.Series(moments, index=leads.index).dt.tz_localize("UTC")
-        if roles.closed in leads:
-            leads[roles.closed] = leads[roles.closed].mask(pd.Series(still_open, index=leads.index))
+        for name in roles.dates_of_the_end & set(leads.columns):
+            leads[name] = leads[name].mask(pd.Series(still_open, index=leads.index))
     return leads
 
 

@@ -2,8 +2,9 @@
 that.
 
 Landmarking (van Houwelingen 2007, "Dynamic prediction by landmarking in event history analysis",
-Scandinavian Journal of Statistics 34): a lead gives a row at its creation and, where activities or
-field history can change its features, at later ages. A closed lead gives no further rows. A row is
+Scandinavian Journal of Statistics 34): an episode of a lead (`episodes`) gives a row at its start,
+the creation or a return, and, where activities or field history can change its features, at later
+ages. A closed lead gives no rows until it returns. A row is
 *mature* once its whole horizon has passed; only then is its outcome known without bias towards
 leads that close quickly. The other rows are subject to right censoring: their follow-up time and
 what was observed in it are given, and open leads never count as lost. Without dates there is one
@@ -19,9 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.core.columns import CLOSED, CREATED, PERSON, STATUS, BoolArray, FloatArray, IntArray
+from winnable.core.columns import CREATED, PERSON, STATUS, BoolArray, FloatArray, IntArray
 from winnable.core.identity import is_company, person_key
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
+from winnable.data.features.episodes import Episodes, build_episodes
 from winnable.definition.decide.junk import contact_columns
 from winnable.definition.schema import Definition, Junk
 
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 
     from winnable.data.ingestion.crm import Crm
 
-LANDMARK_DAYS = (0, 1, 3, 7, 14, 30, 60, 90, 180)
-"""Days after creation at which a lead gives a row; the steps grow with age."""
+LANDMARK_DAYS = (0, 1, 3, 7, 14, 30, 60, 90, 180, 365)
+"""Days after its creation or return at which a lead gives a row, up to the long horizon of the
+definition; the steps grow with age."""
 MAX_ROWS = 1_000_000
 """Later landmarks are sampled down to this many rows in total, so that memory stays bounded."""
 
@@ -42,9 +45,10 @@ class TrainingRows:
 
     `leads` are positions in `crm.leads`; `as_of` is in microseconds, or meaningless if `timed` is
     false. `won` is 1.0, 0.0, or NaN where the outcome within the horizon is not known yet; `age` is
-    in days; `person` is equal for rows of one person. `outcome` is how the lead ended (1.0 won, 0.0
-    lost, NaN still open) and `ended` when, in microseconds, the smallest int64 where unknown; both
-    are as of today and may be after the horizon. Nothing is known after `present` (microseconds).
+    in days since the start of the episode; `person` is equal for rows of one person. `outcome` is
+    how the episode ended (1.0 won, 0.0 lost, NaN still open) and `ended` when, in microseconds, the
+    smallest int64 where it is open; both are as of today and may be after the horizon. Nothing is
+    known after `present` (microseconds).
     """
 
     leads: IntArray
@@ -112,19 +116,23 @@ def build_training_rows(
     *,
     outcome: FloatArray | None = None,
     person: IntArray | None = None,
+    episodes: Episodes | None = None,
 ) -> TrainingRows:
     """The training rows of an export whose newest record is of `present`.
 
-    `outcome` and `person` are what `outcomes` and `persons` answer, computed if not given.
+    `outcome`, `person` and `episodes` are what `outcomes`, `persons` and `build_episodes` answer,
+    computed if not given.
 
-    With dates of creation and closing a row is known when its horizon has passed. With creation
+    With dates of creation and of ends a row is known when its horizon has passed. With creation
     alone, and with no dates, a row is known when its lead is resolved, and no horizon is promised.
     """
     outcome = outcomes(definition, crm) if outcome is None else outcome
     person = persons(crm) if person is None else person
-    if CREATED not in crm.leads or CLOSED not in crm.leads or present is None:
+    if episodes is None and present is not None:
+        episodes = build_episodes(definition, crm, outcome, microseconds(present))
+    if episodes is None or present is None:
         return _without_horizon(crm, outcome, person)
-    return _with_horizon(definition, crm, outcome, person, microseconds(present))
+    return _with_horizon(definition, crm, episodes, person, microseconds(present))
 
 
 def persons(crm: Crm) -> IntArray:
@@ -181,28 +189,33 @@ def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> Trainin
 
 
 def _with_horizon(
-    definition: Definition, crm: Crm, outcome: FloatArray, person: IntArray, present: int
+    definition: Definition, crm: Crm, episodes: Episodes, person: IntArray, present: int
 ) -> TrainingRows:
-    created = times_of(crm.leads[CREATED])
-    closed = times_of(crm.leads[CLOSED])
     horizon = definition.outcome.horizon_days
-    # A lead that is won without a date of closing may have been won at any time: it teaches nothing
-    # about a horizon.
-    undated = (outcome == 1.0) & (closed == NEVER)
     changing = crm.activities is not None or crm.history is not None
+    ages = [age for age in LANDMARK_DAYS if age <= definition.outcome.winnable_days]
+    # A return is recorded at the moment at which it happens, and known right after it.
+    first = np.where(episodes.number > 0, episodes.start + 1, episodes.start)
     parts = []
-    for age in LANDMARK_DAYS if changing else LANDMARK_DAYS[:1]:
-        as_of = created + age * DAY
-        # A loss without a date of closing may have happened at any time: only at creation was the
-        # lead surely open.
-        closed_already = (age > 0) & (np.where(closed == NEVER, outcome == 0.0, closed <= as_of))
-        rows = np.flatnonzero((created != NEVER) & ~undated & (as_of <= present) & ~closed_already)
-        known = (outcome[rows], closed[rows], as_of[rows])
+    for age in ages if changing else ages[:1]:
+        as_of = first + age * DAY
+        closed_already = (age > 0) & (episodes.open_until <= as_of)
+        chosen = (episodes.start != NEVER) & (as_of <= present) & ~closed_already
+        rows = np.flatnonzero(chosen)
+        leads = episodes.lead[rows]
+        known = (episodes.outcome[rows], episodes.end[rows], as_of[rows])
         won = _won_within(*known, horizon, present)
-        ages = np.full(len(rows), float(age))
         parts.append(
             TrainingRows(
-                rows, as_of[rows], won, ages, person[rows], True, horizon, *known[:2], present
+                leads,
+                as_of[rows],
+                won,
+                np.full(len(rows), float(age)),
+                person[leads],
+                True,
+                horizon,
+                *known[:2],
+                present,
             )
         )
     joined = _joined(parts)

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from winnable.core.columns import AT, CLOSED, CREATED, RECORDED
+from winnable.core.columns import AT, CHANGED, CLOSED, CREATED, RECORDED
 from winnable.data.ingestion.events import EventReader
 from winnable.data.ingestion.leads import read_leads
 from winnable.data.ingestion.rejects import Findings
 from winnable.data.ingestion.sources.source import Source
 from winnable.definition.schema import Definition
+
+TIMES = (CREATED, CLOSED, CHANGED, AT, RECORDED)
+"""The columns of the tables with a time that is not expected but past."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def latest_moment(crm: Crm, now: pd.Timestamp | None = None) -> pd.Timestamp | N
         times[times <= present].max()
         for table in (crm.leads, crm.activities, crm.history)
         if table is not None
-        for times in (table[name] for name in (CREATED, CLOSED, AT, RECORDED) if name in table)
+        for times in (table[name] for name in TIMES if name in table)
     ]
     seen = [moment for moment in crm.seen if moment <= present]
     return max((moment for moment in [*newest, *seen] if not pd.isna(moment)), default=None)

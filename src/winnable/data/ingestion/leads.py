@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from winnable.core.columns import CLOSED, CREATED, ID, STATUS
+from winnable.core.columns import CLOSED, CLOSED_LOST, CREATED, ID, STATUS
 from winnable.core.text import counted, listed, nearest
 from winnable.data.ingestion.dates import read_dates
 from winnable.data.ingestion.rejects import Findings
@@ -16,7 +16,8 @@ from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.definition.schema import ANYTHING, Definition
 from winnable.errors import DataError
 
-ROLES = ("id", "person", "created", "closed", "status", "source", "consent")
+DATES = ("created", "closed", "closed_lost", "changed")
+ROLES = ("id", "person", *DATES, "status", "source", "consent")
 CLOCK_TOLERANCE = pd.Timedelta(days=1)
 """How far in the future a date may be before its row is rejected: clocks and time zones differ."""
 
@@ -44,14 +45,8 @@ def read_leads(
         if "id" in roles
         else pd.Series(frame.index.astype("str"), index=frame.index, dtype="str")
     )
-    words = {
-        f"@{role}": frame[name]
-        for role, name in roles.items()
-        if role not in ("id", "created", "closed")
-    }
-    dated: dict[str, pd.Series[str]] = {
-        role: frame[roles[role]] for role in ("created", "closed") if role in roles
-    }
+    words = {f"@{role}": frame[name] for role, name in roles.items() if role not in ("id", *DATES)}
+    dated: dict[str, pd.Series[str]] = {role: frame[roles[role]] for role in DATES if role in roles}
     if STATUS in words and definition.outcome.won == (ANYTHING,):
         # The column is not a status but something that only won leads have, such as the date of
         # the win.
@@ -60,6 +55,7 @@ def read_leads(
     frame = frame.assign(
         **{ID: ids}, **words, **{f"@{role}": moment for role, moment in moments.items()}
     )
+    frame, dated = _with_date_of_losing(definition, frame, dated)
     if not for_training:
         if "closed" in dated:  # the closing date of an open lead is only expected
             ended = (
@@ -70,6 +66,25 @@ def read_leads(
             frame = frame.assign(**{CLOSED: frame[CLOSED].where(ended)})
         return _checked_for_scoring(frame, dated, findings)
     return _checked_for_training(definition, frame, dated, findings, now)
+
+
+def _with_date_of_losing(
+    definition: Definition, frame: pd.DataFrame, dated: "dict[str, pd.Series[str]]"
+) -> tuple[pd.DataFrame, "dict[str, pd.Series[str]]"]:
+    """The leads with one closing date each: that of losing for lost leads, where it has a column of
+    its own."""
+    if "closed_lost" not in dated:
+        return frame, dated
+    losing = frame.pop(CLOSED_LOST)
+    written = dated.pop("closed_lost")
+    if STATUS not in frame:
+        return frame, dated
+    lost = frame[STATUS].isin(definition.outcome.lost) & written.notna()
+    closed = frame.get(CLOSED, pd.Series(pd.NaT, index=frame.index, dtype=losing.dtype))
+    unwritten = pd.Series(pd.NA, index=frame.index, dtype="str")
+    texts = dated.get("closed", unwritten)
+    dated["closed"] = texts.where(~lost, written)
+    return frame.assign(**{CLOSED: closed.where(~lost, losing)}), dated
 
 
 def _roles(

@@ -386,8 +386,23 @@ def _feedback(definition: Definition) -> Iterator[Block]:
 
 def _columns(definition: Definition) -> Iterator[Block]:
     columns = definition.columns
-    roles = ("id", "person", "created", "closed", "status", "source", "consent", "owner")
-    rows = [(role, getattr(columns, role)) for role in roles if getattr(columns, role) is not None]
+    roles = (
+        "id",
+        "person",
+        "created",
+        "closed",
+        "closed_lost",
+        "changed",
+        "status",
+        "source",
+        "consent",
+        "owner",
+    )
+    rows = [
+        (role.replace("_", " "), getattr(columns, role))
+        for role in roles
+        if getattr(columns, role) is not None
+    ]
     if columns.fixed:
         rows.append(("never changes after creation", ", ".join(columns.fixed)))
     if columns.ignore:

@@ -75,6 +75,7 @@ class TrainingData:
     """What a model is trained on: n leads with known or partly observed (censored) outcomes.
 
     `won` (n,) is 0 or 1, `rules` (n,) the scorecard's log-odds, `weights` (n,) >= 0, by default 1.
+    Rows of one lead have the same number in `leads` (n,), by default every row is a lead.
     Leads of one of the `groups` (n,), a person or an account, never stand on both sides of a fold.
     `order` (n,) is each lead's time in days; without it the leads have no order. `settled` (n,)
     says whose outcome is final, by default everyone's: what the others teach rests on the win-time
@@ -85,6 +86,7 @@ class TrainingData:
     won: FloatArray
     rules: FloatArray
     weights: FloatArray | None = None
+    leads: IntArray | None = None
     groups: IntArray | None = None
     order: FloatArray | None = None
     settled: BoolArray | None = None
@@ -304,6 +306,7 @@ class _Rows:
     won: FloatArray
     rules: FloatArray
     weights: FloatArray
+    leads: IntArray
 
     @classmethod
     def of(cls, data: TrainingData) -> "_Rows":
@@ -312,7 +315,15 @@ class _Rows:
             np.asarray(data.won, dtype=np.float64),
             np.asarray(data.rules, dtype=np.float64),
             np.asarray(weights, dtype=np.float64),
+            np.arange(len(data.won)) if data.leads is None else data.leads,
         )
+
+    def counted(self) -> tuple[int, int]:
+        """How many leads were won at any of their ages, and how many others there are."""
+        counts = self.weights > 0
+        every = len(np.unique(self.leads[counts]))
+        won = len(np.unique(self.leads[counts & (self.won == 1)]))
+        return won, every - won
 
     @property
     def wins(self) -> float:
@@ -392,9 +403,9 @@ def _calibration(
 
 
 def _mode(weights: Mapping[str, float], rows: "_Rows") -> tuple[str, str]:
-    """The mode and why, in words; rows of one lead at several ages count as the one lead that their
-    weights make them."""
-    counts = f"{rows.wins:,.0f} won and {rows.losses:,.0f} other leads"
+    """The mode and why, in words, with the leads that it rests on."""
+    won, others = rows.counted()
+    counts = f"{won:,} won and {others:,} other leads"
     total = sum(weights.values())
     if total < 0.05:
         why = "no column separates won from lost leads, so the base rate is used"

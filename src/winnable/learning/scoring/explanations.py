@@ -12,6 +12,7 @@ import numpy as np
 
 from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable
 from winnable.data.features.plan import AGE, FeaturePlan
+from winnable.data.features.returns import OUTCOME_BEFORE, RETURN_COLUMNS, RETURNS
 from winnable.definition.conditions import Activities
 from winnable.definition.decide.scorecard import Points
 from winnable.learning.model.scorer import RULES, Contributions
@@ -111,10 +112,8 @@ def _reason(
 def _field_in_words(
     name: str, features: FeatureTable, known: Container[str] | None, row: int
 ) -> str:
-    if name == AGE:
-        return f"{features.numbers(name)[row]:.0f} days old"
-    if name == RULES:
-        return "The points of our definition"
+    if name in (AGE, RULES, *RETURN_COLUMNS):
+        return _derived_in_words(name, features, row)
     column = features.columns.get(name)
     if column is None:
         return name
@@ -126,6 +125,23 @@ def _field_in_words(
         return f"{name} is {word}, one of the rare ones" if rare else f"{name} is {word}"
     value = column.values[row]
     return f"{name} is not known" if np.isnan(value) else f"{name} is {value:.15g}"
+
+
+def _derived_in_words(name: str, features: FeatureTable, row: int) -> str:
+    """A feature that is no column of the CRM."""
+    if name == RULES:
+        return "The points of our definition"
+    if name == AGE:
+        return f"{features.numbers(name)[row]:.0f} days old"
+    if name == OUTCOME_BEFORE:
+        before = features.words(name)
+        code = before.codes[row]
+        return "Never won or lost before" if code < 0 else f"Was {before.vocabulary[code]} before"
+    value = float(features.numbers(name)[row])
+    if name == RETURNS:
+        times = "once" if value == 1 else f"{value:.0f} times"
+        return f"Has returned {times}" if value else "Has not returned before"
+    return "Never won or lost before" if np.isnan(value) else f"Won or lost {value:.0f} days ago"
 
 
 def _aggregate_in_words(aggregate: ActivityAggregate, kinds: str, value: float) -> str:

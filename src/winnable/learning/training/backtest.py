@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.core.columns import CLOSED, CREATED, FloatArray, IntArray
+from winnable.core.columns import CREATED, FloatArray, IntArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.statistics import sigmoid
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
@@ -332,15 +332,13 @@ def seen_by(data: Dataset, rows: TrainingRows, present: datetime) -> Seen:
         return Seen(rows.known / max(float(rows.known.mean()), 1e-9), np.nan_to_num(rows.won))
     horizon = int(rows.horizon_days * DAY)
     followed = microseconds(present) - rows.as_of
-    closed = times_of(data.crm.leads[CLOSED])[rows.leads]
-    outcome = data.outcomes[rows.leads]
-    ended = ~np.isnan(outcome) & (closed != NEVER)
-    until = np.where(ended, closed - rows.as_of, horizon + 1)
+    ended = ~np.isnan(rows.outcome) & (rows.ended != NEVER)
+    until = np.where(ended, rows.ended - rows.as_of, horizon + 1)
     needed = np.minimum(until, horizon)
     ordered = np.sort(followed)
     share = 1 - np.searchsorted(ordered, needed, side="left") / len(ordered)
     weight = np.where(needed <= followed, 1 / np.maximum(share, 1 / len(ordered)), 0.0)
-    return Seen(weight, ((outcome == 1.0) & (until <= horizon)).astype(np.float64))
+    return Seen(weight, ((rows.outcome == 1.0) & (until <= horizon)).astype(np.float64))
 
 
 def came_between(data: Dataset, rows: TrainingRows, start: datetime, end: datetime) -> TrainingRows:

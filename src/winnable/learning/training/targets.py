@@ -12,8 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from winnable.core.columns import CLOSED, CREATED, BoolArray, FloatArray
-from winnable.core.timestamps import DAY, NEVER, times_of
+from winnable.core.columns import BoolArray, FloatArray
+from winnable.core.timestamps import DAY, NEVER
 from winnable.data.dataset import Dataset
 from winnable.data.features.training_rows import LANDMARK_DAYS, TrainingRows
 from winnable.learning.model.time_to_win import WinTimeCurve, censoring_weights, fit_win_time_curve
@@ -91,17 +91,14 @@ def build_targets(data: Dataset, rows: TrainingRows) -> Targets:
 
 
 def _win_time_curve(data: Dataset, present: int) -> WinTimeCurve:
-    """How the leads of an export were won with age, as far as it was known at `present`
+    """How the episodes of an export were won with age, as far as it was known at `present`
     (microseconds)."""
-    crm = data.crm
-    outcome = data.outcomes
-    created = times_of(crm.leads[CREATED])
-    closed = times_of(crm.leads[CLOSED])
-    ended = (closed != NEVER) & (closed <= present) & ~np.isnan(outcome)
-    days = (np.where(ended, closed, present) - created) / DAY
-    # A lead that is won without a closing date may have been won at any time: it tells nothing
-    # about the win-time curve.
-    usable = (created != NEVER) & (days >= 0) & ~((outcome == 1.0) & (closed == NEVER))
+    episodes = data.episodes
+    assert episodes is not None, "rows with a horizon have episodes"
+    outcome = episodes.outcome
+    ended = (episodes.end != NEVER) & (episodes.end <= present) & ~np.isnan(outcome)
+    days = (np.where(ended, episodes.end, present) - episodes.start) / DAY
+    usable = (episodes.start != NEVER) & (days >= 0)
     until = data.definition.outcome.winnable_days + LANDMARK_DAYS[-1]
     return fit_win_time_curve(
         days[usable], (ended & (outcome == 1.0))[usable], (ended & (outcome == 0.0))[usable], until

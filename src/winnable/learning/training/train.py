@@ -250,6 +250,7 @@ class _Fit:
             targets.won[where],
             self.rules[where],
             weights=weights,
+            leads=rows.leads,
             groups=rows.person,
             order=rows.as_of / DAY if rows.timed else None,
             settled=targets.settled[where],

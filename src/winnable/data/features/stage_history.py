@@ -32,7 +32,6 @@ from winnable.definition.stages import STAGES, MoveKind, kind_of_move, stage_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from winnable.data.dataset import Dataset
     from winnable.data.ingestion.crm import Crm
 
 MOVES: tuple[MoveKind, ...] = get_args(MoveKind)
@@ -76,17 +75,15 @@ class StageHistory:
         return {kind: int((self.move == code).sum()) for code, kind in enumerate(MOVES)}
 
 
-def stage_history(data: Dataset) -> StageHistory:
+def stage_history(definition: Definition, crm: Crm) -> StageHistory:
     """Every status that the leads are known to have had.
 
     A lead of which changes are recorded had the first old value from its creation on. Of any other
     only the present status is known: since its closing if it is closed and that has a date, else
-    since an unknown time (`PRESENT`).
+    since an unknown time (`PRESENT`). A present status that no change tells of came after them.
     """
     import pandas as pd
 
-    definition = data.definition
-    crm = data.crm
     size = len(crm.leads)
     created = _times(crm, CREATED)
     closed = _times(crm, CLOSED)
@@ -103,6 +100,8 @@ def stage_history(data: Dataset) -> StageHistory:
         owner, changes = owner[mine], changes[mine]
         first = np.flatnonzero(~pd.Series(owner).duplicated())
         when = times_of(changes[AT])
+        # A closing date is often a day without a time, and earlier than the changes of that day.
+        np.maximum.at(at, owner, when)
         start = np.minimum(
             np.where(created[owner[first]] == NEVER, when[first], created[owner[first]]),
             when[first],

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from winnable.core.timestamps import DAY
-from winnable.data.analysis.stage_history import MOVES, stage_history
-from winnable.data.dataset import Dataset
+from winnable.data.features.stage_history import MOVES, stage_history
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.stages import STAGES, episodes, moves
@@ -59,7 +58,7 @@ def crm_of(statuses: list[list[str]]) -> Crm:
     some.lists(some.lists(some.sampled_from(WORDS), min_size=2, max_size=8), min_size=1, max_size=6)
 )
 def test_all_lives_are_as_one_life(statuses: list[list[str]]) -> None:
-    told = stage_history(Dataset(DEFINITION, crm_of(statuses)))
+    told = stage_history(DEFINITION, crm_of(statuses))
     for i, each in enumerate(statuses):
         mine = told.lead == i
         assert tuple(told.episode[mine]) == episodes(DEFINITION, each)
@@ -72,7 +71,7 @@ def test_all_lives_are_as_one_life(statuses: list[list[str]]) -> None:
 
 def test_the_stage_is_that_of_strictly_before() -> None:
     crm = crm_of([["New", "Hot", "Accepted"]])
-    told = stage_history(Dataset(DEFINITION, crm))
+    told = stage_history(DEFINITION, crm)
     start = int(told.at[0])
     times = np.array([start, start + 1, start + DAY, start + DAY + 1, start + 5 * DAY])
     stages = told.stage_at(np.zeros(5, dtype=np.int64), times)
@@ -90,7 +89,7 @@ def test_a_lead_without_recorded_changes_has_only_its_present_stage(tmp_path: Pa
     source.write_text(
         "id,created,closed,status\n1,2024-01-01,2024-02-01,Won\n2,2024-01-01,,Hot\n3,2024-01-01,,\n"
     )
-    told = stage_history(Dataset(DEFINITION, read_crm(DEFINITION, str(source))))
+    told = stage_history(DEFINITION, read_crm(DEFINITION, str(source)))
     later = int(pd.Timestamp("2024-03-01", tz="UTC").value // 1000)
     earlier = int(pd.Timestamp("2024-01-15", tz="UTC").value // 1000)
     assert told.stage_at(np.array([0, 1, 2]), np.full(3, later)).tolist() == [
@@ -104,16 +103,14 @@ def test_a_lead_without_recorded_changes_has_only_its_present_stage(tmp_path: Pa
 
 def test_passed_back_and_recycled_leads_are_counted() -> None:
     told = stage_history(
-        Dataset(
-            DEFINITION,
-            crm_of(
-                [
-                    ["New", "Hot", "Accepted", "New"],
-                    ["Offer", "Lost", "Hot", "Won"],
-                    ["Offer", "Accepted"],
-                ]
-            ),
-        )
+        DEFINITION,
+        crm_of(
+            [
+                ["New", "Hot", "Accepted", "New"],
+                ["Offer", "Lost", "Hot", "Won"],
+                ["Offer", "Accepted"],
+            ]
+        ),
     )
     assert told.counted() == {"forward": 4, "passed back": 1, "recycled": 1, "not allowed": 1}
     assert told.episode[told.lead == 1].tolist() == [0, 0, 1, 1]
@@ -122,6 +119,6 @@ def test_passed_back_and_recycled_leads_are_counted() -> None:
 def test_no_leads_at_all() -> None:
     empty = crm_of([["New", "Hot"]])
     none = Crm(empty.leads.iloc[:0], None, empty.history, empty.rejects, ())
-    told = stage_history(Dataset(DEFINITION, none))
+    told = stage_history(DEFINITION, none)
     assert len(told.lead) == 0
     assert told.stage_at(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)).tolist() == []
