@@ -13,7 +13,7 @@ import numpy as np
 
 from winnable.core.columns import CategoricalColumn, FeatureTable
 from winnable.core.files import whole_file
-from winnable.data.autodetect.infer import Guesses, allowing
+from winnable.data.autodetect.infer import SETTLED_ROLES, Guesses, allowing
 from winnable.data.autodetect.lexicon import bant_of
 from winnable.data.ingestion.parsing import parse_moments
 from winnable.definition.decide.junk import contact_columns, find_junk
@@ -140,7 +140,7 @@ def _horizons(guesses: Guesses) -> Iterator[str]:
 
 def _columns(guesses: Guesses) -> Iterator[str]:
     yield "[columns]"
-    for role in ("id", "person", "created", "closed"):
+    for role in SETTLED_ROLES:
         yield from _role(guesses, role)
     status = guesses.outcome.status
     yield f"status = {_text(status.column)}   # {_one_line(status.reason)}"

@@ -8,7 +8,7 @@ definition file is done in `draft`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.text import listed, nearest
+from winnable.data.autodetect.end_dates import last_change, losing_date
 from winnable.data.autodetect.lexicon import (
     NO,
     YES,
@@ -42,6 +43,9 @@ from winnable.data.ingestion.parsing import parse_moments, parse_numbers
 from winnable.data.ingestion.sources.source import read_source
 from winnable.definition.schema import ANYTHING, StageName
 from winnable.errors import DataError
+
+SETTLED_ROLES = ("id", "person", "created", "closed", "closed_lost", "changed")
+"""The roles besides the status that identify a lead or date it, in the order of the definition."""
 
 MAX_CATEGORIES = 50
 """More different values than this are not statuses or sources; nearly one for each lead, they are
@@ -147,7 +151,7 @@ def guess(leads: str, activities: str | None = None, history: str | None = None)
     others = tuple(name for name in data.columns if name not in settled)
     known_otherwise = {
         outcome.status.column,
-        *(roles[role].column for role in ("id", "person", "created", "closed") if role in roles),
+        *(roles[role].column for role in SETTLED_ROLES if role in roles),
     }
     history_has_fields = bool(tracked & set(data.columns) - known_otherwise)
     return replace(guesses, untracked=others if history_has_fields else ())
@@ -318,7 +322,28 @@ def _roles(
             roles[role] = Guess(name, f"{called}, {why}")
             taken.add(name)
             break
-    return roles
+    return {**roles, **_other_end_dates(data, outcome, roles, taken)}
+
+
+def _other_end_dates(
+    data: pd.DataFrame, outcome: OutcomeGuess, roles: Mapping[str, Guess], taken: set[str]
+) -> dict[str, Guess]:
+    """The date of losing and that of the last change, where leads are dated at all."""
+    if "created" not in roles or outcome.won == (ANYTHING,):
+        return {}
+    free = {bare(name): name for name in reversed(data.columns) if name not in taken}
+    status = data[outcome.status.column]
+    won, lost = (status.isin(words).to_numpy() for words in (outcome.won, outcome.lost))
+    found = {}
+    losing = losing_date(free, data, lost, won)
+    if losing is not None:
+        found["closed_lost"] = Guess(*losing)
+    columns = [guess.column for guess in (roles.get("closed"), found.get("closed_lost")) if guess]
+    dated = data[columns].notna().any(axis=1).to_numpy()
+    changed = last_change(free, data, (won | lost) & ~dated)
+    if changed is not None:
+        found["changed"] = Guess(*changed)
+    return found
 
 
 def _fits_id(column: pd.Series[str]) -> str | None:

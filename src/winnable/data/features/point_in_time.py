@@ -159,10 +159,10 @@ def irreversible_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
                 " as known from the start."
             )
     elif undated := int((ended & crm.leads[CLOSED].isna()).sum()):
-        unless = " unless recorded changes say otherwise" if tracked else ""
+        unless = " unless recorded changes say it" if tracked else ""
         notes.append(
-            f"{undated:,} won or lost leads have no closing date; they count as ended at every"
-            f" time{unless}."
+            f"{undated:,} won or lost leads have no closing date; when they ended is estimated"
+            f"{unless}."
         )
     return tuple(notes)
 

@@ -209,7 +209,7 @@ def _closed_when_resolved(
     if undated:
         findings.note(
             f"{counted(undated, 'won or lost lead')} without a closing date; kept, with the time"
-            " of the outcome unknown."
+            " of the outcome found otherwise or estimated."
         )
     unreadable = int((resolved & written.notna() & closed.isna()).sum())
     if unreadable:

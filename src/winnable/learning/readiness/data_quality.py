@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import CLOSED, CREATED, STATUS, IntArray
+from winnable.core.columns import CLOSED, CREATED, FIELD, STATUS, IntArray
 from winnable.core.text import counted
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.dataset import Dataset
@@ -36,6 +36,8 @@ Kind = Literal[
     "months",
     "label cliff",
     "open",
+    "ends",
+    "returns",
 ]
 
 MAX_CLIFF_SHARE = 0.2
@@ -71,7 +73,53 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
     if CREATED in crm.leads:
         found += _untracked(data)
         found += [*_months(crm), *_cliffs(data), *_open_months(data)]
+        found += [*_ends(data), *_returns(data)]
     return tuple(found)
+
+
+def _ends(data: Dataset) -> list[Finding]:
+    """How the end of each won or lost lead was found, where that is not always its closing date."""
+    if data.episodes is None:
+        return []
+    counts = data.episodes.counted()
+    ended = sum(counts.values()) - counts["open"]
+    if counts["closing date"] == ended:
+        return []
+    ways = (
+        (counts["closing date"], "by the closing date"),
+        (counts["status history"], "by the status history"),
+        (counts["last change"], "by the last change of the lead"),
+    )
+    found = ", ".join(f"{count:,} {way}" for count, way in ways if count)
+    text = f"When leads were won or lost is known {found}."
+    if counts["estimate"]:
+        text += (
+            f" {counts['estimate']:,} have no date: when they ended is estimated from how many"
+            " leads of each age are still open, so that the share won at any age is not biased."
+        )
+    return [Finding("ends", text)]
+
+
+def _returns(data: Dataset) -> list[Finding]:
+    """How many leads came back after their end, or why nobody can tell."""
+    episodes = data.episodes
+    if episodes is None:
+        return []
+    history = data.crm.history
+    if history is None or not (history[FIELD] == data.definition.columns.status).any():
+        text = (
+            "No changes of the status are recorded, so it is unknown which leads came back after"
+            " they were won or lost: only the present episode of each lead counts."
+        )
+        return [Finding("returns", text)]
+    returned = len(np.unique(episodes.lead[episodes.number > 0]))
+    if not returned:
+        return []
+    text = (
+        f"{counted(returned, 'lead')} came back after being won or lost; each return begins a new"
+        " episode with an outcome of its own."
+    )
+    return [Finding("returns", text)]
 
 
 def _rejects(crm: Crm) -> list[Finding]:

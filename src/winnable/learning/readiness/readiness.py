@@ -189,7 +189,7 @@ def assess_readiness(data: Dataset) -> Readiness:
     data."""
     outcome = data.outcomes
     wins = int((outcome == 1.0).sum())
-    leads = int((~np.isnan(outcome)).sum())
+    leads = int(_has_outcome(data).sum())
     share = (wins + 1) / (leads + 2)
     features, won = learnable(data)
     names = [name for name, column in features.columns.items() if is_informative(column)]
@@ -214,6 +214,16 @@ def assess_readiness(data: Dataset) -> Readiness:
         rules_below=rules_decide_below(share),
         wins_per_week=_wins_per_week(data),
     )
+
+
+def _has_outcome(data: Dataset) -> BoolArray:
+    """Which leads have a known outcome. Where the definition calls nobody lost, a lead whose
+    horizon has passed is known not to be won."""
+    known = ~np.isnan(data.outcomes)
+    rows = data.training_rows
+    if not data.definition.outcome.lost and rows.horizon_days is not None:
+        known[rows.leads[rows.known & (rows.age == 0)]] = True
+    return known
 
 
 def _still_open(data: Dataset) -> int:
