@@ -106,9 +106,13 @@ def test_roles_and_rotation_without_a_restart(store: Path, tmp_path: Path) -> No
                 nobody.get("/model", headers={"Authorization": b"Bearer \xff"}).status_code == 401
             )
             basic = base64.b64encode(f"me:{score_secret}".encode()).decode()
-            assert (
-                nobody.get("/docs", headers={"Authorization": f"Basic {basic}"}).status_code == 200
-            )
+            remembered = {"Authorization": f"Basic {basic}"}
+            assert nobody.get("/docs", headers=remembered).status_code == 200
+            # A browser sends a remembered password along, whoever makes it send a request.
+            assert nobody.post("/score", json=body, headers=remembered).status_code == 200
+            for site in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+                elsewhere = nobody.post("/score", json=body, headers=remembered | site)
+                assert elsewhere.status_code == 403
         with (
             live.client(score_secret) as mine,
             live.client(feedback_secret) as sales,

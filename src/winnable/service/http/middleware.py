@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from winnable.service.http.guards.cross_site import SAFE_METHODS, check_json, check_same_origin
 from winnable.service.http.keys import Keys, Role
 from winnable.service.http.logs import JsonLogger
 from winnable.service.http.metrics import Metrics
@@ -98,7 +99,12 @@ class GatewayMiddleware:
             await send(message)
 
         try:
+            is_safe = scope["method"] in SAFE_METHODS
+            if not is_safe:
+                check_same_origin(headers)
             self._admit(scope, path, headers)
+            if not (is_safe or is_page):  # the pages' forms carry a token of their own
+                check_json(headers)
             await self._app(scope, receive, out)
         except HTTPProblem as refusal:
             # A browser asks its user for a password only where there is something to open.

@@ -55,14 +55,8 @@ class RequestLead:
 
 
 async def body_of(scope: Scope, receive: Receive, largest: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body of a request. `HTTPProblem` if it is too large, too slow or not said to be
-    JSON."""
+    """The whole body of a request. `HTTPProblem` if it is too large or too slow."""
     for name, value in scope["headers"]:
-        if (
-            name == b"content-type"
-            and value.split(b";", 1)[0].strip().lower() != b"application/json"
-        ):
-            raise HTTPProblem(415, "The body has to be JSON: Content-Type: application/json.")
         if name == b"content-length" and (not value.isdigit() or int(value) > largest):
             raise _too_large(largest)
     message = await receive()

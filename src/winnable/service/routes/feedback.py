@@ -38,7 +38,7 @@ def add_feedback_routes(app: FastAPI) -> None:
             400: "The body is not JSON in UTF-8, or has a member twice",
             409: "The label conflicts with a stored label, or its key was used for another one",
             413: "The body is too large",
-            415: "The body is not said to be JSON",
+            415: "The Content-Type is missing or not JSON",
             422: "The body is not what the schema says",
             503: "The feedback store is unavailable; nothing was saved",
         }.items()
