@@ -58,7 +58,8 @@ def create_app(store: Path | None = None, definition: Path | None = None) -> ASG
     """The application for a store; both places come from `WINNABLE_STORE` and `WINNABLE_DEFINITION`
     where they are not given.
 
-    Errors: `StoreError` and its kin if there is nothing to answer by, or the keys cannot be read.
+    Errors: `StoreError` and its kin if there is nothing to answer by. Where the keys cannot be read
+    the service starts, and lets nobody in.
     """
     store = store or Path(os.environ.get(STORE, "models"))
     if definition is None and DEFINITION in os.environ:
@@ -117,7 +118,7 @@ class Service:
             "started",
             version=predictor.version,
             mode=predictor.mode,
-            keys=context.keys.any(),
+            keys=context.keys.required(),
             worker=os.getpid(),
         )
         for problem in context.problems():

@@ -19,9 +19,9 @@ import uvicorn
 
 from winnable.errors import StoreError
 from winnable.service.api import DEFINITION, STORE, create_app
-from winnable.service.http.keys import Keys
+from winnable.service.http.guards.this_machine import is_loopback
+from winnable.service.http.keys import Keys, read_keys
 from winnable.service.http.metrics import METRICS_FOLDER
-from winnable.service.http.middleware import is_loopback
 from winnable.service.http.protocol import CoalescingHttpProtocol
 from winnable.service.scoring.champion import ChampionFollower
 
@@ -106,7 +106,8 @@ def _metrics_folder() -> Iterator[None]:
 
 
 def _check_address(store: Path, host: str, port: int) -> None:
-    if not (Keys(store).any() or is_loopback(host)):
+    read_keys(store)  # a file that somebody broke is told to whoever starts the service
+    if not (Keys(store).required() or is_loopback(host)):
         raise StoreError(
             f"--host {host}: without keys only this machine is answered. `winnable keys add` makes"
             " a key."

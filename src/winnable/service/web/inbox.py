@@ -293,7 +293,7 @@ class InboxPages:
         return response
 
     def _sign_in_page(self, request: Request, to: str, by: str = "", fault: str = "") -> Response:
-        values = {"keys": self._keys.any(), "next": to, "by": by, "fault": fault}
+        values = {"keys": self._keys.required(), "next": to, "by": by, "fault": fault}
         response = self._page(request, "sign-in.html", None, "sign-in", values)
         response.status_code = 403 if fault else 200
         return response
