@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from winnable.errors import StoreError
 from winnable.learning.scoring.predictor import Predictor
+from winnable.service.http.guards.refusals import Refusals
 from winnable.service.http.keys import Keys
 from winnable.service.http.logs import JsonLogger
 from winnable.service.http.metrics import Metrics
@@ -34,6 +35,7 @@ class ServiceContext:
     keys: Keys
     logger: JsonLogger
     metrics: Metrics
+    refusals: Refusals
     follower: ChampionFollower
     score_log: ScoreLog
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

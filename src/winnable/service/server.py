@@ -9,6 +9,7 @@ of one worker tells of all of them (another ASGI server names one by `PROMETHEUS
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,8 +29,9 @@ from winnable.service.scoring.champion import ChampionFollower
 SHUTDOWN_TIMEOUT_SECONDS = 10
 """For requests under way when the service is asked to stop."""
 
-MAX_CONCURRENT_REQUESTS = 1000
-"""Connections and requests of a worker; more get 503."""
+MIN_OPEN_FILES = 4096
+"""So many files and connections a process should be able to open: more than the connections that
+its limits allow."""
 
 _LOGGING: dict[str, Any] = {
     "version": 1,
@@ -62,6 +64,7 @@ def run(
     own.
     """
     _check_address(store, host, port)
+    _allow_open_files()
     options: dict[str, Any] = {
         "host": host,
         "port": port,
@@ -69,7 +72,6 @@ def run(
         "access_log": False,
         "server_header": False,
         "proxy_headers": False,  # who is on this machine is not for a header to say
-        "limit_concurrency": MAX_CONCURRENT_REQUESTS,
         "timeout_graceful_shutdown": SHUTDOWN_TIMEOUT_SECONDS,
         "ws": "none",
         "http": CoalescingHttpProtocol,
@@ -122,6 +124,18 @@ def _check_address(store: Path, host: str, port: int) -> None:
                 f"--host {host} --port {port}: cannot be used ({error.strerror}). Choose another"
                 " --port."
             ) from None
+
+
+def _allow_open_files() -> None:
+    """Raise this process's limit of open files, and that of its workers, as far as it may."""
+    if sys.platform == "win32":  # which has no such limit
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MIN_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MIN_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _leave(*_: object) -> None:
