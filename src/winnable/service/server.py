@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from winnable.errors import StoreError
 from winnable.service.api import DEFINITION, STORE, create_app
+from winnable.service.http.draining import DrainingSupervisor
 from winnable.service.http.guards.this_machine import is_loopback
 from winnable.service.http.keys import Keys, read_keys
 from winnable.service.http.metrics import METRICS_FOLDER
@@ -28,6 +30,9 @@ from winnable.service.scoring.champion import ChampionFollower
 
 SHUTDOWN_TIMEOUT_SECONDS = 10
 """For requests under way when the service is asked to stop."""
+
+WORKER_TIMEOUT_SECONDS = 60
+"""For a new worker to be ready, and for one at work to say that it lives."""
 
 MIN_OPEN_FILES = 4096
 """So many files and connections a process should be able to open: more than the connections that
@@ -56,8 +61,9 @@ def run(
     workers: int = 1,
     tell: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until asked to stop by SIGTERM or SIGINT; requests under way are finished. `tell` is
-    called when all is ready to start.
+    """Serve until asked to stop by SIGTERM or SIGINT; whoever connected before is answered. SIGHUP
+    replaces several workers one after the other; one worker it stops. `tell` is called when all is
+    ready to start.
 
     `StoreError` and its kin, before anything is served, if there is nothing to answer by, the keys
     cannot be read, the port is taken, or there are no keys and the address is not this machine's
@@ -73,13 +79,17 @@ def run(
         "server_header": False,
         "proxy_headers": False,  # who is on this machine is not for a header to say
         "timeout_graceful_shutdown": SHUTDOWN_TIMEOUT_SECONDS,
+        "timeout_worker_healthcheck": WORKER_TIMEOUT_SECONDS,
         "ws": "none",
         "http": CoalescingHttpProtocol,
+        "loop": "winnable.service.http.draining:DrainingLoop",
         "lifespan": "on",
     }
     if workers == 1:
         app = create_app(store, definition)
         signal.signal(signal.SIGTERM, _leave)
+        if sys.platform != "win32":
+            signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
         tell()
         uvicorn.run(app, **options)
         return
@@ -89,7 +99,17 @@ def run(
         os.environ[DEFINITION] = str(definition.absolute())
     tell()
     with _metrics_folder():
-        uvicorn.run("winnable.service.api:create_app", factory=True, workers=workers, **options)
+        config = uvicorn.Config(
+            "winnable.service.server:create_worker", factory=True, workers=workers, **options
+        )
+        DrainingSupervisor(config, [config.bind_socket()]).run()
+
+
+def create_worker() -> ASGIApp:
+    """The application of one of several workers, whose beginning and end are the supervisor's."""
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    return create_app()
 
 
 @contextmanager

@@ -24,6 +24,8 @@ MAX_HEAD_BYTES = 65_536
 """Of a request's head, and of its trailers."""
 
 HEAD_TIMEOUT_SECONDS = 10.0
+DRAIN_SECONDS = 1.0
+"""How long a connection may still bring a request when the service is asked to stop."""
 
 _TOO_LARGE = plain_answer(431, f"The head of the request is larger than {MAX_HEAD_BYTES:,} bytes.")
 _TOO_LATE = plain_answer(
@@ -56,6 +58,8 @@ class CoalescingHttpProtocol(HttpToolsProtocol):
         else:
             self.transport.write(_TOO_MANY)
             self.transport.close()
+        if self.limits.is_stopping:
+            self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed, by whomever."""
@@ -79,6 +83,8 @@ class CoalescingHttpProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._cancel_head_timer()
         super().on_headers_complete()
+        if self.limits.is_stopping:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body came."""
@@ -88,6 +94,13 @@ class CoalescingHttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
         self._refuse("no_http", _NO_HTTP)
+
+    def shutdown(self) -> None:
+        """The service was asked to stop: the answer of the request under way, or of the one that
+        is on its way, says that it is the last."""
+        if not self._is_idle() and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+        self.loop.call_later(DRAIN_SECONDS, self._close_idle)
 
     def closes_at(self) -> float | None:
         """As of `connections.Connection`; those that wait for a body come last."""
@@ -103,6 +116,12 @@ class CoalescingHttpProtocol(HttpToolsProtocol):
     def _is_idle(self) -> bool:
         """Whether no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
+
+    def _close_idle(self) -> None:
+        if self._is_idle():
+            self.transport.close()
+        else:
+            self.cycle.keep_alive = False
 
     def _read_in_pieces(self, data: bytes) -> None:
         """Read what may hold the end of a head that is small enough, and a body after it."""

@@ -46,6 +46,8 @@ class ConnectionLimits:
     def __init__(self) -> None:
         self._open: set[Connection] = set()
         self._by_client: Counter[str] = Counter()
+        self.is_stopping = False
+        """Whether each connection is to be closed after the request that is on its way."""
 
     def admit(self, connection: Connection, count: Callable[[str], None]) -> bool:
         """Whether there is room for a new connection, which is counted until `release`; `count` is
