@@ -84,7 +84,7 @@ class Pages:
         pages = InboxPages(
             Sessions(context.store, context.keys),
             context.keys,
-            context.feedback,
+            context.read,
             context.predictor,
             context.add_label,
         )
