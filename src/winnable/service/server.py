@@ -49,7 +49,9 @@ _LOGGING: dict[str, Any] = {
             "stream": "ext://sys.stderr",
         }
     },
-    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False}},
+    # Not its warnings: each is about a connection, which `refusals` counts, and an attack would fill
+    # the log.
+    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "ERROR", "propagate": False}},
 }
 
 
