@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,39 @@ def test_broken_bodies(
 ) -> None:
     content = mutated(json.dumps(body).encode(), places)
     check(client.post("/score", content=content, headers={"Content-Type": "application/json"}))
+
+
+@pytest.mark.parametrize("digits", [4300, 4301, 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"leads": [{"Lead ID": N, "Employees": 1}]}',
+        '{"leads": [{"Lead ID": "L-1", "Employees": N}]}',
+        '{"leads": [{"Lead ID": "L-1", "Employees": "N"}]}',
+        '{"leads": [{"Employees": 1eN}]}',
+        '{"leads": [{"Created Date": "N"}]}',
+        '{"leads": [{"activities": [{"kind": "Call", "at": "N"}]}]}',
+        '{"leads": [{}], "as_of": N}',
+        '{"leads": N}',
+    ],
+)
+def test_endless_numbers_in_a_body(client: httpx.Client, body: str, digits: int) -> None:
+    content = body.replace("N", "9" * digits).encode()
+    check(client.post("/score", content=content, headers={"Content-Type": "application/json"}))
+
+
+@pytest.mark.parametrize("path", ["/leads?page=N", "/leads?size=-N", "/score?reasons=N", "/N"])
+def test_endless_numbers_in_a_query(client: httpx.Client, path: str) -> None:
+    for digits in (4300, 4301, 30_000):
+        check(client.get(path.replace("N", "9" * digits)))
+
+
+@pytest.mark.parametrize("header", ["Authorization", "Cookie", "Accept", "Origin", "X-Request-ID"])
+def test_endless_headers(client: httpx.Client, header: str) -> None:
+    answer = client.get("/leads", headers={header: "9" * 131_073})
+    assert answer.status_code == 431
+    check(answer)
+    assert client.get("/leads", headers={header: "9" * 10_000}).status_code == 200
 
 
 def test_it_lives(client: httpx.Client, live: Any) -> None:

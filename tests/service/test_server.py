@@ -121,7 +121,8 @@ async def main():
     scope = {
         "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http",
         "path": "/score", "raw_path": b"/score", "root_path": "", "query_string": b"",
-        "headers": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+        "headers": [(b"content-type", b"application/json")],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
     }
     async def receive():
         return {"type": "http.request", "body": body, "more_body": False}

@@ -8,10 +8,16 @@ from rich.table import Table
 
 from winnable.cli.options import Store
 from winnable.cli.output import err, out
+from winnable.core.text import counted
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Keys of the service: add, list, withdraw. It follows without a restart.",
+    help="Keys of the service: add, list, withdraw, off. It follows without a restart.",
+)
+
+_NO_KEY_LEFT = (
+    "No key is left, and one is asked for: nobody is let in. `winnable keys add` makes one,"
+    " `winnable keys off` asks for none on this machine."
 )
 
 
@@ -35,10 +41,13 @@ def add(
 @app.command("list", epilog="Example: winnable keys list")
 def list_keys(store: Store = Path("models")) -> None:
     """The keys of a store: names, roles and notes."""
-    from winnable.service.http.keys import read_keys
+    from winnable.service.http.keys import keys_were_used, read_keys
 
+    keys = read_keys(store)
+    if keys_were_used(store) and not keys:
+        err.print(_NO_KEY_LEFT)
     table = Table("name", "role", "added", "note", box=None)
-    for key in read_keys(store):
+    for key in keys:
         table.add_row(key.name, key.role, key.added, key.note)
     out.print(table)
 
@@ -49,7 +58,21 @@ def withdraw(
     store: Store = Path("models"),
 ) -> None:
     """Withdraw a key; it stops working within a second or two."""
-    from winnable.service.http.keys import withdraw_key
+    from winnable.service.http.keys import read_keys, withdraw_key
 
     withdraw_key(store, name)
     out.print(f"Key {name} is withdrawn.")
+    if not read_keys(store):
+        err.print(_NO_KEY_LEFT)
+
+
+@app.command("off", epilog="Example: winnable keys off")
+def off(store: Store = Path("models")) -> None:
+    """Withdraw all keys and ask nobody for one: the service answers its own machine only."""
+    from winnable.service.http.keys import turn_off
+
+    withdrawn = turn_off(store)
+    out.print(
+        f"Keys are off ({counted(withdrawn, 'key')} withdrawn): whoever is on the service's machine"
+        " needs none, and nobody else is answered."
+    )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from winnable.service.context import ServiceContext
+from winnable.service.http.guards.refusals import COUNT_REFUSAL, Refusals
 from winnable.service.http.keys import Keys, Role
 from winnable.service.http.logs import JsonLogger
 from winnable.service.http.metrics import Metrics
@@ -58,7 +59,8 @@ def create_app(store: Path | None = None, definition: Path | None = None) -> ASG
     """The application for a store; both places come from `WINNABLE_STORE` and `WINNABLE_DEFINITION`
     where they are not given.
 
-    Errors: `StoreError` and its kin if there is nothing to answer by, or the keys cannot be read.
+    Errors: `StoreError` and its kin if there is nothing to answer by. Where the keys cannot be read
+    the service starts, and lets nobody in.
     """
     store = store or Path(os.environ.get(STORE, "models"))
     if definition is None and DEFINITION in os.environ:
@@ -70,6 +72,7 @@ def create_app(store: Path | None = None, definition: Path | None = None) -> ASG
         keys=Keys(store),
         logger=logger,
         metrics=metrics,
+        refusals=Refusals(metrics, logger),
         follower=ChampionFollower(store, definition, _remote_champion()),
         score_log=ScoreLog(store, metrics, logger.event),
     )
@@ -93,7 +96,7 @@ class Service:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through the life of the server."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._live(scope, receive, send)
             return
         route = (scope.get("method", ""), scope["path"])
         answer = self._direct_routes.get(route) or self._other_routes
@@ -101,8 +104,10 @@ class Service:
             answer = await asyncio.to_thread(self._load_other_routes)
         await answer(scope, receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        if "state" in scope:  # of a server that hands it to its connections
+            scope["state"][COUNT_REFUSAL] = self._context.refusals.count
         async with self._running():
             await send({"type": "lifespan.startup.complete"})
             await receive()
@@ -117,7 +122,7 @@ class Service:
             "started",
             version=predictor.version,
             mode=predictor.mode,
-            keys=context.keys.any(),
+            keys=context.keys.required(),
             worker=os.getpid(),
         )
         for problem in context.problems():
@@ -139,6 +144,7 @@ class Service:
     async def _flush(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
+            self._context.refusals.flush()
             self._context.logger.flush()
             self._context.flush_metrics()
 

@@ -4,16 +4,21 @@
 No HTTP here. The feedback store is opened with the first need of it.
 """
 
+import asyncio
 import os
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from winnable.errors import StoreError
 from winnable.learning.scoring.predictor import Predictor
+from winnable.service.http.guards.refusals import Refusals
 from winnable.service.http.keys import Keys
 from winnable.service.http.logs import JsonLogger
 from winnable.service.http.metrics import Metrics
@@ -25,6 +30,14 @@ if TYPE_CHECKING:
     from winnable.data.feedback.store.store import FeedbackStore
     from winnable.service.http.prometheus import ModelState, PrometheusExporter
 
+T = TypeVar("T")
+READ_TIMEOUT_SECONDS = 2.0
+"""How long a request that reads waits for a lock on the database, and for a thread."""
+
+READER_THREADS = 8
+OPEN_AGAIN_SECONDS = 1.0
+"""After the database could not be opened."""
+
 
 @dataclass
 class ServiceContext:
@@ -34,9 +47,17 @@ class ServiceContext:
     keys: Keys
     logger: JsonLogger
     metrics: Metrics
+    refusals: Refusals
     follower: ChampionFollower
     score_log: ScoreLog
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _readers: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(READER_THREADS, "reader"), repr=False
+    )
+    _free_readers: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(READER_THREADS), repr=False
+    )
+    _open_again_at: float = 0.0
     _feedback: "FeedbackStore | None" = None
     _exporter: "PrometheusExporter | None" = None
 
@@ -46,13 +67,34 @@ class ServiceContext:
 
     def feedback(self) -> "FeedbackStore":
         """The store of scores and labels, opened by whichever thread needs it first. `StoreError`
-        if it cannot be."""
+        if it cannot be, for whoever asks a moment later as well."""
         with self._lock:
             if self._feedback is None:
+                if time.monotonic() < self._open_again_at:
+                    raise StoreError("the feedback database could not be opened a moment ago.")
                 from winnable.data.feedback.store.store import FeedbackStore
 
-                self._feedback = FeedbackStore.open(self.store)
+                try:
+                    self._feedback = FeedbackStore.open(self.store, READ_TIMEOUT_SECONDS)
+                except StoreError:
+                    self._open_again_at = time.monotonic() + OPEN_AGAIN_SECONDS
+                    raise
             return self._feedback
+
+    async def read(self, ask: "Callable[[FeedbackStore], T]") -> T:
+        """What the store says, asked in a thread that is kept for reading, since those that write
+        may all be waiting. Errors as of the store; `StoreError`, too, if no thread becomes free in
+        time."""
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_SECONDS):
+                await self._free_readers.acquire()
+        except TimeoutError:
+            raise StoreError("the feedback database does not answer in time.") from None
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._readers, lambda: ask(self.feedback()))
+        finally:
+            self._free_readers.release()
 
     def add_label(self, label: "Label", key: str | None) -> "Label":
         """Keep a label, and count it with the time that it took to come.

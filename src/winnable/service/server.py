@@ -9,6 +9,7 @@ of one worker tells of all of them (another ASGI server names one by `PROMETHEUS
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,20 +17,26 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from winnable.errors import StoreError
 from winnable.service.api import DEFINITION, STORE, create_app
-from winnable.service.http.keys import Keys
+from winnable.service.http.draining import DrainingSupervisor
+from winnable.service.http.guards.this_machine import is_loopback
+from winnable.service.http.keys import Keys, read_keys
 from winnable.service.http.metrics import METRICS_FOLDER
-from winnable.service.http.middleware import is_loopback
 from winnable.service.http.protocol import CoalescingHttpProtocol
 from winnable.service.scoring.champion import ChampionFollower
 
 SHUTDOWN_TIMEOUT_SECONDS = 10
 """For requests under way when the service is asked to stop."""
 
-MAX_CONCURRENT_REQUESTS = 1000
-"""Connections and requests of a worker; more get 503."""
+WORKER_TIMEOUT_SECONDS = 60
+"""For a new worker to be ready, and for one at work to say that it lives."""
+
+MIN_OPEN_FILES = 4096
+"""So many files and connections a process should be able to open: more than the connections that
+its limits allow."""
 
 _LOGGING: dict[str, Any] = {
     "version": 1,
@@ -42,7 +49,9 @@ _LOGGING: dict[str, Any] = {
             "stream": "ext://sys.stderr",
         }
     },
-    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False}},
+    # Not its warnings: each is about a connection, which `refusals` counts, and an attack would fill
+    # the log.
+    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "ERROR", "propagate": False}},
 }
 
 
@@ -54,14 +63,16 @@ def run(
     workers: int = 1,
     tell: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until asked to stop by SIGTERM or SIGINT; requests under way are finished. `tell` is
-    called when all is ready to start.
+    """Serve until asked to stop by SIGTERM or SIGINT; whoever connected before is answered. SIGHUP
+    replaces several workers one after the other; one worker it stops. `tell` is called when all is
+    ready to start.
 
     `StoreError` and its kin, before anything is served, if there is nothing to answer by, the keys
     cannot be read, the port is taken, or there are no keys and the address is not this machine's
     own.
     """
     _check_address(store, host, port)
+    _allow_open_files()
     options: dict[str, Any] = {
         "host": host,
         "port": port,
@@ -69,15 +80,18 @@ def run(
         "access_log": False,
         "server_header": False,
         "proxy_headers": False,  # who is on this machine is not for a header to say
-        "limit_concurrency": MAX_CONCURRENT_REQUESTS,
         "timeout_graceful_shutdown": SHUTDOWN_TIMEOUT_SECONDS,
+        "timeout_worker_healthcheck": WORKER_TIMEOUT_SECONDS,
         "ws": "none",
         "http": CoalescingHttpProtocol,
+        "loop": "winnable.service.http.draining:DrainingLoop",
         "lifespan": "on",
     }
     if workers == 1:
         app = create_app(store, definition)
         signal.signal(signal.SIGTERM, _leave)
+        if sys.platform != "win32":
+            signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
         tell()
         uvicorn.run(app, **options)
         return
@@ -87,7 +101,17 @@ def run(
         os.environ[DEFINITION] = str(definition.absolute())
     tell()
     with _metrics_folder():
-        uvicorn.run("winnable.service.api:create_app", factory=True, workers=workers, **options)
+        config = uvicorn.Config(
+            "winnable.service.server:create_worker", factory=True, workers=workers, **options
+        )
+        DrainingSupervisor(config, [config.bind_socket()]).run()
+
+
+def create_worker() -> ASGIApp:
+    """The application of one of several workers, whose beginning and end are the supervisor's."""
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    return create_app()
 
 
 @contextmanager
@@ -106,7 +130,8 @@ def _metrics_folder() -> Iterator[None]:
 
 
 def _check_address(store: Path, host: str, port: int) -> None:
-    if not (Keys(store).any() or is_loopback(host)):
+    read_keys(store)  # a file that somebody broke is told to whoever starts the service
+    if not (Keys(store).required() or is_loopback(host)):
         raise StoreError(
             f"--host {host}: without keys only this machine is answered. `winnable keys add` makes"
             " a key."
@@ -121,6 +146,18 @@ def _check_address(store: Path, host: str, port: int) -> None:
                 f"--host {host} --port {port}: cannot be used ({error.strerror}). Choose another"
                 " --port."
             ) from None
+
+
+def _allow_open_files() -> None:
+    """Raise this process's limit of open files, and that of its workers, as far as it may."""
+    if sys.platform == "win32":  # which has no such limit
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MIN_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MIN_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _leave(*_: object) -> None:

@@ -1,13 +1,15 @@
 """Bodies are read quickly where they are plain and strictly where they are not; nobody can tell
 which it was."""
 
+import asyncio
 import json
 
 import numpy as np
 import pytest
+from starlette.types import Message
 
 from winnable.service.http.problems import HTTPProblem
-from winnable.service.http.request import read_body
+from winnable.service.http.request import body_of, read_body
 
 
 def test_every_number_is_read_as_python_reads_it() -> None:
@@ -51,3 +53,15 @@ def test_a_lead_is_read_as_it_stands(told: str) -> None:
 def test_a_member_that_stands_twice_is_refused(body: str) -> None:
     with pytest.raises(HTTPProblem, match="twice"):
         read_body(body.encode())
+
+
+@pytest.mark.parametrize("length", [b"9" * 4301, b"9" * 12, b"-1", b"1e3", b""])
+def test_a_length_that_is_none_or_too_large_is_refused(length: bytes) -> None:
+    """Whatever server runs the application."""
+
+    async def nothing() -> Message:
+        raise AssertionError("nothing is read")
+
+    with pytest.raises(HTTPProblem) as refusal:
+        asyncio.run(body_of({"headers": [(b"content-length", length)]}, nothing))
+    assert refusal.value.status == 413

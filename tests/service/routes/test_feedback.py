@@ -1,7 +1,10 @@
 """Labels and leads over real HTTP: durable before they are answered, refused without an echo, and
 only for who may."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -269,3 +272,44 @@ def test_scores_under_way_are_kept_when_the_service_is_asked_to_stop(
     with serving(store, tmp_path / "log") as live, live.client() as client:
         asked(client, leads_of(demo_store, 40))
     assert len(list(FeedbackStore.open(store).scores())) == 40
+
+
+SOON_SECONDS = 20
+"""Less than the patience of those who write (30 seconds), however busy the machine is."""
+
+
+def test_a_locked_database_is_told_soon(store: Path, tmp_path: Path) -> None:
+    """Where the service has yet to open it, and where many wait to write."""
+    FeedbackStore.open(store).close()
+    somebody = sqlite3.connect(store / "labels.db", isolation_level=None, check_same_thread=False)
+    with serving(store, tmp_path / "log") as live, live.client() as client:
+        somebody.execute("PRAGMA locking_mode = EXCLUSIVE")
+        somebody.execute("BEGIN EXCLUSIVE")
+        somebody.execute("CREATE TABLE somebody_else (x)")
+        for path in ("/leads", "/inbox/results"):
+            client.post("/inbox/sign-in", data={"by": "Kim"})
+            began = time.monotonic()
+            answer = client.get(path)
+            assert answer.status_code == 503, answer.text
+            assert answer.headers["retry-after"] == "5"
+            assert time.monotonic() - began < SOON_SECONDS
+        somebody.execute("ROLLBACK")
+        somebody.close()
+        until(lambda: client.get("/leads").status_code == 200)
+
+        somebody = sqlite3.connect(store / "labels.db", isolation_level=None)
+        somebody.execute("BEGIN IMMEDIATE")
+        label = {"lead_id": "L-1", "label": "won", "by": "Kim"}
+        with ThreadPoolExecutor(12) as many:
+            writing = [
+                many.submit(httpx.post, f"{live.url}/feedback", json=label, timeout=120)
+                for _ in range(12)
+            ]
+            time.sleep(1)  # so that all of them wait
+            began = time.monotonic()
+            assert client.get("/leads").status_code == 200
+            assert client.get("/inbox/results").status_code == 200
+            assert time.monotonic() - began < SOON_SECONDS
+            somebody.execute("ROLLBACK")
+            somebody.close()
+            assert {written.result().status_code for written in writing} == {201}

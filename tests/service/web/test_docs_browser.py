@@ -68,6 +68,9 @@ def test_a_request_tried_with_a_key_is_answered(
             viewport=LAPTOP,  # type: ignore[arg-type]
             http_credentials={"username": "sales", "password": sales},
         )
+        opened = context.new_page().goto(f"{live.url}/definition")
+        assert opened is not None
+        assert opened.status == 200
         page, _, _ = open_docs(context, live.url)
         try_scoring(page)
         expect(response_status(page).last).to_contain_text("403")

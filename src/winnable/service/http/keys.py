@@ -3,9 +3,9 @@
 A key is 32 random bytes, shown once when it is made; the store keeps its SHA-256 only, in
 `keys.json`. So much chance cannot be guessed from a hash, which is why no slower hash is needed. A
 key given is compared with all of them in constant time. The file is looked at again every second,
-so that keys are added and withdrawn without a restart; where it cannot be read, the keys known
-before stay in force. `WINNABLE_KEYS` may hold more, as `role:sha256` separated by spaces; those
-change with a restart only.
+so that keys are added and withdrawn without a restart. Once a store has had a key, a file that is
+missing or cannot be read lets nobody in; only `turn_off` takes the protection away. `WINNABLE_KEYS`
+may hold more keys, as `role:sha256` separated by spaces; those change with a restart only.
 """
 
 import hashlib
@@ -15,18 +15,23 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
+from winnable.core.files import locked
 from winnable.errors import StoreError
 
 Role = Literal["score", "feedback", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 ENVIRONMENT = "WINNABLE_KEYS"
 POLL_SECONDS = 1.0
+LOCK_TIMEOUT_SECONDS = 30.0
+"""For others who change the file of keys at the same time."""
+
 _PREFIX = "winnable_"
 
 
@@ -42,22 +47,35 @@ class Key:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class KeyFile:
+    """What a store's file of keys says: the keys, and whether nobody is to be asked for one."""
+
+    keys: tuple[Key, ...]
+    is_off: bool
+
+
 class Keys:
-    """The keys of a store, as they are now. Safe to ask from several threads. `StoreError` if the
-    first look fails."""
+    """The keys of a store, as they are now. Safe to ask from several threads.
+
+    Where keys were in use and the file is gone or cannot be read, none of its keys is in force, one
+    is asked for all the same, and `problem` says so.
+    """
 
     def __init__(self, store: Path, environment: Mapping[str, str] = os.environ) -> None:
         self._store = store
         self._fixed = _from_environment(environment.get(ENVIRONMENT, ""))
         self._lock = threading.Lock()
         self.problem: str | None = None
-        self._seen = _signature(_file(store))
-        self._keys = (*self._fixed, *read_keys(store))
-        self._looked = time.monotonic()
+        self._required = bool(self._fixed)
+        self._keys = self._fixed
+        self._seen: tuple[int, ...] | None = None
+        self._look()
 
-    def any(self) -> bool:
-        """Whether there is any key at all."""
-        return bool(self._now())
+    def required(self) -> bool:
+        """Whether a key is asked for."""
+        self._now()
+        return self._required
 
     def role(self, secret: str) -> Role | None:
         """The role of the key that was given; None if it is none of ours."""
@@ -88,26 +106,48 @@ class Keys:
     def _look(self) -> None:
         self._looked = time.monotonic()
         seen = _signature(_file(self._store))
-        if seen == self._seen:
+        if seen == self._seen and self.problem is None:
             return
         try:
-            self._keys = (*self._fixed, *read_keys(self._store))
-            self._seen = seen
-            self.problem = None
+            found = _read(self._store)
+            if found is None and (self._required or keys_were_used(self._store)):
+                raise StoreError(f"{_file(self._store)}: is missing.")
         except StoreError:
-            self.problem = "the file of keys cannot be read; the keys known before stay in force"
+            self._keys = self._fixed
+            self._required = True
+            self.problem = (
+                "the file of keys is missing or cannot be read: nobody is let in until it is back,"
+                " or `winnable keys add` or `winnable keys off` was used"
+            )
+            return
+        keys = () if found is None else found.keys
+        self._keys = (*self._fixed, *keys)
+        self._required = bool(self._fixed) or not (found is None or found.is_off)
+        self._seen = seen
+        self.problem = None
+        if keys:
+            with suppress(OSError):  # this process remembers it anyway
+                _mark_used(self._store)
 
 
 def read_keys(store: Path) -> tuple[Key, ...]:
     """The keys in a store's file; none if there is no file. `StoreError` if it cannot be read."""
+    found = _read(store)
+    return () if found is None else found.keys
+
+
+def keys_were_used(store: Path) -> bool:
+    """Whether the store ever had a key, and they were not turned off since. `StoreError` if nobody
+    can tell."""
     try:
-        return tuple(_key(**entry) for entry in json.loads(_file(store).read_bytes())["keys"])
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, KeyError, TypeError):
+        _marker(store).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
         raise StoreError(
-            f"{_file(store)}: cannot be read as a file of keys. Correct it, or remove it."
+            f"{_marker(store)}: cannot be looked at ({error.strerror}). Make the store readable."
         ) from None
+    return True
 
 
 def add_key(store: Path, role: Role, note: str = "") -> tuple[Key, str]:
@@ -116,19 +156,66 @@ def add_key(store: Path, role: Role, note: str = "") -> tuple[Key, str]:
     secret = _PREFIX + secrets.token_urlsafe(32)
     added = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     key = Key(secrets.token_hex(4), role, _hash(secret), added, note)
-    _write(store, (*read_keys(store), key))
+    with _changing(store):
+        keys = read_keys(store)
+        _mark_used(store)  # first, so that a crash in between leaves the door shut
+        _write(store, KeyFile((*keys, key), is_off=False))
     return key, secret
 
 
 def withdraw_key(store: Path, name: str) -> None:
-    """Forget the key of that name; `StoreError` if there is none."""
-    keys = read_keys(store)
-    left = tuple(key for key in keys if key.name != name)
-    if len(left) == len(keys):
+    """Forget the key of that name; `StoreError` if there is none. After the last one nobody is let
+    in: see `turn_off`."""
+    with _changing(store):
+        keys = read_keys(store)
+        left = tuple(key for key in keys if key.name != name)
+        if len(left) == len(keys):
+            raise StoreError(
+                f"{_file(store)}: there is no key named {name}. `winnable keys list` shows the"
+                " names."
+            )
+        _write(store, KeyFile(left, is_off=False))
+
+
+def turn_off(store: Path) -> int:
+    """Withdraw all keys, of a file that cannot be read as well, and ask nobody for one: only this
+    machine is answered then. Returns how many there were. `StoreError` if it cannot be written."""
+    with _changing(store):
+        try:
+            withdrawn = len(read_keys(store))
+        except StoreError:
+            withdrawn = 0
+        _write(store, KeyFile((), is_off=True))
+        _marker(store).unlink(missing_ok=True)
+    return withdrawn
+
+
+def _read(store: Path) -> KeyFile | None:
+    """The file of keys; None if there is none. `StoreError` if it cannot be read."""
+    try:
+        content = json.loads(_file(store).read_bytes())
+        keys = tuple(_key(**entry) for entry in content["keys"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise StoreError(
-            f"{_file(store)}: there is no key named {name}. `winnable keys list` shows the names."
-        )
-    _write(store, left)
+            f"{_file(store)}: cannot be read as a file of keys. Correct it, or make keys anew:"
+            " `winnable keys off`, then `winnable keys add`."
+        ) from None
+    return KeyFile(keys, is_off=content.get("off") is True and not keys)
+
+
+@contextmanager
+def _changing(store: Path) -> Iterator[None]:
+    """Nobody else changes the file of keys within. `StoreError` if the store cannot be written."""
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        with locked(store / ".keys.lock", LOCK_TIMEOUT_SECONDS):
+            yield
+    except OSError as error:
+        raise StoreError(
+            f"{_file(store)}: cannot be written ({error.strerror}). Choose another --store."
+        ) from None
 
 
 def _key(name: str, role: str, sha256: str, added: str = "", note: str = "") -> Key:
@@ -166,18 +253,30 @@ def _signature(path: Path) -> tuple[int, ...]:
     return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
-def _write(store: Path, keys: tuple[Key, ...]) -> None:
+def _marker(store: Path) -> Path:
+    return store / "keys.required"
+
+
+def _mark_used(store: Path) -> None:
+    """Leave word that this store has keys, which outlives the file of keys."""
+    if not _marker(store).exists():
+        _marker(store).write_text(
+            "Keys are in use here: without one nobody is let in, even if keys.json is gone.\n"
+            "`winnable keys off` takes the protection away.\n"
+        )
+
+
+def _write(store: Path, content: KeyFile) -> None:
     """Replace the file in one step, readable by its owner only."""
     draft = store / f".keys.{os.getpid()}.draft"
+    entries: dict[str, object] = {"keys": [asdict(key) for key in content.keys]}
+    if content.is_off:
+        entries["off"] = True
     try:
-        store.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump({"keys": [asdict(key) for key in keys]}, file, indent=1)
+            json.dump(entries, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(_file(store))
-    except OSError as error:
+    finally:
         draft.unlink(missing_ok=True)
-        raise StoreError(
-            f"{_file(store)}: cannot be written ({error.strerror}). Choose another --store."
-        ) from None

@@ -55,6 +55,7 @@ class Tallies:
     scores_kept: int = 0
     scores_not_kept: int = 0
     labels: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     feedback_lag: HistogramTally = field(
         default_factory=lambda: HistogramTally(FEEDBACK_LAG_SECONDS_BUCKETS)
     )
@@ -118,6 +119,12 @@ class Metrics:
             self._tallies.labels[label] += 1
             if lag_seconds is not None:
                 self._tallies.feedback_lag.add(lag_seconds)
+
+    def refused(self, reason: str) -> None:
+        """A connection was closed or a request was put off for this reason, before anybody could
+        answer it."""
+        with self._lock:
+            self._tallies.refused[reason] += 1
 
     def take(self) -> Tallies:
         """What was counted since this was last asked; counting begins anew."""

@@ -14,12 +14,11 @@ import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from winnable.service.http.guards.cross_site import SAFE_METHODS, check_json, check_same_origin
+from winnable.service.http.guards.this_machine import check_this_machine
 from winnable.service.http.keys import Keys, Role
 from winnable.service.http.logs import JsonLogger
 from winnable.service.http.metrics import Metrics
@@ -98,7 +97,12 @@ class GatewayMiddleware:
             await send(message)
 
         try:
+            is_safe = scope["method"] in SAFE_METHODS
+            if not is_safe:
+                check_same_origin(headers)
             self._admit(scope, path, headers)
+            if not (is_safe or is_page):  # the pages' forms carry a token of their own
+                check_json(headers)
             await self._app(scope, receive, out)
         except HTTPProblem as refusal:
             # A browser asks its user for a password only where there is something to open.
@@ -119,21 +123,20 @@ class GatewayMiddleware:
 
     def _admit(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> None:
         """Raise a `HTTPProblem` unless this caller may ask for this path."""
-        if not self._keys.any():
-            # A page elsewhere can point its own name at this machine: the host that it asks for
-            # gives it away.
-            if not (_is_here(scope) and _names_this_machine(headers.get(b"host", b"localhost"))):
-                raise HTTPProblem(
-                    403,
-                    "Without keys the service answers on its own machine only. `winnable keys add`"
-                    " makes a key.",
-                )
+        if not self._keys.required():
+            check_this_machine(scope, headers)
             return
         roles = self._routes.get(path, frozenset[Role]({"score", "feedback"}))
-        if roles is None or path.startswith(PAGES):
+        if path == "/" or path.startswith(PAGES):
+            if self._keys.problem is not None:
+                raise _keys_unusable()
+            return
+        if roles is None:
             return
         secret = _secret(headers.get(b"authorization", b""))
         role = None if secret is None else self._keys.role(secret)
+        if role is None and self._keys.problem is not None:
+            raise _keys_unusable()
         if role is None:
             raise HTTPProblem(
                 401, "A key is needed: Authorization: Bearer KEY, or as the password of Basic."
@@ -160,26 +163,13 @@ class GatewayMiddleware:
         return "other"
 
 
-@lru_cache(maxsize=64)
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this machine alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-@lru_cache(maxsize=64)
-def _names_this_machine(host: bytes) -> bool:
-    try:
-        return is_loopback(urlsplit(f"//{host.decode('latin-1')}").hostname or "")
-    except ValueError:
-        return False
-
-
-def _is_here(scope: Scope) -> bool:
-    client = scope.get("client")
-    return client is None or is_loopback(client[0])  # None: a Unix socket
+def _keys_unusable() -> HTTPProblem:
+    return HTTPProblem(
+        503,
+        "The service's file of keys is missing or cannot be read, so that nobody can be let in. On"
+        " its machine, put the file back, or use `winnable keys add` or `winnable keys off`.",
+        {"retry-after": "5"},
+    )
 
 
 def _request_id(headers: Mapping[bytes, bytes]) -> bytes:

@@ -131,6 +131,12 @@ class PrometheusExporter:
             registry=registry,
             buckets=FEEDBACK_LAG_SECONDS_BUCKETS,
         )
+        self._refused = Counter(
+            "winnable_refused_total",
+            "Connections closed or put off by a limit, before their requests were answered.",
+            ("reason",),
+            registry=registry,
+        )
         # The workers take a model up one after the other; the one longest in charge counts.
         self._in_charge = Gauge(
             "winnable_model_in_charge_seconds",
@@ -180,6 +186,8 @@ class PrometheusExporter:
             self._scores.labels(fingerprint, mode, grade).inc(count)
         for label, count in tallies.labels.items():
             self._labels.labels(label).inc(count)
+        for reason, count in tallies.refused.items():
+            self._refused.labels(reason).inc(count)
         self._faulty_leads.inc(tallies.faulty_leads)
         self._scores_kept.inc(tallies.scores_kept)
         self._scores_not_kept.inc(tallies.scores_not_kept)

@@ -84,7 +84,7 @@ class Pages:
         pages = InboxPages(
             Sessions(context.store, context.keys),
             context.keys,
-            context.feedback,
+            context.read,
             context.predictor,
             context.add_label,
         )
@@ -179,7 +179,7 @@ def _add_documentation(app: FastAPI, context: ServiceContext) -> None:
     @app.get("/guide", include_in_schema=False)
     async def guide(request: Request, predictor: ActivePredictor) -> Response:
         address = str(request.base_url).rstrip("/")
-        has_keys = context.keys.any()
+        has_keys = context.keys.required()
         return HTMLResponse(guide_page(predictor, document(), address, has_keys=has_keys))
 
 

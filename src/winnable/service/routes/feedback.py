@@ -7,7 +7,7 @@ may ask is decided by the middleware, and labels are stored by `data.feedback.st
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -38,7 +38,7 @@ def add_feedback_routes(app: FastAPI) -> None:
             400: "The body is not JSON in UTF-8, or has a member twice",
             409: "The label conflicts with a stored label, or its key was used for another one",
             413: "The body is too large",
-            415: "The body is not said to be JSON",
+            415: "The Content-Type is missing or not JSON",
             422: "The body is not what the schema says",
             503: "The feedback store is unavailable; nothing was saved",
         }.items()
@@ -74,24 +74,24 @@ def add_feedback_routes(app: FastAPI) -> None:
         data = read_json(await body_of(request.scope, request.receive, MAX_LABEL_BYTES))
         label = _label(data, predictor.definition)
         key = _key(request.headers.get("idempotency-key"))
-        return LabelOut.of(await _in_thread(lambda: context.add_label(label, key)))
+        return LabelOut.of(await _answer(asyncio.to_thread(context.add_label, label, key)))
 
     @app.get("/leads", responses={code: refusals[code] for code in (422, 503)})
     async def leads(query: Annotated[LeadListQuery, Query()], context: Context) -> LeadsOut:
         """The leads that were scored, the most probable first, a page at a time, each with its last
         score and what sales said."""
         wanted = LeadFilter(**query.model_dump())
-        return LeadsOut.of(await _in_thread(lambda: context.feedback().leads(wanted)))
+        return LeadsOut.of(await _answer(context.read(lambda store: store.leads(wanted))))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return Response(problem(422, _first(error.errors())), 422, media_type=MEDIA_TYPE.decode())
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
-    """The result of work with the database, done in a thread; its errors as refusals."""
+async def _answer(work: Awaitable[T]) -> T:
+    """The result of work with the database; its errors as refusals."""
     try:
-        return await asyncio.to_thread(work)
+        return await work
     except DataError as error:
         raise HTTPProblem(422, str(error)) from None
     except LabelError as error:

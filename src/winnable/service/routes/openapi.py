@@ -24,11 +24,12 @@ _REFUSALS = {
     "400": "The body is not JSON in UTF-8, or has a member twice in one object",
     "401": "The key is missing or unknown",
     "403": (
-        "The key's role may not do this, or there are no keys and the caller is not on this machine"
+        "The key's role may not do this, a page of another site sent it, or there are no keys and"
+        " the caller is not on this machine"
     ),
     "408": "The body did not arrive in time",
     "413": "The body is too large",
-    "415": "The Content-Type is not JSON",
+    "415": "The Content-Type is missing or not JSON",
     "422": "The body or the query is not what the schema says",
 }
 

@@ -176,8 +176,9 @@ def run(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     if hasattr(os, "nice"):  # Windows has none
         os.nice(10)  # whoever waits for an answer comes first
     run(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)

@@ -1,9 +1,8 @@
-"""Forms of the inbox: read within limits, and taken only from its own pages (against cross-site
-request forgery, CSRF)."""
+"""Forms of the inbox: read within limits. That they come from its own pages is seen to by the
+middleware and by the token of a session."""
 
 import asyncio
-from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
@@ -15,9 +14,8 @@ FORM_TIMEOUT_SECONDS = 10.0
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form, the last value of each. `HTTPProblem` if it comes from elsewhere, is no
-    form, too large or slow."""
-    check_origin(request.headers)
+    """The fields of a form, the last value of each. `HTTPProblem` if it is no form, too large or
+    slow."""
     if (
         request.headers.get("content-type", "").partition(";")[0].strip().lower()
         != "application/x-www-form-urlencoded"
@@ -44,22 +42,6 @@ async def read_form(request: Request) -> dict[str, str]:
     except ValueError:
         raise HTTPProblem(400, "The form cannot be read.") from None
     return {name: value.replace("\x00", "") for name, value in fields}
-
-
-def check_origin(headers: Mapping[str, str]) -> None:
-    """`HTTPProblem` for a request that a page elsewhere made a browser send. Browsers say where a
-    form comes from; what says nothing is no browser of today, and still needs the token of a
-    session."""
-    site = headers.get("sec-fetch-site")
-    origin = headers.get("origin")
-    if site is not None:
-        ours = site in {"same-origin", "none"}
-    elif origin is not None:
-        ours = urlsplit(origin).netloc == headers.get("host")
-    else:
-        ours = True
-    if not ours:
-        raise HTTPProblem(403, "The form was sent by a page elsewhere.")
 
 
 def local(address: str) -> str:

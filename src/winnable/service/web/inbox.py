@@ -8,7 +8,7 @@ session, every form its token. What the pages show is made in `lead_list`, `lead
 import secrets
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -58,21 +58,28 @@ _WRONG_KEY = (
 )
 
 
+class AskStore(Protocol):
+    """Asks the feedback store in a thread that is kept for reading."""
+
+    async def __call__(self, ask: Callable[[FeedbackStore], Found]) -> Found:
+        """What it says. `StoreError` if it cannot be read."""
+
+
 class InboxPages:
-    """The pages of one service. `feedback` opens its store, `current` gives the live predictor,
+    """The pages of one service. `read` asks its store, `current` gives the live predictor,
     `save_label` keeps a label under an idempotency key."""
 
     def __init__(
         self,
         sessions: Sessions,
         keys: Keys,
-        feedback: Callable[[], FeedbackStore],
+        read: AskStore,
         current: Callable[[], Predictor],
         save_label: Callable[[Label, str | None], Label],
     ) -> None:
         self._sessions = sessions
         self._keys = keys
-        self._feedback = feedback
+        self._ask_store = read
         self._current = current
         self._save_label = save_label
         self._filter_values = FilterValues()
@@ -244,7 +251,7 @@ class InboxPages:
 
     async def _read(self, ask: Callable[[FeedbackStore], Found]) -> Found:
         try:
-            return await run_in_threadpool(lambda: ask(self._feedback()))
+            return await self._ask_store(ask)
         except StoreError:
             raise _unusable() from None
 
@@ -253,7 +260,9 @@ class InboxPages:
     ) -> Response:
         """Save a label; the page that is shown next has a message of what came of it."""
         try:
-            saved = await self._read(lambda _: self._save_label(label, key))
+            saved = await run_in_threadpool(self._save_label, label, key)
+        except StoreError:
+            raise _unusable() from None
         except (DataError, LabelError) as error:
             message = {"text": f"Not saved: {error}", "fault": "yes"}
         else:
@@ -293,7 +302,7 @@ class InboxPages:
         return response
 
     def _sign_in_page(self, request: Request, to: str, by: str = "", fault: str = "") -> Response:
-        values = {"keys": self._keys.any(), "next": to, "by": by, "fault": fault}
+        values = {"keys": self._keys.required(), "next": to, "by": by, "fault": fault}
         response = self._page(request, "sign-in.html", None, "sign-in", values)
         response.status_code = 403 if fault else 200
         return response
@@ -335,4 +344,5 @@ def _unusable() -> HTTPProblem:
         503,
         "The feedback store is unavailable right now. What you sent was not saved; please try again"
         " later.",
+        {"retry-after": "5"},
     )

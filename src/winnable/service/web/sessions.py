@@ -53,7 +53,7 @@ class Sessions:
         """The cookie for whoever shows this key and gives this name; None where the key may not
         sign in. `StoreError` if the secret that signs cannot be kept."""
         name = ""
-        if self._keys.any():
+        if self._keys.required():
             key = self._keys.find(secret)
             if key is None or key.role not in MAY_SIGN_IN:
                 return None
@@ -73,7 +73,7 @@ class Sessions:
         if session.key != name:
             return None
         if not session.key:
-            return None if self._keys.any() else session
+            return None if self._keys.required() else session
         key = self._keys.named(session.key)
         return session if key is not None and key.role in MAY_SIGN_IN else None
 

@@ -3,22 +3,24 @@ tables to this version.
 
 SQLite in the store's folder unless `WINNABLE_DATABASE_URL` names another database, such as
 PostgreSQL. SQLite is configured to be durable (every commit is on disk before it returns) and to
-let readers work beside one writer. The first process creates or migrates the tables while others
-wait for it.
+let readers work beside one writer (write-ahead log). Who reads has connections of their own, so
+that those who wait to write never keep them from it, and may be given less patience. The first
+process creates or migrates the tables while others wait for it.
 """
 
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
-from filelock import FileLock
 from pydantic_core import to_json
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from winnable.core.files import locked
 from winnable.data.feedback.store.tables import HEAD
 from winnable.errors import StoreError
 
@@ -30,8 +32,26 @@ _MIGRATION_LOCK_ID = 0x77696E6E
 """PostgreSQL's advisory lock during a migration; a number that others are unlikely to choose."""
 
 
-def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> sql.Engine:
-    """The engine of a store's database, with its tables migrated to this version.
+@dataclass(frozen=True)
+class Database:
+    """One database by two engines, each with its own connections."""
+
+    writers: sql.Engine
+    readers: sql.Engine
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.writers.dispose()
+        self.readers.dispose()
+
+
+def open_database(
+    store: Path,
+    environment: Mapping[str, str] = os.environ,
+    read_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
+) -> Database:
+    """A store's database, with its tables migrated to this version. Reading, and opening where
+    there is nothing to migrate, waits so long for whoever has locked it.
 
     Raises StoreError, whose message never contains a password.
     """
@@ -46,9 +66,7 @@ def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> s
             url = url.set(drivername="postgresql+psycopg")
         if not given:
             store.mkdir(parents=True, exist_ok=True)
-        engine = sql.create_engine(
-            url, pool_pre_ping=url.get_backend_name() != "sqlite", json_serializer=_json
-        )
+        database = Database(_engine(url), _engine(url, pool_timeout=read_timeout_seconds))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise StoreError(
             f"{DATABASE_URL}: not a usable database URL; expected one like"
@@ -60,15 +78,21 @@ def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> s
         ) from None
     shown = url.set(query={}).render_as_string(hide_password=True) if given else str(store / FILE)
     try:
-        if engine.dialect.name == "sqlite":
-            _make_sqlite_safe(engine)
-        _ensure_migrated(engine, store)
+        _limit_readers(database.readers, read_timeout_seconds)
+        if database.writers.dialect.name == "sqlite":
+            _make_sqlite_safe(database.writers)
+        _ensure_migrated(database, store)
     except SQLAlchemyError as error:
-        engine.dispose()
+        database.close()
         raise StoreError(
             f"{shown}: the feedback database cannot be used ({cause(error)})."
         ) from None
-    return engine
+    return database
+
+
+def _engine(url: sql.URL, **options: Any) -> sql.Engine:
+    pre_ping = url.get_backend_name() != "sqlite"
+    return sql.create_engine(url, pool_pre_ping=pre_ping, json_serializer=_json, **options)
 
 
 def _json(value: object) -> str:
@@ -93,18 +117,51 @@ def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
         yield connection
 
 
+@contextmanager
+def reading(engine: sql.Engine) -> Iterator[sql.Connection]:
+    """A read transaction with one consistent view of the data."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def _limit_readers(engine: sql.Engine, timeout_seconds: float) -> None:
+    """Connections that only read, and wait so long for a lock."""
+    milliseconds = int(1000 * timeout_seconds)
+
+    @sql.event.listens_for(engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            connection.execute("PRAGMA query_only = ON")
+        elif engine.dialect.name == "postgresql":
+            connection.execute(f"SET lock_timeout = {milliseconds}")
+            connection.execute("SET default_transaction_read_only = on")
+            connection.commit()
+
+    if engine.dialect.name == "sqlite":
+        _begin_explicitly(engine)
+
+
 def _make_sqlite_safe(engine: sql.Engine) -> None:
     """Durable commits, readers beside a writer, deleted content overwritten, and explicit
     transactions."""
 
     @sql.event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
-        # Otherwise Python's driver begins transactions implicitly.
-        connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
         _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
+
+    _begin_explicitly(engine)
+
+
+def _begin_explicitly(engine: sql.Engine) -> None:
+    """Python's driver for SQLite begins transactions implicitly, and not for reading."""
+
+    @sql.event.listens_for(engine, "connect", insert=True)
+    def connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
 
     @sql.event.listens_for(engine, "begin")
     def begun(connection: sql.Connection) -> None:
@@ -128,10 +185,10 @@ def _use_wal(connection: Any) -> None:
             time.sleep(0.02)
 
 
-def _ensure_migrated(engine: sql.Engine, store: Path) -> None:
-    if _revision(engine) == HEAD:
+def _ensure_migrated(database: Database, store: Path) -> None:
+    if _revision(database.readers) == HEAD:
         return
-    with _migration_lock(engine, store) as connection:
+    with _migration_lock(database.writers, store) as connection:
         if _revision_on(connection) != HEAD:  # another process may have been faster
             _migrate(connection)
 
@@ -151,7 +208,7 @@ def _revision_on(connection: sql.Connection) -> str | None:
 def _migration_lock(engine: sql.Engine, store: Path) -> Iterator[sql.Connection]:
     """A transaction that only one process can hold at a time."""
     if engine.dialect.name == "sqlite":
-        with FileLock(store / f".{FILE}.lock"), writing(engine) as connection:
+        with locked(store / f".{FILE}.lock"), writing(engine) as connection:
             yield connection
         return
     with writing(engine) as connection:

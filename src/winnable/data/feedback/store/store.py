@@ -21,7 +21,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from winnable.data.feedback.store import tables
-from winnable.data.feedback.store.database import cause, open_database, writing
+from winnable.data.feedback.store.database import (
+    BUSY_TIMEOUT_SECONDS,
+    Database,
+    cause,
+    open_database,
+    reading,
+    writing,
+)
 from winnable.data.feedback.store.records import (
     OPEN,
     Conflict,
@@ -118,17 +125,19 @@ class FeedbackStore:
     Every method raises StoreError if the database fails.
     """
 
-    def __init__(self, engine: sql.Engine) -> None:
-        self.engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.engine = database.writers
 
     @classmethod
-    def open(cls, store: Path) -> Self:
-        """The feedback store in this folder; its database is created by the first call."""
-        return cls(open_database(store))
+    def open(cls, store: Path, read_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Self:
+        """The feedback store in this folder; its database is created by the first call. Reading
+        waits so long for whoever has locked it."""
+        return cls(open_database(store, read_timeout_seconds=read_timeout_seconds))
 
     def close(self) -> None:
         """Close all database connections."""
-        self.engine.dispose()
+        self._database.close()
 
     def remember(self, scores: Sequence[ScoreRecord]) -> None:
         """Store scores, all or none of them; scores whose id is already stored are skipped."""
@@ -335,7 +344,7 @@ class FeedbackStore:
     def reading(self) -> Iterator[sql.Connection]:
         """A read transaction with one consistent view of the data."""
         try:
-            with self.engine.connect() as connection, connection.begin():
+            with reading(self._database.readers) as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise StoreError(f"the feedback database cannot be read ({cause(error)}).") from None
