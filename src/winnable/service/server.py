@@ -18,7 +18,7 @@ from typing import Any
 import uvicorn
 
 from winnable.errors import StoreError
-from winnable.service.api import DEFINITION, STORE, create_app
+from winnable.service.api import DEFINITION, STORE, create_app, remote_champion
 from winnable.service.http.keys import Keys
 from winnable.service.http.metrics import METRICS_FOLDER
 from winnable.service.http.middleware import is_loopback
@@ -81,7 +81,7 @@ def run(
         tell()
         uvicorn.run(app, **options)
         return
-    ChampionFollower(store, definition)
+    ChampionFollower(store, definition, remote_champion())  # fails here, not in each worker
     os.environ[STORE] = str(store.absolute())
     if definition is not None:
         os.environ[DEFINITION] = str(definition.absolute())
