@@ -95,7 +95,10 @@ class ChampionFollower:
             thread.join(STOP_SECONDS)
 
     def _follow(self, log_event: LogEvent) -> None:
-        self._predictor.warm()
+        try:
+            self._predictor.warm()
+        except Exception as error:  # nothing may keep a better one from being taken up
+            self._broken = _description(error)
         while not self._stop.wait(STORE_POLL_SECONDS):
             before = (self._predictor, self._broken)
             self.look()
@@ -156,7 +159,7 @@ class ChampionFollower:
             return None
         try:
             return Predictor.read(champion.folder, str(champion.version))
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             # Whole by its digests, but not what this version of winnable writes.
             raise ArtifactError(
                 f"{champion.folder}: cannot be read as a model ({type(error).__name__}). Train"
