@@ -51,9 +51,17 @@ def compute_features(
             words if field.kind == "words" else NumericColumn(_read_words(field, words, as_of))
         )
     if plan.created:
-        columns[AGE] = NumericColumn(days_between(times_of(crm.leads[CREATED])[leads], as_of))
+        columns[AGE] = NumericColumn(_ages(crm, leads, as_of))
     columns.update(_aggregated(plan.aggregates, crm, leads, as_of))
     return FeatureTable(len(leads), columns)
+
+
+def _ages(crm: Crm, leads: IntArray, as_of: IntArray) -> FloatArray:
+    """Days since creation, shape (n,); missing where an export that is to be scored does not say
+    when its leads were created, as for a lead of a request that does not."""
+    if CREATED not in crm.leads:
+        return np.full(len(leads), np.nan)
+    return days_between(times_of(crm.leads[CREATED])[leads], as_of)
 
 
 def words_at(

@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from winnable.core.files import PRIVATE_FILE, make_private_folder
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.card import Spec
 
@@ -95,7 +96,7 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
     a place without permission."""
     files = _files(artifact)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder.parent)
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     except OSError as error:
         raise StoreError(
@@ -105,7 +106,6 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
     try:
         for name, content in {**files, DIGESTS: _bytes(_digests(files))}.items():
             _write_durably(draft / name, content)
-        draft.chmod(0o755)
         draft.rename(folder)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
@@ -238,7 +238,7 @@ def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, PRIVATE_FILE), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

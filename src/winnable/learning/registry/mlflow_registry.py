@@ -29,7 +29,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from winnable.core.files import LOCK_TIMEOUT_SECONDS, locked
+from winnable.core.files import (
+    LOCK_TIMEOUT_SECONDS,
+    keep_private,
+    locked,
+    make_private_file,
+    make_private_folder,
+)
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import (
     Artifact,
@@ -52,6 +58,10 @@ CHALLENGER = "challenger"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 PROMOTION = "promotion."
 """Prefix of the tags that are the promotion history; the time follows."""
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "artefacts"
+"""MLflow's database and its files in a store."""
 
 STORE = "winnable.store"
 """Tag of a run that names the store for which it was started."""
@@ -79,7 +89,7 @@ class Registry:
     def __init__(self, store: Path, patience: float = LOCK_TIMEOUT_SECONDS) -> None:
         self.store = store.absolute()
         self.patience = patience
-        self.uri = os.environ.get(TRACKING_URI) or f"sqlite:///{self.store / 'mlflow.db'}"
+        self.uri = os.environ.get(TRACKING_URI) or _local_uri(self.store)
 
     def connect(self) -> None:
         """Check that MLflow answers, before any long work; `StoreError` if it does not."""
@@ -323,6 +333,8 @@ class Registry:
         """A client of the tracking server, with the store set up. Only one process at a time may
         create MLflow's tables."""
         check_writable(self.store)
+        if self.uri == _local_uri(self.store):
+            _make_private(self.store)
         _quiet()
         with locked(self.store / ".setup.lock", self.patience):
             import mlflow
@@ -386,9 +398,7 @@ class Registry:
                 return str(found.experiment_id)
             local = self.uri.startswith("sqlite:///")
             return str(
-                client.create_experiment(
-                    name, (self.store / "artefacts").as_uri() if local else None
-                )
+                client.create_experiment(name, (self.store / ARTIFACTS).as_uri() if local else None)
             )
 
     def _name(self) -> str:
@@ -437,6 +447,23 @@ def _download(source: str, place: Path, name: str) -> bytes:
     uri = append_to_uri_path(source, FOLDER.as_posix(), name)  # type: ignore[no-untyped-call]
     got = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(place))
     return Path(got).read_bytes()
+
+
+def _local_uri(store: Path) -> str:
+    return f"sqlite:///{store / DATABASE}"
+
+
+def _make_private(store: Path) -> None:
+    """MLflow's database and files in the store, for their owner alone: MLflow itself follows the
+    umask. `StoreError` if they cannot be made."""
+    try:
+        make_private_file(store / DATABASE)
+        make_private_folder(store / ARTIFACTS)
+    except OSError as error:
+        raise StoreError(
+            f"{store}: the store cannot be written ({error.strerror}). Choose another --store."
+        ) from None
+    keep_private(store / ARTIFACTS, store / f"{DATABASE}-journal", store / "served")
 
 
 def _wait_for_database(uri: str, patience: float) -> None:
@@ -531,7 +558,7 @@ def check_writable(store: Path) -> None:
     """Make the store's folder and check that it can be written, before any long work; `StoreError`
     if it cannot."""
     try:
-        store.mkdir(parents=True, exist_ok=True)
+        make_private_folder(store)
         (store / ".setup.lock").touch()
     except OSError as error:
         raise StoreError(

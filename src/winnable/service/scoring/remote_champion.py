@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from filelock import FileLock, Timeout
 
+from winnable.core.files import make_private_folder
 from winnable.errors import StoreError
 from winnable.learning.artifacts.artifact import Artifact, artifact_from
 from winnable.learning.artifacts.deployed import champion_of, deploy
@@ -61,7 +62,7 @@ class RemoteChampion:
         named = self._champion()
         if named is None or _is_served(store, named):
             return
-        store.mkdir(parents=True, exist_ok=True)
+        make_private_folder(store)
         try:  # one of several workers fetches for all of them
             with FileLock(store / ".fetch.lock", timeout=DOWNLOAD_SECONDS):
                 if not _is_served(store, named):

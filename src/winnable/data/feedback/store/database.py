@@ -19,6 +19,7 @@ from filelock import FileLock
 from pydantic_core import to_json
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from winnable.core.files import keep_private, make_private_file, make_private_folder
 from winnable.data.feedback.store.tables import HEAD
 from winnable.errors import StoreError
 
@@ -45,7 +46,7 @@ def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> s
         if url.drivername in ("postgresql", "postgres"):
             url = url.set(drivername="postgresql+psycopg")
         if not given:
-            store.mkdir(parents=True, exist_ok=True)
+            _make_private(store)
         engine = sql.create_engine(
             url, pool_pre_ping=url.get_backend_name() != "sqlite", json_serializer=_json
         )
@@ -69,6 +70,14 @@ def open_database(store: Path, environment: Mapping[str, str] = os.environ) -> s
             f"{shown}: the feedback database cannot be used ({cause(error)})."
         ) from None
     return engine
+
+
+def _make_private(store: Path) -> None:
+    """The folder and the file of SQLite, for their owner alone; `OSError` if they cannot be
+    made."""
+    make_private_folder(store)
+    make_private_file(store / FILE)
+    keep_private(*(store / f"{FILE}-{beside}" for beside in ("wal", "shm", "journal")))
 
 
 def _json(value: object) -> str:
