@@ -1,13 +1,21 @@
 """Files are whole or not there, what cannot be written is seen before any long work, and a lock is
 held by one process at a time."""
 
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from winnable.core.files import check_output, locked, whole_file
+from winnable.core.files import (
+    check_output,
+    locked,
+    make_private_file,
+    make_private_folder,
+    whole_file,
+)
 from winnable.errors import StoreError
 
 
@@ -107,3 +115,93 @@ with locked(Path({str(tmp_path / "lock")!r})):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "locked\n"
+
+
+def test_a_pipe_is_written_into(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        with whole_file(pipe) as file:
+            file.write("Zoë\n")
+        assert reader.communicate(timeout=60)[0] == "Zoë\n".encode()
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_device_stays_one(tmp_path: Path) -> None:
+    """Whoever may, root, replaced `/dev/null` by a file."""
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        device.read_bytes()
+    except OSError:
+        device = Path("/dev/null")  # who may make no device may replace none
+    with whole_file(device) as file:
+        file.write("nothing")
+    assert stat.S_ISCHR(device.stat().st_mode)
+
+
+def test_standard_output_is_a_file_like_another(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\n"
+        "from winnable.core.files import whole_file\n"
+        "with whole_file(Path('/dev/stdout')) as file: file.write('a')\n"
+        "print('b')"
+    )
+    with (tmp_path / "out").open("wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (tmp_path / "out").read_bytes() in {b"ab\n", b"b\n"}  # as the shell's own > would
+    piped = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert piped.stdout == b"ab\n"
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "folder" / "scores.csv"
+    target.parent.mkdir()
+    link = tmp_path / "latest.csv"
+    link.symlink_to(target)
+    for text in ("new", "newer"):  # at first the link leads nowhere
+        with whole_file(link) as file:
+            file.write(text)
+        assert link.is_symlink()
+        assert target.read_text() == text
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_who_may_read_a_file(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        for name, private in (("open", False), ("private", True)):
+            with whole_file(tmp_path / name, private=private) as file:
+                file.write("new")
+        kept = tmp_path / "kept"
+        kept.touch()
+        kept.chmod(0o640)
+        with whole_file(kept, private=True) as file:
+            file.write("new")
+        make_private_folder(tmp_path / "folder")
+        make_private_file(tmp_path / "database")
+        (tmp_path / "loose").touch(0o666)
+        make_private_file(tmp_path / "loose")
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {
+        "open": 0o666 & ~umask,
+        "private": 0o600,
+        "kept": 0o640,
+        "folder": 0o700,
+        "database": 0o600,
+        "loose": 0o600,
+    }
+
+
+def test_nobody_else_leads_a_draft_elsewhere(tmp_path: Path) -> None:
+    """A link under the draft's name, as anybody may lay in a folder that all may write."""
+    other = tmp_path / "other"
+    other.write_text("of somebody else")
+    (tmp_path / f".page.md.{os.getpid()}.draft").symlink_to(other)
+    with whole_file(tmp_path / "page.md") as file:
+        file.write("new")
+    assert other.read_text() == "of somebody else"
+    assert (tmp_path / "page.md").read_text() == "new"

@@ -73,7 +73,7 @@ def create_app(store: Path | None = None, definition: Path | None = None) -> ASG
         logger=logger,
         metrics=metrics,
         refusals=Refusals(metrics, logger),
-        follower=ChampionFollower(store, definition, _remote_champion()),
+        follower=ChampionFollower(store, definition, remote_champion()),
         score_log=ScoreLog(store, metrics, logger.event),
     )
     return GatewayMiddleware(
@@ -188,7 +188,7 @@ def _return_memory() -> None:
         trim(0)
 
 
-def _remote_champion() -> "RemoteChampion | None":
+def remote_champion() -> "RemoteChampion | None":
     """The tracking server to follow, where there is one; the code for it is loaded only then."""
     if not os.environ.get("MLFLOW_TRACKING_URI", "").startswith(("http://", "https://")):
         return None

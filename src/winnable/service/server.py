@@ -20,7 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from winnable.errors import StoreError
-from winnable.service.api import DEFINITION, STORE, create_app
+from winnable.service.api import DEFINITION, STORE, create_app, remote_champion
 from winnable.service.http.draining import DrainingSupervisor
 from winnable.service.http.guards.this_machine import is_loopback
 from winnable.service.http.keys import Keys, read_keys
@@ -95,7 +95,7 @@ def run(
         tell()
         uvicorn.run(app, **options)
         return
-    ChampionFollower(store, definition)
+    ChampionFollower(store, definition, remote_champion())  # fails here, not in each worker
     os.environ[STORE] = str(store.absolute())
     if definition is not None:
         os.environ[DEFINITION] = str(definition.absolute())

@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -16,6 +18,8 @@ import pytest
 
 from tests.cli.test_commands import SMALL, leads_table
 from winnable.core.files import locked
+from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.definition.load import definition_from
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import Artifact
@@ -258,3 +262,37 @@ def test_a_training_that_is_killed_at_any_stage_leaves_a_whole_champion_and_the_
     assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}
     for version in registry.versions():
         assert client.get_run(version.run_id).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_store_is_for_its_owner_alone_whatever_the_umask(tmp_path: Path, is_new: bool) -> None:
+    """What can be reached from the store's folder by others; MLflow writes by the umask, below
+    folders that nobody else may enter."""
+    store = tmp_path / "store"
+    before = os.umask(0)
+    try:
+        if not is_new:  # as an earlier version left it
+            for folder in ("served", "artefacts"):
+                (store / folder).mkdir(parents=True)
+            for name in ("labels.db", "mlflow.db"):
+                (store / name).touch()
+        promote(store, Registry(store).register(record(1)), "for the test")
+        labels = FeedbackStore.open(store)
+        labels.add(Label(lead_id="L-1", label="won", by="Zoë"))
+        open_to_others = set(reached(store))
+        labels.close()
+    finally:
+        os.umask(before)
+    assert {path for path in open_to_others if "lock" not in path and path != ".name"} == set()
+    assert (stat.S_IMODE(store.stat().st_mode) == 0o700) is is_new
+    assert consistent(store) == 1
+
+
+def reached(folder: Path) -> Iterator[str]:
+    """The files that others may read, by the way through folders that they may enter."""
+    for path in folder.iterdir():
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if path.is_dir() and mode & 0o077:
+            yield from (f"{path.name}/{name}" for name in reached(path))
+        elif not path.is_dir() and mode & 0o077:
+            yield path.name

@@ -200,3 +200,21 @@ def test_one_curve_answers_for_every_horizon(predictor: Predictor, data: Dataset
     assert curve[2] == pytest.approx(scores.probability)
     assert scores.winnable is not None
     assert curve[4] == pytest.approx(scores.winnable)
+
+
+def test_an_export_that_does_not_say_when_leads_were_created_is_scored_as_a_request_is(
+    predictor: Predictor, demo_store: DemoStore, tmp_path: Path
+) -> None:
+    leads = pd.read_csv(demo_store.files.open_leads, dtype=str, keep_default_na=False)
+    leads = leads.drop(columns="Created Date")
+    leads.to_csv(tmp_path / "leads.csv", index=False)
+    data = read_to_score(predictor, str(tmp_path / "leads.csv"))
+    as_of = moments_of_scoring(data, "2026-06-30")
+    table = score_table(ScoringJob(predictor, data, as_of, reasons=False))
+    assert table["error"].isna().all()
+    assert any("no 'Created Date'" in note for note in data.crm.notes)
+    moment = pd.Timestamp("2026-06-30", tz="UTC").to_pydatetime()
+    records = leads.to_dict("records")
+    features = predictor.features(records, [[]] * len(leads), [moment] * len(leads))
+    scores = predictor.score(features, leads["Lead ID"].tolist(), reasons=False)
+    np.testing.assert_allclose(table["probability"], scores.probability, rtol=0, atol=1e-9)

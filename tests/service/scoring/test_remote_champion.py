@@ -11,7 +11,7 @@ import httpx
 import pandas as pd
 import pytest
 
-from tests.service.conftest import free_port
+from tests.service.conftest import free_port, until
 from winnable.errors import StoreError
 from winnable.learning.artifacts.artifact import read_artifact
 from winnable.learning.artifacts.deployed import champion_of
@@ -114,12 +114,15 @@ def test_a_champion_elsewhere_is_followed(
 
 
 def test_a_server_that_does_not_answer(demo_store, store: Path) -> None:
-    gone = RemoteChampion(f"http://127.0.0.1:{free_port()}", {})
+    address = f"http://127.0.0.1:{free_port()}"
+    gone = RemoteChampion(address, {})
     follower = ChampionFollower(store, remote=gone)
     assert follower.current().version == "1"
-    assert follower.unreachable is not None
+    follower.follow()
+    until(lambda: follower.unreachable)
+    follower.close()
     with pytest.raises(StoreError, match="does not answer"):
-        gone.fetch(store)
+        RemoteChampion(address, {}).fetch(store)
 
 
 def test_only_servers_are_followed() -> None:

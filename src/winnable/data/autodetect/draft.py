@@ -54,7 +54,7 @@ def draft(guesses: Guesses) -> str:
 def write_draft(text: str, path: Path, *, force: bool = False) -> None:
     """Write the file, whole or not at all; StoreError where it exists already (unless `force`) or
     cannot be written."""
-    if path.exists() and not force:
+    if path.is_file() and not force:
         raise StoreError(
             f"{path}: the file already exists; name another with --output, or replace it with"
             " --force."

@@ -52,7 +52,7 @@ def compute_features(
             words if field.kind == "words" else NumericColumn(_read_words(field, words, as_of))
         )
     if plan.created:
-        start = times_of(crm.leads[CREATED])[leads]
+        start = _created(crm, leads)
         if plan.returns:
             returns = returns_at(definition, crm, leads, as_of)
             start = np.where(returns.count > 0, returns.start, start)
@@ -60,6 +60,14 @@ def compute_features(
         columns[AGE] = NumericColumn(days_between(start, as_of))
     columns.update(_aggregated(plan.aggregates, crm, leads, as_of))
     return FeatureTable(len(leads), columns)
+
+
+def _created(crm: Crm, leads: IntArray) -> IntArray:
+    """When leads were created, shape (n,); `NEVER` where an export that is to be scored does not
+    say it, as for a lead of a request that does not."""
+    if CREATED not in crm.leads:
+        return np.full(len(leads), NEVER)
+    return times_of(crm.leads[CREATED])[leads]
 
 
 def words_at(

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from winnable.core.cells import with_safe_cells
 from winnable.core.columns import ID
 from winnable.core.files import whole_file
 
@@ -81,5 +82,8 @@ def write_rejects(rejects: pd.DataFrame, path: Path) -> None:
 
     Raises StoreError if the file cannot be written.
     """
-    with whole_file(path, "The rejected rows are written to it; make its folder writable.") as file:
-        rejects.to_csv(file, index=False, columns=list(COLUMNS), lineterminator="\n")
+    mend = "The rejected rows are written to it; make its folder writable."
+    with whole_file(path, mend, private=True) as file:
+        with_safe_cells(rejects).to_csv(
+            file, index=False, columns=list(COLUMNS), lineterminator="\n"
+        )

@@ -10,14 +10,16 @@ decided in `registry`.
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from winnable.core.files import PRIVATE_FILE, make_private_folder
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.card import Spec
 
@@ -26,6 +28,13 @@ FORMAT = 3
 
 SPEC = "spec.json"
 DIGESTS = "digests.json"
+
+MAX_FILES = 32
+"""Files of one artifact: the spec and a text for each expert, of which there are five."""
+
+_PLAIN_NAME = re.compile(r"[a-z0-9_]{1,64}\.(json|txt)")
+"""Names of files as they are written here. A digest's name comes from wherever the model does, and
+any other, such as `../../x`, could lead out of the folder."""
 
 _EXPERTS_OF_FORMAT_2 = {"apart": "per_segment", "leafwise": "lightgbm", "symmetric": "catboost"}
 """What the experts of format 2 are called since format 3, which differs in nothing else."""
@@ -87,7 +96,7 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
     a place without permission."""
     files = _files(artifact)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder.parent)
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     except OSError as error:
         raise StoreError(
@@ -97,7 +106,6 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
     try:
         for name, content in {**files, DIGESTS: _bytes(_digests(files))}.items():
             _write_durably(draft / name, content)
-        draft.chmod(0o755)
         draft.rename(folder)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
@@ -106,30 +114,68 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
 
 def read_artifact(folder: Path) -> Artifact:
     """Read a folder and check every file against its digest; `ArtifactError` says which file is
-    missing, altered or of a format that is not read."""
+    missing, altered, misnamed or of a format that is not read."""
+    return artifact_from(lambda name: (folder / name).read_bytes(), str(folder))
+
+
+def artifact_from(read: Callable[[str], bytes], place: str) -> Artifact:
+    """The artifact whose files `read` hands out by their names, wherever they lie; `place` names it
+    in errors, which are those of `read_artifact`.
+
+    Only plain names are asked for. `read` raises `FileNotFoundError` for a file that is not there.
+    """
     try:
-        digests = json.loads((folder / DIGESTS).read_bytes())
-        files = {name: (folder / name).read_bytes() for name in digests}
+        digests = _named_digests(json.loads(read(DIGESTS)), place)
+        files = {name: read(name) for name in digests}
     except FileNotFoundError as error:
         raise ArtifactError(
-            f"{folder}: {Path(str(error.filename)).name} is missing. Train again or promote another"
+            f"{place}: {Path(str(error.filename)).name} is missing. Train again or promote another"
             " version."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(
-            f"{folder}: cannot be read ({error}). Train again or promote another version."
+            f"{place}: cannot be read ({error}). Train again or promote another version."
         ) from None
     altered = sorted(name for name, digest in _digests(files).items() if digest != digests[name])
     if altered or SPEC not in files:
         raise ArtifactError(
-            f"{folder}: {', '.join(altered) or SPEC} differs from its digest. Train again or"
+            f"{place}: {', '.join(altered) or SPEC} differs from its digest. Train again or"
             " promote another version."
         )
+    try:
+        return _parsed(files, digests, place)
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"{place}: {SPEC} is not of a model ({type(error).__name__}: {error}). Train again or"
+            " promote another version."
+        ) from None
+
+
+def _named_digests(data: Any, place: str) -> dict[str, str]:
+    """The content of `digests.json`, if it is a list of few files with plain names."""
+    if not isinstance(data, dict):
+        raise ArtifactError(f"{place}: {DIGESTS} is not a list of files. Train again.")
+    if len(data) > MAX_FILES:
+        raise ArtifactError(
+            f"{place}: {DIGESTS} names {len(data)} files, more than the {MAX_FILES} that a model"
+            " may have. Train again."
+        )
+    for name in data:
+        if not _PLAIN_NAME.fullmatch(name):
+            raise ArtifactError(
+                f"{place}: {DIGESTS} names {name[:80]!r}, which is no file name of a model. Do not"
+                " use it: somebody has changed it. Train again."
+            )
+    return data
+
+
+def _parsed(files: Mapping[str, bytes], digests: Mapping[str, str], place: str) -> Artifact:
+    """The artifact of files that are what their digests say."""
     data = json.loads(files[SPEC])
     written_in = data.get("format")
     if written_in not in (2, FORMAT):
         raise ArtifactError(
-            f"{folder}: written in format {written_in}, this version reads formats 2 and {FORMAT}."
+            f"{place}: written in format {written_in}, this version reads formats 2 and {FORMAT}."
             " Train again."
         )
     boosters = {
@@ -137,16 +183,10 @@ def read_artifact(folder: Path) -> Artifact:
         for name, content in files.items()
         if name != SPEC
     }
-    try:
-        if written_in == 2:
-            upgraded = _in_order(_upgrade_from_format_2(data))
-            return Artifact(upgraded, _renamed(boosters), digests, original=files)
-        return Artifact(_in_order(data), boosters, digests)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(
-            f"{folder}: {SPEC} is not of a model ({type(error).__name__}: {error}). Train again or"
-            " promote another version."
-        ) from None
+    if written_in == 2:
+        upgraded = _in_order(_upgrade_from_format_2(data))
+        return Artifact(upgraded, _renamed(boosters), digests, original=files)
+    return Artifact(_in_order(data), boosters, digests)
 
 
 def _upgrade_from_format_2(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +238,7 @@ def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, PRIVATE_FILE), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from winnable.core.files import keep_private, whole_file
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import Artifact, read_artifact, write_artifact
 
@@ -46,6 +47,7 @@ def deploy(store: Path, version: int, artifact: Artifact) -> None:
     """Make an artifact the one that is served under this version; a broken earlier copy of it is
     put aside and replaced."""
     folder = store / "served" / str(version)
+    keep_private(store / "served")
     if folder.exists():
         try:
             known = read_artifact(folder).fingerprint == artifact.fingerprint
@@ -56,18 +58,15 @@ def deploy(store: Path, version: int, artifact: Artifact) -> None:
     if not folder.exists():
         write_artifact(artifact, folder)
     pointer = store / "served" / "champion.json"
-    draft = pointer.with_suffix(f".{os.getpid()}.draft")
-    with draft.open("w") as file:
+    with whole_file(pointer, "Choose another --store.", private=True) as file:
         file.write(json.dumps({"version": version, "fingerprint": artifact.fingerprint}))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(pointer)
 
 
 def remove_stale_drafts(store: Path) -> None:
     """Remove drafts that were left behind an hour ago or earlier, by whoever was killed while
     writing them."""
-    for draft in (*(store / "served").glob(".*-*"), *(store / "served").glob("champion.*.draft")):
+    folder = store / "served"
+    for draft in (*folder.glob(".*-*"), *folder.glob("*champion.*.draft")):
         if time.time() - draft.lstat().st_mtime > STALE_DRAFT_SECONDS:
             if draft.is_dir():
                 shutil.rmtree(draft)

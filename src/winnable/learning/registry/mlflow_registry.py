@@ -11,6 +11,7 @@ Whoever changes something holds `Registry.lock` meanwhile. What a model is and w
 to be champion is decided elsewhere.
 """
 
+import errno
 import getpass
 import logging
 import os
@@ -18,18 +19,32 @@ import socket
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from winnable.core.files import LOCK_TIMEOUT_SECONDS, locked
+from winnable.core.files import (
+    LOCK_TIMEOUT_SECONDS,
+    keep_private,
+    locked,
+    make_private_file,
+    make_private_folder,
+)
 from winnable.errors import ArtifactError, StoreError
-from winnable.learning.artifacts.artifact import Artifact, read_artifact, write_artifact
+from winnable.learning.artifacts.artifact import (
+    Artifact,
+    artifact_from,
+    read_artifact,
+    write_artifact,
+)
 from winnable.learning.artifacts.deployed import champion_of, deploy, remove_stale_drafts
+from winnable.learning.registry.artifact_places import FOLDER, MAX_BYTES, path_at_server
 from winnable.learning.registry.records import Promotion, TrainingRun, Version
 
 if TYPE_CHECKING:
@@ -44,6 +59,10 @@ TRACKING_URI = "MLFLOW_TRACKING_URI"
 PROMOTION = "promotion."
 """Prefix of the tags that are the promotion history; the time follows."""
 
+DATABASE = "mlflow.db"
+ARTIFACTS = "artefacts"
+"""MLflow's database and its files in a store."""
+
 STORE = "winnable.store"
 """Tag of a run that names the store for which it was started."""
 
@@ -53,6 +72,10 @@ NOT_FOUND_CODES = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 """How MLflow says that there is no such model or alias."""
 
 BUSY_CODES = {"TEMPORARILY_UNAVAILABLE"}
+
+_INDIRECT_PLACES = {"http", "https", "mlflow-artifacts", "runs", "models", "ftp", "sftp"}
+"""Schemes of places at which MLflow would ask other hosts, with the sign-in of this one, or follow
+one name to the next."""
 
 
 class Registry:
@@ -66,7 +89,7 @@ class Registry:
     def __init__(self, store: Path, patience: float = LOCK_TIMEOUT_SECONDS) -> None:
         self.store = store.absolute()
         self.patience = patience
-        self.uri = os.environ.get(TRACKING_URI) or f"sqlite:///{self.store / 'mlflow.db'}"
+        self.uri = os.environ.get(TRACKING_URI) or _local_uri(self.store)
 
     def connect(self) -> None:
         """Check that MLflow answers, before any long work; `StoreError` if it does not."""
@@ -144,21 +167,30 @@ class Registry:
             f"there is no version {version} of the model {MODEL} here; `winnable models` lists"
             " the versions."
         ):
-            client = self._client()
-            import mlflow
-
-            source = client.get_model_version_download_uri(MODEL, str(version))
+            source = self._client().get_model_version_download_uri(MODEL, str(version))
             with tempfile.TemporaryDirectory() as place:
-                folder = Path(
-                    mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=place)
+                return artifact_from(
+                    self._reader(source, Path(place)), f"{self.store}: version {version}"
                 )
-                found = next(folder.rglob("digests.json"), None)
-                if found is None:
-                    raise StoreError(
-                        f"{self.store}: version {version} of the model {MODEL} does not hold a"
-                        " winnable model."
-                    )
-                return read_artifact(found.parent)
+
+    def _reader(self, source: str, place: Path) -> Callable[[str], bytes]:
+        """What reads a file of the artifact at `source` by its name, each for itself: a folder that
+        a server lists may have no end. `place` is for files in between."""
+        scheme = urlsplit(source).scheme
+        if scheme in {"", "file"}:
+            folder = Path(url2pathname(urlsplit(source).path)) / FOLDER
+            return lambda name: (folder / name).read_bytes()
+        if not self.uri.startswith(("http://", "https://")):
+            return partial(_download, source, place)
+        path = path_at_server(self.uri, source)
+        if path is not None:
+            return _ServerFiles(self.uri, path).read
+        if scheme in _INDIRECT_PLACES:
+            raise StoreError(
+                f"{self._server()}: the version is said to lie at {source[:200]!r}, which is not"
+                " at this server. Register it again."
+            )
+        return partial(_download, source, place)
 
     def versions(self) -> tuple[Version, ...]:
         """Every registered version, the newest first."""
@@ -301,6 +333,8 @@ class Registry:
         """A client of the tracking server, with the store set up. Only one process at a time may
         create MLflow's tables."""
         check_writable(self.store)
+        if self.uri == _local_uri(self.store):
+            _make_private(self.store)
         _quiet()
         with locked(self.store / ".setup.lock", self.patience):
             import mlflow
@@ -335,12 +369,7 @@ class Registry:
     def _does_not_answer(self, error: Exception, *, busy: bool) -> StoreError:
         """The error for a store that is there but does not work; of an address only the host is
         named, since it may hold a password."""
-        parts = urlsplit(self.uri)
-        where = (
-            parts.path.removeprefix("/")
-            if parts.scheme.startswith("sqlite")
-            else f"{parts.scheme}://{parts.hostname}"
-        )
+        where = self._server()
         if busy:
             return StoreError(
                 f"{where}: another process keeps MLflow's database locked. Wait for it to end and"
@@ -354,6 +383,13 @@ class Registry:
         what = ": ".join([code, type(cause).__name__, *message])
         return StoreError(f"{where}: MLflow cannot use this store ({what}). {change}")
 
+    def _server(self) -> str:
+        """Where MLflow's database or server is, for people; an address may hold a password."""
+        parts = urlsplit(self.uri)
+        if parts.scheme.startswith("sqlite"):
+            return parts.path.removeprefix("/")
+        return f"{parts.scheme}://{parts.hostname}"
+
     def _experiment(self, client: "MlflowClient", name: str) -> str:
         """The experiment of that name; where the store is local, its artifacts lie in the store."""
         with locked(self.store / ".setup.lock", self.patience):
@@ -362,9 +398,7 @@ class Registry:
                 return str(found.experiment_id)
             local = self.uri.startswith("sqlite:///")
             return str(
-                client.create_experiment(
-                    name, (self.store / "artefacts").as_uri() if local else None
-                )
+                client.create_experiment(name, (self.store / ARTIFACTS).as_uri() if local else None)
             )
 
     def _name(self) -> str:
@@ -374,6 +408,62 @@ class Registry:
         if not path.exists():
             path.write_text(os.urandom(8).hex())
         return path.read_text()
+
+
+class _ServerFiles:
+    """The files of one artifact at a tracking server, by MLflow's own sign-in, which a redirect to
+    another server would not be sent. `StoreError` if they have no end."""
+
+    def __init__(self, uri: str, path: str) -> None:
+        self._uri = uri
+        self._path = path
+        self._left = MAX_BYTES
+
+    def read(self, name: str) -> bytes:
+        """The content of a file; `FileNotFoundError` if there is none."""
+        from mlflow.utils.credentials import get_default_host_creds
+        from mlflow.utils.rest_utils import http_request
+
+        sign_in = get_default_host_creds(self._uri)  # type: ignore[no-untyped-call]
+        where = f"{self._path}/{name}"
+        content = bytearray()
+        with http_request(sign_in, where, "GET", stream=True) as answer:  # type: ignore[no-untyped-call]
+            if answer.status_code == 404:
+                raise FileNotFoundError(errno.ENOENT, "not there", name)
+            answer.raise_for_status()
+            for chunk in answer.iter_content(1 << 16):
+                content += chunk
+                if len(content) > self._left:
+                    raise StoreError(f"{name}: is too large to be a file of a model.")
+        self._left -= len(content)
+        return bytes(content)
+
+
+def _download(source: str, place: Path, name: str) -> bytes:
+    """The content of a file of the artifact at `source`, from wherever MLflow can fetch it."""
+    import mlflow
+    from mlflow.utils.uri import append_to_uri_path
+
+    uri = append_to_uri_path(source, FOLDER.as_posix(), name)  # type: ignore[no-untyped-call]
+    got = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(place))
+    return Path(got).read_bytes()
+
+
+def _local_uri(store: Path) -> str:
+    return f"sqlite:///{store / DATABASE}"
+
+
+def _make_private(store: Path) -> None:
+    """MLflow's database and files in the store, for their owner alone: MLflow itself follows the
+    umask. `StoreError` if they cannot be made."""
+    try:
+        make_private_file(store / DATABASE)
+        make_private_folder(store / ARTIFACTS)
+    except OSError as error:
+        raise StoreError(
+            f"{store}: the store cannot be written ({error.strerror}). Choose another --store."
+        ) from None
+    keep_private(store / ARTIFACTS, store / f"{DATABASE}-journal", store / "served")
 
 
 def _wait_for_database(uri: str, patience: float) -> None:
@@ -468,7 +558,7 @@ def check_writable(store: Path) -> None:
     """Make the store's folder and check that it can be written, before any long work; `StoreError`
     if it cannot."""
     try:
-        store.mkdir(parents=True, exist_ok=True)
+        make_private_folder(store)
         (store / ".setup.lock").touch()
     except OSError as error:
         raise StoreError(

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from winnable.core.columns import FloatArray
+from winnable.core.files import whole_binary_file
 from winnable.data.analysis.funnel_plot import INK, SOFT
 from winnable.errors import StoreError
 from winnable.learning.training.curves import gains, net_benefit, reliability_table
@@ -37,16 +38,14 @@ TITLE_POINTS = 10
 def save_plot(figure: Figure, path: Path) -> None:
     """Write a figure; the file's ending says the form (.png, .svg, .pdf). `StoreError` where that
     is not possible."""
+    form = path.suffix.removeprefix(".").lower() or None
     try:
-        figure.savefig(path, dpi=120)
+        with whole_binary_file(path, "Choose another --plot.") as file:
+            figure.savefig(file, format=form, dpi=120)
     except ValueError:
         raise StoreError(
             f"{path}: a plot cannot be saved as a file of this kind; end its name in .png, .svg or"
             " .pdf."
-        ) from None
-    except OSError as error:
-        raise StoreError(
-            f"{path}: the plot cannot be written there: {error.strerror or error}."
         ) from None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from winnable.core.cells import with_safe_cells
 from winnable.core.columns import CLOSED, CREATED, ID, STATUS, BoolArray, IntArray
 from winnable.core.files import whole_file
 from winnable.core.progress import Progress, no_progress
@@ -224,6 +225,8 @@ def _faults(crm: Crm, as_of: IntArray) -> "pd.Series[str]":
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, whole or not at all. `StoreError` if it cannot be written."""
-    with whole_file(path) as file:
-        table.to_csv(file, index=False, lineterminator="\n")
+    """Write a table as CSV, whole or not at all; a new file is for its owner alone, since leads are
+    people, and no spreadsheet runs its cells (`core.cells`). `StoreError` if it cannot be
+    written."""
+    with whole_file(path, private=True) as file:
+        with_safe_cells(table).to_csv(file, index=False, lineterminator="\n")

@@ -4,7 +4,8 @@ changes.
 A new champion is read completely and checked before it answers anything; one that cannot be read is
 refused, the old one goes on, and `problem` says why. Where there is no champion at all, the rules
 of the definition answer. Where the tracking server is elsewhere, `remote_champion` keeps the
-store's copy up to date; what is served always lies on this disk.
+store's copy up to date, in a thread of its own, so that neither start nor stop nor a promotion on
+this machine waits for it; what is served always lies on this disk.
 """
 
 import threading
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
 STORE_POLL_SECONDS = 1.0
 TRACKING_SERVER_POLL_SECONDS = 5.0
 
+STOP_SECONDS = 5.0
+"""How long a thread may still be at work when the service stops; it dies with the process."""
+
 LogEvent = Callable[..., None]
 
 
 class ChampionFollower:
-    """Hands out the predictor in charge. `follow` looks after it in a thread of its own; without
-    it, what was there at first stays.
+    """Hands out the predictor in charge. `follow` looks after it in threads of their own; without
+    them, what was there at first stays. Only a store without a copy of a champion waits for the
+    tracking server, since there is no model to start with.
 
     `StoreError` if there is neither a champion nor a definition to answer by, `ArtifactError` if
     the champion is broken and there is no definition either.
@@ -46,9 +51,9 @@ class ChampionFollower:
         self._broken: str | None = None
         self._unreachable: str | None = None
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._asked = 0.0
-        self._ask_remote()
+        self._threads: list[threading.Thread] = []
+        if not self._signature():
+            self._ask_remote()
         self._predictor = self._first()
 
     def current(self) -> Predictor:
@@ -70,23 +75,32 @@ class ChampionFollower:
     def follow(self, log_event: LogEvent = lambda *_, **__: None) -> None:
         """Begin to look after the champion; `log_event` is called for every change, with its
         name and fields."""
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._follow, args=(log_event,), name="champion", daemon=True
-            )
-            self._thread.start()
+        if self._threads:
+            return
+        self._start(self._follow, log_event, "champion")
+        if self._remote is not None:
+            self._start(self._follow_remote, log_event, "tracking server")
+
+    def _start(self, follow: Callable[[LogEvent], None], log_event: LogEvent, name: str) -> None:
+        thread = threading.Thread(target=follow, args=(log_event,), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop looking; whatever the tracking server was asked is given up."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self._remote is not None:
+            self._remote.close()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
 
     def _follow(self, log_event: LogEvent) -> None:
-        self._predictor.warm()
+        try:
+            self._predictor.warm()
+        except Exception as error:  # nothing may keep a better one from being taken up
+            self._broken = _description(error)
         while not self._stop.wait(STORE_POLL_SECONDS):
-            before = (self._predictor, self._broken, self._unreachable)
-            self._ask_remote()
+            before = (self._predictor, self._broken)
             self.look()
             if self._predictor is not before[0]:
                 found = self._predictor
@@ -98,8 +112,14 @@ class ChampionFollower:
                 )
             if self._broken is not None and self._broken != before[1]:
                 log_event("champion refused", level="error", problem=self._broken)
-            if self._unreachable is not None and self._unreachable != before[2]:
+
+    def _follow_remote(self, log_event: LogEvent) -> None:
+        while not self._stop.is_set():
+            before = self._unreachable
+            self._ask_remote()
+            if self._unreachable is not None and self._unreachable != before:
                 log_event("registry unreachable", level="error", problem=self._unreachable)
+            self._stop.wait(TRACKING_SERVER_POLL_SECONDS)
 
     def _first(self) -> Predictor:
         self._seen = self._signature()
@@ -139,7 +159,7 @@ class ChampionFollower:
             return None
         try:
             return Predictor.read(champion.folder, str(champion.version))
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             # Whole by its digests, but not what this version of winnable writes.
             raise ArtifactError(
                 f"{champion.folder}: cannot be read as a model ({type(error).__name__}). Train"
@@ -154,9 +174,8 @@ class ChampionFollower:
         return (status.st_mtime_ns, status.st_size, status.st_ino)
 
     def _ask_remote(self) -> None:
-        if self._remote is None or time.monotonic() - self._asked < TRACKING_SERVER_POLL_SECONDS:
+        if self._remote is None:
             return
-        self._asked = time.monotonic()
         try:
             self._remote.fetch(self.store)
             self._unreachable = None

@@ -2,46 +2,49 @@
 copied to this store.
 
 Asked are the alias, then, if it names another version than the copy, the place of its artifact and
-the files. What arrives is checked against its digests before it becomes the served copy. Artifacts
-that MLflow's server hands out itself (`mlflow-artifacts:`, its default) and those on this
-machine's own disk can be fetched so; for other places, promote on this machine with `winnable
-promote`.
+the files that its digests name. What arrives is checked against them before it becomes the served
+copy. Only artifacts that MLflow's server hands out itself (`mlflow-artifacts:`, its default) are
+fetched so; for other places, promote on this machine with `winnable promote`.
 """
 
-import base64
+import errno
 import json
 import os
-import tempfile
-import urllib.error
-import urllib.request
+import time
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from winnable.core.files import make_private_folder
 from winnable.errors import StoreError
-from winnable.learning.artifacts.artifact import DIGESTS, Artifact, read_artifact
+from winnable.learning.artifacts.artifact import Artifact, artifact_from
 from winnable.learning.artifacts.deployed import champion_of, deploy
+from winnable.learning.registry.artifact_places import MAX_BYTES, path_at_server
+from winnable.service.scoring.tracking_client import RefusedError, TrackingClient
 
 # As the registry calls them, which is not imported here since it imports mlflow.
 MODEL = "winnable"
 CHAMPION = "champion"
-ANSWER_TIMEOUT_SECONDS = 10.0
-MAX_FILE_BYTES = 500_000_000
+QUESTION_SECONDS = 5.0
+"""For the whole answer to a question."""
+
+DOWNLOAD_SECONDS = 60.0
+"""For all files of a model, which are a few million bytes."""
 
 _API = "/api/2.0/mlflow/"
-_FILES = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 class RemoteChampion:
-    """The champion alias at a tracking server; `uri` is http or https. The sign-in is MLflow's own:
-    `MLFLOW_TRACKING_TOKEN`, or `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`."""
+    """The champion alias at a tracking server; `uri` is http or https, `environment` has the
+    sign-in of `TrackingClient`. No more than `max_bytes` are taken for a model."""
 
-    def __init__(self, uri: str, environment: Mapping[str, str] = os.environ) -> None:
-        self._uri = uri.rstrip("/")
-        self._headers = _sign_in(environment)
+    def __init__(
+        self, uri: str, environment: Mapping[str, str] = os.environ, max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._client = TrackingClient(uri, environment)
+        self._max_bytes = max_bytes
 
     @classmethod
     def from_environment(
@@ -59,105 +62,86 @@ class RemoteChampion:
         named = self._champion()
         if named is None or _is_served(store, named):
             return
-        store.mkdir(parents=True, exist_ok=True)
-        with FileLock(store / ".fetch.lock"):  # one of several workers fetches for all of them
-            if not _is_served(store, named):
-                deploy(store, named[0], self._artifact(named[0]))
+        make_private_folder(store)
+        try:  # one of several workers fetches for all of them
+            with FileLock(store / ".fetch.lock", timeout=DOWNLOAD_SECONDS):
+                if not _is_served(store, named):
+                    deploy(store, named[0], self._artifact(named[0]))
+        except Timeout:
+            raise StoreError(f"{store}: another process is still fetching the champion.") from None
+
+    def close(self) -> None:
+        """Give up a `fetch` under way in another thread, and every later one."""
+        self._client.close()
 
     def _champion(self) -> tuple[int, str | None] | None:
         """The version that the alias names, and its fingerprint."""
+        query = urlencode({"name": MODEL, "alias": CHAMPION})
+        until = time.monotonic() + QUESTION_SECONDS
         try:
-            version = self._json(
-                f"{_API}registered-models/alias?{urlencode({'name': MODEL, 'alias': CHAMPION})}"
-            )["model_version"]
+            found = self._client.get_json(f"{_API}registered-models/alias?{query}", until)
+            version = found["model_version"]
             tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
             return int(version["version"]), tags.get("fingerprint")
-        except _Absent:
-            return None
-        except (KeyError, TypeError, ValueError):
+        except RefusedError as error:
+            if _is_without_champion(error.text):
+                return None
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise StoreError(
                 "The tracking server's answer is not that of an MLflow registry."
             ) from None
 
     def _artifact(self, version: int) -> Artifact:
         query = urlencode({"name": MODEL, "version": version})
-        parts = urlsplit(
-            self._json(f"{_API}model-versions/get-download-uri?{query}")["artifact_uri"]
-        )
-        if parts.scheme in {"", "file"}:
-            return _artifact_below(Path(parts.path))
-        if parts.scheme != "mlflow-artifacts":
-            raise StoreError(
-                f"Artifacts at {parts.scheme}: cannot be fetched by the service. Promote it on this"
-                " machine."
-            )
-        with tempfile.TemporaryDirectory() as folder:
-            self._download(PurePosixPath(parts.path.lstrip("/")) / "data", Path(folder))
-            return _artifact_below(Path(folder))
-
-    def _download(self, path: PurePosixPath, to: Path) -> None:
-        """All files below a path of the server's artifacts; the names come from elsewhere, so that
-        only plain ones are taken."""
-        for entry in self._json(f"{_FILES}?{urlencode({'path': str(path)})}").get("files", []):
-            name = PurePosixPath(entry["path"]).name
-            if name in {"", ".", ".."}:
-                continue
-            if entry.get("is_dir"):
-                (to / name).mkdir()
-                self._download(path / name, to / name)
-            else:
-                (to / name).write_bytes(self._get(f"{_FILES}/{quote(str(path / name))}"))
-
-    def _json(self, path: str) -> Any:
-        return json.loads(self._get(path))
-
-    def _get(self, path: str) -> bytes:
-        request = urllib.request.Request(self._uri + path, headers=self._headers)
+        until = time.monotonic() + DOWNLOAD_SECONDS
+        found = self._client.get_json(f"{_API}model-versions/get-download-uri?{query}", until)
         try:
-            with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_SECONDS) as answer:
-                content: bytes = answer.read(MAX_FILE_BYTES + 1)
-        except urllib.error.HTTPError as error:
-            text = error.read(10_000)
-            if b"RESOURCE_DOES_NOT_EXIST" in text or (b"alias" in text and b"not found" in text):
-                raise _Absent from None
-            raise StoreError(f"The tracking server refused: HTTP {error.code}.") from None
-        except OSError:
-            raise StoreError("The tracking server does not answer.") from None
-        if len(content) > MAX_FILE_BYTES:
-            raise StoreError("A file of the artifact is too large to be one of ours.")
+            path = path_at_server(self._client.uri, found["artifact_uri"])
+        except (AttributeError, KeyError, TypeError, ValueError):
+            path = None
+        if path is None:
+            raise StoreError(
+                "The champion's artifact does not lie at the tracking server and cannot be fetched"
+                " by the service. Promote it on this machine."
+            )
+        files = _Files(self._client, path, until, self._max_bytes)
+        return artifact_from(files.read, f"version {version} at the tracking server")
+
+
+class _Files:
+    """The files below a path of the server, which are given up when time or bytes run out."""
+
+    def __init__(self, client: TrackingClient, path: str, until: float, max_bytes: int) -> None:
+        self._client = client
+        self._path = path
+        self._until = until
+        self._left = max_bytes
+
+    def read(self, name: str) -> bytes:
+        try:
+            content = self._client.get(f"{self._path}/{name}", self._until, self._left)
+        except RefusedError as error:
+            if error.status == 404:
+                raise FileNotFoundError(errno.ENOENT, "not there", name) from None
+            raise
+        self._left -= len(content)
         return content
 
 
-class _Absent(Exception):
-    """There is no such thing at the server."""
+def _is_without_champion(text: bytes) -> bool:
+    """Whether the server says that there is no such model or alias."""
+    return b"RESOURCE_DOES_NOT_EXIST" in text or (b"alias" in text and b"not found" in text)
 
 
 def _is_served(store: Path, named: tuple[int, str | None]) -> bool:
     """Whether the served copy is that version; where the registry tells no fingerprint, the number
     has to do."""
-    champion = champion_of(store)
+    try:
+        champion = champion_of(store)
+        served = json.loads((store / "served" / "champion.json").read_bytes()).get("fingerprint")
+    except (OSError, ValueError, StoreError):
+        return False
     if champion is None or champion.version != named[0]:
         return False
-    try:
-        served = json.loads((store / "served" / "champion.json").read_bytes()).get("fingerprint")
-    except (OSError, ValueError):
-        return False
     return named[1] is None or served == named[1]
-
-
-def _artifact_below(folder: Path) -> Artifact:
-    found = next(folder.rglob(DIGESTS), None)
-    if found is None:
-        raise StoreError("The registered champion holds no model of ours.")
-    return read_artifact(found.parent)
-
-
-def _sign_in(environment: Mapping[str, str]) -> dict[str, str]:
-    user = environment.get("MLFLOW_TRACKING_USERNAME")
-    password = environment.get("MLFLOW_TRACKING_PASSWORD")
-    if user and password:
-        return {
-            "Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-        }
-    token = environment.get("MLFLOW_TRACKING_TOKEN")
-    return {"Authorization": f"Bearer {token}"} if token else {}

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnable.data.feedback.store.csv_exchange import cell, export_labels, import_labels, value_of
+from winnable.core.cells import cell, value_of
+from winnable.data.feedback.store.csv_exchange import export_labels, import_labels
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
 from winnable.errors import DataError, StoreError

@@ -10,6 +10,7 @@ import pytest
 
 from winnable.core.columns import FloatArray
 from winnable.learning.model.experts.boosting import (
+    _mean_of,
     average_catboost,
     fit_catboost,
     fit_lightgbm,
@@ -69,7 +70,7 @@ def test_catboost_trees_predict_what_catboost_predicts(
         )
     )
     theirs = trained[0].predict(pool, prediction_type="RawFormulaVal")
-    ours, _, _ = CatBoostTrees(fitted.booster or "").logit(fresh)
+    ours, _, _ = CatBoostTrees(fitted.booster or "", COUNTS, 2).logit(fresh)
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
@@ -82,9 +83,10 @@ def test_the_average_of_catboost_models_is_their_mean() -> None:
     ]
     fresh, _ = leads(500, 4)
     apart = np.mean(
-        [CatBoostTrees(model.booster or "").logit(fresh)[0] for model in models], axis=0
+        [CatBoostTrees(model.booster or "", COUNTS, 2).logit(fresh)[0] for model in models], axis=0
     )
-    together, variance, _ = CatBoostTrees(average_catboost(models).booster or "").logit(fresh)
+    average = CatBoostTrees(average_catboost(models).booster or "", COUNTS, 2)
+    together, variance, _ = average.logit(fresh)
     np.testing.assert_allclose(together, apart, atol=1e-9)
     assert (variance > 0).mean() > 0.99
 
@@ -98,10 +100,9 @@ def _cuts(size: int) -> np.ndarray:
 def test_reasons_of_trees_add_up() -> None:
     known, won = leads(300, 5)
     fresh, _ = leads(100, 6)
-    catboost_trees = CatBoostTrees(
-        fit_catboost(known, won, np.ones(300), COUNTS, seed=0, pairs=indicators_of(known)).booster
-        or ""
-    )
+    pairs = indicators_of(known)
+    learned = fit_catboost(known, won, np.ones(300), COUNTS, seed=0, pairs=pairs)
+    catboost_trees = CatBoostTrees(learned.booster or "", COUNTS, 2)
     logit, _, parts = catboost_trees.logit(fresh, reasons=True)
     assert parts is not None
     np.testing.assert_allclose(catboost_trees.base + parts.sum(axis=1), logit, atol=1e-5)
@@ -153,9 +154,8 @@ def test_a_tree_that_never_splits_adds_its_value() -> None:
     known, won = leads(60, 11)
     parameters = {"objective": "binary", "min_data_in_leaf": 40, "verbose": -1, "num_threads": 1}
     features = np.hstack([known.numbers, known.rules[:, None]])
-    text = lightgbm.train(
-        parameters, lightgbm.Dataset(features, won), num_boost_round=2
-    ).model_to_string()
+    booster = lightgbm.train(parameters, lightgbm.Dataset(features, won), num_boost_round=2)
+    text = _mean_of([booster.model_to_string()])
     trees = LightGBMTrees(text, np.arange(3))
     logit, parts = trees.logit(features, reasons=True)
     assert parts is not None

@@ -1,8 +1,7 @@
 """Export and import labels as CSV, with the same names as in `POST /feedback`.
 
-Spreadsheets run a cell that begins with "=" or similar as a formula (CSV injection). Such cells are
-written with a leading apostrophe and read without it, so that exported labels are imported
-unchanged.
+Cells that a spreadsheet would run as formulas are written and read by `core.cells`, so that
+exported labels are imported unchanged.
 """
 
 import csv
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from winnable.core.cells import cell, value_of
 from winnable.core.files import whole_file
 from winnable.core.values import moment
 from winnable.data.feedback.store.records import Label
@@ -34,9 +34,6 @@ COLUMNS = (
     "replaces",
 )
 REQUIRED_COLUMNS = ("lead_id", "label", "by")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
-"""Starts of cells that spreadsheets interpret, and the apostrophe itself, so that reading is the
-exact inverse of writing."""
 _BATCH_ROWS = 500
 """Rows in one commit."""
 
@@ -49,20 +46,6 @@ class Imported:
     added: int
     known: int
     rejects: tuple[tuple[int, str], ...]
-
-
-def cell(value: str) -> str:
-    """The text as a cell that no spreadsheet runs as a formula."""
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-
-
-def value_of(written: str) -> str:
-    """The text of a cell written by `cell`."""
-    return (
-        written[1:]
-        if written.startswith("'") and written[1:].startswith(_FORMULA_STARTS)
-        else written
-    )
 
 
 def export_labels(feedback: FeedbackStore, path: Path) -> int:
@@ -78,8 +61,9 @@ def export_labels(feedback: FeedbackStore, path: Path) -> int:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table of texts atomically. Raises StoreError if the file cannot be written."""
-    with whole_file(path) as file:
+    """Write a table of texts atomically; a new file is for its owner alone. Raises StoreError if
+    the file cannot be written."""
+    with whole_file(path, private=True) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)

@@ -20,7 +20,7 @@ import sqlalchemy as sql
 from pydantic_core import to_json
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from winnable.core.files import locked
+from winnable.core.files import keep_private, locked, make_private_file, make_private_folder
 from winnable.data.feedback.store.tables import HEAD
 from winnable.errors import StoreError
 
@@ -65,7 +65,7 @@ def open_database(
         if url.drivername in ("postgresql", "postgres"):
             url = url.set(drivername="postgresql+psycopg")
         if not given:
-            store.mkdir(parents=True, exist_ok=True)
+            _make_private(store)
         database = Database(_engine(url), _engine(url, pool_timeout=read_timeout_seconds))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise StoreError(
@@ -93,6 +93,14 @@ def open_database(
 def _engine(url: sql.URL, **options: Any) -> sql.Engine:
     pre_ping = url.get_backend_name() != "sqlite"
     return sql.create_engine(url, pool_pre_ping=pre_ping, json_serializer=_json, **options)
+
+
+def _make_private(store: Path) -> None:
+    """The folder and the file of SQLite, for their owner alone; `OSError` if they cannot be
+    made."""
+    make_private_folder(store)
+    make_private_file(store / FILE)
+    keep_private(*(store / f"{FILE}-{beside}" for beside in ("wal", "shm", "journal")))
 
 
 def _json(value: object) -> str:

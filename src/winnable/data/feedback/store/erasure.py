@@ -18,9 +18,10 @@ from typing import Any
 
 import sqlalchemy as sql
 
+from winnable.core.cells import value_of
 from winnable.core.identity import person_key
 from winnable.data.feedback.store import tables
-from winnable.data.feedback.store.csv_exchange import read_csv, value_of, write_csv
+from winnable.data.feedback.store.csv_exchange import read_csv, write_csv
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, StoreError, WinnableError
 

@@ -27,6 +27,7 @@ from pydantic_core import from_json
 from winnable.core.columns import FloatArray, IntArray
 from winnable.errors import ArtifactError
 from winnable.learning.model.experts.encoding import Encoded
+from winnable.learning.model.experts.tree_checks import check_catboost
 
 BATCH_ROWS = 128
 """Leads that are evaluated together, so that memory does not grow with the table."""
@@ -66,11 +67,14 @@ class CatBoostTrees:
     """One or several CatBoost models, averaged, from the text that `catboost_export` made; raw
     scores are log-odds.
 
-    Errors: ArtifactError if a tree asks more than 8 questions.
+    `level_counts` are the codes of each column of words, `numbers` the columns of numbers.
+
+    Errors: ArtifactError if the data do not fit together or the columns.
     """
 
-    def __init__(self, text: str) -> None:
-        data = from_json(text)
+    def __init__(self, text: str, level_counts: Sequence[int], numbers: int) -> None:
+        data = _read(text)
+        check_catboost(data, level_counts, numbers)
         self._pairs = _table(data["indicators"])
         self._combinations = _Combinations(data)
         self._trees = np.array(data["trees"], dtype=np.int64)
@@ -91,10 +95,6 @@ class CatBoostTrees:
         Returns which ones each tree asks, eight a tree, one tree after the other.
         """
         depth = self._trees.shape[1]
-        if depth > LEADS_PER_BYTE:
-            raise ArtifactError(
-                f"a CatBoost tree asks {depth} questions, more than {LEADS_PER_BYTE}. Train again."
-            )
         floats = len(data["sources"]) - len(data["rates"])
         numbers = [i for i, (feature, _) in enumerate(data["splits"]) if feature < floats]
         rates = [i for i, (feature, _) in enumerate(data["splits"]) if feature >= floats]
@@ -310,6 +310,13 @@ class _Combinations:
         wanted = keys + self._offsets[combination]
         found = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
         return np.asarray(np.where(seen[found] == wanted, found, len(seen)), dtype=np.int64)
+
+
+def _read(text: str) -> Any:
+    try:
+        return from_json(text)
+    except ValueError as error:
+        raise ArtifactError(f"the trees of catboost are no JSON ({error}). Train again.") from None
 
 
 def _single(leads: Encoded, pairs: IntArray) -> NDArray[np.float32]:

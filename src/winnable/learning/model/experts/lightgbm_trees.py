@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from winnable.core.columns import FloatArray, IntArray
 from winnable.errors import ArtifactError
+from winnable.learning.model.experts.tree_checks import check_lightgbm
 
 # LightGBM's own numbers for the type of a matrix and the kind of a prediction (c_api.h).
 FLOAT64 = 1
@@ -102,11 +103,13 @@ class LightGBMTrees:
     """A LightGBM model from its text; its raw scores are log-odds. `sources` (features,) numbers
     the column behind each feature.
 
-    Errors: ArtifactError if the text is not a LightGBM model or the library is missing.
+    Errors: ArtifactError if the text is not a LightGBM model as we write them, since the library
+    would follow any index in it, or if the library is missing.
     """
 
     def __init__(self, text: str, sources: IntArray) -> None:
         self._booster = ctypes.c_void_p()
+        check_lightgbm(text, len(sources))
         rounds = ctypes.c_int()
         arguments = (
             ctypes.c_char_p(text.encode()),
@@ -114,7 +117,7 @@ class LightGBMTrees:
             ctypes.byref(self._booster),
         )
         _call("LGBM_BoosterLoadModelFromString", *arguments)
-        self._features = _header(text, "max_feature_idx") + 1
+        self._features = len(sources)
         self._sources = sources
         self._trees = text.split("\nTree=")[1:]
         self._values, self._leaves = _lines(self._trees, "leaf_value")
@@ -182,13 +185,6 @@ class LightGBMTrees:
             ctypes.byref(length),
             ctypes.c_void_p(out.ctypes.data),
         )
-
-
-def _header(text: str, key: str) -> int:
-    for line in text.splitlines():
-        if line.startswith(f"{key}="):
-            return int(line.split("=", 1)[1])
-    raise ArtifactError(f"the trees are not a LightGBM model: no {key} in its header")
 
 
 class _Ways:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from winnable.core.columns import FloatArray, IntArray
+from winnable.errors import ArtifactError
 from winnable.learning.model.experts.catboost_trees import CatBoostTrees
 from winnable.learning.model.experts.encoding import Encoded, Encoding
 from winnable.learning.model.experts.lightgbm_trees import LightGBMTrees
@@ -142,6 +143,8 @@ class LightGBMExpert:
             np.array([value for table in part[key] for value in table])
             for key in ("rates", "counts")
         )
+        if not len(self._rates) == len(self._counts) == sum(level_counts):
+            raise ArtifactError("the rates of words do not fit the words. Train again.")
         self._starts = np.cumsum([0, *level_counts])[:-1].astype(np.int64)
 
     @property
@@ -162,8 +165,8 @@ class LightGBMExpert:
 class CatBoostExpert:
     """CatBoost trees, several models averaged."""
 
-    def __init__(self, text: str) -> None:
-        self._trees = CatBoostTrees(text)
+    def __init__(self, text: str, level_counts: tuple[int, ...], numbers: int) -> None:
+        self._trees = CatBoostTrees(text, level_counts, numbers)
 
     @property
     def base(self) -> float:
@@ -186,4 +189,4 @@ def expert_of(part: Mapping[str, Any], text: str, encoding: Encoding) -> Expert:
         return PerSegmentExpert(part, encoding.level_counts, len(encoding.number_names))
     if part["kind"] == "lightgbm":
         return LightGBMExpert(part, text, encoding.level_counts, len(encoding.number_names))
-    return CatBoostExpert(text)
+    return CatBoostExpert(text, encoding.level_counts, len(encoding.number_names))
