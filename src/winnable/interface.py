@@ -658,7 +658,7 @@ def suggest(labels: FeedbackEffect) -> Proposal:
     from winnable.data.analysis.to_toml import proposal, rejection_lines
 
     found = suggestions_of(labels.data)
-    rejected = rejection_evidence(labels.data, labels.merged.opinions, found.kept_out)
+    rejected = rejection_evidence(labels.data, labels.merged.opinions, found.excluded)
     return Proposal(
         found, proposal(labels.data.definition, found), tuple(rejection_lines(rejected))
     )

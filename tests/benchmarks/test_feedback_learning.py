@@ -119,7 +119,7 @@ def test_hearing_sales_helps_on_later_leads_and_wrong_opinions_do_no_harm(
         seen = {}
         for name, history in {"without": export, "with": heard.crm}.items():
             predictor = Predictor(
-                learn(Dataset(definition, history, END), TrainingOptions(judge=False)).artifact
+                learn(Dataset(definition, history, END), TrainingOptions(evaluate=False)).artifact
             )
             features = compute_features(predictor.plan, definition, crm, later.leads, later.as_of)
             answer = predictor.score(features, [""] * features.size, reasons=False).probability

@@ -108,9 +108,9 @@ def test_a_naive_count_agrees_with_every_feature_of_a_sample(crm: Crm) -> None:
 def test_the_later_the_look_the_better_the_answer(
     crm: Crm, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    judged = learn(Dataset(definition(), crm)).judged
-    assert judged is not None
-    ages, leads = judged.rows.age, judged.rows.leads
+    evaluation = learn(Dataset(definition(), crm)).evaluation
+    assert evaluation is not None
+    ages, leads = evaluation.rows.age, evaluation.rows.leads
     looked_at = np.isin(ages, AGES)
     often, times = np.unique(leads[looked_at], return_counts=True)
     stayed = np.isin(
@@ -122,7 +122,10 @@ def test_the_later_the_look_the_better_the_answer(
         for who, chosen in (("open then", looked_at), ("open for two weeks", stayed)):
             for age in AGES:
                 rows = chosen & (ages == age)
-                won, p = judged.rows.won[rows], np.clip(judged.candidate[rows], 1e-6, 1 - 1e-6)
+                won, p = (
+                    evaluation.rows.won[rows],
+                    np.clip(evaluation.candidate[rows], 1e-6, 1 - 1e-6),
+                )
                 loss, base = log_loss(won, p), log_loss(won, np.full(len(won), won.mean()))
                 skill[who, age], auc[who, age] = 1 - loss / base, roc_auc_score(won, p)
                 told = (

@@ -126,7 +126,7 @@ def backtest(
         Path | None, typer.Option(help="Write every metric of every period as CSV.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw it through time: a .png, .svg or .pdf file.")
+        Path | None, typer.Option(help="Plot the metrics over time: a .png, .svg or .pdf file.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed and data give the same models.")] = 0,
     store: Labels = Path("models"),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from winnable.definition.stages import MoveKind
     from winnable.interface import Model
     from winnable.learning.readiness.check import Check
-    from winnable.learning.registry.champion_challenger import Contest
+    from winnable.learning.registry.champion_challenger import Comparison
     from winnable.learning.registry.records import Promotion, Version
     from winnable.learning.training.backtest import Backtest
     from winnable.learning.training.metrics import Difference, Metrics
@@ -252,23 +252,23 @@ def print_training(model: "Model") -> None:
         out.print(f"Excluded ({column.reason}): {column.name}. {evidence}")
     out.print(f"\n{verdict.summary}")
     out.print(f"Model type: {candidate.mode}, {candidate.why}.")
-    if candidate.judged is not None:
-        title = f"Evaluated on {candidate.judged.how}"
-        out.print(_metrics_table(candidate.judged.measured(), title))
-    if verdict.contest is not None and verdict.changes is not None:
-        _print_comparison(verdict.contest)
+    if candidate.evaluation is not None:
+        title = f"Evaluated on {candidate.evaluation.how}"
+        out.print(_metrics_table(candidate.evaluation.measured(), title))
+    if verdict.comparison is not None and verdict.changes is not None:
+        _print_comparison(verdict.comparison)
     if verdict.changes is not None:
         out.print(f"\nSince version {verdict.changes.since}:")
         for line in verdict.changes.lines:
             out.print(f"  {line}")
 
 
-def _print_comparison(contest: "Contest") -> None:
+def _print_comparison(comparison: "Comparison") -> None:
     """The challenger beside the champion, the scorecard and the base rate, on the same leads."""
     out.print("")
     title = (
-        f"Compared on {contest.how} ({contest.rows:,} rows, {contest.wins:,} won), trained on"
-        " what the champion could know"
+        f"Compared on {comparison.how} ({comparison.rows:,} rows, {comparison.wins:,} won), trained"
+        " on what the champion could know"
     )
     table = Table(
         "",
@@ -279,12 +279,12 @@ def _print_comparison(contest: "Contest") -> None:
         title_justify="left",
         box=None,
     )
-    table.add_row("model", f"{contest.log_loss:.4f}", "", "")
-    for rival in contest.rivals:
-        reduction = rival.log_loss_reduction
+    table.add_row("model", f"{comparison.log_loss:.4f}", "", "")
+    for competitor in comparison.competitors:
+        reduction = competitor.log_loss_reduction
         table.add_row(
-            rival.name,
-            f"{rival.log_loss:.4f}",
+            competitor.name,
+            f"{competitor.log_loss:.4f}",
             f"{-reduction.mean:+.4f}",
             f"{-reduction.high:+.4f} to {-reduction.low:+.4f}",
         )
@@ -349,7 +349,7 @@ def print_backtest(test: "Backtest") -> None:
         table.add_row(
             f"{period.start:%Y-%m-%d}",
             f"{period.wins:,}",
-            f"{period.judged:,}",
+            f"{period.evaluated:,}",
             f"{period.won:,}",
             f"{model.skill:+.0%}",
             "{:+.0%} to {:+.0%}".format(*spread["skill"]),
@@ -413,7 +413,7 @@ def print_check(data: "Dataset", found: "Check") -> None:
     for point in found.curve:
         out.print(
             f"  Learning curve: trained on {point.leads:,} leads ({point.wins:,} wins), skill"
-            f" {point.saved:+.1%} out of sample."
+            f" {point.skill:+.1%} out of sample."
         )
     ready = "Ready" if found.readiness.ready else "Not ready"
     out.print(f"\n{ready} by the published minimum sample size.")

@@ -96,16 +96,17 @@ def test_the_leads_worked_by_lot_tell_the_rate_below_the_gate(
     again = HandedOver(ended[0], "1", T + timedelta(days=7), 0.20, LOT)
     heard = apply_labels(Dataset(definition, crm), [], [*drawn, *others, above, again])
     assert all(randomly_selected(each.because) for each in drawn)
-    assert heard.by_lot.drawn == 40
-    assert (heard.by_lot.won.hits, heard.by_lot.won.trials) == (
+    sample = heard.random_sample
+    assert sample.drawn == 40
+    assert (sample.won.hits, sample.won.trials) == (
         sum(won[lead] for lead in ended[:40]),
         40,
     )
-    assert heard.by_lot.expected == pytest.approx(0.05)
-    assert heard.by_lot.won.low < heard.by_lot.won.hits / 40 < heard.by_lot.won.high
+    assert sample.expected == pytest.approx(0.05)
+    assert sample.won.low < sample.won.hits / 40 < sample.won.high
     assert heard.summary() == [
-        f"Of 40 randomly selected leads below the gate, {heard.by_lot.won.hits} of 40 (95% CI"
-        f" {100 * heard.by_lot.won.low:.0f}% to {100 * heard.by_lot.won.high:.0f}%) were won;"
+        f"Of 40 randomly selected leads below the gate, {sample.won.hits} of 40 (95% CI"
+        f" {100 * sample.won.low:.0f}% to {100 * sample.won.high:.0f}%) were won;"
         " predicted: 5.0%."
     ]
 

@@ -1,5 +1,5 @@
 """The learning curve rises where there is something to learn, and says nothing where too little
-could be judged."""
+could be evaluation."""
 
 import numpy as np
 
@@ -17,5 +17,5 @@ def test_the_learning_curve_rises_where_there_is_something_to_learn() -> None:
         steps=3,
     )
     assert [point.leads for point in curve] == [180, 360, 720]
-    assert curve[-1].saved > max(0.05, curve[0].saved)
+    assert curve[-1].skill > max(0.05, curve[0].skill)
     assert learning_curve(FeatureTable(20, {"one": NumericColumn(x[:20, 0])}), won[:20]) == ()

@@ -97,7 +97,8 @@ def test_the_answer_in_words_agrees_with_its_numbers(tmp_path: Path) -> None:
         f"from {found.blend_from:,} wins on, a model of the stronger half of the columns is"
         f" reliable, from {found.needed_wins:,} a model of all {found.columns}." in text
     )
-    assert found.weeks_to_go == pytest.approx((found.needed_wins - wins) / found.pace, rel=0.2)
+    weeks = (found.needed_wins - wins) / found.wins_per_week
+    assert found.weeks_to_go == pytest.approx(weeks, rel=0.2)
     assert (
         f"you will get there in {found.weeks_to_go:.0f} weeks" in text or found.weeks_to_go >= 104
     )

@@ -1,4 +1,4 @@
-"""The contest: the rule by which a candidate becomes champion, case by case."""
+"""The comparison: the rule by which a candidate becomes champion, case by case."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.load import definition_from
 from winnable.learning.artifacts.artifact import Artifact
-from winnable.learning.registry.champion_challenger import Competitor, Contest, _outcome, compare
+from winnable.learning.registry.champion_challenger import Comparison, Competitor, _outcome, compare
 from winnable.learning.scoring.predictor import Predictor, scorecard_artifact
 from winnable.learning.training.metrics import Difference
 from winnable.learning.training.train import Candidate
@@ -46,19 +46,19 @@ def champion(**facts: Any) -> Predictor:
     return Predictor(candidate(**{"number": 2, **facts}).artifact, "1")
 
 
-def contest(mean: float, margin: float, rules: float = 0.1) -> Contest:
+def comparison(mean: float, margin: float, rules: float = 0.1) -> Comparison:
     """The candidate's log loss is lower by `mean` than the champion's, give or take `margin`; by
     `rules` than the scorecard's."""
-    rivals = (
+    competitors = (
         ("version 1", mean, margin),
         ("the scorecard", rules, 0.01),
         ("the base rate", 0.1, 0.01),
     )
     found = tuple(
         Competitor(name, 0.3, Difference(less, less - more, less + more, 0.5))
-        for name, less, more in rivals
+        for name, less, more in competitors
     )
-    return Contest("a holdout of leads created since 2026-01-01", 900, 90, 0.3 - mean, found)
+    return Comparison("a holdout of leads created since 2026-01-01", 900, 90, 0.3 - mean, found)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_without_a_comparison_age_and_amount_decide(
     new: dict[str, Any], old: dict[str, Any], becomes: bool, because: str, data: Dataset
 ) -> None:
     decision = compare(candidate(**new), data, champion(**old))
-    assert (decision.champion, decision.contest) == (becomes, None)
+    assert (decision.champion, decision.comparison) == (becomes, None)
     assert because in decision.because
 
 
@@ -91,34 +91,34 @@ def test_the_first_model_is_champion(data: Dataset) -> None:
     ("met", "old", "young"),
     [
         (
-            contest(mean=0.02, margin=0.01),
+            comparison(mean=0.02, margin=0.01),
             "it is significantly better",
             "it is significantly better",
         ),
         (
-            contest(mean=-0.02, margin=0.01),
+            comparison(mean=-0.02, margin=0.01),
             "it is significantly worse",
             "it is significantly worse",
         ),
         (
-            contest(mean=0.02, margin=0.03),
+            comparison(mean=0.02, margin=0.03),
             "it is not significantly worse",
             "it is not significantly better",
         ),
         (
-            contest(mean=-0.00001, margin=0.000005),
+            comparison(mean=-0.00001, margin=0.000005),
             "it is not significantly worse",
             "it is not significantly better",
         ),
         (
-            contest(mean=0.02, margin=0.01, rules=-0.05),
+            comparison(mean=0.02, margin=0.01, rules=-0.05),
             "it is significantly worse than the scorecard",
             "it is significantly worse than the scorecard",
         ),
     ],
 )
 def test_with_a_comparison_the_better_one_stays_and_a_tie_goes_to_the_newer_data(
-    met: Contest, old: str, young: str
+    met: Comparison, old: str, young: str
 ) -> None:
     for until, says in (("2026-03-31", old), ("2026-06-20", young)):
         becomes, because = _outcome(met, candidate(), champion(until=until))

@@ -55,13 +55,13 @@ def elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
 def test_it_answers_first_with_the_numbers_of_the_judged_leads(
     report: Report, page: str, demo_store: DemoStore
 ) -> None:
-    judged = demo_store.candidate.judged
-    assert judged is not None
+    evaluation = demo_store.candidate.evaluation
+    assert evaluation is not None
     assert report.sections[0].title == "How good is the model?"
-    order = np.argsort(-judged.candidate, kind="stable")
+    order = np.argsort(-evaluation.candidate, kind="stable")
     fifth = len(order) // 5
-    tied = judged.candidate[order[fifth - 1]] == judged.candidate[order[fifth]]
-    share = judged.rows.won[order[:fifth]].sum() / judged.rows.won.sum()
+    tied = evaluation.candidate[order[fifth - 1]] == evaluation.candidate[order[fifth]]
+    share = evaluation.rows.won[order[:fifth]].sum() / evaluation.rows.won.sum()
     gain = re.search(
         r"The top 20% of leads contain (\d+)% of the wins", report.sections[0].paragraphs[0]
     )
@@ -178,14 +178,14 @@ def test_the_companys_words_stand_in_it(report: Report, demo_store: DemoStore) -
 def test_what_changed_comes_second_and_a_backtest_takes_the_place_of_the_months(
     demo_store: DemoStore,
 ) -> None:
-    judged = demo_store.candidate.judged
-    assert judged is not None
+    evaluation = demo_store.candidate.evaluation
+    assert evaluation is not None
     halves = (
-        judged.rows.as_of < np.median(judged.rows.as_of),
-        judged.rows.as_of >= np.median(judged.rows.as_of),
+        evaluation.rows.as_of < np.median(evaluation.rows.as_of),
+        evaluation.rows.as_of >= np.median(evaluation.rows.as_of),
     )
     tested = Backtest(
-        tuple(period(judged, half) for half in halves),
+        tuple(period(evaluation, half) for half in halves),
         90,
         ("The owners stand as they stand today.",),
     )
@@ -202,13 +202,13 @@ def test_what_changed_comes_second_and_a_backtest_takes_the_place_of_the_months(
     assert section.notes == tested.notes
 
 
-def period(judged: Evaluation, part: NDArray[np.bool_]) -> Period:
+def period(evaluation: Evaluation, part: NDArray[np.bool_]) -> Period:
     """A part of the judged leads as a period of a backtest."""
-    rows = judged.rows.take(part)
+    rows = evaluation.rows.take(part)
     answers = {
-        "model": judged.candidate[part],
-        "rules": judged.rules[part],
-        "base rate": np.full(int(part.sum()), judged.base),
+        "model": evaluation.candidate[part],
+        "rules": evaluation.rules[part],
+        "base rate": np.full(int(part.sum()), evaluation.base),
     }
     first, last = (
         datetime.fromtimestamp(int(end) / 1e6, UTC) for end in (rows.as_of.min(), rows.as_of.max())
@@ -226,7 +226,7 @@ def test_the_same_training_gives_the_same_page(
 
 
 def test_without_outcomes_it_says_that_nobody_can_judge(demo_store: DemoStore) -> None:
-    unjudged = replace(demo_store.candidate, judged=None)
+    unjudged = replace(demo_store.candidate, evaluation=None)
     report = report_on(unjudged, demo_store.data)
     assert report.sections[0].paragraphs[0].startswith("Not known yet")
     assert "What drives conversion?" not in [section.title for section in report.sections]

@@ -128,7 +128,7 @@ def test_without_closing_dates_the_resolved_speak_for_the_open_ones_of_their_age
         definition(created="created"), undated, (START + timedelta(days=60)).to_pydatetime()
     )
     targets = build_targets(Dataset(definition(created="created"), undated), rows)
-    assert targets.pace is None
+    assert targets.win_time_curve is None
     assert (targets.usable == rows.known).all()
     age = (rows.present - rows.as_of) / DAY
     young, old = targets.usable & (age < 5), targets.usable & (age > 55)

@@ -1,4 +1,4 @@
-"""Training: what is learned from a history, on which leads it is judged, and when a candidate
+"""Training: what is learned from a history, on which leads it is evaluation, and when a candidate
 becomes champion."""
 
 from pathlib import Path
@@ -57,20 +57,20 @@ def earlier(demo_store: DemoStore, definition: Definition, until: str, folder: P
 
 
 def test_it_is_judged_on_later_leads_of_people_it_has_not_seen(candidate: Candidate) -> None:
-    judged = candidate.judged
-    assert judged is not None
-    assert judged.how.startswith("a holdout of leads created since 2025-")
-    assert set(judged.measured()) == {"model", "rules", "base rate"}
-    assert judged.measured()["base rate"].skill == pytest.approx(0)
-    assert len(judged.candidate) == len(judged.rows.won)
+    evaluation = candidate.evaluation
+    assert evaluation is not None
+    assert evaluation.how.startswith("a holdout of leads created since 2025-")
+    assert set(evaluation.measured()) == {"model", "rules", "base rate"}
+    assert evaluation.measured()["base rate"].skill == pytest.approx(0)
+    assert len(evaluation.candidate) == len(evaluation.rows.won)
 
 
 def test_the_column_that_sales_fills_in_after_the_close_is_no_help(candidate: Candidate) -> None:
     assert {each.name for each in candidate.verdicts if each.verdict != "ok"} == {"Decision Reason"}
     assert candidate.artifact.spec.card.left_out == ("Decision Reason",)
-    judged = candidate.judged
-    assert judged is not None
-    auc = judged.measured()["model"].auc
+    evaluation = candidate.evaluation
+    assert evaluation is not None
+    auc = evaluation.measured()["model"].auc
     assert auc is not None
     assert auc < 0.93
 
@@ -109,19 +109,21 @@ def test_a_newer_model_meets_the_champion_on_leads_that_neither_has_seen(
     store = tmp_path / "store"
     assert register(*old, store).champion
     second = register(candidate, Dataset(definition, crm), store)
-    contest, changes = second.contest, second.changes
-    assert contest is not None
+    comparison, changes = second.comparison, second.changes
+    assert comparison is not None
     assert changes is not None
-    assert [rival.name for rival in contest.rivals] == [
+    assert [competitor.name for competitor in comparison.competitors] == [
         "version 1",
         "the scorecard",
         "the base rate",
     ]
-    assert contest.how.startswith("a holdout of leads whose outcome was unknown on 2025-")
+    assert comparison.how.startswith("a holdout of leads whose outcome was unknown on 2025-")
     # The same way of learning from the same knowledge is no better and no worse; the champion's
     # data are old.
-    assert contest.rivals[0].log_loss_reduction.mean == pytest.approx(0, abs=0.02)
-    assert second.champion == (not any(rival.surely_better for rival in contest.rivals))
+    assert comparison.competitors[0].log_loss_reduction.mean == pytest.approx(0, abs=0.02)
+    assert second.champion == (
+        not any(competitor.surely_better for competitor in comparison.competitors)
+    )
     assert changes.leads.now == len(crm.leads)
     assert changes.days is not None
     assert changes.days > 270

@@ -104,9 +104,9 @@ def funnel(data: Dataset, by: By = "source") -> Funnel:
     it is won or lost.
     """
     definition = data.definition
-    told = stage_history(data)
-    units = _units(data, told)
-    seen = bool((told.move >= 0).any())
+    history = stage_history(data)
+    units = _units(data, history)
+    seen = bool((history.move >= 0).any())
     stages = [code for code in range(LOST) if code == WON or (seen and _named(definition, code))]
     names = ["Leads", *(label(definition, STAGES[code]) for code in stages)]
     reached = [
@@ -116,10 +116,10 @@ def funnel(data: Dataset, by: By = "source") -> Funnel:
     steps = tuple(
         _step(names[i], reached[i], reached[max(i - 1, 0)], units.known) for i in range(len(names))
     )
-    worked = _worked(definition, told, units)
+    worked = _worked(definition, history, units)
     keys = _months(units) if by == "month" else _sources(data, units)
     groups = _groups(definition, units, keys, reached, worked, by)
-    return Funnel(steps, groups, by, told.counted(), tuple(_notes(data, told, units, by)))
+    return Funnel(steps, groups, by, history.counted(), tuple(_notes(data, history, units, by)))
 
 
 def source_of(data: Dataset) -> pd.Series[str]:
@@ -150,25 +150,25 @@ def source_of(data: Dataset) -> pd.Series[str]:
     return own.where(own.notna(), crm.leads[ID].map(last).astype("str"))
 
 
-def _units(data: Dataset, told: StageHistory) -> _Units:
+def _units(data: Dataset, history: StageHistory) -> _Units:
     crm = data.crm
     present = data.present
     size = len(crm.leads)
     episodes = np.zeros(size, dtype=np.int64)
-    np.maximum.at(episodes, told.lead, told.episode)
+    np.maximum.at(episodes, history.lead, history.episode)
     start = np.append(0, np.cumsum(episodes + 1))
-    unit = start[told.lead] + told.episode
+    unit = start[history.lead] + history.episode
     lead = np.repeat(np.arange(size), episodes + 1)
     furthest = np.full(len(lead), -1)
     ended = np.zeros(len(lead), dtype=np.bool_)
-    np.maximum.at(furthest, unit, np.where(told.stage == LOST, -1, told.stage))
-    np.logical_or.at(ended, unit, told.stage >= WON)
+    np.maximum.at(furthest, unit, np.where(history.stage == LOST, -1, history.stage))
+    np.logical_or.at(ended, unit, history.stage >= WON)
     timed = CREATED in crm.leads and present is not None
     created = times_of(crm.leads[CREATED])[lead] if timed else np.full(len(lead), NEVER)
-    again = np.flatnonzero(told.episode > 0)
+    again = np.flatnonzero(history.episode > 0)
     first = again[np.append(True, unit[again][1:] != unit[again][:-1])[: len(again)]]
     if timed and present is not None:
-        created[unit[first]] = told.at[first]
+        created[unit[first]] = history.at[first]
         known = (created != NEVER) & (
             created <= microseconds(present) - data.definition.outcome.horizon_days * DAY
         )
@@ -182,11 +182,11 @@ def _named(definition: Definition, code: int) -> bool:
     return stage is not None and bool(stage.status)
 
 
-def _worked(definition: Definition, told: StageHistory, units: _Units) -> BoolArray | None:
+def _worked(definition: Definition, history: StageHistory, units: _Units) -> BoolArray | None:
     """Which units sales took up; None where statuses before the end were never seen, so that
-    nothing can be told."""
+    nothing can be stages."""
     sales = any(_named(definition, code) for code in range(SALES, WON))
-    return np.asarray(units.furthest >= SALES) if sales and (told.move >= 0).any() else None
+    return np.asarray(units.furthest >= SALES) if sales and (history.move >= 0).any() else None
 
 
 def _months(units: _Units) -> list[str]:
@@ -235,7 +235,7 @@ def _groups(
     conversion, low, high = (
         _shrunk(definition, won, known) if by == "source" else _by_itself(won, known)
     )
-    told = [
+    groups = [
         Group(
             name,
             leads=int(leads[i]),
@@ -250,9 +250,9 @@ def _groups(
         for i, name in enumerate(names)
     ]
     if by == "month":
-        return tuple(told)
+        return tuple(groups)
     return tuple(
-        sorted(_judged(definition, told), key=lambda group: (-group.conversion, group.name))
+        sorted(_with_grades(definition, groups), key=lambda group: (-group.conversion, group.name))
     )
 
 
@@ -278,7 +278,7 @@ def _by_itself(won: IntArray, known: IntArray) -> tuple[FloatArray, FloatArray, 
     return share, intervals[:, 0], intervals[:, 1]
 
 
-def _judged(definition: Definition, groups: Sequence[Group]) -> list[Group]:
+def _with_grades(definition: Definition, groups: Sequence[Group]) -> list[Group]:
     """Sources with their grades against the usual lead, and what to think about."""
     usual = _Usual.of(definition, groups)
     if not 0 < usual.conversion < 1:
@@ -349,7 +349,7 @@ def _advice_on_worked(group: Group, worked: int, known: int, usual: _Usual) -> s
     return ""
 
 
-def _notes(data: Dataset, told: StageHistory, units: _Units, by: By) -> list[str]:
+def _notes(data: Dataset, history: StageHistory, units: _Units, by: By) -> list[str]:
     definition = data.definition
     crm = data.crm
     notes = []
@@ -369,7 +369,7 @@ def _notes(data: Dataset, told: StageHistory, units: _Units, by: By) -> list[str
             " separate lead."
         )
     silent = int(((units.furthest < 0) & units.known).sum())
-    if silent and (told.move < 0).all() and any(_named(definition, code) for code in range(WON)):
+    if silent and (history.move < 0).all() and any(_named(definition, code) for code in range(WON)):
         notes.append(
             f"No stage changes are known, so it is unknown how far {silent:,} leads got; pass"
             " --history to see it."

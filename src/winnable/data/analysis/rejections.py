@@ -51,11 +51,11 @@ class RejectionEvidence:
 def rejection_evidence(
     data: Dataset,
     opinions: Mapping[str, Sequence[Label]],
-    kept_out: Sequence[str],
+    excluded: Sequence[str],
 ) -> tuple[RejectionEvidence, ...]:
     """The conditions to propose for `[profile] unacceptable` and `[junk] rule`, the most frequent
     first; none without sufficient evidence. `opinions` (by lead) are the latest labels of each
-    person; columns in `kept_out` are excluded.
+    person; columns in `excluded` are excluded.
     """
     definition = data.definition
     crm = data.crm
@@ -72,7 +72,7 @@ def rejection_evidence(
             dtype=bool,
         )
         if MIN_REJECTIONS <= said.sum() <= len(said) - MIN_REJECTIONS:
-            found += _look(data, answered, said, kind, kept_out)
+            found += _look(data, answered, said, kind, excluded)
     return tuple(found)
 
 
@@ -92,13 +92,13 @@ def _look(
     answered: IntArray,
     said: BoolArray,
     kind: Kind,
-    kept_out: Sequence[str],
+    excluded: Sequence[str],
 ) -> list[RejectionEvidence]:
     """Attributes whose leads are significantly more often rejected than not, and than leads
     without them."""
     definition = data.definition
     crm = data.crm
-    known = data.feature_plan(kept_out)
+    known = data.feature_plan(excluded)
     plan = FeaturePlan(tuple(field for field in known.fields if field.learn))
     when = (
         times_of(crm.leads[CREATED])

@@ -164,8 +164,10 @@ def _moves(lead: IntArray, stage: IntArray) -> IntArray:
     kinds = np.asarray(
         [[MOVES.index(kind_of_move(before, after)) for after in STAGES] for before in STAGES]
     )
-    told = np.flatnonzero(stage >= 0)
-    moved: BoolArray = (lead[told][1:] == lead[told][:-1]) & (stage[told][1:] != stage[told][:-1])
+    named = np.flatnonzero(stage >= 0)
+    moved: BoolArray = (lead[named][1:] == lead[named][:-1]) & (
+        stage[named][1:] != stage[named][:-1]
+    )
     moves = np.full(len(lead), -1)
-    moves[told[1:][moved]] = kinds[stage[told][:-1][moved], stage[told][1:][moved]]
+    moves[named[1:][moved]] = kinds[stage[named][:-1][moved], stage[named][1:][moved]]
     return moves

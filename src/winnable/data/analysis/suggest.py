@@ -128,7 +128,7 @@ class Suggestions:
         return self.won / self.leads if self.leads else 0.0
 
     @property
-    def kept_out(self) -> tuple[str, ...]:
+    def excluded(self) -> tuple[str, ...]:
         """The columns that were excluded."""
         return (*self.left_out, *self.untracked)
 
@@ -146,7 +146,7 @@ def suggest(data: Dataset, *, seed: int = 0) -> Suggestions:
     nothing = Suggestions((), (), 0, people, won, False, leaks, untracked, 0.0, double)
     if min(won, people - won) < MIN_LEADS_PER_SIDE:
         return nothing
-    plan = _plan(data, nothing.kept_out)
+    plan = _plan(data, nothing.excluded)
     arriving = known.take(_one_each(known, None))
     living = known.take(_one_each(known, seed))
     features = data.features(FeaturePlan(plan.fields), arriving.leads, arriving.as_of)

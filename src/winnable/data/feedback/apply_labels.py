@@ -54,7 +54,7 @@ class FeedbackEffect:
     rows: int
     wins: int
     opinions: Agreement
-    by_lot: RandomSample
+    random_sample: RandomSample
 
     @property
     def data(self) -> Dataset:
@@ -69,7 +69,7 @@ class FeedbackEffect:
     def to_json(self) -> dict[str, Any] | None:
         """What feedback changed, for the model card, without names of people; None without
         feedback."""
-        if not self.labels and not self.by_lot.won.trials:
+        if not self.labels and not self.random_sample.won.trials:
             return None
         return {
             "labels": self.labels,
@@ -78,7 +78,7 @@ class FeedbackEffect:
             "rows_changed": self.rows,
             "rows_won": self.wins,
             "opinions": self.opinions.to_json(),
-            "by_lot": asdict(self.by_lot),
+            "by_lot": asdict(self.random_sample),
             "told": self.summary(),
         }
 
@@ -88,7 +88,7 @@ class FeedbackEffect:
         return [
             *sentences,
             *_opinion_sentences(self.opinions),
-            *_random_sample_sentences(self.by_lot),
+            *_random_sample_sentences(self.random_sample),
         ]
 
 
@@ -129,7 +129,7 @@ def apply_labels(
         rows,
         wins,
         agreement(merged.opinions, outcome),
-        _by_lot(handed_over, outcome),
+        _random_sample(handed_over, outcome),
     )
 
 
@@ -148,7 +148,7 @@ def _known_outcomes(data: Dataset) -> dict[tuple[int, int], float]:
     return dict(zip(keys, rows.won.tolist(), strict=True))
 
 
-def _by_lot(handed_over: Sequence[HandedOver], outcome: Mapping[str, float]) -> RandomSample:
+def _random_sample(handed_over: Sequence[HandedOver], outcome: Mapping[str, float]) -> RandomSample:
     """The leads that were handed over only because they were randomly selected, by the first such
     score.
 

@@ -10,7 +10,7 @@ from winnable.core.documents import Block, Bullets, Heading, Page, Table, Text
 from winnable.learning.monitoring.drift import Drift, Expected
 from winnable.learning.monitoring.reassessment import (
     DefinitionSeen,
-    Judgement,
+    PerformanceCheck,
     Reassessment,
     UpdateDecision,
 )
@@ -46,23 +46,23 @@ MIN_MISSED_WINS = 0.05
 def summary(found: Reassessment) -> tuple[str, ...]:
     """The result in a few sentences, the decision first."""
     lines = [_decision(found), _evaluated_on(found)]
-    if found.judgement is not None:
-        lines += [_performance(found.judgement), _cost(found.judgement)]
+    if found.performance is not None:
+        lines += [_performance(found.performance), _cost(found.performance)]
     lines.append(_drift(found.drift))
     lines += [f"  {warning}" for warning in found.drift.warnings[:MAX_WARNINGS_IN_SUMMARY]]
     if found.ahead is not None:
         lines.append(_ahead(found.ahead, found.decision))
-    if found.judgement is not None:
-        lines.append(_scorecard(found.judgement.definition))
-        lines += [f"  {rule}" for rule in _contradicted(found.judgement.definition)]
+    if found.performance is not None:
+        lines.append(_scorecard(found.performance.definition))
+        lines += [f"  {rule}" for rule in _contradicted(found.performance.definition)]
     return tuple(lines)
 
 
 def page(found: Reassessment) -> Page:
     """Everything, with the tables behind it."""
     blocks: list[Block] = [Text(_decision(found)), Text(_evaluated_on(found))]
-    if found.judgement is not None:
-        blocks += _evaluation_blocks(found.judgement)
+    if found.performance is not None:
+        blocks += _evaluation_blocks(found.performance)
     blocks += [Heading("Drift: what is different about recent leads"), Text(_drift(found.drift))]
     if found.drift.warnings:
         blocks.append(Bullets(found.drift.warnings))
@@ -74,8 +74,8 @@ def page(found: Reassessment) -> Page:
             Text(_ahead(found.ahead, found.decision)),
             Text(BLIND),
         ]
-    if found.judgement is not None:
-        blocks += _definition_blocks(found.judgement.definition)
+    if found.performance is not None:
+        blocks += _definition_blocks(found.performance.definition)
     return Page(f"Is the model still right? {found.name}, {found.present:%Y-%m-%d}", tuple(blocks))
 
 
@@ -90,8 +90,8 @@ def _evaluated_on(found: Reassessment) -> str:
     )
 
 
-def _performance(judged: Judgement) -> str:
-    metrics = judged.measured
+def _performance(check: PerformanceCheck) -> str:
+    metrics = check.measured
     text = f"Expected {_expected_wins(metrics):.1f} wins, observed {metrics.wins:,}"
     if metrics.observed_to_expected is not None:
         text += f" (observed/expected {metrics.observed_to_expected:.2f}"
@@ -107,14 +107,14 @@ def _expected_wins(metrics: Metrics) -> float:
     return metrics.wins / (metrics.observed_to_expected or np.nan)
 
 
-def _cost(judged: Judgement) -> str:
-    cost = judged.cost
-    update = "retraining" if judged.choice.decision == "keep" else "the update"
+def _cost(check: PerformanceCheck) -> str:
+    cost = check.cost
+    update = "retraining" if check.choice.decision == "keep" else "the update"
     missed = "no wins are missed"
-    if judged.could_find - judged.found > MIN_MISSED_WINS:
-        missed = f"{judged.could_find - judged.found:.1f} wins are missed"
-    worked = f"among the {judged.places:,} of these leads that sales can work, {missed}"
-    if judged.places >= judged.measured.leads:
+    if check.could_find - check.found > MIN_MISSED_WINS:
+        missed = f"{check.could_find - check.found:.1f} wins are missed"
+    worked = f"among the {check.places:,} of these leads that sales can work, {missed}"
+    if check.places >= check.measured.leads:
         worked = f"sales can work all of these leads, so {missed}"
     return (
         f"Cost of not retraining: {cost.mean:+.4f} log loss per lead compared with {update} (95% CI"
@@ -169,14 +169,14 @@ def _contradicted(seen: DefinitionSeen) -> tuple[str, ...]:
     )
 
 
-def _evaluation_blocks(judged: Judgement) -> list[Block]:
+def _evaluation_blocks(check: PerformanceCheck) -> list[Block]:
     rows = [
         (
             UPDATE_NAMES[update],
             f"{loss:.4f}",
-            f"{judged.choice.p[update]:.3f}" if update in judged.choice.p else "",
+            f"{check.choice.p[update]:.3f}" if update in check.choice.p else "",
         )
-        for update, loss in judged.losses.items()
+        for update, loss in check.losses.items()
     ]
     columns = ("model", "out-of-fold log loss", "p-value against retraining")
     how = (
@@ -185,12 +185,12 @@ def _evaluation_blocks(judged: Judgement) -> list[Block]:
         " 2017). Each person counts once."
     )
     return [
-        Text(_performance(judged)),
+        Text(_performance(check)),
         Heading("Keep, recalibrate or retrain?"),
         Table(columns, tuple(rows), columns[1:]),
         Text(how),
         Heading("Cost of not retraining"),
-        Text(_cost(judged)),
+        Text(_cost(check)),
     ]
 
 

@@ -69,7 +69,7 @@ DEFAULT_WORKED_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Choice:
+class UpdateChoice:
     """What the closed test chose, and the p-value of each lesser update.
 
     `p` has the likelihood-ratio test of each update against the full revision; `intercept` and
@@ -100,12 +100,12 @@ class DefinitionSeen:
     rules that are contradicted."""
 
     measured: Metrics
-    choice: Choice
+    choice: UpdateChoice
     contradicted: tuple[RuleSeen, ...]
 
 
 @dataclass(frozen=True)
-class Judgement:
+class PerformanceCheck:
     """The evaluation of a model on the latest outcomes, each person counted once.
 
     `losses` are the out-of-fold log losses of the updates; `cost` is the cost of not retraining:
@@ -114,7 +114,7 @@ class Judgement:
     the update `could_find`.
     """
 
-    choice: Choice
+    choice: UpdateChoice
     measured: Metrics
     losses: dict[UpdateDecision, float]
     cost: Difference
@@ -130,8 +130,8 @@ class Reassessment:
 
     `model` names what was evaluated; `since` is the end of its training data: the leads created
     after are out of sample. `leads` counts those whose horizon has passed, `wins` the won ones;
-    `judgement` is None where they are too few. `ahead` is the performance that the model expects of
-    those that are still open (censored), None if there are none.
+    `performance` is None where they are too few. `ahead` is the performance that the model expects
+    of those that are still open (censored), None if there are none.
     """
 
     name: str
@@ -140,24 +140,24 @@ class Reassessment:
     present: datetime
     leads: int
     wins: int
-    judgement: Judgement | None
+    performance: PerformanceCheck | None
     drift: Drift
     ahead: Expected | None
 
     @property
     def decision(self) -> UpdateDecision:
         """What to do."""
-        return "wait" if self.judgement is None else self.judgement.choice.decision
+        return "wait" if self.performance is None else self.performance.choice.decision
 
     @property
     def because(self) -> str:
         """Why."""
-        if self.judgement is None:
+        if self.performance is None:
             return (
                 f"{self.wins} wins among {self.leads} leads whose horizon has passed are too few"
                 " for an evaluation"
             )
-        return _because(self.judgement.choice)
+        return _because(self.performance.choice)
 
 
 def reassess(
@@ -196,7 +196,7 @@ def reassess(
             f" known on {start:%Y-%m-%d}"
         )
         name = f"a model trained like {name} on what was known on {start:%Y-%m-%d}"
-        options = TrainingOptions(seed, leave_out=data.left_out, judge=False)
+        options = TrainingOptions(seed, leave_out=data.left_out, evaluate=False)
         candidate = learn(data.as_of(start), options, progress=progress)
         predictor = Predictor(candidate.artifact)
     start = start or present
@@ -214,13 +214,17 @@ def reassess(
         present=present,
         leads=len(ripe.won),
         wins=int(ripe.won.sum()),
-        judgement=_judged(data, predictor, ripe, start) if _enough(ripe, MIN_OUTCOMES) else None,
+        performance=_check_performance(data, predictor, ripe, start)
+        if _enough(ripe, MIN_OUTCOMES)
+        else None,
         drift=_compared(data, predictor, rows, new, start),
         ahead=expected(answer_of(predictor, data, unripe)) if len(unripe.won) else None,
     )
 
 
-def _judged(data: Dataset, predictor: Predictor, ripe: TrainingRows, since: datetime) -> Judgement:
+def _check_performance(
+    data: Dataset, predictor: Predictor, ripe: TrainingRows, since: datetime
+) -> PerformanceCheck:
     definition = predictor.definition
     features = data.features(predictor.plan, ripe.leads, ripe.as_of)
     points = score_points(definition, features)
@@ -230,7 +234,7 @@ def _judged(data: Dataset, predictor: Predictor, ripe: TrainingRows, since: date
     answers = cross_fitted(ripe.won, logit, parts)
     update: UpdateDecision = "retrain" if choice.decision == "keep" else choice.decision
     places = _places(definition, ripe, since)
-    return Judgement(
+    return PerformanceCheck(
         choice=choice,
         measured=evaluate(ripe.won, answers["keep"], float(ripe.won.mean())),
         losses={
@@ -341,7 +345,7 @@ def _largest_contributions(
     return added[:, chosen]
 
 
-def closed_test(won: FloatArray, logit: FloatArray, parts: FloatArray) -> Choice:
+def closed_test(won: FloatArray, logit: FloatArray, parts: FloatArray) -> UpdateChoice:
     """Choose the smallest update of a model that the full revision does not beat, as Vergouwe et
     al. 2017 propose.
 
@@ -366,7 +370,7 @@ def closed_test(won: FloatArray, logit: FloatArray, parts: FloatArray) -> Choice
             decision = update
     columns = np.column_stack([np.ones_like(logit), logit])
     intercept, slope = _coefficients(won, columns, np.zeros(2))
-    return Choice(decision, p, float(intercept), float(slope))
+    return UpdateChoice(decision, p, float(intercept), float(slope))
 
 
 def cross_fitted(
@@ -420,7 +424,7 @@ def _coefficients(won: FloatArray, columns: FloatArray, held: FloatArray) -> Flo
     return newton(columns, won, np.ones(len(won)), penalty=held + 1e-6, aim=aim)
 
 
-def _because(choice: Choice) -> str:
+def _because(choice: UpdateChoice) -> str:
     p = {update: _p_in_words(value) for update, value in choice.p.items()}
     if choice.decision == "keep":
         return f"retraining does not explain the latest outcomes significantly better ({p['keep']})"

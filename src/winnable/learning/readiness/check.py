@@ -54,13 +54,13 @@ class Check:
                 "columns": ready.columns,
                 "parameters": ready.parameters,
                 "anticipated_auc": round(ready.auc, 4),
-                "wins_per_week": ready.pace,
+                "wins_per_week": ready.wins_per_week,
                 "weeks_to_go": ready.weeks_to_go,
                 "told": list(ready.messages),
             },
             "quality": [{"kind": finding.kind, "says": finding.text} for finding in self.quality],
             "learning_curve": [
-                {"leads": point.leads, "wins": point.wins, "saved": round(point.saved, 4)}
+                {"leads": point.leads, "wins": point.wins, "saved": round(point.skill, 4)}
                 for point in self.curve
             ],
         }

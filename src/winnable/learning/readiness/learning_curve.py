@@ -29,12 +29,12 @@ MAX_LEADS = 2000
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The skill (log-loss reduction against the base rate, field `saved`) of a model trained on so
+    """The skill (log-loss reduction against the base rate) of a model trained on so
     many leads and wins, on the holdout."""
 
     leads: int
     wins: int
-    saved: float
+    skill: float
 
 
 def learning_curve(
@@ -74,8 +74,8 @@ def learning_curve(
             )
             answer = model.probability(features.take(holdout), np.zeros(len(holdout)))
         rate = (won[rest].sum() + 1) / (len(rest) + 2)
-        saved = 1 - _loss(answer, won[holdout]) / _loss(np.full(1, rate), won[holdout])
-        points.append(CurvePoint(len(rows), int(outcome.sum()), saved))
+        skill = 1 - _loss(answer, won[holdout]) / _loss(np.full(1, rate), won[holdout])
+        points.append(CurvePoint(len(rows), int(outcome.sum()), skill))
     return tuple(points)
 
 

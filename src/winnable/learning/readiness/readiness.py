@@ -77,7 +77,7 @@ class Readiness:
     added). `columns` are candidates, `parameters` what a model would have to estimate for them.
     `auc` is the cautiously anticipated one. `needed` is Riley's minimum for all columns,
     `needed_half` for the stronger half of them, `half_columns` columns. With fewer wins than
-    `rules_below` the scorecard should be used. `pace` is the recent wins per week, None without
+    `rules_below` the scorecard should be used. `wins_per_week` are the recent ones, None without
     dates. `messages` says it all in sentences.
     """
 
@@ -93,7 +93,7 @@ class Readiness:
     half_columns: int
     needed_half: Minimum
     rules_below: int
-    pace: float | None
+    wins_per_week: float | None
 
     @property
     def ready(self) -> bool:
@@ -117,7 +117,7 @@ class Readiness:
         if self.ready:
             return 0.0
         lacking = max(self.needed_wins - self.wins, (self.needed.leads - self.leads) * self.share)
-        return lacking / self.pace if self.pace else None
+        return lacking / self.wins_per_week if self.wins_per_week else None
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -156,11 +156,14 @@ class Readiness:
             return ("That meets the published minimum sample size.",)
         weeks = self.weeks_to_go
         if weeks is None:
-            return (_NO_RECENT_WIN if self.pace == 0 else _NO_DATES,)
+            return (_NO_RECENT_WIN if self.wins_per_week == 0 else _NO_DATES,)
         when = f"{weeks:.0f} weeks"
         if weeks >= 2 * WEEKS_PER_YEAR:
             when = f"{weeks / WEEKS_PER_YEAR:.0f} years"
-        return (f"At the current rate ({self.pace:.1f} wins a week) you will get there in {when}.",)
+        return (
+            f"At the current rate ({self.wins_per_week:.1f} wins a week) you will get there in"
+            f" {when}.",
+        )
 
     def _helps(self) -> tuple[str, ...]:
         messages = []
@@ -209,7 +212,7 @@ def assess_readiness(data: Dataset) -> Readiness:
         half_columns=len(half),
         needed_half=minimum_size(fewer, share, r2, factor=factor),
         rules_below=rules_decide_below(share),
-        pace=_pace(data),
+        wins_per_week=_wins_per_week(data),
     )
 
 
@@ -312,7 +315,7 @@ def _anticipated_auc(columns: list[IntArray], won: BoolArray) -> tuple[float | N
     )
 
 
-def _pace(data: Dataset) -> float | None:
+def _wins_per_week(data: Dataset) -> float | None:
     """Wins per week in the last half-year of the export, by the day of closing or, where there is
     none, of creation."""
     crm = data.crm

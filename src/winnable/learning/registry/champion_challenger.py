@@ -66,7 +66,7 @@ class Competitor:
 
 
 @dataclass(frozen=True)
-class Contest:
+class Comparison:
     """The candidate against others on the same rows, `wins` of them won; `how` says in words which
     leads they are."""
 
@@ -74,17 +74,17 @@ class Contest:
     rows: int
     wins: int
     log_loss: float
-    rivals: tuple[Competitor, ...]
+    competitors: tuple[Competitor, ...]
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Whether a candidate becomes champion, and why; `contest` is None where there was nothing to
-    compare on."""
+class PromotionDecision:
+    """Whether a candidate becomes champion, and why; `comparison` is None where there was nothing
+    to compare on."""
 
     champion: bool
     because: str
-    contest: Contest | None
+    comparison: Comparison | None
 
 
 def compare(
@@ -92,12 +92,12 @@ def compare(
     data: Dataset,
     incumbent: Predictor | None,
     progress: Progress = no_progress,
-) -> Comparison:
+) -> PromotionDecision:
     """The promotion rule. A candidate becomes champion if it is significantly better than the
     champion, or if it is not significantly worse and the champion is old: its data end four weeks
     earlier, or it was trained by another definition.
 
-    Significance is judged by the 95% confidence interval of the log-loss difference, beyond a
+    Significance is evaluation by the 95% confidence interval of the log-loss difference, beyond a
     five-hundredth of the loss. Where there are too few later leads to compare on, neither is
     significantly better. A candidate stays challenger if the scorecard or the base rate is
     significantly better, if it is the scorecard alone where the champion is a trained model, if it
@@ -105,41 +105,43 @@ def compare(
     another outcome or horizon predicts something that is no longer asked for, and is replaced.
     """
     if incumbent is None:
-        return Comparison(True, "there was no champion before it", _against_baselines(candidate))
+        return PromotionDecision(
+            True, "there was no champion before it", _against_baselines(candidate)
+        )
     if candidate.artifact.fingerprint == incumbent.fingerprint:
-        return Comparison(
+        return PromotionDecision(
             False,
             f"it is the same model as version {incumbent.version}, from the same data and"
             " definition",
             None,
         )
     if _question(candidate.definition) != _question(incumbent.definition):
-        return Comparison(
+        return PromotionDecision(
             True,
             f"what counts as won has changed since version {incumbent.version}",
             _against_baselines(candidate),
         )
     poorer = _poorer(candidate, incumbent)
     if poorer is not None:
-        return Comparison(False, poorer, None)
-    contest = _contest(candidate, data, incumbent, progress)
-    return Comparison(*_outcome(contest, candidate, incumbent), contest)
+        return PromotionDecision(False, poorer, None)
+    comparison = _comparison(candidate, data, incumbent, progress)
+    return PromotionDecision(*_outcome(comparison, candidate, incumbent), comparison)
 
 
 def _outcome(
-    contest: Contest | None, candidate: Candidate, incumbent: Predictor
+    comparison: Comparison | None, candidate: Candidate, incumbent: Predictor
 ) -> tuple[bool, str]:
     old, age = _age(candidate, incumbent)
-    if contest is None:
+    if comparison is None:
         few = f"too few outcomes since version {incumbent.version} to compare the two"
         return (True, f"{age}; {few}") if old else (False, f"{few}, and {age}")
-    champion, *baselines = contest.rivals
+    champion, *baselines = comparison.competitors
     for baseline in baselines:
         if baseline.surely_better:
             return False, (
-                f"it is significantly worse than {baseline.name}: {_evidence(contest, baseline)}"
+                f"it is significantly worse than {baseline.name}: {_evidence(comparison, baseline)}"
             )
-    evidence = _evidence(contest, champion)
+    evidence = _evidence(comparison, champion)
     if champion.surely_worse:
         return True, f"it is significantly better: {evidence}"
     if champion.surely_better:
@@ -149,14 +151,15 @@ def _outcome(
     return False, f"it is not significantly better, and {age}: {evidence}"
 
 
-def _evidence(contest: Contest, rival: Competitor) -> str:
-    if rival.tied:
-        return f"both have a log loss of {contest.log_loss:.4f} on {contest.how}"
-    low = -rival.log_loss_reduction.high
-    high = -rival.log_loss_reduction.low
+def _evidence(comparison: Comparison, competitor: Competitor) -> str:
+    if competitor.tied:
+        return f"both have a log loss of {comparison.log_loss:.4f} on {comparison.how}"
+    low = -competitor.log_loss_reduction.high
+    high = -competitor.log_loss_reduction.low
     return (
-        f"log loss {contest.log_loss:.4f} against {rival.log_loss:.4f} of {rival.name} on"
-        f" {contest.how}; log-loss difference 95% CI [{low:+.4f}, {high:+.4f}]"
+        f"log loss {comparison.log_loss:.4f} against {competitor.log_loss:.4f} of"
+        f" {competitor.name} on {comparison.how}; log-loss difference 95% CI [{low:+.4f},"
+        f" {high:+.4f}]"
     )
 
 
@@ -204,45 +207,45 @@ def _question(definition: Definition) -> tuple[object, ...]:
 # --- on the same leads
 
 
-def _against_baselines(candidate: Candidate) -> Contest | None:
+def _against_baselines(candidate: Candidate) -> Comparison | None:
     """The candidate, as it was evaluated, against the scorecard and the base rate."""
-    return None if candidate.judged is None else _compared(candidate.judged, {})
+    return None if candidate.evaluation is None else _compared(candidate.evaluation, {})
 
 
-def _contest(
+def _comparison(
     candidate: Candidate, data: Dataset, incumbent: Predictor, progress: Progress
-) -> Contest | None:
+) -> Comparison | None:
     """The candidate against the champion, the scorecard and the base rate on rows whose outcome the
     champion could not know."""
     since = _known_until(incumbent)
-    judged = (
+    evaluation = (
         None
         if since is None
         else evaluate_since(candidate, data, microseconds(since), progress=progress)
     )
-    if judged is None:
+    if evaluation is None:
         return None
     features = compute_features(
-        incumbent.plan, incumbent.definition, data.crm, judged.rows.leads, judged.rows.as_of
+        incumbent.plan, incumbent.definition, data.crm, evaluation.rows.leads, evaluation.rows.as_of
     )
     answer = incumbent.score(features, [""] * features.size, reasons=False).probability
-    return _compared(judged, {f"version {incumbent.version}": answer})
+    return _compared(evaluation, {f"version {incumbent.version}": answer})
 
 
-def _compared(judged: Evaluation, champion: Mapping[str, FloatArray]) -> Contest:
-    rows = judged.rows
+def _compared(evaluation: Evaluation, champion: Mapping[str, FloatArray]) -> Comparison:
+    rows = evaluation.rows
     answers = {
         **champion,
-        SCORECARD: judged.rules,
-        BASE_RATE: np.full(len(rows.won), judged.base),
+        SCORECARD: evaluation.rules,
+        BASE_RATE: np.full(len(rows.won), evaluation.base),
     }
-    rivals = tuple(
+    competitors = tuple(
         Competitor(
             name,
-            evaluate(rows.won, answer, judged.base).log_loss,
-            difference(rows.won, judged.candidate, answer, rows.person),
+            evaluate(rows.won, answer, evaluation.base).log_loss,
+            difference(rows.won, evaluation.candidate, answer, rows.person),
         )
         for name, answer in answers.items()
     )
-    loss = evaluate(rows.won, judged.candidate, judged.base).log_loss
-    return Contest(judged.how, len(rows.won), int(rows.won.sum()), loss, rivals)
+    loss = evaluate(rows.won, evaluation.candidate, evaluation.base).log_loss
+    return Comparison(evaluation.how, len(rows.won), int(rows.won.sum()), loss, competitors)

@@ -12,7 +12,7 @@ from winnable.core.progress import Progress, no_progress
 from winnable.data.dataset import Dataset
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import Artifact
-from winnable.learning.registry.champion_challenger import Contest, compare
+from winnable.learning.registry.champion_challenger import Comparison, compare
 from winnable.learning.registry.mlflow_registry import Registry
 from winnable.learning.registry.model_diff import ModelDiff
 from winnable.learning.registry.records import ROLLED_BACK, earlier_champion
@@ -27,15 +27,15 @@ from winnable.learning.training.train import Candidate
 class Registration:
     """What became of a candidate: its version, whether it is champion, and why.
 
-    `contest`: how it compares with the champion, the scorecard and the base rate; `changes`: what
-    is different since the champion before it. None where there was nothing to compare with.
+    `comparison`: how it compares with the champion, the scorecard and the base rate; `changes`:
+    what is different since the champion before it. None where there was nothing to compare with.
     `report` is the model report.
     """
 
     version: int
     champion: bool
     because: str
-    contest: Contest | None
+    comparison: Comparison | None
     changes: ModelDiff | None
     report: Report
 
@@ -82,7 +82,7 @@ def register(
             if decision.champion:
                 registry.promote(version, decision.because)
         return Registration(
-            version, decision.champion, decision.because, decision.contest, changes, found.report
+            version, decision.champion, decision.because, decision.comparison, changes, found.report
         )
 
 

@@ -23,7 +23,7 @@ from winnable.data.ingestion.parsing import parse_numbers
 from winnable.learning.pyfunc import ACTIVITIES_COLUMN
 from winnable.learning.readiness.learning_curve import CurvePoint, learning_curve
 from winnable.learning.readiness.readiness import Readiness, assess_readiness, learnable
-from winnable.learning.registry.champion_challenger import BASE_RATE, SCORECARD, Comparison
+from winnable.learning.registry.champion_challenger import BASE_RATE, SCORECARD, PromotionDecision
 from winnable.learning.registry.model_diff import ModelDiff
 from winnable.learning.registry.records import ChildRun, TrainingRun
 from winnable.learning.reporting.plots import (
@@ -53,7 +53,7 @@ METRIC_NAMES = {SCORECARD: "rules", BASE_RATE: "base_rate"}
 class RunFindings:
     """What a training found and what was decided about its model."""
 
-    decision: Comparison
+    decision: PromotionDecision
     changes: ModelDiff | None
     readiness: Readiness
     curve: Sequence[CurvePoint]
@@ -64,7 +64,7 @@ class RunFindings:
 def find(
     candidate: Candidate,
     data: Dataset,
-    decision: Comparison,
+    decision: PromotionDecision,
     changes: ModelDiff | None,
     tested: Backtest | None = None,
 ) -> RunFindings:
@@ -84,7 +84,7 @@ def build_run(
     """The run of a candidate and of what was found; `began` is when its training did, in seconds
     since 1970."""
     spec = candidate.artifact.spec
-    judged = candidate.judged
+    evaluation = candidate.evaluation
     decision = found.decision
     readiness = found.readiness
     curve = found.curve
@@ -95,14 +95,14 @@ def build_run(
         artifact=candidate.artifact,
         params=_params(candidate),
         metrics={
-            **_metrics(judged),
-            **_contest(decision),
+            **_metrics(evaluation),
+            **_comparison(decision),
             **_weights(candidate),
             **_ready(readiness),
             **_tested(tested),
         },
         series={
-            "curve_saved": tuple((point.leads, point.saved) for point in curve),
+            "curve_saved": tuple((point.leads, point.skill) for point in curve),
             **_by_period(tested),
         },
         tags=_tags(candidate, data.crm, decision),
@@ -112,14 +112,16 @@ def build_run(
             "card.json": _json(spec.card.to_json()),
             "columns.json": _json([asdict(verdict) for verdict in candidate.verdicts]),
             "readiness.txt": "\n".join(readiness.messages),
-            "contest.json": _json(None if decision.contest is None else asdict(decision.contest)),
+            "contest.json": _json(
+                None if decision.comparison is None else asdict(decision.comparison)
+            ),
             "changes.txt": "\n".join(() if found.changes is None else found.changes.lines),
             "report.html": found.report.html(standing(decision)),
             "dependencies.txt": "\n".join(dependencies()),
             **({} if tested is None else {"backtest.csv": tested.table().to_csv(index=False)}),
         },
         figures={
-            **_figures(judged, readiness, curve),
+            **_figures(evaluation, readiness, curve),
             **({} if tested is None else {"backtest.png": backtest_plot(tested)}),
         },
         parts=_parts(candidate),
@@ -128,7 +130,7 @@ def build_run(
     )
 
 
-def standing(decision: Comparison) -> str:
+def standing(decision: PromotionDecision) -> str:
     """In a sentence whether the model is champion or challenger, and why."""
     alias = "champion" if decision.champion else "challenger"
     return f"The model is {alias}: {decision.because}."
@@ -156,7 +158,7 @@ def _params(candidate: Candidate) -> dict[str, str]:
     return {name: str(value) for name, value in params.items()}
 
 
-def _tags(candidate: Candidate, crm: Crm, decision: Comparison) -> dict[str, str]:
+def _tags(candidate: Candidate, crm: Crm, decision: PromotionDecision) -> dict[str, str]:
     return {
         "definition": f"{candidate.definition.name} {candidate.definition.version}",
         "definition_fingerprint": _digest(_json(candidate.artifact.data["definition"]).encode()),
@@ -168,7 +170,7 @@ def _tags(candidate: Candidate, crm: Crm, decision: Comparison) -> dict[str, str
     }
 
 
-def _version_tags(candidate: Candidate, decision: Comparison) -> dict[str, str]:
+def _version_tags(candidate: Candidate, decision: PromotionDecision) -> dict[str, str]:
     """What a list of versions shows of this one."""
     card = candidate.artifact.spec.card
     tags = {
@@ -189,33 +191,33 @@ def _version_tags(candidate: Candidate, decision: Comparison) -> dict[str, str]:
 # --- metrics
 
 
-def _metrics(judged: Evaluation | None) -> dict[str, float]:
+def _metrics(evaluation: Evaluation | None) -> dict[str, float]:
     """The metrics of the model, the scorecard and the base rate, those of the model with their 95%
     confidence intervals."""
-    if judged is None:
+    if evaluation is None:
         return {}
     found: dict[str, float] = {}
-    for name, metrics in judged.measured().items():
+    for name, metrics in evaluation.measured().items():
         found |= metrics.metrics("" if name == "model" else f"{name.replace(' ', '_')}_")
     for name, (low, high) in bootstrap(
-        judged.rows.won, judged.candidate, judged.base, judged.rows.person
+        evaluation.rows.won, evaluation.candidate, evaluation.base, evaluation.rows.person
     ).items():
         found |= {f"{name}_low": low, f"{name}_high": high}
     return found
 
 
-def _contest(decision: Comparison) -> dict[str, float]:
+def _comparison(decision: PromotionDecision) -> dict[str, float]:
     """By how much the log loss is lower than that of the others on the same leads, with 95%
     confidence intervals."""
-    if decision.contest is None:
+    if decision.comparison is None:
         return {}
     found = {
-        "contest_log_loss": decision.contest.log_loss,
-        "contest_rows": float(decision.contest.rows),
+        "contest_log_loss": decision.comparison.log_loss,
+        "contest_rows": float(decision.comparison.rows),
     }
-    for rival in decision.contest.rivals:
-        name = METRIC_NAMES.get(rival.name, "champion")
-        less = rival.log_loss_reduction
+    for competitor in decision.comparison.competitors:
+        name = METRIC_NAMES.get(competitor.name, "champion")
+        less = competitor.log_loss_reduction
         found |= {
             f"less_than_{name}": less.mean,
             f"less_than_{name}_low": less.low,
@@ -285,12 +287,12 @@ def _parts(candidate: Candidate) -> tuple[ChildRun, ...]:
 
 
 def _figures(
-    judged: Evaluation | None, readiness: Readiness, curve: Sequence[CurvePoint]
+    evaluation: Evaluation | None, readiness: Readiness, curve: Sequence[CurvePoint]
 ) -> dict[str, "Figure"]:
     figures = {"readiness.png": readiness_plot(readiness, curve)}
-    if judged is not None:
-        figures["reliability.png"] = reliability_plot(judged.rows.won, judged.candidate)
-        figures["gain.png"] = gain_plot(judged.rows.won, judged.candidate, judged.rules)
+    if evaluation is not None:
+        figures["reliability.png"] = reliability_plot(evaluation.rows.won, evaluation.candidate)
+        figures["gain.png"] = gain_plot(evaluation.rows.won, evaluation.candidate, evaluation.rules)
     return figures
 
 

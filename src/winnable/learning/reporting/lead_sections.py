@@ -61,12 +61,12 @@ TOP_DRIVERS = 3
 
 def conversion_drivers(candidate: Candidate, data: Dataset) -> Section | None:
     """What moves the scores, how much and which way (global feature importance)."""
-    judged = candidate.judged
-    if judged is None or candidate.mode == "rules":
+    evaluation = candidate.evaluation
+    if evaluation is None or candidate.mode == "rules":
         return None
     predictor = Predictor(candidate.artifact)
-    order = np.random.default_rng(0).permutation(len(judged.rows.won))
-    rows = judged.rows.take(np.sort(order[:DRIVER_SAMPLE_ROWS]))
+    order = np.random.default_rng(0).permutation(len(evaluation.rows.won))
+    rows = evaluation.rows.take(np.sort(order[:DRIVER_SAMPLE_ROWS]))
     features = data.features(predictor.plan, rows.leads, rows.as_of)
     found = drivers(predictor, features)
     if not found:

@@ -59,8 +59,8 @@ LIFT_ROWS = (1, 2, 3, 5, 10)
 def performance(candidate: Candidate) -> Section:
     """Whether the model is better than the baseline, the scorecard or the base rate, and by how
     much."""
-    judged = candidate.judged
-    if judged is None:
+    evaluation = candidate.evaluation
+    if evaluation is None:
         return Section(
             PERFORMANCE,
             (
@@ -68,10 +68,13 @@ def performance(candidate: Candidate) -> Section:
                 _model_type(candidate),
             ),
         )
-    measured = judged.measured()
-    baseline = "scorecard" if _scorecard_varies(judged) else "base rate"
-    less = _against(judged, baseline)
-    paragraphs = [_verdict(judged, baseline, less), _skill(judged, measured, baseline, less)]
+    measured = evaluation.measured()
+    baseline = "scorecard" if _scorecard_varies(evaluation) else "base rate"
+    less = _against(evaluation, baseline)
+    paragraphs = [
+        _verdict(evaluation, baseline, less),
+        _skill(evaluation, measured, baseline, less),
+    ]
     if candidate.mode == "rules":
         paragraphs.append(_model_type(candidate))
     columns = (
@@ -83,13 +86,13 @@ def performance(candidate: Candidate) -> Section:
         "log loss",
         "Brier score",
     )
-    probabilities = {"model": judged.candidate, "rules": judged.rules}
+    probabilities = {"model": evaluation.candidate, "rules": evaluation.rules}
     rows = []
     for name, metrics in measured.items():
         top_10 = 0.1
         top_20 = 0.2
         if name in probabilities:
-            top_10, top_20 = _top_gains(judged.rows.won, probabilities[name])
+            top_10, top_20 = _top_gains(evaluation.rows.won, probabilities[name])
         rows.append(
             (
                 MODEL_NAMES[name],
@@ -105,22 +108,22 @@ def performance(candidate: Candidate) -> Section:
         PERFORMANCE,
         tuple(paragraphs),
         tables=(ReportTable(columns, tuple(rows), columns[1:]),),
-        notes=(_evaluated_on(judged),),
+        notes=(_evaluated_on(evaluation),),
     )
 
 
-def _scorecard_varies(judged: Evaluation) -> bool:
+def _scorecard_varies(evaluation: Evaluation) -> bool:
     """Whether the scorecard tells leads apart; one that does not is no more than a base rate."""
-    return bool(np.ptp(judged.rules) > 1e-9)
+    return bool(np.ptp(evaluation.rules) > 1e-9)
 
 
-def _verdict(judged: Evaluation, baseline: str, less: Difference) -> str:
+def _verdict(evaluation: Evaluation, baseline: str, less: Difference) -> str:
     """The answer in a sentence, with the numbers that a head of sales asks for."""
-    won = judged.rows.won
-    _, top_20 = _top_gains(won, judged.candidate)
+    won = evaluation.rows.won
+    _, top_20 = _top_gains(won, evaluation.candidate)
     gain = f"The top 20% of leads contain {whole_percent(top_20)} of the wins"
     if baseline == "scorecard":
-        _, scorecard_top_20 = _top_gains(won, judged.rules)
+        _, scorecard_top_20 = _top_gains(won, evaluation.rules)
         gain += (
             f"; the scorecard's top 20% contain {whole_percent(scorecard_top_20)}, a random 20%"
             " would contain 20%."
@@ -134,17 +137,19 @@ def _verdict(judged: Evaluation, baseline: str, less: Difference) -> str:
     return f"Not proven: model and {baseline} do not differ significantly on these leads. {gain}"
 
 
-def _against(judged: Evaluation, baseline: str) -> Difference:
+def _against(evaluation: Evaluation, baseline: str) -> Difference:
     """By how much the model's log loss is lower than the baseline's."""
-    won = judged.rows.won
-    other = judged.rules if baseline == "scorecard" else np.full(len(won), judged.base)
-    return difference(won, judged.candidate, other, judged.rows.person)
+    won = evaluation.rows.won
+    other = evaluation.rules if baseline == "scorecard" else np.full(len(won), evaluation.base)
+    return difference(won, evaluation.candidate, other, evaluation.rows.person)
 
 
 def _skill(
-    judged: Evaluation, measured: dict[str, Metrics], baseline: str, less: Difference
+    evaluation: Evaluation, measured: dict[str, Metrics], baseline: str, less: Difference
 ) -> str:
-    intervals = bootstrap(judged.rows.won, judged.candidate, judged.base, judged.rows.person)
+    intervals = bootstrap(
+        evaluation.rows.won, evaluation.candidate, evaluation.base, evaluation.rows.person
+    )
     interval = intervals.get("skill")
     text = f"Skill (log-loss reduction against the base rate): {percent(measured['model'].skill)}"
     if interval is not None:
@@ -161,11 +166,11 @@ def _signed(number: float) -> str:
     return f"{number:+.4f}".replace("-", "−")
 
 
-def _evaluated_on(judged: Evaluation) -> str:
-    leads = len(np.unique(judged.rows.leads))
-    rows = len(judged.rows.won)
-    text = f"Evaluated on {judged.how}: {leads:,} leads"
-    if judged.rows.timed:
+def _evaluated_on(evaluation: Evaluation) -> str:
+    leads = len(np.unique(evaluation.rows.leads))
+    rows = len(evaluation.rows.won)
+    text = f"Evaluated on {evaluation.how}: {leads:,} leads"
+    if evaluation.rows.timed:
         return f"{text}, scored at {rows:,} points in time; out of sample."
     return f"{text}."
 
@@ -186,10 +191,10 @@ def _model_type(candidate: Candidate) -> str:
 
 def calibration(candidate: Candidate) -> Section | None:
     """Whether the predicted probabilities agree with the observed shares."""
-    judged = candidate.judged
-    if judged is None:
+    evaluation = candidate.evaluation
+    if evaluation is None:
         return None
-    table = reliability_table(judged.rows.won, judged.candidate)
+    table = reliability_table(evaluation.rows.won, evaluation.candidate)
     top = table.iloc[-1]
     covered = (table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])
     caption = (
@@ -198,8 +203,8 @@ def calibration(candidate: Candidate) -> Section | None:
         f" highest group {whole_percent(top['predicted'])} were predicted to be won and"
         f" {whole_percent(top['observed'])} were."
     )
-    plot = ReportPlot.of(reliability_plot(judged.rows.won, judged.candidate), caption)
-    return Section(CALIBRATION, _observed_to_expected(judged.measured()["model"]), (plot,))
+    plot = ReportPlot.of(reliability_plot(evaluation.rows.won, evaluation.candidate), caption)
+    return Section(CALIBRATION, _observed_to_expected(evaluation.measured()["model"]), (plot,))
 
 
 def _observed_to_expected(metrics: Metrics) -> tuple[str, ...]:
@@ -220,13 +225,13 @@ def _observed_to_expected(metrics: Metrics) -> tuple[str, ...]:
 
 def lift_and_gain(candidate: Candidate) -> Section | None:
     """How much work the model saves."""
-    judged = candidate.judged
-    if judged is None or not judged.rows.won.sum():
+    evaluation = candidate.evaluation
+    if evaluation is None or not evaluation.rows.won.sum():
         return None
-    won = judged.rows.won
-    table = lift_table(won, judged.candidate)
-    needed = _work_needed(won, judged.candidate)
-    needed_by_scorecard = _work_needed(won, judged.rules)
+    won = evaluation.rows.won
+    table = lift_table(won, evaluation.candidate)
+    needed = _work_needed(won, evaluation.candidate)
+    needed_by_scorecard = _work_needed(won, evaluation.rules)
     comparison = "rises faster than" if needed < needed_by_scorecard else "rises no faster than"
     caption = (
         f"The model's curve {comparison} the scorecard's: {whole_percent(TARGET_GAIN)} of the wins"
@@ -248,7 +253,7 @@ def lift_and_gain(candidate: Candidate) -> Section | None:
     return Section(
         LIFT_AND_GAIN,
         (f"Lift of the top 10%: {table['lift'].iloc[0]:.1f} times the average conversion.",),
-        (ReportPlot.of(gain_plot(won, judged.candidate, judged.rules), caption),),
+        (ReportPlot.of(gain_plot(won, evaluation.candidate, evaluation.rules), caption),),
         (ReportTable(columns, rows, columns[1:]),),
     )
 
@@ -283,7 +288,7 @@ def backtest_over_time(tested: Backtest) -> Section:
     rows = tuple(
         (
             period.name,
-            f"{period.judged:,}",
+            f"{period.evaluated:,}",
             f"{period.won:,}",
             percent(metrics["model"].skill, signed=True),
             percent(metrics["rules"].skill, signed=True),
@@ -309,15 +314,15 @@ def _compared_in_words(less: Difference) -> str:
 
 def holdout_over_time(candidate: Candidate) -> Section | None:
     """Predicted and observed conversion month after month, on the holdout."""
-    judged = candidate.judged
-    if judged is None or not judged.rows.timed:
+    evaluation = candidate.evaluation
+    if evaluation is None or not evaluation.rows.timed:
         return None
-    months = judged.rows.as_of.astype("datetime64[us]").astype("datetime64[M]")
+    months = evaluation.rows.as_of.astype("datetime64[us]").astype("datetime64[M]")
     periods = np.unique(months)[-MAX_ROWS_SHOWN:]
     masks = [months == month for month in periods]
     size = np.array([float(mask.sum()) for mask in masks])
-    wins = np.array([float(judged.rows.won[mask].sum()) for mask in masks])
-    predicted = np.array([judged.candidate[mask].mean() for mask in masks])
+    wins = np.array([float(evaluation.rows.won[mask].sum()) for mask in masks])
+    predicted = np.array([evaluation.candidate[mask].mean() for mask in masks])
     intervals = np.array([wilson(int(w), int(n)) for w, n in zip(wins, size, strict=True)])
     low = intervals[:, 0]
     high = intervals[:, 1]
@@ -343,7 +348,7 @@ def data_size(readiness: Readiness, curve: Sequence[CurvePoint]) -> Section:
         f" {readiness.needed_wins:,} needed for all columns."
     )
     if len(curve) > 1:
-        gained = curve[-1].saved - curve[-2].saved
+        gained = curve[-1].skill - curve[-2].skill
         gain_points = f"{100 * gained:+.1f}".replace("-", "−")
         advice = "more of the same would help little"
         if gained > MIN_USEFUL_SKILL_GAIN:

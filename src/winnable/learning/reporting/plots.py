@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from winnable.core.columns import FloatArray
+from winnable.data.analysis.funnel_plot import INK, SOFT
 from winnable.errors import StoreError
 from winnable.learning.training.curves import gains, net_benefit, reliability_table
 
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     from winnable.learning.readiness.readiness import Readiness
     from winnable.learning.training.backtest import Backtest
 
-INK = "#1f4e79"
 MARK = "#c0392b"
-SOFT = "#9a9a9a"
 PALE = "#9fbfdd"
 FAINT = "#d9d9d9"
 
@@ -193,7 +192,7 @@ def _sample_size(axes: Axes, readiness: Readiness) -> None:
 
 def _learning_curve(axes: Axes, curve: Sequence[CurvePoint]) -> None:
     wins = [point.wins for point in curve]
-    axes.plot(wins, [100 * point.saved for point in curve], "o-", color=INK)
+    axes.plot(wins, [100 * point.skill for point in curve], "o-", color=INK)
     axes.axhline(0, color=SOFT, linewidth=0.8)
     axes.set_ylabel("Skill, %")
     _title(axes, "Learning curve: still rising on the right, more wins would help")

@@ -18,7 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from winnable.core.columns import FloatArray, IntArray
-from winnable.learning.reporting.plots import INK, MARK, SOFT, without_frame
+from winnable.data.analysis.funnel_plot import INK, SOFT
+from winnable.learning.reporting.plots import MARK, without_frame
 
 MAX_ROWS_SHOWN = 12
 """Rows of a table or plot that nobody asked to see whole."""

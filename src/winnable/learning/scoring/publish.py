@@ -126,8 +126,8 @@ class InboxPublisher:
         kinds = table[KIND].to_list()
         known = known_times(table)
         written = np.datetime_as_string(at.astype("datetime64[us]"), unit="s")
-        told = []
+        histories = []
         for lead_id, moment in zip(ids, as_of, strict=True):
             past = [row for row in order.get(lead_id, ()) if known[row] < moment][-ACTIVITIES_KEPT:]
-            told.append(tuple({"kind": kinds[row], "at": f"{written[row]}Z"} for row in past))
-        return told
+            histories.append(tuple({"kind": kinds[row], "at": f"{written[row]}Z"} for row in past))
+        return histories

@@ -101,7 +101,7 @@ class Period:
         return f"{self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"
 
     @property
-    def judged(self) -> int:
+    def evaluated(self) -> int:
         """How many leads the evaluation is based on."""
         return len(np.unique(self.rows.leads[self.rows.known]))
 
@@ -266,7 +266,7 @@ def backtest(
             " columns.created"
         )
     rows = data.training_rows
-    options = replace(options, leave_out=(*data.left_out, *options.leave_out), judge=False)
+    options = replace(options, leave_out=(*data.left_out, *options.leave_out), evaluate=False)
     cuts = (
         _cuts(rows, present, periods)
         if periods is None or isinstance(periods, int)

@@ -36,13 +36,13 @@ young."""
 @dataclass(frozen=True)
 class Targets:
     """The targets of n rows: `won` (n,) 1 or 0, without meaning where `weights` (n,) is 0;
-    `settled` (n,) says where that is final; `pace` is the win-time curve where there is a
+    `settled` (n,) says where that is final; `win_time_curve` is the win-time curve where there is a
     horizon."""
 
     won: FloatArray
     weights: FloatArray
     settled: BoolArray
-    pace: WinTimeCurve | None
+    win_time_curve: WinTimeCurve | None
 
     @property
     def usable(self) -> BoolArray:
@@ -75,20 +75,22 @@ def build_targets(data: Dataset, rows: TrainingRows) -> Targets:
             rows.known,
             None,
         )
-    pace = _pace_of(data, rows.present)
+    win_time_curve = _win_time_curve(data, rows.present)
     horizon = rows.horizon_days
     followed_up, ended = rows.follow_up()
     won = np.where(rows.known, rows.won == 1, ended == 1).astype(float)
-    weights = censoring_weights(pace, rows.age, followed_up, ended, horizon)
+    weights = censoring_weights(win_time_curve, rows.age, followed_up, ended, horizon)
     enough = (
-        pace.observed >= MIN_FOLLOW_UP_SHARE * horizon
-        or pace.open_at(pace.observed) < MIN_OPEN_SHARE
+        win_time_curve.observed >= MIN_FOLLOW_UP_SHARE * horizon
+        or win_time_curve.open_at(win_time_curve.observed) < MIN_OPEN_SHARE
     )
-    settled = rows.known | (pace.observed_share(rows.age, followed_up, horizon)[0] >= SETTLED_SHARE)
-    return Targets(won, weights if enough else rows.known.astype(float), settled, pace)
+    settled = rows.known | (
+        win_time_curve.observed_share(rows.age, followed_up, horizon)[0] >= SETTLED_SHARE
+    )
+    return Targets(won, weights if enough else rows.known.astype(float), settled, win_time_curve)
 
 
-def _pace_of(data: Dataset, present: int) -> WinTimeCurve:
+def _win_time_curve(data: Dataset, present: int) -> WinTimeCurve:
     """How the leads of an export were won with age, as far as it was known at `present`
     (microseconds)."""
     crm = data.crm

@@ -66,13 +66,13 @@ class Evaluation:
 class Candidate:
     """A trained model that is not registered yet.
 
-    `judged` is None where there was no lead with a known outcome. `verdicts` say which columns were
-    excluded for possible target leakage, and why.
+    `evaluation` is None where there was no lead with a known outcome. `verdicts` say which columns
+    were excluded for possible target leakage, and why.
     """
 
     artifact: Artifact
     definition: Definition
-    judged: Evaluation | None
+    evaluation: Evaluation | None
     verdicts: tuple[ColumnVerdict, ...]
     report: dict[str, Any]
 
@@ -91,15 +91,15 @@ class Candidate:
 class TrainingOptions:
     """How a candidate is trained: the same `seed` and data give the same model.
 
-    Columns in `leave_out` are excluded whatever the leakage checks say. With `judge` false there is
-    no holdout evaluation, which saves the time of one fit; `quick` is the quicker fit of
+    Columns in `leave_out` are excluded whatever the leakage checks say. With `evaluate` false there
+    is no holdout evaluation, which saves the time of one fit; `quick` is the quicker fit of
     `LeadModel`.
     """
 
     seed: int = 0
     threads: int = 2
     leave_out: tuple[str, ...] = ()
-    judge: bool = True
+    evaluate: bool = True
     quick: bool = False
 
 
@@ -139,11 +139,13 @@ def learn(
             " much of it has been observed"
         )
     fit = _Fit.of(plan, data, rows, options, progress)
-    judged, cross_fitted = _judge(fit, targets, data, tell) if options.judge else (None, None)
+    evaluation, cross_fitted = (
+        _evaluate_out_of_sample(fit, targets, data, tell) if options.evaluate else (None, None)
+    )
     tell("Training on all of them")
     model = cross_fitted if cross_fitted is not None else fit.on(targets, "Training on all leads")
     card = replace(
-        _card(data, targets, rows, judged),
+        _card(data, targets, rows, evaluation),
         left_out=excluded,
         as_they_stand=tuple(name for name in data.assumed_static if name in plan.learned),
         segments=describe_segments(
@@ -156,12 +158,12 @@ def learn(
         definition=definition,
         plan=plan,
         model=model.spec_,
-        win_time_curve=targets.pace,
-        usual_bar=None if judged is None else _usual_bar(definition, judged),
+        win_time_curve=targets.win_time_curve,
+        usual_bar=None if evaluation is None else _usual_bar(definition, evaluation),
         card=card,
     )
     artifact = Artifact.of(spec, model.boosters_)
-    return Candidate(artifact, definition, judged, data.verdicts, {**model.report_, **effect})
+    return Candidate(artifact, definition, evaluation, data.verdicts, {**model.report_, **effect})
 
 
 def evaluate_since(
@@ -257,7 +259,7 @@ class _Fit:
         return model.fit(data, progress=named_step(doing, self.progress))
 
 
-def _judge(
+def _evaluate_out_of_sample(
     fit: _Fit, targets: Targets, data: Dataset, tell: Tell
 ) -> tuple[Evaluation | None, LeadModel | None]:
     """Evaluate on a holdout of later leads where there is time, else on out-of-fold predictions.
@@ -301,24 +303,24 @@ def _judge(
     )
 
 
-def _usual_bar(definition: Definition, judged: Evaluation) -> float | None:
+def _usual_bar(definition: Definition, evaluation: Evaluation) -> float | None:
     """The probability that the capacity of sales means.
 
     From the leads created in the weeks of the holdout, as they looked on arrival.
     """
-    if not judged.rows.timed:
+    if not evaluation.rows.timed:
         return None
-    new = judged.rows.age == 0
-    weeks = float(np.ptp(judged.rows.as_of[new])) / (7 * DAY) if new.any() else 0.0
-    return capacity_threshold(definition, judged.candidate[new], weeks) if weeks >= 1 else None
+    new = evaluation.rows.age == 0
+    weeks = float(np.ptp(evaluation.rows.as_of[new])) / (7 * DAY) if new.any() else 0.0
+    return capacity_threshold(definition, evaluation.candidate[new], weeks) if weeks >= 1 else None
 
 
 def _card(
-    data: Dataset, targets: Targets, rows: TrainingRows, judged: Evaluation | None
+    data: Dataset, targets: Targets, rows: TrainingRows, evaluation: Evaluation | None
 ) -> ModelCard:
     """The model card: on what the model was trained, until when, and how good it was."""
     outcome = data.definition.outcome
-    measured = {} if judged is None else judged.measured()
+    measured = {} if evaluation is None else evaluation.measured()
     return ModelCard(
         horizon_days=rows.horizon_days,
         winnable_days=outcome.winnable_days if rows.horizon_days else None,
@@ -331,7 +333,7 @@ def _card(
             if 0 < targets.won.sum() < len(targets.won)
             else outcome.expected_conversion
         ),
-        judged_on=None if judged is None else judged.how,
+        judged_on=None if evaluation is None else evaluation.how,
         measured={name: metrics.metrics() for name, metrics in measured.items()},
         winnable=metadata.version("winnable"),
     )

@@ -24,7 +24,7 @@ from winnable.service.http.keys import Keys
 from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.templates import asset, render
 from winnable.service.web.forms import local, read_form
-from winnable.service.web.lead_list import FilterValues, LeadListQuery, lead_list
+from winnable.service.web.lead_list import FilterValues, InboxQuery, lead_list
 from winnable.service.web.lead_page import lead_detail
 from winnable.service.web.lead_view import label_text
 from winnable.service.web.results import results
@@ -95,7 +95,7 @@ class InboxPages:
         session = self._session(request)
         if session is None:
             return self._to_sign_in(request)
-        query = LeadListQuery.of(request.query_params)
+        query = InboxQuery.of(request.query_params)
         predictor = self._current()
         horizon = predictor.card.horizon_days
         leads = await self._read(

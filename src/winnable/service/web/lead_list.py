@@ -35,7 +35,7 @@ _TITLES: Mapping[Show, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class LeadListQuery:
+class InboxQuery:
     """What a reader wants to see; everything is checked here, so that nothing unchecked reaches the
     store."""
 
@@ -46,7 +46,7 @@ class LeadListQuery:
     page: int = 1
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> "LeadListQuery":
+    def of(cls, query: Mapping[str, str]) -> "InboxQuery":
         """What the query of an address asks for; what it cannot mean is left out."""
         show: Show = next((name for name in _TITLES if name == query.get("show")), "today")
         filters = {
@@ -79,13 +79,13 @@ class LeadListQuery:
         return bool(self.search or self.owner or self.source)
 
     @property
-    def unfiltered(self) -> "LeadListQuery":
+    def unfiltered(self) -> "InboxQuery":
         """The same list without filters."""
-        return LeadListQuery(self.show)
+        return InboxQuery(self.show)
 
 
 @dataclass(frozen=True)
-class Choice:
+class FilterOption:
     """A filter with the values that leads have."""
 
     name: str
@@ -109,12 +109,12 @@ class Empty:
 class LeadList:
     """The list as the page shows it."""
 
-    query: LeadListQuery
+    query: InboxQuery
     title: str
     summary: str
     numbers: str
     tabs: tuple[tuple[str, str, bool], ...]
-    choices: tuple[Choice, ...]
+    choices: tuple[FilterOption, ...]
     leads: tuple[LeadView, ...]
     first: int
     place: str
@@ -141,7 +141,7 @@ class FilterValues:
 
 def lead_list(
     store: FeedbackStore,
-    query: LeadListQuery,
+    query: InboxQuery,
     definition: Definition,
     horizon_days: float | None,
     by: str,
@@ -186,7 +186,7 @@ def lead_list(
     )
 
 
-def _choices(values: tuple[list[str], list[str]], query: LeadListQuery) -> tuple[Choice, ...]:
+def _choices(values: tuple[list[str], list[str]], query: InboxQuery) -> tuple[FilterOption, ...]:
     """The filters that have something to choose from, or are set."""
     owners, sources = values
     choices = []
@@ -196,7 +196,7 @@ def _choices(values: tuple[list[str], list[str]], query: LeadListQuery) -> tuple
     ):
         missing = [chosen] if chosen and chosen not in options else []
         if options or missing:
-            choices.append(Choice(name, label, everything, (*options, *missing), chosen))
+            choices.append(FilterOption(name, label, everything, (*options, *missing), chosen))
     return tuple(choices)
 
 
@@ -204,14 +204,14 @@ def _total(found: LeadPage) -> str:
     return f"more than {found.total:,}" if found.uncounted else f"{found.total:,}"
 
 
-def _summary(query: LeadListQuery, found: LeadPage) -> str:
+def _summary(query: InboxQuery, found: LeadPage) -> str:
     leads = "lead" if found.total == 1 else "leads"
     waiting = " waiting for your answer" if query.show == "today" else ""
     total = _total(found)
     return f"{total[:1].upper()}{total[1:]} {leads}{waiting}, most likely to be won first."
 
 
-def _empty(query: LeadListQuery) -> Empty:
+def _empty(query: InboxQuery) -> Empty:
     if query.filtered:
         return Empty(
             "No matching leads",
@@ -224,7 +224,7 @@ def _empty(query: LeadListQuery) -> Empty:
             "You’re all caught up",
             "Every lead handed over to sales has been answered. New leads appear here as soon as"
             " they are scored.",
-            LeadListQuery("all").address,
+            InboxQuery("all").address,
             "See all leads",
         )
     if query.show == "all":

@@ -164,7 +164,7 @@ def _summary(groups: Sequence[Cohort | RandomSampleOutcomes]) -> OutcomeSummary:
         won=won,
         known=known,
         rate=won / known if known else None,
-        expected_rate=sum(group.promised for group in groups) / leads if leads else None,
+        expected_rate=sum(group.expected_wins for group in groups) / leads if leads else None,
         interval=percent_range(*wilson(won, known)) if known else "",
     )
 

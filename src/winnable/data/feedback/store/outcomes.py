@@ -28,7 +28,7 @@ class Cohort:
     leads: int
     won: int
     lost: int
-    promised: float
+    expected_wins: float
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class RandomSampleOutcomes:
     leads: int
     won: int
     lost: int
-    promised: float
+    expected_wins: float
 
 
 def answered_after(store: FeedbackStore, label: Label) -> float | None:
@@ -92,8 +92,10 @@ def cohorts(store: FeedbackStore) -> list[Cohort]:
     )
     with store.reading() as connection:
         return [
-            Cohort(f"{int(y)}-{int(m):02d}", grade, leads, int(won), int(lost), float(promised))
-            for y, m, grade, leads, won, lost, promised in connection.execute(query)
+            Cohort(
+                f"{int(y)}-{int(m):02d}", grade, leads, int(won), int(lost), float(expected_wins)
+            )
+            for y, m, grade, leads, won, lost, expected_wins in connection.execute(query)
         ]
 
 
@@ -134,8 +136,10 @@ def random_sample_outcomes(store: FeedbackStore) -> RandomSampleOutcomes:
         .where(sql.or_(*selected))
     )
     with store.reading() as connection:
-        leads, won, lost, promised = connection.execute(query).one()
-    return RandomSampleOutcomes(int(leads), int(won or 0), int(lost or 0), float(promised or 0))
+        leads, won, lost, expected_wins = connection.execute(query).one()
+    return RandomSampleOutcomes(
+        int(leads), int(won or 0), int(lost or 0), float(expected_wins or 0)
+    )
 
 
 def _first_scores(*names: str) -> Any:
