@@ -132,7 +132,7 @@ class GatewayMiddleware:
         roles = self._routes.get(path, frozenset[Role]({"score", "feedback"}))
         if roles is None or path.startswith(PAGES):
             return
-        secret = _secret(headers.get(b"authorization", b""))
+        secret = secret_of(headers.get(b"authorization", b""))
         role = None if secret is None else self._keys.role(secret)
         if role is None:
             raise HTTPProblem(
@@ -191,7 +191,8 @@ def _request_id(headers: Mapping[bytes, bytes]) -> bytes:
     return b"%s%016x" % (_PROCESS, time.time_ns())
 
 
-def _secret(authorization: bytes) -> str | None:
+def secret_of(authorization: bytes) -> str | None:
+    """The key in an Authorization header, as Bearer or as the password of Basic."""
     scheme, _, given = authorization.partition(b" ")
     if scheme.lower() == b"bearer":
         return given.strip().decode("latin-1")

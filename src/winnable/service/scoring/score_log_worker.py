@@ -26,7 +26,13 @@ from winnable.definition.load import definition_from
 from winnable.errors import StoreError
 from winnable.learning.scoring.score_record import ScoreOrigin, to_score_record
 from winnable.service.http.request import LeadReader, read_body, read_moment
-from winnable.service.scoring.score_journal import ANSWERED, MODEL, REQUEST, entries
+from winnable.service.scoring.score_journal import (
+    ANSWERED,
+    MODEL,
+    REQUEST,
+    ScoreJournal,
+    entries,
+)
 
 if TYPE_CHECKING:
     from winnable.data.feedback.store.store import FeedbackStore
@@ -188,6 +194,20 @@ class JournalReader:
         if payload != self._model_payload:
             self._model = ScoredModel(from_json(payload))
             self._model_payload = payload
+
+
+def keep_left_behind(store: Path) -> None:
+    """Keep what services left in the store that have ended. `StoreError` if that fails."""
+    journal = ScoreJournal(store)
+    reader = JournalReader(store)
+    try:
+        for part in journal.left_behind():
+            problem = reader.keep(part.path)["problem"]
+            if problem is not None:
+                raise StoreError(f"{store}: scores that wait cannot be kept ({problem}).")
+            journal.remove(part)
+    finally:
+        journal.close()
 
 
 def run(store: Path, requests: BinaryIO, answers: BinaryIO) -> None:

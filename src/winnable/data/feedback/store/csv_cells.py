@@ -1,0 +1,63 @@
+"""CSV files as this store writes and reads them: no cell is run as a formula by a spreadsheet.
+
+Spreadsheets run a cell that begins with "=" or similar (CSV injection). Such cells are written with
+a leading apostrophe and read without it.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from winnable.core.files import whole_file
+from winnable.errors import DataError
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+"""Starts of cells that spreadsheets interpret, and the apostrophe itself, so that reading is the
+exact inverse of writing."""
+
+
+def cell(value: str) -> str:
+    """The text as a cell that no spreadsheet runs as a formula."""
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def value_of(written: str) -> str:
+    """The text of a cell written by `cell`."""
+    return (
+        written[1:]
+        if written.startswith("'") and written[1:].startswith(_FORMULA_STARTS)
+        else written
+    )
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table of texts atomically. Raises StoreError if the file cannot be written."""
+    with whole_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a UTF-8 CSV file, separated by commas, semicolons or tabs.
+
+    Raises DataError if the file cannot be read as such.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not UTF-8 text. Save it as CSV in UTF-8.") from None
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        header, *rows = list(
+            csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        ) or [[]]
+    except csv.Error as error:
+        raise DataError(f"{path}: not a valid CSV file ({error}).") from None
+    return [name.strip() for name in header], [row for row in rows if row]
