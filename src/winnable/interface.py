@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from winnable.data.autodetect.infer import Guesses
     from winnable.data.dataset import Dataset
     from winnable.data.feedback.apply_labels import FeedbackEffect
+    from winnable.data.feedback.privacy.erasure import Receipt
+    from winnable.data.feedback.store.audit import Action, Entry
     from winnable.data.feedback.store.csv_exchange import Imported
-    from winnable.data.feedback.store.erasure import Receipt
     from winnable.data.feedback.store.records import Conflict
     from winnable.data.ingestion.sources.source import Source
     from winnable.learning.artifacts.artifact import Artifact
@@ -235,6 +236,8 @@ def train(
     if store is None:
         return Model(candidate.artifact, found=found)
     verdict = register(candidate, data, Path(store), tested=tested, began=began, progress=progress)
+    became = "became champion" if verdict.champion else "did not become champion"
+    record_action(store, "trained", f"version {verdict.version}", became)
     return Model(candidate.artifact, str(verdict.version), verdict=verdict, found=found)
 
 
@@ -692,14 +695,18 @@ def promote(store: Path | str, version: int, because: str = "asked for") -> int 
     """Make a version the champion; returns the version that was."""
     from winnable.learning.registry import promotion
 
-    return promotion.promote(Path(store), version, because)
+    before = promotion.promote(Path(store), version, because)
+    record_action(store, "promoted", f"version {version}", because)
+    return before
 
 
 def rollback(store: Path | str, because: str = "asked for") -> tuple[int | None, int]:
     """Make the champion before the present one the champion again; returns both versions."""
     from winnable.learning.registry import promotion
 
-    return promotion.rollback(Path(store), because)
+    before, version = promotion.rollback(Path(store), because)
+    record_action(store, "rolled back", f"version {version}", because)
+    return before, version
 
 
 def export_labels(store: Path | str, output: Path) -> int:
@@ -707,7 +714,49 @@ def export_labels(store: Path | str, output: Path) -> int:
     from winnable.data.feedback.store import csv_exchange
     from winnable.data.feedback.store.store import FeedbackStore
 
-    return csv_exchange.export_labels(FeedbackStore.open(Path(store)), output)
+    written = csv_exchange.export_labels(FeedbackStore.open(Path(store)), output)
+    record_action(store, "exported labels", str(output), f"{written} labels")
+    return written
+
+
+def record_action(
+    store: Path | str, action: Action, subject: str | None = None, detail: str | None = None
+) -> None:
+    """Add to a store's audit trail what the user of this machine has done. `StoreError` if that
+    fails."""
+    from winnable.data.feedback.store.audit import Actor
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    try:
+        feedback = FeedbackStore.open(Path(store))
+        feedback.record(Actor.of_command(), action, subject, detail)
+        feedback.close()
+    except StoreError as error:
+        raise StoreError(f"{action}, but the audit trail does not say so: {error}") from None
+
+
+def audit_trail(store: Path | str, since: datetime | None = None) -> list[Entry]:
+    """Who did what to a store, oldest first."""
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    return FeedbackStore.open(Path(store)).audit_trail(since)
+
+
+def write_audit_trail(entries: Sequence[Entry], output: Path) -> None:
+    """Write the entries of an audit trail as CSV."""
+    from winnable.data.feedback.store import audit
+
+    audit.write_audit_trail(entries, output)
+
+
+def remember_output(store: Path | str, output: Path) -> None:
+    """Note that a file will hold scores of leads, so that it is cleared, too, when a person is to
+    be forgotten."""
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    feedback = FeedbackStore.open(Path(store))
+    feedback.exported(output)
+    feedback.close()
 
 
 def import_labels(store: Path | str, labels: Path) -> Imported:
@@ -720,7 +769,7 @@ def import_labels(store: Path | str, labels: Path) -> Imported:
 
 def erase(store: Path | str, *, lead_id: str | None = None, person: str | None = None) -> Receipt:
     """Forget a person: their leads, scores and labels, in the exports as well."""
-    from winnable.data.feedback.store import erasure
+    from winnable.data.feedback.privacy import erasure
     from winnable.data.feedback.store.store import FeedbackStore
 
     return erasure.erase(FeedbackStore.open(Path(store)), lead_id=lead_id, person=person)

@@ -10,8 +10,9 @@ import pytest
 
 from tests.data.feedback.scores import NOW, given
 from tests.data.feedback.store.test_store import kill_writers
+from winnable.data.feedback.store.leads import LeadFilter
 from winnable.data.feedback.store.records import Label
-from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
+from winnable.data.feedback.store.store import FeedbackStore
 
 LEADS = 100_000
 

@@ -18,6 +18,7 @@ from winnable.cli.feedback import app as feedback_commands
 from winnable.cli.history import app as history_commands
 from winnable.cli.keys import app as keys_commands
 from winnable.cli.models import app as model_commands
+from winnable.cli.operations import app as operation_commands
 from winnable.cli.options import (
     Activities,
     DefinitionFile,
@@ -38,7 +39,7 @@ from winnable.cli.output import (
     print_training,
     progress_bars,
 )
-from winnable.errors import WinnableError
+from winnable.errors import StoreError, WinnableError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.add_typer(definition_commands)
 app.add_typer(history_commands)
 app.add_typer(model_commands)
+app.add_typer(operation_commands)
 app.add_typer(feedback_commands, name="feedback")
 app.add_typer(keys_commands, name="keys")
 
@@ -144,6 +146,8 @@ def score(
     data = model.read(leads, activities, history)
     print_reading(data, output.with_suffix(".rejects.csv"))
     kept = interface.Inbox(store, output) if inbox else None
+    if kept is None:
+        _remember(store, output)
     with progress_bars() as progress:
         table = interface.score(
             model, data, as_of=as_of, reasons=reasons, inbox=kept, progress=progress
@@ -157,6 +161,16 @@ def score(
             f" {output}."
         )
         raise typer.Exit(1)
+
+
+def _remember(store: Path, output: Path) -> None:
+    """Note where the scores are; a store that cannot be written scores all the same."""
+    from winnable import interface
+
+    try:
+        interface.remember_output(store, output)
+    except StoreError as error:
+        err.print(f"{output} will not be cleared when a person is erased: {error}")
 
 
 @app.command(epilog="Example: winnable serve --store models --port 8000 --workers 2")

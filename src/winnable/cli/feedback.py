@@ -60,7 +60,9 @@ def erase_person(
 ) -> None:
     """Erase a person: leads, scores and labels, in the exports as well; prints a receipt."""
     from winnable import interface
+    from winnable.service.scoring.score_log_worker import keep_left_behind
 
+    keep_left_behind(store)
     receipt = interface.erase(store, lead_id=lead, person=person)
     counts = ", ".join(f"{count:,} {name}" for name, count in receipt.counts.items())
     out.print(

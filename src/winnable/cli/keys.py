@@ -28,12 +28,14 @@ def add(
     store: Store = Path("models"),
 ) -> None:
     """Create a key and print it once; the store keeps only its hash."""
+    from winnable import interface
     from winnable.service.http.keys import ROLES, add_key
 
     known = {name: name for name in ROLES}
     if role not in known:
         raise typer.BadParameter(f"{role}: the roles are {', '.join(ROLES)}", param_hint="--role")
     key, secret = add_key(store, known[role], note)
+    interface.record_action(store, "added a key", key.name, key.role)
     err.print(f"Key {key.name} ({key.role}). Save it now; it won't be shown again.")
     out.print(secret)
 
@@ -58,9 +60,11 @@ def withdraw(
     store: Store = Path("models"),
 ) -> None:
     """Withdraw a key; it stops working within a second or two."""
+    from winnable import interface
     from winnable.service.http.keys import read_keys, withdraw_key
 
     withdraw_key(store, name)
+    interface.record_action(store, "withdrew a key", name)
     out.print(f"Key {name} is withdrawn.")
     if not read_keys(store):
         err.print(_NO_KEY_LEFT)

@@ -62,6 +62,11 @@ def normal_email(value: str) -> str | None:
     return f"{local}@{domain}"
 
 
+def name_words(name: str | None) -> frozenset[str]:
+    """The words of a name for comparing: lower case, without accents and punctuation."""
+    return frozenset(_plain(name).split())
+
+
 def _plain(words: str | None) -> str:
     """Lower case, without accents and punctuation, single spaces."""
     bare = "".join(

@@ -26,6 +26,7 @@ from winnable.service.scoring.champion import ChampionFollower
 from winnable.service.scoring.score_log import ScoreLog
 
 if TYPE_CHECKING:
+    from winnable.data.feedback.store.audit import Actor
     from winnable.data.feedback.store.records import Label
     from winnable.data.feedback.store.store import FeedbackStore
     from winnable.service.http.prometheus import ModelState, PrometheusExporter
@@ -96,16 +97,17 @@ class ServiceContext:
         finally:
             self._free_readers.release()
 
-    def add_label(self, label: "Label", key: str | None) -> "Label":
+    def add_label(self, label: "Label", key: str | None, actor: "Actor") -> "Label":
         """Keep a label, and count it with the time that it took to come.
 
-        `key` is the request's idempotency key. Errors as of `FeedbackStore.add`.
+        `key` is the request's idempotency key, `actor` who sent it. Errors as of
+        `FeedbackStore.add`.
         """
         from winnable.data.feedback.store.outcomes import answered_after
 
         store = self.feedback()
         began_at = datetime.now(UTC)
-        kept = store.add(label, key)
+        kept = store.add(label, key, actor)
         is_new = kept.recorded_at is not None and kept.recorded_at >= began_at
         if is_new:  # else the key was used before, and its label is only given again
             with suppress(StoreError):  # the label is on the disk, and that is what counts

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DemoStore
-from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
+from winnable.data.feedback.store.leads import LeadFilter
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError
 from winnable.learning.scoring.batch import (
     ScoringJob,

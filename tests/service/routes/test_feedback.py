@@ -155,6 +155,33 @@ def test_a_label_is_corrected_and_taken_back(sales: httpx.Client) -> None:
     assert refused(again, 409) == "This person has no label on this lead to withdraw."
 
 
+def test_another_persons_label_is_corrected_by_an_admin_only(store: Path, tmp_path: Path) -> None:
+    sales = add_key(store, "feedback")
+    admin = add_key(store, "admin")
+    with serving(store, tmp_path / "log") as live:
+        with live.client(sales[1]) as client:
+            kims = said(client, lead_id="L-1", label="won", by="Kim")
+            attack = {"lead_id": "L-1", "label": "withdrawn", "by": "Mallory"}
+            replaced = {"replaces": kims["label_id"]}
+            answer = client.post("/feedback", json={**attack, **replaced})
+            assert "another person's label" in refused(answer, 409)
+            assert leads(client, state="won")["leads"] != []
+        with live.client(admin[1]) as client:
+            said(client, lead_id="L-1", label="withdrawn", by="Ada", **replaced)
+            assert leads(client, state="won")["leads"] == []
+    trail = FeedbackStore.open(store).audit_trail()
+    assert [(entry.action, entry.who, entry.key, entry.place) for entry in trail] == [
+        ("labelled", "Kim", sales[0].name, "127.0.0.1"),
+        ("labelled", "Ada", admin[0].name, "127.0.0.1"),
+    ]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z"])
+def test_a_label_of_an_impossible_time_is_refused(sales: httpx.Client, at: str) -> None:
+    label = {"lead_id": "L-5", "label": "won", "by": "Kim", "at": at}
+    assert refused(sales.post("/feedback", json=label), 422).startswith("at: is ")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "says"),
     [

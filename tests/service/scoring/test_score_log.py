@@ -2,6 +2,7 @@
 to the database."""
 
 import os
+import resource
 import signal
 import time
 from dataclasses import replace
@@ -15,6 +16,7 @@ from tests.data.feedback.scores import given
 from tests.service.conftest import Live, serving, until
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.service.http.metrics import Metrics
+from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.request import read_body
 from winnable.service.scoring.champion import ChampionFollower
 from winnable.service.scoring.loaded_model import LoadedModel
@@ -89,11 +91,67 @@ def test_what_waited_for_the_database_is_kept_when_it_comes_back(
     assert kept(store) == set(given)
 
 
-def test_what_could_not_be_kept_at_the_end_is_told(store: Path, tmp_path: Path) -> None:
+def test_what_could_not_be_kept_at_the_end_is_told_and_kept_by_the_next_start(
+    store: Path, tmp_path: Path
+) -> None:
     (store / "labels.db").mkdir()
     with serving(store, tmp_path / "log") as live, live.client() as client:
-        ask(client, "L-1", "L-2")
+        given = ask(client, "L-1", "L-2")
     assert '"scores": 2' in live.journal()
+    (store / "labels.db").rmdir()
+    with serving(store, tmp_path / "log") as live, live.client() as client:
+        until(lambda: counted(client, "scores_kept_total") == 2)
+    assert kept(store) == set(given)
+    assert list((store / "score_log").iterdir()) == []
+
+
+def test_a_server_that_is_killed_loses_nothing_that_it_answered(
+    store: Path, tmp_path: Path
+) -> None:
+    """Killed before anything is in the database, since that begins two seconds after the start."""
+    with serving(store, tmp_path / "log") as live, live.client() as client:
+        given = ask(client, *(f"L-{number}" for number in range(200)))
+        live.process.kill()
+        live.process.wait()
+    assert not (store / "labels.db").exists()
+    (left,) = (store / "score_log").glob("*.scores")
+    assert left.stat().st_mode & 0o777 == 0o600
+    with left.open("ab") as file:  # as it stands when the kill came in the middle of a write
+        file.write(left.read_bytes()[-5000:][:1000])
+    with serving(store, tmp_path / "log") as live, live.client() as client:
+        until(lambda: counted(client, "scores_kept_total") == 200)
+    assert kept(store) == set(given)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits other processes")
+def test_a_full_disk_refuses_scores_instead_of_losing_them(store: Path, tmp_path: Path) -> None:
+    """The limit of a file's size stands for a disk that is full."""
+    limit = resource.RLIMIT_FSIZE
+    with serving(store, tmp_path / "log") as live, live.client() as client:
+        given = ask(client, "L-1")
+        until(lambda: counted(client, "scores_kept_total") == 1)
+        resource.prlimit(live.process.pid, limit, (50_000, resource.RLIM_INFINITY))
+        leads = [{"Lead ID": f"M-{number}", "Employees": 10} for number in range(300)]
+        refused = client.post("/score", json={"leads": leads})
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"] == "5"
+        assert client.get("/readyz").status_code == 503
+        resource.prlimit(live.process.pid, limit, (resource.RLIM_INFINITY,) * 2)
+        until(lambda: client.get("/readyz").status_code == 200)
+        given += ask(client, *(lead["Lead ID"] for lead in leads))
+    assert kept(store) == set(given)
+
+
+def test_more_than_may_wait_is_refused(store: Path) -> None:
+    metrics = Metrics()
+    score_log = ScoreLog(store, metrics, lambda *_, **__: None, max_bytes=200_000)
+    model = LoadedModel(ChampionFollower(store).current())
+    body = b"x" * 1000
+    for _ in range(150):
+        score_log.submit(model, body, b"", 1)
+    with pytest.raises(HTTPProblem, match="cannot be saved") as refused:
+        score_log.submit(model, 50 * body, b"", 1)
+    assert refused.value.status == 503
 
 
 def test_one_request_of_which_no_rows_can_be_made_costs_the_others_nothing(store: Path) -> None:
@@ -140,4 +198,21 @@ def test_a_process_that_cannot_live_is_not_started_again_and_again(
     time.sleep(2)
     assert told == ["scores not kept: the process that keeps them ended"]
     score_log.close()
-    assert told[1:] == ["scores not kept: the service stopped before they were kept"]
+    assert told[1:] == [
+        "scores not kept yet: the service stopped before they were; its next start keeps them"
+    ]
+
+
+def test_a_run_of_large_requests_is_kept_whole_through_a_kill(store: Path, tmp_path: Path) -> None:
+    """Faster than the database takes them: what was answered with 200 is in it in the end."""
+    answered: list[str] = []
+    with serving(store, tmp_path / "log") as live, live.client() as client:
+        for place in range(20):
+            answered += ask(client, *(f"L-{place}-{number}" for number in range(1000)))
+            if place in {8, 14}:
+                for keeper in keepers(live):
+                    os.kill(keeper, signal.SIGKILL)
+        until(lambda: counted(client, "scores_kept_total") >= len(answered))
+        assert counted(client, "scores_not_kept_total") == 0
+    assert len(answered) == 20_000
+    assert kept(store) == set(answered)

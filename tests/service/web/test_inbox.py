@@ -371,6 +371,10 @@ def test_only_who_answered_takes_it_back(inbox: str, shared: Path, added: Added)
     undone = {"token": ravi.form()["token"], "lead_id": form["lead_id"], "label_id": kept.label_id}
     assert ravi.client.post("/inbox/undo", data=undone).status_code == 403
     assert len(added()) == 1
+    page = f"/inbox/leads/{quote(form['lead_id'], safe='')}"
+    assert 'class="undo"' in kim.page(page).split('class="toast')[0]
+    assert "by Kim" in ravi.page(page)
+    assert 'class="undo"' not in ravi.page(page)
 
 
 def test_answers_never_lead_elsewhere(inbox: str) -> None:
@@ -490,7 +494,7 @@ def test_a_store_that_cannot_be_read_is_told_without_its_place(
     for beside in ("labels.db-wal", "labels.db-shm"):
         (worked / beside).unlink(missing_ok=True)
     with serving(worked, tmp_path / "log") as live:
-        answer = Person(live.url).client.get("/")
+        answer = Person(live.url).entered
     assert answer.status_code == 503
     assert "not saved" in answer.text
     assert str(worked) not in answer.text

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import FeatureTable
+from winnable.data.feedback.store.leads import LeadRow
 from winnable.data.feedback.store.records import ScoreRecord
-from winnable.data.feedback.store.store import LeadRow
 from winnable.definition.decide.gate import decide
 from winnable.definition.decide.scorecard import score_points
 from winnable.definition.schema import Definition

@@ -75,9 +75,7 @@ def with_feedback(data: Dataset, labels: Iterable[Label]) -> WithFeedback:
     contradictions: list[Contradiction] = []
     opinions: dict[str, tuple[Label, ...]] = {}
     for lead_id, of_lead in by_lead.items():
-        outcomes = sorted(
-            latest_by_person(of_lead, OUTCOMES).values(), key=lambda label: label.moment
-        )
+        outcomes = list(latest_by_person(of_lead, OUTCOMES).values())
         known = merger.outcome(lead_id)
         if outcomes:
             if len({label.label for label in outcomes} | {known or outcomes[0].label}) > 1:

@@ -133,7 +133,7 @@ class GatewayMiddleware:
             return
         if roles is None:
             return
-        secret = _secret(headers.get(b"authorization", b""))
+        secret = secret_of(headers.get(b"authorization", b""))
         role = None if secret is None else self._keys.role(secret)
         if role is None and self._keys.problem is not None:
             raise _keys_unusable()
@@ -181,7 +181,8 @@ def _request_id(headers: Mapping[bytes, bytes]) -> bytes:
     return b"%s%016x" % (_PROCESS, time.time_ns())
 
 
-def _secret(authorization: bytes) -> str | None:
+def secret_of(authorization: bytes) -> str | None:
+    """The key in an Authorization header, as Bearer or as the password of Basic."""
     scheme, _, given = authorization.partition(b" ")
     if scheme.lower() == b"bearer":
         return given.strip().decode("latin-1")

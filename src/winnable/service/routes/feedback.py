@@ -15,10 +15,13 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from winnable.data.feedback.store.audit import Actor
+from winnable.data.feedback.store.leads import LeadFilter
 from winnable.data.feedback.store.records import Label
-from winnable.data.feedback.store.store import LeadFilter
 from winnable.definition.schema import Definition
 from winnable.errors import DataError, LabelError, StoreError
+from winnable.service.http.keys import Keys
+from winnable.service.http.middleware import secret_of
 from winnable.service.http.problems import MEDIA_TYPE, HTTPProblem, problem
 from winnable.service.http.request import body_of, read_json, read_moment
 from winnable.service.routes.dependencies import ActivePredictor, Context
@@ -74,7 +77,8 @@ def add_feedback_routes(app: FastAPI) -> None:
         data = read_json(await body_of(request.scope, request.receive, MAX_LABEL_BYTES))
         label = _label(data, predictor.definition)
         key = _key(request.headers.get("idempotency-key"))
-        return LabelOut.of(await _answer(asyncio.to_thread(context.add_label, label, key)))
+        actor = _actor(request, context.keys, label.by)
+        return LabelOut.of(await _answer(asyncio.to_thread(context.add_label, label, key, actor)))
 
     @app.get("/leads", responses={code: refusals[code] for code in (422, 503)})
     async def leads(query: Annotated[LeadListQuery, Query()], context: Context) -> LeadsOut:
@@ -128,6 +132,17 @@ def _label(data: Any, definition: Definition) -> Label:
             f"reason: expected one of the definition's: {', '.join(definition.feedback.every)}.",
         )
     return Label(**{**given.model_dump(exclude={"at"}), "at": at})
+
+
+def _actor(request: Request, keys: Keys, by: str) -> Actor:
+    """Who sends a label: by the name that it has, the key that was shown, and the address. Only a
+    key with the role admin may correct other people's labels."""
+    place = "" if request.client is None else request.client.host
+    secret = secret_of(request.headers.get("authorization", "").encode("latin-1"))
+    key = None if secret is None else keys.find(secret)
+    if key is None:
+        return Actor(by.strip(), None, place)
+    return Actor(by.strip(), key.name, place, may_correct_others=key.role == "admin")
 
 
 def _key(given: str | None) -> str | None:

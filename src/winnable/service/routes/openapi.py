@@ -237,7 +237,8 @@ def _score() -> dict[str, Any]:
         "parameters": [reasons],
         "requestBody": {"required": True, "content": _content("ScoreRequest")},
         "responses": answered
-        | {code: refusal(description) for code, description in _REFUSALS.items()},
+        | {code: refusal(description) for code, description in _REFUSALS.items()}
+        | {"503": refusal("The scores cannot be saved, and are not given; nothing is lost")},
     }
 
 

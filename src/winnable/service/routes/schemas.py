@@ -17,7 +17,7 @@ from winnable.data.feedback.store.records import (
 )
 
 if TYPE_CHECKING:
-    from winnable.data.feedback.store.store import LeadPage, LeadRow
+    from winnable.data.feedback.store.leads import LeadPage, LeadRow
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 

@@ -90,6 +90,7 @@ class ScoringEndpoint:
         n_scored = len(parsed.good)
         content = model.answer(parsed, scored, self._ids.next(n_scored))
         if scored is not None:
+            self._score_log.submit(model, body, content, n_scored)
             rows = slice(scored.start, scored.start + n_scored)
             self._metrics.scored(
                 model.predictor.fingerprint,
@@ -98,7 +99,6 @@ class ScoringEndpoint:
                 scored.scores.probability[rows].tolist(),
                 len(parsed.leads) - n_scored,
             )
-            self._score_log.submit(model, body, content, n_scored)
         return content
 
 

@@ -1,78 +1,67 @@
 """The score log: every score that is given for a lead with an id is kept, so that sales can answer
 it and learning can look back.
 
-A request only leaves its bytes behind. A thread sends what has gathered to a process beside this
-one (`score_log_worker`), which makes rows of it and commits many at once: neither the database nor
-the time that it takes is in the server. A batch is let go when the other process says that it is on
-disk; it is sent again when that process or its database fails, which makes no second rows. If the
-database is slower than the requests, or stays away, scores beyond a bound are dropped and counted,
-and so is a batch of which that process dies again and again; no request waits.
+A request is appended to a file of the store (`score_journal`) before it is answered; where that
+fails, it is not answered but refused (503), so that a score that was given is never lost. A thread
+hands file after file to a process beside this one (`score_log_worker`), which makes rows of it and
+commits many at once: neither the database nor the time that it takes is in the server. A file is
+deleted when that process says that it is in the database; it is tried again when that process or
+its database fails, which makes no second rows. What is not in the database when the service stops
+is kept by the next start. A file of which that process dies again and again is set aside.
 """
 
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from winnable.service.http.metrics import Metrics
+from winnable.service.http.problems import HTTPProblem
 from winnable.service.scoring.loaded_model import LoadedModel
-from winnable.service.scoring.score_log_worker import ANSWERED, END, HEAD, MODEL, REQUEST
+from winnable.service.scoring.score_journal import (
+    MAX_WAITING_BYTES,
+    JournalPart,
+    ScoreJournal,
+)
 
-MAX_WAITING_BYTES = 16_000_000
-"""Requests and answers that wait to be kept; more are dropped."""
-
-MAX_COMMIT_BYTES = 2_000_000
 COMMIT_INTERVAL_SECONDS = 0.25
 START_DELAY_SECONDS = 2.0
 """Before the other process is started, so that the first requests have the processor."""
 
 RETRY_SECONDS = 5.0
-"""After which a database that failed is tried again."""
+"""After which a database that failed is tried again, and a client that was refused may ask."""
 
 MAX_WORKER_DEATHS = 3
-"""Of the process that keeps a batch, after which the batch is given up."""
+"""Of the process that keeps a file, after which the file is set aside."""
 
 CLOSE_TIMEOUT_SECONDS = 10.0
 """For the last scores when the service stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class _AnsweredRequest:
-    """A request with good leads, and its answer: all that rows of the store are made of."""
-
-    model: LoadedModel
-    at: float
-    body: bytes
-    content: bytes
-    leads: int
-
-    @property
-    def size(self) -> int:
-        return len(self.body) + len(self.content)
-
-
 class ScoreLog:
     """Keeps scores in the background. `log_event` is called when keeping fails and when it works
-    again."""
+    again; at most `max_bytes` of requests and answers wait."""
 
-    def __init__(self, store: Path, metrics: Metrics, log_event: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        store: Path,
+        metrics: Metrics,
+        log_event: Callable[..., None],
+        max_bytes: int = MAX_WAITING_BYTES,
+    ) -> None:
         self.problem: str | None = None
         self._metrics = metrics
         self._log_event = log_event
         self._worker = _WorkerProcess(store)
-        self._waiting: deque[_AnsweredRequest] = deque()
-        self._batch: list[_AnsweredRequest] = []  # what is being kept
-        self._deaths = 0  # how often the other process died of it
-        # Bytes that came and went; each is counted by one thread alone.
-        self._bytes_in = 0
-        self._bytes_out = 0
+        self._journal = ScoreJournal(store, max_bytes)
+        self._parts: deque[JournalPart] = deque()
+        self._deaths = 0  # how often the other process died of the first part
+        self._is_refusing = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="score_log", daemon=True)
 
@@ -81,87 +70,123 @@ class ScoreLog:
         self._thread.start()
 
     def submit(self, model: LoadedModel, body: bytes, content: bytes, leads: int) -> None:
-        """Take over a request of which so many leads were scored, and its answer. Never waits and
-        never fails."""
+        """Take over a request of which so many leads were scored, and its answer, which may be sent
+        then. `HTTPProblem` 503 if it cannot be kept."""
         if not model.leads_have_ids:
             return
-        answered = _AnsweredRequest(model, time.time(), body, content, leads)
-        if self._bytes_in - self._bytes_out + answered.size > MAX_WAITING_BYTES:
-            self._lose(leads, "the feedback store is too slow or away")
-            return
-        self._bytes_in += answered.size
-        self._waiting.append(answered)
+        try:
+            self._journal.append(model, body, content, leads)
+        except OSError as error:
+            self._is_refusing = True
+            self._report(error.strerror or type(error).__name__)
+            raise HTTPProblem(
+                503,
+                "The scores cannot be saved at the moment, and are not given. Ask again later.",
+                {"retry-after": f"{RETRY_SECONDS:.0f}"},
+            ) from None
 
     def close(self) -> None:
         """Keep what was given so far, as far as that takes no more than `CLOSE_TIMEOUT_SECONDS`.
-        What is not kept then is counted and logged."""
+        What is not kept then is left to the next start, and logged."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(CLOSE_TIMEOUT_SECONDS)
             self._worker.end()
             self._thread.join(CLOSE_TIMEOUT_SECONDS)
+        self._journal.close()
 
     def _work(self) -> None:
         self._stopping.wait(START_DELAY_SECONDS)
+        self._adopt()
         last = False
         while not last:
             last = self._stopping.wait(COMMIT_INTERVAL_SECONDS)
-            while self._keep_batch():
+            while self._keep_next():
                 pass
-        left = sum(answered.leads for answered in (*self._batch, *self._waiting))
+            if self._is_refusing:
+                self._probe()
+        self._take_part()
+        left = sum(part.leads for part in self._parts)
         if left:
-            self._metrics.not_kept(left)
             self._log_event(
-                "scores not kept",
+                "scores not kept yet",
                 level="error",
-                problem="the service stopped before they were kept",
+                problem="the service stopped before they were; its next start keeps them",
                 scores=left,
             )
 
-    def _keep_batch(self) -> bool:
+    def _adopt(self) -> None:
+        """Take over what services left that have ended."""
+        try:
+            self._parts += self._journal.left_behind()
+        except OSError as error:
+            self._report(f"files of an earlier start cannot be read ({error.strerror})")
+
+    def _take_part(self) -> None:
+        part = self._journal.cut()
+        if part is not None:
+            self._parts.append(part)
+
+    def _keep_next(self) -> bool:
         """Keep what has waited longest; False if there is nothing, or it has to wait."""
-        size = sum(answered.size for answered in self._batch)
-        while self._waiting and size < MAX_COMMIT_BYTES:
-            size += self._waiting[0].size
-            self._batch.append(self._waiting.popleft())
-        if not self._batch:
+        if not self._parts or self._journal.is_large:
+            self._take_part()
+        if not self._parts:
             return False
+        part = self._parts[0]
         # A process that died is started anew, once.
-        result = self._worker.ask(self._batch) or self._worker.ask(self._batch)
-        if result is None:
-            self._deaths += 1
-            problem: str | None = "the process that keeps them ended"
-        else:
-            self._deaths = 0
-            problem = result["problem"]
-        if problem is not None and self._deaths < MAX_WORKER_DEATHS:
+        result = self._worker.ask(part.path) or self._worker.ask(part.path)
+        self._deaths = self._deaths + 1 if result is None else 0
+        if self._deaths >= MAX_WORKER_DEATHS and self._worker.ask(None) is not None:
+            self._set_aside(part)
+            return True
+        problem = "the process that keeps them ended" if result is None else result["problem"]
+        if result is None or problem is not None:
             self._report(problem)
             self._stopping.wait(RETRY_SECONDS)
             return False
-        leads = sum(answered.leads for answered in self._batch)
-        self._batch = []
-        self._deaths = 0
-        self._bytes_out += size
-        if result is None:
-            self._lose(leads, str(problem))
-            return True
-        self._metrics.kept(result["kept"])
-        if self.problem is not None:
+        self._parts.popleft()
+        self._journal.remove(part)
+        self._tell(result["kept"], result["broken"])
+        return True
+
+    def _tell(self, kept: int, broken: int) -> None:
+        self._metrics.kept(kept)
+        if self.problem is not None and not self._is_refusing:
             self.problem = None
             self._log_event("scores kept again")
-        if result["broken"]:
-            self._metrics.not_kept(result["broken"])
+        if broken:
+            self._metrics.not_kept(broken)
             self._log_event(
                 "scores not kept",
                 level="error",
                 problem="no rows could be made of some",
-                scores=result["broken"],
+                scores=broken,
             )
-        return True
 
-    def _lose(self, leads: int, why: str) -> None:
-        self._metrics.not_kept(leads)
-        self._report(why)
+    def _set_aside(self, part: JournalPart) -> None:
+        self._deaths = 0
+        self._parts.popleft()
+        self._journal.set_aside(part)
+        self._metrics.not_kept(part.leads)
+        self._log_event(
+            "scores not kept",
+            level="error",
+            problem="the process that keeps them ends of them; their file is set aside",
+            scores=part.leads,
+        )
+
+    def _probe(self) -> None:
+        """Answer again as soon as there is room."""
+        try:
+            self._journal.probe()
+        except OSError:
+            self._stopping.wait(COMMIT_INTERVAL_SECONDS)
+            return
+        self._is_refusing = False
+        if not self._parts:
+            self.problem = None
+            self._log_event("scores kept again")
 
     def _report(self, why: str) -> None:
         if self.problem is None:
@@ -170,7 +195,7 @@ class ScoreLog:
 
 
 class _WorkerProcess:
-    """The process that keeps scores, started with the first batch. One batch at a time."""
+    """The process that keeps scores, started with the first file. One file at a time."""
 
     def __init__(self, store: Path) -> None:
         self._command = [
@@ -181,18 +206,17 @@ class _WorkerProcess:
             str(store),
         ]
         self._process: subprocess.Popen[bytes] | None = None
-        self._sent_model: LoadedModel | None = None
         self._ended = False
         self._changing = threading.Lock()  # no process may be started while the last one is ended
 
-    def ask(self, batch: list[_AnsweredRequest]) -> dict[str, Any] | None:
-        """What the process says of a batch: the scores "kept" and "broken" and the "problem" of
-        all. None if it died of it."""
+    def ask(self, path: Path | None) -> dict[str, Any] | None:
+        """What the process says of a file: the scores "kept" and "broken" and the "problem" of
+        all; nothing of none. None if it died of it."""
         try:
             process = self._running()
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(self._message(batch))
+            process.stdin.write(to_json(None if path is None else str(path)) + b"\n")
             process.stdin.flush()
             result: dict[str, Any] = from_json(process.stdout.readline())
             return result
@@ -209,7 +233,6 @@ class _WorkerProcess:
     def _kill(self) -> None:
         process = self._process
         self._process = None
-        self._sent_model = None
         if process is not None:
             process.kill()
             process.wait()
@@ -226,21 +249,3 @@ class _WorkerProcess:
                     stderr=subprocess.DEVNULL,
                 )
             return self._process
-
-    def _message(self, batch: list[_AnsweredRequest]) -> bytes:
-        parts: list[bytes] = []
-        for answered in batch:
-            if answered.model is not self._sent_model:
-                self._sent_model = answered.model
-                predictor = answered.model.predictor
-                definition = predictor.definition.model_dump(mode="json", exclude_defaults=True)
-                parts += _frame(
-                    MODEL, to_json({"definition": definition, "plan": predictor.plan.to_json()})
-                )
-            head = ANSWERED.pack(answered.at, answered.leads, len(answered.body))
-            parts += _frame(REQUEST, head, answered.body, answered.content)
-        return b"".join([*parts, *_frame(END)])
-
-
-def _frame(kind: bytes, *payload: bytes) -> list[bytes]:
-    return [HEAD.pack(kind, sum(map(len, payload))), *payload]

@@ -2,15 +2,14 @@
 store's feedback.
 
 `python -m winnable.service.scoring.score_log_worker STORE`, started by `score_log`. Here and not in
-the server are the database and the time that a row costs. It reads frames from its standard input:
-a model, a request with its answer, or the end of a batch, which it commits and answers with one
-line of JSON on its standard output. It ends when its input does: signals are for the server, which
-has more to send when it is asked to stop.
+the server are the database and the time that a row costs. It reads names of `score_journal`'s files
+from its standard input, one a line as JSON, commits what is in a file and answers with one line of
+JSON on its standard output. It ends when its input does: signals are for the server, which has more
+to send when it is asked to stop.
 """
 
 import os
 import signal
-import struct
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -27,20 +26,20 @@ from winnable.definition.load import definition_from
 from winnable.errors import StoreError
 from winnable.learning.scoring.score_record import ScoreOrigin, to_score_record
 from winnable.service.http.request import LeadReader, read_body, read_moment
+from winnable.service.scoring.score_journal import (
+    ANSWERED,
+    MODEL,
+    REQUEST,
+    ScoreJournal,
+    entries,
+)
 
 if TYPE_CHECKING:
     from winnable.data.feedback.store.store import FeedbackStore
 
-HEAD = struct.Struct("<cI")
-"""Begins a frame: its kind, and how many bytes follow."""
+MAX_COMMIT_BYTES = 2_000_000
+"""Of a file's entries that are committed together."""
 
-ANSWERED = struct.Struct("<dII")
-"""Begins a request's frame: when it was answered, in seconds since 1970, the leads that were
-scored, the bytes of its body. The answer is the rest."""
-
-MODEL = b"M"
-REQUEST = b"R"
-END = b"E"
 RETRY_PARTS = 8
 """Into which a batch is split that the database does not take as a whole."""
 
@@ -145,34 +144,81 @@ class ScoreLogWriter:
             return str(error) if isinstance(error, StoreError) else type(error).__name__
 
 
-def run(store: Path, frames: BinaryIO, answers: BinaryIO) -> None:
-    """Keep what comes until nothing more does."""
-    keeper = ScoreLogWriter(store)
-    model: ScoredModel | None = None
-    scores: list[ScoreRecord] = []
-    broken = 0
-    while head := frames.read(HEAD.size):
-        kind, size = HEAD.unpack(head)
-        payload = frames.read(size)
-        if kind == MODEL:
-            model = ScoredModel(from_json(payload))
-        elif kind == REQUEST:
-            assert model is not None, "a model comes before its answers"
-            at, leads, length = ANSWERED.unpack_from(payload)
-            end = ANSWERED.size + length
-            try:
-                scores += list(model.scores(at, payload[ANSWERED.size : end], payload[end:]))
-            except Exception:  # no request may cost the others their rows
-                broken += leads
-        else:
-            kept, problem = keeper.keep(scores)
-            refused = len(scores) - kept if problem is None else 0
-            answers.write(
-                to_json({"kept": kept, "broken": broken + refused, "problem": problem}) + b"\n"
-            )
-            answers.flush()
-            scores = []
-            broken = 0
+class JournalReader:
+    """Keeps whole files of the score journal in a store."""
+
+    def __init__(self, store: Path) -> None:
+        self._writer = ScoreLogWriter(store)
+        self._model_payload = b""  # of the last model that was read; most files name the same
+        self._model: ScoredModel | None = None
+
+    def keep(self, path: Path) -> dict[str, Any]:
+        """How many scores of a file were "kept" and "broken", and the "problem" if it has to be
+        read again: no score is kept twice."""
+        kept = 0
+        broken = 0
+        for scores, unread in self._batches(path):
+            n_kept, problem = self._writer.keep(scores)
+            if problem is not None:
+                return {"kept": 0, "broken": 0, "problem": problem}
+            kept += n_kept
+            broken += unread + len(scores) - n_kept
+        return {"kept": kept, "broken": broken, "problem": None}
+
+    def _batches(self, path: Path) -> Iterator[tuple[list[ScoreRecord], int]]:
+        """The file's scores, as many as are committed at once, and how many could not be read."""
+        scores: list[ScoreRecord] = []
+        broken = 0
+        size = 0
+        for kind, payload in entries(path):
+            if kind == MODEL:
+                self._take_model(payload)
+            elif kind == REQUEST:
+                at, leads, length = ANSWERED.unpack_from(payload)
+                end = ANSWERED.size + length
+                try:
+                    assert self._model is not None, "a model comes before its answers"
+                    body = payload[ANSWERED.size : end]
+                    scores += list(self._model.scores(at, body, payload[end:]))
+                except Exception:  # no request may cost the others their rows
+                    broken += leads
+            size += len(payload)
+            if size >= MAX_COMMIT_BYTES:
+                yield scores, broken
+                scores = []
+                broken = 0
+                size = 0
+        yield scores, broken
+
+    def _take_model(self, payload: bytes) -> None:
+        if payload != self._model_payload:
+            self._model = ScoredModel(from_json(payload))
+            self._model_payload = payload
+
+
+def keep_left_behind(store: Path) -> None:
+    """Keep what services left in the store that have ended. `StoreError` if that fails."""
+    journal = ScoreJournal(store)
+    reader = JournalReader(store)
+    try:
+        for part in journal.left_behind():
+            problem = reader.keep(part.path)["problem"]
+            if problem is not None:
+                raise StoreError(f"{store}: scores that wait cannot be kept ({problem}).")
+            journal.remove(part)
+    finally:
+        journal.close()
+
+
+def run(store: Path, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Keep the files that are named until no more are; a null names none, and is answered all the
+    same."""
+    reader = JournalReader(store)
+    for line in requests:
+        name = from_json(line)
+        result = {} if name is None else reader.keep(Path(name))
+        answers.write(to_json(result) + b"\n")
+        answers.flush()
 
 
 if __name__ == "__main__":

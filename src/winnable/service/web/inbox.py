@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from winnable.data.feedback.store.audit import Actor
 from winnable.data.feedback.store.records import Label, LabelName
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, LabelError, StoreError
@@ -25,7 +26,7 @@ from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.templates import asset, render
 from winnable.service.web.forms import local, read_form
 from winnable.service.web.lead_list import FilterValues, InboxQuery, lead_list
-from winnable.service.web.lead_page import lead_detail
+from winnable.service.web.lead_page import SCORES_SHOWN, lead_detail
 from winnable.service.web.lead_view import label_text
 from winnable.service.web.results import results
 from winnable.service.web.sessions import (
@@ -67,7 +68,7 @@ class AskStore(Protocol):
 
 class InboxPages:
     """The pages of one service. `read` asks its store, `current` gives the live predictor,
-    `save_label` keeps a label under an idempotency key."""
+    `save_label` keeps a label under an idempotency key, for whoever gives it."""
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class InboxPages:
         keys: Keys,
         read: AskStore,
         current: Callable[[], Predictor],
-        save_label: Callable[[Label, str | None], Label],
+        save_label: Callable[[Label, str | None, Actor], Label],
     ) -> None:
         self._sessions = sessions
         self._keys = keys
@@ -124,7 +125,7 @@ class InboxPages:
             return self._to_sign_in(request)
         lead_id = request.path_params["lead_id"]
         predictor = self._current()
-        history = await self._read(lambda store: store.lead(lead_id))
+        history = await self._read(lambda store: store.lead(lead_id, SCORES_SHOWN))
         if history is None:
             raise HTTPProblem(
                 404, "No lead has this ID. It may have been erased, or was never scored."
@@ -160,7 +161,7 @@ class InboxPages:
         )
         once = f"{session.nonce} {form.get('once', '')} {name} {reason} {label.lead_id}"
         key = blake2b(once.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        return await self._save(request, label, f"inbox {key}", form)
+        return await self._save(request, session, label, f"inbox {key}", form)
 
     async def undo(self, request: Request) -> Response:
         """Undo one's own answer."""
@@ -171,7 +172,7 @@ class InboxPages:
         if not any(label.label_id == label_id and label.by == session.by for label in labels):
             raise HTTPProblem(403, "Only the person who gave an answer can undo it.")
         label = Label(lead_id, "withdrawn", session.by, replaces=label_id, origin="inbox")
-        return await self._save(request, label, None, form)
+        return await self._save(request, session, label, None, form)
 
     async def sign_in(self, request: Request) -> Response:
         """The sign-in page, and what it sends."""
@@ -185,6 +186,8 @@ class InboxPages:
         cookie = self._open(form.get("key", "").strip(), by)
         if cookie is None:
             return self._sign_in_page(request, to, by, _WRONG_KEY)
+        actor = _actor(request, by, cookie.partition(".")[0])
+        await self._read(lambda store: store.record(actor, "signed in"))
         response = RedirectResponse(to, 303, _HEADERS)
         response.set_cookie(
             COOKIE,
@@ -256,11 +259,17 @@ class InboxPages:
             raise _unusable() from None
 
     async def _save(
-        self, request: Request, label: Label, key: str | None, form: Mapping[str, str]
+        self,
+        request: Request,
+        session: Session,
+        label: Label,
+        key: str | None,
+        form: Mapping[str, str],
     ) -> Response:
         """Save a label; the page that is shown next has a message of what came of it."""
+        actor = _actor(request, session.by, session.key)
         try:
-            saved = await run_in_threadpool(self._save_label, label, key)
+            saved = await run_in_threadpool(self._save_label, label, key, actor)
         except StoreError:
             raise _unusable() from None
         except (DataError, LabelError) as error:
@@ -319,6 +328,11 @@ def _path_of(address: str, request: Request) -> str:
     if parts.netloc != request.headers.get("host"):
         return "/"
     return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _actor(request: Request, by: str, key: str) -> Actor:
+    place = "" if request.client is None else request.client.host
+    return Actor(by, key or None, place)
 
 
 def _is_secure(request: Request) -> bool:

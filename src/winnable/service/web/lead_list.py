@@ -7,13 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlencode
 
-from winnable.data.feedback.store.store import (
-    LONGEST_SEARCH,
-    FeedbackStore,
-    LeadFilter,
-    LeadPage,
-    StateAsked,
-)
+from winnable.data.feedback.store.leads import LONGEST_SEARCH, LeadFilter, LeadPage, StateAsked
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.definition.schema import Definition
 from winnable.service.web.lead_view import LeadView, lead_view, numbers_text
 

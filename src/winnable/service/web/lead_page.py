@@ -8,8 +8,8 @@ from typing import Any
 
 from winnable.core.text import percent, percent_range
 from winnable.core.values import moment
+from winnable.data.feedback.store.leads import LeadHistory
 from winnable.data.feedback.store.records import Label, ScoreRecord, conflicts_of, live
-from winnable.data.feedback.store.store import LeadHistory
 from winnable.definition.schema import Definition
 from winnable.service.web.lead_view import (
     DECISION_NAMES,
@@ -26,8 +26,10 @@ _MODE_NAMES = {
     "blend": "a blend of the scorecard and models trained on past leads",
     "learned": "models trained on past leads",
 }
-_LATEST_SHOWN = 50
-"""Scores, and activities, that are shown."""
+SCORES_SHOWN = 50
+"""The latest scores that are shown."""
+
+_ACTIVITIES_SHOWN = 50
 
 _GRID_STEPS = (0.02, 0.05, 0.1, 0.2, 0.25)
 """Distances between the lines of the drawing, as probabilities; the last is always wide enough."""
@@ -101,8 +103,8 @@ def lead_detail(
         numbers=numbers_text(horizon_days),
         scored_by="" if last is None else _scored_by(last),
         conflict=_conflict_text(history),
-        chart=chart(history.scores[-_LATEST_SHOWN:]),
-        scores=tuple(_score_line(score) for score in history.scores[: -_LATEST_SHOWN - 1 : -1]),
+        chart=chart(history.scores[-SCORES_SHOWN:]),
+        scores=tuple(_score_line(score) for score in history.scores[: -SCORES_SHOWN - 1 : -1]),
         labels=tuple(_label_line(label, standing) for label in labels),
         activities=() if last is None else tuple(_activity_lines(last.activities)),
         values=tuple(
@@ -148,7 +150,7 @@ def _conflict_text(history: LeadHistory) -> str:
 
 
 def _activity_lines(activities: Sequence[Mapping[str, Any]]) -> Iterator[HistoryLine]:
-    for activity in reversed(activities[-_LATEST_SHOWN:]):
+    for activity in reversed(activities[-_ACTIVITIES_SHOWN:]):
         at = activity.get("at")
         done_at = at if isinstance(at, datetime) else moment(str(at or ""))
         text = ""

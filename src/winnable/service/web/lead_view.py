@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from winnable.core.text import percent, percent_range
+from winnable.data.feedback.store.leads import LeadRow
 from winnable.data.feedback.store.records import Label, ScoreRecord
-from winnable.data.feedback.store.store import LeadRow
 from winnable.definition.schema import Definition
 
 LABEL_NAMES = {

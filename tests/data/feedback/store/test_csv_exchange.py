@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from winnable.core.cells import cell, value_of
 from winnable.data.feedback.store.csv_exchange import export_labels, import_labels
+from winnable.data.feedback.store.leads import LeadFilter
 from winnable.data.feedback.store.records import Label
-from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, StoreError
 
 ATTACKS = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "'=1", "'")

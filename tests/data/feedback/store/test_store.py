@@ -3,15 +3,17 @@ overwritten."""
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
 
 from tests.data.feedback.scores import NOW, given
+from winnable.data.feedback.store.audit import Actor
+from winnable.data.feedback.store.leads import LeadFilter
 from winnable.data.feedback.store.records import Label
-from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, LabelError, StoreError
 
 
@@ -141,7 +143,9 @@ def test_the_database_itself_refuses_to_alter_a_label(feedback: FeedbackStore) -
 OPENING = """
 import sys
 from pathlib import Path
-from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
+from winnable.data.feedback.store.audit import Actor
+from winnable.data.feedback.store.leads import LeadFilter
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.data.feedback.store.records import Label
 FeedbackStore.open(Path(sys.argv[1])).add(Label(sys.argv[2], "accepted", "Kim"))
 """
@@ -197,7 +201,9 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password(
 KILLING = """
 import os, random, signal, sys, time
 from pathlib import Path
-from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
+from winnable.data.feedback.store.audit import Actor
+from winnable.data.feedback.store.leads import LeadFilter
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.data.feedback.store.records import Label
 
 place, times = Path(sys.argv[1]), int(sys.argv[2])
@@ -251,3 +257,66 @@ def test_no_acknowledged_label_is_lost_and_none_doubled_when_writers_are_killed(
     assert len(acknowledged) >= 30
     assert set(acknowledged) <= set(kept)
     assert len(kept) == len(set(kept))
+
+
+def test_only_ones_own_label_is_withdrawn_or_corrected(feedback: FeedbackStore) -> None:
+    kims = feedback.add(Label("L-1", "won", "Kim"))
+    for label in ("withdrawn", "lost"):
+        with pytest.raises(LabelError, match="another person's label"):
+            feedback.add(Label("L-1", label, "Mallory", replaces=kims.label_id))
+    assert feedback.labels() == [kims]
+    admin = Actor("Ada", "5c01d2ee", "10.0.0.7", may_correct_others=True)
+    undone = feedback.add(Label("L-1", "withdrawn", "Ada", replaces=kims.label_id), None, admin)
+    assert [row.state for row in feedback.leads().leads] == ["new"]
+    assert [(entry.who, entry.key, entry.place) for entry in feedback.audit_trail()] == [
+        ("Kim", None, "api"),
+        ("Ada", "5c01d2ee", "10.0.0.7"),
+    ]
+    assert feedback.audit_trail()[1].subject == undone.label_id
+
+
+def test_a_later_answer_counts_even_if_the_clock_was_set_back(feedback: FeedbackStore) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=2)
+    feedback.add(Label("L-1", "won", "Kim", at=ahead, recorded_at=ahead))  # by the clock of then
+    later = feedback.add(Label("L-1", "lost", "Kim"))
+    lead = feedback.lead("L-1")
+    assert lead is not None
+    assert lead.lead.state == "lost"
+    assert [label.label_id for label in feedback.labels()][-1] == later.label_id
+    assert [conflict.lead_id for conflict in feedback.conflicts()] == []
+
+
+def test_what_is_said_of_an_earlier_time_does_not_count_as_later(feedback: FeedbackStore) -> None:
+    feedback.add(Label("L-1", "won", "Kim"))
+    feedback.add(Label("L-1", "lost", "Kim", at=NOW - timedelta(days=90)))
+    lead = feedback.lead("L-1")
+    assert lead is not None
+    assert lead.lead.state == "won"
+
+
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [
+        (datetime(1, 1, 1, tzinfo=UTC), "before 1990"),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))), "before 1990"),
+        (datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-12))), "in the future"),
+    ],
+)
+def test_a_label_of_an_impossible_time_is_refused(
+    feedback: FeedbackStore, at: datetime, says: str
+) -> None:
+    with pytest.raises(DataError, match=says):
+        feedback.add(Label("L-1", "won", "Kim", at=at))
+    assert feedback.labels() == []
+
+
+def test_a_page_of_a_lead_reads_only_the_scores_that_it_shows(feedback: FeedbackStore) -> None:
+    feedback.remember(
+        [given("L-1", number / 500, NOW + timedelta(days=number)) for number in range(300)]
+    )
+    lead = feedback.lead("L-1", 50)
+    assert lead is not None
+    assert [score.as_of for score in lead.scores] == [
+        NOW + timedelta(days=number) for number in range(250, 300)
+    ]
+    assert lead.lead.week_ago == pytest.approx(292 / 500)

@@ -1,21 +1,19 @@
 """Export and import labels as CSV, with the same names as in `POST /feedback`.
 
-Cells that a spreadsheet would run as formulas are written and read by `core.cells`, so that
-exported labels are imported unchanged.
+How cells are written and read is in `csv_files` and `core.cells`: exported labels are imported
+unchanged.
 """
 
-import csv
 import hashlib
-import io
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from winnable.core.cells import cell, value_of
-from winnable.core.files import whole_file
 from winnable.core.values import moment
+from winnable.data.feedback.store.audit import Actor
+from winnable.data.feedback.store.csv_files import read_csv, write_csv
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, WinnableError
@@ -60,15 +58,6 @@ def export_labels(feedback: FeedbackStore, path: Path) -> int:
     return len(labels)
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table of texts atomically; a new file is for its owner alone. Raises StoreError if
-    the file cannot be written."""
-    with whole_file(path, private=True) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
 def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
     """Import the labels of a CSV file; importing the same file again adds nothing. Row 1 is the
     first below the header.
@@ -87,6 +76,7 @@ def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
             f"{path}: {problem}. Possible columns: {', '.join(COLUMNS)}; required are"
             f" {', '.join(REQUIRED_COLUMNS)}."
         )
+    actor = Actor.of_command()
     before = feedback.ids()
     seen: Counter[str] = Counter()
     rejects: list[tuple[int, str]] = []
@@ -109,6 +99,7 @@ def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
         results = feedback.add_each(
             [label for _, label, _ in batch],
             [None if label.label_id else key for _, label, key in batch],
+            actor,
         )
         for (number, _, _), result in zip(batch, results, strict=True):
             if isinstance(result, WinnableError):
@@ -116,30 +107,6 @@ def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
             else:
                 stored.add(result.label_id)
     return Imported(len(stored - before), len(stored & before), tuple(sorted(rejects)))
-
-
-def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a UTF-8 CSV file, separated by commas, semicolons or tabs.
-
-    Raises DataError if the file cannot be read as such.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file.") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text. Save it as CSV in UTF-8.") from None
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        header, *rows = list(
-            csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        ) or [[]]
-    except csv.Error as error:
-        raise DataError(f"{path}: not a valid CSV file ({error}).") from None
-    return [name.strip() for name in header], [row for row in rows if row]
 
 
 def _label(row: dict[str, str]) -> Label:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sql
 from pydantic_core import to_json
@@ -24,8 +24,13 @@ from winnable.core.files import keep_private, locked, make_private_file, make_pr
 from winnable.data.feedback.store.tables import HEAD
 from winnable.errors import StoreError
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 DATABASE_URL = "WINNABLE_DATABASE_URL"
 FILE = "labels.db"
+SCORE_LOG = "score_log"
+"""The folder of scores that a service gave and the database does not have yet."""
 BUSY_TIMEOUT_SECONDS = 30
 """How long to wait for another writer of SQLite."""
 _MIGRATION_LOCK_ID = 0x77696E6E
@@ -226,18 +231,23 @@ def _migration_lock(engine: sql.Engine, store: Path) -> Iterator[sql.Connection]
         yield connection
 
 
-def _migrate(connection: sql.Connection) -> None:
-    from alembic import command
+def migrations(connection: sql.Connection) -> "Config":
+    """Alembic's configuration for this connection, in whose transaction its commands run."""
     from alembic.config import Config
-    from alembic.util import CommandError
 
     config = Config()
-    config.set_main_option(
-        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
-    )
+    folder = Path(__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
+    return config
+
+
+def _migrate(connection: sql.Connection) -> None:
+    from alembic import command
+    from alembic.util import CommandError
+
     try:
-        command.upgrade(config, "head")
+        command.upgrade(migrations(connection), "head")
     except CommandError:
         raise StoreError(
             "the feedback database was written by a newer version of winnable; use that version."

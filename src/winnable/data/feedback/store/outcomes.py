@@ -62,12 +62,10 @@ def answered_after(store: FeedbackStore, label: Label) -> float | None:
     Raises StoreError if the database cannot be read.
     """
     assert label.recorded_at is not None, "the store gives every label its time"
-    scores = tables.scores.c
-    query = sql.select(sql.func.max(scores.given_at)).where(scores.lead_id == label.lead_id)
-    if label.score_id is None:
-        query = query.where(scores.given_at <= label.recorded_at)
-    else:
-        query = query.where(scores.score_id == label.score_id)
+    query = sql.select(tables.leads.c.given_at).where(tables.leads.c.lead_id == label.lead_id)
+    if label.score_id is not None:
+        scores = tables.scores.c
+        query = sql.select(scores.given_at).where(scores.score_id == label.score_id)
     with store.reading() as connection:
         given_at = connection.scalar(query)
     if given_at is None:
@@ -101,14 +99,21 @@ def cohorts(store: FeedbackStore) -> list[Cohort]:
 
 def decided(store: FeedbackStore, most: int) -> list[Decided]:
     """The leads with an outcome whose first scores are the newest, at most `most`."""
-    first = _first_scores("as_of", "probability", "values", "activities")
+    first = _first_scores("score_id", "as_of")  # ranked without the columns that take much room
     state = tables.leads.c.state
-    query = (
-        sql.select(first, state)
+    newest = (
+        sql.select(first.c.score_id, state)
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
         .where(state.in_(("won", "lost")))
         .order_by(first.c.as_of.desc(), first.c.lead_id)
         .limit(most)
+        .subquery()
+    )
+    scores = tables.scores.c
+    query = (
+        sql.select(tables.scores, newest.c.state)
+        .join(newest, newest.c.score_id == scores.score_id)
+        .order_by(scores.as_of.desc(), scores.lead_id)
     )
     with store.reading() as connection:
         return [

@@ -33,6 +33,8 @@ ACTIVITIES_KEPT = 200
 """How many of a lead's latest activities are stored with its score."""
 CLOCK_TOLERANCE = timedelta(days=1)
 """How far in the future a label's time may be: clocks and time zones differ."""
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""A label's time before this one is a mistake: nobody had such a CRM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ class Label:
     the store recorded it.
 
     `score_id` is the score it refers to, `replaces` the label that it corrects or withdraws;
-    "withdrawn" without it withdraws the last label of the same person. `label_id` and
-    `recorded_at` are set by the store.
+    "withdrawn" without it withdraws the last label of the same person. `label_id`, `recorded_at`
+    and `sequence`, the order in which the store took labels in, are set by the store.
     """
 
     lead_id: str
@@ -99,6 +101,7 @@ class Label:
     origin: Origin = "api"
     label_id: str = ""
     recorded_at: datetime | None = None
+    sequence: int = 0
 
     @property
     def moment(self) -> datetime:
@@ -139,6 +142,11 @@ def checked(label: Label, now: datetime | None = None) -> Label:
             raise DataError(
                 f"{name}: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z."
             )
+        if when is not None and when < EARLIEST:
+            raise DataError(
+                f"{name}: is before {EARLIEST.year}. Give the time at which it became true, or none"
+                " for now."
+            )
         if when is not None and when > present + CLOCK_TOLERANCE:
             raise DataError(f"{name}: is in the future.")
         values[name] = None if when is None else when.astimezone(UTC)
@@ -155,13 +163,25 @@ def _stripped(value: object) -> object:
 
 
 def live(labels: Iterable[Label]) -> list[Label]:
-    """The labels that are still valid: neither replaced by another nor a withdrawal, by time."""
-    labels = list(labels)
-    replaced = {label.replaces for label in labels if label.replaces is not None}
-    standing = [
-        label for label in labels if label.label_id not in replaced and label.label != "withdrawn"
-    ]
-    return sorted(standing, key=lambda label: (label.moment, label.recorded_at or label.moment))
+    """The labels that are still valid: neither replaced by another nor a withdrawal, by time.
+
+    An answer that was given without a time of its own comes after all that the store had before it,
+    even if the clock was set back in between.
+    """
+    taken_in = sorted(labels, key=lambda label: (label.sequence, label.recorded_at or label.moment))
+    replaced = {label.replaces for label in taken_in if label.replaces is not None}
+    latest = EARLIEST
+    standing: list[tuple[datetime, Label]] = []
+    for label in taken_in:
+        moment = max(label.moment, latest) if _is_timed_by_store(label) else label.moment
+        latest = max(latest, moment)
+        if label.label_id not in replaced and label.label != "withdrawn":
+            standing.append((moment, label))
+    return [label for _, label in sorted(standing, key=lambda timed: timed[0])]
+
+
+def _is_timed_by_store(label: Label) -> bool:
+    return label.at == label.recorded_at and label.origin != "import"
 
 
 def current(labels: Iterable[Label]) -> Label | None:
@@ -174,9 +194,14 @@ def current(labels: Iterable[Label]) -> Label | None:
 
 
 def latest_by_person(labels: Iterable[Label], kind: frozenset[str]) -> dict[str, Label]:
-    """The last valid label of this kind (`OPINIONS` or `OUTCOMES`) of every person; people who
-    changed their mind count once."""
-    return {label.by: label for label in live(labels) if label.label in kind}
+    """The last valid label of this kind (`OPINIONS` or `OUTCOMES`) of every person, the latest one
+    last; people who changed their mind count once."""
+    latest: dict[str, Label] = {}
+    for label in live(labels):
+        if label.label in kind:
+            latest.pop(label.by, None)
+            latest[label.by] = label
+    return latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +216,8 @@ class Conflict:
 def conflicts_of(lead_id: str, labels: Iterable[Label]) -> Iterator[Conflict]:
     """The conflicts among one lead's labels, by the latest label of each person."""
     labels = list(labels)
-    opinions = sorted(latest_by_person(labels, OPINIONS).values(), key=lambda label: label.moment)
-    outcomes = sorted(latest_by_person(labels, OUTCOMES).values(), key=lambda label: label.moment)
+    opinions = latest_by_person(labels, OPINIONS).values()
+    outcomes = latest_by_person(labels, OUTCOMES).values()
     if len({label.label == "accepted" for label in opinions}) > 1:
         yield Conflict(lead_id, "opinions", tuple(opinions))
     if len({label.label for label in outcomes}) > 1:

@@ -3,24 +3,25 @@ append-only.
 
 `add` returns once the label is on disk. The same idempotency key returns the same label again.
 Corrections are new rows; `conflicts` lists contradicting labels, and nothing here decides between
-them. The database is opened in `database`, its rows are described in `tables`, CSV files are
-written and read in `csv_exchange`, a person's data is erased in `erasure`, and labels become
-training data in `winnable.data.feedback.merge`.
+them. The database is opened in `database`, its rows are described in `tables`, leads are listed in
+`leads`, CSV files are written and read in `csv_exchange`, a person's data is erased in
+`winnable.data.feedback.privacy`, and labels become training data in `winnable.data.feedback.merge`.
 """
 
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Self
 
 import sqlalchemy as sql
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from winnable.data.feedback.store import tables
+from winnable.data.feedback.store.audit import Action, Actor, Entry, audit_trail, record
 from winnable.data.feedback.store.database import (
     BUSY_TIMEOUT_SECONDS,
     Database,
@@ -29,13 +30,20 @@ from winnable.data.feedback.store.database import (
     reading,
     writing,
 )
+from winnable.data.feedback.store.leads import (
+    LeadFilter,
+    LeadHistory,
+    LeadPage,
+    lead_choices,
+    lead_history,
+    lead_page,
+)
 from winnable.data.feedback.store.records import (
     OPEN,
     Conflict,
     HandedOver,
     Label,
     ScoreRecord,
-    State,
     checked,
     conflicts_of,
     current,
@@ -53,70 +61,12 @@ from winnable.data.feedback.store.tables import (
 )
 from winnable.errors import DataError, LabelError, StoreError, WinnableError
 
-WEEK = timedelta(days=7)
-PAGE_SIZE = 50
-MAX_CHOICES = 1000
-"""Owners and sources to choose from, at most."""
-MAX_COUNTED_LEADS = 1000
-"""A page counts no more leads than this, so that its time does not grow with the store."""
-LONGEST_SEARCH = 100
-"""Characters of a search that are used."""
 UNSCORED_PROBABILITY = -1.0
 """The probability of a lead that was never scored, so that it is listed last."""
 _LABEL_SPACING = timedelta(microseconds=1)
 """The time between labels of one commit, so that their order is kept."""
 _BATCH_ROWS = 500
 """Leads in one statement."""
-
-StateAsked = Literal["open", "all"] | State
-
-
-@dataclass(frozen=True, slots=True)
-class LeadRow:
-    """A lead as a list shows it: its latest score (None if it was only labeled), the probability a
-    week before that, and its current label."""
-
-    lead_id: str
-    state: State
-    score: ScoreRecord | None
-    week_ago: float | None
-    label: Label | None
-
-
-@dataclass(frozen=True, slots=True)
-class LeadFilter:
-    """Which leads are asked for: `search` is part of a name or id; "open" leads are new or
-    accepted; a page has `size` of them."""
-
-    search: str = ""
-    owner: str | None = None
-    source: str | None = None
-    state: StateAsked = "open"
-    decision: str | None = None
-    page: int = 1
-    size: int = PAGE_SIZE
-
-
-@dataclass(frozen=True, slots=True)
-class LeadPage:
-    """One page of leads, best first. `total` counts all leads that match, up to
-    `MAX_COUNTED_LEADS`; `uncounted` is true if there are more."""
-
-    leads: tuple[LeadRow, ...]
-    page: int
-    more: bool
-    total: int
-    uncounted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LeadHistory:
-    """Everything that is stored about one lead: scores and labels by time, oldest first.
-    Activities are those that the latest score was based on."""
-
-    lead: LeadRow
-    scores: tuple[ScoreRecord, ...]
-    labels: tuple[Label, ...]
 
 
 class FeedbackStore:
@@ -125,15 +75,16 @@ class FeedbackStore:
     Every method raises StoreError if the database fails.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
         self.engine = database.writers
+        self.folder = folder.resolve()
 
     @classmethod
     def open(cls, store: Path, read_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Self:
         """The feedback store in this folder; its database is created by the first call. Reading
         waits so long for whoever has locked it."""
-        return cls(open_database(store, read_timeout_seconds=read_timeout_seconds))
+        return cls(open_database(store, read_timeout_seconds=read_timeout_seconds), store)
 
     def close(self) -> None:
         """Close all database connections."""
@@ -164,24 +115,28 @@ class FeedbackStore:
         with self.reading() as connection:
             return set(connection.scalars(query))
 
-    def add(self, label: Label, key: str | None = None) -> Label:
+    def add(self, label: Label, key: str | None = None, actor: Actor | None = None) -> Label:
         """Store a label; the returned one has its id and times, and is durable.
 
         With the idempotency key of an earlier label, that label is returned and nothing is added.
         Raises DataError if the label is invalid, and LabelError if the key was used for a different
         label, the score belongs to another lead, or the label to replace does not exist, belongs to
-        another lead, or was replaced already.
+        another lead or, unless the actor may correct others, another person, or was replaced
+        already.
         """
-        result = self.add_each([label], [key])[0]
+        result = self.add_each([label], [key], actor)[0]
         if isinstance(result, WinnableError):
             raise result
         return result
 
     def add_each(
-        self, labels: Sequence[Label], keys: Sequence[str | None]
+        self,
+        labels: Sequence[Label],
+        keys: Sequence[str | None],
+        actor: Actor | None = None,
     ) -> list[Label | WinnableError]:
-        """Store labels, in order and in one commit; returns for each what `add` returns or
-        raises."""
+        """Store labels, in order and in one commit with their entries in the audit trail; returns
+        for each what `add` returns or raises. Without an `actor` everyone speaks for themselves."""
         now = datetime.now(UTC)
         results: list[Label | WinnableError] = [_checked(label, now) for label in labels]
         lead_ids = sorted({label.lead_id for label in results if isinstance(label, Label)})
@@ -191,16 +146,36 @@ class FeedbackStore:
             for position, (label, key) in enumerate(zip(results, keys, strict=True)):
                 if isinstance(label, Label):
                     recorded_at = now + position * _LABEL_SPACING
-                    results[position] = self._stored(connection, label, key, recorded_at)
+                    by = actor or Actor(label.by, None, label.origin)
+                    results[position] = self._stored(connection, label, key, recorded_at, by)
             self._update_states(connection, lead_ids)
         return results
 
+    def record(
+        self, actor: Actor, action: Action, subject: str | None = None, detail: str | None = None
+    ) -> None:
+        """Add an entry to the audit trail."""
+        with self.transaction() as connection:
+            record(connection, actor, action, [(subject, detail)])
+
+    def audit_trail(self, since: datetime | None = None) -> list[Entry]:
+        """The entries of the audit trail, or those since a time, oldest first."""
+        with self.reading() as connection:
+            return audit_trail(connection, since)
+
     def exported(self, path: Path) -> None:
         """Register a file that holds data from this store, so that it is cleared, too, when a
-        person is erased."""
-        row = {"path": str(path.absolute()), "written_at": datetime.now(UTC)}
+        person is erased. What lies in the store's folder moves with it; any other file belongs to
+        the store at this place, not to a copy of it elsewhere."""
+        place = path.resolve()
+        inside = place.is_relative_to(self.folder)
+        row = {
+            "path": str(place.relative_to(self.folder) if inside else place),
+            "written_at": datetime.now(UTC),
+            "home": None if inside else str(self.folder),
+        }
         insert = self._insert(tables.exports)
-        update = {"written_at": insert.excluded.written_at}
+        update = {name: insert.excluded[name] for name in ("written_at", "home")}
         with self.transaction() as connection:
             connection.execute(
                 insert.on_conflict_do_update(index_elements=["path"], set_=update), row
@@ -208,9 +183,9 @@ class FeedbackStore:
 
     def labels(self, lead_id: str | None = None, since: datetime | None = None) -> list[Label]:
         """All labels, or those of one lead, or those recorded since a time; in the order in which
-        they were recorded."""
+        they were taken in."""
         column = tables.labels.c
-        query = sql.select(tables.labels).order_by(column.recorded_at, column.label_id)
+        query = sql.select(tables.labels).order_by(column.sequence, column.label_id)
         if lead_id is not None:
             query = query.where(column.lead_id == lead_id)
         if since is not None:
@@ -223,78 +198,21 @@ class FeedbackStore:
         with self.reading() as connection:
             return set(connection.scalars(sql.select(tables.labels.c.label_id)))
 
-    def leads(self, query: LeadFilter = LeadFilter()) -> LeadPage:
-        """A page of the leads that match, the most probable first."""
-        column = tables.leads.c
-        size = query.size
-        where: list[sql.ColumnElement[bool]] = []
-        if query.state == "open":
-            where.append(column.open.is_(True))
-        elif query.state != "all":
-            where.append(column.state == query.state)
-        wanted = (
-            (column.owner, query.owner),
-            (column.source, query.source),
-            (column.decision, query.decision),
-        )
-        where += [attribute == value for attribute, value in wanted if value is not None]
-        words = query.search.strip().casefold()[:LONGEST_SEARCH]
-        if words:
-            where.append(column.search.contains(words, autoescape=True))
-        best = (
-            sql.select(tables.leads)
-            .where(*where)
-            .order_by(column.probability.desc(), column.lead_id)
-        )
-        count = sql.select(sql.func.count()).select_from(
-            sql.select(column.lead_id).where(*where).limit(MAX_COUNTED_LEADS + 1).subquery()
-        )
-        page = max(query.page, 1)
+    def leads(self, query: LeadFilter | None = None) -> LeadPage:
+        """A page of the leads that match, of the open ones by default, the most probable first."""
         with self.reading() as connection:
-            found = connection.execute(best.limit(size + 1).offset((page - 1) * size)).all()
-            total = int(connection.scalar(count) or 0)
-            rows = self._filled(connection, found[:size])
-        return LeadPage(
-            tuple(rows),
-            page,
-            more=len(found) > size,
-            total=min(total, MAX_COUNTED_LEADS),
-            uncounted=total > MAX_COUNTED_LEADS,
-        )
+            return lead_page(connection, query or LeadFilter())
 
-    def lead(self, lead_id: str) -> LeadHistory | None:
-        """Everything that is stored about one lead; None if nothing is."""
-        scores = tables.scores.c
-        labels = tables.labels.c
+    def lead(self, lead_id: str, latest_scores: int | None = None) -> LeadHistory | None:
+        """A lead with all its labels and scores, or so many of the latest scores; None if nothing
+        is stored about it."""
         with self.reading() as connection:
-            found = connection.execute(
-                sql.select(tables.leads).where(tables.leads.c.lead_id == lead_id)
-            ).all()
-            if not found:
-                return None
-            scores_query = (
-                sql.select(tables.scores)
-                .where(scores.lead_id == lead_id)
-                .order_by(scores.as_of, scores.given_at)
-            )
-            labels_query = (
-                sql.select(tables.labels)
-                .where(labels.lead_id == lead_id)
-                .order_by(labels.recorded_at, labels.label_id)
-            )
-            return LeadHistory(
-                self._filled(connection, found)[0],
-                tuple(score_of(row) for row in connection.execute(scores_query)),
-                tuple(label_of(row) for row in connection.execute(labels_query)),
-            )
+            return lead_history(connection, lead_id, latest_scores)
 
     def choices(self) -> tuple[list[str], list[str]]:
-        """The owners and the sources of the leads, sorted, at most `MAX_CHOICES` of each."""
+        """The owners and the sources of the leads, sorted, at most `leads.MAX_CHOICES` of each."""
         with self.reading() as connection:
-            return (
-                _distinct(connection, tables.leads.c.owner),
-                _distinct(connection, tables.leads.c.source),
-            )
+            return lead_choices(connection)
 
     def conflicts(self) -> list[Conflict]:
         """Leads with contradicting labels: one person accepts a lead that another rejects or calls
@@ -397,7 +315,12 @@ class FeedbackStore:
         )
 
     def _stored(
-        self, connection: sql.Connection, label: Label, key: str | None, now: datetime
+        self,
+        connection: sql.Connection,
+        label: Label,
+        key: str | None,
+        now: datetime,
+        actor: Actor,
     ) -> Label | LabelError:
         """Insert the label and return it as stored, or return why it was refused."""
         column = tables.labels.c
@@ -415,7 +338,7 @@ class FeedbackStore:
                 return known_label
             return LabelError("this key or id was already used for a different label.")
         try:
-            label = self._consistent(connection, label)
+            label = self._consistent(connection, label, actor)
         except LabelError as refused:
             return refused
         stored = replace(
@@ -424,12 +347,16 @@ class FeedbackStore:
             at=label.at or now,
             recorded_at=label.recorded_at or now,
         )
+        last = connection.scalar(sql.select(sql.func.max(tables.labels.c.sequence)))
+        # Greater than that of every earlier label of the lead, whose row is locked.
+        stored = replace(stored, sequence=(last or 0) + 1)
         connection.execute(
             sql.insert(tables.labels), {**asdict(stored), "key": key, "key_digest": digest}
         )
+        record(connection, actor, "labelled", [(stored.label_id, stored.label)])
         return stored
 
-    def _consistent(self, connection: sql.Connection, label: Label) -> Label:
+    def _consistent(self, connection: sql.Connection, label: Label, actor: Actor) -> Label:
         """The label with the id of the label it replaces; LabelError if it does not fit what is
         stored."""
         scores = tables.scores.c
@@ -454,6 +381,11 @@ class FeedbackStore:
             raise LabelError(
                 "replaces: this label does not exist, belongs to another lead, or was replaced"
                 " already."
+            )
+        if standing[label.replaces].by != label.by and not actor.may_correct_others:
+            raise LabelError(
+                "replaces: this is another person's label. Add your own instead, or let somebody"
+                " with an admin key correct it."
             )
         return label
 
@@ -482,60 +414,9 @@ class FeedbackStore:
                     sql.update(tables.leads).where(column.lead_id == lead_id).values(**values)
                 )
 
-    def _filled(self, connection: sql.Connection, rows: Sequence[Any]) -> list[LeadRow]:
-        """The rows of `leads` with their scores and labels, looked up by id."""
-        scores_query = sql.select(tables.scores).where(
-            tables.scores.c.score_id.in_([row.score_id for row in rows if row.score_id])
-        )
-        labels_query = sql.select(tables.labels).where(
-            tables.labels.c.label_id.in_([row.label_id for row in rows if row.label_id])
-        )
-        scores = map(score_of, connection.execute(scores_query))
-        score_by_id = {score.score_id: score for score in scores}
-        labels = map(label_of, connection.execute(labels_query))
-        label_by_id = {label.label_id: label for label in labels}
-        week_ago = self._week_ago(connection, rows)
-        return [
-            LeadRow(
-                row.lead_id,
-                cast(State, row.state),
-                score_by_id.get(row.score_id),
-                week_ago.get(row.lead_id),
-                label_by_id.get(row.label_id),
-            )
-            for row in rows
-        ]
-
-    def _week_ago(self, connection: sql.Connection, rows: Sequence[Any]) -> dict[str, float]:
-        """By lead, the probability of its last score that is at least a week older than its
-        latest."""
-        scores = tables.scores.c
-        latest = {row.lead_id: row.as_of for row in rows if row.score_id}
-        query = (
-            sql.select(scores.lead_id, scores.as_of, scores.probability)
-            .where(scores.lead_id.in_(latest))
-            .order_by(scores.as_of)
-        )
-        return {
-            lead_id: probability
-            for lead_id, as_of, probability in connection.execute(query)
-            if as_of <= latest[lead_id] - WEEK
-        }
-
 
 def _checked(label: Label, now: datetime) -> Label | DataError:
     try:
         return checked(label, now)
     except DataError as refused:
         return refused
-
-
-def _distinct(connection: sql.Connection, column: Any) -> list[str]:
-    """The distinct values of an indexed column, each found by one index lookup instead of a scan
-    of all rows."""
-    found: list[str] = []
-    value = connection.scalar(sql.select(sql.func.min(column)))
-    while value is not None and len(found) < MAX_CHOICES:
-        found.append(value)
-        value = connection.scalar(sql.select(sql.func.min(column)).where(column > value))
-    return found

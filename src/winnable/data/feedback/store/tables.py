@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeDecorator
 
 from winnable.data.feedback.store.records import Label, ScoreRecord
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision of `migrations` that these tables correspond to."""
 
 
@@ -86,8 +86,10 @@ labels = sql.Table(
     sql.Column("replaces", sql.Text),
     sql.Column("key", sql.Text, unique=True),
     sql.Column("key_digest", sql.Text),
+    sql.Column("sequence", sql.BigInteger, nullable=False),
     sql.Index("labels_of_lead", "lead_id"),
     sql.Index("labels_by_time", "recorded_at"),
+    sql.Index("labels_in_order", "sequence"),
 )
 
 leads = sql.Table(
@@ -120,6 +122,7 @@ exports = sql.Table(
     metadata,
     sql.Column("path", sql.Text, primary_key=True),
     sql.Column("written_at", Utc, nullable=False),
+    sql.Column("home", sql.Text),
 )
 
 erasures = sql.Table(
@@ -129,6 +132,24 @@ erasures = sql.Table(
     sql.Column("at", Utc, nullable=False),
     sql.Column("counts", sql.JSON, nullable=False),
     sql.Column("digest", sql.Text, nullable=False),
+)
+
+audit = sql.Table(
+    "audit",
+    metadata,
+    sql.Column(
+        "entry_id",
+        sql.BigInteger().with_variant(sql.Integer, "sqlite"),  # SQLite counts only this type
+        primary_key=True,
+    ),
+    sql.Column("at", Utc, nullable=False),
+    sql.Column("action", sql.Text, nullable=False),
+    sql.Column("who", sql.Text, nullable=False),
+    sql.Column("key", sql.Text),
+    sql.Column("place", sql.Text, nullable=False),
+    sql.Column("subject", sql.Text),
+    sql.Column("detail", sql.Text),
+    sql.Index("audit_by_time", "at"),
 )
 
 
@@ -154,7 +175,7 @@ def digest_of(label: Label) -> str:
     content = {
         name: value
         for name, value in asdict(label).items()
-        if name not in {"label_id", "recorded_at", "origin"}
+        if name not in {"label_id", "recorded_at", "origin", "sequence"}
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -33,6 +33,14 @@ def upgrade() -> None:
     _append_only()
 
 
+def downgrade() -> None:
+    """Drop all tables, with everything in them."""
+    for table in ("scores", "labels", "leads", "exports", "erasures"):
+        op.drop_table(table)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION labels_append_only()")
+
+
 def _scores() -> None:
     op.create_table(
         "scores",

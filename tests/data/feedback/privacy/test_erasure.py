@@ -2,16 +2,18 @@
 what stays is a receipt."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.data.feedback.scores import given
+from winnable.data.feedback.privacy.erasure import erase, receipts
 from winnable.data.feedback.store.csv_exchange import export_labels
-from winnable.data.feedback.store.erasure import erase, receipts
+from winnable.data.feedback.store.leads import LeadFilter
 from winnable.data.feedback.store.records import Label
-from winnable.data.feedback.store.store import FeedbackStore, LeadFilter
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError
 
 SECRET = "ines.petrov@cornewick.example"
@@ -79,6 +81,77 @@ def test_a_lead_leads_to_its_person_and_a_second_time_there_is_nothing_left(
         with pytest.raises(DataError):
             erase(feedback, **again)
     assert len(feedback.labels()) == 1
+
+
+def test_notes_on_other_leads_that_name_the_person_are_taken_off(
+    feedback: FeedbackStore, tmp_path: Path
+) -> None:
+    fill(feedback)
+    notes = [
+        "Petrov, Ines is the one to ask",
+        f"write to <{SECRET.upper()}>.",
+        "INÉS PETROV said no",
+        "Ines said no; Petrov is a village",
+        "ask Ines Petersen",
+        None,
+    ]
+    for number, note in enumerate(notes):
+        feedback.add(Label(f"L-{number + 1}", "accepted", "Lee", note=note), f"key {number}")
+    export_labels(feedback, tmp_path / "labels.csv")
+    receipt = erase(feedback, person=SECRET)
+    assert receipt.counts["notes"] == 4  # too many rather than one too few
+    left = [label for label in feedback.labels() if label.by == "Lee"]
+    assert [label.note for label in left] == [*4 * ["[erased]"], "ask Ines Petersen", None]
+    assert [label.lead_id for label in left] == [f"L-{number}" for number in range(1, 7)]
+    again = feedback.add(Label("L-1", "accepted", "Lee", note=notes[0]), "key 0")
+    assert again == left[0]  # a repeated request brings nothing back
+    written = (tmp_path / "labels.csv").read_text()
+    assert "etrov" not in written.casefold()
+    assert "ask Ines Petersen" in written
+
+
+def test_a_copied_store_leaves_the_exports_of_the_original_alone(
+    feedback: FeedbackStore, label_place: Path, tmp_path: Path
+) -> None:
+    fill(feedback)
+    outside = tmp_path / "labels.csv"
+    inside = label_place / "labels.csv"
+    export_labels(feedback, outside)
+    inside.parent.mkdir(exist_ok=True)
+    export_labels(feedback, inside)
+    feedback.engine.dispose()
+    shutil.copytree(label_place, tmp_path / "copy")
+    before = outside.read_text()
+    copy = FeedbackStore.open(tmp_path / "copy")
+    receipt = erase(copy, person=SECRET)
+    copy.close()
+    assert receipt.unreached == (outside,)
+    assert outside.read_text() == before
+    assert inside.read_text() == before
+    assert "L-9" not in (tmp_path / "copy" / "labels.csv").read_text()
+
+
+def test_a_lead_that_only_an_export_has_is_erased_there(
+    feedback: FeedbackStore, tmp_path: Path
+) -> None:
+    (tmp_path / "scores.csv").write_text("lead_id,probability\nL-1,0.5\nL-2,0.6\n")
+    feedback.exported(tmp_path / "scores.csv")
+    assert erase(feedback, lead_id="L-1").counts["export rows"] == 1
+    assert (tmp_path / "scores.csv").read_text() == "lead_id,probability\nL-2,0.6\n"
+    with pytest.raises(DataError, match="nothing is stored"):
+        erase(feedback, lead_id="L-1")
+
+
+def test_an_erasure_is_in_the_audit_trail_and_says_nothing_of_the_person(
+    feedback: FeedbackStore,
+) -> None:
+    fill(feedback)
+    receipt = erase(feedback, person=SECRET)
+    told = feedback.audit_trail()
+    assert (told[-1].action, told[-1].subject) == ("erased", receipt.receipt_id)
+    written = repr(told).casefold()
+    assert "petrov" not in written
+    assert "l-9" not in written
 
 
 def test_nothing_of_a_person_is_left_in_the_files_of_sqlite(tmp_path: Path) -> None:
