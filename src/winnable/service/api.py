@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from winnable.service.context import ServiceContext
+from winnable.service.http.guards.key_usage import KeyUsage
 from winnable.service.http.guards.refusals import COUNT_REFUSAL, Refusals
+from winnable.service.http.guards.wrong_keys import WrongKeys
 from winnable.service.http.keys import Keys, Role
 from winnable.service.http.logs import JsonLogger
 from winnable.service.http.metrics import Metrics
@@ -67,17 +69,26 @@ def create_app(store: Path | None = None, definition: Path | None = None) -> ASG
         definition = Path(os.environ[DEFINITION])
     logger = JsonLogger()
     metrics = Metrics()
+    refusals = Refusals(metrics, logger)
     context = ServiceContext(
         store=store,
         keys=Keys(store),
         logger=logger,
         metrics=metrics,
-        refusals=Refusals(metrics, logger),
+        refusals=refusals,
+        usage=KeyUsage(store),
+        wrong_keys=WrongKeys(refusals.count),
         follower=ChampionFollower(store, definition, remote_champion()),
         score_log=ScoreLog(store, metrics, logger.event),
     )
     return GatewayMiddleware(
-        Service(context), keys=context.keys, logger=logger, metrics=metrics, routes=ROUTES
+        Service(context),
+        keys=context.keys,
+        logger=logger,
+        metrics=metrics,
+        routes=ROUTES,
+        usage=context.usage,
+        wrong_keys=context.wrong_keys,
     )
 
 
@@ -139,6 +150,9 @@ class Service:
         context.score_log.close()
         context.follower.close()
         context.close_metrics()
+        used = context.usage.take(at_once=True)
+        if used:
+            context.usage.write(used)
         context.logger.event("stopped", worker=os.getpid())
 
     async def _flush(self) -> None:
@@ -147,6 +161,9 @@ class Service:
             self._context.refusals.flush()
             self._context.logger.flush()
             self._context.flush_metrics()
+            used = self._context.usage.take()
+            if used:
+                await asyncio.to_thread(self._context.usage.write, used)
 
     async def _load_later(self) -> None:
         await asyncio.sleep(LOAD_ROUTES_AFTER_SECONDS)

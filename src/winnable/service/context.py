@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from winnable.errors import StoreError
 from winnable.learning.scoring.predictor import Predictor
+from winnable.service.http.guards.key_usage import KeyUsage
 from winnable.service.http.guards.refusals import Refusals
+from winnable.service.http.guards.wrong_keys import WrongKeys
 from winnable.service.http.keys import Keys
 from winnable.service.http.logs import JsonLogger
 from winnable.service.http.metrics import Metrics
@@ -49,6 +51,8 @@ class ServiceContext:
     logger: JsonLogger
     metrics: Metrics
     refusals: Refusals
+    usage: KeyUsage
+    wrong_keys: WrongKeys
     follower: ChampionFollower
     score_log: ScoreLog
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

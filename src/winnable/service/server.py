@@ -49,8 +49,7 @@ _LOGGING: dict[str, Any] = {
             "stream": "ext://sys.stderr",
         }
     },
-    # Not its warnings: each is about a connection, which `refusals` counts, and an attack would
-    # fill the log.
+    # Not its warnings: `refusals` counts what they are about, and attacks would fill the log.
     "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "ERROR", "propagate": False}},
 }
 

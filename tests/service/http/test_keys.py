@@ -3,6 +3,7 @@
 import base64
 import multiprocessing
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 
 from tests.service.conftest import COMMAND, Live, serving, until
 from winnable.errors import StoreError
+from winnable.service.http.guards.key_usage import last_uses
 from winnable.service.http.keys import (
     ENVIRONMENT,
     Keys,
     add_key,
     keys_were_used,
+    read_expiry,
     read_keys,
     turn_off,
     withdraw_key,
@@ -122,18 +125,71 @@ def keys_command(command: str, store: Path, *options: str) -> subprocess.Complet
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
 
-ADDED_A_ROUND = 3
+def test_a_key_ends_in_time(tmp_path: Path) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    _, secret = add_key(tmp_path, "score", expires=soon)
+    _, other = add_key(tmp_path, "score", expires=soon + timedelta(days=1))
+    keys = Keys(tmp_path, {})
+    assert keys.role(secret) == keys.role(other) == "score"
+    until(lambda: keys.role(secret) is None)
+    assert datetime.now(UTC) >= soon - timedelta(seconds=1)  # whole seconds are kept
+    assert keys.role(other) == "score"
+    assert keys.required()
+    assert "(over)" in keys_command("list", tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "end"),
+    [
+        ("90d", datetime(2026, 9, 29, 12, tzinfo=UTC)),
+        ("2026-07-01", datetime(2026, 7, 2, tzinfo=UTC)),
+        ("2027-02-28", datetime(2027, 3, 1, tzinfo=UTC)),
+    ],
+)
+def test_when_a_key_ends(given: str, end: datetime) -> None:
+    assert read_expiry(given, datetime(2026, 7, 1, 12, tzinfo=UTC)) == end
+
+
+@pytest.mark.parametrize("given", ["soon", "0d", "-1d", "2020-01-01", "2027-02-30", "", "99999d9"])
+def test_no_end_of_a_key(given: str) -> None:
+    with pytest.raises(ValueError, match=r"over|format|day is out of range"):
+        read_expiry(given, datetime.now(UTC))
+
+
+def test_an_end_that_is_none_is_told(tmp_path: Path) -> None:
+    added = keys_command("add", tmp_path, "--role", "score", "--expires", "soon")
+    assert added.returncode == 2
+    assert read_keys(tmp_path) == ()
+    assert keys_command("add", tmp_path, "--role", "score", "--expires", "90d").returncode == 0
+    assert read_keys(tmp_path)[0].expires
+
+
+def test_the_last_use_of_a_key_is_kept(store: Path, tmp_path: Path) -> None:
+    key, secret = add_key(store, "feedback")
+    unused, _ = add_key(store, "feedback")
+    with serving(store, tmp_path / "log") as live, live.client(secret) as client:
+        assert client.get("/model").status_code == 200
+        until(lambda: key.name in last_uses(store))
+        first = last_uses(store)
+        (store / "keys.used.json").unlink()
+        assert client.get("/model").status_code == 200
+    # What was used since is written in the end, not with each request.
+    assert last_uses(store).keys() == first.keys() == {key.name}
+    listed = keys_command("list", store).stdout.splitlines()
+    assert [last_uses(store)[key.name] in line for line in listed if key.name in line] == [True]
+    assert unused.name in " ".join(listed)
+
+
 ROUNDS = 25
-"""For each of four processes: 100 rounds in all."""
+"""For each of four processes: 100 in all."""
 
 
 def change_keys(store: Path, start: Any, mine: list[str]) -> None:
-    """A process's rounds: withdraw a key and add some."""
+    """A process's rounds: withdraw a key and add one."""
     start.wait()
     for name in mine:
         withdraw_key(store, name)
-        for _ in range(ADDED_A_ROUND):
-            add_key(store, "score", note="added")
+        add_key(store, "score", note="added")
 
 
 def test_no_change_is_lost_where_many_change_at_once(tmp_path: Path) -> None:
@@ -150,7 +206,7 @@ def test_no_change_is_lost_where_many_change_at_once(tmp_path: Path) -> None:
     assert [process.exitcode for process in running] == [0] * len(names)
     left = read_keys(tmp_path)
     assert {key.name for key in left}.isdisjoint(name for mine in names for name in mine)
-    assert len(left) == len(names) * ROUNDS * ADDED_A_ROUND
+    assert len(left) == len(names) * ROUNDS
 
 
 def test_the_command_line_prints_a_key_once(tmp_path: Path) -> None:
@@ -180,7 +236,7 @@ def test_the_command_line_prints_a_key_once(tmp_path: Path) -> None:
 
 def test_roles_and_rotation_without_a_restart(store: Path, tmp_path: Path) -> None:
     score, score_secret = add_key(store, "score")
-    _, feedback_secret = add_key(store, "feedback")
+    feedback, feedback_secret = add_key(store, "feedback")
     _, admin_secret = add_key(store, "admin")
     body = {"leads": [{}]}
     with serving(store, tmp_path / "log", "--host", "0.0.0.0") as live:
@@ -244,7 +300,11 @@ def test_roles_and_rotation_without_a_restart(store: Path, tmp_path: Path) -> No
                 )
             )
             assert mine.post("/score", json=body, headers={"Authorization": ""}).status_code == 200
-        assert score_secret not in live.journal()
+        told = live.journal()
+    assert score_secret not in told
+    for key in (score, feedback):
+        assert any(f'"key":"{key.name}"' in line for line in told.splitlines())
+    assert last_uses(store) == {}  # of keys that are withdrawn nothing is kept
 
 
 PATHS = ("/leads", "/model", "/", "/inbox/sign-in", "/docs", "/metrics")

@@ -12,13 +12,14 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -29,22 +30,26 @@ Role = Literal["score", "feedback", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 ENVIRONMENT = "WINNABLE_KEYS"
 POLL_SECONDS = 1.0
+LOCK_FILE = ".keys.lock"
 LOCK_TIMEOUT_SECONDS = 30.0
 """For others who change the file of keys at the same time."""
 
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 _PREFIX = "winnable_"
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True)
 class Key:
     """What is kept of a key: a short name to withdraw it by, its role, the hash, when it was added,
-    and a note on who uses it."""
+    a note on who uses it, and when it ends ("": never). Times are written as in `TIME`, in UTC."""
 
     name: str
     role: Role
     sha256: str
     added: str = ""
     note: str = ""
+    expires: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Keys:
         self._lock = threading.Lock()
         self.problem: str | None = None
         self._required = bool(self._fixed)
+        self._known = self._fixed
         self._keys = self._fixed
         self._seen: tuple[int, ...] | None = None
         self._look()
@@ -105,6 +111,11 @@ class Keys:
 
     def _look(self) -> None:
         self._looked = time.monotonic()
+        self._read_again()
+        now = time.strftime(TIME, time.gmtime())
+        self._keys = tuple(key for key in self._known if not has_expired(key, now))
+
+    def _read_again(self) -> None:
         seen = _signature(_file(self._store))
         if seen == self._seen and self.problem is None:
             return
@@ -113,7 +124,7 @@ class Keys:
             if found is None and (self._required or keys_were_used(self._store)):
                 raise StoreError(f"{_file(self._store)}: is missing.")
         except StoreError:
-            self._keys = self._fixed
+            self._known = self._fixed
             self._required = True
             self.problem = (
                 "the file of keys is missing or cannot be read: nobody is let in until it is back,"
@@ -121,7 +132,7 @@ class Keys:
             )
             return
         keys = () if found is None else found.keys
-        self._keys = (*self._fixed, *keys)
+        self._known = (*self._fixed, *keys)
         self._required = bool(self._fixed) or not (found is None or found.is_off)
         self._seen = seen
         self.problem = None
@@ -150,12 +161,33 @@ def keys_were_used(store: Path) -> bool:
     return True
 
 
-def add_key(store: Path, role: Role, note: str = "") -> tuple[Key, str]:
+def has_expired(key: Key, now: str) -> bool:
+    """Whether a key has ended by now, which is written as in `TIME`."""
+    return key.expires != "" and key.expires <= now
+
+
+def read_expiry(given: str, now: datetime) -> datetime:
+    """When a key ends: `90d` after so many days, `2027-03-31` with the end of that day (UTC).
+    `ValueError` for anything else, and for a time that is over."""
+    days = re.fullmatch(r"(\d{1,5})d", given)
+    if days is not None:
+        end = now + timedelta(days=int(days[1]))
+    else:
+        end = datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    if end <= now:
+        raise ValueError("the time is over")
+    return end
+
+
+def add_key(
+    store: Path, role: Role, note: str = "", expires: datetime | None = None
+) -> tuple[Key, str]:
     """Make a key, keep its hash, and return what is kept and the secret, which nobody can tell
     again. `StoreError` if it cannot be kept."""
     secret = _PREFIX + secrets.token_urlsafe(32)
-    added = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    key = Key(secrets.token_hex(4), role, _hash(secret), added, note)
+    added = datetime.now(UTC).strftime(TIME)
+    end = "" if expires is None else expires.astimezone(UTC).strftime(TIME)
+    key = Key(secrets.token_hex(4), role, _hash(secret), added, note, end)
     with _changing(store):
         keys = read_keys(store)
         _mark_used(store)  # first, so that a crash in between leaves the door shut
@@ -210,7 +242,7 @@ def _changing(store: Path) -> Iterator[None]:
     """Nobody else changes the file of keys within. `StoreError` if the store cannot be written."""
     try:
         store.mkdir(parents=True, exist_ok=True)
-        with locked(store / ".keys.lock", LOCK_TIMEOUT_SECONDS):
+        with locked(store / LOCK_FILE, LOCK_TIMEOUT_SECONDS):
             yield
     except OSError as error:
         raise StoreError(
@@ -218,10 +250,17 @@ def _changing(store: Path) -> Iterator[None]:
         ) from None
 
 
-def _key(name: str, role: str, sha256: str, added: str = "", note: str = "") -> Key:
-    if role not in ROLES or len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+def _key(
+    name: str, role: str, sha256: str, added: str = "", note: str = "", expires: str = ""
+) -> Key:
+    """A key whose parts are what they should be: its name stands in the log. Else `ValueError`."""
+    if _NAME.fullmatch(name) is None or role not in ROLES:
         raise ValueError
-    return Key(name, role, sha256, added, note)
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise ValueError
+    if expires:
+        datetime.strptime(expires, TIME)
+    return Key(name, role, sha256, added, note, expires)
 
 
 def _from_environment(given: str) -> tuple[Key, ...]:

@@ -1,9 +1,9 @@
 """Logs: one JSON object a line on standard error, for the requests and for what happens to the
 service, by the standard library's `logging`.
 
-A line about a request holds its id, route, status, time and number of leads: nothing of what was in
-it. These access lines are written in batches, since a record and a system call for each would cost
-more than the line; lines about events are written at once.
+A line about a request holds its id, route, status, time, number of leads and the name of its key:
+nothing of what was in it. These access lines are written in batches, since a record and a system
+call for each would cost more than the line; lines about events are written at once.
 """
 
 import json
@@ -59,15 +59,23 @@ class JsonLogger:
         self._handler.handle(record)
 
     def request(
-        self, request_id: str, method: str, route: str, status: int, seconds: float, leads: int
+        self,
+        request_id: str,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        leads: int,
+        key: str = "",
     ) -> None:
-        """Hold a request's line back. Every text is one of our own words, or was checked to need no
-        escapes."""
+        """Hold a request's line back; `key` is the name of the key that it was let in by. Every
+        text is one of our own words, or was checked to need no escapes."""
         now = _timestamp(time.time_ns() // 1_000_000)
+        by = f',"key":"{key}"' if key else ""
         self._held_lines.append(
             f'{{"at":"{now}","level":"info","event":"request","request_id":"{request_id}",'
             f'"method":"{method}","route":"{route}",'
-            f'"status":{status},"ms":{seconds * 1000:.2f},"leads":{leads}}}\n'
+            f'"status":{status},"ms":{seconds * 1000:.2f},"leads":{leads}{by}}}\n'
         )
         if len(self._held_lines) >= MAX_HELD_LINES:
             self.flush()

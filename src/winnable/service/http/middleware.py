@@ -18,7 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from winnable.service.http.guards.cross_site import SAFE_METHODS, check_json, check_same_origin
+from winnable.service.http.guards.key_usage import KeyUsage
 from winnable.service.http.guards.this_machine import check_this_machine
+from winnable.service.http.guards.wrong_keys import WrongKeys
 from winnable.service.http.keys import Keys, Role
 from winnable.service.http.logs import JsonLogger
 from winnable.service.http.metrics import Metrics
@@ -52,6 +54,9 @@ DOCS = "/docs"
 CLIENT_GONE = 499
 """What the log calls a request whose sender did not wait; nobody is sent it."""
 
+KEY_NAME = "winnable.key"
+"""In a request's scope, the name of the key that it was let in by, for the log."""
+
 # Begins the ids of this process's requests; the time ends them.
 _PROCESS = os.urandom(8).hex().encode()
 
@@ -67,9 +72,13 @@ class GatewayMiddleware:
         logger: JsonLogger,
         metrics: Metrics,
         routes: Mapping[str, frozenset[Role] | None],
+        usage: KeyUsage,
+        wrong_keys: WrongKeys,
     ) -> None:
         self._app = app
         self._keys = keys
+        self._usage = usage
+        self._wrong_keys = wrong_keys
         self._logger = logger
         self._metrics = metrics
         self._routes = routes
@@ -100,7 +109,7 @@ class GatewayMiddleware:
             is_safe = scope["method"] in SAFE_METHODS
             if not is_safe:
                 check_same_origin(headers)
-            self._admit(scope, path, headers)
+            await self._admit(scope, path, headers)
             if not (is_safe or is_page):  # the pages' forms carry a token of their own
                 check_json(headers)
             await self._app(scope, receive, out)
@@ -121,7 +130,7 @@ class GatewayMiddleware:
         finally:
             self._record(scope, path, status, time.perf_counter() - start, request_id)
 
-    def _admit(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> None:
+    async def _admit(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> None:
         """Raise a `HTTPProblem` unless this caller may ask for this path."""
         if not self._keys.required():
             check_this_machine(scope, headers)
@@ -134,15 +143,18 @@ class GatewayMiddleware:
         if roles is None:
             return
         secret = secret_of(headers.get(b"authorization", b""))
-        role = None if secret is None else self._keys.role(secret)
-        if role is None and self._keys.problem is not None:
-            raise _keys_unusable()
-        if role is None:
+        key = None if secret is None else self._keys.find(secret)
+        if key is None:
+            if self._keys.problem is not None:
+                raise _keys_unusable()
+            if secret is not None:
+                await self._wrong_keys.slow_down(scope)
             raise HTTPProblem(
                 401, "A key is needed: Authorization: Bearer KEY, or as the password of Basic."
             )
-        if role != "admin" and role not in roles:
-            raise HTTPProblem(403, f"A key with the role {role} may not do this.")
+        scope[KEY_NAME] = key.name
+        if key.role != "admin" and key.role not in roles:
+            raise HTTPProblem(403, f"A key with the role {key.role} may not do this.")
 
     def _record(
         self, scope: Scope, path: str, status: int, seconds: float, request_id: bytes
@@ -150,9 +162,11 @@ class GatewayMiddleware:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = self._route(path)
         self._metrics.request(method, route, status, seconds)
-        self._logger.request(
-            request_id.decode(), method, route, status, seconds, scope.get("winnable.leads", 0)
-        )
+        key = scope.get(KEY_NAME, "")
+        if key:
+            self._usage.add(key)
+        leads = scope.get("winnable.leads", 0)
+        self._logger.request(request_id.decode(), method, route, status, seconds, leads, key)
 
     def _route(self, path: str) -> str:
         """What the log and the metrics call a path: one of a few."""

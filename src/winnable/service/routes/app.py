@@ -87,6 +87,7 @@ class Pages:
             context.read,
             context.predictor,
             context.add_label,
+            context.wrong_keys,
         )
         return Router(pages.routes(), redirect_slashes=False)
 

@@ -21,7 +21,9 @@ from winnable.data.feedback.store.records import Label, LabelName
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, LabelError, StoreError
 from winnable.learning.scoring.predictor import Predictor
+from winnable.service.http.guards.wrong_keys import WrongKeys
 from winnable.service.http.keys import Keys
+from winnable.service.http.middleware import KEY_NAME
 from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.templates import asset, render
 from winnable.service.web.forms import local, read_form
@@ -77,7 +79,9 @@ class InboxPages:
         read: AskStore,
         current: Callable[[], Predictor],
         save_label: Callable[[Label, str | None, Actor], Label],
+        wrong_keys: WrongKeys,
     ) -> None:
+        self._wrong_keys = wrong_keys
         self._sessions = sessions
         self._keys = keys
         self._ask_store = read
@@ -185,7 +189,9 @@ class InboxPages:
             return self._sign_in_page(request, to, fault="Please enter your name.")
         cookie = self._open(form.get("key", "").strip(), by)
         if cookie is None:
+            await self._wrong_keys.slow_down(request.scope)
             return self._sign_in_page(request, to, by, _WRONG_KEY)
+        request.scope[KEY_NAME] = cookie.partition(".")[0]
         actor = _actor(request, by, cookie.partition(".")[0])
         await self._read(lambda store: store.record(actor, "signed in"))
         response = RedirectResponse(to, 303, _HEADERS)
@@ -228,9 +234,12 @@ class InboxPages:
 
     def _session(self, request: Request) -> Session | None:
         try:
-            return self._sessions.read(request.cookies.get(COOKIE))
+            session = self._sessions.read(request.cookies.get(COOKIE))
         except StoreError:
             raise _unusable() from None
+        if session is not None:
+            request.scope[KEY_NAME] = session.key
+        return session
 
     def _open(self, secret: str, by: str) -> str | None:
         try:
