@@ -279,3 +279,10 @@ def test_no_value_takes_long_to_be_refused(value: str) -> None:
     assert number(value) is None
     assert moment(value) is None
     assert time.perf_counter() - begun < 0.1
+
+
+def test_an_integer_of_thousands_of_digits_is_missing() -> None:
+    """Python refuses to write it."""
+    assert text(10**4300) is None
+    assert text(-(10**5000)) is None
+    assert text(10**4299) == f"1{'0' * 4299}"

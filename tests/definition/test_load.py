@@ -308,3 +308,10 @@ def test_bant_keeps_its_order_through_json_with_sorted_keys() -> None:
     stored = json.loads(json.dumps(definition.model_dump(mode="json"), sort_keys=True))
     again = definition_from(stored, "test")
     assert list(again.bant.fields) == list(definition.bant.fields)
+
+
+def test_an_integer_of_thousands_of_digits_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "definition.toml"
+    path.write_text(f"[outcome]\nhorizon_days = {'9' * 5000}\n")
+    with pytest.raises(DefinitionError, match="not valid TOML"):
+        load_definition(path)

@@ -164,7 +164,8 @@ def locked(path: Path, patience: float = LOCK_TIMEOUT_SECONDS) -> Iterator[None]
             f" {patience:.0f} seconds. Wait for it to end, or end it, and try again."
         ) from None
     try:
-        holder.write_text(str(os.getpid()))
+        with suppress(OSError):  # on a full disk nobody is named
+            holder.write_text(str(os.getpid()))
         yield
     finally:
         lock.release()

@@ -39,8 +39,8 @@ def text(value: object) -> str | None:
     """The value as text without blanks at its ends, or None where it is missing.
 
     Numbers are written the shortest way that reads back as the same number, whole ones without a
-    fraction (3, 2.5); booleans as "true" and "false"; dates and times in ISO 8601; infinity counts
-    as missing.
+    fraction (3, 2.5); booleans as "true" and "false"; dates and times in ISO 8601; infinity and
+    integers of thousands of digits count as missing.
     """
     if value is None:
         return None
@@ -51,7 +51,11 @@ def text(value: object) -> str | None:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
         return str(int(value))
-    return text(str(float(value) if isinstance(value, float) else value))
+    try:
+        written = str(float(value) if isinstance(value, float) else value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return None
+    return text(written)
 
 
 _CURRENCY = (

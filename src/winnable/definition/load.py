@@ -43,7 +43,7 @@ def load_definition(path: Path) -> Definition:
         ) from None
     try:
         return definition_from(tomllib.loads(text), str(path))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOML's own, and Python's for integers of thousands of digits
         raise DefinitionError(f"{path}: not valid TOML: {error}; correct that line") from None
     except RecursionError:
         raise DefinitionError(

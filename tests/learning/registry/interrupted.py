@@ -42,7 +42,7 @@ STAGES: list[tuple[Any, str, int]] = [
     # The alias is champion; its history follows.
     (mlflow.MlflowClient, "set_registered_model_tag", 1),
     # Half of the served copy.
-    (artifact, "_write_durably", 4),
+    (artifact, "write_durably", 4),
 ]
 """Class or module, its function, and at which of its calls to die."""
 

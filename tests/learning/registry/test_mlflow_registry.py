@@ -3,6 +3,7 @@ probabilities."""
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -166,3 +167,45 @@ def test_a_store_below_a_file_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="--store"):
         check_writable(tmp_path / "file" / "store")
+
+
+NOBODY = """
+import os, pwd, sys
+from pathlib import Path
+
+def without_entry(_: int) -> None:
+    raise KeyError
+
+pwd.getpwuid = without_entry
+for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+    os.environ.pop(name, None)
+
+from winnable.learning.registry.mlflow_registry import Registry
+from winnable.learning.registry.promotion import promote
+from winnable.errors import DataError
+import winnable
+
+try:
+    winnable.read("~/leads.csv", definition=sys.argv[2])
+except DataError as error:
+    print(error)
+store = Path(sys.argv[1])
+print(promote(store, 1), Registry(store).history()[-1].by)
+"""
+
+
+def test_an_account_without_an_entry_or_a_home_may_promote(
+    demo_store: DemoStore, tmp_path: Path
+) -> None:
+    """As in containers that run under some number."""
+    store = shutil.copytree(demo_store.store, tmp_path / "store")
+    done = subprocess.run(
+        [sys.executable, "-c", NOBODY, str(store), str(demo_store.files.definition)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    home, promoted = done.stdout.splitlines()
+    assert promoted.startswith("1 ")
+    assert home == "~/leads.csv: there is no home folder of this account; name the whole path."

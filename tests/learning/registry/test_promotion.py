@@ -296,3 +296,36 @@ def reached(folder: Path) -> Iterator[str]:
             yield from (f"{path.name}/{name}" for name in reached(path))
         elif not path.is_dir() and mode & 0o077:
             yield path.name
+
+
+def found_after(store: Path, *words: str) -> list[dict[str, object]]:
+    """What the program of `killed` found."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.learning.registry.killed", str(store), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_promotions_that_are_killed_at_any_moment_leave_a_whole_champion(store: Path) -> None:
+    """What the alias names lies there complete, also where the service does not serve it yet."""
+    promote(store, 1)
+    found = found_after(store, "kills", "12")
+    assert [each.get("intact") for each in found] == [True] * 12, found
+    promote(store, 2)
+    assert consistent(store) == 2
+
+
+def test_a_full_disk_is_told_and_leaves_the_champion(store: Path) -> None:
+    promote(store, 1)
+    database = (store / "mlflow.db").stat().st_size
+    sizes = ["0", "100", "2000", str(database // 2), str(database - 1)]
+    found = found_after(store, "full", *sizes)
+    assert not any("traceback" in each for each in found), found
+    assert any("refused" in each for each in found), found
+    assert [each["intact"] for each in found if "refused" not in each] == [True] * len(sizes)
+    promote(store, 2)
+    assert consistent(store) == 2

@@ -105,7 +105,7 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
         ) from None
     try:
         for name, content in {**files, DIGESTS: _bytes(_digests(files))}.items():
-            _write_durably(draft / name, content)
+            write_durably(draft / name, content)
         draft.rename(folder)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
@@ -237,7 +237,8 @@ def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file for its owner alone, and have it on disk. `OSError` if that cannot be done."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, PRIVATE_FILE), "wb") as file:
         file.write(content)
         file.flush()

@@ -35,6 +35,7 @@ from winnable.core.files import (
     locked,
     make_private_file,
     make_private_folder,
+    whole_file,
 )
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import (
@@ -43,7 +44,12 @@ from winnable.learning.artifacts.artifact import (
     read_artifact,
     write_artifact,
 )
-from winnable.learning.artifacts.deployed import champion_of, deploy, remove_stale_drafts
+from winnable.learning.artifacts.deployed import (
+    champion_of,
+    deploy,
+    prepare,
+    remove_stale_drafts,
+)
 from winnable.learning.registry.artifact_places import FOLDER, MAX_BYTES, path_at_server
 from winnable.learning.registry.records import Promotion, TrainingRun, Version
 
@@ -229,22 +235,27 @@ class Registry:
         """Make a version the champion, in the registry and in the deployed copy, and add it to the
         promotion history.
 
-        `StoreError` if there is no such version, `ArtifactError` if it is broken; the champion
-        stays then. The alias is what counts: after an interruption at any moment `reconcile`
-        brings the rest in line with it.
+        `StoreError` if there is no such version or no space for it, `ArtifactError` if it is
+        broken; the champion stays then. The alias is what counts, and moves when the copy of the
+        version is complete: after an interruption at any moment `reconcile` brings the rest in
+        line with it.
         """
-        artifact = self.artifact(version)
-        before = self.champion()
+        deployment = prepare(self.store, version, self.artifact(version))
+        try:
+            before = self.champion()
+            with self._mlflow_errors():
+                client = self._client()
+                client.set_registered_model_alias(MODEL, CHAMPION, str(version))
+            deployment.switch()
+        finally:
+            deployment.discard()
         with self._mlflow_errors():
-            client = self._client()
-            client.set_registered_model_alias(MODEL, CHAMPION, str(version))
             if before != version:
                 self._remember(
                     client, Promotion(_iso(time.time()), _whoever(), before, version, because, kind)
                 )
             if self._model(client)[0].get(CHALLENGER) == str(version):
                 client.delete_registered_model_alias(MODEL, CHALLENGER)
-        deploy(self.store, version, artifact)
 
     def history(self) -> tuple[Promotion, ...]:
         """Every change of the champion, the oldest first."""
@@ -353,18 +364,25 @@ class Registry:
         not there."""
         import sqlalchemy.exc
 
+        _give_home(self.store)
         _quiet()
         from mlflow.exceptions import MlflowException
 
         try:
             yield
+        except OSError as error:  # a full disk, most often
+            raise StoreError(
+                f"{self.store}: cannot be read or written ({error.strerror or error}). Make space,"
+                " or choose another --store."
+            ) from None
         except (MlflowException, sqlalchemy.exc.SQLAlchemyError) as error:
             code = error.error_code if isinstance(error, MlflowException) else ""
             if absent is not None and code in NOT_FOUND_CODES:
                 raise StoreError(f"{self.store}: {absent}") from None
-            raise self._does_not_answer(
-                error, busy=code in BUSY_CODES or "locked" in str(error)
-            ) from None
+            text = str(error)
+            # MLflow calls a full disk busy, too.
+            busy = "locked" in text or (code in BUSY_CODES and "disk" not in text)
+            raise self._does_not_answer(error, busy=busy) from None
 
     def _does_not_answer(self, error: Exception, *, busy: bool) -> StoreError:
         """The error for a store that is there but does not work; of an address only the host is
@@ -406,7 +424,8 @@ class Registry:
         tracking server."""
         path = self.store / ".name"
         if not path.exists():
-            path.write_text(os.urandom(8).hex())
+            with whole_file(path, "Choose another --store.") as file:
+                file.write(os.urandom(8).hex())
         return path.read_text()
 
 
@@ -564,6 +583,15 @@ def check_writable(store: Path) -> None:
         raise StoreError(
             f"{store}: the store cannot be written ({error.strerror}). Choose another --store."
         ) from None
+
+
+def _give_home(store: Path) -> None:
+    """MLflow reads its settings from the home folder, and cannot be imported without one. Where the
+    account has none, as in containers, the store stands in, where nobody else puts settings."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(store)
 
 
 def _quiet() -> None:

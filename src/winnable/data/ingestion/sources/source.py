@@ -39,7 +39,7 @@ def read_source(source: Source, kind: str) -> TextTable:
     if "://" in str(source):
         shown, part = read_database(str(source), kind)
         return text_table(shown, [part])
-    path = Path(source).expanduser()
+    path = _expanded(source)
     try:
         files = _files_of(path) if path.is_dir() else [path]
         return text_table(path.name, [_read_file(file) for file in files])
@@ -49,6 +49,16 @@ def read_source(source: Source, kind: str) -> TextTable:
         raise DataError(f"{source}: no permission to read it; make it readable.") from error
     except OSError as error:
         raise DataError(f"{source}: cannot be read: {error.strerror or error}.") from error
+
+
+def _expanded(source: str | Path) -> Path:
+    """The path with the home folder for its `~`."""
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:  # an account without an entry, as in containers
+        raise DataError(
+            f"{source}: there is no home folder of this account; name the whole path."
+        ) from None
 
 
 def _files_of(folder: Path) -> list[Path]:
