@@ -31,13 +31,16 @@ if TYPE_CHECKING:
     from winnable.data.analysis.funnel import By, Funnel
     from winnable.data.analysis.suggest import Suggestions
     from winnable.data.autodetect.infer import Guesses
+    from winnable.data.backup import Backup
     from winnable.data.dataset import Dataset
     from winnable.data.feedback.apply_labels import FeedbackEffect
     from winnable.data.feedback.privacy.erasure import Receipt
+    from winnable.data.feedback.privacy.retention import Retained
     from winnable.data.feedback.store.audit import Action, Entry
     from winnable.data.feedback.store.csv_exchange import Imported
     from winnable.data.feedback.store.records import Conflict
     from winnable.data.ingestion.sources.source import Source
+    from winnable.definition.schema import Retention
     from winnable.learning.artifacts.artifact import Artifact
     from winnable.learning.monitoring.reassessment import Reassessment
     from winnable.learning.readiness.check import Check
@@ -773,6 +776,50 @@ def erase(store: Path | str, *, lead_id: str | None = None, person: str | None =
     from winnable.data.feedback.store.store import FeedbackStore
 
     return erasure.erase(FeedbackStore.open(Path(store)), lead_id=lead_id, person=person)
+
+
+def disclose(store: Path | str, who: str, output: Path | None = None) -> str:
+    """All that a store keeps of a person, by e-mail address or the id of a lead, as JSON; written
+    to a file if one is given."""
+    from winnable.data.feedback.privacy import disclosure
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    feedback = FeedbackStore.open(Path(store))
+    disclosed = disclosure.disclose(feedback, who)
+    if output is not None:
+        disclosure.write_disclosure(feedback, disclosed, output)
+    return disclosure.as_json(disclosed)
+
+
+def retain(
+    store: Path | str, definition: Definition | Path | str | None = None, *, dry_run: bool = False
+) -> tuple[Retention, Retained]:
+    """Apply how long scores and leads are kept, by a definition or the champion's: the rule, and
+    what it did or, with `dry_run`, would do."""
+    from winnable.data.feedback.privacy import retention
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    rules = load(store).definition if definition is None else _loaded(definition)
+    feedback = FeedbackStore.open(Path(store))
+    return rules.retention, retention.retain(feedback, rules.retention, dry_run=dry_run)
+
+
+def back_up(store: Path | str, file: Path) -> Backup:
+    """Write a backup of a store to one file, while a service may answer from it."""
+    from winnable.data import backup
+
+    made = backup.back_up(Path(store), file)
+    record_action(store, "backed up", str(file), f"{made.files} files")
+    return made
+
+
+def restore(file: Path, store: Path | str) -> Backup:
+    """Put the store of a backup in a place where nothing is."""
+    from winnable.data import backup
+
+    found = backup.restore(file, Path(store))
+    record_action(store, "restored", str(file), f"{found.files} files")
+    return found
 
 
 def conflicts(store: Path | str) -> Sequence[Conflict]:

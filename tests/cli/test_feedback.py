@@ -3,12 +3,14 @@
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from tests.cli.test_commands import winnable
 from tests.conftest import DemoStore
+from tests.data.feedback.scores import given
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.demo.company import write_demo
@@ -43,14 +45,25 @@ def test_labels_go_out_come_in_and_a_person_is_forgotten(
         "2 labels added"
         in winnable("feedback", "import", "labels.csv", "--store", "third", folder=tmp_path).stdout
     )
+    shown = winnable("feedback", "person", lead.score.person, folder=tmp_path)
+    assert json.loads(shown.stdout)["leads"] == [lead.lead_id]
+    plain = winnable("score", demo_store.files.open_leads, "--output", "plain.csv", folder=tmp_path)
+    assert plain.returncode == 0, plain.stderr
+    assert lead.lead_id in (tmp_path / "plain.csv").read_text()
     erased = winnable("feedback", "erase", "--person", lead.score.person, folder=tmp_path)
-    assert re.search(r"1 scores, 2 labels, 1 leads, 3 export rows erased", erased.stdout), (
+    assert re.search(r"1 scores, 2 labels, 1 leads, 4 export rows erased", erased.stdout), (
         erased.stdout + erased.stderr
     )
     assert (
         lead.lead_id
-        not in (tmp_path / "scores.csv").read_text() + (tmp_path / "labels.csv").read_text()
+        not in (tmp_path / "scores.csv").read_text()
+        + (tmp_path / "labels.csv").read_text()
+        + (tmp_path / "plain.csv").read_text()
     )
+    trail = winnable("audit", folder=tmp_path).stdout
+    for action in ("labelled", "exported labels", "disclosed", "erased"):
+        assert action in trail
+    assert lead.lead_id not in trail
     assert "No conflicts" in winnable("feedback", "conflicts", folder=tmp_path).stdout
 
 
@@ -102,3 +115,20 @@ def test_training_hears_what_sales_said_and_says_so(tmp_path: Path) -> None:
     assert "1 outcome came from labels before the CRM had them" in done.stdout
     card = json.loads((tmp_path / "models" / "served" / "1" / "spec.json").read_text())["card"]
     assert card["feedback"]["outcomes"] == {"closed": 1, "unknown lead": 1}
+
+
+def test_what_the_definition_need_not_keep_is_thinned(tmp_path: Path) -> None:
+    rules = 'outcome = {won = ["Won"], lost = ["Lost"]}\ncolumns = {status = "Status"}\n'
+    (tmp_path / "none.toml").write_text(rules)
+    (tmp_path / "some.toml").write_text(rules + "retention = {leads_months = 12}\n")
+    feedback = FeedbackStore.open(tmp_path / "models")
+    feedback.remember([given("L-1", as_of=datetime(2020, 1, 1, tzinfo=UTC))])
+    retain = ("feedback", "retain", "--definition")
+    assert "everything is kept" in winnable(*retain, "none.toml", folder=tmp_path).stdout
+    planned = winnable(*retain, "some.toml", "--dry-run", folder=tmp_path)
+    assert planned.stdout == "0 scores would be thinned, 1 lead would be erased.\n"
+    assert feedback.lead("L-1") is not None
+    done = winnable(*retain, "some.toml", folder=tmp_path)
+    assert "0 scores thinned, 1 lead erased.\nReceipt " in done.stdout
+    assert feedback.lead("L-1") is None
+    feedback.close()

@@ -8,11 +8,12 @@ from rich.table import Table
 
 from winnable.cli.options import Store
 from winnable.cli.output import err, out
+from winnable.core.text import counted
 from winnable.errors import StoreError
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Labels of sales: import, export, erase a person, list conflicts.",
+    help="Labels of sales: import, export, conflicts; a person's data: show, erase, retain.",
 )
 
 
@@ -76,6 +77,53 @@ def erase_person(
     if receipt.unreached:
         listed = ", ".join(map(str, receipt.unreached))
         raise StoreError(f"{listed}: could not be cleared. Remove the person there by hand.")
+
+
+@app.command("person", epilog="Example: winnable feedback person ines.petrov@cornewick.example")
+def person(
+    who: Annotated[str, typer.Argument(help="Their e-mail address, or the id of a lead.")],
+    output: Annotated[Path | None, typer.Option(help="Write it to this file instead.")] = None,
+    store: Store = Path("models"),
+) -> None:
+    """Print all that is kept of a person, as JSON: for requests under Article 15 of the GDPR."""
+    from winnable import interface
+    from winnable.service.scoring.score_log_worker import keep_left_behind
+
+    keep_left_behind(store)
+    disclosed = interface.disclose(store, who, output)
+    if output is None:
+        typer.echo(disclosed)
+    else:
+        out.print(f"All that is kept of this person is in {output}.")
+
+
+@app.command("retain", epilog="Example: winnable feedback retain --dry-run")
+def retain(
+    store: Store = Path("models"),
+    definition: Annotated[
+        Path | None, typer.Option(help="The definition; that of the champion by default.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+) -> None:
+    """Thin old scores and erase leads that were closed long ago, as [retention] of the definition
+    says."""
+    from winnable import interface
+
+    rule, retained = interface.retain(store, definition, dry_run=dry_run)
+    if rule.scores_months is None and rule.leads_months is None:
+        out.print("The definition has no [retention]: everything is kept.")
+        return
+    would = "would be " if dry_run else ""
+    out.print(
+        f"{counted(retained.scores, 'score')} {would}thinned, {counted(retained.leads, 'lead')}"
+        f" {would}erased."
+    )
+    for receipt in retained.receipts:
+        out.print(f"Receipt {receipt.receipt_id}, SHA-256 {receipt.digest}")
+    unreached = {str(path) for receipt in retained.receipts for path in receipt.unreached}
+    if unreached:
+        listed = ", ".join(sorted(unreached))
+        raise StoreError(f"{listed}: could not be cleared. Remove the leads there by hand.")
 
 
 @app.command("conflicts", epilog="Example: winnable feedback conflicts --store models")

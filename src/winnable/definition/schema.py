@@ -326,6 +326,16 @@ class Feedback(DefinitionPart):
         return self
 
 
+class Retention(DefinitionPart):
+    """How long scores and leads are kept in the feedback store; without limit if nothing is given.
+    `winnable feedback retain` applies it."""
+
+    scores_months: Annotated[int, Field(ge=1)] | None = None
+    """Scores older than this are thinned to one a month for each lead."""
+    leads_months: Annotated[int, Field(ge=1)] | None = None
+    """Leads that were neither scored nor answered for this long are erased, as closed leads are."""
+
+
 class History(DefinitionPart):
     """The columns of the field history (the table of changes); found by their names if not
     given."""
@@ -386,6 +396,8 @@ class Definition(DefinitionPart):
         What is not a lead at all.
     feedback : Feedback
         The reasons for rejecting a lead.
+    retention : Retention
+        How long scores and leads are kept.
 
     Raises
     ------
@@ -436,6 +448,7 @@ class Definition(DefinitionPart):
     grades: Grades = Grades()
     junk: Junk = Junk()
     feedback: Feedback = Feedback()
+    retention: Retention = Retention()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

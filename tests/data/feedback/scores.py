@@ -17,18 +17,20 @@ def given(
         "owner": "Kim",
         "source": "Web",
     }
-    rest["values"] = {"Title": "Head of IT", "Employees": 40}
+    rest |= {
+        "values": {"Title": "Head of IT", "Employees": 40},
+        "score_id": f"{lead}-{as_of:%m%d}",
+        "given_at": as_of,
+        "decision": "pass",
+    }
     return ScoreRecord(
-        score_id=f"{lead}-{as_of:%m%d}",
         lead_id=lead,
         as_of=as_of,
-        given_at=as_of,
         probability=probability,
         low=probability / 2,
         high=min(2 * probability, 1),
         probability_winnable=None,
         grade="warm",
-        decision="pass",
         because="Nothing speaks against it.",
         mode="blend",
         version="3",

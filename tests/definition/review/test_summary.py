@@ -196,3 +196,11 @@ def test_versions_are_compared_on_leads() -> None:
     text = describe_changes(loose, strict, handed).markdown()
     assert "| 1 | 4 | 4 | 1 of 3 | 33.3 in 100 |" in text
     assert "| 2 | 4 | 3 | 1 of 2 | 50 in 100 |" in text
+
+
+def test_how_long_data_is_kept_is_said_only_where_it_is_limited() -> None:
+    assert "How long data is kept" not in describe(definition_from(SMALLEST, "test")).markdown()
+    limited = {**SMALLEST, "retention": {"scores_months": 24, "leads_months": 1}}
+    page = describe(definition_from(limited, "test")).markdown()
+    assert "Scores older than 24 months are thinned to one a month for each lead." in page
+    assert "neither scored nor answered for 1 month is erased, with a receipt." in page

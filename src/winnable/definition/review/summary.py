@@ -12,7 +12,7 @@ import numpy as np
 
 from winnable.core.documents import Block, Bullets, Heading, Page, Table, Text
 from winnable.core.statistics import logit_of
-from winnable.core.text import with_article
+from winnable.core.text import counted, with_article
 from winnable.definition.conditions import in_words
 from winnable.definition.decide.gate import passing_probability
 from winnable.definition.decide.scorecard import group_of, probability_of
@@ -38,6 +38,7 @@ def describe(definition: Definition, data_warnings: Sequence[str] = ()) -> Page:
         *_handover(definition),
         *_grades(definition),
         *_feedback(definition),
+        *_retention(definition),
         *_columns(definition),
     ]
     to_check = (*warnings(definition), *data_warnings)
@@ -382,6 +383,24 @@ def _feedback(definition: Definition) -> Iterator[Block]:
         ("Meaning", "Reasons"),
         tuple((meaning, ", ".join(reasons)) for meaning, reasons in kinds if reasons),
     )
+
+
+def _retention(definition: Definition) -> Iterator[Block]:
+    retention = definition.retention
+    sentences = []
+    if retention.scores_months is not None:
+        sentences.append(
+            f"Scores older than {counted(retention.scores_months, 'month')} are thinned to one a"
+            " month for each lead."
+        )
+    if retention.leads_months is not None:
+        sentences.append(
+            "The data of leads that were neither scored nor answered for"
+            f" {counted(retention.leads_months, 'month')} is erased, with a receipt."
+        )
+    if sentences:
+        yield Heading("How long data is kept")
+        yield Text(" ".join(sentences))
 
 
 def _columns(definition: Definition) -> Iterator[Block]:

@@ -21,6 +21,7 @@ from pydantic_core import from_json, to_json
 from winnable.core.values import text
 from winnable.data.features.plan import FeaturePlan
 from winnable.data.feedback.lead_names import LeadDisplayColumns
+from winnable.data.feedback.store.database import SCORE_LOG
 from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, ScoreRecord
 from winnable.definition.load import definition_from
 from winnable.errors import StoreError
@@ -198,6 +199,8 @@ class JournalReader:
 
 def keep_left_behind(store: Path) -> None:
     """Keep what services left in the store that have ended. `StoreError` if that fails."""
+    if not (store / SCORE_LOG).is_dir():
+        return
     journal = ScoreJournal(store)
     reader = JournalReader(store)
     try:

@@ -222,6 +222,20 @@ def _clear(paths: list[Path], ids: set[str], people: People) -> tuple[int, list[
     return cleared, unreached
 
 
+def exports_with(feedback: FeedbackStore, connection: sql.Connection, ids: set[str]) -> list[Path]:
+    """The exports of this store that have rows of these leads, or may have them."""
+    found: list[Path] = []
+    for path in _exports(feedback, connection)[0]:
+        try:
+            header, rows = read_csv(path)
+            column = next(header.index(name) for name in _ID_COLUMNS if name in header)
+            if any(len(row) > column and value_of(row[column]) in ids for row in rows):
+                found.append(path)
+        except (WinnableError, StopIteration):
+            found.append(path)
+    return found
+
+
 def _redacted_row(row: list[str], columns: list[int], people: People) -> list[str]:
     texts = {column: people.redacted(row[column]) or "" for column in columns if column < len(row)}
     return [texts.get(column, value) for column, value in enumerate(row)]
