@@ -1,8 +1,9 @@
 """What users rely on stays as it was: the scores of the demo company, the columns of `scores.csv`,
 and the statuses, media types, keys and types of what the HTTP interface answers.
 
-The files in `unchanged/` were written by version 0.1.0 before its modules were laid out anew. Words
-are not compared. Probabilities may differ as far as another processor makes them differ.
+`unchanged/http.json` was written by version 0.1.0 before its modules were laid out anew, the scores
+when the training rows became those of episodes and reached a year. Words are not compared.
+Probabilities may differ as far as another processor makes them differ.
 """
 
 import json

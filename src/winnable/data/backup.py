@@ -28,10 +28,10 @@ from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.database import (
     DATABASE_URL,
     FILE,
-    SCORE_LOG,
     open_database,
     writing,
 )
+from winnable.data.feedback.store.records import SCORE_LOG
 from winnable.errors import DataError, StoreError
 
 MANIFEST = "backup.json"
@@ -192,13 +192,14 @@ class _BackupWriter:
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             source = open_database(self._store)
             target = open_database(Path(folder), {})
-            one_view = source.connect().execution_options(isolation_level="REPEATABLE READ")
-            with one_view as reading, reading.begin(), writing(target) as connection:
+            one_view = source.readers.connect().execution_options(isolation_level="REPEATABLE READ")
+            with one_view as reading, reading.begin(), writing(target.writers) as connection:
                 copy_tables(reading, connection)
-            source.dispose()
-            with target.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            source.close()
+            whole = target.writers.connect().execution_options(isolation_level="AUTOCOMMIT")
+            with whole as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            target.dispose()
+            target.close()
             self._add_path(FILE, Path(folder, FILE))
 
     def finish(self) -> Backup:
@@ -329,18 +330,18 @@ def _labels_elsewhere(folder: Path) -> Iterator[None]:
     target = open_database(folder)
     source = open_database(folder, {})
     try:
-        with writing(target) as connection, source.connect() as reading:
+        with writing(target.writers) as connection, source.readers.connect() as reading:
             for table in tables.metadata.sorted_tables:
                 if connection.scalar(sql.select(sql.func.count()).select_from(table)):
                     raise StoreError(f"{DATABASE_URL}: that database is not empty. Empty it first.")
             copy_tables(reading, connection)
-            source.dispose()
+            source.close()
             for path in folder.glob(f"{FILE}*"):
                 path.unlink()
             yield
     finally:
-        source.dispose()
-        target.dispose()
+        source.close()
+        target.close()
 
 
 def _move_paths(database: Path, before: Path, now: Path) -> None:

@@ -127,7 +127,7 @@ class ServiceContext:
             self.keys.problem,
             self.score_log.problem,
         ]
-        if not os.access(self.store, os.R_OK | os.X_OK):
+        if not os.access(self.store, os.R_OK | os.X_OK) or self.follower.is_copy_gone():
             found.append("the store cannot be read; the model in memory goes on")
         return [problem for problem in found if problem is not None]
 

@@ -310,11 +310,11 @@ def test_a_locked_database_is_told_soon(store: Path, tmp_path: Path) -> None:
     FeedbackStore.open(store).close()
     somebody = sqlite3.connect(store / "labels.db", isolation_level=None, check_same_thread=False)
     with serving(store, tmp_path / "log") as live, live.client() as client:
+        client.post("/inbox/sign-in", data={"by": "Kim"})  # which is recorded in the audit trail
         somebody.execute("PRAGMA locking_mode = EXCLUSIVE")
         somebody.execute("BEGIN EXCLUSIVE")
         somebody.execute("CREATE TABLE somebody_else (x)")
         for path in ("/leads", "/inbox/results"):
-            client.post("/inbox/sign-in", data={"by": "Kim"})
             began = time.monotonic()
             answer = client.get(path)
             assert answer.status_code == 503, answer.text

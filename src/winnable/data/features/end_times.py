@@ -1,13 +1,13 @@
 """Estimated ages at which leads ended whose end has no date, so that the share won at every age
 stays right.
 
-An end without a date is known to lie between creation and today (interval censoring). Where only
+An end without a date is known to lie between creation and today (interval-censored). Where only
 winners have a closing date, leaving undated losses out at later ages, or keeping them, would both
 bias the rate. The distribution of ends by age is Turnbull's nonparametric maximum-likelihood
-estimate (1976, J. R. Stat. Soc. B 38, 290-295) with competing risks: dated ends count at their age,
-undated ones before their age today, open leads after it. That needs no dated loss: how many leads
-of each age today are lost already tells how fast leads are lost (current status data). Each undated
-end gets an age drawn from that distribution, the same one each time.
+estimate (1976, J. R. Stat. Soc. B 38, 290-295), of wins and losses together: dated ends count at
+their age, undated ones before their age today, open leads after it. That needs no dated loss: how
+many leads of each age today are lost already tells how fast leads are lost (current status data).
+Each undated end gets an age drawn from that distribution, the same one each time.
 
 Activities stop where a lead ends, so the last one says more than that the lead was still open:
 taken as a bound of the estimate, it would make every end come too late. It decides only which lead

@@ -72,6 +72,10 @@ class ChampionFollower:
         known one is served."""
         return self._unreachable
 
+    def is_copy_gone(self) -> bool:
+        """Whether the store no longer has the copy of a champion that it had."""
+        return self._had_copy and not self._signature()
+
     def follow(self, log_event: LogEvent = lambda *_, **__: None) -> None:
         """Begin to look after the champion; `log_event` is called for every change, with its
         name and fields."""
@@ -123,6 +127,7 @@ class ChampionFollower:
 
     def _first(self) -> Predictor:
         self._seen = self._signature()
+        self._had_copy = bool(self._seen)
         try:
             found = self._read()
         except WinnableError as error:
@@ -149,6 +154,7 @@ class ChampionFollower:
                 self._predictor = found
                 self.changed_at = time.time()
             self._seen = seen
+            self._had_copy = self._had_copy or bool(seen)
             self._broken = None
         except Exception as error:  # whatever is wrong with a new model, the old one goes on
             self._broken = _description(error)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from winnable.data.feedback.store.database import SCORE_LOG
+from winnable.data.feedback.store.records import SCORE_LOG
 from winnable.service.scoring.loaded_model import LoadedModel
 
 if TYPE_CHECKING:

@@ -21,8 +21,12 @@ from pydantic_core import from_json, to_json
 from winnable.core.values import text
 from winnable.data.features.plan import FeaturePlan
 from winnable.data.feedback.lead_names import LeadDisplayColumns
-from winnable.data.feedback.store.database import SCORE_LOG
-from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, ScoreRecord
+from winnable.data.feedback.store.records import (
+    ACTIVITIES_KEPT,
+    LONGEST_ID,
+    SCORE_LOG,
+    ScoreRecord,
+)
 from winnable.definition.load import definition_from
 from winnable.errors import StoreError
 from winnable.learning.scoring.score_record import ScoreOrigin, to_score_record

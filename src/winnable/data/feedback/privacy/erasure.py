@@ -26,7 +26,7 @@ from winnable.data.feedback.privacy.people import People
 from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.audit import Actor, record
 from winnable.data.feedback.store.csv_files import read_csv, write_csv
-from winnable.data.feedback.store.database import SCORE_LOG
+from winnable.data.feedback.store.records import SCORE_LOG
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, StoreError, WinnableError
 

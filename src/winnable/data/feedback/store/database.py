@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 DATABASE_URL = "WINNABLE_DATABASE_URL"
 FILE = "labels.db"
-SCORE_LOG = "score_log"
-"""The folder of scores that a service gave and the database does not have yet."""
 BUSY_TIMEOUT_SECONDS = 30
 """How long to wait for another writer of SQLite."""
 _MIGRATION_LOCK_ID = 0x77696E6E

@@ -23,6 +23,9 @@ OUTCOMES: frozenset[str] = frozenset({"won", "lost"})
 OPEN: frozenset[str] = frozenset({"new", "accepted"})
 """The states of leads that sales still has to act on."""
 
+SCORE_LOG = "score_log"
+"""The folder of scores that a service gave and the database does not have yet."""
+
 LONGEST_ID = 500
 """Characters of the id of a lead or score; an indexed value has to be short."""
 LONGEST_NAME = 200
