@@ -1,7 +1,7 @@
 """A simulated company whose leads live as real ones do: they are won, lost, come back, and many
 ends have no date. What every lead truly becomes is known, so that a model can be held against it.
 
-No test is here; `simulate` gives the tables of a CRM.
+No test is here: `simulate` gives the tables of a CRM, `predicted_to_actual` compares a model.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+import winnable
 from winnable.core.columns import FloatArray
+from winnable.core.timestamps import DAY
 from winnable.definition.schema import Definition
+from winnable.learning.scoring.predictor import Predictor
 
 START = pd.Timestamp("2023-01-01", tz="UTC")
 DAYS = 1000
@@ -131,3 +134,40 @@ def _history(episodes: pd.DataFrame, words: dict[str, str]) -> pd.DataFrame:
 def _written(days: FloatArray) -> list[str | None]:
     moments = START + pd.to_timedelta(days, unit="D")
     return [None if pd.isna(when) else f"{when:%Y-%m-%d %H:%M:%S}" for when in moments]
+
+
+def predicted_to_actual(
+    predictor: Predictor, world: World, *, with_history: bool
+) -> dict[tuple[str, int], float]:
+    """The mean probability over the share won, by the group of the episode and its age in days."""
+    told = winnable.read(world.leads, world.activities, world.history, definition=DEFINITION)
+    rows = told.training_rows
+    rows = rows.take(rows.known)
+    data = (
+        told
+        if with_history
+        else winnable.read(world.leads, world.activities, definition=DEFINITION)
+    )
+    probability = predictor.probability(data.features(predictor.plan, rows.leads, rows.as_of))
+    start = (rows.as_of / DAY - rows.age) - START.value / (1000 * DAY)
+    nearest = world.episodes.assign(key=world.episodes.begin.round(3))
+    groups = dict(zip(zip(nearest.lead, nearest.key, strict=True), nearest.group, strict=True))
+    begun = zip(rows.leads.tolist(), start.tolist(), strict=True)
+    group = np.asarray([_group_of(groups, lead, day) for lead, day in begun])
+    found = {}
+    for name in RATES:
+        for age in np.unique(rows.age):
+            mine = (group == name) & (rows.age == age)
+            if rows.won[mine].sum() >= 1:
+                ratio = probability[mine].mean() / rows.won[mine].mean()
+                found[name, int(age)] = float(ratio)
+    return found
+
+
+def _group_of(groups: dict[tuple[int, float], str], lead: int, day: float) -> str:
+    """The group of the episode that began then; what is written has whole seconds."""
+    for shift in (0.0, 0.001, -0.001):
+        found = groups.get((lead, round(day + shift, 3)))
+        if found is not None:
+            return found
+    raise LookupError(f"no episode of lead {lead} began on day {day}")

@@ -1,0 +1,35 @@
+"""Leads as they really live, at full size: 20,000 of a simulated world in which they come back
+after losses and after wins, and in which losses have dates, some or none. The truth is another
+20,000 leads of that world."""
+
+import pytest
+
+import winnable
+from tests.worlds import DEFINITION, RATES, World, predicted_to_actual, simulate
+from winnable.learning.scoring.predictor import Predictor
+from winnable.learning.training.train import TrainingOptions, learn
+
+QUICK = TrainingOptions(quick=True, evaluate=False)
+AGES = (0, 14, 60, 180)
+
+
+@pytest.fixture(scope="module")
+def later() -> World:
+    return simulate(20_000, seed=99)
+
+
+@pytest.mark.parametrize(
+    ("history", "dated"), [(True, 1.0), (True, 0.0), (False, 1.0), (False, 0.3), (False, 0.0)]
+)
+def test_predicted_to_actual(history: bool, dated: float, later: World) -> None:
+    world = simulate(20_000, seed=1, dated_losses=dated, returns=history)
+    table = world.history if history else None
+    data = winnable.read(world.leads, world.activities, table, definition=DEFINITION)
+    predictor = Predictor(learn(data, QUICK).artifact)
+    ratios = predicted_to_actual(predictor, later, with_history=history)
+    print(f"\nstatus history {history}, {dated:.0%} of losses with a closing date")
+    for group in RATES if history else ["first"]:
+        found = {age: ratios[group, age] for age in AGES}
+        print(f"  {group:10}", *(f"{age} days {ratio:.2f}" for age, ratio in found.items()))
+        for age in (0, 14):
+            assert found[age] == pytest.approx(1, abs=0.1)
