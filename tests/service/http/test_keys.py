@@ -342,7 +342,15 @@ def test_without_the_file_of_keys_nobody_is_let_in(store: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "header",
-    ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Any", "X-Real-IP", "Via"],
+    [
+        "Forwarded",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Port",
+        "X-Real-IP",
+        "Via",
+    ],
 )
 def test_without_keys_nobody_is_answered_through_a_proxy(client: httpx.Client, header: str) -> None:
     for path in ("/leads", "/healthz", "/", "/inbox/sign-in", "/docs"):

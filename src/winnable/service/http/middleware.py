@@ -109,14 +109,15 @@ class GatewayMiddleware:
             is_safe = scope["method"] in SAFE_METHODS
             if not is_safe:
                 check_same_origin(headers)
-            await self._admit(scope, path, headers)
+            self._admit(scope, path, headers)
             if not (is_safe or is_page):  # the pages' forms carry a token of their own
                 check_json(headers)
             await self._app(scope, receive, out)
         except HTTPProblem as refusal:
+            due = await self._due(scope, refusal)
             # A browser asks its user for a password only where there is something to open.
             known = path in self._routes or path.startswith(DOCS)
-            await _refuse(out, refusal, headers, _CHALLENGES if known else _CHALLENGES[:1])
+            await _refuse(out, due, headers, _CHALLENGES if known else _CHALLENGES[:1])
         except ClientGone:
             status = CLIENT_GONE
         except Exception as error:
@@ -130,7 +131,7 @@ class GatewayMiddleware:
         finally:
             self._record(scope, path, status, time.perf_counter() - start, request_id)
 
-    async def _admit(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> None:
+    def _admit(self, scope: Scope, path: str, headers: Mapping[bytes, bytes]) -> None:
         """Raise a `HTTPProblem` unless this caller may ask for this path."""
         if not self._keys.required():
             check_this_machine(scope, headers)
@@ -147,14 +148,20 @@ class GatewayMiddleware:
         if key is None:
             if self._keys.problem is not None:
                 raise _keys_unusable()
-            if secret is not None:
-                await self._wrong_keys.slow_down(scope)
-            raise HTTPProblem(
-                401, "A key is needed: Authorization: Bearer KEY, or as the password of Basic."
-            )
+            raise _KeyNeeded(is_wrong=secret is not None)
         scope[KEY_NAME] = key.name
         if key.role != "admin" and key.role not in roles:
             raise HTTPProblem(403, f"A key with the role {key.role} may not do this.")
+
+    async def _due(self, scope: Scope, refusal: HTTPProblem) -> HTTPProblem:
+        """The refusal when it is time for it: that of a wrong key is late, and another one if too
+        many wait."""
+        if isinstance(refusal, _KeyNeeded) and refusal.is_wrong:
+            try:
+                await self._wrong_keys.slow_down(scope)
+            except HTTPProblem as too_many:
+                return too_many
+        return refusal
 
     def _record(
         self, scope: Scope, path: str, status: int, seconds: float, request_id: bytes
@@ -175,6 +182,16 @@ class GatewayMiddleware:
         if path.startswith(PAGES):
             return PAGES
         return "other"
+
+
+class _KeyNeeded(HTTPProblem):
+    """No key was given, or a wrong one."""
+
+    def __init__(self, *, is_wrong: bool) -> None:
+        super().__init__(
+            401, "A key is needed: Authorization: Bearer KEY, or as the password of Basic."
+        )
+        self.is_wrong = is_wrong
 
 
 def _keys_unusable() -> HTTPProblem:

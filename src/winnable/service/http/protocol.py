@@ -74,7 +74,8 @@ class CoalescingHttpProtocol(HttpToolsProtocol):
         else:
             self._unread += len(data)
             super().data_received(data)
-        if self._head_timer is None and self._is_idle():
+        # Written out, since every request comes this way.
+        if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
 
     def on_headers_complete(self) -> None:
