@@ -3,10 +3,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/requirements.txt
+AUDIT := .venv/audit/bin/pip-audit
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test browser check bench serve lock clean
+.PHONY: help setup demo test browser check audit bench serve lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,10 @@ check: setup  ## Lint, check the format, the types and the import directions
 	$(BIN)/ruff format --check src tests notebooks
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_imports.py
+
+audit: setup  ## Name the licences of what is needed, and known vulnerabilities of what is locked, where they can be looked up
+	@test -x $(AUDIT) || { $(PYTHON) -m venv .venv/audit && .venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; } || true
+	$(BIN)/python .ci/audit.py $(AUDIT)
 
 bench: setup  ## Compare quality and speed with others, side by side
 	$(BIN)/pytest tests/benchmarks -s
