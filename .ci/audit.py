@@ -23,10 +23,12 @@ COPYLEFT = re.compile(r"\bA?GPL|GNU (Affero )?General Public License", re.IGNORE
 TIMEOUT_SECONDS = 600
 
 
-def runtime_distributions(name: str = "winnable") -> dict[str, Distribution]:
+def runtime_distributions(
+    name: str = "winnable", extras: frozenset[str] = frozenset({"train"})
+) -> dict[str, Distribution]:
     """A package and everything that it needs here, by name."""
     found: dict[str, Distribution] = {}
-    left: list[tuple[str, frozenset[str]]] = [(name, frozenset())]
+    left: list[tuple[str, frozenset[str]]] = [(name, extras)]
     seen: set[tuple[str, frozenset[str]]] = set()
     while left:
         asked = left.pop()

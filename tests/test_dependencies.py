@@ -14,6 +14,10 @@ HOME = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())
 LOCK = (HOME / ".ci" / "requirements.txt").read_text()
 OWN_PACKAGES = {"winnable", "tests"}
+NEEDED = [
+    *PROJECT["project"]["dependencies"],
+    *PROJECT["project"]["optional-dependencies"]["train"],
+]
 
 
 def normalized(name: str) -> str:
@@ -49,11 +53,11 @@ def undeclared(folder: Path, requirements: list[str]) -> list[str]:
 
 
 def test_what_the_package_imports_is_declared() -> None:
-    assert undeclared(HOME / "src", PROJECT["project"]["dependencies"]) == []
+    assert undeclared(HOME / "src", NEEDED) == []
 
 
 def test_what_the_tests_import_is_declared() -> None:
-    requirements = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    requirements = [*NEEDED, *PROJECT["dependency-groups"]["dev"]]
     assert undeclared(HOME / "tests", requirements) == []
 
 
@@ -64,7 +68,7 @@ def test_the_lock_pins_every_requirement_by_digests() -> None:
         name, version = re.match(r"([\w.-]+)==(\S+)", entry).groups()
         pinned[normalized(name)] = version
         assert "--hash=sha256:" in entry, name
-    requirements = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    requirements = [*NEEDED, *PROJECT["dependency-groups"]["dev"]]
     assert declared(requirements) <= pinned.keys()
 
 
