@@ -3,10 +3,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/requirements.txt
+AUDIT := .venv/audit/bin/pip-audit
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test browser check bench serve lock clean
+.PHONY: help setup demo test browser check audit bench serve lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,10 @@ check: setup  ## Lint, check the format, the types and the import directions
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_imports.py
 
+audit: setup  ## Name the licences of what is needed, and known vulnerabilities of what is locked, where they can be looked up
+	@test -x $(AUDIT) || { $(PYTHON) -m venv .venv/audit && .venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; } || true
+	$(BIN)/python .ci/audit.py $(AUDIT)
+
 bench: setup  ## Compare quality and speed with others, side by side
 	$(BIN)/pytest tests/benchmarks -s
 
@@ -44,7 +49,7 @@ serve: setup  ## Serve the champion on http://127.0.0.1:8000
 
 lock:  ## Pin what pyproject.toml asks for, with hashes; UPGRADE=--upgrade takes newer versions
 	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv
-	.venv/uv/bin/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	.venv/uv/bin/uv pip compile pyproject.toml --extra train --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	  --universal $(UPGRADE) --quiet --output-file $(LOCK)
 
 clean:  ## Remove the environment and all caches

@@ -2,15 +2,22 @@
 
 import ast
 import re
+import runpy
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
 HOME = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())
 LOCK = (HOME / ".ci" / "requirements.txt").read_text()
 OWN_PACKAGES = {"winnable", "tests"}
+NEEDED = [
+    *PROJECT["project"]["dependencies"],
+    *PROJECT["project"]["optional-dependencies"]["train"],
+]
 
 
 def normalized(name: str) -> str:
@@ -46,11 +53,11 @@ def undeclared(folder: Path, requirements: list[str]) -> list[str]:
 
 
 def test_what_the_package_imports_is_declared() -> None:
-    assert undeclared(HOME / "src", PROJECT["project"]["dependencies"]) == []
+    assert undeclared(HOME / "src", NEEDED) == []
 
 
 def test_what_the_tests_import_is_declared() -> None:
-    requirements = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    requirements = [*NEEDED, *PROJECT["dependency-groups"]["dev"]]
     assert undeclared(HOME / "tests", requirements) == []
 
 
@@ -61,10 +68,72 @@ def test_the_lock_pins_every_requirement_by_digests() -> None:
         name, version = re.match(r"([\w.-]+)==(\S+)", entry).groups()
         pinned[normalized(name)] = version
         assert "--hash=sha256:" in entry, name
-    requirements = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    requirements = [*NEEDED, *PROJECT["dependency-groups"]["dev"]]
     assert declared(requirements) <= pinned.keys()
 
 
 def test_the_lock_names_no_registry() -> None:
     assert "://" not in LOCK
     assert "index-url" not in LOCK
+
+
+AUDIT = runpy.run_path(str(HOME / ".ci" / "audit.py"))
+
+
+def test_everything_that_is_needed_may_be_used_by_everybody(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert AUDIT["check_licences"]()
+    told = capsys.readouterr().out
+    assert "  psycopg " in told
+    assert "  pytest " not in told  # needed for tests only
+
+
+@pytest.mark.parametrize(
+    ("stated", "refused"),
+    [
+        ("AGPL-3.0-only", True),
+        ("GNU General Public License v3 (GPLv3)", True),
+        ("MIT AND GPL-2.0-or-later", True),
+        ("GPL-3.0-only OR MIT", False),
+        ("BSD-3-Clause AND GPL-3.0-or-later WITH GCC-exception-3.1", False),
+        ("LGPL-3.0-only", False),
+        ("GNU Lesser General Public License v3 (LGPLv3)", False),
+        ("MIT", False),
+    ],
+)
+def test_a_licence_that_binds_users_is_refused(stated: str, refused: bool) -> None:
+    assert AUDIT["is_refused"](stated) is refused
+
+
+@pytest.mark.parametrize(
+    ("script", "fine", "said"),
+    [
+        ("exit 3", True, "does not answer"),
+        (
+            'echo \'{"dependencies": [{"name": "a", "skip_reason": "unknown"}]}\'',
+            True,
+            "not answer",
+        ),
+        ('echo \'{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}\'', True, "none"),
+        (
+            'echo \'{"dependencies": [{"name": "a", "version": "1",'
+            ' "vulns": [{"id": "PYSEC-1", "fix_versions": ["2"]}]}]}\'; exit 1',
+            False,
+            "a 1: PYSEC-1, mended in 2",
+        ),
+    ],
+)
+def test_only_a_vulnerability_that_was_found_is_a_failure(
+    script: str, fine: bool, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "pip-audit"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    assert AUDIT["check_vulnerabilities"](str(program)) is fine
+    assert said in capsys.readouterr().out
+
+
+def test_without_the_program_nothing_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert AUDIT["check_vulnerabilities"]("/no/such/program")
+    assert "does not answer" in capsys.readouterr().out

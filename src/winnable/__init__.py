@@ -65,7 +65,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(
             f"module 'winnable' has no attribute {name!r}; it has {', '.join(__all__)}"
         )
-    return getattr(import_module(_HOME[name]), name)
+    try:
+        return getattr(import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        from winnable.errors import explained
+
+        raise explained(error) from None
 
 
 def __dir__() -> list[str]:

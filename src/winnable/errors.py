@@ -34,6 +34,28 @@ class WinnableError(Exception):
     """
 
 
+_TRAINING_PACKAGES = {
+    "catboost": "catboost",
+    "matplotlib": "matplotlib",
+    "mlflow": "mlflow",
+    "sklearn": "scikit-learn",
+    "threadpoolctl": "threadpoolctl",
+}
+"""What only the extra `train` brings along, by the name that is imported."""
+
+
+def explained(error: ModuleNotFoundError) -> Exception:
+    """What to raise for a package that is not there: a `WinnableError` that says what to install if
+    it is one that only training needs, else the error itself."""
+    package = _TRAINING_PACKAGES.get((error.name or "").split(".")[0])
+    if package is None:
+        return error
+    return WinnableError(
+        f"{package} is not installed: this installation is for scoring and serving. Install"
+        " winnable[train] for everything else."
+    )
+
+
 class DefinitionError(WinnableError):
     """The definition cannot be used as it stands.
 

@@ -10,7 +10,8 @@ for the command line and may change between versions.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from winnable.core.progress import Progress, no_progress
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
-from winnable.errors import StoreError
+from winnable.errors import StoreError, explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +52,16 @@ if TYPE_CHECKING:
     from winnable.learning.training.train import Candidate, Tell
 
 # Whatever takes long to import is imported where it is needed: `winnable describe` trains nothing.
+
+
+@contextmanager
+def _training_packages() -> Iterator[None]:
+    """Around what only an installation with the extra `train` can do: says so where it is
+    missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise explained(error) from None
 
 
 # --- from an export to a model
@@ -106,6 +117,7 @@ def read(
     return Dataset(loaded, read_crm(loaded, leads, activities, history))
 
 
+@_training_packages()
 def check_store(store: Path | str) -> None:
     """Make a store's folder and see that it can be written, before any long work; `StoreError` if
     it cannot."""
@@ -122,6 +134,7 @@ def apply_labels(data: Dataset, store: Path | str) -> FeedbackEffect:
     return load_and_apply_labels(data, Path(store))
 
 
+@_training_packages()
 def check(
     data: Dataset,
     *,
@@ -168,6 +181,7 @@ def check(
     return check_data(_with_labels(data, store), curve=curve, progress=progress)
 
 
+@_training_packages()
 def train(
     data: Dataset,
     *,
@@ -527,6 +541,7 @@ def funnel(data: Dataset, by: By = "source") -> Funnel:
     return funnel_of(data, by)
 
 
+@_training_packages()
 def backtest(
     data: Dataset,
     *,
@@ -551,6 +566,7 @@ def funnel_table(found: Funnel) -> pd.DataFrame:
     return analysis.funnel_table(found)
 
 
+@_training_packages()
 def draw(found: Check | Funnel | Backtest, path: Path) -> None:
     """Draw what was found into a .png, .svg or .pdf file."""
     from winnable.data.analysis.funnel_plot import funnel_plot
@@ -567,6 +583,7 @@ def draw(found: Check | Funnel | Backtest, path: Path) -> None:
     save_plot(figure, path)
 
 
+@_training_packages()
 def reassess(
     model: Model,
     data: Dataset,
@@ -680,6 +697,7 @@ def write_proposal(proposal: Proposal, path: Path) -> None:
 # --- what a store holds
 
 
+@_training_packages()
 def versions(store: Path | str) -> Sequence[Version]:
     """The trained versions of a store."""
     from winnable.learning.registry.mlflow_registry import Registry
@@ -687,6 +705,7 @@ def versions(store: Path | str) -> Sequence[Version]:
     return Registry(Path(store)).versions()
 
 
+@_training_packages()
 def promotions(store: Path | str) -> Sequence[Promotion]:
     """Who was champion when, and why."""
     from winnable.learning.registry.mlflow_registry import Registry
@@ -694,6 +713,7 @@ def promotions(store: Path | str) -> Sequence[Promotion]:
     return Registry(Path(store)).history()
 
 
+@_training_packages()
 def promote(store: Path | str, version: int, because: str = "asked for") -> int | None:
     """Make a version the champion; returns the version that was."""
     from winnable.learning.registry import promotion
@@ -703,6 +723,7 @@ def promote(store: Path | str, version: int, because: str = "asked for") -> int 
     return before
 
 
+@_training_packages()
 def rollback(store: Path | str, because: str = "asked for") -> tuple[int | None, int]:
     """Make the champion before the present one the champion again; returns both versions."""
     from winnable.learning.registry import promotion
@@ -829,6 +850,7 @@ def conflicts(store: Path | str) -> Sequence[Conflict]:
     return FeedbackStore.open(Path(store)).conflicts()
 
 
+@_training_packages()
 def write_report(model: Model, page: Path) -> None:
     """Write the report of a model that was just trained as one HTML page, with what became of the
     model."""

@@ -107,18 +107,14 @@ def _read_values(fields: Sequence[Field], records: Sequence[Mapping[str, object]
 def _read_value(field: Field, value: object) -> float:
     """One value of a record as a number; NaN if it is missing or cannot be parsed."""
     if isinstance(value, float | int) and not isinstance(value, bool) and field.kind == "number":
-        return _float(value)
+        try:
+            return float(value)
+        except OverflowError:  # an integer beyond every float
+            return np.inf if value > 0 else -np.inf
     if isinstance(value, datetime):
         return float(microseconds(value))
     written = text(value)
     return np.nan if written is None else field.read(written)
-
-
-def _float(value: float | int) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # an integer beyond every float
-        return np.inf if value > 0 else -np.inf
 
 
 _WITHOUT_ACTIVITY = {"count": 0.0, "kinds": 0.0, "change": 0.0, "days_since": np.nan}
