@@ -1,9 +1,9 @@
 """What winnable brings along: the licence of every package that it needs at run time, and known
 vulnerabilities of everything in the lock.
 
-Run by `make audit`. Ends with 1 if a package may only be used under the GPL or AGPL, or has a known
-vulnerability. Where the advisory database cannot be asked, that is said in a sentence, and is no
-failure: nothing was found, and nothing was looked for.
+Run by `make audit`. Ends with 1 if a package may only be used under the GPL or AGPL. Known
+vulnerabilities are reported and fail nothing, because they become known on days on which nothing
+was changed here; where the advisory database cannot be asked, that is said in a sentence.
 """
 
 import json
@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 LOCK = Path(__file__).with_name("requirements.txt")
 COPYLEFT = re.compile(r"\bA?GPL|GNU (Affero )?General Public License", re.IGNORECASE)
-TIMEOUT_SECONDS = 600
+TIMEOUT_SECONDS = 120
 
 
 def runtime_distributions(
@@ -100,8 +100,8 @@ def vulnerabilities(report: Mapping[str, Any]) -> tuple[list[str], int]:
     return lines, len(looked_up)
 
 
-def check_vulnerabilities(pip_audit: str) -> bool:
-    """Ask the advisory database about the lock; whether nothing was found."""
+def report_vulnerabilities(pip_audit: str) -> None:
+    """Ask the advisory database about the lock, and print what it knows."""
     command = [pip_audit, "--requirement", str(LOCK), "--disable-pip", "--require-hashes"]
     command += ["--format", "json", "--progress-spinner", "off", "--timeout", "20"]
     try:
@@ -118,9 +118,9 @@ def check_vulnerabilities(pip_audit: str) -> bool:
         print("Known vulnerabilities:", *found, sep="\n  ")
     else:
         print(f"Known vulnerabilities: none in {looked_up} packages.")
-    return not found
 
 
 if __name__ == "__main__":
-    fine = [check_licences(), check_vulnerabilities(sys.argv[1])]
-    sys.exit(not all(fine))
+    all_may_be_used = check_licences()
+    report_vulnerabilities(sys.argv[1])
+    sys.exit(not all_may_be_used)
