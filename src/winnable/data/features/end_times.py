@@ -14,7 +14,8 @@ taken as a bound of the estimate, it would make every end come too late. It deci
 gets which of the drawn ages.
 
 It is assumed that, among leads that end in the same way, an end is as likely to have a date however
-late it comes.
+late it comes. An export without any open lead was chosen by status, so its ages today tell nothing:
+then undated ends are taken to come as the dated ones do.
 """
 
 from __future__ import annotations
@@ -96,15 +97,16 @@ def _masses(
     """The share of leads that end lost (row 0) or won (row 1) in each age step, shape (2, steps);
     the rest of 1 never ends or later."""
     steps = len(edges) - 1
+    is_open = np.isnan(outcome)
+    has_open = bool(is_open.any())
     dated = np.zeros((2, steps))
     before_today = []
     for value in (0, 1):
         ended = outcome == value
         exact = ended & ~np.isnan(age)
         dated[value] = np.bincount(_step(edges, age[exact]), minlength=steps)[:steps]
-        unknown = ended & np.isnan(age)
+        unknown = ended & np.isnan(age) & has_open
         before_today.append(np.bincount(_step(edges, today[unknown]), minlength=steps))
-    is_open = np.isnan(outcome)
     open_from = np.bincount(_step(edges, today[is_open]) + 1, minlength=steps + 1)
     shape = dated.sum(axis=0) + 1.0 / steps
     prior = np.tile(PRIOR_ENDS * shape / shape.sum(), (2, 1))

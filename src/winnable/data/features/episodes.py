@@ -23,6 +23,7 @@ from winnable.core.columns import (
     CLOSED,
     CREATED,
     ID,
+    KIND,
     BoolArray,
     FloatArray,
     IntArray,
@@ -40,6 +41,11 @@ END_SOURCES: tuple[EndSource, ...] = get_args(EndSource)
 """How the end of an episode was found, in the order in which it is looked for."""
 
 OPEN, CLOSING_DATE, STATUS_HISTORY, LAST_CHANGE, ESTIMATE = range(len(END_SOURCES))
+
+
+MAX_SHARE_AFTER_THE_END = 0.1
+"""Of the leads with a dated end, that may have a kind of activity later and it still counts as one
+that stops there."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,7 @@ def _with_estimates(crm: Crm, episodes: Episodes, present: int) -> Episodes:
     ages = draw_end_ages(
         episodes.outcome[usable],
         np.where(end == NEVER, np.nan, (end - start) / DAY),
-        np.maximum((_last_activity(crm)[episodes.lead[usable]] - start) / DAY, 0.0),
+        np.maximum((_last_activity(crm, episodes)[episodes.lead[usable]] - start) / DAY, 0.0),
         (present - start) / DAY,
         keys,
     )
@@ -192,8 +198,13 @@ def _with_estimates(crm: Crm, episodes: Episodes, present: int) -> Episodes:
     return _with_ends(episodes, filled, found)
 
 
-def _last_activity(crm: Crm) -> IntArray:
-    """When each lead's last activity was, shape (number of leads,); long ago if it has none."""
+def _last_activity(crm: Crm, episodes: Episodes) -> IntArray:
+    """When each lead had its last activity of a kind that stops where leads end, shape (number of
+    leads,); long ago if it has none.
+
+    A kind that many leads with a dated end have after it, such as a newsletter, says nothing about
+    whether a lead is still open.
+    """
     import pandas as pd
 
     latest = np.zeros(len(crm.leads), dtype=np.int64)
@@ -201,5 +212,16 @@ def _last_activity(crm: Crm) -> IntArray:
         return latest
     owner = pd.Index(crm.leads[ID]).get_indexer(crm.activities[ID])
     mine = owner >= 0
-    np.maximum.at(latest, owner[mine], times_of(crm.activities[AT])[mine])
+    owner = owner[mine]
+    at = times_of(crm.activities[AT])[mine]
+    kinds, names = pd.factorize(crm.activities[KIND][mine])
+    ended = episodes.last & (episodes.end != NEVER)
+    end = np.full(len(crm.leads), NEVER)
+    end[episodes.lead[ended]] = episodes.end[ended]
+    after = (end[owner] != NEVER) & (at > end[owner] + DAY)
+    pairs = np.unique(kinds[after] * len(end) + owner[after]) // max(len(end), 1)
+    leads_after = np.bincount(pairs[pairs >= 0], minlength=len(names))
+    stops = leads_after <= MAX_SHARE_AFTER_THE_END * ended.sum()
+    telling = (kinds >= 0) & np.append(stops, False)[kinds]
+    np.maximum.at(latest, owner[telling], at[telling])
     return latest
