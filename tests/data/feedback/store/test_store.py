@@ -143,8 +143,6 @@ def test_the_database_itself_refuses_to_alter_a_label(feedback: FeedbackStore) -
 OPENING = """
 import sys
 from pathlib import Path
-from winnable.data.feedback.store.audit import Actor
-from winnable.data.feedback.store.leads import LeadFilter
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.data.feedback.store.records import Label
 FeedbackStore.open(Path(sys.argv[1])).add(Label(sys.argv[2], "accepted", "Kim"))
@@ -201,8 +199,6 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password(
 KILLING = """
 import os, random, signal, sys, time
 from pathlib import Path
-from winnable.data.feedback.store.audit import Actor
-from winnable.data.feedback.store.leads import LeadFilter
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.data.feedback.store.records import Label
 
