@@ -120,6 +120,7 @@ def test_the_command_line_has_no_logic_of_its_own() -> None:
         "winnable.core.documents",
         "winnable.demo.company",
         "winnable.service.http.keys",
+        "winnable.service.http.guards.key_usage",
         "winnable.service.scoring.score_log_worker",
         "winnable.service.server",
     }

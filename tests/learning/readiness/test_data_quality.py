@@ -67,9 +67,18 @@ def found(leads: pd.DataFrame, folder: Path, agreed: Definition | None = None) -
 def test_a_company_in_order_has_only_its_latest_months_open(
     company: pd.DataFrame, tmp_path: Path
 ) -> None:
-    assert list(found(company, tmp_path)) == ["open"]
+    assert list(found(company, tmp_path)) == ["open", "returns"]
     early = company[pd.to_datetime(company["Created"]) < "2024-11-01"]
-    assert found(early, tmp_path) == {}
+    assert list(found(early, tmp_path)) == ["returns"], "no history tells who came back"
+
+
+def test_ends_that_are_not_dated_by_a_closing_date_are_counted(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
+    lost = company["Status"] == "Closed Lost"
+    leads = company.assign(**{"Closed on": company["Closed on"].mask(lost, "")})
+    told = found(leads, tmp_path)["ends"]
+    assert f" {int(lost.sum()):,} have no date: when they ended is estimated" in told
 
 
 def test_junk_and_duplicates_are_counted(company: pd.DataFrame, tmp_path: Path) -> None:
