@@ -76,7 +76,7 @@ def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
         names, repeated = _distinct_names(part.names)
         doubled |= repeated
         cleaned.append(pa.table([_clean(column) for column in part.columns], names=names))
-        numbers.append(before + _unbroken(part))
+        numbers.append(before + numbers_of_rows(part))
         broken |= {before + row: reason for row, reason in part.broken.items()}
         before += part.size
     if doubled:
@@ -124,7 +124,8 @@ def _distinct_names(header: Sequence[str]) -> tuple[list[str], set[str]]:
     return names, {name for name, times in Counter(stripped).items() if times > 1}
 
 
-def _unbroken(part: TablePart) -> IntArray:
+def numbers_of_rows(part: TablePart) -> IntArray:
+    """The numbers of the rows that are not broken, shape (n,)."""
     rows = np.ones(part.size, dtype=bool)
     rows[list(part.broken)] = False
     return np.flatnonzero(rows)
