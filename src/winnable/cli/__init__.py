@@ -28,6 +28,7 @@ from winnable.cli.options import (
     Rules,
     Store,
     read,
+    reads_exports,
 )
 from winnable.cli.output import (
     err,
@@ -39,6 +40,7 @@ from winnable.cli.output import (
     print_training,
     progress_bars,
 )
+from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.errors import StoreError, WinnableError
 
 app = typer.Typer(
@@ -67,6 +69,7 @@ def winnable() -> None:
         "Example: winnable train leads.csv --activities activities.csv --definition definition.toml"
     )
 )
+@reads_exports
 def train(
     leads: Leads,
     activities: Activities = None,
@@ -88,13 +91,15 @@ def train(
         ),
     ] = False,
     quiet: Quiet = False,
+    *,
+    options: ReadOptions,
 ) -> None:
     """Train on the history, evaluate, register, and promote a model that is better."""
     from winnable import interface
 
     out.quiet = quiet
     interface.check_store(store)
-    data = read(definition, leads, activities, history)
+    data = read(definition, leads, activities, history, options=options)
     print_reading(data, store / "rejects.csv")
     with progress_bars() as progress:
         model = interface.train(
@@ -117,6 +122,7 @@ def train(
 @app.command(
     epilog="Example: winnable score new_leads.csv --activities activities.csv --output scores.csv"
 )
+@reads_exports
 def score(
     leads: Leads,
     output: Annotated[Path, typer.Option(help="Where to write the scores, as CSV.")],
@@ -135,6 +141,8 @@ def score(
         bool, typer.Option("--inbox", help="Also show the open leads in the sales inbox.")
     ] = False,
     quiet: Quiet = False,
+    *,
+    options: ReadOptions,
 ) -> None:
     """Score every row of an export, in order; a row that cannot be scored says why."""
     from winnable import interface
@@ -143,7 +151,7 @@ def score(
     out.quiet = quiet
     check_output(output, (leads, activities, history))
     model = interface.load(store, rules=definition)
-    data = model.read(leads, activities, history)
+    data = model.read(leads, activities, history, options=options)
     print_reading(data, output.with_suffix(".rejects.csv"))
     kept = interface.Inbox(store, output) if inbox else None
     if kept is None:

@@ -40,6 +40,7 @@ from winnable.data.autodetect.vendors import (
     recognize_vendor,
 )
 from winnable.data.ingestion.parsing import parse_moments, parse_numbers
+from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import read_source
 from winnable.definition.schema import ANYTHING, StageName
 from winnable.errors import DataError
@@ -118,7 +119,12 @@ class Guesses:
         return self.leads[self.outcome.status.column].isin(self.outcome.lost)
 
 
-def guess(leads: str, activities: str | None = None, history: str | None = None) -> Guesses:
+def guess(
+    leads: str,
+    activities: str | None = None,
+    history: str | None = None,
+    options: ReadOptions | None = None,
+) -> Guesses:
     """What the columns of an export, and the kinds in its activity log, seem to mean.
 
     A field whose changes are in the field history is neither fixed nor ignored as written too late:
@@ -127,13 +133,15 @@ def guess(leads: str, activities: str | None = None, history: str | None = None)
     Raises DataError where no column tells which leads were won, with the most likely columns and
     what to write.
     """
-    table = read_source(leads, "leads")
+    table = read_source(leads, "leads", options)
     data = table.data[[name for name in table.data.columns if name not in table.doubled]]
     vendor = recognize_vendor(list(data.columns))
     outcome = _outcome(table.name, data, vendor)
-    log = None if activities is None else read_source(activities, "activities").data
+    of_events = None if options is None else options.for_events
+    log = None if activities is None else read_source(activities, "activities", of_events).data
     roles = _roles(data, vendor, outcome, log)
-    tracked = set() if history is None else _fields_in(read_source(history, "history").data)
+    changes = None if history is None else read_source(history, "history", of_events).data
+    tracked = set() if changes is None else _fields_in(changes)
     taken = {outcome.status.column, *(guess.column for guess in roles.values())}
     kinds = None if log is None else _kinds(log)
     guesses = Guesses(table.name, data, vendor, outcome, roles, (), {}, (), kinds)

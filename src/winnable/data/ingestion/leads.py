@@ -11,6 +11,7 @@ from winnable.core.columns import CLOSED, CLOSED_LOST, CREATED, ID, STATUS
 from winnable.core.text import counted, listed, nearest
 from winnable.data.ingestion.dates import read_dates
 from winnable.data.ingestion.rejects import Findings
+from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source, read_source
 from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.definition.schema import ANYTHING, Definition
@@ -30,10 +31,11 @@ def read_leads(
     *,
     for_training: bool,
     day_first: bool | None = None,
+    options: ReadOptions | None = None,
 ) -> pd.DataFrame:
     """The leads with their roles, as `winnable.data.ingestion.crm.Crm` describes them; `day_first`
-    as for `read_crm`."""
-    table = read_source(source, "leads")
+    and `options` as for `read_crm`."""
+    table = read_source(source, "leads", options)
     for note in table.notes:
         findings.note(note)
     roles = _roles(definition, table, findings, for_training=for_training)
