@@ -40,8 +40,12 @@ from winnable.cli.output import (
     print_training,
     progress_bars,
 )
+from winnable.core.text import shortened
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.errors import StoreError, WinnableError
+
+MAX_ERROR_CHARACTERS = 2_000
+"""No error fills more than a screen, whatever the names in an export are."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -253,5 +257,5 @@ def main() -> None:
     try:
         app()
     except WinnableError as error:
-        err.print(f"Error: {error}")
+        err.print(f"Error: {shortened(str(error), MAX_ERROR_CHARACTERS)}")
         sys.exit(1)

@@ -47,7 +47,7 @@ def init(
     guesses = interface.draft(
         leads, activities, history, output=output, force=force, options=options
     )
-    print_guesses(guesses, output, leads, activities, history)
+    print_guesses(guesses, output, leads, activities, history, options)
 
 
 @app.command(epilog="Example: winnable describe --output definition.html")

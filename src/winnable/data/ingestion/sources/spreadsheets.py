@@ -75,6 +75,8 @@ def _sheet(workbook: "CalamineWorkbook", path: Path, kind: str) -> str:
         for sheet in workbook.sheets_metadata
         if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
     ]
+    if len(visible) == 1:
+        return visible[0]
     sizes = {name: len(_grid(workbook, name)) for name in visible or workbook.sheet_names}
     tables = [name for name, size in sizes.items() if size > 1] or list(sizes)[:1]
     if len(tables) == 1:
@@ -86,7 +88,7 @@ def _sheet(workbook: "CalamineWorkbook", path: Path, kind: str) -> str:
     raise DataError(
         f"{path}: the workbook has several sheets with a table:"
         f" {', '.join(shown[:MAX_SHEETS_SHOWN])}. Name the one of the {kind} after '#', as in"
-        f" {path.name}#{tables[0]}, or with --sheet."
+        f" '{path.name}#{tables[0]}'{' or by --sheet' if kind == 'leads' else ''}."
     )
 
 
