@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from winnable.data.dataset import Dataset
+    from winnable.data.ingestion.sources.options import ReadOptions
     from winnable.definition.schema import Definition
     from winnable.errors import ArtifactError, DataError, DefinitionError, StoreError, WinnableError
     from winnable.interface import Model, check, load, read, train
@@ -25,6 +26,7 @@ _HOME = {
     "DefinitionError": "winnable.errors",
     "LeadClassifier": "winnable.learning.model.classifier",
     "Model": "winnable.interface",
+    "ReadOptions": "winnable.data.ingestion.sources.options",
     "StoreError": "winnable.errors",
     "WinnableError": "winnable.errors",
     "check": "winnable.interface",
@@ -41,6 +43,7 @@ __all__ = [
     "DefinitionError",
     "LeadClassifier",
     "Model",
+    "ReadOptions",
     "StoreError",
     "WinnableError",
     "check",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from winnable.data.feedback.store.audit import Action, Entry
     from winnable.data.feedback.store.csv_exchange import Imported
     from winnable.data.feedback.store.records import Conflict
+    from winnable.data.ingestion.sources.options import ReadOptions
     from winnable.data.ingestion.sources.source import Source
     from winnable.definition.schema import Retention
     from winnable.learning.artifacts.artifact import Artifact
@@ -73,20 +74,23 @@ def read(
     history: Source | None = None,
     *,
     definition: Definition | Path | str = "definition.toml",
+    options: ReadOptions | None = None,
 ) -> Dataset:
     """Read a CRM to train on, by a definition or the file that holds one.
 
     Parameters
     ----------
     leads : str, Path or pandas.DataFrame
-        One row per lead: a CSV or Parquet file, a folder of them, a database URL with `#table`, or
-        a frame.
+        One row per lead: a CSV, JSON, Excel, Parquet or Arrow file, a folder of them, a database
+        URL with `#table`, or a frame.
     activities : str, Path or pandas.DataFrame, optional
         One row per activity: which lead did what, when.
     history : str, Path or pandas.DataFrame, optional
         One row per change of a field: which lead, which field, from what to what, when.
     definition : Definition, Path or str
         The definition, or its TOML file.
+    options : ReadOptions, optional
+        The encoding, the sheet or the row of the header, where they are not recognized.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def read(
     from winnable.data.ingestion.crm import read_crm
 
     loaded = _loaded(definition)
-    return Dataset(loaded, read_crm(loaded, leads, activities, history))
+    return Dataset(loaded, read_crm(loaded, leads, activities, history, options=options))
 
 
 @_training_packages()
@@ -434,6 +438,7 @@ class Model:
         *,
         as_of: datetime | str | None = None,
         reasons: bool = True,
+        options: ReadOptions | None = None,
     ) -> pd.DataFrame:
         """Score leads, one row per lead in their order.
 
@@ -446,6 +451,8 @@ class Model:
             given.
         reasons : bool
             Whether to give reasons; without them scoring is three times as fast.
+        options : ReadOptions, optional
+            As for `winnable.read`.
 
         Returns
         -------
@@ -460,17 +467,25 @@ class Model:
         """
         import pandas as pd
 
-        scores = score(self, self.read(leads, activities, history), as_of=as_of, reasons=reasons)
+        data = self.read(leads, activities, history, options=options)
+        scores = score(self, data, as_of=as_of, reasons=reasons)
         return scores.set_axis(leads.index) if isinstance(leads, pd.DataFrame) else scores
 
     def read(
-        self, leads: Source, activities: Source | None = None, history: Source | None = None
+        self,
+        leads: Source,
+        activities: Source | None = None,
+        history: Source | None = None,
+        *,
+        options: ReadOptions | None = None,
     ) -> Dataset:
         """Read leads to score, as the model's own export was read; every row stays, in order.
 
         Parameters
         ----------
         leads, activities, history : str, Path or pandas.DataFrame
+            As for `winnable.read`.
+        options : ReadOptions, optional
             As for `winnable.read`.
 
         Returns
@@ -480,7 +495,7 @@ class Model:
         """
         from winnable.learning.scoring.batch import read_to_score
 
-        return read_to_score(self._predictor, leads, activities, history)
+        return read_to_score(self._predictor, leads, activities, history, options)
 
     def save(self, folder: Path | str) -> None:
         """Write the model as a folder of text files for `load`.
@@ -622,6 +637,7 @@ def draft(
     *,
     output: Path,
     force: bool = False,
+    options: ReadOptions | None = None,
 ) -> Guesses:
     """Guess a first definition from the columns of an export and write it; `StoreError` where there
     is a file already, unless `force`."""
@@ -629,7 +645,7 @@ def draft(
     from winnable.data.autodetect.draft import write_draft
     from winnable.data.autodetect.infer import guess
 
-    guesses = guess(leads, activities, history)
+    guesses = guess(leads, activities, history, options)
     write_draft(written(guesses), output, force=force)
     return guesses
 
@@ -641,6 +657,7 @@ def describe(
     history: Source | None = None,
     *,
     against: Definition | Path | str | None = None,
+    options: ReadOptions | None = None,
 ) -> Page:
     """The definition as a page, beside an export if one is given; with `against`, an older version,
     what changed since."""
@@ -653,7 +670,7 @@ def describe(
         return page_of(new) if old is None else describe_changes(old, new)
     from winnable.data.analysis.definition_replay import page_beside_leads
 
-    return page_beside_leads(new, old, leads, activities, history)
+    return page_beside_leads(new, old, leads, activities, history, options)
 
 
 def definition_schema() -> dict[str, Any]:

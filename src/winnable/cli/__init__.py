@@ -28,6 +28,7 @@ from winnable.cli.options import (
     Rules,
     Store,
     read,
+    reads_exports,
 )
 from winnable.cli.output import (
     err,
@@ -39,7 +40,12 @@ from winnable.cli.output import (
     print_training,
     progress_bars,
 )
+from winnable.core.text import shortened
+from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.errors import StoreError, WinnableError
+
+MAX_ERROR_CHARACTERS = 2_000
+"""No error fills more than a screen, whatever the names in an export are."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -67,6 +73,7 @@ def winnable() -> None:
         "Example: winnable train leads.csv --activities activities.csv --definition definition.toml"
     )
 )
+@reads_exports
 def train(
     leads: Leads,
     activities: Activities = None,
@@ -88,13 +95,15 @@ def train(
         ),
     ] = False,
     quiet: Quiet = False,
+    *,
+    options: ReadOptions,
 ) -> None:
     """Train on the history, evaluate, register, and promote a model that is better."""
     from winnable import interface
 
     out.quiet = quiet
     interface.check_store(store)
-    data = read(definition, leads, activities, history)
+    data = read(definition, leads, activities, history, options=options)
     print_reading(data, store / "rejects.csv")
     with progress_bars() as progress:
         model = interface.train(
@@ -117,6 +126,7 @@ def train(
 @app.command(
     epilog="Example: winnable score new_leads.csv --activities activities.csv --output scores.csv"
 )
+@reads_exports
 def score(
     leads: Leads,
     output: Annotated[Path, typer.Option(help="Where to write the scores, as CSV.")],
@@ -135,6 +145,8 @@ def score(
         bool, typer.Option("--inbox", help="Also show the open leads in the sales inbox.")
     ] = False,
     quiet: Quiet = False,
+    *,
+    options: ReadOptions,
 ) -> None:
     """Score every row of an export, in order; a row that cannot be scored says why."""
     from winnable import interface
@@ -143,7 +155,7 @@ def score(
     out.quiet = quiet
     check_output(output, (leads, activities, history))
     model = interface.load(store, rules=definition)
-    data = model.read(leads, activities, history)
+    data = model.read(leads, activities, history, options=options)
     print_reading(data, output.with_suffix(".rejects.csv"))
     kept = interface.Inbox(store, output) if inbox else None
     if kept is None:
@@ -245,5 +257,5 @@ def main() -> None:
     try:
         app()
     except WinnableError as error:
-        err.print(f"Error: {error}")
+        err.print(f"Error: {shortened(str(error), MAX_ERROR_CHARACTERS)}")
         sys.exit(1)

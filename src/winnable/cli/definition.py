@@ -18,13 +18,16 @@ from winnable.cli.options import (
     Quiet,
     Store,
     read_with_labels,
+    reads_exports,
 )
 from winnable.cli.output import out, print_guesses, print_reading, print_suggestions
+from winnable.data.ingestion.sources.options import ReadOptions
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: winnable init leads.csv --activities activities.csv")
+@reads_exports
 def init(
     leads: Leads,
     activities: Activities = None,
@@ -34,16 +37,21 @@ def init(
     ),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     quiet: Quiet = False,
+    *,
+    options: ReadOptions,
 ) -> None:
     """Guess a first definition from the columns of an export, each guess with its reason."""
     from winnable import interface
 
     out.quiet = quiet
-    guesses = interface.draft(leads, activities, history, output=output, force=force)
-    print_guesses(guesses, output, leads, activities, history)
+    guesses = interface.draft(
+        leads, activities, history, output=output, force=force, options=options
+    )
+    print_guesses(guesses, output, leads, activities, history, options)
 
 
 @app.command(epilog="Example: winnable describe --output definition.html")
+@reads_exports
 def describe(
     leads: Annotated[
         str | None, typer.Argument(help="Also apply the definition to these leads.")
@@ -58,6 +66,8 @@ def describe(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of definition files.")
     ] = False,
+    *,
+    options: ReadOptions,
 ) -> None:
     """Print the definition as a page to forward, or what changed since an older version."""
     from winnable import interface
@@ -66,7 +76,9 @@ def describe(
     if schema:
         out.print_json(data=interface.definition_schema(), highlight=False)
         return
-    page = interface.describe(definition, leads, activities, history, against=against)
+    page = interface.describe(
+        definition, leads, activities, history, against=against, options=options
+    )
     if output is None:
         out.print(page.markdown())
     else:
@@ -77,6 +89,7 @@ def describe(
 @app.command(
     epilog="Example: winnable suggest leads.csv --activities activities.csv --output rules.toml"
 )
+@reads_exports
 def suggest(
     leads: Leads,
     activities: Activities = None,
@@ -87,12 +100,16 @@ def suggest(
     ] = None,
     store: Store = Path("models"),
     quiet: Quiet = False,
+    *,
+    options: ReadOptions,
 ) -> None:
     """Suggest scorecard rules from what won deals looked like as leads, with evidence."""
     from winnable import interface
 
     out.quiet = quiet
-    labels = read_with_labels(definition, leads, activities, history, store, output)
+    labels = read_with_labels(
+        definition, leads, activities, history, store, output, options=options
+    )
     print_reading(labels.data)
     proposal = interface.suggest(labels)
     print_suggestions(proposal.found)

@@ -24,6 +24,7 @@ from winnable.cli.options import (
     Store,
     read,
     read_with_labels,
+    reads_exports,
 )
 from winnable.cli.output import (
     out,
@@ -33,6 +34,7 @@ from winnable.cli.output import (
     print_reading,
     progress_bars,
 )
+from winnable.data.ingestion.sources.options import ReadOptions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -48,6 +50,7 @@ app = typer.Typer()
         "Example: winnable check leads.csv --activities activities.csv --definition definition.toml"
     )
 )
+@reads_exports
 def check(
     leads: Leads,
     activities: Activities = None,
@@ -63,11 +66,14 @@ def check(
     ] = None,
     as_json: Json = False,
     store: Labels = Path("models"),
+    *,
+    options: ReadOptions,
 ) -> None:
     """Can the data be trusted, and are there enough? Exit status 0 if ready, 3 if not."""
     from winnable import interface
 
-    data = read_with_labels(definition, leads, activities, history, store, plot).data
+    labels = read_with_labels(definition, leads, activities, history, store, plot, options=options)
+    data = labels.data
     with progress_bars() as progress:
         found = interface.check(data, curve=curve, progress=progress)
     if as_json:
@@ -82,6 +88,7 @@ def check(
 @app.command(
     epilog="Example: winnable funnel leads.csv --history history.csv --by month --plot funnel.png"
 )
+@reads_exports
 def funnel(
     leads: Leads,
     activities: Activities = None,
@@ -93,12 +100,14 @@ def funnel(
         Path | None, typer.Option(help="Draw the funnel: a .png, .svg or .pdf file.")
     ] = None,
     quiet: Quiet = False,
+    *,
+    options: ReadOptions,
 ) -> None:
     """Show how many leads get from stage to stage, and what each source or month converts."""
     from winnable import interface
 
     out.quiet = quiet
-    data = read(definition, leads, activities, history, output, plot)
+    data = read(definition, leads, activities, history, output, plot, options=options)
     print_reading(data)
     report = interface.funnel(data, by)
     print_funnel(report)
@@ -111,6 +120,7 @@ def funnel(
         " --plot backtest.png"
     )
 )
+@reads_exports
 def backtest(
     leads: Leads,
     activities: Activities = None,
@@ -131,12 +141,16 @@ def backtest(
     seed: Annotated[int, typer.Option(help="The same seed and data give the same models.")] = 0,
     store: Labels = Path("models"),
     quiet: Quiet = False,
+    *,
+    options: ReadOptions,
 ) -> None:
     """Train and evaluate at successive points in time, each time on what was known then."""
     from winnable import interface
 
     out.quiet = quiet
-    labels = read_with_labels(definition, leads, activities, history, store, output, plot)
+    labels = read_with_labels(
+        definition, leads, activities, history, store, output, plot, options=options
+    )
     print_reading(labels.data)
     with progress_bars() as progress:
         test = interface.backtest(
@@ -157,6 +171,7 @@ def backtest(
         " --output month.html"
     )
 )
+@reads_exports
 def reassess(
     leads: Leads,
     activities: Activities = None,
@@ -171,6 +186,8 @@ def reassess(
     ] = None,
     output: PageFile = None,
     quiet: Quiet = False,
+    *,
+    options: ReadOptions,
 ) -> None:
     """Is the champion still right? Keep, recalibrate or retrain, what changed, and what
     not retraining costs."""
@@ -183,7 +200,7 @@ def reassess(
         check_page(output)
         check_output(output, (leads, activities, history))
     model = interface.load(store)
-    data = interface.read(leads, activities, history, definition=model.definition)
+    data = interface.read(leads, activities, history, definition=model.definition, options=options)
     print_reading(data)
     with progress_bars() as progress:
         found = interface.reassess(

@@ -4,10 +4,15 @@ export.
 What only one command takes stands with that command. Nothing is printed here.
 """
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from winnable.data.ingestion.sources.options import ReadOptions
 
 if TYPE_CHECKING:
     from winnable.data.dataset import Dataset
@@ -15,7 +20,12 @@ if TYPE_CHECKING:
 
 Leads = Annotated[
     str,
-    typer.Argument(help="A CSV or Parquet file, a folder of them, or a database URL with #table."),
+    typer.Argument(
+        help=(
+            "A CSV, JSON, Excel, Parquet or Arrow file, a folder of them, or a database URL with"
+            " #table."
+        )
+    ),
 ]
 Activities = Annotated[
     str | None, typer.Option(help="The activity log: a file, folder or database URL.")
@@ -39,9 +49,50 @@ PageFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="The encoding of text files, where it is not recognized: windows-1251."),
+]
+Sheet = Annotated[str | None, typer.Option(help="The sheet of a workbook that holds the leads.")]
+HeaderRow = Annotated[
+    int | None,
+    typer.Option(min=1, help="The row of the leads' file with the column names, from 1."),
+]
+
+
+def reads_exports(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command --encoding, --sheet and --header-row; it gets them as one `options`."""
+
+    @wraps(command)
+    def with_options(
+        *words: Any,
+        encoding: str | None = None,
+        sheet: str | None = None,
+        header_row: int | None = None,
+        **named: Any,
+    ) -> None:
+        command(*words, **named, options=ReadOptions(encoding, sheet, header_row))
+
+    own = inspect.signature(command).parameters
+    added = {"encoding": Encoding, "sheet": Sheet, "header_row": HeaderRow}
+    parameters = [
+        *(parameter for name, parameter in own.items() if name != "options"),
+        *(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+            for name, kind in added.items()
+        ),
+    ]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return with_options
+
 
 def read(
-    definition: Path, leads: str, activities: str | None, history: str | None, *outputs: Path | None
+    definition: Path,
+    leads: str,
+    activities: str | None,
+    history: str | None,
+    *outputs: Path | None,
+    options: ReadOptions,
 ) -> "Dataset":
     """An export, read by the definition in a file; `outputs` can be written and are none of
     these."""
@@ -50,7 +101,7 @@ def read(
 
     for output in filter(None, outputs):
         check_output(output, (leads, activities, history, str(definition)))
-    return interface.read(leads, activities, history, definition=definition)
+    return interface.read(leads, activities, history, definition=definition, options=options)
 
 
 def read_with_labels(
@@ -60,8 +111,10 @@ def read_with_labels(
     history: str | None,
     store: Path,
     *outputs: Path | None,
+    options: ReadOptions,
 ) -> "FeedbackEffect":
     """The same with the labels of a store applied, if it has any."""
     from winnable import interface
 
-    return interface.apply_labels(read(definition, leads, activities, history, *outputs), store)
+    data = read(definition, leads, activities, history, *outputs, options=options)
+    return interface.apply_labels(data, store)

@@ -4,6 +4,7 @@ Everything printed comes from the objects that are handed in; nothing is compute
 results, `err` for errors and progress, so that a script can tell them apart.
 """
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from winnable.data.analysis.suggest import Suggestions
     from winnable.data.autodetect.infer import Guesses
     from winnable.data.dataset import Dataset
+    from winnable.data.ingestion.sources.options import ReadOptions
     from winnable.definition.stages import MoveKind
     from winnable.interface import Model
     from winnable.learning.readiness.check import Check
@@ -172,9 +174,16 @@ def print_suggestions(found: "Suggestions") -> None:
 
 
 def print_guesses(
-    guesses: "Guesses", output: Path, leads: str, activities: str | None, history: str | None
+    guesses: "Guesses",
+    output: Path,
+    leads: str,
+    activities: str | None,
+    history: str | None,
+    options: "ReadOptions",
 ) -> None:
     """What a first definition was drafted from, where it is, and the next command."""
+    for note in guesses.notes:
+        out.print(f"Note: {note}")
     status = guesses.outcome.status
     vendor = f", an export of {guesses.vendor.name}" if guesses.vendor else ""
     won = int(guesses.won.sum())
@@ -186,8 +195,13 @@ def print_guesses(
         f"Wrote {output}, each guess with its reason. Read it, correct what is wrong, then run:"
     )
     given = [("--activities", activities), ("--history", history), ("--definition", str(output))]
+    given += [
+        ("--encoding", options.encoding),
+        ("--sheet", options.sheet),
+        ("--header-row", None if options.header_row is None else str(options.header_row)),
+    ]
     more = "".join(
-        f" {option} {value}"
+        f" {option} {shlex.quote(value)}"
         for option, value in given
         if value is not None and value != "definition.toml"
     )

@@ -8,6 +8,7 @@ distinct values, not rows. What leads did is described by an `ActivityAggregate`
 one more numeric column. Reading exports and computing aggregates is done in `winnable.data`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -35,6 +36,13 @@ RECORDED = "@recorded"
 FIELD = "@field"
 OLD = "@old"
 NEW = "@new"
+
+_NAMELESS = re.compile(r"(?:column|Unnamed:) [0-9]+(?:_level_[0-9]+)?(?: \([0-9]+\))?")
+
+
+def is_nameless(column: str) -> bool:
+    """Whether a name only says where its column stands, as readers call a column without one."""
+    return _NAMELESS.fullmatch(column) is not None
 
 
 @dataclass(frozen=True)

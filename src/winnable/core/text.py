@@ -10,9 +10,23 @@ LONGEST_ABBREVIATION = 3
 """Capital letters that are read out one by one, as in MQL; longer words are read as words."""
 
 
+MAX_LISTED = 40
+"""Names that a sentence lists before it says how many more there are: a screen of them."""
+MAX_CHARACTERS = 60
+"""The length at which a name or value in a sentence is cut."""
+
+
 def listed(names: Iterable[str]) -> str:
-    """Names in quotes, with commas between them."""
-    return ", ".join(f"'{name}'" for name in names)
+    """Names in quotes, with commas between them; many are cut to a screen of them."""
+    known = list(names)
+    shown = ", ".join(f"'{shortened(name)}'" for name in known[:MAX_LISTED])
+    more = len(known) - MAX_LISTED
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def shortened(words: str, characters: int = MAX_CHARACTERS) -> str:
+    """The words, cut with dots where they are longer."""
+    return words if len(words) <= characters else f"{words[: characters - 3]}..."
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

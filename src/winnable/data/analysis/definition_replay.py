@@ -24,6 +24,7 @@ from winnable.definition.review.summary import describe, describe_changes
 from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
+    from winnable.data.ingestion.sources.options import ReadOptions
     from winnable.data.ingestion.sources.source import Source
 
 
@@ -33,15 +34,17 @@ def page_beside_leads(
     leads: Source,
     activities: Source | None = None,
     history: Source | None = None,
+    options: ReadOptions | None = None,
 ) -> Page:
     """The definition as a page with warnings about these leads; with an `old` version, what changed
     since and which leads each of the two would have handed over. Each version reads the export on
     its own, since columns may have other roles in it.
     """
-    data = Dataset(definition, read_crm(definition, leads, activities, history))
+    data = Dataset(definition, read_crm(definition, leads, activities, history, options=options))
     if old is None:
         return describe(definition, warnings_about(data))
-    before = handed_over(Dataset(old, read_crm(old, leads, activities, history)))
+    crm = read_crm(old, leads, activities, history, options=options)
+    before = handed_over(Dataset(old, crm))
     return describe_changes(old, definition, (before, handed_over(data)))
 
 

@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from winnable.core.text import listed, nearest
+from winnable.core.columns import is_nameless
+from winnable.core.text import listed, nearest, shortened
 from winnable.data.autodetect.end_dates import last_change, losing_date
 from winnable.data.autodetect.lexicon import (
     NO,
@@ -40,6 +41,8 @@ from winnable.data.autodetect.vendors import (
     recognize_vendor,
 )
 from winnable.data.ingestion.parsing import parse_moments, parse_numbers
+from winnable.data.ingestion.repeated_ids import refuse_events
+from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import read_source
 from winnable.definition.schema import ANYTHING, StageName
 from winnable.errors import DataError
@@ -105,6 +108,7 @@ class Guesses:
     ignore: dict[str, str]
     untracked: tuple[str, ...]
     kinds: Kinds | None
+    notes: tuple[str, ...] = ()
 
     @property
     def won(self) -> pd.Series[bool]:
@@ -118,7 +122,12 @@ class Guesses:
         return self.leads[self.outcome.status.column].isin(self.outcome.lost)
 
 
-def guess(leads: str, activities: str | None = None, history: str | None = None) -> Guesses:
+def guess(
+    leads: str,
+    activities: str | None = None,
+    history: str | None = None,
+    options: ReadOptions | None = None,
+) -> Guesses:
     """What the columns of an export, and the kinds in its activity log, seem to mean.
 
     A field whose changes are in the field history is neither fixed nor ignored as written too late:
@@ -127,16 +136,19 @@ def guess(leads: str, activities: str | None = None, history: str | None = None)
     Raises DataError where no column tells which leads were won, with the most likely columns and
     what to write.
     """
-    table = read_source(leads, "leads")
+    table = read_source(leads, "leads", options)
     data = table.data[[name for name in table.data.columns if name not in table.doubled]]
     vendor = recognize_vendor(list(data.columns))
+    refuse_events(data, table.name)
     outcome = _outcome(table.name, data, vendor)
-    log = None if activities is None else read_source(activities, "activities").data
+    of_events = None if options is None else options.for_events
+    log = None if activities is None else read_source(activities, "activities", of_events).data
     roles = _roles(data, vendor, outcome, log)
-    tracked = set() if history is None else _fields_in(read_source(history, "history").data)
+    changes = None if history is None else read_source(history, "history", of_events).data
+    tracked = set() if changes is None else _fields_in(changes)
     taken = {outcome.status.column, *(guess.column for guess in roles.values())}
     kinds = None if log is None else _kinds(log)
-    guesses = Guesses(table.name, data, vendor, outcome, roles, (), {}, (), kinds)
+    guesses = Guesses(table.name, data, vendor, outcome, roles, (), {}, (), kinds, table.notes)
     ignore = _ignored(guesses, [name for name in data.columns if name not in taken], tracked)
     source = {roles["source"].column} if "source" in roles else set()
     fixed = (
@@ -269,15 +281,12 @@ def _no_outcome(source: str, data: pd.DataFrame) -> str:
     few = {
         name: list(_counted(data[name]))
         for name in data.columns
-        if 2 <= data[name].nunique() <= 30 and name not in keys
+        if 2 <= data[name].nunique() <= 30 and name not in keys and not why_personal(name)
     }
     wanted = [spaced(name).casefold() for name in few]
     similar = {nearest(word, wanted) for word in USUAL_OUTCOME_WORDS}
     order = sorted(few, key=lambda name: (spaced(name).casefold() not in similar, len(few[name])))
-    shown = [
-        f"'{name}' ({', '.join(few[name][:3])}{', ...' if len(few[name]) > 3 else ''})"
-        for name in order[:3]
-    ]
+    shown = [f"'{shortened(name)}' ({_first_values(few[name])})" for name in order[:3]]
     candidates = f"nearest are {' and '.join(shown)}"
     if not shown:
         candidates = f"its columns are {listed(data.columns)}"
@@ -288,6 +297,11 @@ def _no_outcome(source: str, data: pd.DataFrame) -> str:
         f" If the wins are in a table of their own, join it to the leads{key} first, one row for"
         " each lead, with the date of winning as 'won_date', and run this on the result."
     )
+
+
+def _first_values(values: Sequence[str]) -> str:
+    more = ", ..." if len(values) > 3 else ""
+    return ", ".join(map(shortened, values[:3])) + more
 
 
 def _roles(
@@ -429,6 +443,8 @@ def _ignored(guesses: Guesses, free: Sequence[str], tracked: set[str]) -> dict[s
     ignored: dict[str, str] = {}
     for name in free:
         why = why_personal(name) or _why_unique(guesses.leads[name])
+        if is_nameless(name):
+            why = "it has no name in the header"
         if why is None and name not in tracked:
             why = _why_too_late(guesses, name)
         if why:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from winnable.core.columns import CREATED, KIND, ActivityAggregate
+from winnable.core.columns import CREATED, KIND, ActivityAggregate, is_nameless
 from winnable.core.timestamps import microseconds
 from winnable.core.values import moment, number
 from winnable.data.features.returns import (
@@ -118,8 +118,8 @@ def fit_feature_plan(
     """Decide how each column of an export is parsed and which activity aggregates are computed.
 
     Roles other than source and consent, and contact data, identify a lead or its outcome, so models
-    do not use them, nor ignored columns and those in `leave_out`. Rules may use contact data and
-    whatever the definition names.
+    do not use them, nor columns without a name, ignored columns and those in `leave_out`. Rules may
+    use contact data and whatever the definition names.
     """
     from winnable.data.ingestion.parsing import day_order
 
@@ -127,7 +127,8 @@ def fit_feature_plan(
     never = {roles.id, roles.created, roles.status, *roles.dates_of_the_end}
     columns = [str(name) for name in crm.leads.columns if not str(name).startswith("@")]
     contact = contact_columns(definition.junk, columns).every
-    unlearned = {roles.person, *contact, *roles.ignore, *leave_out}
+    nameless = filter(is_nameless, columns)
+    unlearned = {roles.person, *contact, *roles.ignore, *leave_out, *nameless}
     asked = {*definition.fields(), *contact}
     fields = []
     for name in columns:

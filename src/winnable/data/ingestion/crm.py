@@ -13,6 +13,7 @@ from winnable.core.columns import AT, CHANGED, CLOSED, CREATED, RECORDED
 from winnable.data.ingestion.events import EventReader
 from winnable.data.ingestion.leads import read_leads
 from winnable.data.ingestion.rejects import Findings
+from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source
 from winnable.definition.schema import Definition
 
@@ -54,12 +55,14 @@ def read_crm(
     for_training: bool = True,
     now: pd.Timestamp | None = None,
     day_first: bool | None = None,
+    options: ReadOptions | None = None,
 ) -> Crm:
     """Read the CRM's tables and check them against the contract.
 
-    A source is a .csv, .tsv or .txt file (gzipped or not), a .parquet file, a folder of either, a
-    SQLAlchemy database URL with the table's name after "#" (without one: the table called leads,
-    activities or history), or a pandas DataFrame.
+    A source is a CSV, JSON or NDJSON file (packed by gzip or zstd, or not), a sheet of an Excel or
+    OpenDocument workbook, a Parquet, Arrow or Feather file, a folder of one of these, a SQLAlchemy
+    database URL with the table's name after "#" (without one: the table called leads, activities or
+    history), or a pandas DataFrame. `options` say how files are read where looking does not help.
 
     For training, every lead needs a unique id (the last usable row with an id is kept) and possible
     dates; other rows are rejected. For scoring (`for_training=False`) every lead's row stays, in
@@ -74,9 +77,16 @@ def read_crm(
     present = pd.Timestamp.now("UTC") if now is None else now
     findings = Findings()
     lead_rows = read_leads(
-        definition, leads, findings, present, for_training=for_training, day_first=day_first
+        definition,
+        leads,
+        findings,
+        present,
+        for_training=for_training,
+        day_first=day_first,
+        options=options,
     )
-    events = EventReader(definition, lead_rows, findings, present, for_training)
+    reading = None if options is None else options.for_events
+    events = EventReader(definition, lead_rows, findings, present, for_training, reading)
     activity_rows = None if activities is None else events.activities(activities)
     change_rows = None if history is None else events.changes(history)
     return Crm(

@@ -16,6 +16,7 @@ from winnable.core.text import counted, listed
 from winnable.data.ingestion.dates import ends_of_days, read_dates, shape
 from winnable.data.ingestion.leads import CLOCK_TOLERANCE, nearest_column
 from winnable.data.ingestion.rejects import Findings
+from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source, read_source
 from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.definition.schema import Definition
@@ -64,6 +65,7 @@ class EventReader:
     findings: Findings
     now: pd.Timestamp
     for_training: bool
+    options: ReadOptions | None = None
     seen: "list[pd.Timestamp]" = field(default_factory=list)
     """The latest time of each table that was read, including rows of leads that are not to be
     scored."""
@@ -137,7 +139,7 @@ class EventReader:
                 f"{kind}: the definition names no id column for the leads, so no row can be matched"
                 " to a lead; set columns.id."
             )
-        table = read_source(source, kind)
+        table = read_source(source, kind, self.options)
         for note in table.notes:
             self.findings.note(note)
         self.findings.reject(kind, pd.Index(list(table.broken)), None, list(table.broken.values()))

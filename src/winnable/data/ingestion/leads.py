@@ -3,14 +3,17 @@
 Activities and field history are read in `winnable.data.ingestion.events`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from winnable.core.columns import CLOSED, CLOSED_LOST, CREATED, ID, STATUS
-from winnable.core.text import counted, listed, nearest
-from winnable.data.ingestion.dates import read_dates
+from winnable.core.text import counted, listed, nearest, shortened
+from winnable.data.ingestion.dates import read_dates, shape
 from winnable.data.ingestion.rejects import Findings
+from winnable.data.ingestion.repeated_ids import refuse_events, repeated
+from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source, read_source
 from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.definition.schema import ANYTHING, Definition
@@ -30,15 +33,18 @@ def read_leads(
     *,
     for_training: bool,
     day_first: bool | None = None,
+    options: ReadOptions | None = None,
 ) -> pd.DataFrame:
     """The leads with their roles, as `winnable.data.ingestion.crm.Crm` describes them; `day_first`
-    as for `read_crm`."""
-    table = read_source(source, "leads")
+    and `options` as for `read_crm`."""
+    table = read_source(source, "leads", options)
     for note in table.notes:
         findings.note(note)
     roles = _roles(definition, table, findings, for_training=for_training)
     if table.broken:
         findings.reject("leads", pd.Index(list(table.broken)), None, list(table.broken.values()))
+    if for_training:
+        _check_ids(table, roles.get("id"), findings)
     frame = table.data if for_training else table.data.reindex(range(table.size))
     ids = (
         frame[roles["id"]]
@@ -66,6 +72,21 @@ def read_leads(
             frame = frame.assign(**{CLOSED: frame[CLOSED].where(ended)})
         return _checked_for_scoring(frame, dated, findings)
     return _checked_for_training(definition, frame, dated, findings, now)
+
+
+def _check_ids(table: TextTable, id_column: str | None, findings: Findings) -> None:
+    """Refuse a history or an activity log in place of the leads; where the definition names the id
+    that is repeated, the last row of each is meant, which is noted."""
+    if id_column is None:
+        refuse_events(table.data, table.name)
+        return
+    found = repeated(table.data[id_column])
+    if found is not None:
+        findings.note(
+            f"{table.name}: {found}, as in a history or an activity log; the last row of each id"
+            " was used. If its rows are changes or activities, export one row a lead and give this"
+            " file as --history or --activities."
+        )
 
 
 def _with_date_of_losing(
@@ -238,7 +259,10 @@ def _check_status(definition: Definition, frame: pd.DataFrame, findings: Finding
     counts = status.value_counts()
     if len(frame) and not known.intersection(counts.index):
         frequent = (
-            ", ".join(f"'{value}' ({times})" for value, times in counts.head(10).items())
+            ", ".join(
+                f"'{shortened(_shown(str(value)))}' ({times})"
+                for value, times in counts.head(10).items()
+            )
             or "none (the column is empty)"
         )
         raise DataError(
@@ -257,6 +281,11 @@ def _check_status(definition: Definition, frame: pd.DataFrame, findings: Finding
     missing = int(status.isna().sum())
     if missing:
         findings.note(f"{counted(missing, 'lead')} without a status; treated as open.")
+
+
+def _shown(value: str) -> str:
+    """A value of what should be the status; only the form of what may tell who somebody is."""
+    return shape(value) if re.search(r"@|[0-9]{5,}", value) else value
 
 
 def _last_of_each_id(frame: pd.DataFrame, findings: Findings) -> pd.DataFrame:

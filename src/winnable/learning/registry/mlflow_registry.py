@@ -522,11 +522,13 @@ def _log(
 
 
 def _write_files(record: TrainingRun, folder: Path) -> None:
+    from winnable.learning.reporting.plots import write_figure
+
     folder.mkdir()
     for name, text in record.texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     for name, figure in record.figures.items():
-        figure.savefig(folder / name)
+        write_figure(figure, folder / name)
 
 
 def _iso(seconds: float) -> str:

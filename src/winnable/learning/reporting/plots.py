@@ -7,12 +7,17 @@ and from `curves`; nothing is measured here.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager, get_font
+from matplotlib.text import Text
 
 from winnable.core.columns import FloatArray
 from winnable.core.files import whole_binary_file
@@ -31,6 +36,37 @@ MARK = "#c0392b"
 PALE = "#9fbfdd"
 FAINT = "#d9d9d9"
 
+USUAL_FONT = "DejaVu Sans"
+"""The font that matplotlib brings with it: Latin, Cyrillic and Greek letters, among others."""
+FURTHER_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK KR",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Droid Sans Fallback",
+    "Microsoft YaHei",
+    "SimHei",
+    "PingFang SC",
+    "PingFang HK",
+    "Heiti TC",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "MS Gothic",
+    "IPAGothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "NanumGothic",
+    "Arial Unicode MS",
+    "Unifont",
+    "Noto Sans Thai",
+    "Noto Sans Devanagari",
+    "Noto Emoji",
+    "Segoe UI Symbol",
+)
+"""Fonts with the letters of other scripts that are usual on one system or another."""
+
 SQUARE_INCHES = (5.2, 4.6)
 TITLE_POINTS = 10
 
@@ -41,12 +77,82 @@ def save_plot(figure: Figure, path: Path) -> None:
     form = path.suffix.removeprefix(".").lower() or None
     try:
         with whole_binary_file(path, "Choose another --plot.") as file:
-            figure.savefig(file, format=form, dpi=120)
+            write_figure(figure, file, format=form, dpi=120)
     except ValueError:
         raise StoreError(
             f"{path}: a plot cannot be saved as a file of this kind; end its name in .png, .svg or"
             " .pdf."
         ) from None
+
+
+def write_figure(
+    figure: Figure, file: IO[bytes] | StringIO | Path, *, keep_text: bool = False, **form: Any
+) -> None:
+    """Write a figure with every letter readable, in whatever script an export's names are.
+
+    A letter is drawn in a font that has it, if one is installed, else written by its number
+    (\\u6765). With `keep_text`, the text is not drawn but kept for the reader's own fonts (SVG).
+    """
+    if any(not _has_glyphs(text.get_text(), (USUAL_FONT,)) for text in _texts(figure)):
+        for text in _texts(figure):
+            text.set_fontfamily([USUAL_FONT, *_installed()])
+        if not keep_text:
+            _write_by_number(figure)
+    with warnings.catch_warnings():
+        # What is kept as text is measured with a font that may not have it.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
+        figure.savefig(file, **form)
+
+
+def _texts(figure: Figure) -> list[Text]:
+    """Every text of a figure, labels of ticks included, which come to be when they are asked for."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.get_ticklabels()
+    return [text for text in figure.findobj(Text) if isinstance(text, Text)]
+
+
+def _write_by_number(figure: Figure) -> None:
+    for text in _texts(figure):
+        text.set_text(_drawable(text.get_text()))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = axis.get_ticklabels()
+            names = [_drawable(label.get_text()) for label in labels]
+            if names != [label.get_text() for label in labels]:
+                axis.set_ticks(axis.get_ticklocs(), labels=names)
+
+
+def _drawable(words: str) -> str:
+    """The words, with the number of each letter that no font here has."""
+    if words.isascii():
+        return words
+    return "".join(
+        letter
+        if _has_glyphs(letter, (USUAL_FONT, *_installed()))
+        else letter.encode("ascii", "backslashreplace").decode()
+        for letter in words
+    )
+
+
+def _has_glyphs(words: str, fonts: tuple[str, ...]) -> bool:
+    """Whether one or another of the fonts has each letter."""
+    return words.isascii() or all(
+        letter.isspace()
+        or any(get_font(path).get_char_index(ord(letter)) for path in _files(fonts))
+        for letter in words
+    )
+
+
+@cache
+def _files(fonts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(entry.fname for entry in fontManager.ttflist if entry.name in fonts)
+
+
+@cache
+def _installed() -> tuple[str, ...]:
+    known = {entry.name for entry in fontManager.ttflist}
+    return tuple(name for name in FURTHER_FONTS if name in known)
 
 
 def reliability_plot(won: FloatArray, probability: FloatArray) -> Figure:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from winnable.core.columns import FloatArray, IntArray
 from winnable.data.analysis.funnel_plot import INK, SOFT
-from winnable.learning.reporting.plots import MARK, without_frame
+from winnable.learning.reporting.plots import MARK, without_frame, write_figure
 
 MAX_ROWS_SHOWN = 12
 """Rows of a table or plot that nobody asked to see whole."""
@@ -98,8 +98,13 @@ def inline_svg(figure: Figure, label: str) -> str:
         axes.set_title("", loc="left")
     written = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
-        figure.savefig(
-            written, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        write_figure(
+            figure,
+            written,
+            keep_text=True,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None},
         )
     svg = written.getvalue()
     svg = svg[svg.index("<svg") :]

@@ -19,6 +19,7 @@ from winnable.core.timestamps import NEVER, times_of
 from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.data.ingestion.parsing import parse_moments
+from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source
 from winnable.errors import DataError
 from winnable.learning.scoring.predictor import Predictor, Scores
@@ -56,12 +57,19 @@ def read_to_score(
     leads: Source,
     activities: Source | None = None,
     history: Source | None = None,
+    options: ReadOptions | None = None,
 ) -> Dataset:
     """The leads of an export that is to be scored, read as the model's own export was; every row
     stays, in order."""
     day_first = None if predictor.plan.created is None else predictor.plan.created.day_first
     crm = read_crm(
-        predictor.definition, leads, activities, history, for_training=False, day_first=day_first
+        predictor.definition,
+        leads,
+        activities,
+        history,
+        for_training=False,
+        day_first=day_first,
+        options=options,
     )
     return Dataset(predictor.definition, crm)
 

@@ -290,7 +290,11 @@ def test_a_folder_of_parquet_with_changing_types_is_one_table(tmp_path: Path) ->
 def test_a_folder_without_tables_and_one_with_two_kinds(tmp_path: Path) -> None:
     (tmp_path / "notes.docx").write_text("")
     with pytest.raises(
-        DataError, match=r"no CSV or Parquet file directly in this folder \(it has: notes.docx\)"
+        DataError,
+        match=(
+            r"no CSV, JSON, Excel, Parquet or Arrow file directly in this folder"
+            r" \(it has: notes.docx\)"
+        ),
     ):
         read_source(str(tmp_path), "leads")
     (tmp_path / "a.csv").write_text("a\n1\n")

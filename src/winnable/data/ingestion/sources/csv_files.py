@@ -1,125 +1,99 @@
 """Read CSV and similar delimited files, as spreadsheets and CRMs write them, into a table of text.
 
-Encoding, separator and quoting are inferred. Rows whose number of values differs from the header
-are rejected with their number and the reason. Values are not interpreted here.
+Separator, quoting and the row of the header are inferred. Rows whose number of values differs from
+the header are rejected with their number and the reason. Values are not interpreted here; encodings
+are recognized in `decoding`.
 """
 
-import codecs
 import csv
-import gzip
 import io
-import zlib
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
 
 from winnable.core.text import counted
+from winnable.data.ingestion.sources.table_bounds import (
+    FOOTER,
+    SAMPLE_ROWS,
+    header_place,
+    is_footer,
+    note_rows_above,
+    rows_above,
+    without_footers,
+)
 from winnable.data.ingestion.sources.text_table import TablePart
 from winnable.errors import DataError
 
 SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_BYTES = 1 << 20
 _MAX_ROW_BYTES = 1 << 24
-_SEPARATOR_SAMPLE_ROWS = 200
-_OTHER_FORMATS = {
-    b"PK\x03\x04": "a ZIP or Excel file; unpack it, or save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "an old Excel file; save the sheet as CSV",
-    b"%PDF": "a PDF; export the table as CSV",
-    b"SQLite format 3": "an SQLite database; name it as sqlite:///path#table",
-    b"PAR1": "a Parquet file; rename it so that it ends in .parquet",
-}
+_MIN_FITTING_SHARE = 0.5
+"""Of the rows: where fewer fit the first one with any separator, it is no header."""
 
 
-def read_delimited(path: Path) -> TablePart:
-    """Read a delimited text file, gzipped or not.
+@dataclass(frozen=True)
+class _SampledRow:
+    """A row at the start of a file; `offset` and `line` are where it begins, in bytes and in lines
+    from 0."""
 
-    Raises DataError if the file is empty, is not text, or is not a table.
+    cells: list[str]
+    offset: int
+    line: int
+
+
+def read_delimited(raw: bytes, path: Path, header_row: int | None, notes: list[str]) -> TablePart:
+    """Read delimited text in UTF-8; `header_row` is the line of the header, counted from 1, None to
+    find it.
+
+    Raises DataError if the text is empty or is not a table.
     """
-    notes: list[str] = []
-    raw = _as_utf8(_unpacked(path), path, notes)
     if not raw.strip():
         raise DataError(f"{path}: the file is empty; a header with column names was expected.")
+    lines_before = 0
+    if header_row is not None:
+        lines_before = header_row - 1
+        raw = _without_lines(raw, lines_before, path)
     start = raw[:_SAMPLE_BYTES].decode("utf-8", errors="ignore")
     separator, hint = _separator(start)
     if hint:
         raw = raw[raw.index(b"\n") + 1 :]
         start = start[start.index("\n") + 1 :]
-    header = next(csv.reader(io.StringIO(start, newline=""), delimiter=separator), [])
-    columns, broken = _parsed(raw, separator, len(header), path)
+    sample = list(_sampled(start, separator))
+    header = 0 if header_row is not None else _header(sample, path, notes, int(hint))
+    if sample:
+        raw = raw[sample[header].offset :]
+    names = sample[header].cells if sample else []
+    columns, broken = _parsed(raw, separator, len(names), path)
     if broken and len(broken) == len(broken) + columns[0].length():
         example = next(iter(broken.values()))
         raise DataError(
             f"{path}: none of its {len(broken)} rows fits the header: {example}. Correct the"
-            " header."
+            " header, or say which row it is with --header-row."
         )
-    return TablePart(header, columns, broken, notes)
+    return without_footers(TablePart(names, columns, broken, notes))
 
 
-def _unpacked(path: Path) -> bytes:
-    raw = path.read_bytes()
-    if not raw.startswith(b"\x1f\x8b"):
-        return raw
-    try:
-        return gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as error:
+def _without_lines(raw: bytes, lines: int, path: Path) -> bytes:
+    rest = raw.splitlines(keepends=True)
+    if lines >= len(rest):
         raise DataError(
-            f"{path}: the gzip file is damaged or truncated ({error}); export it again."
-        ) from error
+            f"{path}: the file has {counted(len(rest), 'line')}; --header-row {lines + 1} is below"
+            " its end."
+        )
+    return b"".join(rest[lines:])
 
 
-def _as_utf8(raw: bytes, path: Path, notes: list[str]) -> bytes:
-    for magic, what in _OTHER_FORMATS.items():
-        if raw.startswith(magic):
-            raise DataError(f"{path}: this is not a CSV file but {what}.")
-    if raw.startswith(codecs.BOM_UTF8):
-        return raw[len(codecs.BOM_UTF8) :]
-    encoding = _wide_encoding(raw)
-    if encoding is None:
-        sample = raw[:_SAMPLE_BYTES]
-        control_characters = bytes({*range(9), *range(14, 27), 28, 29, 30, 31, 127})
-        control_count = len(sample) - len(sample.translate(None, control_characters))
-        if b"\0" in sample or control_count > len(sample) / 100:
-            raise DataError(
-                f"{path}: this is a binary file, not a table; expected CSV, Parquet or a database"
-                " URL."
-            )
-        try:
-            codecs.lookup("utf-8").decode(raw)
-            return raw
-        except UnicodeDecodeError:
-            encoding = "cp1252"
-            notes.append(
-                f"{path.name} is not UTF-8; it was read as Windows-1252 (Western European)."
-            )
-    try:
-        return raw.decode(encoding).encode("utf-8")
-    except UnicodeError as error:
-        raise DataError(
-            f"{path}: the text is neither UTF-8, UTF-16 nor Windows-1252; save it as UTF-8."
-        ) from error
-
-
-def _wide_encoding(raw: bytes) -> str | None:
-    """UTF-16 or UTF-32 by its byte order mark, or UTF-16 without one by the positions of its
-    NULs."""
-    for byte_order_mark, encoding in (
-        (codecs.BOM_UTF32_LE, "utf-32"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if raw.startswith(byte_order_mark):
-            return encoding
-    sample = raw[:2000]
-    pairs = len(sample) // 2
-    for encoding, nuls, others in (
-        ("utf-16-le", sample[1::2], sample[::2]),
-        ("utf-16-be", sample[::2], sample[1::2]),
-    ):
-        if pairs and nuls.count(0) > 0.7 * pairs and others.count(0) == 0:
-            return encoding
-    return None
+def _header(sample: list[_SampledRow], path: Path, notes: list[str], lines_before: int) -> int:
+    rows = [row.cells for row in sample]
+    header = header_place(rows, path)
+    if header:
+        line = sample[header].line + lines_before + 1
+        note_rows_above(rows_above(rows, header), line, path, notes)
+    return header
 
 
 def _separator(start: str) -> tuple[str, bool]:
@@ -128,23 +102,55 @@ def _separator(start: str) -> tuple[str, bool]:
     first = start.split("\n", 1)[0].strip().lower()
     if first.startswith("sep=") and len(first) == 5 and "\n" in start:
         return first[4], True
-    fits = {separator: _fit(start, separator) for separator in SEPARATORS}
-    return max(SEPARATORS, key=lambda separator: fits[separator]), False
+    lengths = {
+        separator: [len(row.cells) for row in _sampled(start, separator)]
+        for separator in SEPARATORS
+    }
+    fits = {separator: _fit(found) for separator, found in lengths.items()}
+    best = max(SEPARATORS, key=lambda separator: fits[separator])
+    if fits[best][0] < _MIN_FITTING_SHARE:  # titles stand above the header
+        fits = {separator: _fit_of_most(found) for separator, found in lengths.items()}
+        best = max(SEPARATORS, key=lambda separator: fits[separator])
+    return best, False
 
 
-def _fit(start: str, separator: str) -> tuple[float, int]:
-    widths: list[int] = []
+def _fit(lengths: list[int]) -> tuple[float, int]:
+    """The share of rows that are as long as the first, and its length."""
+    if not lengths or lengths[0] < 2:
+        return 0.0, 0
+    return lengths.count(lengths[0]) / len(lengths), lengths[0]
+
+
+def _fit_of_most(lengths: list[int]) -> tuple[float, int]:
+    """The same for the most frequent length of several values."""
+    longer = Counter(length for length in lengths if length > 1)
+    if not longer:
+        return 0.0, 0
+    length, times = max(longer.items(), key=lambda item: (item[0] * item[1], item[0]))
+    return times / len(lengths), length
+
+
+def _sampled(start: str, separator: str) -> Iterator[_SampledRow]:
+    """The first rows that are not blank lines."""
+    ends = [0]
+
+    def lines() -> Iterator[str]:
+        for line in io.StringIO(start, newline=""):
+            ends.append(ends[-1] + len(line.encode()))
+            yield line
+
+    found = 0
+    line = 0
     try:
-        for row in csv.reader(io.StringIO(start, newline=""), delimiter=separator):
-            if row:
-                widths.append(len(row))
-            if len(widths) == _SEPARATOR_SAMPLE_ROWS:
-                break
+        for cells in csv.reader(lines(), delimiter=separator):
+            if cells:
+                yield _SampledRow(cells, ends[line], line)
+                found += 1
+            line = len(ends) - 1
+            if found == SAMPLE_ROWS:
+                return
     except csv.Error:
-        return 0.0, 0
-    if not widths or widths[0] < 2:
-        return 0.0, 0
-    return Counter(widths)[widths[0]] / len(widths), widths[0]
+        return
 
 
 def _parsed(
@@ -155,13 +161,7 @@ def _parsed(
     broken: dict[int, str] = {}
 
     def reject(row: pyarrow.csv.InvalidRow) -> str:
-        values = counted(row.actual_columns, "value")
-        columns = counted(row.expected_columns, "column")
-        reason = f"the row has {values}, but the header has {columns}"
-        line_breaks = row.text.count("\n")
-        if line_breaks:
-            reason += f", over {line_breaks + 1} lines: a quotation mark may be unclosed"
-        broken[row.number - 2] = reason
+        broken[row.number - 2] = _reason(row, separator)
         return "skip"
 
     names = [str(place) for place in range(width)]
@@ -190,7 +190,21 @@ def _parsed(
         reason = (
             "a row is longer than 16 MB; a quotation mark may be unclosed"
             if "straddling" in str(error)
-            else str(error)
+            else "a row cannot be parsed"
         )
-        raise DataError(f"{path}: {reason}.") from error
+        raise DataError(f"{path}: {reason}. Export it again, as CSV.") from error
     return table.columns, broken
+
+
+def _reason(row: pyarrow.csv.InvalidRow, separator: str) -> str:
+    """Why a row that does not fit the header is no record."""
+    cells = next(csv.reader([row.text[:1_000]], delimiter=separator), [])
+    if row.actual_columns < row.expected_columns and is_footer(cells, row.expected_columns):
+        return FOOTER
+    values = counted(row.actual_columns, "value")
+    columns = counted(row.expected_columns, "column")
+    reason = f"the row has {values}, but the header has {columns}"
+    line_breaks = row.text.count("\n")
+    if line_breaks:
+        reason += f", over {line_breaks + 1} lines: a quotation mark may be unclosed"
+    return reason

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnable.core import values
-from winnable.core.columns import IntArray
+from winnable.core.columns import IntArray, is_nameless
 from winnable.core.text import listed
 
 
@@ -75,8 +75,8 @@ def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
     for part in parts:
         names, repeated = _distinct_names(part.names)
         doubled |= repeated
-        cleaned.append(pa.table([_clean(column) for column in part.columns], names=names))
-        numbers.append(before + _unbroken(part))
+        cleaned.append(_without_empty_nameless([_clean(column) for column in part.columns], names))
+        numbers.append(before + numbers_of_rows(part))
         broken |= {before + row: reason for row, reason in part.broken.items()}
         before += part.size
     if doubled:
@@ -93,6 +93,13 @@ def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
         notes.append(
             f"{name}: not every file has {listed(sorted(lacking))}; where it is absent, the values"
             " are missing."
+        )
+    nameless = list(filter(is_nameless, cleaned[0].column_names))
+    if nameless:
+        has = "has" if len(nameless) == 1 else "have"
+        notes.append(
+            f"{name}: {listed(nameless)} {has} no name in the header; no model learns from"
+            f" {'it' if len(nameless) == 1 else 'them'}."
         )
     stacked = pa.concat_tables(cleaned, promote_options="default")
     data = pd.DataFrame(
@@ -124,7 +131,19 @@ def _distinct_names(header: Sequence[str]) -> tuple[list[str], set[str]]:
     return names, {name for name, times in Counter(stripped).items() if times > 1}
 
 
-def _unbroken(part: TablePart) -> IntArray:
+def _without_empty_nameless(columns: Sequence[pa.ChunkedArray], names: Sequence[str]) -> pa.Table:
+    """The columns, without those that have neither a name nor a value: commas at the ends of
+    lines."""
+    kept = [
+        place
+        for place, (name, column) in enumerate(zip(names, columns, strict=True))
+        if not is_nameless(name) or column.null_count < len(column) or not len(column)
+    ]
+    return pa.table([columns[place] for place in kept], names=[names[place] for place in kept])
+
+
+def numbers_of_rows(part: TablePart) -> IntArray:
+    """The numbers of the rows that are not broken, shape (n,)."""
     rows = np.ones(part.size, dtype=bool)
     rows[list(part.broken)] = False
     return np.flatnonzero(rows)

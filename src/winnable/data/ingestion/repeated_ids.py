@@ -1,0 +1,92 @@
+"""Tables that are no leads: an id that stands in several rows is that of a history or of an
+activity log, whose rows are changes or activities.
+
+Only tells them apart; histories and logs are read in `winnable.data.ingestion.events`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from winnable.core.text import counted
+from winnable.errors import DataError
+
+MIN_ROWS_OF_ID = 1.5
+"""Rows an id in the mean; a few that were exported twice stay far below."""
+
+MIN_FILLED_SHARE = 0.9
+"""Of the rows: a column with fewer values is a link, not an id."""
+
+_THINGS = r"(?:lead|opportunity|opp|deal|case|prospect|record|object|enquiry|inquiry|potential)"
+_ID = re.compile(rf"(?:{_THINGS}(?:id|number|no|nr|key))|id")
+_NAME = re.compile(rf"{_THINGS}(?:name)?")
+_OWN_ID = re.compile(
+    rf"(?:{_THINGS}|contact|person|customer|account|company)(?:id|number|no|nr|key)?"
+)
+"""What the id of leads is called where it is different in each row; an "id" alone may be that of a
+change or an activity."""
+_CHANGE_COLUMNS = (
+    {"fromstage", "tostage"},
+    {"oldvalue", "newvalue"},
+    {"fieldevent", "editdate"},
+    {"property", "timestamp"},
+)
+"""What the columns of a history are called; leads have no such pairs."""
+
+
+@dataclass(frozen=True)
+class RepeatedId:
+    """An id that stands in `rows` rows with `ids` different values."""
+
+    column: str
+    rows: int
+    ids: int
+
+    @property
+    def mean(self) -> float:
+        """Rows an id."""
+        return self.rows / self.ids
+
+    def __str__(self) -> str:
+        return (
+            f"'{self.column}' stands {self.mean:.1f} times in the mean"
+            f" ({counted(self.rows, 'row')}, {counted(self.ids, 'id')})"
+        )
+
+
+def repeated(column: "pd.Series[str]") -> RepeatedId | None:
+    """How often an id is repeated, if it is that of a history or a log; None for an id of leads."""
+    rows = int(column.notna().sum())
+    ids = column.nunique()
+    if ids < 2 or rows < MIN_ROWS_OF_ID * ids:
+        return None
+    return RepeatedId(str(column.name), rows, ids)
+
+
+def refuse_events(data: pd.DataFrame, table: str) -> None:
+    """Raise DataError where no column is the id of leads and one that should be stands in several
+    rows, or where the columns are those of a history."""
+    names = {re.sub(r"[\W_]", "", str(name)).casefold(): str(name) for name in data.columns}
+    is_history = any(pair <= names.keys() for pair in _CHANGE_COLUMNS)
+    ids = [data[name] for plain, name in names.items() if _ID.fullmatch(plain)]
+    if is_history:
+        ids += [data[name] for plain, name in names.items() if _NAME.fullmatch(plain)]
+    filled = [column for column in ids if column.notna().mean() >= MIN_FILLED_SHARE]
+    found = list(_repeated(filled))
+    own = any(data[name].is_unique for plain, name in names.items() if _OWN_ID.fullmatch(plain))
+    if found and (is_history or not own):
+        raise DataError(
+            f"{table}: {found[0]}, so this is a history or an activity log, not a table of leads;"
+            " export one row a lead, and give this file as --history or --activities beside it. If"
+            " the last row of each id is the lead as it stands now, say so in a definition by"
+            f' id = "{found[0].column}" under [columns].'
+        )
+
+
+def _repeated(columns: "list[pd.Series[str]]") -> Iterator[RepeatedId]:
+    for column in columns:
+        found = repeated(column)
+        if found is not None:
+            yield found

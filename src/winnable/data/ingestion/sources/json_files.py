@@ -1,0 +1,135 @@
+"""Read JSON, as an API answers it, and JSON lines (NDJSON), into a table of text.
+
+A record is an object; what is nested in it becomes columns of their own ("Owner.Name"), a list
+stays JSON. Values are not interpreted here.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from winnable.core import values
+from winnable.core.text import listed
+from winnable.data.ingestion.sources.text_table import TablePart
+from winnable.errors import DataError
+
+_USUAL_KEYS = ("records", "data", "results", "result", "value", "items", "leads", "d")
+"""Under which APIs answer with their records, the most certain first."""
+_WRAPPERS = ("properties", "fields", "attributes")
+"""Objects that hold the record's own fields."""
+_LINK_OF_SALESFORCE = {"type", "url"}
+_MAX_DEPTH = 5
+_NO_OBJECT = "the record is not a JSON object"
+_NOT_READABLE = "the line is not valid JSON"
+
+
+def is_json(raw: bytes) -> bool:
+    """Whether a text begins as JSON does: no CSV has a header such as `[{` or `{"`."""
+    return re.match(rb'\s*(?:\{\s*["}]|\[\s*(?:[\[{"\]]|-?[0-9]))', raw[:10_000]) is not None
+
+
+def read_json(raw: bytes, path: Path, notes: list[str]) -> TablePart:
+    """Read JSON in UTF-8: an array of objects, alone or within an object, or an object a line.
+
+    Raises DataError if it is not valid or holds no records; the message shows no value.
+    """
+    records = _records(raw.decode("utf-8", errors="replace"), path)
+    broken = {row: record for row, record in enumerate(records) if isinstance(record, str)}
+    flat = [_flat(record) for record in records if not isinstance(record, str)]
+    if not flat:
+        example = next(iter(broken.values()), "there are no records in it")
+        raise DataError(f"{path}: this JSON is not a table: {example}. Export an array of objects.")
+    names = list(dict.fromkeys(name for record in flat for name in record))
+    columns = [
+        pa.chunked_array([pa.array([record.get(name) for record in flat], pa.large_string())])
+        for name in names
+    ]
+    return TablePart(names, columns, broken, notes)
+
+
+def _records(text: str, path: Path) -> list[Mapping[str, Any] | str]:
+    """The records; instead of one that cannot be used, the reason."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if _is_object(lines[0]) or (len(lines) > 1 and _is_object(lines[1])):
+            return [_of_line(line) for line in lines]
+        raise DataError(
+            f"{path}: this is JSON, but not valid: {error.msg} in line {error.lineno:,}, column"
+            f" {error.colno:,}. The file may be truncated; export it again."
+        ) from None
+    except (RecursionError, ValueError):
+        raise DataError(
+            f"{path}: this is JSON, but too deeply nested, or with a number that is too long."
+            " Export an array of objects."
+        ) from None
+    array = found if isinstance(found, list) else _array_of(found, path)
+    return [record if isinstance(record, dict) else _NO_OBJECT for record in array]
+
+
+def _is_object(line: str) -> bool:
+    return isinstance(_of_line(line), dict)
+
+
+def _of_line(line: str) -> Mapping[str, Any] | str:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return _NOT_READABLE
+    return found if isinstance(found, dict) else _NO_OBJECT
+
+
+def _array_of(found: Mapping[str, Any], path: Path) -> Sequence[Any]:
+    """The records within an API's answer; an object without any is a record itself."""
+    arrays = _arrays(found)
+    for key in _USUAL_KEYS:
+        inner = found.get(key)
+        if isinstance(inner, dict):
+            inner = next(iter(_arrays(inner).values()), None)
+        if isinstance(inner, list):
+            return inner
+    if len(arrays) > 1:
+        raise DataError(
+            f"{path}: this JSON holds several tables ({listed(arrays)}); save the one to read as a"
+            " file of its own."
+        )
+    return next(iter(arrays.values()), [found])
+
+
+def _arrays(found: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    return {
+        key: inner
+        for key, inner in found.items()
+        if isinstance(inner, list) and inner and isinstance(inner[0], dict)
+    }
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, str | None]:
+    """The record as text, one level deep."""
+    cells: dict[str, str | None] = {}
+    for name, value in _leaves(record, "", _MAX_DEPTH):
+        short = next(
+            (name.removeprefix(f"{outer}.") for outer in _WRAPPERS if name.startswith(f"{outer}.")),
+            name,
+        )
+        cells[name if short in cells or short in record else short] = _text(value)
+    return cells
+
+
+def _leaves(record: Mapping[str, Any], before: str, depth: int) -> Iterator[tuple[str, Any]]:
+    for key, value in record.items():
+        if not isinstance(value, dict) or not depth or not value:
+            yield f"{before}{key}", value
+        elif key != "attributes" or not value.keys() <= _LINK_OF_SALESFORCE:
+            yield from _leaves(value, f"{before}{key}.", depth - 1)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False) if value else None
+    return values.text(value)
