@@ -125,7 +125,10 @@ def test_mlflow_serves_probabilities_over_http(demo_store: DemoStore) -> None:
     try:
         body = json.dumps(
             {
-                "dataframe_records": [{"Employees": 200.0, "Title": "VP Operations"}, {}],
+                "dataframe_records": [
+                    {"Employees": 200, "Title": "VP Operations"},
+                    {"Employees": "1,064"},
+                ],
                 "params": {"as_of": "2026-06-30"},
             }
         )

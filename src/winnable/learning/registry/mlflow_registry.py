@@ -544,18 +544,18 @@ def _whoever() -> str:
 
 
 def _signature(example: "pd.DataFrame") -> "ModelSignature":
-    """Every column may be missing; numbers are doubles, all else is text. Probabilities come
-    out."""
-    import pandas as pd
+    """Every column of the CRM, in any type and each may be missing; probabilities come out.
+
+    MLflow refuses whole numbers where a signature says double, and dates and categories where it
+    says string, but a CRM's column is what pandas made of it that day. The model itself reads
+    values of every type.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import AnyType
 
-    def kind(values: pd.Series) -> DataType:
-        return DataType.double if pd.api.types.is_numeric_dtype(values) else DataType.string
-
-    inputs = Schema(
-        [ColSpec(kind(example[name]), str(name), required=False) for name in example.columns]
-    )
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    inputs = Schema([ColSpec(anything, str(name), required=False) for name in example.columns])
     outputs = Schema([ColSpec(DataType.double, name) for name in ("probability", "low", "high")])
     return ModelSignature(inputs, outputs, ParamSchema([ParamSpec("as_of", DataType.string, "")]))
 

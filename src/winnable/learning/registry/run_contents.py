@@ -325,9 +325,11 @@ def _digest(content: bytes) -> str:
 
 
 def typical_lead(plan: FeaturePlan, crm: Crm) -> pd.DataFrame:
-    """One row as the model takes it (MLflow's input example).
+    """One row as the model takes it (MLflow's input example), with every column of the export.
 
-    Of each column's median or most frequent category, so that it describes no real person.
+    Of each learned column's median or most frequent category, so that it describes no real person;
+    the others, such as the id, are empty. A frame with any of them keeps its rows: MLflow leaves
+    out columns that the example does not have.
     """
     row: dict[str, float | str | None] = {}
     for field in plan.fields:
@@ -338,8 +340,11 @@ def typical_lead(plan: FeaturePlan, crm: Crm) -> pd.DataFrame:
         else:
             shown = field.learn and field.kind == "words" and values.notna().any()
             row[field.name] = str(values.value_counts().index[0]) if shown else None
+    for name in crm.leads.columns:
+        if not str(name).startswith("@"):
+            row.setdefault(str(name), None)
     if plan.created is not None:
-        row |= {plan.created.name: None, ACTIVITIES_COLUMN: None}
+        row.setdefault(ACTIVITIES_COLUMN, None)
     return pd.DataFrame([row]).astype(
         {name: "str" for name, value in row.items() if not isinstance(value, float)}
     )
