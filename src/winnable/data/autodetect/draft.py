@@ -101,6 +101,8 @@ def _outcome(guesses: Guesses) -> Iterator[str]:
         others = [value for value in outcome.counts if value not in (*outcome.won, *outcome.lost)]
         if others:
             yield f"# Still open: {_counts(others, outcome.counts)}"
+    yield from (f"# {_one_line(other)}." for other in outcome.others)
+    yield from (f"# Nobody is called lost, but {_one_line(hint)}." for hint in outcome.hints)
     yield from _horizons(guesses)
     base = int((guesses.won | guesses.lost).sum()) if outcome.lost else len(guesses.leads)
     if 0 < won < base:
@@ -144,8 +146,12 @@ def _columns(guesses: Guesses) -> Iterator[str]:
         yield from _role(guesses, role)
     status = guesses.outcome.status
     yield f"status = {_text(status.column)}   # {_one_line(status.reason)}"
-    for role in ("source", "consent"):
+    for role in ("source", "owner", "consent"):
         yield from _role(guesses, role)
+    for role in ("account", "amount"):
+        if role in guesses.roles:
+            column = _one_line(guesses.roles[role].column)
+            yield f"# {role}: '{column}'; there is no such role, so it is a column like others."
     if guesses.fixed:
         yield "# Usually known at creation and not changed after; remove those that change later."
         yield f"fixed = {_list(guesses.fixed)}"
@@ -180,8 +186,10 @@ def _role(guesses: Guesses, role: str) -> Iterator[str]:
     if role in guesses.roles:
         found = guesses.roles[role]
         yield f"{role} = {_text(found.column)}   # {_one_line(found.reason)}"
-    elif role in _WITHOUT:
+        return
+    if role in _WITHOUT:
         yield f"# {role}: no column found; {_WITHOUT[role]}"
+    yield from (f"# {role}: {_one_line(why)}" for why in guesses.dropped.get(role, ()))
 
 
 def _stages(guesses: Guesses) -> Iterator[str]:

@@ -14,17 +14,36 @@ def _pattern(words: str) -> re.Pattern[str]:
     return re.compile(words, re.IGNORECASE)
 
 
+_NOT = r"(not?|never|nicht|kein\w*|non|pas|jamais|nunca|n[aã]o|niet|geen)"
+"""No and not in seven languages."""
+_GOOD = r"(qualifi\w*|quali[fv]\w*|calific\w*|cualific\w*|gekwalific\w*|gequalific\w*)"
 _LOST = _pattern(
-    r"\b(closed?[\s_-]*lost|lost|un-?qualified|dis-?qualified|not?[\s_-]+(\w+[\s_-]+)?(qualified"
-    r"|converted|won|interest\w*)|junk|spam|bogus"
-    r"|fake|rejected|refused|declined|cancell?ed|abandoned|dead|invalid|duplicate|withdrawn|cannot[\s_-]+contact|out-?sold"
-    r"|abgesagt|abgelehnt|verloren|storniert|kein\s+interesse|disqualifiziert|ungültig|perdue?s?|refusée?|annulée?|perdid[oa]s?"
-    r"|rechazad[oa]s?|descartad[oa]s?|pers[oi])\b|notconverted|closedlost"
+    rf"\b(closed?[\s_-]*lost|lost|un-?qualified|dis-?qualified|{_NOT}[\s_-]+(\w+[\s_-]+)?"
+    rf"({_GOOD}|converted|convert\w*|konvertiert|won|gewonnen|interest\w*|interess\w*|gagnée?s?"
+    r"|ganad[oa]|ganh[oa]|vint[oa])|junk|spam|bogus|recycled|no[\s_-]*go|failed|failure"
+    r"|fake|rejected|refused|declined|cancell?ed|abandoned|dead|invalid|duplicate|withdrawn"
+    r"|cannot[\s_-]+contact|out-?sold|closed[\s_-]+rerouted"
+    r"|abgesagt|abgelehnt|abgebrochen|verloren|storniert|unqualifiziert|disqualifiziert|ungültig"
+    r"|kein\s+bedarf|kein\s+interesse|gescheitert"
+    r"|perdue?s?|refusée?s?|annulée?s?|disqualifiée?s?|abandonnée?s?|rejetée?s?|sans\s+suite"
+    r"|perdid[oa]s?|rechazad[oa]s?|descartad[oa]s?|descalificad[oa]s?|cancelad[oa]s?|anulad[oa]s?"
+    r"|desqualificad[oa]s?|recusad[oa]s?|rejeitad[oa]s?"
+    r"|pers[oaie]|annullat[oa]|squalificat[oa]|rifiutat[oa]|scartat[oa]"
+    r"|afgewezen|afgekeurd|geannuleerd|gediskwalificeerd|ongekwalificeerd|vervallen)\b"
+    r"|notconverted|closedlost"
 )
 _WON = _pattern(
-    r"\b(closed?[\s_-]*won|won|converted|customers?|clients?|evangelists?|sold|purchased|signed|bought|enrolled|gewonnen|kunde"
-    r"|verkauft|auftrag\s+erteilt|gagnée?s?|ganad[oa]s?|vint[oi])\b|closedwon"
+    r"\b(closed?[\s_-]*won|won|converted|customers?|clients?|evangelists?|sold|purchased|signed"
+    r"|bought|enrolled|successful|gewonnen|kunden?|verkauft|auftrag\s+erteilt|konvertiert"
+    r"|gagnée?s?|vendue?s?|signée?s?|convertie?s?"
+    r"|ganad[oa]s?|vendid[oa]s?|clientes?|convertid[oa]s?|ganh[oa]s?"
+    r"|vint[oaie]|vendut[oa]|convertit[oa]|klant(en)?|verkocht|geconverteerd)\b|closedwon"
 )
+_NOT_YET = _pattern(
+    r"\b(potential|prospective|prospect|potenzielle?r?|potenciale?s?|potentiel(le)?s?|potenciais"
+    r"|potenzial[ei]|potentiële|futur\w*)\b"
+)
+"""A potential customer is not yet one."""
 _STAGES: tuple[tuple[StageName, re.Pattern[str]], ...] = (
     ("MQL", _pattern(r"\b(mql|marketing[\s_-]*qualified\w*|engaged|hot)\b|marketingqualified")),
     (
@@ -60,6 +79,17 @@ _UNTOUCHED = _pattern(
     r"\b(not[\s_-]*contacted|uncontacted|attempted|pre[\s_-]*qualified|contact\s+in\s+future)\b"
 )
 """Statuses of leads that nobody has reached yet."""
+
+_SOURCES = _pattern(
+    r"\b(web\w*|website|internet|online|organic\w*|paid|direct|search|seo|sea|google|facebook"
+    r"|instagram|linkedin|social\w*|referr\w+|e-?mail\w*|newsletter|trade\s*shows?|events?|fairs?"
+    r"|exhibition|cold\s*calls?|outbound|inbound|call|phone|partners?|advert\w*|ads?|word\s+of"
+    r"\s+mouth|webinar\w*|seminar\w*|campaign|chat|messe|empfehlung\w*|kaltakquise|telefon\w*"
+    r"|anzeige|veranstaltung|salon|recommandation|parrainage|appel|site|payant|organique|publicité"
+    r"|feria|recomendación|referido|llamada|sitio|publicidad|evento|redes\s+sociales|feira"
+    r"|indicação|ligação|anúncio|redes\s+sociais|fiera|passaparola|chiamata|pubblicità|sito"
+    r"|segnalazione|beurs|aanbeveling|doorverwijzing|verwijzing|bellen|telefoon|advertentie)\b"
+)
 
 _INTENT = _pattern(
     r"pric(e|ing)|demo|trial|quot(e|ation)|proposal|buy|purchase|checkout|cart|contact\s*(us|sales|form"
@@ -116,8 +146,34 @@ _BANT: tuple[tuple[Literal["budget", "authority", "need", "timeframe"], re.Patte
     ("timeframe", _pattern(r"\b(timeline|time ?frame|purchase time ?frame|timing|when to buy)\b")),
 )
 
-YES = frozenset({"1", "yes", "y", "true", "t", "ja", "j", "oui", "si", "sí", "x", "won"})
-NO = frozenset({"0", "no", "n", "false", "f", "nein", "non", "lost"})
+YES = frozenset(
+    {
+        *(
+            "1",
+            "yes",
+            "y",
+            "true",
+            "t",
+            "ja",
+            "j",
+            "oui",
+            "o",
+            "vrai",
+            "si",
+            "sí",
+            "s",
+            "sì",
+            "sim",
+        ),
+        *("verdadero", "verdadeiro", "vero", "wahr", "waar", "x", "won"),
+    }
+)
+NO = frozenset(
+    {
+        *("0", "no", "n", "false", "f", "nein", "non", "faux", "não", "nao", "nee"),
+        *("falso", "falsch", "onwaar", "lost"),
+    }
+)
 
 
 def meaning_of_status(value: str) -> Literal["won", "lost"] | None:
@@ -125,7 +181,12 @@ def meaning_of_status(value: str) -> Literal["won", "lost"] | None:
     word = value.replace("_", " ")
     if _LOST.search(word):
         return "lost"
-    return "won" if _WON.search(word) else None
+    return "won" if _WON.search(word) and not _NOT_YET.search(word) else None
+
+
+def meaning_of_source(value: str) -> bool:
+    """Whether a value is a usual source of leads, such as "Trade show" or "Empfehlung"."""
+    return _SOURCES.search(value.replace("_", " ")) is not None
 
 
 def stage_of_word(value: str) -> StageName | None:

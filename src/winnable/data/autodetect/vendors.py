@@ -1,4 +1,5 @@
-"""Names of columns in CRM exports by vendor: Salesforce, HubSpot, Dynamics 365, Zoho and Odoo.
+"""Names of columns in CRM exports by vendor: Salesforce, HubSpot, Dynamics 365, Zoho, Odoo,
+Pipedrive, Bitrix24, Freshsales, SugarCRM and SuiteCRM, Close, and Creatio.
 
 Taken from the vendors' field references, labels and internal names alike, each without blanks,
 capitals and punctuation (`bare`), together with names that other CRMs commonly use. What a column
@@ -6,6 +7,7 @@ contains is looked at in `infer`, not here.
 """
 
 import re
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -43,9 +45,10 @@ class Vendor:
 
 
 def bare(name: str) -> str:
-    """A column's name without blanks, capitals and punctuation, and without the note that Dynamics
-    365 puts before its keys."""
-    return re.sub(r"[\W_]", "", name.casefold()).removeprefix("donotmodify")
+    """A column's name without blanks, capitals, accents and punctuation, and without the note that
+    Dynamics 365 puts before its keys."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return re.sub(r"[\W_]", "", plain).removeprefix("donotmodify")
 
 
 def recognize_vendor(columns: Collection[str]) -> Vendor | None:
@@ -368,6 +371,226 @@ ODOO_LEADS = Vendor(
 """Exports of crm.lead, leads and opportunities in one ("Opportunity", "Stage", "Created on"), by
 label or technical name."""
 
+PIPEDRIVE_DEALS = Vendor(
+    "Pipedrive deals",
+    _marks(
+        "dealid dealstatus",
+        "dealtitle dealstatus",
+        "dealdealcreated",
+        "wontime losttime addtime",
+        "title stage status dealcreated",
+    ),
+    status=("dealstatus", "status"),
+    won=("Won", "won"),
+    lost=("Lost", "lost", "Deleted", "deleted"),
+    roles={
+        "id": ("dealid", "id"),
+        "person": ("personemailwork", "personemail", "contactpersonemail", "dealcontactperson"),
+        "created": ("dealdealcreated", "dealcreated", "addtime"),
+        "closed": ("dealdealclosedon", "dealclosedon", "closetime", "dealwontime", "wontime"),
+        "source": (
+            "dealleadsource",
+            "leadsource",
+            "dealsource",
+            "dealsourcechannel",
+            "sourcechannel",
+            "sourceorigin",
+            "channel",
+            "origin",
+        ),
+        "owner": ("dealowner", "owner", "ownername"),
+        "account": ("dealorganization", "organization", "orgname", "organizationname"),
+        "amount": ("dealvalue", "value"),
+    },
+    late=_names(
+        "dealupdatetime updatetime dealwontime wontime deallosttime losttime deallostreason"
+        " lostreason dealprobability probability dealweightedvalue weightedvalue"
+        " dealexpectedclosedate expectedclosedate deallaststagechange laststagechange"
+        " stagechangetime deallastactivitydate lastactivitydate dealnextactivitydate"
+        " nextactivitydate dealtotalactivities totalactivities dealdoneactivities doneactivities"
+        " dealactivitiestodo activitiestodo dealemailmessagescount emailmessagescount"
+        " deallastemailreceived deallastemailsent dealstage stage"
+    ),
+    known=_names(
+        "dealpipeline pipeline dealcurrency currency dealtitle title dealcreator deallabel label"
+        " personname personphone organizationaddress dealvisibleto"
+    ),
+)
+"""Deal exports ("Deal - ID", "Deal - Deal created", "Person - Email - Work") and the API's
+names."""
+
+BITRIX24 = Vendor(
+    "Bitrix24",
+    _marks(
+        "stage pipeline created responsible",
+        "stageid datecreate categoryid",
+        "statusid datecreate",
+        "status source responsibleperson",
+        "dealstage responsible created",
+    ),
+    status=("stage", "dealstage", "stageid", "status", "statusid", "stagesemanticid"),
+    won=("Deal won", "WON", "CONVERTED", "Converted", "Good lead", "S"),
+    lost=("Deal lost", "LOSE", "JUNK", "Junk lead", "Analyze failure", "APOLOGY", "F"),
+    roles={
+        "id": ("id",),
+        "person": ("workemail", "contactworkemail", "email", "contactid", "contact"),
+        "created": ("created", "createdon", "datecreate"),
+        "closed": ("dateclosed", "completedon"),
+        "source": ("source", "sourceid"),
+        "owner": ("responsible", "responsibleperson", "assignedbyid"),
+        "account": ("company", "companyid", "companytitle"),
+        "amount": ("income", "total", "opportunity"),
+    },
+    late=_names(
+        "modified modifiedon datemodify modifiedby modifybyid movedtime movedby probability"
+        " closed closedate expectedclosedate lastactivitytime stagesemanticid statussemanticid"
+        " statusinformation stagechangedate"
+    ),
+    known=_names(
+        "pipeline categoryid dealname leadname title currency currencyid begindate startdate"
+        " comments observers repeatdeal isreturncustomer utmsource utmmedium utmcampaign"
+    ),
+)
+"""Exports of deals and leads ("Stage", "Responsible", "Created") and the REST names."""
+
+FRESHSALES = Vendor(
+    "Freshsales",
+    _marks(
+        "dealstage salesowner",
+        "leadstage salesowner",
+        "dealstage closeddate createdat",
+        "lifecyclestage salesowner",
+        "dealstagename salesaccountname",
+    ),
+    status=("dealstage", "dealstagename", "leadstage", "lifecyclestage", "status", "leadstatus"),
+    won=("Won", "Closed Won", "Customer"),
+    lost=("Lost", "Closed Lost", "Unqualified", "Not qualified"),
+    roles={
+        "id": ("dealid", "leadid", "contactid", "id"),
+        "person": ("email", "emails", "contactemail", "primarycontact"),
+        "created": ("createdat",),
+        "closed": ("closeddate", "closedat", "dealcloseddate"),
+        "source": ("source", "leadsource", "dealsource", "leadsourcename", "firstsource"),
+        "owner": ("salesowner", "owner", "salesownername"),
+        "account": ("account", "accountname", "salesaccountname", "company"),
+        "amount": ("amount", "dealvalue"),
+    },
+    late=_names(
+        "updatedat lastcontactedtime lastcontactedmode lastassignedat dealscore leadscore"
+        " contactscore stageupdatedtime dealstageupdatedat expectedclose expectedclosedate"
+        " probability lostreason deallostreason dealprediction rottendays age recentnote"
+        " activesalessequences lastactivitydate lastseen closeddate forecastcategory"
+    ),
+    known=_names(
+        "dealname dealtype dealpipeline pipeline product territory currency campaign jobtitle"
+        " medium keyword paymentstatus"
+    ),
+)
+"""Exports of deals, leads and contacts ("Deal stage", "Sales owner", "Created at")."""
+
+SUGAR = Vendor(
+    "SugarCRM",
+    _marks(
+        "salesstage dateentered",
+        "salesstage datecreated",
+        "status dateentered",
+        "opportunityname salesstage expectedclosedate",
+        "status datecreated leadsource",
+    ),
+    status=("salesstage", "salesstatus", "status", "converted"),
+    won=("Closed Won", "Converted"),
+    lost=("Closed Lost", "Dead", "Recycled"),
+    roles={
+        "id": ("id",),
+        "person": ("emailaddress", "email", "email1", "emailaddress1"),
+        "created": ("dateentered", "datecreated"),
+        "closed": ("dateclosed", "closedate"),
+        "source": ("leadsource",),
+        "owner": ("assignedusername", "assigneduser", "assignedto", "assigneduserid"),
+        "account": ("accountname",),
+        "amount": ("amount", "opportunityamount", "likely"),
+        "consent": ("emailoptout",),
+    },
+    late=_names(
+        "datemodified modifieduserid modifiedbyname modifiedby probability nextstep bestcase"
+        " worstcase best worst commitstage salesstatus statusdescription converted contactid"
+        " opportunityid accountid opportunityamount expectedclosedate refersby lastactivitydate"
+    ),
+    known=_names(
+        "opportunityname name leadsourcedescription type opportunitytype campaign campaignid"
+        " description createdby createdbyname deleted teams assigneduserid donotcall department"
+        " title primaryaddresscity primaryaddresscountry amountusdollar currencyid"
+    ),
+)
+"""Exports of leads and opportunities of SugarCRM and SuiteCRM ("Sales Stage", "Date Entered")."""
+
+CLOSE = Vendor(
+    "Close",
+    _marks(
+        "statuslabel statustype datecreated",
+        "statuslabel datecreated leadname",
+        "status statustype datewon",
+        "displayname statuslabel",
+    ),
+    status=("statustype", "statuslabel", "opportunitystatus", "status"),
+    won=("won", "Won", "Customer"),
+    lost=("lost", "Lost", "Bad Fit", "Not Interested", "Canceled"),
+    roles={
+        "id": ("opportunityid", "id", "leadid"),
+        "person": ("primarycontactprimaryemail", "primarycontactemail", "contactemail"),
+        "created": ("datecreated", "created"),
+        "closed": ("dateclosed", "datewon", "closedate"),
+        "source": ("source", "leadsource", "customsource"),
+        "owner": ("username", "userassigned", "leadowner", "customleadowner"),
+        "account": ("leadname", "displayname"),
+        "amount": ("value", "annualizedvalue"),
+    },
+    late=_names(
+        "dateupdated updatedby updatedbyname confidence datelost expectedvalue statusid"
+        " lastactivitydate lastcalldate lastemaildate numopportunities numcalls numemails"
+        " firstcommunicationdate lastcommunicationdate integrationlinks"
+    ),
+    known=_names(
+        "note contactname valueperiod valuecurrency valueformatted createdby createdbyname"
+        " pipelinename leadname leadid userid contactid url description"
+    ),
+)
+"""Exports of leads and opportunities ("status_label", "date_created", "lead_name")."""
+
+CREATIO = Vendor(
+    "Creatio",
+    _marks(
+        "qualifystatus createdon",
+        "leadstage createdon customerneed",
+        "customerneed leadstage",
+        "qualificationstatus createdon",
+        "stage opportunityamount createdon closingdate",
+    ),
+    status=("qualifystatus", "leadstage", "qualificationstatus", "stage"),
+    won=("Satisfied", "Closed won", "Transferred to sale"),
+    lost=("Disqualified", "Not interested", "Closed lost", "Closed rerouted"),
+    roles={
+        "id": ("id", "number"),
+        "person": ("email", "contact", "qualifiedcontact"),
+        "created": ("createdon", "registrationdate"),
+        "closed": ("closingdate", "actualcloseddate", "closedon", "duedate"),
+        "source": ("leadsource", "channel", "leadchannel", "leadmedium", "source"),
+        "owner": ("owner", "salesowner"),
+        "account": ("account", "customer", "qualifiedaccount"),
+        "amount": ("budget", "opportunityamount", "amount"),
+    },
+    late=_names(
+        "modifiedon modifiedby disqualifyreason leaddisqualifyreason probability"
+        " nextactualizationdate predictivescore score closereason qualificationpassed salesstage"
+        " opportunity order forecastcategory"
+    ),
+    known=_names(
+        "leadname customerneed leadtype leadtypestatus registermethod industry country jobtitle"
+        " businessphone mobilephone createdby needtype decisiondate employeesnumber annualrevenue"
+    ),
+)
+"""Exports of the sections Leads and Opportunities ("Lead stage", "Customer need", "Created on")."""
+
 VENDORS = (
     SALESFORCE_LEADS,
     SALESFORCE_OPPORTUNITIES,
@@ -378,6 +601,12 @@ VENDORS = (
     ZOHO_LEADS,
     ZOHO_DEALS,
     ODOO_LEADS,
+    PIPEDRIVE_DEALS,
+    BITRIX24,
+    FRESHSALES,
+    SUGAR,
+    CLOSE,
+    CREATIO,
 )
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -392,19 +621,31 @@ ROLES: dict[str, tuple[str, ...]] = {
     "created": _in_order(
         "created createddate createdate createdat createdon createdtime creationdate datecreated"
         " dateadded leaddate inquirydate enquirydate entrydate submittedat signupdate"
-        " firstcontactdate firstcontact engagedate receivedon addtime erstelltam erstellungsdatum"
-        " angelegtam"
+        " firstcontactdate firstcontact engagedate receivedon addtime dateentered erstelltam"
+        " erstellungsdatum angelegtam datedecreation datecreation creele fechadecreacion"
+        " datadecriacao criadoem datacreazione datadicreazione creatoil aanmaakdatum aangemaaktop"
     ),
     "closed": _in_order(
         "closed closedate closeddate closedat closedon dateclosed actualclosedate closingdate"
         " closetime converteddate convertedat wondate wontime conversiondate becameacustomerdate"
-        " abschlussdatum geschlossenam"
+        " abschlussdatum geschlossenam datedefermeture datedecloture fechadecierre"
+        " datadefechamento datadeconclusao datachiusura datadichiusura sluitingsdatum"
+        " afgeslotenop"
     ),
     "source": _in_order(
         "leadsource source originalsource originaltrafficsource leadorigin origin leadsourcecode"
         " sourceid channel marketingchannel utmsource acquisitionchannel campaign medium quelle"
-        " herkunft"
+        " leadquelle herkunft origine fuente origen origem fonte bron herkomst"
     ),
+    "owner": _in_order(
+        "owner leadowner dealowner opportunityowner contactowner ownername ownerid assignedto"
+        " salesowner salesrep salesperson salesagent responsible responsibleperson"
+    ),
+    "account": _in_order(
+        "company companyname account accountname companyaccount organization organizationname"
+        " firma unternehmen"
+    ),
+    "amount": _in_order("amount dealvalue dealamount opportunityamount value expectedrevenue"),
     "consent": _in_order(
         "marketingconsent consent optin emailoptin consentgiven gdprconsent permission"
         " marketingpermission emailconsent emailoptout hasoptedoutofemail donotemail"
@@ -415,7 +656,9 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 STATUS = _in_order(
     "status leadstatus stage stagename dealstage opportunitystage salesstage lifecyclestage"
-    " wonstatus statecode statuscode statusreason state outcome result phase"
+    " wonstatus statecode statuscode statusreason dealstatus opportunitystatus statustype"
+    " statuslabel state outcome result phase leadphase dealphase statut etape estado etapa fase"
+    " situacao stato stadio stadium"
 )
 """Names of a column with the status of a lead."""
 

@@ -65,6 +65,14 @@ def read_dates(
     return moments
 
 
+def day_first_of_table(columns: "Mapping[str, pd.Series[str]]") -> dict[str, bool]:
+    """For each column of one table whether the day comes first: as its own unambiguous values say,
+    else as those of the others, else month first."""
+    orders = {name: day_order(column).day_first for name, column in columns.items()}
+    usual = next((order for order in orders.values() if order is not None), None)
+    return {name: bool(usual if order is None else order) for name, order in orders.items()}
+
+
 def ends_of_days(
     column: "pd.Series[str]", moments: "pd.Series[pd.Timestamp]"
 ) -> "pd.Series[pd.Timestamp]":

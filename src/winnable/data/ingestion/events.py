@@ -14,6 +14,7 @@ import pandas as pd
 from winnable.core.columns import AT, CREATED, FIELD, ID, KIND, NEW, OLD, RECORDED
 from winnable.core.text import counted, listed
 from winnable.data.ingestion.dates import ends_of_days, read_dates, shape
+from winnable.data.ingestion.lead_keys import LeadKeys
 from winnable.data.ingestion.leads import CLOCK_TOLERANCE, nearest_column
 from winnable.data.ingestion.rejects import Findings
 from winnable.data.ingestion.sources.options import ReadOptions
@@ -156,7 +157,8 @@ class EventReader:
                 for role, column in {**words, **dates}.items()
             }
         )
-        known = self._known(frame[ID])
+        links = LeadKeys(self.leads[ID].dropna()).find(frame[ID])
+        known = pd.Series(links.counts > 0, index=frame.index)
         faults = [
             (frame[ID].isna(), "it has no lead id"),
             (dated["at"].isna(), "it has no timestamp"),
@@ -175,10 +177,11 @@ class EventReader:
             faults.append((~known, "no usable lead has this id"))
         usable = self.findings.keep_usable(kind, frame, faults)
         self.seen.append(frame.loc[usable, AT].max())
-        events = frame[usable & known]
         until = {
-            role: ends_of_days(dated[role][events.index], events[f"@{role}"]) for role in dates
+            role: ends_of_days(dated[role][usable & known], frame.loc[usable & known, f"@{role}"])
+            for role in dates
         }
+        events = frame[usable & known]
         dates_only = int((until["at"] != events[AT]).sum())
         if dates_only:
             self.findings.note(
@@ -191,12 +194,13 @@ class EventReader:
                 f"{kind}: {counted(unrecorded, 'row')} without a readable recording time;"
                 " treated as known when it happened."
             )
-        return events.assign(
+        events = events.assign(
             **{
                 _UNTIL: until.pop("at"),
                 **{f"@{role}": moments for role, moments in until.items()},
             }
         )
+        return links.take(events, (usable & known).to_numpy(), ID)
 
     def _note_early(self, table: str, events: pd.DataFrame, kept: str) -> None:
         """Add a note with the number of rows that are older than their lead."""
@@ -209,14 +213,6 @@ class EventReader:
             self.findings.note(
                 f"{table}: {counted(before, 'row')} from before the lead was created; {kept}."
             )
-
-    def _known(self, ids: "pd.Series[str]") -> "pd.Series[bool]":
-        """Whether each row belongs to one of the leads. Each distinct id is looked up once."""
-        leads = set(self.leads[ID].dropna())
-        codes, distinct = pd.factorize(ids)
-        return pd.Series(
-            np.array([*(lead_id in leads for lead_id in distinct), False])[codes], index=ids.index
-        )
 
     def _created_of(self, ids: "pd.Series[str]") -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
         """When the lead of each row was created; NaT where unknown. Each distinct id is looked up

@@ -105,7 +105,7 @@ def write_figure(
 
 
 def _texts(figure: Figure) -> list[Text]:
-    """Every text of a figure, labels of ticks included, which come to be when they are asked for."""
+    """Every text of a figure, also labels of ticks, which come to be when they are asked for."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             axis.get_ticklabels()

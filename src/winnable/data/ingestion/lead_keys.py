@@ -1,0 +1,101 @@
+"""Which leads the rows of an activity log or a field history refer to.
+
+A row names its lead by the lead's id, by the same Salesforce key in its other length (15 or 18
+characters), or it names several leads in one cell ("1; 2"): then it belongs to each of them.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from winnable.core.columns import BoolArray, IntArray
+
+_SHORT = 15
+_KEY = re.compile(r"[0-9a-zA-Z]{15}(?:[0-9a-zA-Z]{3})?")
+_CHECKSUM_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_SEPARATOR = re.compile(r"\s*[;,|\n]\s*")
+
+
+@dataclass(frozen=True)
+class Links:
+    """What the rows of a table refer to: `codes` has shape (rows,); the value of code c names the
+    leads `ids[starts[c]:starts[c + 1]]`. Code -1 names none."""
+
+    codes: IntArray
+    starts: IntArray
+    ids: tuple[str, ...]
+
+    @property
+    def counts(self) -> IntArray:
+        """How many leads each row refers to, shape (rows,)."""
+        sizes = np.append(np.diff(self.starts), 0)
+        return np.asarray(sizes[self.codes], dtype=np.int64)
+
+    def take(self, frame: pd.DataFrame, rows: BoolArray, name: str) -> pd.DataFrame:
+        """These rows of a frame, each once for each of its leads, with the lead's id in the column
+        `name`. Rows keep their labels."""
+        codes = self.codes[rows]
+        counts = self.counts[rows]
+        if (counts == 1).all():
+            found = self.starts[codes]
+        else:
+            frame = frame.iloc[np.repeat(np.arange(len(frame)), counts)]
+            within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            found = np.repeat(self.starts[codes], counts) + within
+        return frame.assign(**{name: pd.array(self.ids, dtype="str").take(found)})
+
+
+class LeadKeys:
+    """The ids of leads, by which `find` looks up what rows refer to."""
+
+    def __init__(self, ids: Collection[str]) -> None:
+        self._ids = frozenset(ids)
+        self._by_short = {
+            short: key for key in self._ids for short in [short_key(key)] if short is not None
+        }
+
+    def find(self, written: "pd.Series[str]") -> "Links":
+        """The leads that each row refers to. Each distinct value is looked up once."""
+        codes, distinct = pd.factorize(written)
+        leads = [self._leads_of(str(value)) for value in distinct]
+        starts = np.cumsum([0, *(len(found) for found in leads)])
+        return Links(
+            codes.astype(np.int64), starts, tuple(lead for found in leads for lead in found)
+        )
+
+    def _leads_of(self, value: str) -> tuple[str, ...]:
+        found = self._lead_of(value)
+        if found is not None:
+            return (found,)
+        parts = (self._lead_of(part) for part in _SEPARATOR.split(value))
+        return tuple(dict.fromkeys(part for part in parts if part is not None))
+
+    def _lead_of(self, value: str) -> str | None:
+        if value in self._ids:
+            return value
+        short = short_key(value)
+        return None if short is None else self._by_short.get(short)
+
+
+def short_key(value: str) -> str | None:
+    """The 15 characters of a Salesforce key of 15 or 18 characters; None for anything else.
+
+    The three characters behind the key tell which of its letters are capitals.
+    """
+    if not _KEY.fullmatch(value):
+        return None
+    short = value[:_SHORT]
+    if len(value) > _SHORT and value[_SHORT:].upper() != _checksum(short):
+        return None
+    return short
+
+
+def _checksum(short: str) -> str:
+    blocks = (short[start : start + 5] for start in range(0, _SHORT, 5))
+    return "".join(
+        _CHECKSUM_LETTERS[sum(letter.isupper() << place for place, letter in enumerate(block))]
+        for block in blocks
+    )
