@@ -105,7 +105,7 @@ def write_figure(
 
 
 def _texts(figure: Figure) -> list[Text]:
-    """Every text of a figure, also labels of ticks, which come to be when they are asked for."""
+    """Every text of a figure, with the labels of ticks, which come to be when asked for."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             axis.get_ticklabels()
@@ -137,9 +137,11 @@ def _drawable(words: str) -> str:
 
 def _has_glyphs(words: str, fonts: tuple[str, ...]) -> bool:
     """Whether one or another of the fonts has each letter."""
-    return words.isascii() or all(
-        letter.isspace()
-        or any(get_font(path).get_char_index(ord(letter)) for path in _files(fonts))
+    if words.isascii():
+        return True
+    known = [get_font(path) for path in _files(fonts)]
+    return all(
+        letter.isspace() or any(font.get_char_index(ord(letter)) for font in known)
         for letter in words
     )
 

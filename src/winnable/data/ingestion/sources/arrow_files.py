@@ -4,7 +4,6 @@ from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.parquet
 
@@ -14,8 +13,7 @@ from winnable.errors import DataError
 PARQUET = b"PAR1"
 _ARROW_FILE = b"ARROW1"
 _ARROW_STREAM = b"\xff\xff\xff\xff"
-_FEATHER_1 = b"FEA1"
-ARROW = (_ARROW_FILE, _ARROW_STREAM, _FEATHER_1)
+ARROW = (_ARROW_FILE, _ARROW_STREAM)
 """How files of these kinds begin."""
 
 
@@ -30,14 +28,12 @@ def read_parquet(file: Path | BytesIO, path: Path) -> TablePart:
 
 
 def read_arrow(raw: bytes, path: Path) -> TablePart:
-    """Read an Arrow file or stream or a Feather file; DataError if it is damaged."""
+    """Read an Arrow file (Feather is one) or stream; DataError if it is damaged."""
     buffer = pa.BufferReader(raw)
     try:
         if raw.startswith(_ARROW_FILE):
             return _part(pyarrow.ipc.open_file(buffer).read_all())
-        if raw.startswith(_ARROW_STREAM):
-            return _part(pyarrow.ipc.open_stream(buffer).read_all())
-        return _part(pyarrow.feather.read_table(buffer))
+        return _part(pyarrow.ipc.open_stream(buffer).read_all())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise DataError(
             f"{path}: not a readable Arrow file ({str(error).split('.', 1)[0][:100]}); export it"

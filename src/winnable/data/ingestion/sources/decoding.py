@@ -89,8 +89,9 @@ _MIN_LEAD = 0.02
 """By how much more of the letters another code page must fit than Windows-1252."""
 _MIXED_LANGUAGES = 0.96
 """What the letters of several Western languages together weigh against those of one."""
-_MIN_FIT = 0.75
-"""Of the letters; less means that none of the Latin code pages is right."""
+_MIN_FIT = {"cp1252": 0.75, "other": 0.95}
+"""Of the letters; less means that none of the Latin code pages is right. Western exports have names
+from everywhere."""
 _OTHER_SCRIPT_SHARE = 0.6
 """Words of other scripts consist of letters beyond ASCII, Latin words have few of them."""
 _MIN_OTHER_SCRIPT_BYTES = 6
@@ -215,7 +216,8 @@ def _code_page(raw: bytes) -> str:
     }
     best_page = max(fits, key=lambda page: fits[page], default="cp1252")
     best_fit = fits.get(best_page, 0.0)
-    seems_other_script = best_fit < _MIN_FIT or beyond_ascii > _OTHER_SCRIPT_SHARE * letters
+    least = _MIN_FIT["cp1252" if best_page == "cp1252" else "other"]
+    seems_other_script = best_fit < least or beyond_ascii > _OTHER_SCRIPT_SHARE * letters
     if seems_other_script and beyond_ascii >= _MIN_OTHER_SCRIPT_BYTES:
         best = from_bytes(joined, cp_isolation=list(_OTHER_SCRIPTS)).best()
         if best is not None and _decodes(raw, best.encoding):
