@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 
+import winnable
+from tests.conftest import DemoStore
 from tests.service.conftest import until
 from winnable.service.routes.schemas import Problem, ScoreResponse
 
@@ -115,9 +118,7 @@ def test_score_ids_are_unique_and_sorted(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("lead", "place"),
     [
-        ({"Employees": "a great many"}, "Employees"),
         ({"Employees": [3]}, "Employees"),
-        ({"Employees": True}, "Employees"),
         ({"Company": {"name": "Acme"}}, "Company"),
         ({"Company": "x" * 20_000}, "Company"),
         ({"Lead ID": ["L1"]}, "Lead ID"),
@@ -149,6 +150,68 @@ def test_missing_words_are_no_fault(client: httpx.Client) -> None:
     assert told["errors"] == []
     one, other = (score["probability"] for score in told["scores"])
     assert one == pytest.approx(other, rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize("written", ["a great many", "51-200", "10k+", True])
+def test_a_number_that_is_none_counts_as_missing_and_is_told(
+    client: httpx.Client, demo_store: DemoStore, written: object
+) -> None:
+    """As in a table, and as MLflow's model has it."""
+    lead = {"Lead ID": "L-7", "Created Date": "2026-06-01"}
+    told = asked(client, [{**lead, "Employees": written}, lead, {**lead, "Employees": 12}])
+    assert told["errors"] == []
+    assert told["warnings"] == [
+        "Employees: 1 of 2 values (50%) are not numbers; they count as missing"
+    ]
+    one, other, _ = (score["probability"] for score in told["scores"])
+    assert one == other
+    table = winnable.load(demo_store.store).score(
+        pd.DataFrame([{**lead, "Employees": written}]), as_of=AS_OF
+    )
+    assert table["probability"].iloc[0] == pytest.approx(one, rel=1e-9)
+
+
+def test_values_that_training_did_not_have_are_told_once_a_column(client: httpx.Client) -> None:
+    lead = {"Created Date": "2026-06-01"}
+    strange = [{**lead, "Lead Source": "Carrier pigeon", "Employees": 9e9}] * 3
+    told = asked(client, [*strange, {**lead, "Lead Source": "Referral", "Employees": 30}])
+    source, employees = sorted(told["warnings"], reverse=True)
+    assert source == "Lead Source: 3 of 4 values (75%) were never seen in training, or only once"
+    assert employees.startswith("Employees: 3 of 4 values (75%) lie outside the training's usual")
+    text = client.get("/metrics").text
+    counted = re.findall(r"winnable_unexpected_values_total\{(.*)\} (\d+)", text)
+    assert {labels for labels, _ in counted} >= {
+        'column="Lead Source",kind="unknown word"',
+        'column="Employees",kind="far number"',
+    }
+    assert "Carrier pigeon" not in text
+
+
+def test_a_column_that_is_spelled_another_way_is_recognized(client: httpx.Client) -> None:
+    told = asked(client, [{"employees": 10}])
+    (warning,) = told["warnings"]
+    assert warning.endswith("it was ignored. The model knows 'Employees'")
+
+
+@pytest.mark.parametrize(
+    ("end", "decision"),
+    [({"Close Date": "2026-06-20"}, "closed"), ({}, "closed"), ({"Close Date": "2026-09-01"}, "")],
+)
+def test_a_closed_lead_is_closed_as_in_a_table(
+    client: httpx.Client, demo_store: DemoStore, end: dict[str, str], decision: str
+) -> None:
+    outcome = demo_store.data.definition.outcome
+    for status in (outcome.won[0], outcome.lost[0]):
+        lead = {"Lead ID": "L-8", "Created Date": "2026-06-01", "Lead Status": status, **end}
+        (score,) = asked(client, [lead])["scores"]
+        table = winnable.load(demo_store.store).score(pd.DataFrame([lead]), as_of=AS_OF)
+        assert (score["decision"], score["because"]) == (table["decision"][0], table["because"][0])
+        assert (score["decision"] == "closed") == bool(decision)
+
+
+def test_a_lead_without_an_id_is_answered_without_one(client: httpx.Client) -> None:
+    told = asked(client, [{"Lead ID": 7}, {"Lead ID": 7.0}, {"Lead ID": None}, {}])
+    assert [score["lead_id"] for score in told["scores"]] == ["7", "7", None, None]
 
 
 def test_unknown_columns_are_named_and_change_nothing(client: httpx.Client) -> None:

@@ -4,6 +4,7 @@ and Wilson's confidence interval.
 Models, metrics and tests are built on these elsewhere.
 """
 
+from math import log
 from statistics import NormalDist
 
 import numpy as np
@@ -81,3 +82,30 @@ def base_rate(won: FloatArray) -> float:
     """The share won, with one win and one loss added (Laplace smoothing), so that it is never 0 or
     1."""
     return float((won.sum() + 1) / (len(won) + 2))
+
+
+SURPRISE = log(1000)
+"""Evidence, as a natural logarithm, from which a count is taken for no chance."""
+
+
+def is_surprising(count: int, total: int, usual_share: float) -> bool:
+    """Whether `count` of `total` is more than chance gives where the share is usually
+    `usual_share`, at odds of a thousand to one.
+
+    By Chernoff's bound on the tail of the binomial distribution, which is exact enough for a
+    warning and costs nothing.
+
+    Examples
+    --------
+    >>> is_surprising(1, 1, 0.05), is_surprising(3, 3, 0.05), is_surprising(1, 100, 0.0)
+    (False, True, True)
+    """
+    if not total or count <= total * usual_share:
+        return False
+    if usual_share <= 0:
+        return True
+    share = count / total
+    divergence = share * log(share / usual_share)
+    if share < 1:
+        divergence += (1 - share) * log((1 - share) / (1 - usual_share))
+    return total * divergence > SURPRISE

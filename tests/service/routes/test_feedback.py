@@ -110,6 +110,11 @@ def test_a_label_is_on_the_disk_when_it_is_answered(
     assert (kept.note, kept.origin) == ("asked twice", "api")
 
 
+def test_an_id_that_is_a_whole_number_is_taken_as_it_is_for_a_score(sales: httpx.Client) -> None:
+    assert said(sales, lead_id=7, label="won", by="Kim")["lead_id"] == "7"
+    refused(sales.post("/feedback", json={"lead_id": True, "label": "won", "by": "Kim"}), 422)
+
+
 def test_a_repeated_request_adds_nothing_and_a_reused_key_is_a_conflict(
     shop: tuple[Live, Path], sales: httpx.Client
 ) -> None:
@@ -189,7 +194,7 @@ def test_a_label_of_an_impossible_time_is_refused(sales: httpx.Client, at: str) 
         ({"lead_id": "L-4", "label": "geheim", "by": "Kim"}, 422, "label"),
         ({"lead_id": "L-4", "label": "won"}, 422, "by"),
         ({"lead_id": "L-4", "label": "won", "by": "  "}, 422, "by"),
-        ({"lead_id": 4, "label": "won", "by": "Kim"}, 422, "lead_id"),
+        ({"lead_id": [4], "label": "won", "by": "Kim"}, 422, "lead_id"),
         ({"lead_id": "L-4", "label": "won", "by": "Kim", "geheim": 1}, 422, "member"),
         (
             {"lead_id": "L-4", "label": "rejected", "by": "Kim", "reason": "geheim"},

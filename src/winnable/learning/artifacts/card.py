@@ -15,6 +15,7 @@ from typing import Any, Self
 from winnable.data.features.plan import FeaturePlan
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
+from winnable.learning.artifacts.input_profile import NO_PROFILE, InputProfile
 from winnable.learning.model.spec import ModelSpec
 from winnable.learning.model.time_to_win import WinTimeCurve
 
@@ -101,6 +102,7 @@ class Spec:
 
     `win_time_curve` is None where the history has no dates; `usual_bar` is the probability that the
     capacity of sales usually means, None where there is no capacity or nothing to tell it from.
+    `profile` is what the columns looked like in training.
     """
 
     definition: Definition
@@ -109,6 +111,7 @@ class Spec:
     win_time_curve: WinTimeCurve | None
     usual_bar: float | None
     card: ModelCard
+    profile: InputProfile = NO_PROFILE
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -122,12 +125,13 @@ class Spec:
             win_time_curve=None if curve is None else WinTimeCurve.from_json(curve),
             usual_bar=data["usual_bar"],
             card=ModelCard.from_json(data["card"]),
+            profile=InputProfile.from_json(data["profile"]) if "profile" in data else NO_PROFILE,
         )
 
     def to_json(self) -> dict[str, Any]:
         """The spec as plain JSON types."""
         curve = self.win_time_curve
-        return {
+        data = {
             "definition": self.definition.model_dump(mode="json", exclude_defaults=True),
             "plan": self.plan.to_json(),
             "model": self.model.to_json(),
@@ -135,6 +139,9 @@ class Spec:
             "usual_bar": self.usual_bar,
             "card": self.card.to_json(),
         }
+        if self.profile != NO_PROFILE:
+            data["profile"] = self.profile.to_json()
+        return data
 
 
 def _time(written: str | None) -> datetime | None:

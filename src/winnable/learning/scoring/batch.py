@@ -5,7 +5,7 @@ The numbers are the predictor's; here rows are brought to it and its scores to a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,9 @@ from winnable.data.ingestion.parsing import parse_moments
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source
 from winnable.errors import DataError
+from winnable.learning.scoring.input_checks import input_notes
 from winnable.learning.scoring.predictor import Predictor, Scores
+from winnable.learning.scoring.score_record import BECAUSE_CLOSED
 
 COLUMNS = [
     "lead_id",
@@ -39,9 +41,6 @@ COLUMNS = [
     "as_of",
     "error",
 ]
-BECAUSE_CLOSED = (
-    "It is closed already; the score says what was known at the time, not what happened."
-)
 Keep = Callable[[IntArray, IntArray, Scores], None]
 
 BLOCK_ROWS = 50_000
@@ -60,7 +59,7 @@ def read_to_score(
     options: ReadOptions | None = None,
 ) -> Dataset:
     """The leads of an export that is to be scored, read as the model's own export was; every row
-    stays, in order."""
+    stays, in order. Its notes also say how its values differ from the training's."""
     day_first = None if predictor.plan.created is None else predictor.plan.created.day_first
     crm = read_crm(
         predictor.definition,
@@ -71,7 +70,8 @@ def read_to_score(
         day_first=day_first,
         options=options,
     )
-    return Dataset(predictor.definition, crm)
+    notes = (*crm.notes, *input_notes(predictor, crm.leads))
+    return Dataset(predictor.definition, replace(crm, notes=notes))
 
 
 def moments_of_scoring(data: Dataset, asked: str | None) -> IntArray:

@@ -76,7 +76,8 @@ class Predictor:
     """A model ready to score leads.
 
     `definition` and `plan` say what it looks at, `scorer` what it learned, `columns` are the
-    columns that it knows, and `card` is its model card.
+    columns that it knows, `card` is its model card, and `profile` what its columns looked like in
+    training.
     """
 
     def __init__(self, artifact: Artifact, version: str = "") -> None:
@@ -92,6 +93,7 @@ class Predictor:
         self.fingerprint = artifact.fingerprint
         self.version = version or self.fingerprint
         self.card = spec.card
+        self.profile = spec.profile
         roles = self.definition.columns
         named = (
             roles.id,
@@ -142,6 +144,11 @@ class Predictor:
     ) -> FeatureTable:
         """The features of the leads of a request, by the model's own plan."""
         return features_of_records(self.plan, records, activities, as_of, self.scorer.words)
+
+    @property
+    def learned_columns(self) -> tuple[str, ...]:
+        """The columns that the model learned from."""
+        return self.scorer.names
 
     def warm(self) -> None:
         """Prepare what the first lead with reasons would have to wait for, by scoring one of which

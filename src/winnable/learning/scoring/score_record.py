@@ -14,8 +14,12 @@ from winnable.data.feedback.store.records import ScoreRecord
 if TYPE_CHECKING:
     from winnable.learning.scoring.predictor import Scores
 
+BECAUSE_CLOSED = (
+    "It is closed already; the score says what was known at the time, not what happened."
+)
 
-def to_response(scores: "Scores", place: int, lead_id: str, score_id: str) -> dict[str, Any]:
+
+def to_response(scores: "Scores", place: int, lead_id: str | None, score_id: str) -> dict[str, Any]:
     """The response for the lead at `place` among the `scores`, as plain JSON types."""
     decision = scores.decision[place]
     return {

@@ -26,6 +26,8 @@ from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.schema import Definition
 from winnable.learning.artifacts.artifact import Artifact
 from winnable.learning.artifacts.card import ModelCard, Spec
+from winnable.learning.artifacts.input_profile import InputProfile
+from winnable.learning.model.experts.encoding import Encoding
 from winnable.learning.model.lead_model import LeadModel, TrainingData
 from winnable.learning.model.segments import describe_segments, with_segment
 from winnable.learning.training.metrics import Metrics, evaluate, split_forward, tells_enough
@@ -154,6 +156,8 @@ def learn(
         ),
         feedback=effect.get("feedback"),
     )
+    encoding = Encoding(model.spec_.encoding)
+    names = [field.name for field in plan.fields if field.name in encoding.names]
     spec = Spec(
         definition=definition,
         plan=plan,
@@ -161,6 +165,7 @@ def learn(
         win_time_curve=targets.win_time_curve,
         usual_bar=None if evaluation is None else _usual_bar(definition, evaluation),
         card=card,
+        profile=InputProfile.of(fit.features, names, encoding.codes),
     )
     artifact = Artifact.of(spec, model.boosters_)
     return Candidate(artifact, definition, evaluation, data.verdicts, {**model.report_, **effect})

@@ -7,7 +7,7 @@ tallies into the client library's metrics, now and then and for a scrape. Nothin
 import threading
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import log
@@ -51,6 +51,7 @@ class Tallies:
     request_seconds: dict[str, HistogramTally] = field(default_factory=dict)
     scores: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     faulty_leads: int = 0
+    unexpected: Counter[tuple[str, str]] = field(default_factory=Counter)
     probability: HistogramTally = field(default_factory=lambda: HistogramTally(PROBABILITY_BUCKETS))
     scores_kept: int = 0
     scores_not_kept: int = 0
@@ -101,6 +102,11 @@ class Metrics:
             for grade, probability in zip(grades, probabilities, strict=True):
                 scores[(fingerprint, mode, grade)] += 1
                 histogram.add(probability)
+
+    def unexpected(self, values: Iterable[tuple[str, str]]) -> None:
+        """Values were given that training did not have: their columns, and of which kind."""
+        with self._lock:
+            self._tallies.unexpected.update(values)
 
     def kept(self, scores: int) -> None:
         """So many scores were kept for sales and for learning."""

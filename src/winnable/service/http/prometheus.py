@@ -108,6 +108,12 @@ class PrometheusExporter:
         self._faulty_leads = Counter(
             "winnable_faulty_leads_total", "Leads that could not be scored.", registry=registry
         )
+        self._unexpected = Counter(
+            "winnable_unexpected_values_total",
+            "Values of leads that training did not have, by column and kind.",
+            ("column", "kind"),
+            registry=registry,
+        )
         self._scores_kept = Counter(
             "winnable_scores_kept_total",
             "Scores saved to the feedback store.",
@@ -188,6 +194,8 @@ class PrometheusExporter:
             self._labels.labels(label).inc(count)
         for reason, count in tallies.refused.items():
             self._refused.labels(reason).inc(count)
+        for (column, kind), count in tallies.unexpected.items():
+            self._unexpected.labels(column, kind).inc(count)
         self._faulty_leads.inc(tallies.faulty_leads)
         self._scores_kept.inc(tallies.scores_kept)
         self._scores_not_kept.inc(tallies.scores_not_kept)

@@ -4,12 +4,13 @@ or what is wrong with it.
 What makes the whole body unusable (not JSON, not the shape that the schema says) is an
 `HTTPProblem`. What is wrong with one lead is that lead's fault alone. Limits keep every later step
 short: they bound the leads, the activities of a lead and the length of a text. Numbers and dates
-are read here, so that the caller hears of a text that is neither, instead of it counting as
-missing.
+are read here, as in a table: a text that is neither counts as missing, and the caller is warned of
+it, as of words and numbers that training did not have.
 """
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from starlette.types import Receive, Scope
 from winnable.core.values import moment, number, text
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
+from winnable.definition.schema import ANYTHING, Definition
+from winnable.learning.scoring.input_checks import InputChecks, Kind
 from winnable.service.http.problems import ClientGone, HTTPProblem
 
 ACTIVITIES = "activities"
@@ -46,12 +49,18 @@ class ScoreRequest:
 @dataclass(frozen=True, slots=True)
 class RequestLead:
     """One lead as the model takes it; `fault` says why it cannot be taken, then there is nothing
-    else."""
+    else. `lead_id` is None where the lead has none, `closed` says that it was won or lost by the
+    moment of scoring."""
 
-    lead_id: str
+    lead_id: str | None
     values: Mapping[str, object]
     activities: Sequence[Activity]
     fault: str | None = None
+    closed: bool = False
+
+
+Unexpected = tuple[str, Kind]
+"""A column, and what is unexpected about a value of it."""
 
 
 async def body_of(scope: Scope, receive: Receive, largest: int = MAX_BODY_BYTES) -> bytes:
@@ -174,13 +183,60 @@ def _no_constant(_: str) -> NoReturn:
 _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
 
 
+class EndedLeads:
+    """Tells which leads of requests are closed already, as a batch tells it of a table's."""
+
+    def __init__(self, definition: Definition, day_first: bool) -> None:
+        roles = definition.columns
+        outcome = definition.outcome
+        self._day_first = day_first
+        self._any_status = outcome.won == (ANYTHING,)
+        self._final = frozenset((*outcome.won, *outcome.lost))
+        self._lost = frozenset(outcome.lost)
+        self._closed = roles.closed
+        self._closed_lost = roles.closed_lost
+        self.status = roles.status
+
+    def has(self, given: Mapping[str, object], as_of: datetime) -> bool:
+        """Whether a lead with a status was won or lost by then, or at a time that it does not
+        say."""
+        status = _scalar_text(given.get(self.status))
+        if status is None or not (self._any_status or status in self._final):
+            return False
+        written = None
+        if self._closed_lost is not None and status in self._lost:
+            written = _scalar_text(given.get(self._closed_lost))
+        if written is None and self._closed is not None:
+            written = _scalar_text(given.get(self._closed))
+        closed = None if written is None else moment(written, self._day_first)
+        return closed is None or closed <= as_of
+
+
+def _scalar_text(value: object) -> str | None:
+    return None if isinstance(value, list | dict) else text(value)
+
+
 class LeadReader:
     """Reads the leads of requests for one model: `plan` says how its columns read, `known` which
-    columns it has ever heard of."""
+    columns it has ever heard of; `checks` and `ended` look for values that training did not have
+    and for leads that are closed."""
 
-    def __init__(self, plan: FeaturePlan, id_column: str | None, known: frozenset[str]) -> None:
+    def __init__(
+        self,
+        plan: FeaturePlan,
+        id_column: str | None,
+        known: frozenset[str] = frozenset(),
+        checks: InputChecks | None = None,
+        ended: EndedLeads | None = None,
+    ) -> None:
         self._id = id_column
         self._known = known | {ACTIVITIES}
+        self._alike = {_spelling(name): name for name in known}
+        self._checks = checks
+        self._learned_words = () if checks is None else checks.words
+        self._learned_numbers = () if checks is None else checks.numbers
+        self._ended = ended
+        self._status = None if ended is None else ended.status
         created = () if plan.created is None else (plan.created,)
         self._created = None if plan.created is None else plan.created.name
         self._typed = tuple(field for field in (*plan.fields, *created) if field.kind != "words")
@@ -193,24 +249,33 @@ class LeadReader:
             else tuple(words)
         )
 
-    def lead(self, given: Any, index: int, as_of: datetime) -> RequestLead:
+    def lead(
+        self, given: Any, index: int, as_of: datetime, unexpected: list[Unexpected] | None = None
+    ) -> RequestLead:
         """A lead of a request; its id is the request's index where the model's definition names no
-        column for it."""
+        column for it. What training did not have is added to `unexpected`."""
         try:
             if type(given) is not dict:
                 raise _Fault("expected an object of columns and values")
             if len(given) > MAX_COLUMNS_PER_LEAD:
                 raise _Fault(f"more than {MAX_COLUMNS_PER_LEAD:,} columns")
             self._check_words(given)
-            values = self._typed_values(given)
+            found: list[Unexpected] = [] if unexpected is None else unexpected
+            values = self._typed_values(given, found)
+            self._compare(values, found)
             created = None if self._created is None else values.get(self._created)
             if isinstance(created, datetime) and created > as_of:
                 raise _Fault("the lead was created after the moment of scoring")
-            lead_id = None if self._id is None else text(given.get(self._id))
+            lead_id = str(index) if self._id is None else text(given.get(self._id))
             activities = _activities(given.get(ACTIVITIES))
-            return RequestLead(str(index) if lead_id is None else lead_id, values, activities)
+            closed = (
+                self._ended is not None
+                and given.get(self._status) is not None
+                and self._ended.has(given, as_of)
+            )
+            return RequestLead(lead_id, values, activities, None, closed)
         except _Fault as fault:
-            return RequestLead("", {}, (), str(fault))
+            return RequestLead(None, {}, (), str(fault))
 
     def warnings(self, leads: Sequence[Any]) -> list[str]:
         """One for each column that the model does not know."""
@@ -219,12 +284,39 @@ class LeadReader:
             return []
         unknown = sorted({name for names in columns for name in names - self._known})
         warnings = [
-            f"{name[:100]}: the model does not know this column; it was ignored"
+            f"{name[:100]}: the model does not know this column; it was ignored{self._hint(name)}"
             for name in unknown[:MAX_COLUMN_WARNINGS]
         ]
         if len(unknown) > MAX_COLUMN_WARNINGS:
             warnings.append(f"and {len(unknown) - MAX_COLUMN_WARNINGS:,} more unknown columns")
         return warnings
+
+    def value_warnings(self, unexpected: Sequence[Unexpected], leads: Sequence[Any]) -> list[str]:
+        """One for each column with values that training did not have."""
+        if self._checks is None:
+            return []
+        return self._checks.warnings(
+            Counter(unexpected), [lead for lead in leads if type(lead) is dict]
+        )
+
+    def _hint(self, name: str) -> str:
+        """Which column may be meant by one that the model does not know."""
+        alike = self._alike.get(_spelling(name))
+        return "" if alike is None else f". The model knows '{alike}'"
+
+    def _compare(self, values: Mapping[str, Any], unexpected: list[Unexpected]) -> None:
+        """Look for words that the model does not tell apart, and numbers out of the usual
+        range."""
+        for name, learned in self._learned_words:
+            value = values.get(name)
+            if value is not None and value not in learned:
+                written = text(value)
+                if written is not None and written not in learned:
+                    unexpected.append((name, "unknown word"))
+        for name, low, high in self._learned_numbers:
+            value = values.get(name)
+            if value is not None and not low <= value <= high and self._checks is not None:
+                unexpected.append((name, self._checks.kind_of(name, value)))
 
     def _check_words(self, given: Mapping[str, Any]) -> None:
         values = list(map(given.get, self._words))
@@ -241,7 +333,9 @@ class LeadReader:
             elif value is not None:
                 _check_scalar(name, value)
 
-    def _typed_values(self, given: dict[str, Any]) -> dict[str, object]:
+    def _typed_values(
+        self, given: dict[str, Any], unexpected: list[Unexpected]
+    ) -> dict[str, object]:
         values: dict[str, object] = given
         numbers_are_plain = _plain_numbers(list(map(given.get, self._numbers)))
         for field in self._others if numbers_are_plain else self._typed:
@@ -249,10 +343,21 @@ class LeadReader:
             if value is None:
                 continue
             read = _number(field, value) if field.kind == "number" else _date(field, value)
+            if read is None and text(value) is not None:
+                if field.name == self._created:
+                    raise _Fault(f"{field.name}: expected a date")
+                unexpected.append(
+                    (field.name, "not a number" if field.kind == "number" else "not a date")
+                )
             if values is given:
                 values = dict(given)
             values[field.name] = read
         return values
+
+
+def _spelling(name: str) -> str:
+    """The letters and digits of a column's name, which stay where exports spell it another way."""
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 _TEXTS = frozenset({str, type(None)})
@@ -289,19 +394,13 @@ def _number(field: Field, value: object) -> float | None:
         except OverflowError:
             raise _Fault(f"{field.name}: the number is too large") from None
     written = text(value)
-    read = None if written is None else number(written, field.decimal)
-    if written is not None and read is None:
-        raise _Fault(f"{field.name}: expected a number")
-    return read
+    return None if written is None else number(written, field.decimal)
 
 
 def _date(field: Field, value: object) -> datetime | None:
     _check_scalar(field.name, value)
     written = text(value)
-    read = None if written is None else moment(written, field.day_first)
-    if written is not None and read is None:
-        raise _Fault(f"{field.name}: expected a date")
-    return read
+    return None if written is None else moment(written, field.day_first)
 
 
 def _activities(given: Any) -> Sequence[Activity]:

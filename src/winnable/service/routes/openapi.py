@@ -114,7 +114,10 @@ def typical_lead(predictor: Predictor) -> dict[str, Any]:
         if field.kind == "number" and field.name in usual:
             lead[field.name] = float(f"{usual[field.name]:.3g}")
         elif field.kind == "words" and field.name in known:
-            lead[field.name] = known[field.name]
+            learned = predictor.scorer.words.get(field.name, {})
+            word = known[field.name]
+            # The first is the most frequent one, and so nobody's own.
+            lead[field.name] = word if word in learned else next(iter(learned), word)
     if plan.created is not None:
         lead[plan.created.name] = "2026-01-05T09:00:00Z"
     kinds = [kind for aggregate in plan.aggregates for kind in aggregate.kinds]

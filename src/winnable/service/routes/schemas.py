@@ -4,8 +4,9 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from winnable.core.values import text
 from winnable.data.feedback.store.records import (
     LONGEST_ID,
     LONGEST_NAME,
@@ -35,17 +36,18 @@ class ScoreOut(BaseModel):
 
     `probability` is that within the model's `horizon_days`, between `low` and `high`;
     `probability_winnable` that within `winnable_days`, null where the history has no dates.
-    `score_id` is unique and sorts by time.
+    `score_id` is unique and sorts by time; `lead_id` is null for a lead without an id. "closed" is
+    a lead that was won or lost by the moment of scoring.
     """
 
     score_id: str
-    lead_id: str
+    lead_id: str | None
     probability: Probability
     low: Probability
     high: Probability
     probability_winnable: Probability | None
     grade: str
-    decision: Literal["pass", "nurture", "recycle", "discard"]
+    decision: Literal["pass", "nurture", "recycle", "discard", "closed"]
     because: str
     reasons: list[ReasonOut]
 
@@ -124,6 +126,18 @@ class ReadinessOut(BaseModel):
 Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 
 
+def _number_as_text(value: Any) -> Any:
+    """An id that a CRM writes as a number, as `POST /score` reads it: 7 is "7"."""
+    return text(value) if type(value) in (int, float) else value
+
+
+LeadId = Annotated[
+    Id,
+    BeforeValidator(_number_as_text),
+    WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": LONGEST_ID}),
+]
+
+
 class LabelIn(BaseModel):
     """A label for a lead: an opinion (accepted, rejected, junk) or an outcome (won,
     lost); "withdrawn" takes back.
@@ -134,7 +148,7 @@ class LabelIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    lead_id: Id
+    lead_id: LeadId
     label: LabelName
     by: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
     score_id: Id | None = None

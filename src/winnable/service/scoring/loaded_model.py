@@ -16,20 +16,28 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from winnable.learning.scoring.input_checks import InputChecks
 from winnable.learning.scoring.predictor import Predictor, Scores
-from winnable.learning.scoring.score_record import to_response
+from winnable.learning.scoring.score_record import BECAUSE_CLOSED, to_response
 from winnable.service.http.problems import problem_of
-from winnable.service.http.request import LeadReader, RequestLead, ScoreRequest
+from winnable.service.http.request import (
+    EndedLeads,
+    LeadReader,
+    RequestLead,
+    ScoreRequest,
+    Unexpected,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
     """A request read for one model: all its leads in order, and the moment for which they are
-    scored."""
+    scored. `unexpected` are the values that training did not have."""
 
     leads: list[RequestLead]
     as_of: datetime
     warnings: list[str]
+    unexpected: Sequence[Unexpected] = ()
 
     @property
     def good(self) -> list[RequestLead]:
@@ -61,18 +69,31 @@ class LoadedModel:
         }
         self._model_json = to_json(self.model)
         self.leads_have_ids = predictor.definition.columns.id is not None
+        created = predictor.plan.created
         self._reader = LeadReader(
-            predictor.plan, predictor.definition.columns.id, predictor.columns
+            predictor.plan,
+            predictor.definition.columns.id,
+            predictor.columns,
+            InputChecks(predictor),
+            EndedLeads(predictor.definition, created is not None and created.day_first),
         )
 
     def read(self, request: ScoreRequest, now: datetime) -> ParsedRequest:
         """The request's leads as this model takes them; `now` is the moment of scoring where the
         request names none."""
         as_of = request.as_of or now
+        unexpected: list[Unexpected] = []
         leads = [
-            self._reader.lead(given, index, as_of) for index, given in enumerate(request.leads)
+            self._reader.lead(given, index, as_of, unexpected)
+            for index, given in enumerate(request.leads)
         ]
-        return ParsedRequest(leads, as_of, self._reader.warnings(request.leads))
+        warnings = self._reader.warnings(request.leads)
+        unknown_columns = len(warnings)
+        if unexpected:
+            warnings += self._reader.value_warnings(unexpected, request.leads)
+        # Their names come from outside, and would make metrics without end.
+        unexpected += [("", "unknown column")] * unknown_columns
+        return ParsedRequest(leads, as_of, warnings, unexpected)
 
     def score(self, requests: Sequence[ParsedRequest], *, reasons: bool) -> list[ScoredRequest]:
         """Scores for all good leads of the requests, in one go."""
@@ -81,7 +102,9 @@ class LoadedModel:
         features = self.predictor.features(
             [lead.values for lead in leads], [lead.activities for lead in leads], moments
         )
-        scores = self.predictor.score(features, [lead.lead_id for lead in leads], reasons=reasons)
+        scores = self.predictor.score(
+            features, [lead.lead_id or "" for lead in leads], reasons=reasons
+        )
         scored = []
         start = 0
         for request in requests:
@@ -99,9 +122,10 @@ class LoadedModel:
         faults: list[dict[str, Any]] = []
         for index, lead in enumerate(request.leads):
             if lead.fault is None and scored is not None:
-                scores.append(
-                    to_response(scored.scores, scored.start + row, lead.lead_id, ids[row])
-                )
+                response = to_response(scored.scores, scored.start + row, lead.lead_id, ids[row])
+                if lead.closed:
+                    response |= {"decision": "closed", "because": BECAUSE_CLOSED}
+                scores.append(response)
                 row += 1
             else:
                 scores.append(None)

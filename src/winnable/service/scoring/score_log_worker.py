@@ -61,7 +61,7 @@ class ScoredModel:
         self._id = self._definition.columns.id
         plan = FeaturePlan.from_json(model["plan"])
         self._fields = [field.name for field in plan.fields]
-        self._reader = LeadReader(plan, self._id, frozenset())
+        self._reader = LeadReader(plan, self._id)
         self._plates: dict[tuple[str, ...], LeadDisplayColumns] = {}
 
     def scores(self, at: float, body: bytes, content: bytes) -> Iterator[ScoreRecord]:
@@ -74,10 +74,10 @@ class ScoredModel:
         origin = ScoreOrigin(model["mode"], model["version"], as_of, given_at)
         leads = read_body(body).leads
         for index, (given, score) in enumerate(zip(leads, answer["scores"], strict=True)):
-            if score is None:
-                continue
+            if score is None or score["decision"] == "closed":
+                continue  # a closed lead takes nobody's place with sales
             if text(given.get(self._id)) is None or len(score["lead_id"]) > LONGEST_ID:
-                continue  # the answer calls it by its place in the request, which is nobody's name
+                continue
             lead = self._reader.lead(given, index, as_of)
             past = sorted(
                 (activity for activity in lead.activities if activity.at < as_of),

@@ -1,0 +1,193 @@
+"""Input checks: how the values that are scored differ from those that the model was trained on.
+
+Words that it never learned, numbers and dates that cannot be read, numbers out of the training's
+range (another unit, most often), columns that are not there: one sentence a column, with its share.
+Batches and the service say the same of the same values; nothing is refused here, and no score
+depends on it. What training looked like is in the artifact's input profile.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from winnable.core.columns import FloatArray
+from winnable.core.statistics import is_surprising
+from winnable.core.text import counted, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from winnable.learning.artifacts.input_profile import NumberRange
+    from winnable.learning.scoring.predictor import Predictor
+
+Kind = Literal[
+    "unknown column",
+    "unknown word",
+    "not a number",
+    "not a date",
+    "unusual number",
+    "far number",
+]
+
+MIN_SHARE = 0.01
+"""Of a column's values: what is rarer is not worth a sentence."""
+
+_SAYS: dict[Kind, str] = {
+    "unknown word": "were never seen in training, or only once",
+    "not a number": "are not numbers; they count as missing",
+    "not a date": "are not dates; they count as missing",
+}
+
+
+@dataclass(frozen=True)
+class Unexpected:
+    """So many of a column's `values` are of a kind that training did not have."""
+
+    column: str
+    kind: Kind
+    count: int
+    values: int
+    usual: NumberRange | None = None
+
+    @property
+    def text(self) -> str:
+        """It in a sentence, without any of the values."""
+        says = _SAYS.get(self.kind)
+        if says is None and self.usual is not None:
+            says = (
+                f"lie outside the training's usual range of {self.usual.low:g} to"
+                f" {self.usual.high:g}: is it another unit?"
+            )
+        share = self.count / max(self.values, 1)
+        return (
+            f"{self.column[:100]}: {self.count:,} of {counted(self.values, 'value')}"
+            f" ({share:.0%}) {says}"
+        )
+
+
+def is_worth_telling(kind: Kind, count: int, values: int, usual_share: float) -> bool:
+    """Whether so many of a column's values mean something, where training had `usual_share` of
+    them; what cannot be read and what is far out of range always does."""
+    if not count:
+        return False
+    if kind in ("not a number", "not a date", "far number"):
+        return True
+    return count >= MIN_SHARE * values and is_surprising(count, values, usual_share)
+
+
+def input_notes(predictor: Predictor, leads: pd.DataFrame) -> tuple[str, ...]:
+    """What is different about the columns of an export, `leads` as text, a sentence a column."""
+    learned = set(predictor.learned_columns)
+    columns = [str(name) for name in leads.columns if not str(name).startswith("@")]
+    notes = []
+    for field in predictor.plan.fields:
+        if field.name not in learned:
+            continue
+        if field.name not in leads:
+            notes.append(_missing_column(field.name, columns))
+        elif leads[field.name].notna().any():
+            notes += [found.text for found in _unexpected(predictor, field.name, leads)]
+        elif len(leads):
+            notes.append(f"{field.name}: no lead has a value, and the model learned from it")
+    return tuple(f"{note}." if not note.endswith("?") else note for note in notes)
+
+
+def _missing_column(name: str, columns: Iterable[str]) -> str:
+    closest = nearest(name, columns)
+    hint = "" if closest is None else f"; the nearest is '{closest}': was it renamed?"
+    return f"{name}: there is no such column, and the model learned from it{hint}"
+
+
+def _unexpected(predictor: Predictor, name: str, leads: pd.DataFrame) -> list[Unexpected]:
+    """What is unexpected about the values of one column, at most one thing."""
+    from winnable.data.ingestion.parsing import parse_moments, parse_numbers
+
+    field = next(field for field in predictor.plan.fields if field.name == name)
+    known = leads[name].dropna()
+    size = len(known)
+    if field.kind == "words":
+        usual = predictor.profile.words.get(name, 0.0)
+        unknown = _count_unknown(known, predictor.scorer.words.get(name))
+        return _told(Unexpected(name, "unknown word", unknown, size), usual)
+    if field.kind == "moment":
+        unread = int(parse_moments(known, field.day_first).isna().sum())
+        return _told(Unexpected(name, "not a date", unread, size), 0.0)
+    numbers: FloatArray = np.asarray(parse_numbers(known, field.decimal), dtype=np.float64)
+    unread = int(np.isnan(numbers).sum())
+    if unread:
+        return _told(Unexpected(name, "not a number", unread, size), 0.0)
+    return _unexpected_numbers(name, numbers, predictor.profile.numbers.get(name))
+
+
+def _count_unknown(known: pd.Series, learned: Mapping[str, int] | None) -> int:
+    if learned is None:
+        return 0
+    counts = known.value_counts()
+    return int(sum(times for word, times in counts.items() if word not in learned))
+
+
+def _unexpected_numbers(
+    name: str, numbers: FloatArray, ends: NumberRange | None
+) -> list[Unexpected]:
+    if ends is None:
+        return []
+    far = _outside(numbers, *ends.reach)
+    if far:
+        return _told(Unexpected(name, "far number", far, len(numbers), ends), 0.0)
+    outside = _outside(numbers, ends.low, ends.high)
+    found = Unexpected(name, "unusual number", outside, len(numbers), ends)
+    return _told(found, ends.outside)
+
+
+def _outside(numbers: FloatArray, low: float, high: float) -> int:
+    return int(((numbers < low) | (numbers > high)).sum())
+
+
+def _told(found: Unexpected, usual_share: float) -> list[Unexpected]:
+    worth = is_worth_telling(found.kind, found.count, found.values, usual_share)
+    return [found] if worth else []
+
+
+class InputChecks:
+    """The same checks for the leads of requests, one value at a time.
+
+    `words` are the learned columns of words with the words that the model tells apart, `numbers`
+    those of numbers with the ends of their usual range.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._profile = predictor.profile
+        learned = predictor.scorer.words
+        fields = predictor.plan.fields
+        self.words = tuple(
+            (field.name, learned[field.name])
+            for field in fields
+            if field.kind == "words" and field.name in learned
+        )
+        self.numbers = tuple(
+            (name, ends.low, ends.high) for name, ends in self._profile.numbers.items()
+        )
+
+    def kind_of(self, column: str, value: float) -> Kind:
+        """How unusual a number is that lies outside its column's usual range."""
+        least, most = self._profile.numbers[column].reach
+        return "unusual number" if least <= value <= most else "far number"
+
+    def warnings(
+        self, found: Counter[tuple[str, Kind]], leads: Sequence[Mapping[str, object]]
+    ) -> list[str]:
+        """A sentence for each column whose unexpected values, counted in `found`, mean something
+        among these leads."""
+        told: dict[str, str] = {}
+        for (column, kind), count in found.items():
+            values = sum(lead.get(column) is not None for lead in leads)
+            ends = self._profile.numbers.get(column)
+            usual = self._profile.words.get(column, 0.0) if ends is None else ends.outside
+            if is_worth_telling(kind, count, values, usual):
+                told.setdefault(column, Unexpected(column, kind, count, values, ends).text)
+        return list(told.values())
