@@ -36,7 +36,10 @@ LABELS = max(1, round(10_000 * SCALE))
 KILLS = max(1, round(500 * SCALE))
 IMPORT_KILLS = max(1, round(50 * SCALE))
 REQUESTS = max(1000, round(200_000 * SCALE))
-PROMOTIONS = max(5, round(100 * SCALE))
+PROMOTIONS = max(20, round(100 * SCALE))
+WARM_UP_PROMOTIONS = 8
+"""After which the memory of two models and of what loads later is taken."""
+
 TIMES_AWAY = 5
 SECONDS_AWAY = 6.0
 
@@ -154,7 +157,7 @@ def test_soak(demo_store: DemoStore, tmp_path: Path, capsys: pytest.CaptureFixtu
                 keep_away(store, SECONDS_AWAY)
                 away += 1
             done = sum(asker.statuses.total() for asker in askers)
-            if done >= REQUESTS / 10:
+            if done >= REQUESTS / 10 and version > WARM_UP_PROMOTIONS:
                 measured.append(resident_and_open(live))
             until(lambda due=due: sum(asker.statuses.total() for asker in askers) >= due, 600)
         for asker in askers:

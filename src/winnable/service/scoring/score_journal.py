@@ -75,7 +75,9 @@ class ScoreJournal:
         self._size = 0
         self._leads = 0
         self._waiting = 0  # bytes in all files of this process
-        self._model: LoadedModel | None = None  # the last one that the file names
+        self._model: LoadedModel | None = None  # the last one that was asked
+        self._model_entry = b""  # which takes milliseconds to make, and every file begins with
+        self._is_named = False  # whether the file has it
 
     @property
     def is_large(self) -> bool:
@@ -89,21 +91,28 @@ class ScoreJournal:
         entry = b"".join((HEAD.pack(REQUEST, size), head, body, content))
         with self._lock:
             if model is not self._model:
-                entry = _model_entry(model) + entry
-            self._write(entry)
-            self._model = model
+                self._model_entry = _model_entry(model)
+                self._model = model
+                self._is_named = False
+            self._write(entry if self._is_named else self._model_entry + entry)
+            self._is_named = True
             self._leads += leads
 
     def cut(self) -> JournalPart | None:
         """Close the current file and begin another one; None if nothing is in it."""
         if self._size == 0:
             return None
+        path: Path | None = None
+        fresh: int | None = None
+        with suppress(OSError):  # then the next request tries, and is refused
+            path, fresh = self._begin()  # before the lock is taken, so that no request waits
         with self._lock:
             assert self._file is not None, "what has a size is open"
             os.close(self._file)
-            self._file = None
-            self._model = None
             part = JournalPart(self._path, self._size, self._leads)
+            self._path = path or Path()
+            self._file = fresh
+            self._is_named = False
             self._size = 0
             self._leads = 0
             return part
@@ -168,7 +177,7 @@ class ScoreJournal:
         if self._waiting + len(entry) > self._max_bytes:
             raise OSError(errno.EDQUOT, "too many scores wait for the database")
         if self._file is None:
-            self._file = self._begin()
+            self._path, self._file = self._begin()
         written = os.write(self._file, entry)
         if written < len(entry):
             os.ftruncate(self._file, self._size)
@@ -176,9 +185,9 @@ class ScoreJournal:
         self._size += written
         self._waiting += written
 
-    def _begin(self) -> int:
-        self._path = self._next_path()
-        return os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+    def _begin(self) -> tuple[Path, int]:
+        path = self._next_path()
+        return path, os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
 
     def _next_path(self) -> Path:
         from filelock import FileLock
