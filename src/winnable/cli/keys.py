@@ -90,9 +90,11 @@ def withdraw(
 @app.command("off", epilog="Example: winnable keys off")
 def off(store: Store = Path("models")) -> None:
     """Withdraw all keys and ask nobody for one: the service answers its own machine only."""
+    from winnable import interface
     from winnable.service.http.keys import turn_off
 
     withdrawn = turn_off(store)
+    interface.record_action(store, "turned keys off")
     out.print(
         f"Keys are off ({counted(withdrawn, 'key')} withdrawn): whoever is on the service's machine"
         " needs none, and nobody else is answered."
