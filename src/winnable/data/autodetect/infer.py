@@ -40,6 +40,7 @@ from winnable.data.autodetect.vendors import (
     bare,
     recognize_vendor,
 )
+from winnable.data.ingestion.dates import anonymous
 from winnable.data.ingestion.parsing import parse_moments, parse_numbers
 from winnable.data.ingestion.repeated_ids import refuse_events
 from winnable.data.ingestion.sources.options import ReadOptions
@@ -301,7 +302,7 @@ def _no_outcome(source: str, data: pd.DataFrame) -> str:
 
 def _first_values(values: Sequence[str]) -> str:
     more = ", ..." if len(values) > 3 else ""
-    return ", ".join(map(shortened, values[:3])) + more
+    return ", ".join(map(anonymous, values[:3])) + more
 
 
 def _roles(

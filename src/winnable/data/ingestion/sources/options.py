@@ -14,7 +14,7 @@ from winnable.errors import DataError
 class ReadOptions:
     """How files are read where looking does not help; None is found out.
 
-    Parameters
+    Attributes
     ----------
     encoding : str, optional
         The encoding of text files, such as "windows-1251".
