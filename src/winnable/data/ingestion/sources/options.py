@@ -14,7 +14,7 @@ from winnable.errors import DataError
 class ReadOptions:
     """How files are read where looking does not help; None is found out.
 
-    Attributes
+    Parameters
     ----------
     encoding : str, optional
         The encoding of text files, such as "windows-1251".
@@ -22,6 +22,11 @@ class ReadOptions:
         The sheet of a workbook that holds the leads.
     header_row : int, optional
         The line or row of the leads' file with the column names, counted from 1.
+
+    Attributes
+    ----------
+    for_events : ReadOptions
+        The same for activities and history: sheet and header row are those of the leads.
 
     Examples
     --------
