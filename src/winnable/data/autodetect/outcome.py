@@ -28,6 +28,7 @@ from winnable.data.autodetect.lexicon import (
     why_personal,
 )
 from winnable.data.autodetect.vendors import OUTCOMES, STATUS, WON_DATES, Vendor
+from winnable.data.ingestion.dates import anonymous
 from winnable.data.ingestion.parsing import parse_numbers
 from winnable.definition.schema import ANYTHING, StageName
 from winnable.errors import DataError
@@ -368,4 +369,4 @@ def _no_outcome(source: str, data: pd.DataFrame) -> str:
 
 def _first_values(values: Sequence[str]) -> str:
     more = ", ..." if len(values) > 3 else ""
-    return ", ".join(map(shortened, values[:3])) + more
+    return ", ".join(map(anonymous, values[:3])) + more

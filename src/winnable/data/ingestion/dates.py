@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from winnable.core.text import counted
+from winnable.core.text import counted, shortened
 from winnable.core.timestamps import DAY, times_of
 from winnable.data.ingestion.parsing import day_order, parse_moments
 from winnable.data.ingestion.rejects import Findings
@@ -122,3 +122,9 @@ def shape(value: str) -> str:
     characters."""
     plain = re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", value))
     return plain if len(plain) <= 30 else f"{plain[:30]}..."
+
+
+def anonymous(value: str) -> str:
+    """A value for a message, cut where it is long; only its format where it may tell who somebody
+    is: an e-mail address, or five digits and more."""
+    return shape(value) if re.search(r"@|[0-9]{5}", value) else shortened(value)

@@ -3,14 +3,13 @@
 Activities and field history are read in `winnable.data.ingestion.events`.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from winnable.core.columns import CLOSED, CLOSED_LOST, CREATED, ID, STATUS
-from winnable.core.text import counted, listed, nearest, shortened
-from winnable.data.ingestion.dates import read_dates, shape
+from winnable.core.text import counted, listed, nearest
+from winnable.data.ingestion.dates import anonymous, read_dates
 from winnable.data.ingestion.rejects import Findings
 from winnable.data.ingestion.repeated_ids import refuse_events, repeated
 from winnable.data.ingestion.sources.options import ReadOptions
@@ -260,8 +259,7 @@ def _check_status(definition: Definition, frame: pd.DataFrame, findings: Finding
     if len(frame) and not known.intersection(counts.index):
         frequent = (
             ", ".join(
-                f"'{shortened(_shown(str(value)))}' ({times})"
-                for value, times in counts.head(10).items()
+                f"'{anonymous(str(value))}' ({times})" for value, times in counts.head(10).items()
             )
             or "none (the column is empty)"
         )
@@ -281,11 +279,6 @@ def _check_status(definition: Definition, frame: pd.DataFrame, findings: Finding
     missing = int(status.isna().sum())
     if missing:
         findings.note(f"{counted(missing, 'lead')} without a status; treated as open.")
-
-
-def _shown(value: str) -> str:
-    """A value of what should be the status; only the form of what may tell who somebody is."""
-    return shape(value) if re.search(r"@|[0-9]{5,}", value) else value
 
 
 def _last_of_each_id(frame: pd.DataFrame, findings: Findings) -> pd.DataFrame:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import winnable
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import read_source
 from winnable.data.ingestion.sources.text_table import TextTable
@@ -146,3 +148,19 @@ def test_columns_without_a_name_are_told_and_empty_ones_are_gone(tmp_path: Path)
     assert list(table.data.columns) == ["a", "column 2", "b"]
     (note,) = table.notes
     assert "'column 2' has no name in the header; no model learns from it" in note
+
+
+def test_columns_without_a_name_are_no_features() -> None:
+    frame = pd.DataFrame(
+        {
+            "Unnamed: 0": range(60),
+            "column 2": ["x", "y", "z"] * 20,
+            "Country": ["DE", "FR"] * 30,
+            "Stage": ["Won", "Lost", "Open"] * 20,
+        }
+    )
+    definition = winnable.Definition.model_validate(
+        {"outcome": {"won": ["Won"], "lost": ["Lost"]}, "columns": {"status": "Stage"}}
+    )
+    data = winnable.read(frame, definition=definition)
+    assert data.feature_plan().learned == ("Country",)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 from charset_normalizer import from_bytes
 
+from winnable.core.text import counted
 from winnable.errors import DataError
 
 _SAMPLE_BYTES = 1 << 20
@@ -96,6 +97,7 @@ _OTHER_SCRIPT_SHARE = 0.6
 """Words of other scripts consist of letters beyond ASCII, Latin words have few of them."""
 _MIN_OTHER_SCRIPT_BYTES = 6
 _MAX_DAMAGED_SHARE = 0.01
+_DAMAGED = "\ufffd"
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
 
 
@@ -191,28 +193,41 @@ def _wide_encoding(raw: bytes) -> str | None:
 
 def _mended(raw: bytes, path: Path, notes: list[str]) -> bytes | None:
     """UTF-8 with a few damaged characters, which are replaced; None if it is something else."""
-    text = raw.decode("utf-8", errors="replace")
-    damaged = text.count("\ufffd")
-    beyond_ascii = len(re.findall(r"[^\x00-\x7f]", text))
-    if damaged > _MAX_DAMAGED_SHARE * beyond_ascii:
+    sample = _beyond_ascii(raw).decode("utf-8", errors="replace")
+    if _damaged_share(sample.rstrip(_DAMAGED)) > _MAX_DAMAGED_SHARE:
         return None
-    notes.append(f"{path.name}: {damaged:,} damaged characters were replaced by \ufffd.")
+    text = raw.decode("utf-8", errors="replace")
+    if _damaged_share(text) > _MAX_DAMAGED_SHARE:
+        return None
+    notes.append(
+        f"{path.name}: {counted(text.count(_DAMAGED), 'damaged character')} replaced by {_DAMAGED}."
+    )
     return text.encode("utf-8")
+
+
+def _damaged_share(text: str) -> float:
+    """The share of the characters beyond ASCII that could not be read."""
+    return text.count(_DAMAGED) / max(len(re.findall(r"[^\x00-\x7f]", text)), 1)
+
+
+def _beyond_ascii(raw: bytes) -> bytes:
+    """A sample from where the first byte beyond ASCII stands."""
+    start = re.search(rb"[\x80-\xff]", raw)
+    first = 0 if start is None else max(start.start() - 100, 0)
+    return raw[first : first + _SAMPLE_BYTES]
 
 
 def _code_page(raw: bytes) -> str:
     """The encoding whose letters the words beyond ASCII fit best; Windows-1252 without
     evidence."""
-    start = re.search(rb"[\x80-\xff]", raw)
-    first = 0 if start is None else max(start.start() - 100, 0)
-    words = list(dict.fromkeys(_WORD.findall(raw[first : first + _SAMPLE_BYTES])))[:_MAX_WORDS]
+    words = list(dict.fromkeys(_WORD.findall(_beyond_ascii(raw))))[:_MAX_WORDS]
     joined = b" ".join(words)
     letters = len(joined.replace(b" ", b""))
     beyond_ascii = len(re.findall(rb"[\x80-\xff]", joined))
     fits = {
         page: _fit(joined.decode(page, errors="replace"), _ALPHABETS[languages])
         for page, languages in _LATIN.items()
-        if _decodes(raw, page)
+        if _decodes(joined, page)
     }
     best_page = max(fits, key=lambda page: fits[page], default="cp1252")
     best_fit = fits.get(best_page, 0.0)
@@ -222,7 +237,8 @@ def _code_page(raw: bytes) -> str:
         best = from_bytes(joined, cp_isolation=list(_OTHER_SCRIPTS)).best()
         if best is not None and _decodes(raw, best.encoding):
             return best.encoding
-    return best_page if best_fit > fits.get("cp1252", 0.0) + _MIN_LEAD else "cp1252"
+    is_better = best_fit > fits.get("cp1252", 0.0) + _MIN_LEAD
+    return best_page if is_better and _decodes(raw, best_page) else "cp1252"
 
 
 def _decodes(raw: bytes, encoding: str) -> bool:

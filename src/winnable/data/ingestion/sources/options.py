@@ -23,6 +23,11 @@ class ReadOptions:
     header_row : int, optional
         The line or row of the leads' file with the column names, counted from 1.
 
+    Attributes
+    ----------
+    for_events : ReadOptions
+        The same for activities and history: sheet and header row are those of the leads.
+
     Examples
     --------
     >>> ReadOptions(encoding="windows-1251").encoding
