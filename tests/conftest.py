@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 from filelock import FileLock
 
@@ -15,6 +16,11 @@ from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm
 from winnable.demo.company import DemoFiles, write_demo
 from winnable.learning.training.train import Candidate
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("any machine", deadline=None)
+if "CI" not in os.environ:  # where Hypothesis has settings of its own
+    hypothesis.settings.load_profile("any machine")
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 WITHOUT_DATA = "the real conversion histories: they are expected in ../shared/data"
