@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from pydantic_core import from_json
 from starlette.types import Receive, Scope
 
-from winnable.core.values import moment, number, text
+from winnable.core.values import moment, text
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
 from winnable.service.http.problems import ClientGone, HTTPProblem
@@ -289,8 +289,8 @@ def _number(field: Field, value: object) -> float | None:
         except OverflowError:
             raise _Fault(f"{field.name}: the number is too large") from None
     written = text(value)
-    read = None if written is None else number(written, field.decimal)
-    if written is not None and read is None:
+    read = None if written is None else field.number(written)
+    if written is not None and read is None and not field.means_missing(written):
         raise _Fault(f"{field.name}: expected a number")
     return read
 
