@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnable.core.values import BLANKS, MISSING, moment, number, text
+from winnable.core.values import BLANKS, MISSING, moment, number, quantity, text
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,8 @@ def test_what_comes_first_is_given_unless_only_one_reading_is_left(
         "",
         "soon",
         "2024",
-        "45000",
+        "20000",
+        "65381",
         "2024-02-30",
         "13/13/2024",
         "2024-03-12 25:00",
@@ -286,3 +287,72 @@ def test_an_integer_of_thousands_of_digits_is_missing() -> None:
     assert text(10**4300) is None
     assert text(-(10**5000)) is None
     assert text(10**4299) == f"1{'0' * 4299}"
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("31. März 2024", (2024, 3, 31)),
+        ("3. Okt. 2024", (2024, 10, 3)),
+        ("1er février 2024", (2024, 2, 1)),
+        ("12 août 2024", (2024, 8, 12)),
+        ("31 de diciembre de 2024", (2024, 12, 31)),
+        ("15 set. 2023", (2023, 9, 15)),
+        ("7 de março de 2024", (2024, 3, 7)),
+        ("9 giugno 2024", (2024, 6, 9)),
+        ("12-gen-2024", (2024, 1, 12)),
+        ("5 mrt 2024", (2024, 3, 5)),
+        ("Do, 2. Mai 2024", (2024, 5, 2)),
+        ("45000", (2023, 3, 15)),
+        ("29221", (1980, 1, 1)),
+    ],
+)
+def test_months_in_seven_languages_and_days_of_spreadsheets(
+    written: str, day: tuple[int, int, int]
+) -> None:
+    assert moment(written) == datetime(*day, tzinfo=UTC)
+
+
+def test_a_spreadsheets_fraction_of_a_day_is_read_to_the_second() -> None:
+    assert moment("45123.7520833333") == datetime(2023, 7, 16, 18, 3, tzinfo=UTC)
+    assert moment("12. Oktober 2024 um 14:30 Uhr") == datetime(2024, 10, 12, 14, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "decimal", "size"),
+    [
+        ("10k+", ".", 10_000),
+        ("$1.2M", ".", 1.2e6),
+        ("3,5 Mio. €", ",", 3.5e6),
+        ("€3,5 Mio.", ",", 3.5e6),
+        ("> 500", ".", 500),
+        ("100-400", ".", 200),
+        ("0-10", ".", 5),
+        ("1,001 to 5,000", ".", 2237.185732),
+        ("200-51", ".", None),
+        ("2024-05", ".", None),
+        ("5m", ".", None),
+        ("$5m", ".", 5e6),
+        ("12 employees", ".", 12),
+        ("12 weeks", ".", None),
+        ("unknown", ".", None),
+    ],
+)
+def test_numbers_that_people_wrote_loosely(written: str, decimal: str, size: float | None) -> None:
+    assert quantity(written, decimal, "employee") == (None if size is None else pytest.approx(size))
+
+
+@given(st.text(max_size=90), st.sampled_from(".,"))
+def test_what_is_a_number_is_the_same_quantity(value: str, decimal: str) -> None:
+    exact = number(value, decimal)
+    assert exact is None or quantity(value, decimal, "employee") == exact
+
+
+@pytest.mark.parametrize(
+    "written", ["1" * 80, "1-" * 40, " 9" * 40, "1'" * 40, "$" * 80, "a " * 40]
+)
+def test_odd_text_takes_no_time(written: str) -> None:
+    began = time.perf_counter()
+    for _ in range(20):
+        quantity(written, ".", "employee")
+    assert time.perf_counter() - began < 2

@@ -191,6 +191,8 @@ def print_guesses(
     out.print(
         f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by '{status.column}'."
     )
+    for hint in guesses.outcome.hints:
+        out.print(f"Nobody is called lost, but {hint}.")
     out.print(
         f"Wrote {output}, each guess with its reason. Read it, correct what is wrong, then run:"
     )

@@ -4,7 +4,9 @@ Sentences are made where their facts are known, not here.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 LONGEST_ABBREVIATION = 3
 """Capital letters that are read out one by one, as in MQL; longer words are read as words."""
@@ -34,6 +36,18 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     by_folded = {candidate.casefold(): candidate for candidate in known}
     similar = difflib.get_close_matches(word.casefold(), list(by_folded), n=1)
     return by_folded[similar[0]] if similar else None
+
+
+_MARKS = re.compile(r"(?<![0-9])[\s_\-–—./,;:'\"()&]+|[\s_\-–—./,;:'\"()&]+(?![0-9])")
+"""Blanks and punctuation, but not between digits (51-200 is not 51200), and none that makes another
+word, as in C++ or C#."""
+
+
+@lru_cache(maxsize=4096)
+def word_key(word: str) -> str:
+    """What is the same for all ways of writing a word: "Trade Show", "trade-show" and
+    "TRADE SHOW " are "tradeshow"."""
+    return _MARKS.sub("", word.casefold()) or word
 
 
 def entries(text: str) -> list[str]:

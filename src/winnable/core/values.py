@@ -9,7 +9,7 @@ given.
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from math import isfinite
+from math import isfinite, sqrt
 
 from winnable.core.text import entries
 
@@ -122,14 +122,123 @@ def _finite(written: str) -> float | None:
     return size if isfinite(size) else None
 
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = (
-    r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+UNKNOWN = frozenset(
+    entries("""
+    unknown, no value, (no value), no data, tbd, tbc, to be defined, not known, not disclosed,
+    other, unbekannt, keine angabe, k.a., k. a., kein wert, inconnu, inconnue, non renseigné, nr,
+    n.r., desconocido, sin datos, sin valor, no disponible, desconhecido, não informado,
+    nao informado, sem valor, sconosciuto, non disponibile, n.d., onbekend, geen, niet bekend
+    """)
 )
-_DAY = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?"
+"""What people write, in lower case, where they do not know a number. In a column of words it is a
+word like others."""
+
+_THOUSANDS = {
+    **dict.fromkeys(("k", "tsd", "thousand"), 1e3),
+    **dict.fromkeys(("m", "mm", "mio", "mn", "million", "millions"), 1e6),
+    **dict.fromkeys(("b", "bn", "mrd", "billion", "billions"), 1e9),
+}
+_ABOUT = r"(?:[<>≥≤~≈]=?|ca\.?|about|approx\.?|over|under|up to|more than|less than)?"
+_ROUGH = re.compile(
+    rf"{_ABOUT}\s?(?P<number>[^a-z~<>≥≤≈]{{0,8}}[0-9][0-9.,'\s\u2009\u202f\xa0]{{0,30}})"
+    r"(?P<thousands>k|tsd\.?|thousand|mm?|mio\.?|mn|millions?|bn?|mrd\.?|billions?)?"
+    r"(?P<currency>\s?[$€£])?\s?(?P<plus>\+)?\s?(?P<unit>[^\W\d_]{2,20})?",
+    re.IGNORECASE,
+)
+_RANGE = re.compile(r"(?P<low>.{1,30}?)\s?(?:-|–|—|\bto\b|\bbis\b|\bà\b|\ba\b)\s?(?P<high>.{1,40})")
+
+
+def quantity(value: str, decimal: str = ".", unit: str = "") -> float | None:
+    """The value as a number where people wrote it loosely, or None.
+
+    Beside what `number` reads: 10k+ is 10000, $1.2M is 1200000, >500 is 500, 1,064 employees is
+    1064 where `unit` is "employee" (the word without its plural), and a range is its middle: the
+    geometric one (51-200 is 101), because sizes spread over orders of magnitude, or the arithmetic
+    one where it begins at 0.
+    """
+    exact = number(value, decimal)
+    if exact is not None or len(value) > _MAX_CHARACTERS:
+        return exact
+    plain = value.strip(BLANKS)
+    rough = _rough(plain, decimal, unit)
+    return rough if rough is not None else _middle(plain, decimal, unit)
+
+
+def unit_of(value: str) -> str | None:
+    """The word behind a number, in lower case and without its plural; None if there is none."""
+    found = _ROUGH.fullmatch(value.strip(BLANKS)) if len(value) <= _MAX_CHARACTERS else None
+    return _singular(found["unit"]) if found and found["unit"] else None
+
+
+def is_range(value: str, decimal: str = ".", unit: str = "") -> bool:
+    """Whether a value is a range such as 51-200."""
+    return (
+        number(value, decimal) is None and _middle(value.strip(BLANKS), decimal, unit) is not None
+    )
+
+
+def _rough(value: str, decimal: str, unit: str) -> float | None:
+    found = _ROUGH.fullmatch(value)
+    if found is None or (found["unit"] and _singular(found["unit"]) != unit):
+        return None
+    size = number(f"{found['number'].strip()}{found['currency'] or ''}", decimal)
+    times = found["thousands"]
+    if size is None or not times:
+        return size
+    with_currency = found["currency"] or re.search(r"[$€£]", found["number"])
+    if times == "m" and not with_currency:
+        return None  # metres or minutes as well as millions
+    return size * _THOUSANDS[times.lower().rstrip(".")]
+
+
+def _middle(value: str, decimal: str, unit: str) -> float | None:
+    found = _RANGE.fullmatch(value)
+    if found is None:
+        return None
+    low = _rough(found["low"], decimal, unit)
+    high = _rough(found["high"], decimal, unit)
+    if low is None or high is None or not 0 <= low < high:
+        return None
+    return sqrt(low * high) if low > 0 else high / 2
+
+
+def _singular(word: str) -> str:
+    plain = word.lower()
+    return plain.removesuffix("s")
+
+
+_MONTHS = (
+    "jan january januar jänner jän janvier janv enero ene janeiro gennaio gen januari",
+    "feb february februar feber février févr fév fevrier febrero fevereiro fev febbraio februari",
+    "mar march märz mär maerz mrz mars marzo março marco maart mrt",
+    "apr april avril avr abril abr aprile",
+    "may mai mayo maio maggio mag mei",
+    "jun june juni juin junio junho giugno giu",
+    "jul july juli juillet juil julio julho luglio lug",
+    "aug august août aout agosto ago augustus",
+    "sep sept september septembre septiembre setiembre setembro set settembre",
+    "oct october oktober okt octobre octubre outubro out ottobre ott",
+    "nov november novembre noviembre novembro",
+    "dec december dezember dez décembre déc decembre diciembre dic dezembro dicembre",
+)
+"""The months in English, German, French, Spanish, Portuguese, Italian and Dutch, full and short."""
+_MONTH_NUMBERS = {
+    name: number for number, names in enumerate(_MONTHS, start=1) for name in names.split()
+}
+_MONTH = rf"(?P<name>{'|'.join(sorted(_MONTH_NUMBERS, key=len, reverse=True))})\.?"
+_DAY = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th|er|\.|º|°)?"
+_OF = r"(?:\s+(?:de|di|del|of)\s+|[\s-]*)"
 _YEAR = r"(?P<year>[0-9]{4}|[0-9]{2})"
-_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
+_WEEKDAYS = (
+    "monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat"
+    " sun montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag mo di mi do fr sa"
+    " so lundi mardi mercredi jeudi vendredi samedi dimanche lun mar mer jeu ven sam dim lunes"
+    " martes miércoles jueves viernes sábado domingo mié jue vie sáb dom segunda-feira terça-feira"
+    " quarta-feira quinta-feira sexta-feira seg ter qua qui sex lunedì martedì mercoledì giovedì"
+    " venerdì sabato domenica gio maandag dinsdag woensdag donderdag vrijdag zaterdag zondag ma wo"
+    " vr za zo"
+)
+_WEEKDAY = rf"(?:(?:{'|'.join(sorted(_WEEKDAYS.split(), key=len, reverse=True))})\.?,?\s+)?"
 _ZONES = {
     **{"z": 0, "utc": 0, "gmt": 0, "ut": 0},
     **{"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7},
@@ -141,18 +250,23 @@ _TIME = (
     r"(?:\s*(?P<half>[ap])\.?m\.?)?"
     rf"(?:\s*(?:(?P<zone>{'|'.join(_ZONES)})|(?:utc|gmt)?(?P<offset>[+−-][0-9]{{2}}(?::?[0-9]{{2}})?)))?"
 )
-_AND_TIME = rf"(?:(?:\s*,\s*|\s+|t|\s+at\s+){_TIME})?"
+_AT = r"(?:\s*,\s*|\s+|t|,?\s+(?:at|um|à|a las|às|alle|om)\s+)"
+_AND_TIME = rf"(?:{_AT}{_TIME}(?:\s+uhr)?)?"
 _FORMS = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
         rf"(?P<year>[0-9]{{4}})(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})(?P=mark)(?P<day>[0-9]{{1,2}}){_AND_TIME}",
         rf"(?P<one>[0-9]{{1,2}})(?P<mark>[-/.])(?P<two>[0-9]{{1,2}})(?P=mark){_YEAR}{_AND_TIME}",
-        rf"{_WEEKDAY}{_DAY}[\s-]*{_MONTH},?[\s-]*{_YEAR}{_AND_TIME}",
+        rf"{_WEEKDAY}{_DAY}{_OF}{_MONTH},?{_OF}{_YEAR}{_AND_TIME}",
         rf"{_WEEKDAY}{_MONTH}\s*{_DAY},?\s+(?P<year>[0-9]{{4}}){_AND_TIME}",
         r"(?P<year>[12][0-9]{3})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
         r"(?:t?(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<second>[0-9]{2})(?P<zone>z)?)?",
     )
 )
+_SERIAL = re.compile(r"(?P<days>[0-9]{5})(?:\.(?P<part>[0-9]{1,15}))?")
+_SERIAL_DAYS = range(29_221, 65_381)
+"""Days that spreadsheets count from the end of 1899, of the years 1980 to 2078."""
+_SERIAL_ZERO = datetime(1899, 12, 30, tzinfo=UTC)
 _EPOCH = re.compile(r"(?P<seconds>[0-9]{10})(?P<rest>[0-9]{3})?(?:\.(?P<fraction>[0-9]{1,9}))?")
 
 
@@ -161,8 +275,10 @@ def moment(value: str, day_first: bool = False) -> datetime | None:
 
     Understood: ISO 8601; 3/12/2024 and its kin with "/", "-" or "." (`day_first` says what comes
     first, except where the numbers leave only one reading, and with "." it is the day); 12 Mar 2024
-    and Mar 12, 2024; 20240312; seconds (10 digits) or milliseconds (13) since 1970. A time of day
-    may follow, on 12 or 24 hours, with a zone. Without a zone it is UTC, without a time of day
+    and Mar 12, 2024, also with the months of German, French, Spanish, Portuguese, Italian and
+    Dutch; 20240312; seconds (10 digits) or milliseconds (13) since 1970; the days that spreadsheets
+    count (45123.5; years 1980 to 2078, to the second). A time of day may follow, on 12 or 24
+    hours, with a zone. Without a zone it is UTC, without a time of day
     midnight. Years of two digits lie between 1969 and 2068, as POSIX has it.
     """
     if len(value) > _MAX_CHARACTERS:
@@ -171,6 +287,9 @@ def moment(value: str, day_first: bool = False) -> datetime | None:
     epoch = _EPOCH.fullmatch(value)
     if epoch:
         return _since_1970(epoch)
+    serial = _SERIAL.fullmatch(value)
+    if serial:
+        return _of_serial(serial)
     for form in _FORMS:
         found = form.fullmatch(value)
         if found:
@@ -188,6 +307,14 @@ def _since_1970(found: re.Match[str]) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
         seconds=int(found["seconds"]), microseconds=micros
     )
+
+
+def _of_serial(found: re.Match[str]) -> datetime | None:
+    days = int(found["days"])
+    if days not in _SERIAL_DAYS:
+        return None
+    seconds = round(float(f"0.{found['part'] or '0'}") * 86_400)
+    return _SERIAL_ZERO + timedelta(days=days, seconds=seconds)
 
 
 def _moment_of(part: dict[str, str | None], day_first: bool) -> datetime:
@@ -219,7 +346,7 @@ def _day_of(part: dict[str, str | None], day_first: bool) -> tuple[int, int, int
         return (year, two, one) if first_is_day else (year, one, two)
     day = int(part["day"] or 0)
     if part.get("name"):
-        return year, _MONTHS.index((part["name"] or "")[:3].lower()) + 1, day
+        return year, _MONTH_NUMBERS[(part["name"] or "").lower()], day
     return year, int(part["month"] or 0), day
 
 

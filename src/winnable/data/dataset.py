@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from winnable.core.columns import ID, FeatureTable, FloatArray, IntArray
 from winnable.core.timestamps import microseconds
+from winnable.data.autodetect.outcome import words_of_lost
 from winnable.data.features.episodes import Episodes, build_episodes
 from winnable.data.features.offline import compute_features
-from winnable.data.features.plan import FeaturePlan, fit_feature_plan
+from winnable.data.features.plan import FeaturePlan, fit_feature_plan, loosely_read
 from winnable.data.features.point_in_time import (
     as_of,
     columns_assumed_static,
@@ -91,7 +92,23 @@ class Dataset:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was noticed while reading, in sentences."""
-        return self.crm.notes
+        return (*self.crm.notes, *self._loosely_read, *self._words_of_lost)
+
+    @cached_property
+    def _words_of_lost(self) -> tuple[str, ...]:
+        """Where nobody is called lost, the columns that may say who was."""
+        if self.definition.outcome.lost:
+            return ()
+        found = words_of_lost(self.crm.leads, self.definition.columns.status)
+        return tuple(
+            "Nobody is called lost, so a lead counts as not won once its horizon has passed;"
+            f" '{name}' holds {words}, which may say it sooner."
+            for name, words in found.items()
+        )
+
+    @cached_property
+    def _loosely_read(self) -> tuple[str, ...]:
+        return loosely_read(self.feature_plan(), self.crm)
 
     @property
     def rejects(self) -> pd.DataFrame:

@@ -125,6 +125,14 @@ class Columns(DefinitionPart):
     """Columns that models must not use as features."""
 
     @property
+    def dates(self) -> dict[str, str]:
+        """The date columns by their roles."""
+        named = {
+            role: getattr(self, role) for role in ("created", "closed", "closed_lost", "changed")
+        }
+        return {role: name for role, name in named.items() if name is not None}
+
+    @property
     def dates_of_the_end(self) -> frozenset[str]:
         """The columns that tell when a lead ended."""
         named = (self.closed, self.closed_lost, self.changed)

@@ -355,7 +355,13 @@ def test_columns_of_activities_that_the_definition_names(crm: Writer) -> None:
 )
 def test_a_column_that_is_not_recognised_is_named(crm: Writer, header: str, says: str) -> None:
     with pytest.raises(DataError, match=f"no column is recognized as {says}"):
-        crm.read(LEADS, activities=f"{header}\na1,2024-01-05,Call\n")
+        crm.read(LEADS, activities=f"{header}\nx9,2024-01-05,Call\n")
+
+
+def test_a_column_that_refers_to_leads_is_found_whatever_its_name(crm: Writer) -> None:
+    read = crm.read(LEADS, activities="foo,at,kind\na1,2024-01-05,Call\n")
+    assert read.activities is not None
+    assert read.activities["@id"].tolist() == ["a1"]
 
 
 def test_every_fault_of_an_activity_has_its_reason(crm: Writer) -> None:

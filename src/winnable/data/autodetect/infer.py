@@ -8,7 +8,7 @@ definition file is done in `draft`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,17 +33,19 @@ from winnable.data.autodetect.lexicon import (
 from winnable.data.autodetect.outcome import OutcomeGuess, find_outcome, values_of
 from winnable.data.autodetect.roles import RoleSearch
 from winnable.data.autodetect.vendors import (
-    FIELDS,
-    KINDS,
     STATUS,
     Vendor,
     bare,
     recognize_vendor,
 )
+from winnable.data.ingestion.event_columns import NAMES, Events, plain
+from winnable.data.ingestion.histories import LeadColumns, as_changes, fields_of
+from winnable.data.ingestion.lead_keys import LeadKeys
 from winnable.data.ingestion.parsing import parse_numbers
 from winnable.data.ingestion.repeated_ids import refuse_events
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import read_source
+from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.definition.schema import ANYTHING
 
 SETTLED_ROLES = ("id", "person", "created", "closed", "closed_lost", "changed")
@@ -125,8 +127,11 @@ def guess(
         has_open=not by_date,
     ).run()
     roles = search.found
-    changes = None if history is None else read_source(history, "history", of_events).data
-    tracked = set() if changes is None else _fields_in(changes)
+    tracked: set[str] = set()
+    if history is not None and "id" in roles:
+        tracked = _fields_in(
+            read_source(history, "history", of_events), data, outcome, roles["id"].column
+        )
     taken = {
         outcome.status.column,
         *(guess.column for role, guess in roles.items() if role not in FEATURE_ROLES),
@@ -238,21 +243,23 @@ def _why_unique(column: pd.Series[str]) -> str | None:
     return None
 
 
-def _fields_in(history: pd.DataFrame) -> set[str]:
-    """The fields whose changes a field history records."""
-    name = _column_called(FIELDS, history)
-    return set() if name is None else {str(field) for field in history[name].dropna().unique()}
-
-
-def _column_called(names: Iterable[str], table: pd.DataFrame) -> str | None:
-    by_bare = {bare(name): name for name in reversed(table.columns)}
-    return next((by_bare[name] for name in names if name in by_bare), None)
+def _fields_in(history: TextTable, data: pd.DataFrame, outcome: OutcomeGuess, key: str) -> set[str]:
+    """The leads' columns whose changes a field history records; none where it is not recognized,
+    which reading it says."""
+    given = dict.fromkeys(("lead", "at", "field", "old", "new"))
+    status = outcome.status.column
+    names = tuple(str(name) for name in data.columns)
+    leads = LeadColumns(names, status, frozenset({*outcome.counts, *outcome.won, *outcome.lost}))
+    keys = LeadKeys(data[key].dropna())
+    events = Events("history", history, given, keys, key)
+    return fields_of(as_changes(events, leads))
 
 
 def _kinds(log: pd.DataFrame) -> Kinds | None:
     """The kinds in an activity log, grouped by what their names suggest; None where no column holds
     kinds."""
-    name = _column_called(KINDS, log)
+    plains = {plain(str(name)): str(name) for name in reversed(log.columns)}
+    name = next((plains[usual] for usual in NAMES["kind"].split() if usual in plains), None)
     if name is None:
         return None
     found: dict[str | None, dict[str, int]] = {"intent": {}, "interest": {}, None: {}}

@@ -106,7 +106,8 @@ _INTEREST = _pattern(
 _CONFUSED = _pattern(r"unsubscri|bounce|opt(ed)?[\s-]*out|complaint|spam")
 
 _LATE = _pattern(
-    r"\b(last|latest|recent|modified|updated|changed|tags?|quality|lead profile|score|scoring|grade"
+    r"\b(date (entered|exited)|(cumulative )?time in|became an?"
+    r"|last|latest|recent|modified|updated|changed|tags?|quality|lead profile|score|scoring|grade"
     r"|rating|index|probabilit\w+|forecast"
     r"|expected|weighted|likelihood|next step|next activity|reason|loss|lost|won|days to"
     r" close|duration"

@@ -35,6 +35,7 @@ from winnable.errors import DataError
 
 USUAL_OUTCOME_WORDS = ("status", "stage", "outcome", "won", "converted")
 
+MAX_SHOWN = 3
 MAX_COMPARED = 3
 """Other columns that are held against the chosen one at most."""
 
@@ -75,11 +76,13 @@ class OutcomeGuess:
 
 @dataclass(frozen=True)
 class Flag:
-    """What columns beside the status say of each lead: `won` and `lost` have shape (leads,)."""
+    """What columns beside the status say of each lead: `won` and `lost` have shape (leads,).
+    `of_status` is whether they follow from the status, so that they tell what its words mean."""
 
     label: str
     won: BoolArray
     lost: BoolArray
+    of_status: bool = True
 
 
 def find_outcome(source: str, data: pd.DataFrame, vendor: Vendor | None) -> OutcomeGuess:
@@ -196,8 +199,7 @@ def _hints_of_lost(
     if chosen.lost:
         return
     for name, words in words_of_lost(data, chosen.status.column).items():
-        shown = ", ".join(f"{word} ({count:,})" for word, count in list(words.items())[:3])
-        yield f"'{name}' holds {shown}"
+        yield f"'{name}' holds {words}"
     won = chosen.won_in(data)
     for flag in flags:
         unknown = int((flag.lost & ~won).sum())
@@ -205,13 +207,17 @@ def _hints_of_lost(
             yield f"{flag.label} says that {counted(unknown, 'lead')} were lost"
 
 
-def words_of_lost(data: pd.DataFrame, status: str) -> dict[str, dict[str, int]]:
-    """Columns other than the status with values that mean lost, such as Unqualified, each value
-    with its count."""
-    found = {}
+def words_of_lost(data: pd.DataFrame, status: str) -> dict[str, str]:
+    """Columns other than the status with values that mean lost, and the most frequent of these:
+    "Unqualified (480), Junk (12)"."""
+    found: dict[str, str] = {}
     for name in data.columns:
         column = data[name]
-        if name == status or str(name).startswith("@") or not 2 <= column.nunique() <= 50:
+        if (
+            name == status
+            or str(name).startswith("@")
+            or not 2 <= column.nunique() <= MAX_CATEGORIES
+        ):
             continue
         words = {
             value: count
@@ -219,7 +225,8 @@ def words_of_lost(data: pd.DataFrame, status: str) -> dict[str, dict[str, int]]:
             if meaning_of_status(value) == "lost"
         }
         if words:
-            found[str(name)] = words
+            most = list(words.items())[:MAX_SHOWN]
+            found[str(name)] = ", ".join(f"{word} ({count:,})" for word, count in most)
     return found
 
 
@@ -242,7 +249,8 @@ def _flags(data: pd.DataFrame) -> Iterator[Flag]:
     if active is not None and reasons:
         name, is_active = active
         lost = ~is_active & data[reasons[0]].notna().to_numpy()
-        yield Flag(f"'{name}' no longer with a '{reasons[0]}'", np.zeros_like(lost), lost)
+        label = f"'{name}' no longer with a '{reasons[0]}'"
+        yield Flag(label, np.zeros_like(lost), lost, of_status=False)
 
 
 def _truth_of(names: Sequence[str], data: pd.DataFrame) -> tuple[str, BoolArray] | None:
@@ -286,7 +294,7 @@ def _by_words(
         }
         meant = {value: defaults.get(value.casefold(), meaning) for value, meaning in meant.items()}
     for flag in flags:
-        by_flag = _words_by_flag(column, meant, flag)
+        by_flag = _words_by_flag(column, meant, flag) if flag.of_status else {}
         if by_flag:
             meant |= by_flag
             reason += f", {listed(by_flag)} by {flag.label}"
@@ -305,7 +313,8 @@ def _by_words(
 def _words_by_flag(
     column: pd.Series[str], meant: dict[str, Meaning | None], flag: Flag
 ) -> dict[str, Meaning | None]:
-    """The values without a known meaning that nearly all leads of a flag's won or lost have."""
+    """The values without a known meaning whose leads are nearly all won or lost by a flag. A new
+    lead may have a probability of 0, too."""
     found: dict[str, Meaning | None] = {}
     for value, meaning in meant.items():
         rows = (column == value).to_numpy(dtype=bool)
@@ -313,7 +322,7 @@ def _words_by_flag(
             continue
         if flag.won[rows].mean() >= MIN_FLAGGED:
             found[value] = "won"
-        elif flag.lost[rows].mean() >= MIN_FLAGGED:
+        elif flag.lost[rows].mean() >= MIN_FLAGGED and stage_of_word(value) is None:
             found[value] = "lost"
     return found
 

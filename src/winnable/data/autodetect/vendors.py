@@ -674,11 +674,3 @@ WON_DATES = _in_order(
     " converteddate"
 )
 """Names of a date that only won leads have."""
-
-KINDS = _in_order(
-    "kind type activitytype activitykind eventtype eventkind activity event eventname activityname"
-)
-"""Names of the column of an activity log with the kind of activity."""
-
-FIELDS = _in_order("field fieldname property propertyname attribute column columnname fieldevent")
-"""Names of the column of a field history with the name of the field."""

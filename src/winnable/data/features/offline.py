@@ -159,7 +159,10 @@ def _read_words(field: Field, words: CategoricalColumn, as_of: IntArray) -> Floa
 
     vocabulary = pd.Series(words.vocabulary, dtype="str")
     if field.kind == "number":
-        read = parse_numbers(vocabulary, field.decimal).to_numpy(dtype=np.float64)
+        read = parse_numbers(vocabulary, field.decimal).to_numpy(dtype=np.float64, copy=True)
+        if field.loose:
+            for row in np.flatnonzero(np.isnan(read)):
+                read[row] = field.read(words.vocabulary[row])
         return np.append(read, np.nan)[words.codes]
     when = times_of(parse_moments(vocabulary, field.day_first))
     return days_before(np.append(when, NEVER)[words.codes], as_of)

@@ -9,15 +9,16 @@ Which columns are safe to use is decided in `winnable.data.leakage`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from winnable.core.columns import CREATED, KIND, ActivityAggregate, is_nameless
+from winnable.core.text import counted
 from winnable.core.timestamps import microseconds
-from winnable.core.values import moment, number
+from winnable.core.values import UNKNOWN, is_range, moment, number, quantity, unit_of
 from winnable.data.features.returns import (
     MIN_RETURNED_LEADS,
     RETURN_COLUMNS,
@@ -37,6 +38,13 @@ MAX_AGGREGATED_KINDS = 20
 activity"."""
 MIN_PARSED_SHARE = 0.98
 """A column is one of numbers (or dates) if at least this share of its values parse as such."""
+MIN_NUMBER_SHARE = 0.9
+MIN_DIFFERENT_NUMBERS = 20
+"""With at least this share and as many different numbers a column is one of numbers, too: few
+words among them are missing numbers, not codes."""
+MIN_MEASURED_SHARE = 0.5
+"""Ranges are read as numbers only in a column of which this share are numbers: a column of nothing
+but ranges is a choice of words."""
 MAX_SAMPLED_VALUES = 20_000
 """Values of a column that are tried at most."""
 
@@ -44,19 +52,32 @@ MAX_SAMPLED_VALUES = 20_000
 @dataclass(frozen=True)
 class Field:
     """One column of the CRM and how its text is parsed. `learn` is false for columns that only
-    rules may use."""
+    rules may use. `loose` is whether numbers are also read where people wrote them loosely (10k+,
+    51-200), `unit` the word that may stand behind them."""
 
     name: str
     kind: Literal["number", "words", "moment"]
     decimal: str = "."
     day_first: bool = False
     learn: bool = True
+    loose: bool = False
+    unit: str = ""
+
+    def number(self, value: str) -> float | None:
+        """One text as a number; None if it is none."""
+        if self.loose:
+            return quantity(value, self.decimal, self.unit)
+        return number(value, self.decimal)
+
+    def means_missing(self, value: str) -> bool:
+        """Whether a text says that the number is not known: "unknown", "keine Angabe"."""
+        return self.loose and value.lower() in UNKNOWN
 
     def read(self, value: str) -> float:
         """One text as a number; a moment is microseconds since 1970. NaN if it cannot be
         parsed."""
         if self.kind == "number":
-            found = number(value, self.decimal)
+            found = self.number(value)
             return np.nan if found is None else found
         when = moment(value, self.day_first)
         return np.nan if when is None else float(microseconds(when))
@@ -121,7 +142,8 @@ def fit_feature_plan(
     do not use them, nor columns without a name, ignored columns and those in `leave_out`. Rules may
     use contact data and whatever the definition names.
     """
-    from winnable.data.ingestion.parsing import day_order
+    from winnable.data.ingestion.dates import day_first_of_table
+    from winnable.data.ingestion.parsing import decimal_marks
 
     roles = definition.columns
     never = {roles.id, roles.created, roles.status, *roles.dates_of_the_end}
@@ -130,44 +152,102 @@ def fit_feature_plan(
     nameless = filter(is_nameless, columns)
     unlearned = {roles.person, *contact, *roles.ignore, *leave_out, *nameless}
     asked = {*definition.fields(), *contact}
-    fields = []
-    for name in columns:
-        if name not in never and (name not in unlearned or name in asked):
-            fields.append(_field_of(name, crm.leads[name], learn=name not in unlearned))
+    used = [
+        name for name in columns if name not in never and (name not in unlearned or name in asked)
+    ]
+    samples = {name: _sample(crm.leads[name]) for name in used}
+    marks = decimal_marks(samples)
+    dates = {role: crm.leads[name] for role, name in roles.dates.items() if name in crm.leads}
+    first = day_first_of_table({**dates, **samples})
+    fields = [
+        _field_of(Field(name, "words", marks[name], first[name], name not in unlearned), sample)
+        for name, sample in samples.items()
+    ]
     if roles.created is None or CREATED not in crm.leads:
         return FeaturePlan(tuple(fields))
-    created = Field(
-        roles.created,
-        "moment",
-        day_first=bool(day_order(crm.leads[roles.created]).day_first),
-        learn=False,
-    )
+    by_day = day_first_of_table(dates)["created"]
+    created = Field(roles.created, "moment", day_first=by_day, learn=False)
     returns = returned_leads(definition, crm) >= MIN_RETURNED_LEADS
     return FeaturePlan(tuple(fields), _aggregates_of(definition, crm), created, returns)
 
 
-def _field_of(name: str, values: pd.Series, learn: bool) -> Field:
-    """How a column is parsed: as numbers if nearly all its values are numbers, as moments if nearly
-    all are, else as words."""
-    from winnable.data.ingestion.parsing import (
-        day_order,
-        decimal_mark,
-        parse_moments,
-        parse_numbers,
-    )
-
+def _sample(values: pd.Series) -> pd.Series:
+    """The known values of a column, as many as are tried."""
     known = values.dropna()
-    if known.empty:
-        return Field(name, "words", learn=learn)
     too_many = len(known) > MAX_SAMPLED_VALUES
-    sample = known.sample(MAX_SAMPLED_VALUES, random_state=0) if too_many else known
-    decimal = decimal_mark(sample)
-    if parse_numbers(sample, decimal).notna().mean() >= MIN_PARSED_SHARE:
-        return Field(name, "number", decimal=decimal, learn=learn)
-    day_first = bool(day_order(sample).day_first)
-    if parse_moments(sample, day_first).notna().mean() >= MIN_PARSED_SHARE:
-        return Field(name, "moment", day_first=day_first, learn=learn)
-    return Field(name, "words", learn=learn)
+    return known.sample(MAX_SAMPLED_VALUES, random_state=0) if too_many else known
+
+
+def _field_of(field: Field, sample: pd.Series) -> Field:
+    """How a column is parsed: as numbers if nearly all its values are numbers, as moments if nearly
+    all are, else as words. The given field says which marks its table uses."""
+    from winnable.data.ingestion.parsing import parse_moments
+
+    as_words = Field(field.name, "words", learn=field.learn)
+    if sample.empty:
+        return as_words
+    numbers = _number_field(field, sample)
+    if numbers is not None:
+        return numbers
+    if parse_moments(sample, field.day_first).notna().mean() >= MIN_PARSED_SHARE:
+        return replace(as_words, kind="moment", day_first=field.day_first)
+    return as_words
+
+
+def _number_field(field: Field, sample: pd.Series) -> Field | None:
+    """The field as one of numbers, also where a few of its values are words, ranges or numbers
+    with a unit; None if it is not one of numbers."""
+    from winnable.data.ingestion.parsing import parse_numbers
+
+    numbers = Field(field.name, "number", field.decimal, learn=field.learn, loose=True)
+    parsed = parse_numbers(sample, field.decimal)
+    if parsed.notna().mean() >= MIN_PARSED_SHARE:
+        return numbers
+    counts = sample[parsed.isna()].value_counts()
+    others = {str(value): int(count) for value, count in counts.items()}
+    said = {value: count for value, count in others.items() if value.lower() not in UNKNOWN}
+    numbers = replace(numbers, unit=_unit(said))
+    exact = int(parsed.notna().sum())
+    read = {value: n for value, n in said.items() if numbers.number(value) is not None}
+    ranges = {value for value in read if is_range(value, numbers.decimal, numbers.unit)}
+    measured = exact + sum(n for value, n in read.items() if value not in ranges)
+    total = exact + sum(said.values())
+    share = (exact + sum(read.values())) / max(total, 1)
+    if measured < MIN_MEASURED_SHARE * len(sample):
+        return None
+    if share >= MIN_PARSED_SHARE:
+        return numbers
+    like_codes = bool(sample.str.fullmatch("0[0-9]+").any())
+    enough = parsed.nunique() >= MIN_DIFFERENT_NUMBERS and share >= MIN_NUMBER_SHARE
+    return numbers if enough and not like_codes else None
+
+
+def _unit(counts: Mapping[str, int]) -> str:
+    """The one word behind the numbers of a column; none where there are several, which may be
+    different measures."""
+    units = {unit for unit in map(unit_of, counts) if unit is not None}
+    return units.pop() if len(units) == 1 else ""
+
+
+def loosely_read(plan: FeaturePlan, crm: Crm) -> tuple[str, ...]:
+    """A sentence for each column of numbers with values that are none: how many were read all the
+    same, and how many count as missing."""
+    from winnable.data.ingestion.parsing import parse_numbers
+
+    notes = []
+    for field in plan.numbers:
+        column = crm.leads[field.name]
+        loose = column[column.notna() & parse_numbers(column, field.decimal).isna()]
+        read = sum(field.number(str(value)) is not None for value in loose)
+        said = []
+        if read:
+            said.append(f"{read:,} written as 10k+ or 51-200 count as that number or its middle")
+        if read < len(loose):
+            said.append(f"{len(loose) - read:,} that are words count as missing")
+        if said:
+            of = f"of {counted(int(column.notna().sum()), 'value')}"
+            notes.append(f"'{field.name}' is read as numbers: {of} {' and '.join(said)}.")
+    return tuple(notes)
 
 
 def _aggregates_of(definition: Definition, crm: Crm) -> tuple[ActivityAggregate, ...]:

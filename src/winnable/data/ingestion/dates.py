@@ -13,7 +13,7 @@ import pandas as pd
 
 from winnable.core.text import counted, shortened
 from winnable.core.timestamps import DAY, times_of
-from winnable.data.ingestion.parsing import day_order, parse_moments
+from winnable.data.ingestion.parsing import DayOrder, day_order, parse_moments
 from winnable.data.ingestion.rejects import Findings
 from winnable.errors import DataError
 
@@ -22,7 +22,7 @@ MAX_UNREADABLE_SHARE = 0.5
 than rows to reject one by one."""
 
 _WITH_ZONE = r":\d\d(?:\.\d+)? ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
-_WITH_TIME = r":|[0-9][hTt][0-9]|^[0-9]{10,}"
+_WITH_TIME = r":|[0-9][hTt][0-9]|^[0-9]{10,}|^[0-9]{5}\.[0-9]"
 
 
 def read_dates(
@@ -40,18 +40,23 @@ def read_dates(
     shows the format of the values, never the values themselves.
     """
     orders = {role: day_order(column) for role, column in columns.items()}
-    siblings = next(
-        (order.day_first for order in orders.values() if order.day_first is not None), usual
-    )
+    decided = _first_by_values(orders)
+    if decided is None:
+        decided = usual
+    in_sequence = _first_by_sequence(columns) if decided is None else None
     moments = {}
     for role, column in columns.items():
         order = orders[role]
-        first = order.day_first if order.day_first is not None else siblings
+        first = order.day_first
+        if first is None:
+            first = decided if decided is not None else in_sequence
         moments[role] = parse_moments(column, bool(first))
-        if order.either and first is None:
+        if order.either and order.day_first is None and decided is None:
+            read = "day first, as leads would else be closed before they are created"
             findings.note(
                 f"{table}: in '{column.name}' it is ambiguous whether 3/4/2024 is 3 April or"
-                " 4 March; it was read as month first. Dates such as 2024-03-04 are unambiguous."
+                f" 4 March; it was read as {read if in_sequence else 'month first'}. Dates such as"
+                " 2024-03-04 are unambiguous."
             )
         elif order.only_day and order.only_month:
             findings.note(
@@ -67,10 +72,40 @@ def read_dates(
 
 def day_first_of_table(columns: "Mapping[str, pd.Series[str]]") -> dict[str, bool]:
     """For each column of one table whether the day comes first: as its own unambiguous values say,
-    else as those of the others, else month first."""
-    orders = {name: day_order(column).day_first for name, column in columns.items()}
-    usual = next((order for order in orders.values() if order is not None), None)
-    return {name: bool(usual if order is None else order) for name, order in orders.items()}
+    else as those of the others, else so that leads are closed after they are created ("created",
+    "closed"), else month first."""
+    orders = {name: day_order(column) for name, column in columns.items()}
+    usual = _first_by_values(orders)
+    if usual is None:
+        usual = _first_by_sequence(columns)
+    return {
+        name: bool(usual if order.day_first is None else order.day_first)
+        for name, order in orders.items()
+    }
+
+
+def _first_by_values(orders: Mapping[str, DayOrder]) -> bool | None:
+    """Whether days come first in a table, by the first column that shows it."""
+    found = (order.day_first for order in orders.values())
+    return next((first for first in found if first is not None), None)
+
+
+def _first_by_sequence(columns: "Mapping[str, pd.Series[str]]") -> bool | None:
+    """Whether days come first because fewer leads are closed before they are created then; None
+    where it makes no difference."""
+    created = columns.get("created")
+    ends = [columns[role] for role in ("closed", "closed_lost", "changed") if role in columns]
+    if created is None or not ends:
+        return None
+    by_day = sum(_reversed(created, closed, True) for closed in ends)
+    by_month = sum(_reversed(created, closed, False) for closed in ends)
+    return None if by_day == by_month else by_day < by_month
+
+
+def _reversed(created: "pd.Series[str]", closed: "pd.Series[str]", day_first: bool) -> int:
+    """How many leads are closed days before they are created if dates are read this way."""
+    before = parse_moments(closed, day_first).dt.floor("D")
+    return int((before < parse_moments(created, day_first).dt.floor("D")).sum())
 
 
 def ends_of_days(

@@ -4,18 +4,19 @@ Columns are found by the definition, or by the names that CRMs usually give them
 known lead and rows without a time are rejected. Leads are read in `winnable.data.ingestion.leads`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import AT, CREATED, FIELD, ID, KIND, NEW, OLD, RECORDED
-from winnable.core.text import counted, listed
+from winnable.core.columns import AT, CREATED, FIELD, ID, KIND, NEW, OLD, RECORDED, STATUS
+from winnable.core.text import counted
 from winnable.data.ingestion.dates import ends_of_days, read_dates, shape
+from winnable.data.ingestion.event_columns import Events, newest_first
+from winnable.data.ingestion.histories import LeadColumns, as_changes
 from winnable.data.ingestion.lead_keys import LeadKeys
-from winnable.data.ingestion.leads import CLOCK_TOLERANCE, nearest_column
+from winnable.data.ingestion.leads import CLOCK_TOLERANCE
 from winnable.data.ingestion.rejects import Findings
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source, read_source
@@ -26,34 +27,6 @@ from winnable.errors import DataError
 _UNTIL = "@until"
 _HAPPENED = "@happened"
 """Columns of the reader's own: until when a time can lie, and the time as it was written."""
-_NAMES = {
-    "lead": (
-        "leadid lead leadorcontactid whoid prospectid contactid recordid parentid personid"
-        " opportunityid dealid caseid"
-    ),
-    "at": (
-        "at occurredat occurred happenedat timestamp eventtimestamp activitydate activitytime"
-        " activitydatetime eventdate eventtime datetime time date changedat changedate changedon"
-        " modifiedat modifiedon createdat createdon createddate created"
-    ),
-    "kind": (
-        "kind type activitytype activitykind eventtype eventkind activity event eventname"
-        " activityname"
-    ),
-    "recorded": "recorded recordedat recordedon loadedat insertedat ingestedat syncedat",
-    "field": "field fieldname property propertyname attribute column columnname",
-    "old": "old oldvalue from fromvalue previous previousvalue before valuebefore",
-    "new": "new newvalue to tovalue after valueafter value",
-}
-"""Usual column names in CRMs, in lower case without spaces and punctuation, the most certain
-first."""
-_ROLE_DESCRIPTIONS = {
-    "lead": "the lead's id",
-    "at": "the time",
-    "kind": "the kind",
-    "field": "the field's name",
-    "new": "the new value",
-}
 
 
 @dataclass(frozen=True)
@@ -144,7 +117,8 @@ class EventReader:
         for note in table.notes:
             self.findings.note(note)
         self.findings.reject(kind, pd.Index(list(table.broken)), None, list(table.broken.values()))
-        roles = _roles(kind, given, table, id_column)
+        keys = LeadKeys(self.leads[ID].dropna())
+        table, roles = self._found(Events(kind, table, given, keys, id_column))
         frame = table.data
         dated: dict[str, pd.Series[str]] = {
             role: frame[roles[role]] for role in ("at", "recorded") if role in roles
@@ -157,7 +131,7 @@ class EventReader:
                 for role, column in {**words, **dates}.items()
             }
         )
-        links = LeadKeys(self.leads[ID].dropna()).find(frame[ID])
+        links = keys.find(frame[ID])
         known = pd.Series(links.counts > 0, index=frame.index)
         faults = [
             (frame[ID].isna(), "it has no lead id"),
@@ -202,6 +176,22 @@ class EventReader:
         )
         return links.take(events, (usable & known).to_numpy(), ID)
 
+    def _found(self, events: Events) -> tuple[TextTable, dict[str, str]]:
+        """The table and the column of each role; a history in the layout of one change a row."""
+        if events.kind != "history":
+            return events.table, events.roles()
+        changes = as_changes(events, self._lead_columns())
+        for note in changes.notes:
+            self.findings.note(note)
+        return changes.table, changes.roles
+
+    def _lead_columns(self) -> LeadColumns:
+        names = tuple(str(name) for name in self.leads.columns if not str(name).startswith("@"))
+        statuses = self.definition.outcome.won + self.definition.outcome.lost
+        if STATUS in self.leads:
+            statuses += tuple(self.leads[STATUS].dropna().unique())
+        return LeadColumns(names, self.definition.columns.status, frozenset(statuses))
+
     def _note_early(self, table: str, events: pd.DataFrame, kept: str) -> None:
         """Add a note with the number of rows that are older than their lead."""
         if CREATED not in self.leads:
@@ -235,48 +225,10 @@ class EventReader:
             )
 
 
-def _roles(
-    kind: str, given: Mapping[str, str | None], table: TextTable, id_column: str
-) -> dict[str, str]:
-    """The column of each role: the one that the definition names, else the one with the most
-    certain of the usual names."""
-    columns = list(table.data.columns)
-    by_plain_name: dict[str, str] = {}
-    for column in columns:
-        by_plain_name.setdefault(_plain(column), column)
-    roles: dict[str, str] = {}
-    for role, name in given.items():
-        if name is not None and name not in columns:
-            raise DataError(
-                f"{table.name}: there is no column '{name}', which the definition names as"
-                f" {kind}.{role}; {nearest_column(name, columns)}"
-            )
-        usual = [_plain(id_column)] if role == "lead" else []
-        usual += _NAMES[role].split()
-        free = (
-            by_plain_name[plain_name]
-            for plain_name in usual
-            if plain_name in by_plain_name and by_plain_name[plain_name] not in roles.values()
-        )
-        found = name or next(free, None)
-        if found is None and role not in ("recorded", "old"):
-            raise DataError(
-                f"{table.name}: no column is recognized as {_ROLE_DESCRIPTIONS[role]}; name it in"
-                f" the definition as {kind}.{role}. Its columns: {listed(columns)}."
-            )
-        if found is not None:
-            roles[role] = found
-    return roles
-
-
 def _known(events: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
     """From when each row was known: it had certainly happened and, if recording times are given,
     was recorded."""
     return events[_UNTIL] if RECORDED not in events else events[[_UNTIL, RECORDED]].max(axis=1)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).casefold()
 
 
 def _sorted(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -288,8 +240,5 @@ def _sorted(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """
     times = events[AT].to_numpy(dtype="datetime64[us]")
     keys = [times, *(pd.factorize(events[name], sort=True)[0] for name in reversed([ID, *by]))]
-    by_lead = np.argsort(keys[-1], kind="stable")
-    steps = np.diff(times[by_lead]).astype(np.int64)[np.diff(keys[-1][by_lead]) == 0]
-    newest_first = (steps < 0).sum() > (steps > 0).sum()
-    source_order = slice(None, None, -1 if newest_first else 1)
+    source_order = slice(None, None, -1 if newest_first(keys[-1], times) else 1)
     return events.iloc[source_order].iloc[np.lexsort([key[source_order] for key in keys])]

@@ -6,7 +6,7 @@ whether days or months come first. Values in common formats are parsed at once b
 the others one by one, each distinct value once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,13 +61,77 @@ def parse_numbers(column: "pd.Series[str]", decimal: str | None = None) -> "pd.S
 def decimal_mark(column: "pd.Series[str]") -> str:
     """The decimal mark: "," if more distinct values parse only with it than only with ".", else
     "."."""
-    distinct, _ = _distinct(column)
-    if not pc.any(pc.match_substring(distinct, ",")).as_py():
-        return "."
-    sample = distinct[:_SAMPLE_SIZE].to_pylist()
-    by_point = np.array([values.number(value, ".") is not None for value in sample])
-    by_comma = np.array([values.number(value, ",") is not None for value in sample])
-    return "," if (by_comma & ~by_point).sum() > (by_point & ~by_comma).sum() else "."
+    return "," if DecimalVotes.of(column).mark == "," else "."
+
+
+@dataclass(frozen=True)
+class DecimalVotes:
+    """How many distinct values of a column are numbers only with "." or only with "," as decimal
+    mark, and how many with both but not the same number, such as 1.250. `grouped` is whether those
+    show that their marks stand between thousands."""
+
+    point: int
+    comma: int
+    either: int
+    grouped: str | None = None
+
+    @classmethod
+    def of(cls, column: "pd.Series[str]") -> "DecimalVotes":
+        """The votes of a column."""
+        distinct, _ = _distinct(column)
+        marked = distinct.filter(pc.match_substring_regex(distinct, "[0-9].*[.,]|[.,].*[0-9]"))
+        sample = marked[:_SAMPLE_SIZE].to_pylist()
+        read = [(values.number(value, "."), values.number(value, ",")) for value in sample]
+        unclear = [
+            value
+            for value, (by_point, by_comma) in zip(sample, read, strict=True)
+            if None not in (by_point, by_comma) and by_point != by_comma
+        ]
+        return cls(
+            sum(by_point is not None and by_comma is None for by_point, by_comma in read),
+            sum(by_comma is not None and by_point is None for by_point, by_comma in read),
+            len(unclear),
+            _mark_of_thousands(unclear, distinct),
+        )
+
+    @property
+    def mark(self) -> str | None:
+        """The decimal mark that the column shows by itself; None if it shows none."""
+        if self.point == self.comma:
+            return None
+        return "," if self.comma > self.point else "."
+
+
+def _mark_of_thousands(unclear: list[str], distinct: pa.Array) -> str | None:
+    """The mark in values such as 1.250 and 10.400 if it stands between thousands for certain.
+
+    A program that drops zeros at the end would not write 1.250 for 1.25, and one that keeps three
+    digits would not write 12 beside it.
+    """
+    marks = {"," if "," in value else "." for value in unclear}
+    whole = pc.any(pc.match_substring_regex(distinct, r"^[0-9]{1,3}$")).as_py()
+    ends_in_zero = any(value.rstrip(values.BLANKS).endswith("0") for value in unclear)
+    return marks.pop() if len(marks) == 1 and whole and ends_in_zero else None
+
+
+def decimal_marks(columns: "Mapping[str, pd.Series[str]]") -> dict[str, str]:
+    """The decimal mark of each column of one table: its own where its values show one, else that
+    of the table's other columns, as an export writes all its numbers in one way."""
+    votes = {name: DecimalVotes.of(column) for name, column in columns.items()}
+    by_comma = sum(vote.mark == "," for vote in votes.values())
+    by_point = sum(vote.mark == "." for vote in votes.values())
+    usual = None
+    if by_comma != by_point:
+        usual = "," if by_comma > by_point else "."
+    return {name: _decided(vote, usual) for name, vote in votes.items()}
+
+
+def _decided(votes: DecimalVotes, usual: str | None) -> str:
+    if votes.mark is not None:
+        return votes.mark
+    if usual is not None and votes.either:
+        return usual
+    return "," if votes.grouped == "." else "."
 
 
 def parse_moments(

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from pydantic_core import from_json
 from starlette.types import Receive, Scope
 
-from winnable.core.values import moment, number, text
+from winnable.core.values import moment, text
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
 from winnable.definition.schema import ANYTHING, Definition
@@ -394,7 +394,7 @@ def _number(field: Field, value: object) -> float | None:
         except OverflowError:
             raise _Fault(f"{field.name}: the number is too large") from None
     written = text(value)
-    return None if written is None else number(written, field.decimal)
+    return None if written is None else field.number(written)
 
 
 def _date(field: Field, value: object) -> datetime | None:

@@ -79,3 +79,37 @@ def test_infinite_is_missing(encoding: Encoding) -> None:
 def test_the_order_of_rows_does_not_change_what_is_learned() -> None:
     shuffled = features().take(np.random.default_rng(0).permutation(SIZE))
     assert learn_encoding(shuffled) == learn_encoding(features())
+
+
+def test_ways_of_writing_a_word_are_one_word() -> None:
+    written = [
+        "Trade Show",
+        "trade-show",
+        "TRADE SHOW",
+        "Trade Show",
+        "Web",
+        "web",
+        "C",
+        "C",
+        "C++",
+    ]
+    features = FeatureTable(len(written), {"Source": CategoricalColumn.of(written)})
+    spec = learn_encoding(features)
+    assert spec["words"] == [["Source", ["Trade Show", "C", "Web"]]]
+    codes = Encoding(spec).encode(features, np.zeros(len(written))).codes[:, 0]
+    assert codes.tolist() == [2, 2, 2, 2, 4, 4, 3, 3, RARE]
+    asked = ["tradeshow ", "WEB.", "c#", "Fair"]
+    unseen = FeatureTable(4, {"Source": CategoricalColumn.of(asked)})
+    assert Encoding(spec).encode(unseen, np.zeros(4)).codes[:, 0].tolist() == [2, 4, RARE, RARE]
+
+
+def test_ranges_of_the_same_digits_are_not_one_word() -> None:
+    written = ["1-10", "1-10", "11-0", "11-0", "1 - 10"]
+    features = FeatureTable(len(written), {"Size": CategoricalColumn.of(written)})
+    assert learn_encoding(features)["words"] == [["Size", ["1-10", "11-0"]]]
+
+
+def test_a_model_of_before_knows_words_as_they_were_written() -> None:
+    spec = {"numbers": [], "words": [["Source", ["Web"]]]}
+    features = FeatureTable(2, {"Source": CategoricalColumn.of(["Web", "web"])})
+    assert Encoding(spec).encode(features, np.zeros(2)).codes[:, 0].tolist() == [2, RARE]

@@ -21,6 +21,7 @@ from winnable.core.columns import (
     IntArray,
     NumericColumn,
 )
+from winnable.core.text import word_key
 
 MISSING = 0
 RARE = 1
@@ -53,9 +54,10 @@ class Encoded:
 
 class Encoding:
     """Reads features as arrays, by a `spec` of `learn_encoding`: `{"numbers": [name, ...], "words":
-    [[name, [word, ...]], ...]}`.
+    [[name, [word, ...]], ...], "variants": true}`.
 
-    `codes` has the number of each word that is known, by column.
+    `codes` has the number of each word that is known, by column. With "variants" words that differ
+    in case, blanks or punctuation only are one word; models learned before have none.
     """
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
@@ -66,6 +68,12 @@ class Encoding:
             name: {word: code + 2 for code, word in enumerate(words)}
             for name, words in spec["words"]
         }
+        self._by_key: dict[str, dict[str, int]] = {name: {} for name in self.word_names}
+        if spec.get("variants"):
+            self._by_key = {
+                name: {word_key(word): code for word, code in codes.items()}
+                for name, codes in self.codes.items()
+            }
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,7 +96,11 @@ class Encoding:
             words = features.words(name)
             known = self.codes[name]
             np.add(words.codes, len(table), out=row)
-            table += [known.get(word, RARE) for word in words.vocabulary]
+            by_key = self._by_key[name]
+            table += [
+                known.get(word) or by_key.get(word_key(word), RARE)  # a known code is not 0
+                for word in words.vocabulary
+            ]
             # This is what -1 points to in the next column, and in the first one.
             table.append(MISSING)
         coded = np.array(table, dtype=np.int64)[codes]
@@ -109,7 +121,7 @@ def learn_encoding(features: FeatureTable) -> dict[str, Any]:
         if isinstance(column, CategoricalColumn) and not _like_an_id(column)
     ]
     telling = [[name, levels] for name, levels in words if _differs(features.columns[name], levels)]
-    return {"numbers": numbers, "words": telling}
+    return {"numbers": numbers, "words": telling, "variants": True}
 
 
 def _numbers(features: FeatureTable, name: str) -> FloatArray:
@@ -139,15 +151,23 @@ def _tells(values: FloatArray) -> bool:
 
 
 def _levels(column: CategoricalColumn) -> list[str]:
-    """The words seen at least twice, most frequent first (equals in alphabetical order, so that row
-    order does not matter)."""
-    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
-    kept = sorted(
-        (-int(count), word)
-        for count, word in zip(counts, column.vocabulary, strict=True)
-        if count >= 2
-    )
+    """The words seen at least twice in any way of writing, each as it is mostly written, most
+    frequent first (equals in alphabetical order, so that row order does not matter)."""
+    kept = sorted((-count, word) for word, count in _counts(column).items() if count >= 2)
     return [word for _, word in kept[:MAX_WORDS_PER_COLUMN]]
+
+
+def _counts(column: CategoricalColumn) -> dict[str, int]:
+    """How often each word occurs, its ways of writing together, under the most frequent one."""
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
+    usual: dict[str, str] = {}
+    total: dict[str, int] = {}
+    written = zip(counts.tolist(), column.vocabulary, strict=True)
+    for count, word in sorted(written, key=lambda pair: (-pair[0], pair[1])):
+        key = word_key(word)
+        usual.setdefault(key, word)
+        total[key] = total.get(key, 0) + count
+    return {usual[key]: count for key, count in total.items()}
 
 
 def _like_an_id(column: CategoricalColumn) -> bool:
@@ -159,5 +179,5 @@ def _differs(column: object, levels: Sequence[str]) -> bool:
     """Whether at least two of "missing", "rare" and the levels occur."""
     if not isinstance(column, CategoricalColumn):
         return False
-    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
-    return (len(levels) + int((column.codes < 0).any()) + int((counts == 1).any())) >= 2
+    seen_once = any(count == 1 for count in _counts(column).values())
+    return (len(levels) + int((column.codes < 0).any()) + int(seen_once)) >= 2

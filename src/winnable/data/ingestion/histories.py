@@ -1,0 +1,238 @@
+"""The layouts of field histories, brought into one: a row is the change of one field of one lead.
+
+CRMs write a change a row (Salesforce and HubSpot history, Dynamics audit, Odoo tracking values), a
+state a row (snapshots such as OpportunityHistory), or a date a stage (HubSpot "Date entered ...").
+Columns are found in `event_columns`; rows are checked and dated in `events`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from winnable.core.text import listed
+from winnable.data.ingestion.dates import day_first_of_table
+from winnable.data.ingestion.event_columns import (
+    Events,
+    newest_first,
+    plain,
+    plain_forms,
+    typed_columns,
+)
+from winnable.data.ingestion.parsing import parse_moments
+from winnable.data.ingestion.sources.text_table import TextTable
+
+MIN_KNOWN_STATUSES = 0.8
+"""A field whose new values are statuses of leads, this share of them, is the status."""
+
+_ENTERED = re.compile(
+    r"(?:hs )?(?:v2 )?date entered (?P<stage>.+)|became an? (?P<became>.+) date", re.IGNORECASE
+)
+_IN_QUOTES = re.compile(r"[\"'“„](?P<stage>.+?)[\"'”“]")
+_IN_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
+_COLUMNS = ("lead", "at", "field", "old", "new")
+
+
+@dataclass(frozen=True)
+class LeadColumns:
+    """What a history refers to: the leads' columns, their status column and its values."""
+
+    names: tuple[str, ...]
+    status: str | None
+    statuses: frozenset[str]
+
+    def named(self, field: str) -> str | None:
+        """The leads' column that a field of a history is; None if none has its name."""
+        if field in self.names:
+            return field
+        wanted = {*plain_forms(field), plain(_IN_BRACKETS.sub("", field))}
+        return next((name for name in self.names if wanted & {*plain_forms(name)}), None)
+
+    def stage(self, written: str) -> str:
+        """The status that a stage's name means: the leads' own word for it if they have it."""
+        wanted = plain(written)
+        return next((word for word in self.statuses if plain(word) == wanted), written)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """A history as a table with a change a row, the column of each role, and notes on how it was
+    read."""
+
+    table: TextTable
+    roles: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def as_changes(events: Events, leads: LeadColumns) -> Changes:
+    """The history in the layout of one change a row, fields under the names of the leads' columns.
+
+    Raises DataError where a column that is needed is not found.
+    """
+    field = events.find("field", set())
+    if field is not None and events.find("new", {field}) is not None:
+        return _with_leads_names(_of_values(events), leads)
+    entered = _entered(events.table.data.columns)
+    if len(entered) >= 2:
+        return _of_stages(events, leads, entered)
+    if leads.status is not None and _has_steps(events):
+        return _of_steps(events, leads.status)
+    states = _of_states(events, leads)
+    return states if states is not None else _with_leads_names(_of_values(events), leads)
+
+
+def fields_of(changes: Changes) -> set[str]:
+    """The fields whose changes a history records."""
+    return {str(name) for name in changes.table.data[changes.roles["field"]].dropna().unique()}
+
+
+def _of_values(events: Events) -> Changes:
+    """A history with a change a row; values in columns by their types become one."""
+    roles = events.roles()
+    data = events.table.data
+    for role in ("old", "new"):
+        if role in roles and events.given.get(role) is None:
+            same = typed_columns(roles[role], data.columns)
+            if len(same) > 1:
+                data = data.assign(**{roles[role]: data[same].bfill(axis=1).iloc[:, 0]})
+    return Changes(replace(events.table, data=data), roles)
+
+
+def _with_leads_names(changes: Changes, leads: LeadColumns) -> Changes:
+    """The same changes with fields under the names of the leads' columns."""
+    column = changes.roles["field"]
+    data = changes.table.data
+    fields = [str(name) for name in data[column].dropna().unique()]
+    named = {field: leads.named(field) for field in fields}
+    renamed = {field: name for field, name in named.items() if name and name != field}
+    if leads.status is not None and leads.status not in {*fields, *renamed.values()}:
+        unknown = {field for field, name in named.items() if name is None}
+        status = _field_of_status(data, changes.roles, leads, unknown)
+        renamed |= {status: leads.status} if status is not None else {}
+    if not renamed:
+        return changes
+    pairs = ", ".join(f"'{field}' as '{name}'" for field, name in renamed.items())
+    table = replace(changes.table, data=data.assign(**{column: data[column].replace(renamed)}))
+    return replace(changes, table=table, notes=(*changes.notes, f"history: read {pairs}."))
+
+
+def _field_of_status(
+    data: pd.DataFrame, roles: Mapping[str, str], leads: LeadColumns, fields: set[str]
+) -> str | None:
+    """The field whose new values are the leads' statuses, whatever its name."""
+    known = data[[roles["field"], roles["new"]]].dropna()
+    is_status = known[roles["new"]].isin(leads.statuses)
+    shares = is_status.groupby(known[roles["field"]], sort=False).mean()
+    shares = shares[[field in fields for field in shares.index]]
+    certain = shares[shares >= MIN_KNOWN_STATUSES].sort_values(ascending=False)
+    return str(certain.index[0]) if len(certain) else None
+
+
+def _has_steps(events: Events) -> bool:
+    """Whether each row is a step from one stage to the next, without the name of a field."""
+    plains = {plain(str(name)) for name in events.table.data.columns}
+    return {"fromstage", "tostage"} <= plains
+
+
+def _of_steps(events: Events, status: str) -> Changes:
+    given = {role: name for role, name in events.given.items() if role != "field"}
+    roles = replace(events, given=given).roles()
+    data = events.table.data.assign(field=status)
+    return Changes(replace(events.table, data=data), {**roles, "field": "field"})
+
+
+def _of_states(events: Events, leads: LeadColumns) -> Changes | None:
+    """A history with a state a row: what differs from the lead's row before is a change. None where
+    the rows hold none of the leads' columns."""
+    lead = events.find("lead", set())
+    at = events.find("at", {lead} if lead else set())
+    if lead is None or at is None:
+        return None
+    data = events.table.data
+    tracked = _tracked(data, leads, {lead, at})
+    if not tracked:
+        return None
+    ordered = _in_order(data, lead, at)
+    before = ordered.groupby(lead, sort=False, dropna=False)[list(tracked)].shift()
+    first = ~ordered[lead].duplicated()
+    parts = [_undated(ordered, lead, at)]
+    for column, name in tracked.items():
+        changed = ordered[column].fillna("") != before[column].fillna("")
+        changed |= first & ordered[column].notna()
+        rows = ordered[changed & ordered[lead].notna() & ordered[at].notna()]
+        values = {"lead": rows[lead], "at": rows[at], "old": before.loc[rows.index, column]}
+        part = pd.DataFrame({**values, "new": rows[column]})
+        parts.append(part.assign(field=pd.array([name] * len(rows), dtype="str")))
+    others = [name for name in data.columns if name not in {lead, at, *tracked}]
+    note = (
+        f"history: each row is a state of a lead; changes of {listed(tracked.values())} were taken"
+        f" from it, dated by '{at}'" + (f"; not used: {listed(others)}." if others else ".")
+    )
+    data = pd.concat(parts)[list(_COLUMNS)].astype("str")
+    return Changes(replace(events.table, data=data), {role: role for role in _COLUMNS}, (note,))
+
+
+def _tracked(data: pd.DataFrame, leads: LeadColumns, taken: set[str]) -> dict[str, str]:
+    """The columns of states that are the leads', and their names there; a column of statuses is the
+    status whatever its name."""
+    tracked: dict[str, str] = {}
+    for column in data.columns:
+        name = leads.named(str(column)) if column not in taken else None
+        if name is not None and name not in tracked.values():
+            tracked[str(column)] = name
+    if leads.status is not None and leads.status not in tracked.values():
+        for column in data.columns:
+            known = data[column].dropna()
+            words = column not in {*taken, *tracked} and known.isin(leads.statuses).mean()
+            if len(known) and words >= MIN_KNOWN_STATUSES:
+                return {**tracked, str(column): leads.status}
+    return tracked
+
+
+def _in_order(data: pd.DataFrame, lead: str, at: str) -> pd.DataFrame:
+    """The rows of each lead by their time; of the same time as in the source, or as in a source
+    with the newest rows first from its bottom."""
+    first = day_first_of_table({"at": data[at]})["at"]
+    times = parse_moments(data[at], first).to_numpy(dtype="datetime64[us]")
+    owner = pd.factorize(data[lead])[0].astype(np.int64)
+    if newest_first(owner, times):
+        data = data.iloc[::-1]
+        times = times[::-1]
+    return data.iloc[np.argsort(times, kind="stable")]
+
+
+def _undated(data: pd.DataFrame, lead: str, at: str) -> pd.DataFrame:
+    """The rows that cannot be placed, each once, to be rejected with the reason."""
+    rows = data[data[lead].isna() | data[at].isna()]
+    return pd.DataFrame({"lead": rows[lead], "at": rows[at]}).reindex(columns=list(_COLUMNS))
+
+
+def _entered(columns: Iterable[object]) -> dict[str, str]:
+    """The columns with the date of entering a stage, and the stages."""
+    stages = {}
+    for column in columns:
+        words = " ".join(re.sub(r"_+", " ", str(column)).split())
+        found = _ENTERED.fullmatch(words)
+        if found is not None:
+            stage = found["stage"] or found["became"]
+            quoted = _IN_QUOTES.search(stage)
+            stages[str(column)] = _IN_BRACKETS.sub("", quoted["stage"] if quoted else stage)
+    return stages
+
+
+def _of_stages(events: Events, leads: LeadColumns, entered: Mapping[str, str]) -> Changes:
+    """A history with a row a lead and a date a stage."""
+    lead = events.find("lead", set(entered))
+    if lead is None or leads.status is None:
+        return Changes(events.table, events.roles())
+    data = events.table.data
+    parts = []
+    for column, stage in entered.items():
+        rows = data[data[column].notna()]
+        part = pd.DataFrame({"lead": rows[lead], "at": rows[column]})
+        parts.append(part.assign(field=leads.status, new=leads.stage(stage)))
+    table = replace(events.table, data=pd.concat(parts).astype("str"))
+    note = f"history: {listed(entered)} are read as changes of '{leads.status}'."
+    return Changes(table, {role: role for role in ("lead", "at", "field", "new")}, (note,))

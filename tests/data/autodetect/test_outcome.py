@@ -1,0 +1,126 @@
+"""Candidates for the outcome are held against each other, flags tell what a company's own words
+mean, and where nobody is called lost there is a hint."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from winnable.data.autodetect.draft import draft
+from winnable.data.autodetect.infer import Guesses, guess
+from winnable.data.autodetect.lexicon import meaning_of_status
+from winnable.data.dataset import Dataset
+from winnable.data.ingestion.crm import read_crm
+from winnable.definition.schema import Definition
+
+ROWS = 200
+WON = np.arange(ROWS) % 4 == 0
+LOST = np.arange(ROWS) % 4 == 1
+
+
+def guessed(folder: Path, columns: dict[str, object]) -> Guesses:
+    pd.DataFrame({"Key": np.arange(ROWS), **columns}).to_csv(folder / "leads.csv", index=False)
+    return guess(str(folder / "leads.csv"))
+
+
+def status(won: str, lost: str, opened: str) -> np.ndarray:
+    return np.where(WON, won, np.where(LOST, lost, opened))
+
+
+def test_what_another_column_would_have_counted_stands_beside_the_choice(tmp_path: Path) -> None:
+    wrong = np.where(np.arange(ROWS) < 8, ~WON, WON)
+    guesses = guessed(
+        tmp_path,
+        {
+            "Stage": status("Closed Won", "Closed Lost", "Open"),
+            "Converted": np.where(wrong, "yes", "no"),
+        },
+    )
+    assert guesses.outcome.status.column == "Stage"
+    text = draft(guesses)
+    assert (
+        f"# 'Converted' would count {int(wrong.sum())} won and {int((~wrong).sum())} lost; the two"
+        " agree on 96.0% of 100 leads that both decide." in text
+    )
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"Is Won": WON, "Is Closed": WON | LOST},
+        {"Probability (%)": np.where(WON, 100, np.where(LOST, 0, 40))},
+        {"Probability": np.where(WON, "100%", np.where(LOST, "0%", "30%"))},
+    ],
+)
+def test_flags_tell_what_a_companys_own_words_mean(
+    flags: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    guesses = guessed(tmp_path, {"Stage": status("Hooray", "Oh no", "Talking"), **flags})
+    outcome = guesses.outcome
+    assert (outcome.status.column, outcome.won, outcome.lost) == ("Stage", ("Hooray",), ("Oh no",))
+    assert "the two agree on 100% of 100 leads" in draft(guesses)
+
+
+def test_a_new_lead_with_a_probability_of_0_is_not_lost(tmp_path: Path) -> None:
+    columns = {
+        "Stage": status("Won", "Lost", "New"),
+        "Probability": np.where(WON, 100, 0),
+    }
+    assert guessed(tmp_path, columns).outcome.lost == ("Lost",)
+
+
+def test_of_two_status_columns_the_one_that_says_lost_is_chosen(tmp_path: Path) -> None:
+    guesses = guessed(
+        tmp_path,
+        {"Status": status("Won", "Open", "Open"), "Stage": status("Won", "Lost", "Open")},
+    )
+    assert guesses.outcome.status.column == "Stage"
+    assert "# 'Status' would count 50 won and 0 lost" in draft(guesses)
+
+
+def test_archived_leads_with_a_reason_for_losing_are_a_hint(tmp_path: Path) -> None:
+    guesses = guessed(
+        tmp_path,
+        {
+            "Stage": np.where(WON, "Won", np.resize(["New", "Proposition", "Demo"], ROWS)),
+            "Active": np.where(LOST, "False", "True"),
+            "Lost Reason": np.where(LOST, "Too expensive", ""),
+        },
+    )
+    assert guesses.outcome.hints == (
+        "'Active' no longer with a 'Lost Reason' says that 50 leads were lost",
+    )
+
+
+def test_where_nobody_is_called_lost_a_column_with_such_words_is_named(tmp_path: Path) -> None:
+    columns = {
+        "Lifecycle Stage": status("Customer", "Lead", "Subscriber"),
+        "Lead Status": status("Connected", "Unqualified", "Open"),
+    }
+    guesses = guessed(tmp_path, columns)
+    assert guesses.outcome.hints == ("'Lead Status' holds Unqualified (50)",)
+    assert "# Nobody is called lost, but 'Lead Status' holds Unqualified (50)." in draft(guesses)
+    definition = Definition.model_validate(
+        {"outcome": {"won": ["Customer"]}, "columns": {"status": "Lifecycle Stage"}}
+    )
+    data = Dataset(definition, read_crm(definition, pd.DataFrame(columns)))
+    assert [note for note in data.notes if "Unqualified (50), which may say it" in note]
+
+
+@pytest.mark.parametrize(
+    ("words", "meaning"),
+    [
+        ("Abgeschlossen und gewonnen|Fermé gagné|Cierre ganado|Fechado ganho|Chiuso vinto", "won"),
+        ("Gewonnen|Klant|Cliente|Kunde|Vendido|Venduto|Verkocht|Vendu|Signé", "won"),
+        ("Abgeschlossen und verloren|Fermé perdu|Perdido|Persa|Verloren|Afgewezen", "lost"),
+        ("Nicht qualifiziert|Non qualifié|No calificado|Não qualificado|Non qualificato", "lost"),
+        ("Niet gekwalificeerd|Desqualificado|Descartado|Annullato|Geen interesse", "lost"),
+        ("Potential customer|Cliente potencial|Potenzieller Kunde|Client potentiel", None),
+        ("In Bearbeitung|En cours|En negociación|Em aberto|In trattativa|Lopend", None),
+    ],
+)
+def test_words_of_seven_languages(words: str, meaning: str | None) -> None:
+    assert {word: meaning_of_status(word) for word in words.split("|")} == dict.fromkeys(
+        words.split("|"), meaning
+    )

@@ -1,0 +1,197 @@
+"""Field histories of every layout become the same changes, dated by their own time; `init`, `check`
+and `train` recognise them by the same names."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from winnable.data.autodetect.infer import guess
+from winnable.data.ingestion.crm import Crm, read_crm
+from winnable.definition.schema import Definition
+from winnable.errors import DataError
+
+LEADS = pd.DataFrame(
+    {
+        "Deal ID": ["101", "102", "103"],
+        "Deal Stage": ["Closed Won", "Closed Lost", "Demo"],
+        "Amount": ["500", "700", "900"],
+        "Rating": ["Hot", "Cold", "Hot"],
+        "Created Date": ["2025-01-01", "2025-01-02", "2025-01-03"],
+    }
+)
+CHANGES = [
+    ("101", "2025-01-05", "Deal Stage", "Qualified", "Demo"),
+    ("101", "2025-01-09", "Deal Stage", "Demo", "Closed Won"),
+    ("102", "2025-01-06", "Deal Stage", "Qualified", "Closed Lost"),
+    ("103", "2025-01-07", "Deal Stage", "Qualified", "Demo"),
+]
+CREATED = dict(zip(LEADS["Deal ID"], LEADS["Created Date"], strict=True))
+
+
+def definition(**history: str) -> Definition:
+    return Definition.model_validate(
+        {
+            "outcome": {"won": ["Closed Won"], "lost": ["Closed Lost"]},
+            "columns": {"id": "Deal ID", "status": "Deal Stage", "created": "Created Date"},
+            "history": history,
+        }
+    )
+
+
+def read(history: pd.DataFrame, **named: str) -> Crm:
+    return read_crm(definition(**named), LEADS, history=history)
+
+
+def changes(crm: Crm, field: str = "Deal Stage") -> list[tuple[str, ...]]:
+    assert crm.history is not None
+    rows = crm.history[crm.history["@field"] == field]
+    days = rows["@at"].dt.strftime("%Y-%m-%d")
+    return list(zip(rows["@id"], days, rows["@new"], strict=True))
+
+
+def tall(*names: str, field: str = "Deal Stage", **more: object) -> pd.DataFrame:
+    """A change a row under these names: lead, time, field, old value, new value."""
+    lead, at, field_name, old, new = names
+    frame = pd.DataFrame(CHANGES, columns=[lead, at, field_name, old, new])
+    return frame.assign(**{field_name: field, **more})
+
+
+FIELDS = ("Deal Stage", "DealStage", "dealstage", "deal_stage", "Deal Stage (crm.lead)")
+
+LAYOUTS = {
+    "Salesforce field history report": tall(
+        "Deal ID", "Edit Date", "Field / Event", "Old Value", "New Value"
+    ).assign(**{"Created Date": [CREATED[row[0]] for row in CHANGES]}),
+    "Salesforce history object": tall(
+        "OpportunityId", "CreatedDate", "Field", "OldValue", "NewValue", field="DealStage"
+    ),
+    "HubSpot property history": tall(
+        "Object ID", "Timestamp", "Property", "Old", "Value", field="dealstage", Source="CRM_UI"
+    ).drop(columns="Old"),
+    "HubSpot by dlt": tall(
+        "object_id", "timestamp", "property_name", "old", "value", field="deal_stage"
+    ).assign(_dlt_id="x", _dlt_load_id="1", source_type="CRM"),
+    "HubSpot by Airbyte": tall(
+        "dealId", "timestamp", "property", "old", "value", field="dealstage"
+    ).assign(_airbyte_raw_id="x", _airbyte_extracted_at="2026-01-01"),
+    "HubSpot by Fivetran": tall("deal_id", "timestamp", "name", "old", "value").drop(columns="old"),
+    "Dynamics audit": tall(
+        "Record", "Changed Date", "Changed Field", "Old Value", "New Value", Event="Update"
+    ),
+    "Dynamics audit by columns": tall(
+        "objectid", "createdon", "attributemask", "oldvalue", "newvalue", field="dealstage"
+    ).assign(auditid="a"),
+    "Odoo tracking values": tall(
+        "mail_message_id/res_id",
+        "mail_message_id/date",
+        "field_id",
+        "old_value_char",
+        "new_value_char",
+        field="Deal Stage (crm.lead)",
+    ).assign(old_value_integer="", new_value_integer="", id="7"),
+    "German": tall("Vorgangs-ID", "Geändert am", "Feld", "Alter Wert", "Neuer Wert"),
+    "Salesforce stage history report": tall(
+        "Opportunity ID", "Last Modified", "x", "From Stage", "To Stage"
+    )
+    .drop(columns="x")
+    .assign(**{"Created Date": [CREATED[row[0]] for row in CHANGES]}),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_is_read_by_init_and_by_training(layout: str, tmp_path: Path) -> None:
+    expected = [(row[0], row[1], row[4]) for row in CHANGES]
+    assert changes(read(LAYOUTS[layout])) == expected
+    LEADS.to_csv(tmp_path / "leads.csv", index=False)
+    history = LAYOUTS[layout]
+    written = history.replace(dict.fromkeys(FIELDS, "Rating"))
+    written.to_csv(tmp_path / "history.csv", index=False)
+    found = guess(str(tmp_path / "leads.csv"), None, str(tmp_path / "history.csv"))
+    # What the history records is not too late to learn from; steps of stages record nothing else.
+    assert ("Rating" in found.ignore) == ("To Stage" in history.columns)
+
+
+def test_with_the_field_named_the_time_is_the_historys_own() -> None:
+    history = LAYOUTS["Salesforce field history report"]
+    crm = read(history, field="Field / Event")
+    assert changes(crm)[0] == ("101", "2025-01-05", "Demo")
+    renamed = history.rename(columns={"Edit Date": "Modified On"})[
+        ["Deal ID", "Created Date", "Field / Event", "Old Value", "New Value", "Modified On"]
+    ]
+    assert changes(read(renamed, field="Field / Event"))[0] == ("101", "2025-01-05", "Demo")
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_states_become_changes_dated_by_the_row(newest_first: bool) -> None:
+    states = pd.DataFrame(
+        [
+            ("101", "Qualified", "400", "2025-01-01", "2025-01-01"),
+            ("101", "Demo", "400", "2025-01-01", "2025-01-05"),
+            ("101", "Demo", "500", "2025-01-01", "2025-01-07"),
+            ("101", "Closed Won", "500", "2025-01-01", "2025-01-09"),
+            ("102", "Closed Lost", "", "2025-01-02", "2025-01-06"),
+            ("102", "Closed Lost", "700", "2025-01-02", ""),
+        ],
+        columns=["opportunity_id", "deal_stage", "amount", "created_date", "last_modified_date"],
+    )
+    states["history_id"] = np.arange(len(states)).astype(str)
+    crm = read(states.iloc[::-1].reset_index(drop=True) if newest_first else states)
+    assert changes(crm) == [
+        ("101", "2025-01-01", "Qualified"),
+        ("101", "2025-01-05", "Demo"),
+        ("101", "2025-01-09", "Closed Won"),
+        ("102", "2025-01-06", "Closed Lost"),
+    ]
+    assert changes(crm, "Amount") == [("101", "2025-01-01", "400"), ("101", "2025-01-07", "500")]
+    assert crm.history is not None
+    assert crm.history.loc[crm.history["@new"] == "Closed Won", "@old"].tolist() == ["Demo"]
+    assert crm.rejects["reason"].tolist() == ["it has no timestamp"]
+    assert any("not used: 'history_id'" in note for note in crm.notes)
+
+
+def test_dates_of_entering_stages_become_changes() -> None:
+    entered = pd.DataFrame(
+        {
+            "Record ID": ["101", "102"],
+            'Date entered "Qualified (Sales Pipeline)"': ["2025-01-02", "2025-01-03"],
+            'Date entered "Demo (Sales Pipeline)"': ["2025-01-05", ""],
+            'Date entered "Closed Won (Sales Pipeline)"': ["2025-01-09", ""],
+            "hs_date_entered_closed_lost": ["", "2025-01-06"],
+        }
+    )
+    assert changes(read(entered)) == [
+        ("101", "2025-01-02", "Qualified"),
+        ("101", "2025-01-05", "Demo"),
+        ("101", "2025-01-09", "Closed Won"),
+        ("102", "2025-01-03", "Qualified"),
+        ("102", "2025-01-06", "Closed Lost"),
+    ]
+
+
+def test_a_field_with_an_unknown_name_is_the_status_if_its_values_are() -> None:
+    history = tall("Deal ID", "At", "Field", "Old Value", "New Value", field="hs_pipeline_stage")
+    assert changes(read(history))[0] == ("101", "2025-01-05", "Demo")
+
+
+def test_values_by_types_are_one_value() -> None:
+    history = pd.DataFrame(
+        {
+            "res_id": ["101", "101"],
+            "date": ["2025-01-05", "2025-01-06"],
+            "field": ["Deal Stage", "Amount"],
+            "old_value_char": ["Qualified", ""],
+            "new_value_char": ["Demo", ""],
+            "old_value_float": ["", "400"],
+            "new_value_float": ["", "500"],
+        }
+    )
+    crm = read(history)
+    assert changes(crm) == [("101", "2025-01-05", "Demo")]
+    assert changes(crm, "Amount") == [("101", "2025-01-06", "500")]
+
+
+def test_a_table_without_changes_is_refused_with_its_columns() -> None:
+    with pytest.raises(DataError, match="no column is recognized as"):
+        read(pd.DataFrame({"Deal ID": ["101"], "Note": ["x"]}))
