@@ -17,7 +17,7 @@ import numpy as np
 
 from winnable.core.columns import FloatArray
 from winnable.core.statistics import is_surprising
-from winnable.core.text import counted, nearest
+from winnable.core.text import counted, nearest, word_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ def _missing_column(name: str, columns: Iterable[str]) -> str:
 
 def _unexpected(predictor: Predictor, name: str, leads: pd.DataFrame) -> list[Unexpected]:
     """What is unexpected about the values of one column, at most one thing."""
-    from winnable.data.ingestion.parsing import parse_moments, parse_numbers
+    from winnable.data.ingestion.parsing import parse_moments
 
     field = next(field for field in predictor.plan.fields if field.name == name)
     known = leads[name].dropna()
@@ -117,18 +117,24 @@ def _unexpected(predictor: Predictor, name: str, leads: pd.DataFrame) -> list[Un
     if field.kind == "moment":
         unread = int(parse_moments(known, field.day_first).isna().sum())
         return _told(Unexpected(name, "not a date", unread, size), 0.0)
-    numbers: FloatArray = np.asarray(parse_numbers(known, field.decimal), dtype=np.float64)
-    unread = int(np.isnan(numbers).sum())
+    read = {str(value): field.read(str(value)) for value in known.unique()}
+    numbers: FloatArray = np.asarray(known.map(read), dtype=np.float64)
+    missing = known.map({value: field.means_missing(value) for value in read}).to_numpy(dtype=bool)
+    unread = int((np.isnan(numbers) & ~missing).sum())
     if unread:
         return _told(Unexpected(name, "not a number", unread, size), 0.0)
-    return _unexpected_numbers(name, numbers, predictor.profile.numbers.get(name))
+    return _unexpected_numbers(
+        name, numbers[~np.isnan(numbers)], predictor.profile.numbers.get(name)
+    )
 
 
 def _count_unknown(known: pd.Series, learned: Mapping[str, int] | None) -> int:
+    """How many values are words that the model does not tell apart, in no way of writing them."""
     if learned is None:
         return 0
+    keys = {word_key(word) for word in learned}
     counts = known.value_counts()
-    return int(sum(times for word, times in counts.items() if word not in learned))
+    return int(sum(times for word, times in counts.items() if word_key(str(word)) not in keys))
 
 
 def _unexpected_numbers(
@@ -156,8 +162,9 @@ def _told(found: Unexpected, usual_share: float) -> list[Unexpected]:
 class InputChecks:
     """The same checks for the leads of requests, one value at a time.
 
-    `words` are the learned columns of words with the words that the model tells apart, `numbers`
-    those of numbers with the ends of their usual range.
+    `words` are the learned columns of words, with the words that the model tells apart and what all
+    ways of writing these have in common (`word_key`); `numbers` those of numbers, with the ends of
+    their usual range.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -165,7 +172,7 @@ class InputChecks:
         learned = predictor.scorer.words
         fields = predictor.plan.fields
         self.words = tuple(
-            (field.name, learned[field.name])
+            (field.name, learned[field.name], frozenset(map(word_key, learned[field.name])))
             for field in fields
             if field.kind == "words" and field.name in learned
         )

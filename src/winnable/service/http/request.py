@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from pydantic_core import from_json
 from starlette.types import Receive, Scope
 
+from winnable.core.text import word_key
 from winnable.core.values import moment, text
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
@@ -307,11 +308,11 @@ class LeadReader:
     def _compare(self, values: Mapping[str, Any], unexpected: list[Unexpected]) -> None:
         """Look for words that the model does not tell apart, and numbers out of the usual
         range."""
-        for name, learned in self._learned_words:
+        for name, learned, keys in self._learned_words:
             value = values.get(name)
             if value is not None and value not in learned:
                 written = text(value)
-                if written is not None and written not in learned:
+                if written is not None and word_key(written) not in keys:
                     unexpected.append((name, "unknown word"))
         for name, low, high in self._learned_numbers:
             value = values.get(name)
