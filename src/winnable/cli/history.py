@@ -22,11 +22,13 @@ from winnable.cli.options import (
     PageFile,
     Quiet,
     Store,
+    Strict,
     read,
     read_with_labels,
 )
 from winnable.cli.output import (
     out,
+    print_alarms,
     print_backtest,
     print_check,
     print_funnel,
@@ -130,6 +132,7 @@ def backtest(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed and data give the same models.")] = 0,
     store: Labels = Path("models"),
+    strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
     """Train and evaluate at successive points in time, each time on what was known then."""
@@ -138,6 +141,8 @@ def backtest(
     out.quiet = quiet
     labels = read_with_labels(definition, leads, activities, history, store, output, plot)
     print_reading(labels.data)
+    wrong = interface.alarms(labels.data)
+    print_alarms(wrong)
     with progress_bars() as progress:
         test = interface.backtest(
             labels.data,
@@ -149,6 +154,8 @@ def backtest(
         )
     print_backtest(test)
     _keep(test, test.table, output, plot)
+    if strict and wrong:
+        raise typer.Exit(3)
 
 
 @app.command(
@@ -170,6 +177,7 @@ def reassess(
         ),
     ] = None,
     output: PageFile = None,
+    strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
     """Is the champion still right? Keep, recalibrate or retrain, what changed, and what
@@ -185,6 +193,8 @@ def reassess(
     model = interface.load(store)
     data = interface.read(leads, activities, history, definition=model.definition)
     print_reading(data)
+    wrong = interface.alarms(data)
+    print_alarms(wrong)
     with progress_bars() as progress:
         found = interface.reassess(
             model,
@@ -197,6 +207,8 @@ def reassess(
     if output is not None:
         write_page(interface.reassessment_page(found), output)
         out.print(f"Written to {output}.")
+    if strict and wrong:
+        raise typer.Exit(3)
 
 
 def _keep(

@@ -265,7 +265,7 @@ def test_an_export_without_dates_is_told_of_as_far_as_it_goes() -> None:
     )
     assert report.sections[0].notes == (
         "Evaluated on out-of-fold predictions (cross-validation):"
-        f" {(leads['Status'] != 'New').sum()} leads.",
+        f" {(leads['Status'] != 'New').sum()} leads, {(leads['Status'] == 'Won').sum()} of them won.",
     )
 
 
