@@ -185,6 +185,14 @@ def check(
     return check_data(_with_labels(data, store), curve=curve, progress=progress)
 
 
+def alarms(data: Dataset) -> tuple[str, ...]:
+    """What makes data look wrong, a sentence each: statuses that the definition does not know,
+    recording that stopped, columns and sources that are gone, several rows a lead."""
+    from winnable.learning.readiness import data_quality
+
+    return tuple(finding.text for finding in data_quality.alarms(data))
+
+
 @_training_packages()
 def train(
     data: Dataset,

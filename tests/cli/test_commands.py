@@ -77,6 +77,22 @@ def test_the_demo_shows_a_champion_scores_and_how_to_serve(tmp_path: Path) -> No
     assert scores["probability"].between(0, 1, inclusive="neither").all()
 
 
+def test_data_that_look_wrong_are_told_in_training_and_change_the_status_if_asked(
+    tmp_path: Path,
+) -> None:
+    leads = leads_table(120)
+    renamed = leads["status"].where(leads.index < 90, "Deal won, signed")
+    write(tmp_path, leads.assign(status=renamed))
+    loud = winnable("train", "leads.csv", "--strict", folder=tmp_path)
+    assert loud.returncode == 3, loud.stderr
+    warning = "Warning: Counted as open, because the status is not in the definition: 30 leads"
+    assert warning in loud.stdout.replace("\n", " ")
+    assert "Look at the data first" in (tmp_path / "models/reports/version-1.html").read_text()
+    quiet = winnable("train", "leads.csv", "-q", folder=tmp_path)
+    assert quiet.returncode == 0
+    assert (quiet.stdout, warning in quiet.stderr.replace("\n", " ")) == ("", True)
+
+
 def test_every_row_gets_an_answer_in_its_order(demo_store: DemoStore, tmp_path: Path) -> None:
     files = demo_store.files
     rows = pd.read_csv(files.leads, dtype=str, keep_default_na=False)

@@ -2,9 +2,9 @@
 
 Exit status 0 when all went well, 1 for input that cannot be used (a sentence on standard error says
 what, where and what to do), 2 for words that the command does not know, 3 for a check that finds
-too little. There is no logic here, the words are in `output`, and nothing heavy is imported before
-it is needed. Here are the commands from a history to answers; the others stand in the modules
-beside this one.
+too little and, with --strict, for data that look wrong. There is no logic here, the words are in
+`output`, and nothing heavy is imported before it is needed. Here are the commands from a history to
+answers; the others stand in the modules beside this one.
 """
 
 import sys
@@ -27,12 +27,14 @@ from winnable.cli.options import (
     Quiet,
     Rules,
     Store,
+    Strict,
     read,
     reads_exports,
 )
 from winnable.cli.output import (
     err,
     out,
+    print_alarms,
     print_backtest,
     print_best,
     print_reading,
@@ -94,6 +96,7 @@ def train(
             help="Also run `winnable backtest --quick` for the report: some minutes more.",
         ),
     ] = False,
+    strict: Strict = False,
     quiet: Quiet = False,
     *,
     options: ReadOptions,
@@ -105,6 +108,8 @@ def train(
     interface.check_store(store)
     data = read(definition, leads, activities, history, options=options)
     print_reading(data, store / "rejects.csv")
+    wrong = interface.alarms(data)
+    print_alarms(wrong)
     with progress_bars() as progress:
         model = interface.train(
             data,
@@ -121,6 +126,8 @@ def train(
     page = report or store / "reports" / f"version-{model.version}.html"
     interface.write_report(model, page)
     out.print(f"\nThe report is in {page}.")
+    if strict and (wrong or (model.verdict_ is not None and model.verdict_.instead)):
+        raise typer.Exit(3)
 
 
 @app.command(

@@ -22,12 +22,14 @@ from winnable.cli.options import (
     PageFile,
     Quiet,
     Store,
+    Strict,
     read,
     read_with_labels,
     reads_exports,
 )
 from winnable.cli.output import (
     out,
+    print_alarms,
     print_backtest,
     print_check,
     print_funnel,
@@ -140,6 +142,7 @@ def backtest(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed and data give the same models.")] = 0,
     store: Labels = Path("models"),
+    strict: Strict = False,
     quiet: Quiet = False,
     *,
     options: ReadOptions,
@@ -152,6 +155,8 @@ def backtest(
         definition, leads, activities, history, store, output, plot, options=options
     )
     print_reading(labels.data)
+    wrong = interface.alarms(labels.data)
+    print_alarms(wrong)
     with progress_bars() as progress:
         test = interface.backtest(
             labels.data,
@@ -163,6 +168,8 @@ def backtest(
         )
     print_backtest(test)
     _keep(test, test.table, output, plot)
+    if strict and wrong:
+        raise typer.Exit(3)
 
 
 @app.command(
@@ -185,6 +192,7 @@ def reassess(
         ),
     ] = None,
     output: PageFile = None,
+    strict: Strict = False,
     quiet: Quiet = False,
     *,
     options: ReadOptions,
@@ -202,6 +210,8 @@ def reassess(
     model = interface.load(store)
     data = interface.read(leads, activities, history, definition=model.definition, options=options)
     print_reading(data)
+    wrong = interface.alarms(data)
+    print_alarms(wrong)
     with progress_bars() as progress:
         found = interface.reassess(
             model,
@@ -214,6 +224,8 @@ def reassess(
     if output is not None:
         write_page(interface.reassessment_page(found), output)
         out.print(f"Written to {output}.")
+    if strict and wrong:
+        raise typer.Exit(3)
 
 
 def _keep(

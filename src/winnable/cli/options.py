@@ -47,6 +47,10 @@ PageFile = Annotated[
     Path | None, typer.Option("--output", help="Write the page here: a .html or .md file.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit status 3 if the data look wrong, for unattended jobs."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 Encoding = Annotated[

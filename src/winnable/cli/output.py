@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from winnable.interface import Model
     from winnable.learning.readiness.check import Check
     from winnable.learning.registry.champion_challenger import Comparison
+    from winnable.learning.registry.promotion import Registration
     from winnable.learning.registry.records import Promotion, Version
     from winnable.learning.training.backtest import Backtest
     from winnable.learning.training.metrics import Difference, Metrics
@@ -229,6 +230,24 @@ def print_reading(data: "Dataset", rejects: Path | None = None) -> None:
             out.print(f"  {count:>7,} in {reason}")
 
 
+def print_alarms(found: "Sequence[str]") -> None:
+    """What makes the data look wrong, on standard error where nothing else is printed: a job that
+    nobody watches must not be silent about it."""
+    if not found:
+        return
+    console = err if out.quiet else out
+    console.print("Data")
+    for text in found:
+        console.print(f"  Warning: {text}")
+
+
+def print_worse(verdict: "Registration") -> None:
+    """That a baseline answers, because the model is worse than it."""
+    if verdict.instead is not None:
+        console = err if out.quiet else out
+        console.print(f"\nWarning: the model is worse than {verdict.instead}. {verdict.summary}")
+
+
 @contextmanager
 def progress_bars() -> Iterator["Progress"]:
     """Bars with the time left for the work that reports to them; on a terminal only, and gone when
@@ -266,10 +285,12 @@ def print_training(model: "Model") -> None:
             continue
         evidence = " ".join(column.evidence[:1])
         out.print(f"Excluded ({column.reason}): {column.name}. {evidence}")
-    out.print(f"\n{verdict.summary}")
+    if verdict.instead is None:
+        out.print(f"\n{verdict.summary}")
+    print_worse(verdict)
     out.print(f"Model type: {candidate.mode}, {candidate.why}.")
     if candidate.evaluation is not None:
-        title = f"Evaluated on {candidate.evaluation.how}"
+        title = f"Evaluated on {candidate.evaluation.how}: {candidate.evaluation.size}"
         out.print(_metrics_table(candidate.evaluation.measured(), title))
     if verdict.comparison is not None and verdict.changes is not None:
         _print_comparison(verdict.comparison)
@@ -377,7 +398,9 @@ def print_backtest(test: "Backtest") -> None:
         )
     out.print(table)
     out.print("")
-    out.print(_metrics_table(test.measured(), "All periods together"))
+    measured = test.measured()
+    size = f"{measured['model'].leads:,} leads, {measured['model'].wins:,} of them won"
+    out.print(_metrics_table(measured, f"All periods together: {size}"))
     for other in test.others:
         out.print(_compared(other, test.compared(other)))
     for note in test.notes:
@@ -501,11 +524,14 @@ def print_versions(versions: "Sequence[Version]", store: Path) -> None:
         "type",
         "leads",
         "wins",
+        "evaluated on",
+        "won",
         "log loss",
         "skill",
         "AUC",
         box=None,
     )
+    counts = ("leads", "wins", "evaluated_rows", "evaluated_wins")
     for version in versions:
         tags = version.tags
         table.add_row(
@@ -514,15 +540,15 @@ def print_versions(versions: "Sequence[Version]", store: Path) -> None:
             _minute(version.made),
             tags.get("known_until", "")[:10],
             tags.get("mode", ""),
-            *(f"{int(tags[name]):,}" if name in tags else "" for name in ("leads", "wins")),
+            *(f"{int(tags[name]):,}" if name in tags else "" for name in counts),
             tags.get("log_loss", "")[:6],
             f"{float(tags['skill']):+.1%}" if "skill" in tags else "",
             tags.get("auc", "")[:5],
         )
     out.print(table)
     out.print(
-        "Each was evaluated on the latest leads of its own day; `winnable train` compares a new"
-        " model with the champion on the same leads."
+        "Each was evaluated on so many rows of the latest leads of its own day; `winnable train`"
+        " compares a new model with the champion on the same leads."
     )
 
 

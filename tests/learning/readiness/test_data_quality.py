@@ -10,7 +10,7 @@ from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
-from winnable.learning.readiness.data_quality import Finding, inspect_quality
+from winnable.learning.readiness.data_quality import Finding, alarms, inspect_quality
 
 SIZE = 600
 
@@ -175,3 +175,68 @@ def test_an_export_without_leads_has_nothing_odd_but_that(
     company: pd.DataFrame, tmp_path: Path
 ) -> None:
     assert found(company.head(0), tmp_path) == {"rejects": "There are no usable leads."}
+
+
+# --- alarms: what every training repeats
+
+
+def alarms_of(leads: pd.DataFrame, agreed: Definition | None = None) -> dict[str, str]:
+    agreed = agreed or shared()
+    return {
+        finding.kind: finding.text for finding in alarms(Dataset(agreed, read_crm(agreed, leads)))
+    }
+
+
+def test_a_company_in_order_raises_no_alarm(company: pd.DataFrame) -> None:
+    assert alarms_of(company) == {}
+
+
+def test_a_status_that_got_a_new_name_raises_alarms(company: pd.DataFrame) -> None:
+    late = company["Created"] >= "2024-07-01"
+    renamed = company["Status"].mask(late & (company["Status"] == "Closed Won"), "Deal signed: won")
+    raised = alarms_of(company.assign(Status=renamed))
+    assert set(raised) == {"status", "label cliff"}
+    assert "'Deal signed: won'" in raised["status"]
+
+
+def test_a_column_that_is_gone_raises_an_alarm(company: pd.DataFrame) -> None:
+    gone = company["Country"].mask(company["Created"] >= "2024-08-01")
+    raised = alarms_of(company.assign(Country=gone))
+    assert raised == {"columns": "1 column no longer filled in: 'Country'."}
+
+
+def test_sources_that_fell_silent_or_are_new_raise_alarms(company: pd.DataFrame) -> None:
+    late = company["Created"] >= "2024-11-15"
+    source = pd.Series(np.where(np.arange(SIZE) % 3 == 0, "Web", "Fair"))
+    written = shared().model_dump(mode="json", exclude_defaults=True)
+    agreed = definition_from({**written, "columns": {**written["columns"], "source": "From"}}, "")
+    assert alarms_of(company.assign(From=source), agreed) == {}
+    silent = alarms_of(company.assign(From=source.mask(late, "Fair")), agreed)
+    assert "no lead has come from 'Web'" in silent["sources"]
+    new = alarms_of(company.assign(From=source.mask(late & (source == "Web"), "Call")), agreed)
+    assert "no lead had come from 'Call'" in new["sources"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_several_rows_a_lead_are_told_to_be_a_history(company: pd.DataFrame, named: bool) -> None:
+    written = shared().model_dump(mode="json", exclude_defaults=True)
+    columns = {role: name for role, name in written["columns"].items() if named or role != "id"}
+    agreed = definition_from({**written, "columns": columns}, "")
+    rows = pd.concat([company, company, company]).reset_index(drop=True)
+    raised = alarms_of(rows, agreed)
+    assert "1,800 rows are only 600 leads: each 'Lead ID' stands on 3.0 rows" in raised["rows"]
+    assert "--history" in raised["rows"]
+
+
+def test_nothing_to_learn_from_is_said_of_the_data() -> None:
+    plain = definition_from(
+        {
+            "outcome": {"won": ["Won"], "lost": ["Lost"]},
+            "columns": {"id": "Id", "status": "Status"},
+        },
+        "",
+    )
+    leads = pd.DataFrame({"Id": [f"L{row}" for row in range(60)], "Status": ["Won", "Lost"] * 30})
+    assert "no column to learn from" in alarms_of(leads, plain)["nothing to learn"]
+    won = leads.assign(Status=["Won", "Open"] * 30, Country=["DE", "FR", "IT"] * 20)
+    assert "Nothing tells who was not won" in alarms_of(won, plain)["nothing to learn"]

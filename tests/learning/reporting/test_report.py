@@ -263,9 +263,11 @@ def test_an_export_without_dates_is_told_of_as_far_as_it_goes() -> None:
         .paragraphs[0]
         .startswith("Yes, the model is significantly better than the base rate.")
     )
+    size = (
+        f"{(leads['Status'] != 'New').sum()} leads, {(leads['Status'] == 'Won').sum()} of them won"
+    )
     assert report.sections[0].notes == (
-        "Evaluated on out-of-fold predictions (cross-validation):"
-        f" {(leads['Status'] != 'New').sum()} leads.",
+        f"Evaluated on out-of-fold predictions (cross-validation): {size}.",
     )
 
 

@@ -48,7 +48,7 @@ class InputProfile:
     def of(
         cls, features: FeatureTable, names: Iterable[str], learned: Mapping[str, Mapping[str, int]]
     ) -> Self:
-        """The profile of the columns `names` in the rows of a training; `learned` are the words
+        """The profile of the columns `names` in a training, a row a lead; `learned` are the words
         that the model tells apart, by column."""
         numbers = {}
         words = {}
@@ -91,8 +91,11 @@ def _range_of(known: FloatArray) -> NumberRange:
 
 
 def _rare_share(column: CategoricalColumn, learned: Mapping[str, int]) -> float:
+    """The share of values to come that will be new: those that one lead alone had (Good and Turing
+    1953), and those that the model does not tell apart."""
     known = column.codes[column.codes >= 0]
     if not known.size:
         return 0.0
-    is_rare = np.array([word not in learned for word in column.vocabulary])
+    once = np.bincount(known, minlength=len(column.vocabulary)) == 1
+    is_rare = once | np.array([word not in learned for word in column.vocabulary])
     return float(is_rare[known].mean())

@@ -472,6 +472,6 @@ def _bands(
         shape = (wins + 2 * mean, mass - wins + 2 * (1 - mean))
         low, high = beta_distribution.ppf([(1 - coverage) / 2, (1 + coverage) / 2], *shape)
         at.append(float(logit_of(mean)))
-        below.append(max(0.0, at[-1] - float(logit_of(max(low, 1e-9)))))
-        above.append(max(0.0, float(logit_of(min(high, 1 - 1e-9))) - at[-1]))
+        below.append(max(0.0, at[-1] - float(logit_of(np.clip(low, 1e-9, 1 - 1e-9)))))
+        above.append(max(0.0, float(logit_of(np.clip(high, 1e-9, 1 - 1e-9))) - at[-1]))
     return {"at": at, "below": below, "above": above}

@@ -1,23 +1,26 @@
 """Data quality: what is unusual about a company's data, found before anything is trained on them.
 
 Junk, duplicates, columns that are empty, constant or new, statuses that the definition does not
-know, missing months, outcomes that stopped being recorded, months whose leads are mostly still
-open. Each is a sentence with a number; what to do about it is for people to decide. Rows that could
+know, missing months, sources that fell silent or are new, outcomes that stopped being recorded,
+months whose leads are mostly still open, rows that are not leads. Each is a sentence with a number;
+what to do about it is for people to decide. Those that make a model wrong rather than weak are
+alarms, which every training repeats. Rows that could
 not be used at all are found by `data.ingestion`, columns with target leakage by `data.leakage`.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import CLOSED, CREATED, FIELD, STATUS, IntArray
+from winnable.core.columns import CLOSED, CREATED, FIELD, SOURCE, STATUS, IntArray
 from winnable.core.text import counted
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.dataset import Dataset
-from winnable.data.features.plan import FeaturePlan, Field
+from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.ingestion.crm import Crm
 from winnable.data.leakage.names import LIKELY, name_clue
 from winnable.definition.decide.junk import contact_columns, find_junk
@@ -38,6 +41,9 @@ Kind = Literal[
     "open",
     "ends",
     "returns",
+    "sources",
+    "rows",
+    "nothing to learn",
 ]
 
 MAX_CLIFF_SHARE = 0.2
@@ -48,13 +54,33 @@ MIN_OPEN_SHARE = 0.5
 
 MAX_NAMES_SHOWN = 8
 
+MIN_ROWS_PER_LEAD = 2.0
+"""In the mean, from which on the rows are taken for those of a history."""
+
+SEVERAL_ROWS_REASONS = ("a later row has the same id", "an identical row appears further down")
+"""Why `data.ingestion` leaves out rows of a lead that has several."""
+
+_LEAD_ID = re.compile(
+    r".*(?:lead|opportunity|deal|contact|record|object|case|issue|ticket)[ _.-]?(?:id|number|key)",
+    re.IGNORECASE,
+).fullmatch
+"""How a column is called that names leads where the definition names none."""
+
+MIN_SOURCE_SHARE = 0.05
+"""Of the leads: a smaller source may fall silent or begin without a word."""
+
+MIN_LEADS_FOR_SOURCES = 400
+"""With fewer, the latest tenth is too few to tell."""
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One data quality issue: its kind, and what a person should know of it."""
+    """One data quality issue: its kind, and what a person should know of it. An alarm makes models
+    wrong, not only weaker: somebody has to look."""
 
     kind: Kind
     text: str
+    alarm: bool = False
 
 
 def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
@@ -64,6 +90,8 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
     if not len(crm.leads):
         return (Finding("rejects", "There are no usable leads."),)
     found = [
+        *_several_rows(data),
+        *_nothing_to_learn(data),
         *_rejects(crm),
         *_junk(data),
         *_duplicates(data),
@@ -72,9 +100,101 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
     found += _statuses(data)
     if CREATED in crm.leads:
         found += _untracked(data)
-        found += [*_months(crm), *_cliffs(data), *_open_months(data)]
+        found += [*_months(crm), *_sources(crm), *_cliffs(data), *_open_months(data)]
         found += [*_ends(data), *_returns(data)]
     return tuple(found)
+
+
+def alarms(data: Dataset) -> tuple[Finding, ...]:
+    """The findings that make models wrong, for whoever trains without reading the check."""
+    if not len(data.crm.leads):
+        return ()
+    found = [*_several_rows(data), *_nothing_to_learn(data), *_columns(data), *_statuses(data)]
+    if CREATED in data.crm.leads:
+        found += [*_sources(data.crm), *_cliffs(data)]
+    return tuple(finding for finding in found if finding.alarm)
+
+
+def _several_rows(data: Dataset) -> list[Finding]:
+    """Whether a lead stands on several rows: then the table is a history or an activity log."""
+    leads = data.crm.leads
+    later = data.crm.rejects["reason"].isin(SEVERAL_ROWS_REASONS)
+    rows = len(leads) + int((later & (data.crm.rejects["table"] == "leads")).sum())
+    name = data.definition.columns.id
+    distinct = len(leads)
+    if name is None:
+        name = next((column for column in map(str, leads.columns) if _LEAD_ID(column)), None)
+        if name is None or leads[name].isna().mean() > 0.1:
+            return []
+        distinct = leads[name].nunique()
+    each = rows / max(distinct, 1)
+    if each < MIN_ROWS_PER_LEAD:
+        return []
+    says = (
+        f"{rows:,} rows are only {distinct:,} leads: each '{name}' stands on {each:.1f} rows in the"
+        " mean. This is a history or an activity log, not a table of leads; give it as --history"
+        " or --activities, beside a table with one row a lead."
+    )
+    return [Finding("rows", says, alarm=True)]
+
+
+def _nothing_to_learn(data: Dataset) -> list[Finding]:
+    """Whether there is no column to learn from, or nothing that tells who was not won."""
+    found = []
+    learned = [name for name in data.feature_plan(data.left_out).learned if name != AGE]
+    if not learned:
+        says = (
+            "There is no column to learn from besides the outcome, so every lead gets the base"
+            " rate. Export what was known of the leads early: source, country, size."
+        )
+        found.append(Finding("nothing to learn", says, alarm=True))
+    if CREATED not in data.crm.leads and not (data.outcomes == 0).any():
+        says = (
+            "Nothing tells who was not won: no lead has a status of outcome.lost, and without a"
+            " creation date no lead's horizon can be over. Name the statuses of lost leads, or the"
+            " column columns.created."
+        )
+        found.append(Finding("nothing to learn", says, alarm=True))
+    return found
+
+
+def _sources(crm: Crm) -> list[Finding]:
+    """Sources that no lead of the latest tenth came from, and such as no lead of the first four
+    fifths came from."""
+    if SOURCE not in crm.leads or len(crm.leads) < MIN_LEADS_FOR_SOURCES:
+        return []
+    order = np.argsort(times_of(crm.leads[CREATED]), kind="stable")
+    sources = crm.leads[SOURCE].iloc[order].fillna("(none)")
+    new_from = len(order) * 4 // 5
+    silent_from = len(order) - len(order) // 10
+    before = sources.iloc[:silent_from]
+    latest = sources.iloc[silent_from:]
+    silent = _frequent(before, set(latest))
+    new = _frequent(latest, set(sources.iloc[:new_from]))
+    found = []
+    if silent:
+        since = crm.leads[CREATED].iloc[order[silent_from]]
+        says = (
+            f"Since {since:%Y-%m-%d} no lead has come from {_named(silent)}: is something missing?"
+        )
+        found.append(Finding("sources", says, alarm=True))
+    if new:
+        since = crm.leads[CREATED].iloc[order[new_from]]
+        says = (
+            f"Before {since:%Y-%m-%d} no lead had come from {_named(new)}: little is known of them."
+        )
+        found.append(Finding("sources", says, alarm=True))
+    return found
+
+
+def _frequent(sources: pd.Series[str], known: set[str]) -> list[str]:
+    """The sources of at least a twentieth of these leads that are none of the known ones."""
+    shares = sources.value_counts(normalize=True)
+    return [
+        str(name)
+        for name, share in shares.items()
+        if share >= MIN_SOURCE_SHARE and name not in known
+    ]
 
 
 def _ends(data: Dataset) -> list[Finding]:
@@ -219,9 +339,8 @@ def _columns(data: Dataset) -> list[Finding]:
         (gone, "no longer filled in"),
     ):
         if listed:
-            found.append(
-                Finding("columns", f"{counted(len(listed), 'column')} {what}: {_named(listed)}.")
-            )
+            says = f"{counted(len(listed), 'column')} {what}: {_named(listed)}."
+            found.append(Finding("columns", says, alarm=listed is gone))
     return found
 
 
@@ -274,7 +393,7 @@ def _statuses(data: Dataset) -> list[Finding]:
         "Counted as open, because the status is not in the definition:"
         f" {counted(total, 'lead')} ({listed})."
     )
-    return [Finding("status", says)]
+    return [Finding("status", says, alarm=True)]
 
 
 def _sounds_final(status: str) -> bool:
@@ -335,7 +454,7 @@ def _cliffs(data: Dataset) -> list[Finding]:
                 f"Since {since} hardly any lead has been recorded as {word} (usually"
                 f" {usual:.0f} a month): did recording stop?"
             )
-            found.append(Finding("label cliff", says))
+            found.append(Finding("label cliff", says, alarm=True))
     return found
 
 

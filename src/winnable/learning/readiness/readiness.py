@@ -97,8 +97,11 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """Whether leads and wins reach the published minimum."""
-        return self.leads >= self.needed.leads and self.wins >= self.needed_wins
+        """Whether there is a column to learn from, and leads and wins reach the published
+        minimum."""
+        return (
+            bool(self.columns) and self.leads >= self.needed.leads and self.wins >= self.needed_wins
+        )
 
     @property
     def needed_wins(self) -> int:
@@ -116,12 +119,18 @@ class Readiness:
         unknown."""
         if self.ready:
             return 0.0
+        if not self.columns or self.wins == self.leads:
+            return None
         lacking = max(self.needed_wins - self.wins, (self.needed.leads - self.leads) * self.share)
         return lacking / self.wins_per_week if self.wins_per_week else None
 
     @property
     def messages(self) -> tuple[str, ...]:
         """The answer in sentences."""
+        if not self.columns:
+            return (self._has(), _NO_COLUMN)
+        if self.wins == self.leads:
+            return (self._has(), _ALL_WON)
         return (self._has(), self._stages(), *self._when(), *self._helps())
 
     def _has(self) -> str:
@@ -180,6 +189,14 @@ class Readiness:
         return tuple(messages)
 
 
+_NO_COLUMN = (
+    "There is no column to learn from: a model could only give every lead the base rate. Export"
+    " more of what is known of a lead early."
+)
+_ALL_WON = (
+    "No lead is known not to be won, and nothing can be learned from wins alone. Name the statuses"
+    " of lost leads under outcome.lost."
+)
 _NO_DATES = "When that will be cannot be estimated: the data have no dates."
 _NO_RECENT_WIN = "When that will be cannot be estimated: there was no win recently."
 

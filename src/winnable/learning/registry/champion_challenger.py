@@ -1,6 +1,9 @@
 """Champion/challenger: whether a candidate replaces the champion, by their log loss on the latest
 leads, whose outcome neither could know.
 
+A first model has no champion to beat, but the base rate and the scorecard: where it is worse than
+one of them where it was evaluated, that one answers instead (`stand_in`).
+
 The champion predicts as it is. The candidate is represented by a model trained by its definition on
 what the champion could know at its time, so that neither has an advantage; that newer data are
 worth something is left to the rule in `compare`, which says how old a champion may become. The
@@ -9,7 +12,7 @@ people (95% confidence intervals).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -21,6 +24,7 @@ from winnable.data.dataset import Dataset
 from winnable.data.features.offline import compute_features
 from winnable.definition.review.diff import changes
 from winnable.definition.schema import Definition
+from winnable.learning.registry.stand_in import BASE_RATE, SCORECARD, is_stand_in
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.metrics import Difference, difference, evaluate
 from winnable.learning.training.train import Candidate, Evaluation, evaluate_since
@@ -33,10 +37,6 @@ TIE_LOG_LOSS_SHARE = 0.002
 
 MIN_WINS_SHARE = 0.5
 """Of the champion's wins: a candidate trained on fewer is taken for one of a part of the data."""
-
-
-SCORECARD = "the scorecard"
-BASE_RATE = "the base rate"
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,13 @@ class Comparison:
 @dataclass(frozen=True)
 class PromotionDecision:
     """Whether a candidate becomes champion, and why; `comparison` is None where there was nothing
-    to compare on."""
+    to compare on. `instead` is the baseline that answers in its place, where there is no champion
+    that could."""
 
     champion: bool
     because: str
     comparison: Comparison | None
+    instead: str | None = None
 
 
 def compare(
@@ -102,12 +104,12 @@ def compare(
     significantly better. A candidate stays challenger if the scorecard or the base rate is
     significantly better, if it is the scorecard alone where the champion is a trained model, if it
     has seen less than half of the champion's wins, or if its data end earlier. A champion of
-    another outcome or horizon predicts something that is no longer asked for, and is replaced.
+    another outcome or horizon predicts something that is no longer asked for, and is replaced. A
+    model that replaces nobody must not be worse than the base rate and the scorecard on its
+    holdout; else that baseline answers.
     """
     if incumbent is None:
-        return PromotionDecision(
-            True, "there was no champion before it", _against_baselines(candidate)
-        )
+        return _first(candidate, "there was no champion before it")
     if candidate.artifact.fingerprint == incumbent.fingerprint:
         return PromotionDecision(
             False,
@@ -116,16 +118,47 @@ def compare(
             None,
         )
     if _question(candidate.definition) != _question(incumbent.definition):
-        return PromotionDecision(
-            True,
-            f"what counts as won has changed since version {incumbent.version}",
-            _against_baselines(candidate),
+        return _first(
+            candidate, f"what counts as won has changed since version {incumbent.version}"
         )
+    if is_stand_in(incumbent.card):
+        decision = _first(candidate, f"version {incumbent.version} only stood in for a model")
+        return replace(decision, instead=None)
     poorer = _poorer(candidate, incumbent)
     if poorer is not None:
         return PromotionDecision(False, poorer, None)
     comparison = _comparison(candidate, data, incumbent, progress)
     return PromotionDecision(*_outcome(comparison, candidate, incumbent), comparison)
+
+
+def _first(candidate: Candidate, because: str) -> PromotionDecision:
+    """The decision on a model that replaces nobody.
+
+    It has to be no worse than the base rate and the scorecard on its holdout, by the estimate
+    itself and not by its confidence interval: with few wins the interval excuses almost any model,
+    nobody loses a champion by it, and a constant or the agreed rules promise nothing that they do
+    not keep. The next training tries again.
+    """
+    comparison = _against_baselines(candidate)
+    if comparison is None or candidate.mode == "rules":
+        return PromotionDecision(True, because, comparison)
+    rates = (BASE_RATE,) if _is_constant(candidate) else (BASE_RATE, SCORECARD)
+    best = min(
+        (competitor for competitor in comparison.competitors if competitor.name in rates),
+        key=lambda competitor: competitor.log_loss,
+    )
+    if comparison.log_loss <= (1 + TIE_LOG_LOSS_SHARE) * best.log_loss:
+        return PromotionDecision(True, because, comparison)
+    worse = (
+        f"it is worse than {best.name} ({comparison.rows:,} rows, {comparison.wins:,} won):"
+        f" {_evidence(comparison, best)}"
+    )
+    return PromotionDecision(False, worse, comparison, best.name)
+
+
+def _is_constant(candidate: Candidate) -> bool:
+    """Whether the scorecard gives every lead the same, and so is no more than a rate."""
+    return candidate.evaluation is None or float(np.ptp(candidate.evaluation.rules)) < 1e-9
 
 
 def _outcome(

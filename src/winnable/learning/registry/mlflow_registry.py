@@ -109,9 +109,9 @@ class Registry:
 
     # --- training runs
 
-    def register(self, record: TrainingRun) -> int:
-        """Log a training run with its child runs and register its model as the challenger; returns
-        the new version.
+    def register(self, record: TrainingRun, *, challenger: bool = True) -> int:
+        """Log a training run with its child runs and register its model, as the challenger if
+        asked for; returns the new version.
 
         The version comes last: what is interrupted before leaves a run that `reconcile` closes, and
         no version.
@@ -133,7 +133,7 @@ class Registry:
                     input_example=record.example,
                     pip_requirements=[f"winnable=={metadata.version('winnable')}"],
                 )
-                return self._new_version(client, info, record)
+                return self._new_version(client, info, record, challenger=challenger)
 
     def _log_run(self, client: "MlflowClient", record: TrainingRun) -> str:
         """The run with its metrics, and its child runs; each in one transaction. Returns its id,
@@ -152,8 +152,10 @@ class Registry:
             client.set_terminated(child)
         return run
 
-    def _new_version(self, client: "MlflowClient", info: Any, record: TrainingRun) -> int:
-        """Register a logged model as the challenger. The client does it without the messages that
+    def _new_version(
+        self, client: "MlflowClient", info: Any, record: TrainingRun, *, challenger: bool
+    ) -> int:
+        """Register a logged model. The client does it without the messages that
         `register_model` prints."""
         from mlflow.exceptions import MlflowException
 
@@ -163,7 +165,8 @@ class Registry:
         version = client.create_model_version(
             MODEL, info.model_uri, run_id=info.run_id, model_id=info.model_id, tags=tags
         )
-        client.set_registered_model_alias(MODEL, CHALLENGER, str(version.version))
+        if challenger:
+            client.set_registered_model_alias(MODEL, CHALLENGER, str(version.version))
         return int(version.version)
 
     def artifact(self, version: int) -> Artifact:

@@ -5,18 +5,20 @@ One process at a time changes the champion. Training and evaluating a candidate 
 `training`, the rule is in `champion_challenger`, what a run keeps is decided in `run_contents`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from winnable.core.progress import Progress, no_progress
 from winnable.data.dataset import Dataset
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import Artifact
-from winnable.learning.registry.champion_challenger import Comparison, compare
+from winnable.learning.readiness.data_quality import Finding
+from winnable.learning.registry.champion_challenger import Comparison, PromotionDecision, compare
 from winnable.learning.registry.mlflow_registry import Registry
 from winnable.learning.registry.model_diff import ModelDiff
 from winnable.learning.registry.records import ROLLED_BACK, earlier_champion
-from winnable.learning.registry.run_contents import build_run, find
+from winnable.learning.registry.run_contents import RunFindings, build_run, find
+from winnable.learning.registry.stand_in import stand_in
 from winnable.learning.reporting.report import Report
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.backtest import Backtest
@@ -29,7 +31,8 @@ class Registration:
 
     `comparison`: how it compares with the champion, the scorecard and the base rate; `changes`:
     what is different since the champion before it. None where there was nothing to compare with.
-    `report` is the model report.
+    `report` is the model report, `alarms` what makes the data look wrong. Where a baseline answers
+    instead of the model, `instead` says which, and `champion_version` is its version.
     """
 
     version: int
@@ -38,12 +41,18 @@ class Registration:
     comparison: Comparison | None
     changes: ModelDiff | None
     report: Report
+    alarms: tuple[Finding, ...] = ()
+    instead: str | None = None
+    champion_version: int | None = None
 
     @property
     def summary(self) -> str:
-        """All of it in a sentence."""
+        """All of it in a sentence, or two."""
         standing = "champion" if self.champion else "challenger"
-        return f"Version {self.version} is {standing}: {self.because}."
+        text = f"Version {self.version} is {standing}: {self.because}."
+        if self.instead is not None:
+            text += f" Version {self.champion_version}, {self.instead}, is champion in its place."
+        return text
 
 
 def register(
@@ -79,11 +88,40 @@ def register(
             if registry.champion() != champion:
                 continue  # another training was faster: compare with its model
             version = registry.register(record)
+            champion_version = None
             if decision.champion:
                 registry.promote(version, decision.because)
+            if decision.instead is not None:
+                champion_version = _promote_stand_in(registry, candidate, data, decision, found)
         return Registration(
-            version, decision.champion, decision.because, decision.comparison, changes, found.report
+            version,
+            decision.champion,
+            decision.because,
+            decision.comparison,
+            changes,
+            found.report,
+            found.alarms,
+            decision.instead,
+            champion_version,
         )
+
+
+def _promote_stand_in(
+    registry: Registry,
+    candidate: Candidate,
+    data: Dataset,
+    decision: PromotionDecision,
+    found: RunFindings,
+) -> int:
+    """Register a baseline and make it champion in place of a model that is worse; returns its
+    version."""
+    assert decision.instead is not None, "a baseline answers"
+    because = f"the model that was trained is worse than {decision.instead}"
+    answering = stand_in(candidate, decision.instead)
+    own = replace(found, decision=PromotionDecision(True, because, None), changes=None)
+    version = registry.register(build_run(answering, data, own), challenger=False)
+    registry.promote(version, because)
+    return version
 
 
 def promote(store: Path, version: int, because: str = "asked for") -> int | None:

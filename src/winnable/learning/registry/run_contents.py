@@ -21,11 +21,13 @@ from winnable.data.features.plan import FeaturePlan
 from winnable.data.ingestion.crm import Crm
 from winnable.data.ingestion.parsing import parse_numbers
 from winnable.learning.pyfunc import ACTIVITIES_COLUMN
+from winnable.learning.readiness.data_quality import Finding, alarms
 from winnable.learning.readiness.learning_curve import CurvePoint, learning_curve
 from winnable.learning.readiness.readiness import Readiness, assess_readiness, learnable
-from winnable.learning.registry.champion_challenger import BASE_RATE, SCORECARD, PromotionDecision
+from winnable.learning.registry.champion_challenger import PromotionDecision
 from winnable.learning.registry.model_diff import ModelDiff
 from winnable.learning.registry.records import ChildRun, TrainingRun
+from winnable.learning.registry.stand_in import BASE_RATE, SCORECARD
 from winnable.learning.reporting.plots import (
     backtest_plot,
     gain_plot,
@@ -59,6 +61,7 @@ class RunFindings:
     curve: Sequence[CurvePoint]
     tested: Backtest | None
     report: Report
+    alarms: tuple[Finding, ...]
 
 
 def find(
@@ -68,14 +71,21 @@ def find(
     changes: ModelDiff | None,
     tested: Backtest | None = None,
 ) -> RunFindings:
-    """Assess the data once more (sample size, learning curve) and write the report."""
+    """Assess the data once more (quality, sample size, learning curve) and write the report."""
     readiness = assess_readiness(data)
     curve = learning_curve(*learnable(data), quick=True)
     changed = () if changes is None else changes.lines
+    wrong = alarms(data)
     report = report_on(
-        candidate, data, readiness=readiness, curve=curve, changed=changed, tested=tested
+        candidate,
+        data,
+        readiness=readiness,
+        curve=curve,
+        changed=changed,
+        tested=tested,
+        alarms=tuple(finding.text for finding in wrong),
     )
-    return RunFindings(decision, changes, readiness, curve, tested, report)
+    return RunFindings(decision, changes, readiness, curve, tested, report, wrong)
 
 
 def build_run(
@@ -105,13 +115,17 @@ def build_run(
             "curve_saved": tuple((point.leads, point.skill) for point in curve),
             **_by_period(tested),
         },
-        tags=_tags(candidate, data.crm, decision),
+        tags={
+            **_tags(candidate, data.crm, decision),
+            "data_alarms": ", ".join(dict.fromkeys(finding.kind for finding in found.alarms)),
+        },
         version_tags=_version_tags(candidate, decision),
         texts={
             "definition.json": _json(candidate.artifact.data["definition"]),
             "card.json": _json(spec.card.to_json()),
             "columns.json": _json([asdict(verdict) for verdict in candidate.verdicts]),
             "readiness.txt": "\n".join(readiness.messages),
+            "data_alarms.txt": "\n".join(finding.text for finding in found.alarms),
             "contest.json": _json(
                 None if decision.comparison is None else asdict(decision.comparison)
             ),
@@ -185,6 +199,9 @@ def _version_tags(candidate: Candidate, decision: PromotionDecision) -> dict[str
     for name in ("log_loss", "skill", "auc"):
         if name in measured:
             tags[name] = f"{measured[name]:.6f}"
+    for name, count in (("evaluated_rows", "leads"), ("evaluated_wins", "wins")):
+        if count in measured:
+            tags[name] = f"{measured[count]:.0f}"
     return tags
 
 

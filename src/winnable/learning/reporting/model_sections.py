@@ -31,7 +31,13 @@ from winnable.learning.reporting.sections import (
 )
 from winnable.learning.training.backtest import Backtest
 from winnable.learning.training.curves import gains, lift_table, reliability_table
-from winnable.learning.training.metrics import Difference, Metrics, bootstrap, difference
+from winnable.learning.training.metrics import (
+    Difference,
+    Metrics,
+    bootstrap,
+    difference,
+    tells_enough,
+)
 from winnable.learning.training.train import Candidate, Evaluation
 
 PERFORMANCE = "How good is the model?"
@@ -69,7 +75,7 @@ def performance(candidate: Candidate) -> Section:
             ),
         )
     measured = evaluation.measured()
-    baseline = "scorecard" if _scorecard_varies(evaluation) else "base rate"
+    baseline = _stronger_baseline(evaluation, measured)
     less = _against(evaluation, baseline)
     paragraphs = [
         _verdict(evaluation, baseline, less),
@@ -112,6 +118,13 @@ def performance(candidate: Candidate) -> Section:
     )
 
 
+def _stronger_baseline(evaluation: Evaluation, measured: dict[str, Metrics]) -> str:
+    """The baseline that a model has to beat: the scorecard where it tells leads apart and is better
+    than the base rate."""
+    is_better = measured["rules"].log_loss <= measured["base rate"].log_loss
+    return "scorecard" if _scorecard_varies(evaluation) and is_better else "base rate"
+
+
 def _scorecard_varies(evaluation: Evaluation) -> bool:
     """Whether the scorecard tells leads apart; one that does not is no more than a base rate."""
     return bool(np.ptp(evaluation.rules) > 1e-9)
@@ -130,7 +143,7 @@ def _verdict(evaluation: Evaluation, baseline: str, less: Difference) -> str:
         )
     else:
         gain += "; a random 20% would contain 20%."
-    if less.low > 0:
+    if less.low > 0 and tells_enough(won):
         return f"Yes, the model is significantly better than the {baseline}. {gain}"
     if less.high < 0:
         return f"No, the {baseline} was significantly better on these leads. {gain}"
@@ -167,12 +180,8 @@ def _signed(number: float) -> str:
 
 
 def _evaluated_on(evaluation: Evaluation) -> str:
-    leads = len(np.unique(evaluation.rows.leads))
-    rows = len(evaluation.rows.won)
-    text = f"Evaluated on {evaluation.how}: {leads:,} leads"
-    if evaluation.rows.timed:
-        return f"{text}, scored at {rows:,} points in time; out of sample."
-    return f"{text}."
+    text = f"Evaluated on {evaluation.how}: {evaluation.size}"
+    return f"{text}; out of sample." if evaluation.rows.timed else f"{text}."
 
 
 def _top_gains(won: FloatArray, probability: FloatArray) -> tuple[float, float]:

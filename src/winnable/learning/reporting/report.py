@@ -44,6 +44,7 @@ from winnable.learning.reporting.sections import Section
 from winnable.learning.training.backtest import Backtest
 from winnable.learning.training.train import Candidate
 
+DATA_ALARMS = "Look at the data first"
 CHANGES = "What changed since the last model?"
 FEEDBACK = "Feedback from sales and what it changed"
 
@@ -90,16 +91,19 @@ def report_on(
     curve: Sequence[CurvePoint] = (),
     changed: Sequence[str] = (),
     tested: Backtest | None = None,
+    alarms: Sequence[str] = (),
 ) -> Report:
     """Put together what a training found.
 
     `readiness` and `curve` are of the same data; readiness is assessed if not given. `changed` says
-    in sentences what differs from the last model, `tested` is a backtest.
+    in sentences what differs from the last model, `tested` is a backtest, `alarms` says what makes
+    the data look wrong.
     """
     definition = candidate.definition
     if readiness is None:
         readiness = assess_readiness(data)
     sections = (
+        Section(DATA_ALARMS, tuple(alarms)) if alarms else None,
         performance(candidate),
         Section(CHANGES, tuple(changed)) if changed else None,
         feedback_effect(candidate),

@@ -16,6 +16,7 @@ import numpy as np
 from winnable.core.columns import FeatureTable, FloatArray
 from winnable.core.progress import Progress, named_step, no_progress
 from winnable.core.statistics import sigmoid
+from winnable.core.text import counted
 from winnable.core.timestamps import DAY, NEVER
 from winnable.data.dataset import Dataset
 from winnable.data.features.plan import FeaturePlan
@@ -50,6 +51,14 @@ class Evaluation:
     rules: FloatArray
     base: float
     how: str
+
+    @property
+    def size(self) -> str:
+        """On how many leads and wins the metrics rest, in words; rows are leads at several ages."""
+        leads = len(np.unique(self.rows.leads))
+        won = len(np.unique(self.rows.leads[self.rows.won == 1.0]))
+        text = f"{counted(leads, 'lead')}, {won:,} of them won"
+        return text if len(self.rows.won) == leads else f"{text} ({len(self.rows.won):,} rows)"
 
     def measured(self) -> dict[str, Metrics]:
         """The metrics of the model, the scorecard and the base rate on these leads."""
@@ -157,6 +166,7 @@ def learn(
         feedback=effect.get("feedback"),
     )
     encoding = Encoding(model.spec_.encoding)
+    of_each_lead = np.unique(rows.leads, return_index=True)[1]
     names = [field.name for field in plan.fields if field.name in encoding.names]
     spec = Spec(
         definition=definition,
@@ -165,7 +175,7 @@ def learn(
         win_time_curve=targets.win_time_curve,
         usual_bar=None if evaluation is None else _usual_bar(definition, evaluation),
         card=card,
-        profile=InputProfile.of(fit.features, names, encoding.codes),
+        profile=InputProfile.of(fit.features.take(of_each_lead), names, encoding.codes),
     )
     artifact = Artifact.of(spec, model.boosters_)
     return Candidate(artifact, definition, evaluation, data.verdicts, {**model.report_, **effect})
