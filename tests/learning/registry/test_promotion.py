@@ -314,7 +314,9 @@ def test_promotions_that_are_killed_at_any_moment_leave_a_whole_champion(store: 
     """What the alias names lies there complete, also where the service does not serve it yet."""
     promote(store, 1)
     found = found_after(store, "kills", "12")
-    assert [each.get("intact") for each in found] == [True] * 12, found
+    assert not any("traceback" in each for each in found), found
+    # A promotion may be refused where the machine is busy; what was found after each kill counts.
+    assert [each["intact"] for each in found if "intact" in each] == [True] * 12, found
     promote(store, 2)
     assert consistent(store) == 2
 
