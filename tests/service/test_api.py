@@ -152,7 +152,7 @@ def test_missing_words_are_no_fault(client: httpx.Client) -> None:
     assert one == pytest.approx(other, rel=0, abs=1e-12)
 
 
-@pytest.mark.parametrize("written", ["a great many", "51-200", "10k+", True])
+@pytest.mark.parametrize("written", ["a great many", "about ten", True])
 def test_a_number_that_is_none_counts_as_missing_and_is_told(
     client: httpx.Client, demo_store: DemoStore, written: object
 ) -> None:

@@ -236,7 +236,7 @@ def test_a_fitting_name_with_contradicting_content_is_dropped_with_the_reason(
             tmp_path,
             unknown(
                 **{
-                    "Lead ID": np.arange(ROWS) // 4,
+                    "Lead ID": np.arange(ROWS) * 3 // 4,
                     "Created": (CLOSED + pd.Timedelta(days=30)).strftime("%Y-%m-%d"),
                     "Close date": only(
                         np.arange(ROWS) % 4 == 2, CLOSED.strftime("%Y-%m-%d").to_list()
@@ -255,7 +255,7 @@ def test_a_fitting_name_with_contradicting_content_is_dropped_with_the_reason(
             tmp_path,
             {
                 "Status": status("Won", "Lost", "Open"),
-                "Lead ID": np.arange(ROWS) // 4,
+                "Lead ID": np.arange(ROWS) * 3 // 4,
                 "Created": only(np.arange(ROWS) % 5 == 0, CREATED.strftime("%Y-%m-%d").to_list()),
                 "Close date": only(np.arange(ROWS) % 4 == 2, CLOSED.strftime("%Y-%m-%d").to_list()),
             },

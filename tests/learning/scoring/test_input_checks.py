@@ -42,7 +42,7 @@ def test_a_word_never_seen_is_told_with_its_share(
 
 
 def test_a_number_that_is_none_is_told(predictor: Predictor, leads: pd.DataFrame) -> None:
-    changed = leads.assign(Employees=["51-200"] * 40 + ["12"] * 360)
+    changed = leads.assign(Employees=["a great many"] * 40 + ["12"] * 360)
     assert notes(predictor, changed, "Employees") == [
         "Employees: 40 of 400 values (10%) are not numbers; they count as missing."
     ]

@@ -158,9 +158,14 @@ def fit_feature_plan(
     samples = {name: _sample(crm.leads[name]) for name in used}
     marks = decimal_marks(samples)
     dates = {role: crm.leads[name] for role, name in roles.dates.items() if name in crm.leads}
-    first = day_first_of_table({**dates, **samples})
+    # A column may be called "created" without having that role.
+    columns_and_roles = {f"column {name}": sample for name, sample in samples.items()} | dates
+    first = day_first_of_table(columns_and_roles)
     fields = [
-        _field_of(Field(name, "words", marks[name], first[name], name not in unlearned), sample)
+        _field_of(
+            Field(name, "words", marks[name], first[f"column {name}"], name not in unlearned),
+            sample,
+        )
         for name, sample in samples.items()
     ]
     if roles.created is None or CREATED not in crm.leads:
