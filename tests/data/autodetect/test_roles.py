@@ -263,7 +263,7 @@ def test_a_fitting_name_with_contradicting_content_is_dropped_with_the_reason(
     )
     assert roles_of(alone) == {}
     text = draft(alone)
-    assert "# id: 'Lead ID' is not it: 60 different values in 240 rows" in text
+    assert "# id: 'Lead ID' is not it: 180 different values in 240 rows" in text
     assert "# created: 'Created' is not it: only 20% of the leads have it" in text
     assert "# closed: 'Close date' is not it: hardly any won or lost lead has it" in text
 
