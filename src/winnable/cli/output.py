@@ -242,9 +242,11 @@ def print_alarms(found: "Sequence[str]") -> None:
 
 
 def print_worse(verdict: "Registration") -> None:
-    """That a baseline answers, because the model is worse than it."""
+    """That a baseline answers, because the model is worse than it, or that it may be."""
+    console = err if out.quiet else out
+    if verdict.doubt is not None:
+        console.print(f"\nWarning: {verdict.doubt}")
     if verdict.instead is not None:
-        console = err if out.quiet else out
         console.print(f"\nWarning: the model is worse than {verdict.instead}. {verdict.summary}")
 
 

@@ -32,7 +32,8 @@ class Registration:
     `comparison`: how it compares with the champion, the scorecard and the base rate; `changes`:
     what is different since the champion before it. None where there was nothing to compare with.
     `report` is the model report, `alarms` what makes the data look wrong. Where a baseline answers
-    instead of the model, `instead` says which, and `champion_version` is its version.
+    instead of the model, `instead` says which, and `champion_version` is its version; `doubt` is a
+    warning about a first model that may be worse than a baseline.
     """
 
     version: int
@@ -44,6 +45,7 @@ class Registration:
     alarms: tuple[Finding, ...] = ()
     instead: str | None = None
     champion_version: int | None = None
+    doubt: str | None = None
 
     @property
     def summary(self) -> str:
@@ -103,6 +105,7 @@ def register(
             found.alarms,
             decision.instead,
             champion_version,
+            decision.doubt,
         )
 
 
