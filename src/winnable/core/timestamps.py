@@ -56,6 +56,22 @@ def known_times(activities: pd.DataFrame) -> IntArray:
     return np.maximum(happened, times_of(activities[RECORDED]))
 
 
+def last_before(owner: IntArray, at: IntArray, asked: IntArray, as_of: IntArray) -> IntArray:
+    """For each of n questions (owner, time) the position of the owner's last entry strictly before
+    the time, -1 where there is none. The entries, `owner` and `at` of shape (m,), are sorted by
+    owner and time."""
+    if not len(owner):
+        return np.full(len(asked), -1)
+    # Owner and time make one sortable key; only the order of times matters, so they are replaced by
+    # their ranks.
+    moments = np.unique(at)
+    width = len(moments) + 1
+    key = owner * width + np.searchsorted(moments, at)
+    found = np.searchsorted(key, asked * width + np.searchsorted(moments, as_of)) - 1
+    mine = (found >= 0) & (owner[found] == asked)
+    return np.where(mine, found, -1)
+
+
 def whole(times: FloatArray) -> IntArray:
     """Microseconds as integers, with `NEVER` for NaN."""
     missing = np.isnan(times)

@@ -25,7 +25,7 @@ from winnable.core.columns import (
     IntArray,
     NumericColumn,
 )
-from winnable.core.timestamps import NEVER, days_between, times_of
+from winnable.core.timestamps import NEVER, days_between, last_before, times_of
 from winnable.definition.schema import Definition
 from winnable.definition.stages import stage_of
 
@@ -111,18 +111,13 @@ class _Timeline:
 
     def at(self, owner: IntArray, as_of: IntArray) -> Returns:
         """What is known of n owners strictly before a time each."""
-        moments = np.unique(self.time)
-        width = len(moments) + 1
-        key = self.owner * width + np.searchsorted(moments, self.time)
-        found = np.searchsorted(key, owner * width + np.searchsorted(moments, as_of)) - 1
-        place = np.maximum(found, 0)
-        mine = (found >= 0) & (self.owner[place] == owner)
+        found = last_before(self.owner, self.time, owner, as_of)
         known = self.known
         return Returns(
-            np.where(mine, known.count[place], 0),
-            np.where(mine, known.start[place], NEVER),
-            np.where(mine, known.ended[place], NEVER),
-            np.where(mine, known.outcome[place], -1),
+            np.append(known.count, 0)[found],
+            np.append(known.start, NEVER)[found],
+            np.append(known.ended, NEVER)[found],
+            np.append(known.outcome, -1)[found],
         )
 
 

@@ -25,7 +25,7 @@ from winnable.core.columns import (
     BoolArray,
     IntArray,
 )
-from winnable.core.timestamps import NEVER, times_of
+from winnable.core.timestamps import NEVER, last_before, times_of
 from winnable.definition.schema import Definition
 from winnable.definition.stages import STAGES, MoveKind, kind_of_move, stage_of
 
@@ -59,16 +59,8 @@ class StageHistory:
     def stage_at(self, leads: IntArray, as_of: IntArray) -> IntArray:
         """The stage of these leads strictly before `as_of` (microseconds), both of shape (n,); -1
         where it is not known."""
-        if not len(self.lead):
-            return np.full(len(leads), -1)
-        # Lead and time make one sortable key; only the order of times matters, so they are replaced
-        # by their ranks.
-        moments = np.unique(self.at)
-        width = len(moments) + 1
-        key = self.lead * width + np.searchsorted(moments, self.at)
-        found = np.searchsorted(key, leads * width + np.searchsorted(moments, as_of)) - 1
-        mine = (found >= 0) & (self.lead[found] == leads)
-        return np.where(mine, self.stage[found], -1)
+        found = last_before(self.lead, self.at, leads, as_of)
+        return np.append(self.stage, -1)[found]
 
     def counted(self) -> dict[MoveKind, int]:
         """How many moves of each kind there were."""
