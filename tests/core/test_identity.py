@@ -3,7 +3,7 @@ alike."""
 
 import pytest
 
-from winnable.core.identity import normal_email, person_key
+from winnable.core.identity import account_key, normal_email, person_key
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,39 @@ def test_the_key_is_the_address_else_name_and_company() -> None:
     assert person_key(None, "Ann Lee", None) is None
     assert person_key(None, None, "Acme") is None
     assert person_key(None, "Ann", "AG") == "ann @ ag"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ACME",
+        "Acme Inc.",
+        "Acmé, Inc",
+        "acme  GmbH & Co. KG",
+        "Acme S.p.A.",
+        "Acme B.V.",
+        "Acme Ltda",
+    ],
+)
+def test_an_account_has_one_key_in_every_spelling(name: str) -> None:
+    assert account_key(name) == "acme"
+
+
+def test_different_accounts_stay_apart() -> None:
+    names = ["Acme", "Acme Energy", "SE Consulting", "Consulting", "AB Volvo", "GmbH", "0012", "12"]
+    assert len({account_key(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    "value", ["acme.com", "www.acme.com", "https://Acme.com/about?x=1", "Ann <ann@ACME.com>"]
+)
+def test_a_website_and_an_address_tell_the_domain(value: str) -> None:
+    assert account_key(value) == "acme.com"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, "", "n/a", "ann@gmail.com", "a@web.de", "x@mailinator.com", "Privat", "Self-employed"],
+)
+def test_what_tells_no_account(value: str | None) -> None:
+    assert account_key(value) is None

@@ -24,6 +24,7 @@ BoolArray = NDArray[np.bool_]
 # names by their "@".
 ID = "@id"
 PERSON = "@person"
+ACCOUNT = "@account"
 STATUS = "@status"
 SOURCE = "@source"
 CREATED = "@created"

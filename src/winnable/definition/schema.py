@@ -100,6 +100,9 @@ class Columns(DefinitionPart):
     """The lead's own key."""
     person: Name | None = None
     """What identifies the same person in several records, such as an e-mail address."""
+    account: Name | None = None
+    """The company that the person works for, by its id, name or website; a column of e-mail
+    addresses stands for their domains."""
     created: Name | None = None
     """When the lead was created."""
     closed: Name | None = None
@@ -140,7 +143,7 @@ class Columns(DefinitionPart):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for role in ("id", "person", "created", "source", "consent"):
+        for role in ("id", "person", "account", "created", "source", "consent"):
             if getattr(self, role) == self.status:
                 raise ValueError(
                     f"{self.status!r} cannot be both status and {role}; each of the two needs a"

@@ -104,7 +104,8 @@ def test_roles_and_outcome_in_each_language(language: str, tmp_path: Path) -> No
     assert guesses.outcome.status.column == "Phase X"
     assert (guesses.outcome.won, guesses.outcome.lost) == ((words[0],), (words[1],))
     expected = {"id": record, "person": person, "created": created, "closed": closed}
-    expected |= {"source": source, "owner": owner}
+    # Without a column of companies the domains of the addresses stand for them.
+    expected |= {"source": source, "owner": owner, "account": person}
     assert roles_of(guesses) == expected
 
 
@@ -225,6 +226,7 @@ def test_clear_content_is_enough_without_a_known_name(tmp_path: Path) -> None:
         )
     )
     expected = {"id": "c4", "person": "c5", "created": "c3", "closed": "c2", "source": "c6"}
+    expected["account"] = "c5"
     assert roles_of(guesses) == expected
 
 
@@ -276,7 +278,7 @@ def test_an_id_that_activities_do_not_use_is_dropped_with_the_reason(tmp_path: P
     assert "activities do not refer to leads by it" in draft(guesses)
 
 
-def test_the_account_and_the_amount_are_told_but_stay_columns(tmp_path: Path) -> None:
+def test_the_account_has_a_role_and_stays_a_column_and_the_amount_is_told(tmp_path: Path) -> None:
     guesses = guess(
         written(
             tmp_path,
@@ -284,6 +286,29 @@ def test_the_account_and_the_amount_are_told_but_stay_columns(tmp_path: Path) ->
         )
     )
     text = draft(guesses)
-    assert "# account: 'Firma'; there is no such role" in text
+    assert 'account = "Firma"' in text
     assert "# amount: 'Betrag'; there is no such role" in text
     assert not {"Firma", "Betrag"} & set(guesses.ignore)
+
+
+def test_the_id_of_the_account_comes_before_its_name_and_the_website_after(tmp_path: Path) -> None:
+    ids = np.resize(np.arange(40) + 700, ROWS)
+    names = np.resize([f"Firm {n}" for n in range(40)], ROWS)
+    sites = np.resize([f"www.firm{n}.com" for n in range(40)], ROWS)
+    found = guess(written(tmp_path, unknown(Website=sites, Company=names, AccountId=ids))).roles
+    assert found["account"].column == "AccountId"
+    found = guess(written(tmp_path, unknown(Website=sites, Company=names))).roles
+    assert found["account"].column == "Company"
+    found = guess(written(tmp_path, unknown(Website=sites))).roles
+    assert found["account"].column == "Website"
+
+
+def test_without_an_account_the_domains_that_people_share_stand_for_it(tmp_path: Path) -> None:
+    def role(domains: list[str]) -> str | None:
+        mails = [f"p{n}@{domain}" for n, domain in enumerate(np.resize(domains, ROWS))]
+        found = guess(written(tmp_path, unknown() | {"c5": mails})).roles.get("account")
+        return None if found is None else found.column
+
+    assert role([f"firm{n}.com" for n in range(40)]) == "c5"
+    assert role(["gmail.com", "web.de", "yahoo.com"]) is None
+    assert role(["firm.com"]) is None

@@ -146,12 +146,11 @@ def _columns(guesses: Guesses) -> Iterator[str]:
         yield from _role(guesses, role)
     status = guesses.outcome.status
     yield f"status = {_text(status.column)}   # {_one_line(status.reason)}"
-    for role in ("source", "owner", "consent"):
+    for role in ("account", "source", "owner", "consent"):
         yield from _role(guesses, role)
-    for role in ("account", "amount"):
-        if role in guesses.roles:
-            column = _one_line(guesses.roles[role].column)
-            yield f"# {role}: '{column}'; there is no such role, so it is a column like others."
+    if "amount" in guesses.roles:
+        column = _one_line(guesses.roles["amount"].column)
+        yield f"# amount: '{column}'; there is no such role, so it is a column like others."
     if guesses.fixed:
         yield "# Usually known at creation and not changed after; remove those that change later."
         yield f"fixed = {_list(guesses.fixed)}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from winnable.core.columns import BoolArray
+from winnable.core.identity import account_key
 from winnable.core.text import counted
 from winnable.data.autodetect.content import (
     MIN_DATE_SHARE,
@@ -102,7 +103,7 @@ class RoleSearch:
             "closed": self._why_not_closed,
             "source": self._why_not_source,
             "owner": self._why_not_choice,
-            "account": self._why_not_words,
+            "account": self._why_not_account,
             "amount": self._why_not_numbers,
             "consent": self._why_not_consent,
         }
@@ -175,6 +176,8 @@ class RoleSearch:
             return None if name is None else Guess(name, f"{self._evidence(role, name)}: a key")
         if role == "person":
             return self._by_mail(free)
+        if role == "account":
+            return self._by_domain(free)
         if role == "created":
             return self._first_date(free)
         if role == "closed":
@@ -187,6 +190,18 @@ class RoleSearch:
             of_leads = column.nunique() > 0.3 * column.notna().sum()
             if is_mail(column) and of_leads and not concepts(name) & _CONTRARY["person"]:
                 return Guess(name, f"e-mail addresses, {self._evidence('person', name)}")
+        return None
+
+    def _by_domain(self, free: list[str]) -> Guess | None:
+        """The column of e-mail addresses, where people share a domain of their own."""
+        person = self.found.get("person")
+        for name in (*(() if person is None else (person.column,)), *free):
+            if not is_mail(self.data[name]):
+                continue
+            domains = self.data[name].map(account_key, na_action="ignore").dropna()
+            shared = int(domains.duplicated(keep=False).sum())
+            if min(shared, domains.nunique()) >= MIN_ROWS:
+                return Guess(name, f"{counted(shared, 'lead')} share the domain of their address")
         return None
 
     def _first_date(self, free: list[str]) -> Guess | None:
@@ -322,12 +337,15 @@ class RoleSearch:
             return None
         return "" if dates_share(column) >= MIN_DATE_SHARE else "its values are no choice of words"
 
-    def _why_not_words(self, name: str) -> str | None:
+    def _why_not_account(self, name: str) -> str | None:
+        """Numbers are an account only where the name says that they are its ids."""
         column = self.data[name]
         if not len(column):
             return None
-        is_words = numbers_share(column) < 0.5 and not self.dates.is_date(name)
-        return None if is_words and not is_mail(column) and column.nunique() > 2 else ""
+        may_be_numbers = "id" in concepts(name) or plain_names(str(name))[0].endswith("id")
+        is_words = may_be_numbers or numbers_share(column) < 0.5
+        fits = is_words and not self.dates.is_date(name) and not is_mail(column)
+        return None if fits and column.nunique() > 2 else ""
 
     def _why_not_numbers(self, name: str) -> str | None:
         column = self.data[name]

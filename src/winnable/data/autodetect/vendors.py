@@ -642,8 +642,9 @@ ROLES: dict[str, tuple[str, ...]] = {
         " salesowner salesrep salesperson salesagent responsible responsibleperson"
     ),
     "account": _in_order(
-        "company companyname account accountname companyaccount organization organizationname"
-        " firma unternehmen"
+        "accountid companyid organizationid company companyname account accountname companyaccount"
+        " organization organizationname firma unternehmen website companywebsite companydomain"
+        " companydomainname websiteurl webseite"
     ),
     "amount": _in_order("amount dealvalue dealamount opportunityamount value expectedrevenue"),
     "consent": _in_order(

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from winnable.data.features.episodes import Episodes
     from winnable.data.ingestion.crm import Crm
 
-TEXT_ROLES = ("person", "status", "source", "consent")
+TEXT_ROLES = ("person", "account", "status", "source", "consent")
 
 
 def as_of(

@@ -19,7 +19,7 @@ from winnable.definition.schema import ANYTHING, Definition
 from winnable.errors import DataError
 
 DATES = ("created", "closed", "closed_lost", "changed")
-ROLES = ("id", "person", *DATES, "status", "source", "consent")
+ROLES = ("id", "person", "account", *DATES, "status", "source", "consent")
 CLOCK_TOLERANCE = pd.Timedelta(days=1)
 """How far in the future a date may be before its row is rejected: clocks and time zones differ."""
 

@@ -408,6 +408,7 @@ def _columns(definition: Definition) -> Iterator[Block]:
     roles = (
         "id",
         "person",
+        "account",
         "created",
         "closed",
         "closed_lost",
