@@ -14,9 +14,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from winnable.core.columns import ID, FeatureTable, FloatArray, IntArray
+from winnable.core.columns import ACCOUNT, CREATED, ID, STATUS, FeatureTable, FloatArray, IntArray
 from winnable.core.timestamps import microseconds
 from winnable.data.autodetect.outcome import words_of_lost
+from winnable.data.features.accounts import (
+    AccountHistory,
+    AccountScope,
+    account_columns,
+    unknown_accounts,
+)
 from winnable.data.features.episodes import Episodes, build_episodes
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import FeaturePlan, fit_feature_plan, loosely_read
@@ -137,6 +143,15 @@ class Dataset:
         return persons(self.crm)
 
     @cached_property
+    def accounts(self) -> AccountHistory | None:
+        """What happened in the accounts of the leads; None where the export does not name accounts,
+        or not when leads were created and how they ended."""
+        columns = self.crm.leads.columns
+        if not {ACCOUNT, CREATED, STATUS} <= set(columns):
+            return None
+        return AccountHistory.of(self.definition, self.crm, self.persons, self.episodes)
+
+    @cached_property
     def episodes(self) -> Episodes | None:
         """The lives of the leads, each with its end; None where the CRM has no dates for it."""
         if self.present is None:
@@ -227,7 +242,18 @@ class Dataset:
         FeatureTable
             n rows, computed anew each time.
         """
-        return compute_features(plan, self.definition, self.crm, leads, as_of)
+        features = compute_features(plan, self.definition, self.crm, leads, as_of)
+        if plan.accounts is None:
+            return features
+        if self.accounts is None or not self.knows_accounts_of(plan):
+            return features.with_columns(unknown_accounts(len(leads)))
+        return features.with_columns(account_columns(self.accounts.at(leads, as_of)))
+
+    def knows_accounts_of(self, plan: FeaturePlan) -> bool:
+        """Whether this export shows the accounts' past as well as the one that a plan was made
+        for."""
+        scope = AccountScope.of(self.definition, self.crm)
+        return plan.accounts is not None and plan.accounts.is_covered_by(scope)
 
     def as_of(self, moment: datetime) -> Dataset:
         """The dataset as somebody would have exported it at an earlier moment.

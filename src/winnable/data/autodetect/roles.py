@@ -174,10 +174,8 @@ class RoleSearch:
             keys = (name for name in free if is_key(self.data[name]))
             name = next((name for name in keys if self._why_not_id(name) is None), None)
             return None if name is None else Guess(name, f"{self._evidence(role, name)}: a key")
-        if role == "person":
-            return self._by_mail(free)
-        if role == "account":
-            return self._by_domain(free)
+        if role in ("person", "account"):
+            return self._by_mail(free) if role == "person" else self._by_domain(free)
         if role == "created":
             return self._first_date(free)
         if role == "closed":

@@ -23,6 +23,7 @@ from winnable.core.columns import (
 )
 from winnable.core.timestamps import DAY, days_before, days_between, microseconds, whole
 from winnable.core.values import text
+from winnable.data.features.accounts import ACCOUNT_HISTORY, told_accounts
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.features.returns import no_returns
 
@@ -75,6 +76,8 @@ def features_of_records(
         )
     if plan.returns:
         columns.update(no_returns(len(records)))
+    if plan.accounts:
+        columns.update(told_accounts([record.get(ACCOUNT_HISTORY) for record in records]))
     pasts = [_past(done, when) for done, when in zip(activities, moments.tolist(), strict=True)]
     values_by_lead = [
         _aggregate(aggregate, past) if past else _WITHOUT_ACTIVITY[aggregate.what]

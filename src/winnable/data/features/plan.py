@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from winnable.core.columns import CREATED, KIND, ActivityAggregate, is_nameless
+from winnable.core.columns import ACCOUNT, CREATED, KIND, ActivityAggregate, is_nameless
 from winnable.core.text import counted
 from winnable.core.timestamps import microseconds
 from winnable.core.values import UNKNOWN, is_range, moment, number, quantity, unit_of
+from winnable.data.features.accounts import AccountScope
 from winnable.data.features.returns import (
     MIN_RETURNED_LEADS,
     RETURN_COLUMNS,
@@ -87,12 +88,14 @@ class Field:
 class FeaturePlan:
     """The fields and activity aggregates of a model, in order; `created` is how the creation date
     is parsed, if there is one. With `returns` a lead's age counts from its last return, and its
-    earlier episodes are features."""
+    earlier episodes are features. With `accounts` what is known of the others of its account is
+    computed, too; `learned` does not name it, since models learn it apart from the rest."""
 
     fields: tuple[Field, ...]
     aggregates: tuple[ActivityAggregate, ...] = ()
     created: Field | None = None
     returns: bool = False
+    accounts: AccountScope | None = None
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -130,7 +133,14 @@ class FeaturePlan:
         )
         created = Field(**data["created"]) if data["created"] else None
         fields = tuple(Field(**field) for field in data["fields"])
-        return cls(fields, aggregates, created, bool(data.get("returns", False)))
+        scope = data.get("accounts")
+        return cls(
+            fields,
+            aggregates,
+            created,
+            bool(data.get("returns", False)),
+            None if scope is None else AccountScope(**scope),
+        )
 
 
 def fit_feature_plan(
@@ -173,7 +183,8 @@ def fit_feature_plan(
     by_day = day_first_of_table(dates)["created"]
     created = Field(roles.created, "moment", day_first=by_day, learn=False)
     returns = returned_leads(definition, crm) >= MIN_RETURNED_LEADS
-    return FeaturePlan(tuple(fields), _aggregates_of(definition, crm), created, returns)
+    scope = AccountScope.of(definition, crm) if ACCOUNT in crm.leads else None
+    return FeaturePlan(tuple(fields), _aggregates_of(definition, crm), created, returns, scope)
 
 
 def _sample(values: pd.Series) -> pd.Series:

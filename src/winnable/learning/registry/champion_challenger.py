@@ -21,7 +21,6 @@ from winnable.core.columns import FloatArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import microseconds
 from winnable.data.dataset import Dataset
-from winnable.data.features.offline import compute_features
 from winnable.definition.review.diff import changes
 from winnable.definition.schema import Definition
 from winnable.learning.registry.stand_in import BASE_RATE, SCORECARD, is_stand_in
@@ -262,9 +261,8 @@ def _comparison(
     )
     if evaluation is None:
         return None
-    features = compute_features(
-        incumbent.plan, incumbent.definition, data.crm, evaluation.rows.leads, evaluation.rows.as_of
-    )
+    theirs = Dataset(incumbent.definition, data.crm, data.exported_at)
+    features = theirs.features(incumbent.plan, evaluation.rows.leads, evaluation.rows.as_of)
     answer = incumbent.score(features, [""] * features.size, reasons=False).probability
     return _compared(evaluation, {f"version {incumbent.version}": answer})
 
