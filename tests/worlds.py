@@ -1,19 +1,26 @@
 """A simulated company whose leads live as real ones do: they are won, lost, come back, and many
-ends have no date. What every lead truly becomes is known, so that a model can be held against it.
+ends have no date, or they are colleagues, of whom one may be a customer. What every lead truly
+becomes is known, so that a model can be held against it.
 
-No test is here: `simulate` gives the tables of a CRM, `predicted_to_actual` compares a model.
+No test is here: `simulate` and `simulate_accounts` give the tables of a CRM, `predicted_to_actual`
+and `colleagues_predicted_to_actual` compare a model.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import winnable
-from winnable.core.columns import FloatArray
+from winnable.core.columns import BoolArray, FloatArray, IntArray
 from winnable.core.timestamps import DAY
+from winnable.data.features.accounts import unknown_accounts
+from winnable.data.features.training_rows import TrainingRows
 from winnable.definition.schema import Definition
 from winnable.learning.scoring.predictor import Predictor
+
+ObjectArray = NDArray[np.object_]
 
 START = pd.Timestamp("2023-01-01", tz="UTC")
 DAYS = 1000
@@ -171,3 +178,121 @@ def _group_of(groups: dict[tuple[int, float], str], lead: int, day: float) -> st
         if found is not None:
             return found
     raise LookupError(f"no episode of lead {lead} began on day {day}")
+
+
+COLLEAGUE_RATES = {False: (0.0035, 0.010), True: (0.0140, 0.008)}
+"""The daily rates of winning and of losing, by whether somebody else of the account was won."""
+
+ACCOUNT_DEFINITION = Definition.model_validate(
+    DEFINITION.model_dump(exclude_defaults=True)
+    | {"columns": DEFINITION.columns.model_dump(exclude_defaults=True) | {"account": "company"}}
+)
+
+
+def simulate_accounts(size: int, seed: int, *, matters: bool = True) -> World:
+    """A company to which accounts send one lead or several. Whoever has a colleague who was won is
+    won more often from then on, unless `matters` is false."""
+    rng = np.random.default_rng(seed)
+    of = rng.integers(0, size // 3, size)
+    created = rng.uniform(0, DAYS, size)
+    source = rng.choice(list(SOURCE_EFFECT), size)
+    effect = np.asarray([SOURCE_EFFECT[name] for name in source])
+    lives = _Lives(created, effect, np.full(size, np.nan), np.full(size, "open", dtype=object))
+    for members in np.split(np.argsort(of, kind="stable"), np.cumsum(np.bincount(of))[:-1]):
+        _live_in_account(members, lives, rng, matters=matters)
+    group = [f"Firm {number}" for number in of]
+    episodes = pd.DataFrame(
+        {
+            "lead": np.arange(size),
+            "group": group,
+            "begin": created,
+            "end": lives.end,
+            "outcome": lives.outcome,
+        }
+    )
+    words = {"won": "Won", "lost": "Lost", "open": "Working"}
+    leads = pd.DataFrame(
+        {
+            "id": [f"L{row}" for row in range(size)],
+            "company": [f"{name} {rng.choice(['Inc.', 'GmbH', ''])}" for name in group],
+            "status": episodes.outcome.map(words),
+            "created": _written(created),
+            "closed": _written(lives.end),
+            "source": source,
+        }
+    )
+    history = _history(episodes.assign(group="first"), words)
+    return World(leads, _activities(episodes, rng), history, episodes)
+
+
+@dataclass(frozen=True)
+class _Lives:
+    """When leads were created and how they ended, filled in as they live, each (n,)."""
+
+    created: FloatArray
+    effect: FloatArray
+    end: FloatArray
+    outcome: ObjectArray
+
+
+def _live_in_account(
+    members: IntArray, lives: _Lives, rng: np.random.Generator, *, matters: bool
+) -> None:
+    """Let the leads of an account live, event by event: each rate holds until the next event."""
+    arriving = sorted(members.tolist(), key=lambda lead: lives.created[lead])
+    present: list[int] = []
+    day = 0.0
+    while arriving or present:
+        won_before = matters and any(lives.outcome[lead] == "won" for lead in members)
+        win, lose = COLLEAGUE_RATES[bool(won_before)]
+        rates = np.asarray([[win * np.exp(lives.effect[lead]), lose] for lead in present])
+        wait = rng.exponential(1 / rates.sum()) if present else np.inf
+        if arriving and lives.created[arriving[0]] <= day + wait:
+            day = lives.created[arriving[0]]
+            present.append(arriving.pop(0))
+            continue
+        day += wait
+        if day > DAYS:
+            return
+        which = int(rng.choice(rates.size, p=rates.ravel() / rates.sum()))
+        lead = present.pop(which // 2)
+        lives.end[lead] = day
+        lives.outcome[lead] = "lost" if which % 2 else "won"
+
+
+def colleagues_predicted_to_actual(
+    predictor: Predictor, world: World, *, told: bool = True
+) -> dict[tuple[bool | None, int], float]:
+    """The mean probability over the share won in the latter half of the world's time, by whether a
+    colleague was won before, and age; -1 for all ages, None for both groups. With `told` false
+    nothing is known of the accounts, as in a request that does not tell it."""
+    data = winnable.read(world.leads, world.activities, definition=ACCOUNT_DEFINITION)
+    rows = data.training_rows
+    rows = rows.take(rows.known & (rows.as_of / DAY > START.value / (1000 * DAY) + DAYS / 2))
+    features = data.features(predictor.plan, rows.leads, rows.as_of)
+    if not told:
+        features = features.with_columns(unknown_accounts(features.size))
+    probability = predictor.probability(features)
+    after = _colleague_was_won(world, rows)
+    found: dict[tuple[bool | None, int], float] = {}
+    for is_after in (False, True, None):
+        for age in (-1, *np.unique(rows.age).tolist()):
+            mine = ((after == is_after) | (is_after is None)) & ((rows.age == age) | (age == -1))
+            if rows.won[mine].sum() >= 1:
+                ratio = probability[mine].mean() / rows.won[mine].mean()
+                found[is_after, int(age)] = float(ratio)
+    return found
+
+
+def _colleague_was_won(world: World, rows: TrainingRows) -> BoolArray:
+    """Whether another lead of the account was won before each row's time, shape (n,)."""
+    day = rows.as_of / DAY - START.value / (1000 * DAY)
+    wins = world.episodes[world.episodes.outcome == "won"]
+    of_account = dict(list(wins.groupby("group")))
+    group = world.episodes.group.to_list()
+    after = np.zeros(len(day), dtype=np.bool_)
+    for row, (lead, when) in enumerate(zip(rows.leads.tolist(), day.tolist(), strict=True)):
+        theirs = of_account.get(group[lead])
+        if theirs is not None:
+            after[row] = bool(((theirs.end < when) & (theirs.lead != lead)).any())
+    return after

@@ -77,20 +77,20 @@ def facts(data: Dataset, lead: str, at: float) -> tuple[float, ...]:
 @pytest.mark.parametrize(
     ("lead", "at", "expected"),
     [
-        # others active in 30 and 90 days, their intent in 90, won, lost, days known
+        # others active in 30 and 90 days, their intent in 90, won, lost, days they are known
         ("A", 0, (0, 0, 0, 0, 0, 0)),  # nobody is there yet
-        ("A", 10, (0, 0, 0, 0, 0, 10)),  # what it does itself does not count
+        ("A", 10, (0, 0, 0, 0, 0, 0)),  # what it does itself does not count
         ("B", 40, (0, 1, 0, 0, 0, 40)),  # won on that day, which is known only after it
         ("B", 50, (0, 1, 0, 1, 0, 50)),  # Ann was last active 45 days ago
-        ("A", 51, (1, 1, 0, 0, 0, 51)),  # Bob arrived; the own win is not an earlier win
+        ("A", 51, (1, 1, 0, 0, 0, 1)),  # Bob arrived; the own win is not an earlier win
         ("C", 60, (1, 2, 1, 1, 0, 60)),  # Bob's demo; Ann was active 55 days ago
         ("B", 63, (1, 2, 1, 1, 0, 63)),  # Cy's demo, not the own
         ("B", 70, (1, 2, 1, 1, 0, 70)),  # Cy is lost on that day
         ("B", 71, (1, 2, 1, 1, 1, 71)),
         ("B2", 71, (1, 2, 1, 1, 1, 71)),  # the same person's other lead is not somebody else
-        ("A", 71, (2, 2, 2, 0, 1, 71)),  # Bob counts once, in two leads
-        ("A", 98, (0, 2, 2, 0, 1, 98)),  # Bob was last active on day 65, Cy on 66
-        ("D", 71, (0, 0, 0, 0, 0, 21)),  # alone in its account
+        ("A", 71, (2, 2, 2, 0, 1, 21)),  # Bob counts once, in two leads
+        ("A", 98, (0, 2, 2, 0, 1, 48)),  # Bob was last active on day 65, Cy on 66
+        ("D", 71, (0, 0, 0, 0, 0, 0)),  # alone in its account
     ],
 )
 def test_worked_examples(lead: str, at: float, expected: tuple[float, ...]) -> None:
@@ -169,7 +169,7 @@ def naive(
     ]
     others = [(o, w, i) for o, w, i in done if w < at and o[1] != lead[1]]
     ended = [o for o in mine if o is not lead and o[4] is not None and o[4] < at]
-    first = min(o[3] for o in mine)
+    first = min((o[3] for o in mine if o is not lead), default=at)
     return [
         len({o[1] for o, when, _ in others if at - when <= 30}),
         len({o[1] for o, when, _ in others if at - when <= 90}),

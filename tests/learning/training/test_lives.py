@@ -4,7 +4,15 @@ is what comes. The world is simulated, so the truth is known; the full size is i
 import pytest
 
 import winnable
-from tests.worlds import DEFINITION, World, predicted_to_actual, simulate
+from tests.worlds import (
+    ACCOUNT_DEFINITION,
+    DEFINITION,
+    World,
+    colleagues_predicted_to_actual,
+    predicted_to_actual,
+    simulate,
+    simulate_accounts,
+)
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.train import TrainingOptions, learn
 
@@ -36,3 +44,30 @@ def test_who_comes_back_is_won_as_often_as_predicted(later: World) -> None:
     for group in ("first", "after loss", "after win"):
         for age in (0, 14):
             assert ratios[group, age] == pytest.approx(1, abs=0.15), (group, age, ratios)
+
+
+def test_colleagues_of_customers_are_won_as_often_as_predicted() -> None:
+    world = simulate_accounts(8000, seed=2)
+    data = winnable.read(world.leads, world.activities, definition=ACCOUNT_DEFINITION)
+    predictor = Predictor(learn(data, QUICK).artifact)
+    later = simulate_accounts(8000, seed=99)
+    ratios = colleagues_predicted_to_actual(predictor, later)
+    for is_colleague in (False, True):
+        for age in (0, 14, 60):
+            assert 0.9 < ratios[is_colleague, age] < 1.1, (is_colleague, age, ratios)
+    untold = colleagues_predicted_to_actual(predictor, later, told=False)
+    assert untold[None, -1] == pytest.approx(1, abs=0.1), untold
+    assert untold[True, 0] < 0.8, "nobody told who is a colleague"
+
+
+def test_what_accounts_do_drops_out_where_it_does_not_matter() -> None:
+    world = simulate_accounts(4000, seed=2, matters=False)
+    data = winnable.read(world.leads, world.activities, definition=ACCOUNT_DEFINITION)
+    candidate = learn(data, QUICK)
+    assert candidate.report["accounts"]["kept"] is False
+    assert candidate.artifact.spec.model.accounts is None
+    bare = learn(
+        winnable.read(world.leads.drop(columns="company"), world.activities, definition=DEFINITION),
+        QUICK,
+    )
+    assert candidate.artifact.spec.model == bare.artifact.spec.model

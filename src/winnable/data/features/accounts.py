@@ -1,5 +1,5 @@
 """What is known at a time of the other leads of a lead's account: who of them was active, what they
-did, how they ended, and since when the account is known.
+did, how they ended, and since when they are known.
 
 Only what was known strictly before the time counts, and never what the lead itself did. A lead of
 no known account has none of this, which is not the same as an account without others: the values
@@ -52,7 +52,7 @@ FACTS = {
     "others_intent_90_days": "signs of intent by others of the account in 90 days",
     "won": "earlier wins of the account",
     "lost": "earlier losses of the account",
-    "days_known": "days since the account's first lead",
+    "days_known": "days since the first other lead of the account",
 }
 """The names of the facts in a request, and of the features, which reasons show as well."""
 
@@ -137,9 +137,9 @@ class AccountHistory:
     """What happened in the accounts of an export, for questions (lead, time).
 
     `account` (number of leads,) numbers the account of each lead, -1 where it is not known;
-    `member` numbers the people of accounts likewise. `first` (number of accounts,) is the creation
-    of an account's first lead, in microseconds. The events are counted by account, by member or by
-    lead, so that one's own can be taken away.
+    `member` numbers the people of accounts likewise. `first` (number of leads,) is when the first
+    other lead of the account was created, in microseconds, far in the future if there is none. The
+    events are counted by account, by member or by lead, so that one's own can be taken away.
     """
 
     account: IntArray
@@ -161,16 +161,13 @@ class AccountHistory:
         created = times_of(crm.leads[CREATED])
         pairs = account * (person.max(initial=0) + 1) + person
         member = np.where(account < 0, -1, np.unique(pairs, return_inverse=True)[1])
-        first = np.full(account.max(initial=-1) + 1, np.iinfo(np.int64).max)
-        dated = (account >= 0) & (created != NEVER)
-        np.minimum.at(first, account[dated], created[dated])
         lead, at, intent = _acts(definition, crm, created)
         shared = account[lead] >= 0
         lead, at, intent = lead[shared], at[shared], intent[shared]
         return cls(
             account,
             member,
-            first,
+            _first_other(account, created),
             {days: _activity(account, member, lead, at, days) for days in ACTIVE_DAYS},
             (
                 _Events.of(account[lead[intent]], at[intent]),
@@ -198,8 +195,7 @@ class AccountHistory:
         for name, (by_account, by_lead) in zip(("won", "lost"), self.ended, strict=True):
             facts[name] = by_account.before(account, as_of) - by_lead.before(leads, as_of)
         known = account >= 0
-        first = np.append(self.first, 0)[account]
-        days_known = np.maximum((as_of - np.minimum(first, as_of)) / DAY, 0.0)
+        days_known = (as_of - np.minimum(self.first[leads], as_of)) / DAY
         values = {name: fact.astype(np.float64) for name, fact in facts.items()}
         values["days_known"] = days_known
         return {name: np.where(known, values[name], np.nan) for name in FACTS}
@@ -246,6 +242,23 @@ class _Events:
         start = owner * (len(self.moments) + 1)
         until = start + np.searchsorted(self.moments, as_of)
         return np.searchsorted(self.keys, until) - np.searchsorted(self.keys, start)
+
+
+def _first_other(account: IntArray, created: IntArray) -> IntArray:
+    """For each lead when the first other lead of its account was created; far in the future if
+    there is none. Both arrays have shape (number of leads,)."""
+    far = np.iinfo(np.int64).max
+    rows = np.flatnonzero((account >= 0) & (created != NEVER))
+    rows = rows[np.lexsort((created[rows], account[rows]))]
+    is_first = np.append(True, account[rows][1:] != account[rows][:-1])[: len(rows)]
+    size = account.max(initial=-1) + 2
+    first, second = np.full(size, far), np.full(size, far)
+    first[account[rows[is_first]]] = created[rows[is_first]]
+    is_second = np.append(False, is_first[:-1])[: len(rows)] & ~is_first
+    second[account[rows[is_second]]] = created[rows[is_second]]
+    found = first[account]
+    found[rows[is_first]] = second[account[rows[is_first]]]
+    return found
 
 
 def _acts(

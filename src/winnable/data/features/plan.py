@@ -46,6 +46,8 @@ words among them are missing numbers, not codes."""
 MIN_MEASURED_SHARE = 0.5
 """Ranges are read as numbers only in a column of which this share are numbers: a column of nothing
 but ranges is a choice of words."""
+MIN_LEADS_PER_NAME = 20
+"""With fewer leads of each account on average its name tells who they are, not how they are."""
 MAX_SAMPLED_VALUES = 20_000
 """Values of a column that are tried at most."""
 
@@ -160,7 +162,14 @@ def fit_feature_plan(
     columns = [str(name) for name in crm.leads.columns if not str(name).startswith("@")]
     contact = contact_columns(definition.junk, columns).every
     nameless = filter(is_nameless, columns)
-    unlearned = {roles.person, *contact, *roles.ignore, *leave_out, *nameless}
+    unlearned = {
+        roles.person,
+        *_account_as_key(crm, roles.account),
+        *contact,
+        *roles.ignore,
+        *leave_out,
+        *nameless,
+    }
     asked = {*definition.fields(), *contact}
     used = [
         name for name in columns if name not in never and (name not in unlearned or name in asked)
@@ -185,6 +194,15 @@ def fit_feature_plan(
     returns = returned_leads(definition, crm) >= MIN_RETURNED_LEADS
     scope = AccountScope.of(definition, crm) if ACCOUNT in crm.leads else None
     return FeaturePlan(tuple(fields), _aggregates_of(definition, crm), created, returns, scope)
+
+
+def _account_as_key(crm: Crm, account: str | None) -> tuple[str, ...]:
+    """The column of the account, where a model that learned it would know its few leads by heart:
+    what became of the others is known by `accounts`, and only as far as it was known then."""
+    if account is None or account not in crm.leads:
+        return ()
+    known = int(crm.leads[account].notna().sum())
+    return (account,) if known < MIN_LEADS_PER_NAME * crm.leads[account].nunique() else ()
 
 
 def _sample(values: pd.Series) -> pd.Series:

@@ -21,6 +21,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from winnable.core.columns import BoolArray, FeatureTable, FloatArray, IntArray
 from winnable.core.progress import Step
 from winnable.core.statistics import log_losses, logit_of, sigmoid
+from winnable.data.features.accounts import ACCOUNT_COLUMNS
+from winnable.learning.model.account_effect import (
+    FOLDS,
+    AccountGain,
+    AccountRows,
+    fit_account_effect,
+    is_known,
+)
 from winnable.learning.model.blend import fit_blend
 from winnable.learning.model.calibration import (
     calibrate,
@@ -80,6 +88,8 @@ class TrainingData:
     `order` (n,) is each lead's time in days; without it the leads have no order. `settled` (n,)
     says whose outcome is final, by default everyone's: what the others teach rests on the win-time
     curve of the leads before them, so that a change of the rate is read from the settled alone.
+    `accounts` (n,) numbers each lead's account, -1 where it is not known; without it nothing is
+    learned of accounts.
     """
 
     features: FeatureTable
@@ -90,6 +100,7 @@ class TrainingData:
     groups: IntArray | None = None
     order: FloatArray | None = None
     settled: BoolArray | None = None
+    accounts: IntArray | None = None
 
 
 class LeadModel:
@@ -171,7 +182,7 @@ class LeadModel:
         return self
 
     def _fit_blend(self, data: TrainingData, rows: "_Rows", progress: Step) -> Self:
-        encoding_spec = learn_encoding(data.features)
+        encoding_spec = learn_encoding(_of_the_lead_alone(data.features))
         encoding = Encoding(encoding_spec)
         leads = encoding.encode(data.features, rows.rules)
         count = 3 if self.quick else fold_count(leads.size)
@@ -183,8 +194,10 @@ class LeadModel:
         counted = rows.weights if data.order is None else rows.weights * _recency(data.order)
         shares = fit_blend(predictions, base, rows.won, counted, prior / prior.sum())
         blended = base + (predictions - base) @ shares
-        calibration = _calibration(blended, counted, folds, bool(shares.any()), rows, data)
-        logit = calibrate(blended, calibration)
+        calibration = _calibration(blended, counted, folds, bool(shares.any()), rows)
+        effect, gain = self._account_effect(calibrate(blended, calibration), data, rows)
+        calibration, effect, added = _following(blended, calibration, effect, gain, rows, data)
+        logit = calibrate(blended, calibration) + added
         weights = {name: float(share) for name, share in zip(fits, shares, strict=True)}
         mode, why = _mode(weights, rows)
         spec = ModelSpec(
@@ -196,6 +209,7 @@ class LeadModel:
             weights=weights,
             calibration=calibration,
             interval=_bands(logit, rows.won, rows.weights),
+            accounts=effect,
         )
         self._finish(spec, fitted)
         self.oof_ = sigmoid(logit)
@@ -211,7 +225,23 @@ class LeadModel:
             "calibration": calibration["kind"],
             "folds": by_fold,
         }
+        if gain is not None:
+            self.report_["accounts"] = gain.to_json()
         return self
+
+    def _account_effect(
+        self, logit: FloatArray, data: TrainingData, rows: "_Rows"
+    ) -> tuple[dict[str, Any] | None, AccountGain | None]:
+        """What the others of an account add to out-of-fold log-odds (n,), None where nothing is
+        known of accounts or it is not kept; and what it gained."""
+        if data.accounts is None:
+            return None, None
+        folds = assign_folds(rows.won, data.accounts, FOLDS, self.seed)
+        return fit_account_effect(
+            AccountRows(
+                logit, data.features, rows.won, rows.weights, data.accounts, folds, data.order
+            )
+        )
 
     def _experts(self, encoding: Encoding, leads: Encoded, rows: "_Rows") -> dict[str, Fit]:
         counts = encoding.level_counts
@@ -342,6 +372,11 @@ class _Rows:
         return float(weights @ log_losses(logit, self.won)[chosen] / weights.sum())
 
 
+def _of_the_lead_alone(features: FeatureTable) -> FeatureTable:
+    """The features without those of the account, which the experts do not learn from."""
+    return features.select([name for name in features.columns if name not in ACCOUNT_COLUMNS])
+
+
 def rules_decide_below(share: float) -> int:
     """The wins below which a history of this share of wins does not even tell its own rate within
     40% of it.
@@ -386,20 +421,45 @@ def _calibration(
     folds: IntArray,
     any_weight: bool,
     rows: "_Rows",
-    data: TrainingData,
 ) -> dict[str, Any]:
-    """The calibration of blended out-of-fold log-odds (n,), its level settled and, where the leads
-    have an order, moved after a change of the rate."""
+    """The calibration of blended out-of-fold log-odds (n,), its level settled."""
     calibration = fit_calibration(blended, rows.won, counted, folds)
     if any_weight:  # without any expert the base rate answers, whose level is right as it is
         level = settle_level(calibrate(blended, calibration), rows.won, rows.weights)
         calibration["intercept"] += level
-    if data.order is not None:
-        settled = np.ones(len(rows.won), dtype=bool) if data.settled is None else data.settled
-        calibration["intercept"] += follow_recent_rate(
-            calibrate(blended, calibration), rows.won, rows.weights, data.order, settled
-        )
     return calibration
+
+
+def _following(
+    blended: FloatArray,
+    calibration: dict[str, Any],
+    effect: dict[str, Any] | None,
+    gain: AccountGain | None,
+    rows: "_Rows",
+    data: TrainingData,
+) -> tuple[dict[str, Any], dict[str, Any] | None, FloatArray]:
+    """The calibration and the account effect, both moved after a change of the rate where the leads
+    have an order; and what the effect adds to each row's log-odds, (n,).
+
+    Of leads of known accounts only that change is followed which their accounts do not explain.
+    """
+    added = np.zeros(len(blended)) if gain is None else gain.shift
+    if data.order is None:
+        return calibration, effect, added
+    order = data.order
+    settled = np.ones(len(rows.won), dtype=bool) if data.settled is None else data.settled
+
+    def moved(logit: FloatArray) -> float:
+        return follow_recent_rate(logit, rows.won, rows.weights, order, settled)
+
+    logit = calibrate(blended, calibration)
+    alone = moved(logit)
+    calibration = {**calibration, "intercept": calibration["intercept"] + alone}
+    if effect is None:
+        return calibration, effect, added
+    more = moved(logit + added) - alone
+    effect = {**effect, "intercept": effect["intercept"] + more}
+    return calibration, effect, added + np.where(is_known(data.features), more, 0.0)
 
 
 def _mode(weights: Mapping[str, float], rows: "_Rows") -> tuple[str, str]:

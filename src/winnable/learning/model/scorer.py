@@ -4,7 +4,7 @@ lead in a request.
 Works from data alone: a `ModelSpec` and `boosters` (text). Imports neither pandas nor scikit-learn
 nor lightgbm nor catboost. The answer is a weighted sum in log-odds (stacking): a base, plus what
 each expert learned; then the calibration. It is therefore explained by additive feature
-contributions, which add up to the score.
+contributions, which add up to the score. What is known of the lead's account comes last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,8 @@ import numpy as np
 
 from winnable.core.columns import FeatureTable, FloatArray
 from winnable.core.statistics import sigmoid
+from winnable.data.features.accounts import ACCOUNT_COLUMNS
+from winnable.learning.model.account_effect import account_shift
 from winnable.learning.model.calibration import calibrate
 from winnable.learning.model.experts.encoding import Encoded, Encoding
 from winnable.learning.model.experts.predict import ExpertPrediction, expert_of
@@ -67,7 +69,9 @@ class Scorer:
         self._boosters = boosters
         self.mode = spec.mode
         self._encoding = Encoding(spec.encoding)
-        self.names: tuple[str, ...] = (*self._encoding.names, RULES)
+        self._blended: tuple[str, ...] = (*self._encoding.names, RULES)
+        of_accounts = () if spec.accounts is None else ACCOUNT_COLUMNS
+        self.names: tuple[str, ...] = (*self._blended, *of_accounts)
         self.words: Mapping[str, Mapping[str, int]] = self._encoding.codes
         self._calibration = spec.calibration
         weights = {name: float(weight) for name, weight in spec.weights.items() if weight > 0}
@@ -98,7 +102,8 @@ class Scorer:
         that in proportion to its size, counted from the calibrated base.
         """
         predictions = self._predictions(self._encoding.encode(features, rules), reasons=reasons)
-        logit = calibrate(self._blend(predictions, features.size), self._calibration)
+        blended = self._blend(predictions, features.size)
+        logit = self._with_account(blended, features)
         variance = sum(
             weight**2 * prediction.variance
             for weight, prediction in zip(self._weights, predictions, strict=True)
@@ -106,14 +111,15 @@ class Scorer:
         spread = Z_OF_80_PERCENT**2 * np.asarray(variance)
         low = logit - np.sqrt(np.interp(logit, self._at, self._below) ** 2 + spread)
         high = logit + np.sqrt(np.interp(logit, self._at, self._above) ** 2 + spread)
-        explained = self._explained(predictions, logit) if reasons else None
+        explained = self._explained(predictions, blended, features) if reasons else None
         probability, low, high = sigmoid(np.array([logit, low, high]))
         return Prediction(logit, probability, low, high, explained)
 
     def logit(self, features: FeatureTable, rules: FloatArray) -> FloatArray:
         """Calibrated log-odds, shape (n,)."""
         predictions = self._predictions(self._encoding.encode(features, rules))
-        return calibrate(self._blend(predictions, features.size), self._calibration)
+        blended = self._blend(predictions, features.size)
+        return self._with_account(blended, features)
 
     def probability(self, features: FeatureTable, rules: FloatArray) -> FloatArray:
         """The probability that each lead is won, shape (n,)."""
@@ -122,9 +128,8 @@ class Scorer:
     def explain(self, features: FeatureTable, rules: FloatArray) -> Contributions:
         """The reasons alone; see `answer`."""
         predictions = self._predictions(self._encoding.encode(features, rules), reasons=True)
-        return self._explained(
-            predictions, calibrate(self._blend(predictions, features.size), self._calibration)
-        )
+        blended = self._blend(predictions, features.size)
+        return self._explained(predictions, blended, features)
 
     def interval(self, features: FeatureTable, rules: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Low and high alone, each (n,); see `answer`."""
@@ -135,16 +140,25 @@ class Scorer:
         return [expert.predict(leads, reasons=reasons) for expert in self._experts]
 
     def _blend(self, predictions: Sequence[ExpertPrediction], size: int) -> FloatArray:
-        """Log-odds before calibration, shape (n,)."""
+        """Calibrated log-odds without the account effect, shape (n,)."""
         blended = np.full(size, self._offset)
         for weight, prediction in zip(self._weights, predictions, strict=True):
             blended += weight * prediction.logit
-        return blended
+        return calibrate(blended, self._calibration)
+
+    def _with_account(self, logit: FloatArray, features: FeatureTable) -> FloatArray:
+        """Log-odds (n,) with the account effect."""
+        if self.spec.accounts is None:
+            return logit
+        by_column, as_such = account_shift(self.spec.accounts, features)
+        return np.asarray(logit + by_column.sum(axis=1) + as_such, dtype=np.float64)
 
     def _explained(
-        self, predictions: Sequence[ExpertPrediction], logit: FloatArray
+        self, predictions: Sequence[ExpertPrediction], logit: FloatArray, features: FeatureTable
     ) -> Contributions:
-        values = np.zeros((len(logit), len(self.names)))
+        """The reasons; `logit` (n,) is without the account effect, whose parts stand beside those
+        of the blend."""
+        values = np.zeros((len(logit), len(self._blended)))
         base = self._offset
         for weight, expert, prediction in zip(
             self._weights, self._experts, predictions, strict=True
@@ -157,4 +171,8 @@ class Scorer:
         values *= np.divide(
             logit - start, moved, out=np.ones_like(moved), where=np.abs(moved) > 1e-6
         )[:, None]
-        return Contributions(self.names, values, logit - values.sum(axis=1))
+        start_logit = logit - values.sum(axis=1)
+        if self.spec.accounts is None:
+            return Contributions(self.names, values, start_logit)
+        by_column, as_such = account_shift(self.spec.accounts, features)
+        return Contributions(self.names, np.hstack([values, by_column]), start_logit + as_such)

@@ -16,8 +16,8 @@ class ModelSpec:
     """What a model learned.
 
     `mode` is "rules", "blend" or "learned", and `why` says why. `weights` are those of the blend by
-    the expert's name, `experts` their parts, `base` the log-odds from which the blend departs. All
-    mappings are plain JSON types.
+    the expert's name, `experts` their parts, `base` the log-odds from which the blend departs.
+    `accounts` is the account effect, None if there is none. All mappings are plain JSON types.
     """
 
     mode: str
@@ -28,6 +28,7 @@ class ModelSpec:
     weights: Mapping[str, float]
     calibration: Mapping[str, Any]
     interval: Mapping[str, list[float]]
+    accounts: Mapping[str, Any] | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -41,11 +42,12 @@ class ModelSpec:
             weights=data["blend"]["weights"],
             calibration=data["calibration"],
             interval=data["interval"],
+            accounts=data.get("accounts"),
         )
 
     def to_json(self) -> dict[str, Any]:
         """The spec as plain JSON types."""
-        return {
+        data: dict[str, Any] = {
             "mode": self.mode,
             "why": self.why,
             "encoding": self.encoding,
@@ -54,6 +56,7 @@ class ModelSpec:
             "calibration": self.calibration,
             "interval": self.interval,
         }
+        return data if self.accounts is None else {**data, "accounts": self.accounts}
 
     @property
     def weight_shares(self) -> dict[str, float]:

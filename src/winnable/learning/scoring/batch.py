@@ -46,6 +46,11 @@ Keep = Callable[[IntArray, IntArray, Scores], None]
 BLOCK_ROWS = 50_000
 """Rows scored together, so that memory does not grow with the export."""
 
+WITHOUT_PAST = (
+    "The export holds too few closed leads, or too short a time, to know what the accounts did"
+    " before; the scores do without it. Export closed leads as well."
+)
+
 MAX_LEADS_OF_ONE_WEEK = 50_000
 """Leads of an export that are taken for those of one week, who compete for the capacity of
 sales."""
@@ -70,7 +75,10 @@ def read_to_score(
         day_first=day_first,
         options=options,
     )
+    data = Dataset(predictor.definition, crm)
     notes = (*crm.notes, *input_notes(predictor, crm.leads))
+    if predictor.scorer.spec.accounts is not None and not data.knows_accounts_of(predictor.plan):
+        notes = (*notes, WITHOUT_PAST)
     return Dataset(predictor.definition, replace(crm, notes=notes))
 
 

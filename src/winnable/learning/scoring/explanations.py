@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable
+from winnable.data.features.accounts import ACCOUNT_COLUMNS, DAYS_KNOWN
 from winnable.data.features.plan import AGE, FeaturePlan
 from winnable.data.features.returns import OUTCOME_BEFORE, RETURN_COLUMNS, RETURNS
 from winnable.definition.conditions import Activities
@@ -112,6 +113,8 @@ def _reason(
 def _field_in_words(
     name: str, features: FeatureTable, known: Container[str] | None, row: int
 ) -> str:
+    if name in ACCOUNT_COLUMNS:
+        return _account_in_words(name, float(features.numbers(name)[row]))
     if name in (AGE, RULES, *RETURN_COLUMNS):
         return _derived_in_words(name, features, row)
     column = features.columns.get(name)
@@ -125,6 +128,15 @@ def _field_in_words(
         return f"{name} is {word}, one of the rare ones" if rare else f"{name} is {word}"
     value = column.values[row]
     return f"{name} is not known" if np.isnan(value) else f"{name} is {value:.15g}"
+
+
+def _account_in_words(name: str, value: float) -> str:
+    """What is known of the lead's account."""
+    if name == DAYS_KNOWN:
+        if not value:
+            return "Nobody else of the account is known"
+        return f"Others of the account are known for {value:.0f} days"
+    return f"{f'{value:.0f}' if value else 'No'} {name}"
 
 
 def _derived_in_words(name: str, features: FeatureTable, row: int) -> str:

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from winnable.core.columns import FeatureTable, FloatArray
+from winnable.core.columns import FeatureTable, FloatArray, IntArray
 from winnable.core.progress import Progress, named_step, no_progress
 from winnable.core.statistics import sigmoid
 from winnable.core.text import counted
 from winnable.core.timestamps import DAY, NEVER
 from winnable.data.dataset import Dataset
+from winnable.data.features.accounts import ACCOUNT_COLUMNS
 from winnable.data.features.plan import FeaturePlan
 from winnable.data.features.training_rows import TrainingRows
 from winnable.data.leakage.detect import ColumnVerdict
@@ -224,6 +225,7 @@ class _Fit:
     rows: TrainingRows
     options: TrainingOptions
     progress: Progress
+    accounts: IntArray | None
 
     @property
     def rules(self) -> FloatArray:
@@ -244,11 +246,14 @@ class _Fit:
         features = data.features(plan, rows.leads, rows.as_of)
         points = score_points(data.definition, features)
         return cls(
-            with_segment(data.definition, features.select(plan.learned), points),
+            with_segment(
+                data.definition, features.select([*plan.learned, *ACCOUNT_COLUMNS]), points
+            ),
             points,
             rows,
             options,
             progress,
+            None if data.accounts is None else data.accounts.account[rows.leads],
         )
 
     def on(self, targets: Targets, doing: str) -> LeadModel:
@@ -269,6 +274,7 @@ class _Fit:
             groups=rows.person,
             order=rows.as_of / DAY if rows.timed else None,
             settled=targets.settled[where],
+            accounts=None if self.accounts is None else self.accounts[where],
         )
         options = self.options
         model = LeadModel(seed=options.seed, threads=options.threads, quick=options.quick)

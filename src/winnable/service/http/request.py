@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope
 
 from winnable.core.text import word_key
 from winnable.core.values import moment, text
+from winnable.data.features.accounts import ACCOUNT_HISTORY, FACTS
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
 from winnable.definition.schema import ANYTHING, Definition
@@ -35,6 +36,7 @@ MAX_LEADS = 1000
 MAX_ACTIVITIES_PER_LEAD = 5000
 MAX_COLUMNS_PER_LEAD = 2000
 MAX_TEXT_CHARACTERS = 10_000
+MAX_FACT = 1_000_000
 MAX_COLUMN_WARNINGS = 20
 
 
@@ -231,9 +233,10 @@ class LeadReader:
         ended: EndedLeads | None = None,
     ) -> None:
         self._id = id_column
-        self._known = known | {ACTIVITIES}
+        self._known = known | {ACTIVITIES} | ({ACCOUNT_HISTORY} if plan.accounts else set())
         self._alike = {_spelling(name): name for name in known}
         self._checks = checks
+        self._has_accounts = plan.accounts is not None
         self._learned_words = () if checks is None else checks.words
         self._learned_numbers = () if checks is None else checks.numbers
         self._ended = ended
@@ -269,6 +272,8 @@ class LeadReader:
                 raise _Fault("the lead was created after the moment of scoring")
             lead_id = str(index) if self._id is None else text(given.get(self._id))
             activities = _activities(given.get(ACTIVITIES))
+            if self._has_accounts:
+                _check_account_history(given.get(ACCOUNT_HISTORY))
             closed = (
                 self._ended is not None
                 and given.get(self._status) is not None
@@ -402,6 +407,17 @@ def _date(field: Field, value: object) -> datetime | None:
     _check_scalar(field.name, value)
     written = text(value)
     return None if written is None else moment(written, field.day_first)
+
+
+def _check_account_history(given: Any) -> None:
+    """Either nothing is told of an account or all of it: what is left out is not zero."""
+    if given is None:
+        return
+    if type(given) is not dict or given.keys() != FACTS.keys():
+        raise _Fault(f"{ACCOUNT_HISTORY}: expected an object with {', '.join(FACTS)}")
+    for name, value in given.items():
+        if type(value) not in (int, float) or not 0 <= value <= MAX_FACT:
+            raise _Fault(f"{ACCOUNT_HISTORY}.{name}: expected a number of 0 to {MAX_FACT:,}")
 
 
 def _activities(given: Any) -> Sequence[Activity]:
