@@ -545,6 +545,24 @@ def score(
     return score_and_publish(job, inbox.store, inbox.output, progress=progress)
 
 
+def score_accounts(
+    model: Model,
+    data: Dataset,
+    *,
+    as_of: datetime | str | None = None,
+    progress: Progress = no_progress,
+) -> pd.DataFrame:
+    """The accounts with open leads among those that `Model.read` has read, the most probable first.
+
+    The probability is that at least one of an account's open leads is won within the horizon.
+    `DataError` where the leads name no account.
+    """
+    from winnable.learning.scoring.accounts import account_table
+
+    scores = score(model, data, as_of=as_of, reasons=False, progress=progress)
+    return account_table(data, scores, model._predictor.card)
+
+
 @dataclass(frozen=True)
 class Inbox:
     """The inbox of sales in a `store`; `output` is where the table will be written, so that it can

@@ -9,7 +9,7 @@ answers; the others stand in the modules beside this one.
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -34,6 +34,7 @@ from winnable.cli.options import (
 from winnable.cli.output import (
     err,
     out,
+    print_accounts,
     print_alarms,
     print_backtest,
     print_best,
@@ -151,6 +152,10 @@ def score(
     inbox: Annotated[
         bool, typer.Option("--inbox", help="Also show the open leads in the sales inbox.")
     ] = False,
+    by: Annotated[
+        Literal["account"] | None,
+        typer.Option(help="account: a table of accounts instead, with their open leads."),
+    ] = None,
     quiet: Quiet = False,
     *,
     options: ReadOptions,
@@ -164,6 +169,14 @@ def score(
     model = interface.load(store, rules=definition)
     data = model.read(leads, activities, history, options=options)
     print_reading(data, output.with_suffix(".rejects.csv"))
+    if by is not None:
+        if inbox:
+            raise typer.BadParameter("the inbox shows leads, not accounts", param_hint="--inbox")
+        with progress_bars() as progress:
+            accounts = interface.score_accounts(model, data, as_of=as_of, progress=progress)
+        interface.save_table(accounts, output)
+        print_accounts(accounts, output)
+        return
     kept = interface.Inbox(store, output) if inbox else None
     if kept is None:
         _remember(store, output)

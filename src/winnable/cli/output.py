@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -471,6 +472,23 @@ def print_scores(table: "DataFrame", model: "Model", output: Path) -> None:
         out.print(f"The scorecard is used: {model.why}.")
     for decision, count in table["decision"].value_counts().items():
         out.print(f"  {decision:<8} {count:>8,}")
+
+
+def print_accounts(table: "DataFrame", output: Path) -> None:
+    """How many accounts have open leads, where their table is, and the best of them."""
+    out.print(f"{counted(len(table), 'account')} with open leads, written to {output}")
+    shown = Table("account", "open leads", "P(any won)", "best lead", "won", "lost", box=None)
+    for account in table.head(10).to_dict("records"):
+        shown.add_row(
+            escape(str(account["account"])),
+            str(account["open_leads"]),
+            f"{account['probability']:.0%}",
+            f"{escape(str(account['best_lead_id']))} ({account['best_probability']:.0%})",
+            str(account["won_leads"]),
+            str(account["lost_leads"]),
+        )
+    if len(table):
+        out.print(shown)
 
 
 def print_best(scores: Path) -> None:

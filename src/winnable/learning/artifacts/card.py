@@ -46,7 +46,9 @@ class ModelCard:
     "rules", "base rate"). `left_out` are columns that were excluded for possible target leakage,
     `as_they_stand` those without a recorded history, both None for a model without training;
     `segments` says whether separate models by segment would be better; `feedback` what labels
-    changed. `winnable` is the version that trained it, `others` are keys of another version.
+    changed; `accounts` what the account effect gained and how accounts were calibrated, None where
+    leads name none. `winnable` is the version that trained it, `others` are keys of another
+    version.
     """
 
     horizon_days: float | None
@@ -63,12 +65,13 @@ class ModelCard:
     as_they_stand: tuple[str, ...] | None = None
     segments: str | None = None
     feedback: Mapping[str, Any] | None = None
+    accounts: Mapping[str, Any] | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The card that `to_json` wrote."""
-        known = {*_ALWAYS, *_TRAINED, "known_until", "feedback"}
+        known = {*_ALWAYS, *_TRAINED, "known_until", "feedback", "accounts"}
         left_out = data.get("left_out")
         as_they_stand = data.get("as_they_stand")
         return cls(
@@ -78,6 +81,7 @@ class ModelCard:
             as_they_stand=None if as_they_stand is None else tuple(as_they_stand),
             segments=data.get("segments"),
             feedback=data.get("feedback"),
+            accounts=data.get("accounts"),
             others={key: value for key, value in data.items() if key not in known},
         )
 
@@ -93,6 +97,8 @@ class ModelCard:
             data["segments"] = self.segments
         if self.feedback is not None:
             data["feedback"] = self.feedback
+        if self.accounts is not None:
+            data["accounts"] = self.accounts
         return {**data, **self.others}
 
 

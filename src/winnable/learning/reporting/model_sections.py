@@ -6,7 +6,8 @@ Numbers come from the modules that measure them, plots from `plots` and `section
 put into words. What the report says of leads is in `lead_sections`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,7 @@ from winnable.learning.training.train import Candidate, Evaluation
 PERFORMANCE = "How good is the model?"
 CALIBRATION = "Calibration: do the probabilities hold?"
 LIFT_AND_GAIN = "Lift and gain: how much work does it save?"
+ACCOUNTS = "Accounts: do colleagues matter?"
 OVER_TIME = "Stability over time"
 DATA_SIZE = "Is there enough data?"
 LEAKAGE = "Target leakage: which columns were excluded?"
@@ -57,6 +59,58 @@ MIN_USEFUL_SKILL_GAIN = 0.005
 
 LIFT_ROWS = (1, 2, 3, 5, 10)
 """Tenths of the leads that the lift table shows."""
+
+
+# --- accounts
+
+
+def accounts(candidate: Candidate) -> Section | None:
+    """What the others of an account say, and how well accounts were predicted; None where leads
+    name no account."""
+    known = candidate.artifact.spec.card.accounts
+    if known is None:
+        return None
+    paragraphs = [] if known["effect"] is None else [_account_effect(known["effect"])]
+    if candidate.evaluation is not None:
+        paragraphs.append(
+            "The metrics above are of a model that knew no lead of the holdout's people, but other"
+            " leads of their accounts, as it will when it scores new leads of accounts that you"
+            " know."
+        )
+    calibration = known["calibration"]
+    if calibration is None:
+        return Section(ACCOUNTS, tuple(paragraphs))
+    rows = tuple(
+        (
+            band["open_leads"],
+            f"{band['accounts']:,}",
+            percent(band["predicted"]),
+            percent(band["observed"]),
+        )
+        for band in calibration["bands"]
+    )
+    columns = ("Open leads", "Accounts", "Predicted", "With a win")
+    note = (
+        "The probability that at least one open lead of an account is won (`winnable score --by"
+        " account`), at several moments of the holdout. Independence of the leads of one account:"
+        f" {calibration['independence']:g} (1: independent, 0: only the best lead counts)."
+    )
+    table = ReportTable(columns, rows, columns[1:])
+    return Section(ACCOUNTS, tuple(paragraphs), tables=(table,), notes=(note,))
+
+
+def _account_effect(effect: Mapping[str, Any]) -> str:
+    gain = f"{effect['gain']:.4f} (standard error {effect['error']:.4f})"
+    if effect["kept"]:
+        return (
+            "What others of the account did is used: it lowers the log loss of accounts that it"
+            f" was not learned from by {gain} per lead, and that of later leads as well."
+        )
+    return (
+        "What others of the account did is not used: in cross-validation that holds accounts"
+        f" together it changes the log loss by {-effect['gain']:+.4f} (standard error"
+        f" {effect['error']:.4f}) per lead, or it does not help for later leads."
+    )
 
 
 # --- performance

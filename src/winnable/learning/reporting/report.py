@@ -32,6 +32,7 @@ from winnable.learning.reporting.lead_sections import (
     source_conversion,
 )
 from winnable.learning.reporting.model_sections import (
+    accounts,
     backtest_over_time,
     calibration,
     data_size,
@@ -109,6 +110,7 @@ def report_on(
         feedback_effect(candidate),
         calibration(candidate),
         lift_and_gain(candidate),
+        accounts(candidate),
         conversion_drivers(candidate, data),
         source_conversion(data),
         segment_conversion(data),

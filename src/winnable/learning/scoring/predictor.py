@@ -98,6 +98,7 @@ class Predictor:
         named = (
             roles.id,
             roles.person,
+            roles.account,
             roles.created,
             roles.closed,
             roles.status,

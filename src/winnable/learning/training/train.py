@@ -32,6 +32,7 @@ from winnable.learning.artifacts.input_profile import InputProfile
 from winnable.learning.model.experts.encoding import Encoding
 from winnable.learning.model.lead_model import LeadModel, TrainingData
 from winnable.learning.model.segments import describe_segments, with_segment
+from winnable.learning.training.account_calibration import AccountCalibration, calibrate_accounts
 from winnable.learning.training.metrics import Metrics, evaluate, split_forward, tells_enough
 from winnable.learning.training.segment_check import compare_segments
 from winnable.learning.training.targets import Targets, build_targets
@@ -44,7 +45,8 @@ class Evaluation:
     """The evaluation of a candidate: n rows with known outcomes, the probabilities (n,) of the
     candidate and the scorecard (`rules`), and the base rate `base` as the baseline.
 
-    `how` says in words which leads they are, such as a holdout or out-of-fold predictions.
+    `how` says in words which leads they are, such as a holdout or out-of-fold predictions;
+    `accounts` how well accounts were predicted on the same holdout.
     """
 
     rows: TrainingRows
@@ -52,6 +54,7 @@ class Evaluation:
     rules: FloatArray
     base: float
     how: str
+    accounts: AccountCalibration | None = None
 
     @property
     def size(self) -> str:
@@ -165,6 +168,7 @@ def learn(
             model.report_["weights"],
         ),
         feedback=effect.get("feedback"),
+        accounts=_accounts(model, evaluation),
     )
     encoding = Encoding(model.spec_.encoding)
     of_each_lead = np.unique(rows.leads, return_index=True)[1]
@@ -220,6 +224,7 @@ def evaluate_since(
 class _Fit:
     """Everything a model is fitted on, so that a part and the whole are fitted alike."""
 
+    plan: FeaturePlan
     features: FeatureTable
     points: Points
     rows: TrainingRows
@@ -246,6 +251,7 @@ class _Fit:
         features = data.features(plan, rows.leads, rows.as_of)
         points = score_points(data.definition, features)
         return cls(
+            plan,
             with_segment(
                 data.definition, features.select([*plan.learned, *ACCOUNT_COLUMNS]), points
             ),
@@ -255,6 +261,14 @@ class _Fit:
             progress,
             None if data.accounts is None else data.accounts.account[rows.leads],
         )
+
+    def probability_at(
+        self, model: LeadModel, data: Dataset, leads: IntArray, as_of: IntArray
+    ) -> FloatArray:
+        """What a model answers for other rows, leads at times in microseconds, shape (n,)."""
+        features = data.features(self.plan, leads, as_of)
+        points = score_points(data.definition, features)
+        return model.probability(with_segment(data.definition, features, points), points.logit)
 
     def on(self, targets: Targets, doing: str) -> LeadModel:
         """A model trained on these targets.
@@ -310,8 +324,10 @@ def _evaluate_out_of_sample(
         f"Evaluating on a holdout of {len(later):,} rows since {split.cut}, trained on"
         f" {int(then.usable.sum()):,} earlier ones"
     )
-    answer = fit.on(then, "Training on the earlier leads").probability(
-        fit.features.take(later), fit.rules[later]
+    model = fit.on(then, "Training on the earlier leads")
+    answer = model.probability(fit.features.take(later), fit.rules[later])
+    accounts = calibrate_accounts(
+        data, split.at, lambda leads, as_of: fit.probability_at(model, data, leads, as_of)
     )
     return (
         Evaluation(
@@ -320,6 +336,7 @@ def _evaluate_out_of_sample(
             rules[split.later],
             then.base_rate(),
             f"a holdout of leads created since {split.cut} or still open then",
+            accounts,
         ),
         None,
     )
@@ -335,6 +352,18 @@ def _usual_bar(definition: Definition, evaluation: Evaluation) -> float | None:
     new = evaluation.rows.age == 0
     weeks = float(np.ptp(evaluation.rows.as_of[new])) / (7 * DAY) if new.any() else 0.0
     return capacity_threshold(definition, evaluation.candidate[new], weeks) if weeks >= 1 else None
+
+
+def _accounts(model: LeadModel, evaluation: Evaluation | None) -> dict[str, Any] | None:
+    """What the card says of accounts; None where the leads name none."""
+    effect = model.report_.get("accounts")
+    calibration = None if evaluation is None else evaluation.accounts
+    if effect is None and calibration is None:
+        return None
+    return {
+        "effect": effect,
+        "calibration": None if calibration is None else calibration.to_json(),
+    }
 
 
 def _card(

@@ -8,12 +8,14 @@ definition, so that no lead's data is ever published.
 from collections.abc import Mapping
 from typing import Any
 
-from winnable.data.features.plan import Field
+from winnable.data.features.accounts import ACCOUNT_HISTORY, FACTS
+from winnable.data.features.plan import FeaturePlan, Field
 from winnable.definition.schema import Definition
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.request import (
     ACTIVITIES,
     MAX_ACTIVITIES_PER_LEAD,
+    MAX_FACT,
     MAX_LEADS,
     MAX_TEXT_CHARACTERS,
 )
@@ -97,10 +99,30 @@ def lead_schema(predictor: Predictor) -> dict[str, Any]:
             "A lead by the CRM's own columns; absent or null is missing, unlisted ones are ignored"
             " with a warning."
         ),
-        "properties": {**fields, ACTIVITIES: activities},
+        "properties": {**fields, ACTIVITIES: activities, **_account_history(plan)},
         "additionalProperties": True,
         "examples": [typical_lead(predictor)],
     }
+
+
+def _account_history(plan: FeaturePlan) -> dict[str, Any]:
+    """What a lead may tell of its account, where the model knows accounts."""
+    if plan.accounts is None:
+        return {}
+    told = {
+        "type": ["object", "null"],
+        "description": (
+            "What was known of the other leads of the lead's account before the moment of scoring:"
+            " all of it or, where it is not known, nothing. Left out is not zero."
+        ),
+        "required": list(FACTS),
+        "additionalProperties": False,
+        "properties": {
+            name: {"type": "number", "minimum": 0, "maximum": MAX_FACT, "description": meaning}
+            for name, meaning in FACTS.items()
+        },
+    }
+    return {ACCOUNT_HISTORY: told}
 
 
 def typical_lead(predictor: Predictor) -> dict[str, Any]:
