@@ -99,6 +99,8 @@ class ScoringEndpoint:
                 scored.scores.probability[rows].tolist(),
                 len(parsed.leads) - n_scored,
             )
+            if scored.unexpected:
+                self._metrics.unexpected(scored.unexpected)
         if parsed.unexpected:
             self._metrics.unexpected(parsed.unexpected)
         return content
