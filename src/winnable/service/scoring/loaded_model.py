@@ -31,10 +31,12 @@ from winnable.service.http.request import (
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
-    """A request read for one model: its leads as they were `given`, all of them in order as they
-    were read, those without a fault (`good`), and the moment for which they are scored.
-    `unexpected` are the values that cannot be read, and the unknown columns of the `warnings`."""
+    """A request read for one model: its `body`, its leads as they were `given`, all of them in
+    order as they were read, those without a fault (`good`), and the moment for which they are
+    scored. `unexpected` are the values that cannot be read, and the unknown columns of the
+    `warnings`."""
 
+    body: bytes
     given: list[Any]
     leads: list[RequestLead]
     good: list[RequestLead]
@@ -78,9 +80,9 @@ class LoadedModel:
             EndedLeads(predictor.definition, created is not None and created.day_first),
         )
 
-    def read(self, request: ScoreRequest, now: datetime) -> ParsedRequest:
-        """The request's leads as this model takes them; `now` is the moment of scoring where the
-        request names none."""
+    def read(self, request: ScoreRequest, body: bytes, now: datetime) -> ParsedRequest:
+        """The leads of the request in a body as this model takes them; `now` is the moment of
+        scoring where the request names none."""
         as_of = request.as_of or now
         unexpected: list[Unexpected] = []
         leads = [
@@ -91,7 +93,7 @@ class LoadedModel:
         # Their names come from outside, and would make metrics without end.
         unexpected += [("", "unknown column")] * len(warnings)
         good = [lead for lead in leads if lead.fault is None]
-        return ParsedRequest(request.leads, leads, good, as_of, warnings, unexpected)
+        return ParsedRequest(body, request.leads, leads, good, as_of, warnings, unexpected)
 
     def score(self, requests: Sequence[ParsedRequest], *, reasons: bool) -> list[ScoredRequest]:
         """Scores for all good leads of the requests, in one go."""
