@@ -250,8 +250,18 @@ class Dataset:
         return features.with_columns(account_columns(self.accounts.at(leads, as_of)))
 
     def knows_accounts_of(self, plan: FeaturePlan) -> bool:
-        """Whether this export shows the accounts' past as well as the one that a plan was made
-        for."""
+        """Whether this export shows the accounts' past as well as the one that a plan was made for.
+
+        Parameters
+        ----------
+        plan : FeaturePlan
+            The features.
+
+        Returns
+        -------
+        bool
+            Never where the plan knows no accounts.
+        """
         scope = AccountScope.of(self.definition, self.crm)
         return plan.accounts is not None and plan.accounts.is_covered_by(scope)
 

@@ -101,7 +101,7 @@ def test_a_request_that_tells_of_the_account_scores_as_the_batch(
     model = LoadedModel(predictor)
 
     def online(leads: list[dict[str, object]]) -> np.ndarray:
-        parsed = model.read(ScoreRequest(leads, now), now)
+        parsed = model.read(ScoreRequest(leads, now), b"", now)
         assert not parsed.warnings
         return model.score([parsed], reasons=True)[0].scores.probability
 
@@ -120,7 +120,7 @@ def test_half_of_what_is_known_of_an_account_is_refused(
 ) -> None:
     model = LoadedModel(Predictor(candidate.artifact))
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    lead = model.read(ScoreRequest([{"id": "A", ACCOUNT_HISTORY: facts}], now), now).leads[0]
+    lead = model.read(ScoreRequest([{"id": "A", ACCOUNT_HISTORY: facts}], now), b"", now).leads[0]
     assert lead.fault is not None
     assert lead.fault.startswith(ACCOUNT_HISTORY)
 

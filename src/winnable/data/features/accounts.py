@@ -252,7 +252,8 @@ def _first_other(account: IntArray, created: IntArray) -> IntArray:
     rows = rows[np.lexsort((created[rows], account[rows]))]
     is_first = np.append(True, account[rows][1:] != account[rows][:-1])[: len(rows)]
     size = account.max(initial=-1) + 2
-    first, second = np.full(size, far), np.full(size, far)
+    first = np.full(size, far)
+    second = np.full(size, far)
     first[account[rows[is_first]]] = created[rows[is_first]]
     is_second = np.append(False, is_first[:-1])[: len(rows)] & ~is_first
     second[account[rows[is_second]]] = created[rows[is_second]]

@@ -1,9 +1,9 @@
 """The account effect: how much what the others of a lead's account did moves its log-odds.
 
-It is learned apart from the experts, as a logistic regression on top of their blend (an offset),
-and kept only if cross-validation that holds accounts together shows, beyond doubt, that it lowers
-the log loss. A lead of whose account nothing is known gets the blend's answer alone, which is right
-on average over all accounts: whether it is missing changes no rate. The facts themselves are
+It is learned apart from the experts, as a logistic regression on top of their answer (an offset),
+and kept only if it lowers the log loss, beyond doubt, of accounts that it was not learned from and
+of later times. A lead of whose account nothing is known gets the experts' answer alone, which is
+right on average over all accounts: whether it is missing changes no rate. The facts themselves are
 computed in `data.features.accounts`.
 """
 
@@ -106,7 +106,8 @@ def _later_gain(
     if rows.order is None:
         return None
     is_later = rows.order > np.quantile(rows.order[known], EARLIER_SHARE)
-    earlier, later = known & ~is_later, known & is_later
+    earlier = known & ~is_later
+    later = known & is_later
     if any(np.ptp(rows.won[side]) == 0 for side in (earlier, later) if side.any()):
         return None
     if not (earlier.any() and later.any()):
@@ -141,7 +142,9 @@ def _per_lead(rows: AccountRows, less: FloatArray, chosen: BoolArray) -> tuple[f
 def _fitted(rows: AccountRows, terms: FloatArray, inside: BoolArray) -> tuple[float, FloatArray]:
     """The shift of the log-odds of these rows at which they add up to their wins, and intercept and
     coefficients of the effect."""
-    logit, won, weights = rows.logit[inside], rows.won[inside], rows.weights[inside]
+    logit = rows.logit[inside]
+    won = rows.won[inside]
+    weights = rows.weights[inside]
     level = _fit(logit, terms[inside][:, :0], won, weights)[0]
     return float(level), _fit(logit, terms[inside], won, weights)
 

@@ -1,8 +1,9 @@
 """The calibration of accounts: how often at least one of an account's open leads was won, against
 what the probabilities of its leads said.
 
-Measured on the holdout of an evaluation, by the model that had not seen it: at several moments the
-open leads of each account are scored as they were then, and the horizon after them is over. What is
+Measured on the later leads of an evaluation, by the model that had not seen them: at several
+moments the open leads of each account are scored as they were then, and the horizon after them is
+over. What is
 learned is one number, how independent the leads of one account are (`scoring.accounts`).
 """
 
@@ -105,7 +106,8 @@ def _loss(seen: _Seen, several: BoolArray, won: FloatArray, independence: float)
 
 
 def _seen(data: Dataset, since: int, probability: Probability) -> _Seen | None:
-    episodes, accounts = data.episodes, data.accounts
+    episodes = data.episodes
+    accounts = data.accounts
     assert episodes is not None, "asked only where ends are known"
     assert accounts is not None, "asked only where accounts are known"
     horizon = int(data.definition.outcome.horizon_days * DAY)
