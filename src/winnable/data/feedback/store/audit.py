@@ -23,6 +23,7 @@ from winnable.data.feedback.store.csv_files import write_csv
 Action = Literal[
     "labelled",
     "exported labels",
+    "exported leads",
     "erased",
     "disclosed",
     "applied retention",
