@@ -533,8 +533,31 @@ class Definition(DefinitionPart):
                 yield from rule.when
 
     def return_rule(self, label: str, reason: str | None = None) -> ReturnRule:
-        """When a lead may come back that was "rejected" for this reason, "lost", "won" or
-        "junk"."""
+        """When a lead may come back to sales after an answer: the rule that is written, else the
+        default.
+
+        Parameters
+        ----------
+        label : str
+            The answer: "rejected", "lost", "won" or "junk".
+        reason : str, optional
+            Why it was rejected.
+
+        Returns
+        -------
+        ReturnRule
+            "never", or after how many days and on which conditions.
+
+        Examples
+        --------
+        >>> from winnable import Definition
+        >>> columns = {"status": "Stage"}
+        >>> definition = Definition.model_validate({"outcome": {"won": "Won"}, "columns": columns})
+        >>> str(definition.return_rule("rejected", "Not the right time"))
+        'after 90 days, with any activity since'
+        >>> str(definition.return_rule("junk"))
+        'never'
+        """
         unwanted = (*self.feedback.unacceptable, *self.feedback.junk)
         written = {"lost": self.returns.lost, "won": self.returns.won}.get(label)
         if label == "rejected":
