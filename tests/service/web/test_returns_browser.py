@@ -123,7 +123,9 @@ def test_a_lead_rejected_for_now_is_back_with_its_story_after_200_days(
     # 200 days pass; the request from before the rejection is no sign since.
     later = NOW + timedelta(days=200)
     score(shop, later, 201.0)
-    until(lambda: leads(shop, queue="marketing")[0]["score"]["as_of"].startswith(f"{later:%Y-%m-%d}"))
+    until(
+        lambda: leads(shop, queue="marketing")[0]["score"]["as_of"].startswith(f"{later:%Y-%m-%d}")
+    )
     page.reload()
     nobody_waits_for_sales(page)
     assert score(shop, later + timedelta(days=1), 0.5, 202.0)["decision"] == "pass"

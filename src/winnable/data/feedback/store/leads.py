@@ -118,10 +118,9 @@ def lead_page(connection: sql.Connection, query: LeadFilter) -> LeadPage:
     now = datetime.now(UTC)
     size = query.size
     page = max(query.page, 1)
-    alternatives = _alternatives(query, now)
-    best = _best_first(alternatives, page * size + 1).offset((page - 1) * size)
-    found = connection.execute(best).all()
-    total = _counted(connection, alternatives)
+    parts = _parts(query, now)
+    found = _page_of(connection, parts, size + 1, (page - 1) * size)
+    total = _counted(connection, parts)
     return LeadPage(
         tuple(_filled(connection, found[:size], now)),
         page,
@@ -167,44 +166,63 @@ def lead_choices(connection: sql.Connection) -> tuple[list[str], list[str]]:
     )
 
 
-def _best_first(alternatives: Sequence[Where], limit: int) -> sql.Select[Any]:
-    """The most probable leads that meet one of the alternatives, each of which an index finds."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some of the leads that match a query. `few` of them are found first and then sorted; of many
+    an index has the best first."""
+
+    where: Where
+    few: bool = False
+
+
+def _page_of(
+    connection: sql.Connection, parts: Sequence[_Part], limit: int, offset: int
+) -> list[Any]:
+    """The rows of the most probable leads of all parts."""
+    found = [_best_first(part, limit + offset) for part in parts]
+    best = found[0]
+    if len(found) > 1:
+        rows = sql.union_all(*(sql.select(part.subquery()) for part in found)).subquery()
+        best = sql.select(rows).order_by(rows.c.probability.desc(), rows.c.lead_id)
+    ids = [row.lead_id for row in connection.execute(best.limit(limit).offset(offset))]
+    query = sql.select(tables.leads).where(tables.leads.c.lead_id.in_(ids))
+    by_id = {row.lead_id: row for row in connection.execute(query)}
+    return [by_id[lead_id] for lead_id in ids]
+
+
+def _best_first(part: _Part, limit: int) -> sql.Select[Any]:
     column = tables.leads.c
-    best = (column.probability.desc(), column.lead_id)
-    parts = [
-        sql.select(tables.leads).where(*where).order_by(*best).limit(limit)
-        for where in alternatives
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    rows = sql.union_all(*(sql.select(part.subquery()) for part in parts)).subquery()
-    return sql.select(rows).order_by(rows.c.probability.desc(), rows.c.lead_id).limit(limit)
+    # No index has the sum, so that none is walked along in search of the few.
+    order = column.probability + 0 if part.few else column.probability
+    query = sql.select(column.lead_id, column.probability).where(*part.where)
+    return query.order_by(order.desc(), column.lead_id).limit(limit)
 
 
-def _counted(connection: sql.Connection, alternatives: Sequence[Where]) -> int:
-    """How many leads meet one of the alternatives; of each not many more than a page counts."""
+def _counted(connection: sql.Connection, parts: Sequence[_Part]) -> int:
+    """How many leads there are in all parts; of each not many more than a page counts."""
     total = 0
-    for where in alternatives:
-        found = sql.select(tables.leads.c.lead_id).where(*where).limit(MAX_COUNTED_LEADS + 1)
+    for part in parts:
+        found = sql.select(tables.leads.c.lead_id).where(*part.where).limit(MAX_COUNTED_LEADS + 1)
         count = sql.select(sql.func.count()).select_from(found.subquery())
         total += int(connection.scalar(count) or 0)
     return total
 
 
-def _alternatives(query: LeadFilter, now: datetime) -> list[Where]:
-    """The conditions of the query, as alternatives that no lead meets two of: an answered lead
-    whose time has come counts as returned, although its row does not say so yet."""
+def _parts(query: LeadFilter, now: datetime) -> list[_Part]:
+    """The leads that match, in parts that have none in common: an answered lead whose time has come
+    counts as returned, although its row does not say so yet."""
     column = tables.leads.c
     common = _common(query)
     state = query.state or ("open" if query.queue is None else "all")
     if state == "all" and query.queue is None:
-        return [common]
-    alternatives = [
-        [*common, *_in_state(state, now), *where] for where in _in_queue(query.queue, now)
+        return [_Part(common)]
+    parts = [
+        _Part([*common, *_in_state(state, now), *where]) for where in _in_queue(query.queue, now)
     ]
     if state in {"open", "all", "returned"} and query.queue != "given_back":
-        alternatives.append([*common, column.returns_at <= now, *_decided(query.queue)])
-    return alternatives
+        due = [*common, column.returns_at <= now, *_decided(query.queue)]
+        parts.append(_Part(due, few=True))
+    return parts
 
 
 def _decided(queue: QueueAsked | None) -> Where:
