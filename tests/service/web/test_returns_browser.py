@@ -137,7 +137,6 @@ def test_a_lead_rejected_for_now_is_back_with_its_story_after_200_days(
         "Back again. Before: Rejected: Not the right time · by you"
     )
     expect(lead.locator(".before")).to_contain_text("budget year begins in spring")
-    page.screenshot(path="/tmp/returned-today.png", full_page=True)
     (kept,) = leads(shop, state="returned")
     assert (kept["before"]["reason"], kept["before"]["by"]) == ("Not the right time", "Kim Osei")
     assert (kept["label"], kept["queue"]) == (None, "sales")
@@ -174,5 +173,4 @@ def test_marketings_lists_have_no_barriers(
         page.goto(f"{url}/?show={show}")
         assert faults(page) == [], show
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), show
-        page.screenshot(path=f"/tmp/returned-{show}-{size['width']}.png", full_page=True)
     context.close()

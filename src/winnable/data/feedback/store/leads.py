@@ -220,7 +220,7 @@ def _parts(query: LeadFilter, now: datetime) -> list[_Part]:
         _Part([*common, *_in_state(state, now), *where]) for where in _in_queue(query.queue, now)
     ]
     if state in {"open", "all", "returned"} and query.queue != "given_back":
-        due = [*common, column.returns_at <= now, *_decided(query.queue)]
+        due = [column.returns_at <= now, *_decided(query.queue), *_common(query, few=True)]
         parts.append(_Part(due, few=True))
     return parts
 
@@ -261,14 +261,19 @@ def _not_due(now: datetime) -> sql.ColumnElement[bool]:
     return sql.or_(returns_at.is_(None), returns_at > now)
 
 
-def _common(query: LeadFilter) -> Where:
+def _common(query: LeadFilter, *, few: bool = False) -> Where:
+    """What is asked of every lead; of `few`, in a way that no index is looked up for."""
     column = tables.leads.c
     wanted = (
         (column.owner, query.owner),
         (column.source, query.source),
         (column.decision, query.decision),
     )
-    where: Where = [attribute == value for attribute, value in wanted if value is not None]
+    where: Where = [
+        (sql.func.coalesce(attribute, "") if few else attribute) == value
+        for attribute, value in wanted
+        if value is not None
+    ]
     words = query.search.strip().casefold()[:LONGEST_SEARCH]
     if words:
         where.append(column.search.contains(words, autoescape=True))

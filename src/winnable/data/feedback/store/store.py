@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -52,12 +53,13 @@ from winnable.data.feedback.store.records import (
 )
 from winnable.data.feedback.store.returns import after_scores, bring_back, update_states
 from winnable.data.feedback.store.tables import (
+    FOR_POSTGRESQL,
+    FOR_SQLITE,
     OF_SCORE,
     digest_of,
-    for_sqlite,
-    json_or,
     label_of,
     lead_row,
+    plain_values,
     return_of,
     score_of,
     score_row,
@@ -110,7 +112,8 @@ class FeedbackStore:
                 self._newer_lead(),
                 [lead_row(last[lead_id]) for lead_id in sorted(last)],
             )
-            after_scores(connection, sorted(last), definition, datetime.now(UTC))
+            kept = plain_values(sorted(last), FOR_POSTGRESQL)
+            after_scores(connection, kept, definition, datetime.now(UTC))
 
     def already_scored(self, version: str, as_of: datetime) -> set[str]:
         """The ids of the leads that this model version has already scored as of this time."""
@@ -298,11 +301,13 @@ class FeedbackStore:
         is stored this way."""
         compiled = insert.compile(dialect=self.engine.dialect, column_keys=list(rows[0]))
         if self.engine.dialect.name == "sqlite":
-            parameters: Any = [
-                tuple(for_sqlite(row[name]) for name in compiled.positiontup) for row in rows
-            ]
+            in_order = itemgetter(*compiled.positiontup)
+            parameters: Any = [tuple(plain_values(in_order(row), FOR_SQLITE)) for row in rows]
         else:
-            parameters = [{name: json_or(value) for name, value in row.items()} for row in rows]
+            parameters = [
+                dict(zip(row, plain_values(row.values(), FOR_POSTGRESQL), strict=True))
+                for row in rows
+            ]
         connection.exec_driver_sql(str(compiled), parameters)
 
     def _newer_lead(self) -> Any:

@@ -32,6 +32,8 @@ def upgrade() -> None:
     )
     best: list[str | sql.TextClause] = [sql.text("probability DESC"), "lead_id"]
     op.create_index("leads_by_queue", "leads", ["queue", *best])
+    op.create_index("queue_by_owner", "leads", ["owner", "queue", *best])
+    op.create_index("queue_by_source", "leads", ["source", "queue", *best])
     op.create_index("leads_returning", "leads", ["returns_at"])
 
 
@@ -43,8 +45,8 @@ def downgrade() -> None:
         " WHERE state = 'returned' AND before_id IS NOT NULL"
     )
     op.execute("UPDATE leads SET state = 'new' WHERE state = 'returned'")
-    op.drop_index("leads_returning", "leads")
-    op.drop_index("leads_by_queue", "leads")
+    for name in ("leads_returning", "queue_by_source", "queue_by_owner", "leads_by_queue"):
+        op.drop_index(name, "leads")
     for name in ("returns_at", "outcome", "before_id", "queue"):
         op.drop_column("leads", name)
     op.drop_table("returns")
