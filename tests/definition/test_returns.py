@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from winnable.definition.load import definition_from
+from winnable.definition.review.diff import Change, changes
 from winnable.definition.review.summary import describe
 from winnable.definition.schema import Definition
 from winnable.errors import DefinitionError
@@ -72,6 +73,11 @@ def test_what_is_still_needed_is_said_by_date() -> None:
     late = rule.still_needed(ANSWERED, ANSWERED + timedelta(days=61))
     assert late == "with Demo request since 11 Jan 2026"
     assert written.return_rule("won").still_needed(ANSWERED, ANSWERED) == ""
+
+
+def test_a_changed_rule_is_told_in_words() -> None:
+    (change,) = changes(definition({"won": "never"}), definition({"won": {"after_days": 30}}))
+    assert change == Change("returns, won", "never", "after 30 days")
 
 
 @pytest.mark.parametrize(
