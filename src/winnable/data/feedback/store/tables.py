@@ -125,7 +125,12 @@ leads = sql.Table(
     sql.Index("leads_by_queue", "queue", sql.text("probability DESC"), "lead_id"),
     sql.Index("queue_by_owner", "owner", "queue", sql.text("probability DESC"), "lead_id"),
     sql.Index("queue_by_source", "source", "queue", sql.text("probability DESC"), "lead_id"),
-    sql.Index("leads_returning", "returns_at"),
+    sql.Index(
+        "leads_returning",
+        "returns_at",
+        sqlite_where=sql.text("returns_at IS NOT NULL"),
+        postgresql_where=sql.text("returns_at IS NOT NULL"),
+    ),
 )
 """`queue` is who works the lead (`records.queue_of`), `returns_at` when an answered lead comes
 back, as far as is known, `before_id` the label that its last return ended, and `outcome` the last

@@ -34,7 +34,10 @@ def upgrade() -> None:
     op.create_index("leads_by_queue", "leads", ["queue", *best])
     op.create_index("queue_by_owner", "leads", ["owner", "queue", *best])
     op.create_index("queue_by_source", "leads", ["source", "queue", *best])
-    op.create_index("leads_returning", "leads", ["returns_at"])
+    known = sql.text("returns_at IS NOT NULL")  # of few leads
+    op.create_index(
+        "leads_returning", "leads", ["returns_at"], sqlite_where=known, postgresql_where=known
+    )
 
 
 def downgrade() -> None:
