@@ -49,7 +49,7 @@ serve: setup  ## Serve the champion on http://127.0.0.1:8000
 
 lock:  ## Pin what pyproject.toml asks for, with hashes; UPGRADE=--upgrade takes newer versions
 	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv
-	.venv/uv/bin/uv pip compile pyproject.toml --extra train --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	.venv/uv/bin/uv pip compile pyproject.toml --extra train --extra sign-in --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	  --universal $(UPGRADE) --quiet --output-file $(LOCK)
 
 clean:  ## Remove the environment and all caches
