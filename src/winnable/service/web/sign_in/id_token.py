@@ -77,7 +77,7 @@ def verified_claims(
         raise TokenError(f"the ID token is refused: {error.error}") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise TokenError(f"the ID token cannot be read: {type(error).__name__}") from None
-    return claims
+    return dict(claims)
 
 
 def person_of(claims: Mapping[str, Any], setting: CompanySignIn) -> Person:

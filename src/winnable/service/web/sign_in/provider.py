@@ -10,11 +10,12 @@ import base64
 import time
 import urllib.request
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from winnable.errors import StoreError
-from winnable.service.http.guards.outgoing import OutgoingClient
+from winnable.service.http.guards.outgoing import OutgoingClient, RefusedError
 from winnable.service.web.sign_in.attempt import Attempt
 from winnable.service.web.sign_in.configuration import CompanySignIn, check_address
 from winnable.service.web.sign_in.id_token import Person, TokenError, person_of, verified_claims
@@ -73,7 +74,12 @@ class IdentityProvider:
         is_required = metadata.get("authorization_response_iss_parameter_supported") is True
         if issuer != self._setting.issuer and (issuer is not None or is_required):
             raise TokenError("the answer is of another issuer")
-        answer = client.ask_json(self._token_request(metadata, code, attempt.verifier), until)
+        try:
+            answer = client.ask_json(self._token_request(metadata, code, attempt.verifier), until)
+        except RefusedError as error:
+            if error.status == HTTPStatus.BAD_REQUEST:
+                raise TokenError("the provider does not take the code") from None
+            raise
         token = answer.get("id_token") if isinstance(answer, dict) else None
         jwks = client.ask_json(urllib.request.Request(metadata["jwks_uri"]), until)
         claims = verified_claims(token, jwks, self._setting, attempt.nonce)
