@@ -7,7 +7,7 @@ AUDIT := .venv/audit/bin/pip-audit
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test browser check audit bench serve lock clean
+.PHONY: help setup demo test browser proxies check audit bench serve lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ test: setup  ## Run the tests, with COVERAGE=1 also their coverage; the last lin
 browser:  ## Install Chromium for the tests of the pages, where apt and root are at hand
 	apt-get update --quiet --quiet
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends chromium
+
+proxies:  ## Install nginx and Caddy for the tests of the proxy recipes, where apt and root are at hand
+	apt-get update --quiet --quiet
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends nginx caddy openssl
 
 check: setup  ## Lint, check the format, the types and the import directions
 	$(BIN)/ruff check src tests notebooks
