@@ -41,9 +41,11 @@ def person_key(
     if own_key is not None:
         return normal_email(own_key) or own_key.casefold()
     who = _plain(text(name))
-    employer = _plain(text(company))
+    employer = _plain(text(company)) if who else ""
+    if not employer:
+        return None
     employer = re.sub(r"\s+", " ", _LEGAL_FORMS.sub("", employer)).strip() or employer
-    return f"{who} @ {employer}" if who and employer else None
+    return f"{who} @ {employer}"
 
 
 def normal_email(value: str) -> str | None:
@@ -69,7 +71,8 @@ def name_words(name: str | None) -> frozenset[str]:
 
 def _plain(words: str | None) -> str:
     """Lower case, without accents and punctuation, single spaces."""
-    bare = "".join(
-        c for c in unicodedata.normalize("NFKD", words or "") if not unicodedata.combining(c)
-    )
+    bare = words or ""
+    if not bare.isascii():
+        decomposed = unicodedata.normalize("NFKD", bare)
+        bare = "".join(c for c in decomposed if not unicodedata.combining(c))
     return " ".join(re.sub(r"[^\w\s]", " ", bare.casefold()).split())

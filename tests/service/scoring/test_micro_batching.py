@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,12 @@ import pytest
 from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.request import read_body
 from winnable.service.scoring.champion import ChampionFollower
-from winnable.service.scoring.loaded_model import LoadedModel, ScoreIds
+from winnable.service.scoring.loaded_model import (
+    LoadedModel,
+    ParsedRequest,
+    ScoredRequest,
+    ScoreIds,
+)
 from winnable.service.scoring.micro_batching import MicroBatcher
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -21,8 +27,18 @@ def serving(demo_store: Any) -> LoadedModel:
     return LoadedModel(ChampionFollower(demo_store.store).current())
 
 
+def read(serving: LoadedModel, body: bytes) -> ParsedRequest:
+    return serving.read(read_body(body), body, NOW)
+
+
+def scores_of(
+    _: LoadedModel, requests: Sequence[tuple[ParsedRequest, ScoredRequest]]
+) -> list[ScoredRequest]:
+    return [scored for _, scored in requests]
+
+
 def request(serving: LoadedModel, *leads: dict[str, Any]) -> Any:
-    return serving.read(read_body(json.dumps({"leads": leads}).encode()), NOW)
+    return read(serving, json.dumps({"leads": leads}).encode())
 
 
 def test_each_gets_its_own(serving: LoadedModel) -> None:
@@ -32,9 +48,9 @@ def test_each_gets_its_own(serving: LoadedModel) -> None:
     ]
 
     async def ask() -> list[Any]:
-        together = MicroBatcher()
+        together = MicroBatcher(scores_of)
         told = await asyncio.gather(
-            *(together.score(serving, each, reasons=i % 2 == 0) for i, each in enumerate(requests))
+            *(together.answer(serving, each, reasons=i % 2 == 0) for i, each in enumerate(requests))
         )
         together.close()
         return told
@@ -65,9 +81,9 @@ def test_one_that_fails_fails_alone(serving: LoadedModel) -> None:
     )  # nothing a client could send, but something must fail
 
     async def ask() -> list[Any]:
-        together = MicroBatcher()
+        together = MicroBatcher(scores_of)
         told = await asyncio.gather(
-            *(together.score(serving, each, reasons=False) for each in (good, bad, good)),
+            *(together.answer(serving, each, reasons=False) for each in (good, bad, good)),
             return_exceptions=True,
         )
         together.close()

@@ -19,6 +19,7 @@ from winnable.core.columns import (
     Column,
     FeatureTable,
     FloatArray,
+    IntArray,
     NumericColumn,
 )
 from winnable.core.timestamps import DAY, days_before, days_between, microseconds, whole
@@ -55,14 +56,7 @@ def features_of_records(
     for field in plan.fields:
         name = field.name
         if field.kind == "words":
-            known = words.get(name, ())
-            values = [record.get(name) for record in records]
-            columns[name] = CategoricalColumn.of(
-                [
-                    value if type(value) is str and value in known else text(value)
-                    for value in values
-                ]
-            )
+            columns[name] = _words(name, records, words.get(name, ()))
         elif field.kind == "number":
             columns[name] = NumericColumn(next(numbers))
         else:
@@ -75,16 +69,38 @@ def features_of_records(
         )
     if plan.returns:
         columns.update(no_returns(len(records)))
+    if plan.aggregates:
+        columns.update(_activity_columns(plan, activities, moments))
+    return FeatureTable(len(records), columns)
+
+
+def _words(
+    name: str, records: Sequence[Mapping[str, object]], known: Container[object]
+) -> CategoricalColumn:
+    """A column of words, of which the `known` ones need no cleaning."""
+    vocabulary: dict[str, int] = {}
+    codes = []
+    for record in records:
+        value = record.get(name)
+        if type(value) is not str or value not in known:
+            value = text(value)
+        codes.append(-1 if value is None else vocabulary.setdefault(value, len(vocabulary)))
+    return CategoricalColumn(np.asarray(codes, dtype=np.int64), tuple(vocabulary))
+
+
+def _activity_columns(
+    plan: FeaturePlan, activities: Sequence[Sequence[Activity]], moments: IntArray
+) -> dict[str, Column]:
+    """The aggregates of each lead's activities, as known before its moment."""
     pasts = [_past(done, when) for done, when in zip(activities, moments.tolist(), strict=True)]
-    values_by_lead = [
+    values = [
         _aggregate(aggregate, past) if past else _WITHOUT_ACTIVITY[aggregate.what]
         for aggregate in plan.aggregates
         for past in pasts
     ]
-    shape = (len(plan.aggregates), len(records))
-    aggregated = np.asarray(values_by_lead, dtype=np.float64).reshape(shape)
-    columns.update(zip(plan.aggregate_names, map(NumericColumn, aggregated), strict=True))
-    return FeatureTable(len(records), columns)
+    shape = (len(plan.aggregates), len(pasts))
+    aggregated = np.asarray(values, dtype=np.float64).reshape(shape)
+    return dict(zip(plan.aggregate_names, map(NumericColumn, aggregated), strict=True))
 
 
 _NUMPY_READY = frozenset({float, type(None)})

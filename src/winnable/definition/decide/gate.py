@@ -172,8 +172,8 @@ def _exclusions(
         held = all_hold(case.when, features, definition.activities)
         yield held, "discard", f"Not a customer that we want: {_literal(str(case))}."
     junk = find_junk(definition, features)
-    for code, why in enumerate(junk.vocabulary):
-        yield junk.codes == code, "discard", f"Junk: {_literal(why)}."
+    for code in sorted(set(junk.codes.tolist()) - {-1}):
+        yield junk.codes == code, "discard", f"Junk: {_literal(junk.vocabulary[code])}."
     if definition.columns.consent is not None:
         consents = _is_one_of(definition.columns.consent, definition.gate.consent, features)
         because = "There is no consent to contact this person; marketing has to obtain it first."

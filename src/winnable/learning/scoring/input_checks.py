@@ -9,13 +9,14 @@ depends on it. What training looked like is in the artifact's input profile.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import FloatArray
+from winnable.core.columns import FeatureTable, FloatArray
 from winnable.core.statistics import is_surprising
 from winnable.core.text import counted, nearest, word_key
 
@@ -160,41 +161,72 @@ def _told(found: Unexpected, usual_share: float) -> list[Unexpected]:
 
 
 class InputChecks:
-    """The same checks for the leads of requests, one value at a time.
-
-    `words` are the learned columns of words, with the words that the model tells apart and what all
-    ways of writing these have in common (`word_key`); `numbers` those of numbers, with the ends of
-    their usual range.
-    """
+    """The same checks for the leads of requests, some at a time."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._profile = predictor.profile
+        # Requests of one lead ask the same again and again.
+        self._sentence = lru_cache(maxsize=4096)(self._tell)
         learned = predictor.scorer.words
         fields = predictor.plan.fields
-        self.words = tuple(
+        # The words that the model tells apart, and what all ways of writing these have in common.
+        self._words = tuple(
             (field.name, learned[field.name], frozenset(map(word_key, learned[field.name])))
             for field in fields
             if field.kind == "words" and field.name in learned
         )
-        self.numbers = tuple(
-            (name, ends.low, ends.high) for name, ends in self._profile.numbers.items()
+        ranges = self._profile.numbers
+        self._numbers = tuple(ranges)
+        self._low, self._high, self._least, self._most = (
+            np.array(ends, dtype=np.float64)[:, None]
+            for ends in (
+                [usual.low for usual in ranges.values()],
+                [usual.high for usual in ranges.values()],
+                [usual.reach[0] for usual in ranges.values()],
+                [usual.reach[1] for usual in ranges.values()],
+            )
         )
 
-    def kind_of(self, column: str, value: float) -> Kind:
-        """How unusual a number is that lies outside its column's usual range."""
-        least, most = self._profile.numbers[column].reach
-        return "unusual number" if least <= value <= most else "far number"
+    def unexpected(self, features: FeatureTable) -> list[tuple[int, str, Kind]]:
+        """The words that the model does not tell apart, and the numbers out of the usual range, as
+        (row, column, kind)."""
+        found: list[tuple[int, str, Kind]] = []
+        for name, learned, keys in self._words:
+            column = features.words(name)
+            for code, word in enumerate(column.vocabulary):
+                if word not in learned and word_key(word) not in keys:
+                    rows = np.flatnonzero(column.codes == code).tolist()
+                    found += [(row, name, "unknown word") for row in rows]
+        if self._numbers:
+            found += self._unusual_numbers(features)
+        return found
+
+    def _unusual_numbers(self, features: FeatureTable) -> Iterator[tuple[int, str, Kind]]:
+        numbers = np.array([features.numbers(name) for name in self._numbers])
+        outside = (numbers < self._low) | (numbers > self._high)
+        if not np.count_nonzero(outside):
+            return
+        far = (numbers < self._least) | (numbers > self._most)
+        places, rows = (at.tolist() for at in np.nonzero(outside))
+        for place, row in zip(places, rows, strict=True):
+            yield row, self._numbers[place], "far number" if far[place, row] else "unusual number"
 
     def warnings(
-        self, found: Counter[tuple[str, Kind]], leads: Sequence[Mapping[str, object]]
+        self, found: Sequence[tuple[str, Kind]], leads: Sequence[Mapping[str, object]]
     ) -> list[str]:
-        """A sentence for each column whose unexpected values, counted in `found`, mean something
-        among these leads."""
+        """A sentence for each column whose unexpected values mean something among these leads."""
         told: dict[str, str] = {}
-        for (column, kind), count in found.items():
-            values = sum(lead.get(column) is not None for lead in leads)
-            ends = self._profile.numbers.get(column)
-            usual = self._profile.words.get(column, 0.0) if ends is None else ends.outside
-            if is_worth_telling(kind, count, values, usual):
-                told.setdefault(column, Unexpected(column, kind, count, values, ends).text)
+        for (column, kind), count in Counter(found).items():
+            values = len([lead for lead in leads if lead.get(column) is not None])
+            sentence = self._sentence(column, kind, count, values)
+            if sentence is not None:
+                told.setdefault(column, sentence)
         return list(told.values())
+
+    def _tell(self, column: str, kind: Kind, count: int, values: int) -> str | None:
+        """The sentence about one column; None if its unexpected values mean nothing."""
+        ends = self._profile.numbers.get(column)
+        usual = self._profile.words.get(column, 0.0) if ends is None else ends.outside
+        if not is_worth_telling(kind, count, values, usual):
+            return None
+        return Unexpected(column, kind, count, values, ends).text

@@ -106,7 +106,9 @@ class Metrics:
     def unexpected(self, values: Iterable[tuple[str, str]]) -> None:
         """Values were given that training did not have: their columns, and of which kind."""
         with self._lock:
-            self._tallies.unexpected.update(values)
+            unexpected = self._tallies.unexpected
+            for value in values:
+                unexpected[value] += 1
 
     def kept(self, scores: int) -> None:
         """So many scores were kept for sales and for learning."""

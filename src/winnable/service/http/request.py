@@ -10,7 +10,6 @@ it, as of words and numbers that training did not have.
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,12 +19,11 @@ from typing import Any, NoReturn
 from pydantic_core import from_json
 from starlette.types import Receive, Scope
 
-from winnable.core.text import word_key
 from winnable.core.values import moment, text
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
 from winnable.definition.schema import ANYTHING, Definition
-from winnable.learning.scoring.input_checks import InputChecks, Kind
+from winnable.learning.scoring.input_checks import Kind
 from winnable.service.http.problems import ClientGone, HTTPProblem
 
 ACTIVITIES = "activities"
@@ -219,23 +217,18 @@ def _scalar_text(value: object) -> str | None:
 
 class LeadReader:
     """Reads the leads of requests for one model: `plan` says how its columns read, `known` which
-    columns it has ever heard of; `checks` and `ended` look for values that training did not have
-    and for leads that are closed."""
+    columns it has ever heard of; `ended` looks for leads that are closed."""
 
     def __init__(
         self,
         plan: FeaturePlan,
         id_column: str | None,
         known: frozenset[str] = frozenset(),
-        checks: InputChecks | None = None,
         ended: EndedLeads | None = None,
     ) -> None:
         self._id = id_column
         self._known = known | {ACTIVITIES}
         self._alike = {_spelling(name): name for name in known}
-        self._checks = checks
-        self._learned_words = () if checks is None else checks.words
-        self._learned_numbers = () if checks is None else checks.numbers
         self._ended = ended
         self._status = None if ended is None else ended.status
         created = () if plan.created is None else (plan.created,)
@@ -254,7 +247,7 @@ class LeadReader:
         self, given: Any, index: int, as_of: datetime, unexpected: list[Unexpected] | None = None
     ) -> RequestLead:
         """A lead of a request; its id is the request's index where the model's definition names no
-        column for it. What training did not have is added to `unexpected`."""
+        column for it. What cannot be read as a number or a date is added to `unexpected`."""
         try:
             if type(given) is not dict:
                 raise _Fault("expected an object of columns and values")
@@ -263,7 +256,6 @@ class LeadReader:
             self._check_words(given)
             found: list[Unexpected] = [] if unexpected is None else unexpected
             values = self._typed_values(given, found)
-            self._compare(values, found)
             created = None if self._created is None else values.get(self._created)
             if isinstance(created, datetime) and created > as_of:
                 raise _Fault("the lead was created after the moment of scoring")
@@ -292,32 +284,10 @@ class LeadReader:
             warnings.append(f"and {len(unknown) - MAX_COLUMN_WARNINGS:,} more unknown columns")
         return warnings
 
-    def value_warnings(self, unexpected: Sequence[Unexpected], leads: Sequence[Any]) -> list[str]:
-        """One for each column with values that training did not have."""
-        if self._checks is None:
-            return []
-        return self._checks.warnings(
-            Counter(unexpected), [lead for lead in leads if type(lead) is dict]
-        )
-
     def _hint(self, name: str) -> str:
         """Which column may be meant by one that the model does not know."""
         alike = self._alike.get(_spelling(name))
         return "" if alike is None else f". The model knows '{alike}'"
-
-    def _compare(self, values: Mapping[str, Any], unexpected: list[Unexpected]) -> None:
-        """Look for words that the model does not tell apart, and numbers out of the usual
-        range."""
-        for name, learned, keys in self._learned_words:
-            value = values.get(name)
-            if value is not None and value not in learned:
-                written = text(value)
-                if written is not None and word_key(written) not in keys:
-                    unexpected.append((name, "unknown word"))
-        for name, low, high in self._learned_numbers:
-            value = values.get(name)
-            if value is not None and not low <= value <= high and self._checks is not None:
-                unexpected.append((name, self._checks.kind_of(name, value)))
 
     def _check_words(self, given: Mapping[str, Any]) -> None:
         values = list(map(given.get, self._words))

@@ -4,7 +4,7 @@ How leads are read, scored and answered is in `loaded_model`, how requests are s
 `micro_batching`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from starlette.types import Receive, Scope, Send
@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.metrics import Metrics
 from winnable.service.http.problems import HTTPProblem
-from winnable.service.http.request import ScoreRequest, body_of, read_body
+from winnable.service.http.request import body_of, read_body
 from winnable.service.scoring.loaded_model import (
     LoadedModel,
     ParsedRequest,
@@ -37,7 +37,7 @@ class ScoringEndpoint:
         self._score_log = score_log
         self._metrics = metrics
         self._ids = ScoreIds()
-        self._batcher = MicroBatcher()
+        self._batcher = MicroBatcher(self._answer)
         self._model = LoadedModel(current())
 
     def close(self) -> None:
@@ -48,10 +48,7 @@ class ScoringEndpoint:
         """Answer one request."""
         reasons = _wants_reasons(scope["query_string"])
         body = await body_of(scope, receive)
-        model = self._active_model()
-        parsed, scored = await self._score(model, body, reasons=reasons)
-        scope["winnable.leads"] = len(parsed.leads)
-        content = self._answer(model, body, parsed, scored)
+        content = await self._content(scope, body, reasons=reasons)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),
@@ -59,24 +56,23 @@ class ScoringEndpoint:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    async def _score(
-        self, model: LoadedModel, body: bytes, *, reasons: bool
-    ) -> tuple[ParsedRequest, ScoredRequest | None]:
-        """The request and its scores, None if no lead can be scored. What takes long is done in a
-        thread, so that small requests and the health check pass it."""
+    async def _content(self, scope: Scope, body: bytes, *, reasons: bool) -> bytes:
+        """The answer. What takes long is done in a thread, so that small requests and the health
+        check pass it."""
+        model = self._active_model()
         if len(body) > LARGE_BODY_BYTES:
-            return await self._batcher.run_in_thread(
-                lambda: _score_alone(model, read_body(body), reasons=reasons)
-            )
-        request = read_body(body)
-        if len(request.leads) > MAX_LEADS_PER_BATCH:
-            return await self._batcher.run_in_thread(
-                lambda: _score_alone(model, request, reasons=reasons)
-            )
-        parsed = model.read(request, datetime.now(UTC))
-        if not parsed.good:
-            return parsed, None
-        return parsed, await self._batcher.score(model, parsed, reasons=reasons)
+            request = await self._batcher.run_in_thread(lambda: _read(model, body))
+        else:
+            request = _read(model, body)
+        scope["winnable.leads"] = len(request.leads)
+        if not request.good:
+            return self._answer(model, [(request, None)])[0]
+        if len(request.leads) <= MAX_LEADS_PER_BATCH and len(body) <= LARGE_BODY_BYTES:
+            return await self._batcher.answer(model, request, reasons=reasons)
+        scored = await self._batcher.run_in_thread(
+            lambda: model.score([request], reasons=reasons)[0]
+        )
+        return self._answer(model, [(request, scored)])[0]
 
     def _active_model(self) -> LoadedModel:
         predictor = self._current()
@@ -85,30 +81,47 @@ class ScoringEndpoint:
         return self._model
 
     def _answer(
-        self, model: LoadedModel, body: bytes, parsed: ParsedRequest, scored: ScoredRequest | None
-    ) -> bytes:
-        n_scored = len(parsed.good)
-        content = model.answer(parsed, scored, self._ids.next(n_scored))
+        self,
+        model: LoadedModel,
+        requests: Sequence[tuple[ParsedRequest, ScoredRequest | None]],
+    ) -> list[bytes]:
+        """The bodies of the answers, whose scores are in the score log then."""
+        answers = [
+            model.answer(request, scored, self._ids.next(len(request.good)))
+            for request, scored in requests
+        ]
+        self._score_log.submit(
+            model,
+            [
+                (request.body, answer, len(request.good))
+                for (request, _), answer in zip(requests, answers, strict=True)
+                if request.good
+            ],
+        )
+        for request, scored in requests:
+            self._count(model, request, scored)
+        return answers
+
+    def _count(
+        self, model: LoadedModel, request: ParsedRequest, scored: ScoredRequest | None
+    ) -> None:
         if scored is not None:
-            self._score_log.submit(model, body, content, n_scored)
-            rows = slice(scored.start, scored.start + n_scored)
+            rows = slice(scored.start, scored.start + len(request.good))
             self._metrics.scored(
                 model.predictor.fingerprint,
                 model.predictor.mode,
                 scored.scores.grade[rows],
                 scored.scores.probability[rows].tolist(),
-                len(parsed.leads) - n_scored,
+                len(request.leads) - len(request.good),
             )
-        if parsed.unexpected:
-            self._metrics.unexpected(parsed.unexpected)
-        return content
+            if scored.unexpected:
+                self._metrics.unexpected(scored.unexpected)
+        if request.unexpected:
+            self._metrics.unexpected(request.unexpected)
 
 
-def _score_alone(
-    model: LoadedModel, request: ScoreRequest, *, reasons: bool
-) -> tuple[ParsedRequest, ScoredRequest | None]:
-    parsed = model.read(request, datetime.now(UTC))
-    return parsed, model.score([parsed], reasons=reasons)[0] if parsed.good else None
+def _read(model: LoadedModel, body: bytes) -> ParsedRequest:
+    return model.read(read_body(body), body, datetime.now(UTC))
 
 
 def _wants_reasons(query: bytes) -> bool:

@@ -31,26 +31,28 @@ from winnable.service.http.request import (
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
-    """A request read for one model: all its leads in order, and the moment for which they are
-    scored. `unexpected` are the values that training did not have."""
+    """A request read for one model: its `body`, its leads as they were `given`, all of them in
+    order as they were read, those without a fault (`good`), and the moment for which they are
+    scored. `unexpected` are the values that cannot be read, and the unknown columns of the
+    `warnings`."""
 
+    body: bytes
+    given: list[Any]
     leads: list[RequestLead]
+    good: list[RequestLead]
     as_of: datetime
     warnings: list[str]
     unexpected: Sequence[Unexpected] = ()
 
-    @property
-    def good(self) -> list[RequestLead]:
-        """The leads without a fault."""
-        return [lead for lead in self.leads if lead.fault is None]
-
 
 @dataclass(frozen=True, slots=True)
 class ScoredRequest:
-    """The scores of a request's good leads: those of `scores` from the row `start` on, in order."""
+    """The scores of a request's good leads: those of `scores` from the row `start` on, in order.
+    `unexpected` are the values of these leads that training did not have."""
 
     scores: Scores
     start: int
+    unexpected: Sequence[Unexpected] = ()
 
 
 class LoadedModel:
@@ -70,17 +72,17 @@ class LoadedModel:
         self._model_json = to_json(self.model)
         self.leads_have_ids = predictor.definition.columns.id is not None
         created = predictor.plan.created
+        self._checks = InputChecks(predictor)
         self._reader = LeadReader(
             predictor.plan,
             predictor.definition.columns.id,
             predictor.columns,
-            InputChecks(predictor),
             EndedLeads(predictor.definition, created is not None and created.day_first),
         )
 
-    def read(self, request: ScoreRequest, now: datetime) -> ParsedRequest:
-        """The request's leads as this model takes them; `now` is the moment of scoring where the
-        request names none."""
+    def read(self, request: ScoreRequest, body: bytes, now: datetime) -> ParsedRequest:
+        """The leads of the request in a body as this model takes them; `now` is the moment of
+        scoring where the request names none."""
         as_of = request.as_of or now
         unexpected: list[Unexpected] = []
         leads = [
@@ -88,12 +90,10 @@ class LoadedModel:
             for index, given in enumerate(request.leads)
         ]
         warnings = self._reader.warnings(request.leads)
-        unknown_columns = len(warnings)
-        if unexpected:
-            warnings += self._reader.value_warnings(unexpected, request.leads)
         # Their names come from outside, and would make metrics without end.
-        unexpected += [("", "unknown column")] * unknown_columns
-        return ParsedRequest(leads, as_of, warnings, unexpected)
+        unexpected += [("", "unknown column")] * len(warnings)
+        good = [lead for lead in leads if lead.fault is None]
+        return ParsedRequest(body, request.leads, leads, good, as_of, warnings, unexpected)
 
     def score(self, requests: Sequence[ParsedRequest], *, reasons: bool) -> list[ScoredRequest]:
         """Scores for all good leads of the requests, in one go."""
@@ -105,11 +105,16 @@ class LoadedModel:
         scores = self.predictor.score(
             features, [lead.lead_id or "" for lead in leads], reasons=reasons
         )
+        unexpected: dict[int, list[Unexpected]] = {}
+        for row, name, kind in self._checks.unexpected(features):
+            unexpected.setdefault(row, []).append((name, kind))
         scored = []
         start = 0
         for request in requests:
-            scored.append(ScoredRequest(scores, start))
-            start += len(request.good)
+            end = start + len(request.good)
+            own = [found for row in range(start, end) for found in unexpected.get(row, ())]
+            scored.append(ScoredRequest(scores, start, own))
+            start = end
         return scored
 
     def answer(
@@ -131,10 +136,19 @@ class LoadedModel:
                 scores.append(None)
                 faults.append({"index": index, **problem_of(422, lead.fault or "")})
         as_of = request.as_of.isoformat().replace("+00:00", "Z")
-        rest = to_json(
-            {"as_of": as_of, "scores": scores, "errors": faults, "warnings": request.warnings}
-        )
+        warnings = self._warnings(request, scored)
+        rest = to_json({"as_of": as_of, "scores": scores, "errors": faults, "warnings": warnings})
         return b'{"model":' + self._model_json + b"," + rest[1:]
+
+    def _warnings(self, request: ParsedRequest, scored: ScoredRequest | None) -> list[str]:
+        """What is to be told of the request: columns that the model does not know, and values that
+        training did not have."""
+        values: list[Unexpected] = [] if scored is None else [*scored.unexpected]
+        values += [found for found in request.unexpected if found[1] != "unknown column"]
+        if not values:
+            return request.warnings
+        given = [lead for lead in request.given if type(lead) is dict]
+        return request.warnings + self._checks.warnings(values, given)
 
 
 class ScoreIds:

@@ -2,20 +2,21 @@
 
 Most of the time that one lead takes is the same for one and for many. While a batch is being
 scored, the next requests gather; a request that comes when no others do does not wait for company.
-Large requests are worked on in threads of their own, so that small ones and the health check pass
-them.
+The answers of a batch are written together as well. Large requests are worked on in threads of
+their own, so that small ones and the health check pass them.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from winnable.service.scoring.loaded_model import LoadedModel, ParsedRequest, ScoredRequest
 
 T = TypeVar("T")
+Answer = TypeVar("Answer")
 
 MAX_WAIT_SECONDS = 0.001
 """How long to wait for as many requests as came together of late; about what scoring a batch
@@ -26,33 +27,37 @@ MAX_LEADS_PER_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class _WaitingRequest:
+class _WaitingRequest(Generic[Answer]):
     model: LoadedModel
     request: ParsedRequest
     reasons: bool
-    scored: "asyncio.Future[ScoredRequest]"
+    answered: "asyncio.Future[Answer]"
 
 
-class MicroBatcher:
-    """Scores requests of one event loop; each is answered wholly by the model that it was read
-    for."""
+class MicroBatcher(Generic[Answer]):
+    """Scores and answers requests of one event loop; each is answered wholly by the model that it
+    was read for. `answer` makes the answers to requests that a model has scored."""
 
-    def __init__(self) -> None:
-        self._waiting: list[_WaitingRequest] = []
+    def __init__(
+        self,
+        answer: Callable[
+            [LoadedModel, Sequence[tuple[ParsedRequest, ScoredRequest]]], list[Answer]
+        ],
+    ) -> None:
+        self._answer = answer
+        self._waiting: list[_WaitingRequest[Answer]] = []
         # Requests that came together of late; one for whoever is alone, and does not wait.
         self._usual_batch = 1
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="large-request")
 
-    async def score(
-        self, model: LoadedModel, request: ParsedRequest, *, reasons: bool
-    ) -> ScoredRequest:
-        """The scores of a small request, which has a lead without a fault."""
+    async def answer(self, model: LoadedModel, request: ParsedRequest, *, reasons: bool) -> Answer:
+        """The answer to a small request, which has a lead without a fault."""
         loop = asyncio.get_running_loop()
-        scored: asyncio.Future[ScoredRequest] = loop.create_future()
+        answered: asyncio.Future[Answer] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._gather, loop, time.perf_counter() + MAX_WAIT_SECONDS)
-        self._waiting.append(_WaitingRequest(model, request, reasons, scored))
-        return await scored
+        self._waiting.append(_WaitingRequest(model, request, reasons, answered))
+        return await answered
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
         """The result of some longer work, done in a thread."""
@@ -72,8 +77,8 @@ class MicroBatcher:
 
     def _score_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
         first = self._waiting[0]
-        batch: list[_WaitingRequest] = []
-        later: list[_WaitingRequest] = []
+        batch: list[_WaitingRequest[Answer]] = []
+        later: list[_WaitingRequest[Answer]] = []
         leads = 0
         for waiting in self._waiting:
             is_alike = waiting.model is first.model and waiting.reasons == first.reasons
@@ -87,22 +92,23 @@ class MicroBatcher:
         self._usual_batch = max(len(batch), self._usual_batch - 1)
         if self._waiting:
             loop.call_soon(self._score_waiting, loop)
-        _score_batch(batch)
+        self._answer_batch(batch)
 
-
-def _score_batch(batch: list[_WaitingRequest]) -> None:
-    """Answer every request of a batch. If the batch fails as a whole, each is tried alone, so that
-    none falls by another's fault."""
-    first = batch[0]
-    try:
-        results = first.model.score([waiting.request for waiting in batch], reasons=first.reasons)
-    except Exception as error:
-        if len(batch) > 1:
-            for waiting in batch:
-                _score_batch([waiting])
-        elif not first.scored.done():
-            first.scored.set_exception(error)
-        return
-    for waiting, result in zip(batch, results, strict=True):
-        if not waiting.scored.done():  # its client may have gone
-            waiting.scored.set_result(result)
+    def _answer_batch(self, batch: list[_WaitingRequest[Answer]]) -> None:
+        """Answer every request of a batch. If the batch fails as a whole, each is tried alone, so
+        that none falls by another's fault."""
+        first = batch[0]
+        requests = [waiting.request for waiting in batch]
+        try:
+            scored = first.model.score(requests, reasons=first.reasons)
+            answers = self._answer(first.model, list(zip(requests, scored, strict=True)))
+        except Exception as error:
+            if len(batch) > 1:
+                for waiting in batch:
+                    self._answer_batch([waiting])
+            elif not first.answered.done():
+                first.answered.set_exception(error)
+            return
+        for waiting, answer in zip(batch, answers, strict=True):
+            if not waiting.answered.done():  # its client may have gone
+                waiting.answered.set_result(answer)

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,9 @@ scored, the bytes of its body. The answer is the rest."""
 
 MODEL = b"M"
 REQUEST = b"R"
+
+Answered = tuple[bytes, bytes, int]
+"""The body of a request, that of its answer, and how many of its leads were scored."""
 
 MAX_WAITING_BYTES = 1_000_000_000
 """Requests and answers of a process that are not in the database yet; more are refused."""
@@ -84,11 +87,15 @@ class ScoreJournal:
         """Whether the current file is large enough to be closed."""
         return self._size >= LARGE_PART_BYTES
 
-    def append(self, model: LoadedModel, body: bytes, content: bytes, leads: int) -> None:
-        """Write a request, of which so many leads were scored, and its answer."""
-        head = ANSWERED.pack(time.time(), leads, len(body))
-        size = len(head) + len(body) + len(content)
-        entry = b"".join((HEAD.pack(REQUEST, size), head, body, content))
+    def append(self, model: LoadedModel, answered: Sequence[Answered]) -> None:
+        """Write requests and their answers, all or none of them."""
+        now = time.time()
+        pieces = []
+        for body, content, leads in answered:
+            size = ANSWERED.size + len(body) + len(content)
+            head = ANSWERED.pack(now, leads, len(body))
+            pieces += [HEAD.pack(REQUEST, size), head, body, content]
+        entry = b"".join(pieces)
         with self._lock:
             if model is not self._model:
                 self._model_entry = _model_entry(model)
@@ -96,7 +103,7 @@ class ScoreJournal:
                 self._is_named = False
             self._write(entry if self._is_named else self._model_entry + entry)
             self._is_named = True
-            self._leads += leads
+            self._leads += sum(leads for _, _, leads in answered)
 
     def cut(self) -> JournalPart | None:
         """Close the current file and begin another one; None if nothing is in it."""

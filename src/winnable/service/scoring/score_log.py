@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from winnable.service.http.problems import HTTPProblem
 from winnable.service.scoring.loaded_model import LoadedModel
 from winnable.service.scoring.score_journal import (
     MAX_WAITING_BYTES,
+    Answered,
     JournalPart,
     ScoreJournal,
 )
@@ -69,13 +70,13 @@ class ScoreLog:
         """Begin to keep what is given."""
         self._thread.start()
 
-    def submit(self, model: LoadedModel, body: bytes, content: bytes, leads: int) -> None:
-        """Take over a request of which so many leads were scored, and its answer, which may be sent
-        then. `HTTPProblem` 503 if it cannot be kept."""
-        if not model.leads_have_ids:
+    def submit(self, model: LoadedModel, answered: Sequence[Answered]) -> None:
+        """Take over requests and their answers, which may be sent then. `HTTPProblem` 503 if they
+        cannot be kept."""
+        if not model.leads_have_ids or not answered:
             return
         try:
-            self._journal.append(model, body, content, leads)
+            self._journal.append(model, answered)
         except OSError as error:
             self._is_refusing = True
             self._report(error.strerror or type(error).__name__)

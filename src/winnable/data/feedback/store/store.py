@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,12 +51,13 @@ from winnable.data.feedback.store.records import (
     live,
 )
 from winnable.data.feedback.store.tables import (
+    FOR_POSTGRESQL,
+    FOR_SQLITE,
     OF_SCORE,
     digest_of,
-    for_sqlite,
-    json_or,
     label_of,
     lead_row,
+    plain_values,
     score_of,
     score_row,
 )
@@ -280,11 +282,13 @@ class FeedbackStore:
         is stored this way."""
         compiled = insert.compile(dialect=self.engine.dialect, column_keys=list(rows[0]))
         if self.engine.dialect.name == "sqlite":
-            parameters: Any = [
-                tuple(for_sqlite(row[name]) for name in compiled.positiontup) for row in rows
-            ]
+            in_order = itemgetter(*compiled.positiontup)
+            parameters: Any = [tuple(plain_values(in_order(row), FOR_SQLITE)) for row in rows]
         else:
-            parameters = [{name: json_or(value) for name, value in row.items()} for row in rows]
+            parameters = [
+                dict(zip(row, plain_values(row.values(), FOR_POSTGRESQL), strict=True))
+                for row in rows
+            ]
         connection.exec_driver_sql(str(compiled), parameters)
 
     def _newer_lead(self) -> Any:

@@ -7,8 +7,10 @@ latest score and current label, so that a page out of a hundred thousand leads i
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sql
@@ -166,6 +168,7 @@ OF_SCORE = (
 )
 """The columns of `leads` that come from its latest score."""
 _SCORE_COLUMNS = tuple(column.name for column in scores.columns)
+_score_values = attrgetter(*_SCORE_COLUMNS)
 _LABEL_COLUMNS = tuple(field.name for field in fields(Label))
 
 
@@ -182,32 +185,56 @@ def digest_of(label: Label) -> str:
 
 def score_row(score: ScoreRecord) -> dict[str, Any]:
     """The row of `scores`."""
-    return {name: _plain(getattr(score, name)) for name in _SCORE_COLUMNS}
+    return dict(zip(_SCORE_COLUMNS, _score_values(score), strict=True))
 
 
 def lead_row(score: ScoreRecord) -> dict[str, Any]:
     """The row of `leads` for a lead whose first or latest score this is."""
-    row = {name: _plain(getattr(score, name)) for name in OF_SCORE if name != "search"}
-    words = _plain(" ".join(filter(None, (score.name, score.lead_id))).casefold())
-    return {**row, "lead_id": _plain(score.lead_id), "search": words, "state": "new", "open": True}
+    row = {name: getattr(score, name) for name in OF_SCORE if name != "search"}
+    words = " ".join(filter(None, (score.name, score.lead_id))).casefold()
+    return {**row, "lead_id": score.lead_id, "search": words, "state": "new", "open": True}
 
 
-def json_or(value: Any) -> Any:
-    """Lists and objects as JSON text; everything else unchanged."""
-    return to_json(value).decode() if isinstance(value, tuple | list | dict) else value
+Writers = Mapping[type, Callable[[Any], Any]]
+"""How values of some types are written; those of others are taken as they are."""
 
 
-def for_sqlite(value: Any) -> Any:
-    """The value as `Utc` and SQLAlchemy's JSON type write it to SQLite."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return json_or(value)
+def plain_values(row: Iterable[Any], writers: Writers) -> list[Any]:
+    """A row's values as the driver of a database takes them, by `FOR_SQLITE` or
+    `FOR_POSTGRESQL`."""
+    return [
+        value
+        if (kind := type(value)) in _TAKEN_AS_THEY_ARE or (kind is str and "\x00" not in value)
+        else _plain_value(value, kind, writers)
+        for value in row
+    ]
 
 
-def _plain(value: Any) -> Any:
-    """Texts without NUL, which PostgreSQL cannot store: one such text must not fail a whole
-    batch."""
-    return value.replace("\x00", "") if isinstance(value, str) else value
+def _plain_value(value: Any, kind: type, writers: Writers) -> Any:
+    writer = next((writers[base] for base in kind.__mro__ if base in writers), None)
+    return value if writer is None else writer(value)
+
+
+def _json(value: Any) -> str:
+    return to_json(value).decode()
+
+
+def _utc(value: datetime) -> str:
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _without_nul(value: str) -> str:
+    return value.replace("\x00", "")
+
+
+_TAKEN_AS_THEY_ARE = frozenset({float, int, bool, type(None)})
+
+FOR_POSTGRESQL: Writers = {str: _without_nul, tuple: _json, list: _json, dict: _json}
+"""Lists and objects become JSON text. PostgreSQL cannot store NUL in a text, and one such text must
+not fail a whole batch."""
+
+FOR_SQLITE: Writers = {**FOR_POSTGRESQL, datetime: _utc}
+"""Times are written as `Utc` does, besides."""
 
 
 def score_of(row: Any) -> ScoreRecord:

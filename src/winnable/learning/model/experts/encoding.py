@@ -97,10 +97,8 @@ class Encoding:
             known = self.codes[name]
             np.add(words.codes, len(table), out=row)
             by_key = self._by_key[name]
-            table += [
-                known.get(word) or by_key.get(word_key(word), RARE)  # a known code is not 0
-                for word in words.vocabulary
-            ]
+            for word in words.vocabulary:
+                table.append(known.get(word) or by_key.get(word_key(word), RARE))  # none is 0
             # This is what -1 points to in the next column, and in the first one.
             table.append(MISSING)
         coded = np.array(table, dtype=np.int64)[codes]
