@@ -215,13 +215,14 @@ class InputChecks:
         self, found: Sequence[tuple[str, Kind]], leads: Sequence[Mapping[str, object]]
     ) -> list[str]:
         """A sentence for each column whose unexpected values mean something among these leads."""
-        told: dict[str, str] = {}
-        for (column, kind), count in Counter(found).items():
-            values = len([lead for lead in leads if lead.get(column) is not None])
-            sentence = self._sentence(column, kind, count, values)
-            if sentence is not None:
-                told.setdefault(column, sentence)
-        return list(told.values())
+        told: dict[str, str | None] = {}
+        if len(leads) == 1:  # which most requests have: each value is the only one of its column
+            told = {column: self._sentence(column, kind, 1, 1) for column, kind in found}
+        else:
+            for (column, kind), count in Counter(found).items():
+                values = len([lead for lead in leads if lead.get(column) is not None])
+                told[column] = told.get(column) or self._sentence(column, kind, count, values)
+        return [sentence for sentence in told.values() if sentence is not None]
 
     def _tell(self, column: str, kind: Kind, count: int, values: int) -> str | None:
         """The sentence about one column; None if its unexpected values mean nothing."""
