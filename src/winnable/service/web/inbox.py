@@ -35,11 +35,11 @@ from winnable.service.web.lead_view import label_text
 from winnable.service.web.results import results
 from winnable.service.web.sessions import (
     COOKIE,
-    MAX_NAME_CHARACTERS,
     SESSION_SECONDS,
     Session,
     Sessions,
 )
+from winnable.service.web.sign_in.id_token import MAX_NAME_CHARACTERS
 
 Found = TypeVar("Found")
 MESSAGE_COOKIE = "winnable_message"
@@ -339,7 +339,13 @@ class InboxPages:
         return response
 
     def _sign_in_page(self, request: Request, to: str, by: str = "", fault: str = "") -> Response:
-        values = {"keys": self._keys.required(), "next": to, "by": by, "fault": fault}
+        values = {
+            "keys": self._keys.required(),
+            "company": self._sessions.has_company(),
+            "next": to,
+            "by": by,
+            "fault": fault,
+        }
         response = self._page(request, "sign-in.html", None, "sign-in", values)
         response.status_code = 403 if fault else 200
         return response
