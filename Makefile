@@ -7,7 +7,7 @@ AUDIT := .venv/audit/bin/pip-audit
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test browser check audit bench serve lock clean
+.PHONY: help setup demo test browser proxies check audit bench serve lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ browser:  ## Install Chromium for the tests of the pages, where apt and root are
 	apt-get update --quiet --quiet
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends chromium
 
+proxies:  ## Install nginx and Caddy for the tests of the proxy recipes, where apt and root are at hand
+	apt-get update --quiet --quiet
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends nginx caddy openssl
+
 check: setup  ## Lint, check the format, the types and the import directions
 	$(BIN)/ruff check src tests notebooks
 	$(BIN)/ruff format --check src tests notebooks
@@ -49,7 +53,7 @@ serve: setup  ## Serve the champion on http://127.0.0.1:8000
 
 lock:  ## Pin what pyproject.toml asks for, with hashes; UPGRADE=--upgrade takes newer versions
 	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv
-	.venv/uv/bin/uv pip compile pyproject.toml --extra train --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	.venv/uv/bin/uv pip compile pyproject.toml --extra train --extra sign-in --group dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	  --universal $(UPGRADE) --quiet --output-file $(LOCK)
 
 clean:  ## Remove the environment and all caches

@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 120
 
 
 def runtime_distributions(
-    name: str = "winnable", extras: frozenset[str] = frozenset({"train"})
+    name: str = "winnable", extras: frozenset[str] = frozenset({"train", "sign-in"})
 ) -> dict[str, Distribution]:
     """A package and everything that it needs here, by name."""
     found: dict[str, Distribution] = {}

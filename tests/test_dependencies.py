@@ -17,6 +17,7 @@ OWN_PACKAGES = {"winnable", "tests"}
 NEEDED = [
     *PROJECT["project"]["dependencies"],
     *PROJECT["project"]["optional-dependencies"]["train"],
+    *PROJECT["project"]["optional-dependencies"]["sign-in"],
 ]
 
 

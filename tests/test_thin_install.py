@@ -25,6 +25,7 @@ from tests.service.conftest import Live, free_port, until
 
 HOME = Path(__file__).resolve().parents[1]
 ONLY_TRAINING = {"catboost", "matplotlib", "mlflow", "scikit-learn", "threadpoolctl"}
+ONLY_SIGN_IN = {"authlib", "joserfc", "cryptography"}
 COMMAND = "from winnable.cli import main; main()"
 
 
@@ -77,7 +78,7 @@ def run(thin: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_is_without_what_only_training_needs(thin: Path) -> None:
-    assert not ONLY_TRAINING & needed().keys()
+    assert not (ONLY_TRAINING | ONLY_SIGN_IN) & needed().keys()
     code = "import catboost, mlflow, sklearn"
     done = subprocess.run([str(thin), "-c", code], env=environment(), check=False)
     assert done.returncode != 0
@@ -153,6 +154,15 @@ def test_it_says_what_is_missing_for_the_rest(
     told = " ".join(done.stderr.split())
     assert "Install winnable[train]" in told
     assert "Traceback" not in done.stderr
+
+
+def test_it_says_what_is_missing_to_sign_in_at_the_company(thin: Path, store: Path) -> None:
+    words = ["--issuer", "https://login.example.com", "--client-id", "winnable"]
+    words += ["--address", "https://leads.example.com", "--group", "feedback=sales"]
+    done = run(thin, "sign-in", "set", *words, "--store", str(store))
+    assert done.returncode == 1
+    assert "Install winnable[sign-in]" in " ".join(done.stderr.split())
+    assert not (store / "sign-in.json").exists()
 
 
 def test_the_public_names_say_so_too(thin: Path) -> None:

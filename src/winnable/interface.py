@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -827,11 +827,16 @@ def remember_output(store: Path | str, output: Path) -> None:
 
 
 def import_labels(store: Path | str, labels: Path) -> Imported:
-    """Take in labels from a CSV file."""
+    """Take in labels from a CSV file. The champion's definition, if there is one, says which of
+    their leads come back, and when."""
     from winnable.data.feedback.store import csv_exchange
     from winnable.data.feedback.store.store import FeedbackStore
 
-    return csv_exchange.import_labels(FeedbackStore.open(Path(store)), labels)
+    feedback = FeedbackStore.open(Path(store))
+    definition = None
+    with suppress(StoreError):  # without a champion that is found with the next scores
+        definition = load(store).definition
+    return csv_exchange.import_labels(feedback, labels, definition)
 
 
 def erase(store: Path | str, *, lead_id: str | None = None, person: str | None = None) -> Receipt:

@@ -1,5 +1,6 @@
-"""What was acknowledged is kept, at length: 10,000 labels through 500 kills on both databases, and
-a soak of 200,000 requests with 100 promotions, while the database is away five times.
+"""What was acknowledged is kept, at length and on both databases: 10,000 labels through 500 kills,
+a soak of 200,000 requests with 100 promotions while the database is away five times, and 200
+connections at work.
 
 `WINNABLE_BENCH_SCALE=0.1` runs a tenth of each.
 """
@@ -15,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
 
 from tests.conftest import DemoStore
 from tests.data.conftest import label_place, postgres
@@ -39,6 +41,10 @@ REQUESTS = max(1000, round(200_000 * SCALE))
 PROMOTIONS = max(20, round(100 * SCALE))
 WARM_UP_PROMOTIONS = 8
 """After which the memory of two models and of what loads later is taken."""
+
+CONNECTIONS = 200
+LONGEST_WAIT_SECONDS = 5.0
+"""For somebody else's request meanwhile, on a busy machine."""
 
 TIMES_AWAY = 5
 SECONDS_AWAY = 6.0
@@ -116,11 +122,21 @@ class Asker(threading.Thread):
 
 
 def keep_away(store: Path, seconds: float) -> None:
-    """Let nobody write to the database for a while."""
-    with closing(sqlite3.connect(store / "labels.db", timeout=60)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        time.sleep(seconds)
-        connection.rollback()
+    """Let nobody write scores to the database for a while."""
+    feedback = FeedbackStore.open(store)
+    try:
+        if feedback.engine.dialect.name == "sqlite":
+            with closing(sqlite3.connect(store / "labels.db", timeout=60)) as connection:
+                connection.execute("BEGIN EXCLUSIVE")
+                time.sleep(seconds)
+                connection.rollback()
+            return
+        with feedback.engine.connect() as held:
+            held.execute(sql.text("LOCK TABLE scores IN ACCESS EXCLUSIVE MODE"))
+            time.sleep(seconds)
+            held.rollback()
+    finally:
+        feedback.close()
 
 
 def resident_and_open(live: Live) -> tuple[int, int]:
@@ -131,14 +147,16 @@ def resident_and_open(live: Live) -> tuple[int, int]:
 
 
 @pytest.mark.timeout(7200)
-def test_soak(demo_store: DemoStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_soak(
+    demo_store: DemoStore, label_place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """No request fails but by an announced 503, every score that was answered is kept, and memory
     and descriptors are flat after the first tenth."""
     artifacts = [
         read_artifact(demo_store.store / "served" / "1"),
         scorecard_artifact(load_definition(demo_store.files.definition)),
     ]
-    store = tmp_path / "store"
+    store = label_place
     deploy(store, 1, artifacts[0])
     began = time.monotonic()
     with serving(store, tmp_path / "log") as live, live.client() as client:
@@ -167,12 +185,14 @@ def test_soak(demo_store: DemoStore, tmp_path: Path, capsys: pytest.CaptureFixtu
         until(lambda: counted(client, "scores_kept_total") >= statuses[200], 600)
     feedback = FeedbackStore.open(store)
     kept = len({score.score_id for score in feedback.scores()})
+    database = feedback.engine.dialect.name
     feedback.close()
     (first, first_open), (last, last_open) = measured[0], measured[-1]
     with capsys.disabled():
         print(
-            f"\nsoak: {dict(statuses)} of {REQUESTS:,} in {time.monotonic() - began:.0f} s,"
-            f" {PROMOTIONS} promotions, database away {away} times; {kept:,} scores kept;"
+            f"\nsoak, {database}: {dict(statuses)} of {REQUESTS:,} in"
+            f" {time.monotonic() - began:.0f} s, {PROMOTIONS} promotions, database away {away}"
+            f" times; {kept:,} scores kept;"
             f" {first:,} kB and {first_open} descriptors after a tenth, {last:,} kB and"
             f" {last_open} at the end"
         )
@@ -181,6 +201,51 @@ def test_soak(demo_store: DemoStore, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert kept == statuses[200]
     assert last < 1.1 * first
     assert last_open <= first_open + 5
+
+
+@pytest.mark.timeout(3600)
+def test_two_hundred_connections_at_work(
+    demo_store: DemoStore, label_place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of them are answered, labels from 32 more clients as well, and others are not kept
+    waiting; every score and every label is kept."""
+    deploy(label_place, 1, read_artifact(demo_store.store / "served" / "1"))
+    began = time.monotonic()
+    with serving(label_place, tmp_path / "log") as live, live.client() as client:
+        port = int(live.url.rsplit(":", 1)[1])
+        each = max(5, REQUESTS // (4 * CONNECTIONS))
+        askers = [Asker(port, f"A{number}", each) for number in range(CONNECTIONS)]
+        until(lambda: client.get("/readyz").status_code == 200)
+        acknowledged: dict[str, str] = {}
+        given = max(50, LABELS // 10)
+        poster = threading.Thread(
+            target=lambda: acknowledged.update(post_labels(live.url, given, clients=32))
+        )
+        for worker in (*askers, poster):
+            worker.start()
+        waited = []
+        while any(asker.is_alive() for asker in askers):
+            waited.append(client.get("/healthz").elapsed.total_seconds())
+            time.sleep(0.05)
+        for worker in (*askers, poster):
+            worker.join()
+        statuses = sum((asker.statuses for asker in askers), Counter[int]())
+        until(lambda: counted(client, "scores_kept_total") >= statuses[200], 600)
+    feedback = FeedbackStore.open(label_place)
+    kept = len({score.score_id for score in feedback.scores()})
+    labels = [label.label_id for label in feedback.labels()]
+    with capsys.disabled():
+        print(
+            f"\n{feedback.engine.dialect.name}: {dict(statuses)} on {CONNECTIONS} connections in"
+            f" {time.monotonic() - began:.0f} s, {kept:,} scores kept; {len(acknowledged):,} labels"
+            f" acknowledged, {len(labels):,} kept; others waited {max(waited):.2f} s"
+        )
+    feedback.close()
+    assert statuses == {200: each * CONNECTIONS}
+    assert kept == statuses[200]
+    assert len(labels) == given
+    assert max(waited) < LONGEST_WAIT_SECONDS
+    assert sorted(labels) == sorted(acknowledged.values())
 
 
 @pytest.mark.timeout(3600)

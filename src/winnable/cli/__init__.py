@@ -43,6 +43,7 @@ from winnable.cli.output import (
     print_training,
     progress_bars,
 )
+from winnable.cli.sign_in import app as sign_in_commands
 from winnable.core.text import shortened
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.errors import StoreError, WinnableError
@@ -63,6 +64,7 @@ app.add_typer(model_commands)
 app.add_typer(operation_commands)
 app.add_typer(feedback_commands, name="feedback")
 app.add_typer(keys_commands, name="keys")
+app.add_typer(sign_in_commands, name="sign-in")
 
 
 @app.callback()

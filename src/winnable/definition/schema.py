@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from winnable.core.columns import ActivityAggregate
+from winnable.core.text import nearest
 from winnable.definition.conditions import (
     Activities,
     Condition,
@@ -22,6 +23,7 @@ from winnable.definition.conditions import (
     Name,
     Share,
 )
+from winnable.definition.returns import DEFAULT_DAYS, ReturnRule, Returns
 from winnable.definition.rules import CaseOrCondition, Points, Profile, Scorecard
 
 StageName = Literal["MAL", "MIL", "MQL", "SAL", "SQL", "opportunity", "won", "lost"]
@@ -407,6 +409,8 @@ class Definition(DefinitionPart):
         What is not a lead at all.
     feedback : Feedback
         The reasons for rejecting a lead.
+    returns : Returns
+        When leads may come back to sales that were rejected, lost or won.
     retention : Retention
         How long scores and leads are kept.
 
@@ -459,6 +463,7 @@ class Definition(DefinitionPart):
     grades: Grades = Grades()
     junk: Junk = Junk()
     feedback: Feedback = Feedback()
+    returns: Returns = Returns()
     retention: Retention = Retention()
 
     @model_validator(mode="after")
@@ -479,7 +484,19 @@ class Definition(DefinitionPart):
         if repeated is not None:
             raise ValueError(f"two scorecards are called {repeated!r}; give each its own name")
         self._check_stages()
+        self._check_returns()
         return self
+
+    def _check_returns(self) -> None:
+        for reason in self.returns.rejected:
+            if reason not in self.feedback.every:
+                similar = nearest(reason, self.feedback.every)
+                hint = f"they are {', '.join(self.feedback.every) or 'none'}"
+                if similar is not None:
+                    hint = f"did you mean {similar!r}?"
+                raise ValueError(
+                    f"returns, rejected: {reason!r} is not one of the reasons of [feedback]; {hint}"
+                )
 
     def _check_stages(self) -> None:
         stage_of: dict[str, str] = {
@@ -500,7 +517,14 @@ class Definition(DefinitionPart):
                     )
 
     def conditions(self) -> Iterator[Condition]:
-        """Every condition that is written anywhere in the definition, in the order of the file."""
+        """Every condition that is written anywhere in the definition."""
+        yield from self._conditions_at_scoring()
+        for returning in self.returns.rules():
+            yield from returning.when
+
+    def _conditions_at_scoring(self) -> Iterator[Condition]:
+        """The conditions that every score asks, in the order of the file. Those of returns count
+        activities since an answer, which no score knows."""
         yield from self.profile.ideal
         for persona in self.profile.personas.values():
             yield from persona
@@ -510,6 +534,43 @@ class Definition(DefinitionPart):
             yield from card.segment
             for rule in card.rule:
                 yield from rule.when
+
+    def return_rule(self, label: str, reason: str | None = None) -> ReturnRule:
+        """When a lead may come back to sales after an answer: the rule that is written, else the
+        default.
+
+        Parameters
+        ----------
+        label : str
+            The answer: "rejected", "lost", "won" or "junk".
+        reason : str, optional
+            Why it was rejected.
+
+        Returns
+        -------
+        ReturnRule
+            "never", or after how many days and on which conditions.
+
+        Examples
+        --------
+        >>> from winnable import Definition
+        >>> columns = {"status": "Stage"}
+        >>> definition = Definition.model_validate({"outcome": {"won": "Won"}, "columns": columns})
+        >>> str(definition.return_rule("rejected", "Not the right time"))
+        'after 90 days, with any activity since'
+        >>> str(definition.return_rule("junk"))
+        'never'
+        """
+        unwanted = (*self.feedback.unacceptable, *self.feedback.junk)
+        written = {"lost": self.returns.lost, "won": self.returns.won}.get(label)
+        if label == "rejected":
+            written = self.returns.rejected.get(reason or "")
+        if written is not None:
+            return written
+        if label not in {"rejected", "lost", "won"} or reason in unwanted:
+            return ReturnRule(never=True)
+        activity = "intent" if self.activities.intent else "any"
+        return ReturnRule(after_days=DEFAULT_DAYS, when=(Condition(activity=activity),))
 
     def engagement(self) -> ActivityAggregate | None:
         """The activities that the growth stage requires: intent (seed), any engagement (growth), or
@@ -524,7 +585,7 @@ class Definition(DefinitionPart):
         once."""
         needed = [
             self.engagement(),
-            *(condition.aggregate(self.activities) for condition in self.conditions()),
+            *(condition.aggregate(self.activities) for condition in self._conditions_at_scoring()),
         ]
         for card in self.scorecard:
             for rule in card.rule:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from winnable.service.context import ServiceContext
 from winnable.service.http.guards.key_usage import KeyUsage
 from winnable.service.http.guards.refusals import COUNT_REFUSAL, Refusals
+from winnable.service.http.guards.trusted_proxies import behind_proxies, trusted_proxies
 from winnable.service.http.guards.wrong_keys import WrongKeys
 from winnable.service.http.keys import Keys, Role
 from winnable.service.http.logs import JsonLogger
@@ -61,8 +62,8 @@ def create_app(store: Path | None = None, definition: Path | None = None) -> ASG
     """The application for a store; both places come from `WINNABLE_STORE` and `WINNABLE_DEFINITION`
     where they are not given.
 
-    Errors: `StoreError` and its kin if there is nothing to answer by. Where the keys cannot be read
-    the service starts, and lets nobody in.
+    Errors: `StoreError` and its kin if there is nothing to answer by, or `WINNABLE_PROXIES` names
+    no proxies. Where the keys cannot be read the service starts, and lets nobody in.
     """
     store = store or Path(os.environ.get(STORE, "models"))
     if definition is None and DEFINITION in os.environ:
@@ -81,7 +82,7 @@ def create_app(store: Path | None = None, definition: Path | None = None) -> ASG
         follower=ChampionFollower(store, definition, remote_champion()),
         score_log=ScoreLog(store, metrics, logger.event),
     )
-    return GatewayMiddleware(
+    gateway = GatewayMiddleware(
         Service(context),
         keys=context.keys,
         logger=logger,
@@ -90,6 +91,7 @@ def create_app(store: Path | None = None, definition: Path | None = None) -> ASG
         usage=context.usage,
         wrong_keys=context.wrong_keys,
     )
+    return behind_proxies(gateway, trusted_proxies())
 
 
 class Service:

@@ -111,7 +111,7 @@ class ServiceContext:
 
         store = self.feedback()
         began_at = datetime.now(UTC)
-        kept = store.add(label, key, actor)
+        kept = store.add(label, key, actor, self.predictor().definition)
         is_new = kept.recorded_at is not None and kept.recorded_at >= began_at
         if is_new:  # else the key was used before, and its label is only given again
             with suppress(StoreError):  # the label is on the disk, and that is what counts

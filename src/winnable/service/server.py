@@ -23,6 +23,7 @@ from winnable.errors import StoreError
 from winnable.service.api import DEFINITION, STORE, create_app, remote_champion
 from winnable.service.http.draining import DrainingSupervisor
 from winnable.service.http.guards.this_machine import is_loopback
+from winnable.service.http.guards.trusted_proxies import trusted_proxies
 from winnable.service.http.keys import Keys, read_keys
 from winnable.service.http.metrics import METRICS_FOLDER
 from winnable.service.http.protocol import CoalescingHttpProtocol
@@ -67,9 +68,10 @@ def run(
     ready to start.
 
     `StoreError` and its kin, before anything is served, if there is nothing to answer by, the keys
-    cannot be read, the port is taken, or there are no keys and the address is not this machine's
-    own.
+    cannot be read, the port is taken, there are no keys and the address is not this machine's own,
+    or `WINNABLE_PROXIES` names no proxies.
     """
+    trusted_proxies()  # words that name none are told to whoever starts the service
     _check_address(store, host, port)
     _allow_open_files()
     options: dict[str, Any] = {
@@ -78,7 +80,7 @@ def run(
         "log_config": _LOGGING,
         "access_log": False,
         "server_header": False,
-        "proxy_headers": False,  # who is on this machine is not for a header to say
+        "proxy_headers": False,  # `trusted_proxies` says whose count
         "timeout_graceful_shutdown": SHUTDOWN_TIMEOUT_SECONDS,
         "timeout_worker_healthcheck": WORKER_TIMEOUT_SECONDS,
         "ws": "none",

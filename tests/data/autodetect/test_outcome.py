@@ -116,11 +116,15 @@ def test_where_nobody_is_called_lost_a_column_with_such_words_is_named(tmp_path:
         ("Abgeschlossen und verloren|Fermé perdu|Perdido|Persa|Verloren|Afgewezen", "lost"),
         ("Nicht qualifiziert|Non qualifié|No calificado|Não qualificado|Non qualificato", "lost"),
         ("Niet gekwalificeerd|Desqualificado|Descartado|Annullato|Geen interesse", "lost"),
+        ("Успешно|Сделка успешна|Успешно реализовано|Продано|Wygrana|Kazanıldı|Κερδισμένη", "won"),
+        ("Провалена|Сделка провалена|Закрыто и не реализовано|Неуспешно|Отказ", "lost"),
+        ("Przegrana|Odrzucona|Kaybedildi|Χαμένη", "lost"),
+        ("В работе|Новая|Переговоры|W toku|Görüşülüyor|Σε εξέλιξη", None),
         ("Potential customer|Cliente potencial|Potenzieller Kunde|Client potentiel", None),
         ("In Bearbeitung|En cours|En negociación|Em aberto|In trattativa|Lopend", None),
     ],
 )
-def test_words_of_seven_languages(words: str, meaning: str | None) -> None:
+def test_words_of_eleven_languages(words: str, meaning: str | None) -> None:
     assert {word: meaning_of_status(word) for word in words.split("|")} == dict.fromkeys(
         words.split("|"), meaning
     )

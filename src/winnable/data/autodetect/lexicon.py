@@ -1,7 +1,8 @@
 """A lexicon of CRM vocabulary: words for statuses won and lost, stages, kinds of activity, and
 columns that are personal or written too late.
 
-Only for first guesses, which people check: a definition, once written, is exact.
+Statuses are known in English, German, French, Spanish, Portuguese, Italian, Dutch, Russian, Polish,
+Turkish and Greek. Only for first guesses, which people check: a definition, once written, is exact.
 """
 
 import re
@@ -29,7 +30,10 @@ _LOST = _pattern(
     r"|perdid[oa]s?|rechazad[oa]s?|descartad[oa]s?|descalificad[oa]s?|cancelad[oa]s?|anulad[oa]s?"
     r"|desqualificad[oa]s?|recusad[oa]s?|rejeitad[oa]s?"
     r"|pers[oaie]|annullat[oa]|squalificat[oa]|rifiutat[oa]|scartat[oa]"
-    r"|afgewezen|afgekeurd|geannuleerd|gediskwalificeerd|ongekwalificeerd|vervallen)\b"
+    r"|afgewezen|afgekeurd|geannuleerd|gediskwalificeerd|ongekwalificeerd|vervallen"
+    r"|(сделка\s+)?(не\s*успешн\w*|провален\w*|проигран\w*|отказ\w*|отклон[её]н\w*|потерян\w*)"
+    r"|(закрыто\s+и\s+)?не\s+реализован\w*|przegran[aey]|odrzucon[aey]|utracon[aey]"
+    r"|kaybedil\w*|reddedil\w*|iptal\s+edil\w*|χαμέν\w+|απορρίφθηκ\w+|χάθηκ\w+)\b"
     r"|notconverted|closedlost"
 )
 _WON = _pattern(
@@ -37,7 +41,9 @@ _WON = _pattern(
     r"|bought|enrolled|successful|gewonnen|kunden?|verkauft|auftrag\s+erteilt|konvertiert"
     r"|gagnée?s?|vendue?s?|signée?s?|convertie?s?"
     r"|ganad[oa]s?|vendid[oa]s?|clientes?|convertid[oa]s?|ganh[oa]s?"
-    r"|vint[oaie]|vendut[oa]|convertit[oa]|klant(en)?|verkocht|geconverteerd)\b|closedwon"
+    r"|vint[oaie]|vendut[oa]|convertit[oa]|klant(en)?|verkocht|geconverteerd"
+    r"|успешн\w*|выигран\w*|продан[оаы]?|реализован\w*|оплачен[оаы]?|клиент\w*"
+    r"|wygran[aey]|sprzedan[aey]|kazanıl\w*|satıldı|κερδισμέν\w+|κερδήθηκ\w+)\b|closedwon"
 )
 _NOT_YET = _pattern(
     r"\b(potential|prospective|prospect|potenzielle?r?|potenciale?s?|potentiel(le)?s?|potenciais"

@@ -17,6 +17,7 @@ from winnable.core.columns import FeatureTable, FloatArray
 from winnable.definition.conditions import Condition, in_words
 from winnable.definition.decide.gate import decide
 from winnable.definition.decide.scorecard import probability_of, score_points
+from winnable.definition.returns import ReturnRule
 from winnable.definition.rules import Case, Rule, Scorecard
 from winnable.definition.schema import Definition
 
@@ -80,7 +81,9 @@ def _leaves(part: BaseModel, place: str) -> Iterator[tuple[str, str]]:
 
 
 def _leaves_of(value: object, place: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, BaseModel):
+    if isinstance(value, ReturnRule):
+        yield place, str(value)
+    elif isinstance(value, BaseModel):
         yield from _leaves(value, place)
     elif isinstance(value, dict):
         for key, item in value.items():

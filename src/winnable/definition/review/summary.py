@@ -16,6 +16,7 @@ from winnable.core.text import counted, with_article
 from winnable.definition.conditions import in_words
 from winnable.definition.decide.gate import passing_probability
 from winnable.definition.decide.scorecard import group_of, probability_of
+from winnable.definition.returns import NEVER
 from winnable.definition.review.diff import HandOverChange, changes
 from winnable.definition.review.lint import warnings
 from winnable.definition.rules import Case, Rule, Scorecard
@@ -38,6 +39,7 @@ def describe(definition: Definition, data_warnings: Sequence[str] = ()) -> Page:
         *_handover(definition),
         *_grades(definition),
         *_feedback(definition),
+        *_returns(definition),
         *_retention(definition),
         *_columns(definition),
     ]
@@ -383,6 +385,29 @@ def _feedback(definition: Definition) -> Iterator[Block]:
         ("Meaning", "Reasons"),
         tuple((meaning, ", ".join(reasons)) for meaning, reasons in kinds if reasons),
     )
+
+
+def _returns(definition: Definition) -> Iterator[Block]:
+    yield Heading("Who comes back")
+    yield Text(
+        "A lead that was answered may come back. It is then judged like a new one, and shows what"
+        " was said before."
+    )
+    answers: dict[str, list[str]] = {}
+    for reason in definition.feedback.every:
+        rule = definition.return_rule("rejected", reason)
+        answers.setdefault(str(rule), []).append(f"“{reason}”")
+    sentences = [
+        f"Rejected as {_or(reasons)}: {_comes_back(when)}." for when, reasons in answers.items()
+    ]
+    for answer in ("lost", "won", "junk"):
+        when = _comes_back(str(definition.return_rule(answer)))
+        sentences.append(f"{answer.capitalize()}: {when}.")
+    yield Bullets(tuple(sentences))
+
+
+def _comes_back(rule: str) -> str:
+    return "never comes back" if rule == NEVER else f"comes back {rule}"
 
 
 def _retention(definition: Definition) -> Iterator[Block]:

@@ -76,9 +76,9 @@ class InboxPublisher:
         for record in self._records(rows, as_of, scores):
             batch.append(record)
             if len(batch) == SCORES_PER_COMMIT:
-                self._feedback.remember(batch)
+                self._feedback.remember(batch, self._predictor.definition)
                 batch = []
-        self._feedback.remember(batch)
+        self._feedback.remember(batch, self._predictor.definition)
 
     def _records(self, rows: IntArray, as_of: IntArray, scores: Scores) -> Iterator[ScoreRecord]:
         leads = self._crm.leads.iloc[rows].astype(object)

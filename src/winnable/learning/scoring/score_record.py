@@ -66,7 +66,7 @@ def to_score_record(
         mode=origin.mode,
         version=origin.version,
         person=plate.person,
-        values={name: value for name in fields if (value := values.get(name)) is not None},
+        values={name: values[name] for name in fields if values.get(name) is not None},
         activities=activities,
         name=plate.name,
         owner=plate.owner,

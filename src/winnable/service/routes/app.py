@@ -79,17 +79,20 @@ class Pages:
 
     def _build(self) -> Router:
         from winnable.service.web.inbox import InboxPages
+        from winnable.service.web.sign_in.pages import CompanyPages
 
         context = self._context
+        sessions = Sessions(context.store, context.keys)
+        company = CompanyPages(sessions, context.read, context.logger.event)
         pages = InboxPages(
-            Sessions(context.store, context.keys),
+            sessions,
             context.keys,
             context.read,
             context.predictor,
             context.add_label,
             context.wrong_keys,
         )
-        return Router(pages.routes(), redirect_slashes=False)
+        return Router([*company.routes(), *pages.routes()], redirect_slashes=False)
 
 
 def _add_model_routes(app: FastAPI) -> None:

@@ -81,11 +81,14 @@ def add_feedback_routes(app: FastAPI) -> None:
         return LabelOut.of(await _answer(asyncio.to_thread(context.add_label, label, key, actor)))
 
     @app.get("/leads", responses={code: refusals[code] for code in (422, 503)})
-    async def leads(query: Annotated[LeadListQuery, Query()], context: Context) -> LeadsOut:
+    async def leads(
+        query: Annotated[LeadListQuery, Query()], context: Context, predictor: ActivePredictor
+    ) -> LeadsOut:
         """The leads that were scored, the most probable first, a page at a time, each with its last
         score and what sales said."""
         wanted = LeadFilter(**query.model_dump())
-        return LeadsOut.of(await _answer(context.read(lambda store: store.leads(wanted))))
+        found = await _answer(context.read(lambda store: store.leads(wanted)))
+        return LeadsOut.of(found, predictor.definition)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:

@@ -14,8 +14,10 @@ from winnable.data.feedback.store.records import (
     Label,
     LabelName,
     Origin,
+    Queue,
     State,
 )
+from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
     from winnable.data.feedback.store.leads import LeadPage, LeadRow
@@ -182,15 +184,20 @@ class LabelOut(BaseModel):
 
 
 class LeadListQuery(BaseModel):
-    """Which leads are asked for. `search` is part of a name or an id; "open" leads are new or
-    accepted."""
+    """Which leads are asked for. `search` is part of a name or an id; "open" leads are new,
+    returned or accepted.
+
+    `queue` is who works them: sales, or marketing, which has leads to nurture and those that sales
+    has given back. Without a `state`, those of a queue are in any, else only the open ones.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     search: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
     owner: Annotated[str, Field(max_length=LONGEST_NAME)] | None = None
     source: Annotated[str, Field(max_length=LONGEST_NAME)] | None = None
-    state: Literal["open", "all"] | State = "open"
+    state: Literal["open", "all"] | State | None = None
+    queue: Literal["marketing"] | Queue | None = None
     decision: Literal["pass", "nurture", "recycle", "discard"] | None = None
     page: Annotated[int, Field(ge=1, le=100_000)] = 1
     size: Annotated[int, Field(ge=1, le=200)] = 50
@@ -207,7 +214,12 @@ class KeptScore(ScoreOut):
 
 class LeadOut(BaseModel):
     """A lead with its last score (null if it was only ever labelled), the probability a week
-    before, and what counts of its labels."""
+    before, and what counts of its labels.
+
+    `queue` is who works it, `before` what was said before it came back, if it did. `comes_back`
+    says in words what would bring an answered lead back, `returns_at` when it will, where that is
+    known; both are null if it never comes back.
+    """
 
     lead_id: str
     state: State
@@ -217,9 +229,13 @@ class LeadOut(BaseModel):
     score: KeptScore | None
     week_ago: Probability | None
     label: LabelOut | None
+    before: LabelOut | None
+    queue: Queue | None
+    returns_at: datetime | None
+    comes_back: str | None
 
     @classmethod
-    def of(cls, lead: "LeadRow") -> Self:
+    def of(cls, lead: "LeadRow", definition: Definition) -> Self:
         """The schema of a lead."""
         score = lead.score
         named = (None, None, None) if score is None else (score.name, score.owner, score.source)
@@ -232,6 +248,10 @@ class LeadOut(BaseModel):
             score=None if score is None else KeptScore.model_validate(score, from_attributes=True),
             week_ago=lead.week_ago,
             label=None if lead.label is None else LabelOut.of(lead.label),
+            before=None if lead.before is None else LabelOut.of(lead.before),
+            queue=lead.queue,
+            returns_at=lead.returns_at,
+            comes_back=lead.comes_back(definition) or None,
         )
 
 
@@ -246,9 +266,9 @@ class LeadsOut(BaseModel):
     uncounted: bool
 
     @classmethod
-    def of(cls, page: "LeadPage") -> Self:
-        """The schema of a page."""
-        leads = [LeadOut.of(lead) for lead in page.leads]
+    def of(cls, page: "LeadPage", definition: Definition) -> Self:
+        """The schema of a page; the definition says when leads come back."""
+        leads = [LeadOut.of(lead, definition) for lead in page.leads]
         return cls(
             leads=leads, page=page.page, more=page.more, total=page.total, uncounted=page.uncounted
         )

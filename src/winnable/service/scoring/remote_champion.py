@@ -22,7 +22,8 @@ from winnable.errors import StoreError
 from winnable.learning.artifacts.artifact import Artifact, artifact_from
 from winnable.learning.artifacts.deployed import champion_of, deploy
 from winnable.learning.registry.artifact_places import MAX_BYTES, path_at_server
-from winnable.service.scoring.tracking_client import RefusedError, TrackingClient
+from winnable.service.http.guards.outgoing import RefusedError
+from winnable.service.scoring.tracking_client import TrackingClient
 
 # As the registry calls them, which is not imported here since it imports mlflow.
 MODEL = "winnable"

@@ -28,6 +28,7 @@ from winnable.data.feedback.store.records import (
     ScoreRecord,
 )
 from winnable.definition.load import definition_from
+from winnable.definition.schema import Definition
 from winnable.errors import StoreError
 from winnable.learning.scoring.score_record import ScoreOrigin, to_score_record
 from winnable.service.http.request import LeadReader, read_body, read_moment
@@ -57,8 +58,8 @@ class ScoredModel:
     columns name them."""
 
     def __init__(self, model: Mapping[str, Any]) -> None:
-        self._definition = definition_from(model["definition"], "the model's definition")
-        self._id = self._definition.columns.id
+        self.definition = definition_from(model["definition"], "the model's definition")
+        self._id = self.definition.columns.id
         plan = FeaturePlan.from_json(model["plan"])
         self._fields = [field.name for field in plan.fields]
         self._reader = LeadReader(plan, self._id)
@@ -100,7 +101,7 @@ class ScoredModel:
         if columns not in self._plates:
             if len(self._plates) >= MAX_COLUMN_SETS:
                 self._plates.clear()
-            self._plates[columns] = LeadDisplayColumns.among(self._definition, columns)
+            self._plates[columns] = LeadDisplayColumns.among(self.definition, columns)
         return self._plates[columns]
 
 
@@ -112,35 +113,44 @@ class ScoreLogWriter:
         self._store = store
         self._feedback: FeedbackStore | None = None
 
-    def keep(self, scores: list[ScoreRecord]) -> tuple[int, str | None]:
-        """How many were kept, and why none was. Those that are kept already stay as they are.
+    def keep(
+        self, scores: list[ScoreRecord], definition: Definition | None = None
+    ) -> tuple[int, str | None]:
+        """How many were kept, and why none was. Those that are kept already stay as they are. The
+        definition says which answered leads come back.
 
         A row that the database does not take costs the others nothing: what fails together is tried
         in parts. If all of them fail, the database is not there.
         """
-        problem = self._remember(scores)
+        problem = self._remember(scores, definition)
         if problem is None:
             return len(scores), None
-        kept = self._keep_in_parts(scores)
+        kept = self._keep_in_parts(scores, definition)
         return kept, None if kept else problem
 
-    def _keep_in_parts(self, scores: list[ScoreRecord]) -> int:
+    def _keep_in_parts(self, scores: list[ScoreRecord], definition: Definition | None) -> int:
         """How many are kept of those that are refused together; none if each part is refused,
         too."""
         parts = [scores[start::RETRY_PARTS] for start in range(min(RETRY_PARTS, len(scores)))]
-        failed = [part for part in parts if len(parts) > 1 and self._remember(part) is not None]
+        failed = [
+            part
+            for part in parts
+            if len(parts) > 1 and self._remember(part, definition) is not None
+        ]
         if len(parts) == 1 or len(failed) == len(parts):
             return 0
-        return len(scores) - sum(len(part) - self._keep_in_parts(part) for part in failed)
+        return len(scores) - sum(
+            len(part) - self._keep_in_parts(part, definition) for part in failed
+        )
 
-    def _remember(self, scores: list[ScoreRecord]) -> str | None:
+    def _remember(self, scores: list[ScoreRecord], definition: Definition | None) -> str | None:
         """Keep all of them, or none and say why."""
         from winnable.data.feedback.store.store import FeedbackStore
 
         try:
             if self._feedback is None:
                 self._feedback = FeedbackStore.open(self._store)
-            self._feedback.remember(scores)
+            self._feedback.remember(scores, definition)
             return None
         except Exception as error:  # whatever fails, the server hears of it and tries again
             if self._feedback is not None:
@@ -163,7 +173,8 @@ class JournalReader:
         kept = 0
         broken = 0
         for scores, unread in self._batches(path):
-            n_kept, problem = self._writer.keep(scores)
+            definition = None if self._model is None else self._model.definition
+            n_kept, problem = self._writer.keep(scores, definition)
             if problem is not None:
                 return {"kept": 0, "broken": 0, "problem": problem}
             kept += n_kept

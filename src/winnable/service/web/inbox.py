@@ -1,4 +1,5 @@
-"""The pages for sales: the inbox, a lead's own page, signing in and out, and what the forms do.
+"""The pages for sales and marketing: the lists of leads, a lead's own page, signing in and out, and
+what the forms do.
 
 Plain forms that redirect to a page, so that everything works without a script. Every page needs a
 session, every form its token. What the pages show is made in `lead_list`, `lead_page` and
@@ -27,17 +28,18 @@ from winnable.service.http.middleware import KEY_NAME
 from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.templates import asset, render
 from winnable.service.web.forms import local, read_form
+from winnable.service.web.lead_csv import leads_csv
 from winnable.service.web.lead_list import FilterValues, InboxQuery, lead_list
 from winnable.service.web.lead_page import SCORES_SHOWN, lead_detail
 from winnable.service.web.lead_view import label_text
 from winnable.service.web.results import results
 from winnable.service.web.sessions import (
     COOKIE,
-    MAX_NAME_CHARACTERS,
     SESSION_SECONDS,
     Session,
     Sessions,
 )
+from winnable.service.web.sign_in.id_token import MAX_NAME_CHARACTERS
 
 Found = TypeVar("Found")
 MESSAGE_COOKIE = "winnable_message"
@@ -96,6 +98,7 @@ class InboxPages:
             Route("/inbox/sign-in", self.sign_in, methods=["GET", "POST"]),
             Route("/inbox/sign-out", self.sign_out, methods=["POST"]),
             Route("/inbox/leads/{lead_id:path}", self.lead),
+            Route("/inbox/leads.csv", self.leads_csv),
             Route("/inbox/label", self.label, methods=["POST"]),
             Route("/inbox/undo", self.undo, methods=["POST"]),
             Route("/inbox/results", self.results),
@@ -120,7 +123,23 @@ class InboxPages:
             "reasons": predictor.definition.feedback.every,
             "once": secrets.token_urlsafe(9),
         }
-        return self._page(request, "inbox.html", session, "inbox", values)
+        here = "marketing" if query.for_marketing else "inbox"
+        return self._page(request, "inbox.html", session, here, values)
+
+    async def leads_csv(self, request: Request) -> Response:
+        """A list of leads as a CSV file to keep; who took it is in the audit trail."""
+        session = self._session(request)
+        if session is None:
+            return self._to_sign_in(request)
+        query = InboxQuery.of(request.query_params)
+        definition = self._current().definition
+        exported = await self._read(lambda store: leads_csv(store, query, definition))
+        actor = _actor(request, session.by, session.key)
+        detail = f"{exported.leads} of the list {query.show}"
+        await self._read(lambda store: store.record(actor, "exported leads", None, detail))
+        name = f'attachment; filename="leads-{query.show}.csv"'
+        headers = {**_HEADERS, "content-disposition": name, "cache-control": "no-store"}
+        return Response(exported.content, 200, headers, "text/csv; charset=utf-8")
 
     async def lead(self, request: Request) -> Response:
         """A lead's own page."""
@@ -320,7 +339,13 @@ class InboxPages:
         return response
 
     def _sign_in_page(self, request: Request, to: str, by: str = "", fault: str = "") -> Response:
-        values = {"keys": self._keys.required(), "next": to, "by": by, "fault": fault}
+        values = {
+            "keys": self._keys.required(),
+            "company": self._sessions.has_company(),
+            "next": to,
+            "by": by,
+            "fault": fault,
+        }
         response = self._page(request, "sign-in.html", None, "sign-in", values)
         response.status_code = 403 if fault else 200
         return response

@@ -1,19 +1,39 @@
-"""The list of leads as a page asks for it and shows it: which one, which filters, which page, and
-what an empty one shows. It ranks nothing: the store gives the leads by their probability."""
+"""The lists of leads for sales and for marketing as a page asks for them and shows them: which one,
+which filters, which page, and what an empty one shows. It ranks nothing: the store gives the leads
+by their probability."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlencode
 
-from winnable.data.feedback.store.leads import LONGEST_SEARCH, LeadFilter, LeadPage, StateAsked
+from winnable.data.feedback.store.leads import (
+    LONGEST_SEARCH,
+    LeadFilter,
+    LeadPage,
+    QueueAsked,
+    StateAsked,
+)
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.definition.schema import Definition
 from winnable.service.web.lead_view import LeadView, lead_view, numbers_text
 
-Show = Literal["today", "accepted", "won", "lost", "rejected", "junk", "all"]
+Show = Literal[
+    "today",
+    "accepted",
+    "won",
+    "lost",
+    "rejected",
+    "junk",
+    "all",
+    "marketing",
+    "given-back",
+    "nurture",
+]
 LEADS_PER_PAGE = 25
+MAX_EXPORTED_LEADS = 10_000
+"""In one CSV file: a person reads no more, and making it keeps a reader busy for seconds."""
 FILTER_CACHE_SECONDS = 60.0
 LAST_PAGE = 400
 """Whoever looks further should search."""
@@ -26,6 +46,17 @@ _TITLES: Mapping[Show, tuple[str, str]] = {
     "rejected": ("Rejected", "Rejected leads"),
     "junk": ("Junk", "Junk"),
     "all": ("All", "All leads"),
+}
+_MARKETING_TITLES: Mapping[Show, tuple[str, str]] = {
+    "marketing": ("All", "Leads for marketing"),
+    "given-back": ("Given back by sales", "Leads that sales gave back"),
+    "nurture": ("To nurture", "Leads to nurture"),
+}
+_QUEUES: Mapping[Show, QueueAsked] = {
+    "today": "sales",
+    "marketing": "marketing",
+    "given-back": "given_back",
+    "nurture": "nurture",
 }
 
 
@@ -43,7 +74,8 @@ class InboxQuery:
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "InboxQuery":
         """What the query of an address asks for; what it cannot mean is left out."""
-        show: Show = next((name for name in _TITLES if name == query.get("show")), "today")
+        known = (*_TITLES, *_MARKETING_TITLES)
+        show: Show = next((name for name in known if name == query.get("show")), "today")
         filters = {
             name: query.get(name, "").replace("\x00", "").strip()[:LONGEST_SEARCH]
             for name in ("q", "owner", "source")
@@ -67,6 +99,29 @@ class InboxQuery:
         given = {name: value for name, value in parameters.items() if value}
         query = urlencode(given, errors="replace")
         return f"/?{query}" if query else "/"
+
+    @property
+    def csv_address(self) -> str:
+        """The address of the same list, from its first page on, as a CSV file."""
+        return f"/inbox/leads.csv{replace(self, page=1).address[1:]}"
+
+    @property
+    def for_marketing(self) -> bool:
+        """Whether it is one of marketing's lists."""
+        return self.show in _MARKETING_TITLES
+
+    def filter(self, size: int) -> LeadFilter:
+        """What the store is asked for, so many leads at a time."""
+        queue = _QUEUES.get(self.show)
+        return LeadFilter(
+            search=self.search,
+            owner=self.owner or None,
+            source=self.source or None,
+            state=None if queue else cast(StateAsked, self.show),
+            queue=queue,
+            page=self.page,
+            size=size,
+        )
 
     @property
     def filtered(self) -> bool:
@@ -115,6 +170,7 @@ class LeadList:
     place: str
     previous_page: str
     next_page: str
+    most_exported: str
     empty: Empty
 
 
@@ -143,18 +199,8 @@ def lead_list(
     values: FilterValues,
 ) -> LeadList:
     """What the store has for the query, as `by` sees it. `StoreError` if it cannot be read."""
-    state: StateAsked = "new" if query.show == "today" else query.show
-    found = store.leads(
-        LeadFilter(
-            search=query.search,
-            owner=query.owner or None,
-            source=query.source or None,
-            state=state,
-            decision="pass" if query.show == "today" else None,
-            page=query.page,
-            size=LEADS_PER_PAGE,
-        )
-    )
+    found = store.leads(query.filter(LEADS_PER_PAGE))
+    titles = _MARKETING_TITLES if query.for_marketing else _TITLES
     following = ([row.lead_id for row in found.leads] + [""])[1:]
     leads = [
         lead_view(row, definition, by, after)
@@ -164,12 +210,12 @@ def lead_list(
     has_next = found.more and found.page < LAST_PAGE
     return LeadList(
         query=query,
-        title=_TITLES[query.show][1],
+        title=titles[query.show][1],
         summary=_summary(query, found),
         numbers=numbers_text(horizon_days),
         tabs=tuple(
             (replace(query, show=show, page=1).address, name, show == query.show)
-            for show, (name, _) in _TITLES.items()
+            for show, (name, _) in titles.items()
         ),
         choices=_choices(values.of(store), query),
         leads=tuple(leads),
@@ -177,6 +223,7 @@ def lead_list(
         place=f"{first:,} to {first + len(leads) - 1:,} of {_total(found)}",
         previous_page=replace(query, page=found.page - 1).address if found.page > 1 else "",
         next_page=replace(query, page=found.page + 1).address if has_next else "",
+        most_exported=f"{MAX_EXPORTED_LEADS:,}",
         empty=_empty(query),
     )
 
@@ -218,9 +265,16 @@ def _empty(query: InboxQuery) -> Empty:
         return Empty(
             "You’re all caught up",
             "Every lead handed over to sales has been answered. New leads appear here as soon as"
-            " they are scored.",
+            " they are scored, answered ones when they come back.",
             InboxQuery("all").address,
             "See all leads",
+        )
+    if query.for_marketing:
+        return Empty(
+            "No leads here yet",
+            "Leads that are not handed over yet, and those that sales gives back, are listed here.",
+            InboxQuery("marketing").address,
+            "See all leads for marketing",
         )
     if query.show == "all":
         return Empty(

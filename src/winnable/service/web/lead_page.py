@@ -9,7 +9,13 @@ from typing import Any
 from winnable.core.text import percent, percent_range
 from winnable.core.values import moment
 from winnable.data.feedback.store.leads import LeadHistory
-from winnable.data.feedback.store.records import Label, ScoreRecord, conflicts_of, live
+from winnable.data.feedback.store.records import (
+    Label,
+    ScoreRecord,
+    conflicts_of,
+    episodes_of,
+    live,
+)
 from winnable.definition.schema import Definition
 from winnable.service.web.lead_view import (
     DECISION_NAMES,
@@ -94,8 +100,6 @@ def lead_detail(
     history: LeadHistory, definition: Definition, horizon_days: float | None, by: str
 ) -> LeadDetail:
     """The page of a lead for whoever is signed in as `by`."""
-    standing = {label.label_id for label in live(history.labels)}
-    labels = (label for label in reversed(history.labels) if label.label != "withdrawn")
     last = history.lead.score
     values: Mapping[str, Any] = {} if last is None else last.values
     return LeadDetail(
@@ -105,7 +109,7 @@ def lead_detail(
         conflict=_conflict_text(history),
         chart=chart(history.scores[-SCORES_SHOWN:]),
         scores=tuple(_score_line(score) for score in history.scores[: -SCORES_SHOWN - 1 : -1]),
-        labels=tuple(_label_line(label, standing) for label in labels),
+        labels=tuple(_label_lines(history)),
         activities=() if last is None else tuple(_activity_lines(last.activities)),
         values=tuple(
             (name, _value_text(value)) for name, value in values.items() if value is not None
@@ -128,6 +132,17 @@ def _score_line(score: ScoreRecord) -> ScoreLine:
     )
 
 
+def _label_lines(history: LeadHistory) -> Iterator[HistoryLine]:
+    """What was said and when the lead came back, the latest first."""
+    standing = {label.label_id for label in live(history.labels)}
+    returns = list(history.returns)
+    for label in reversed(history.labels):
+        while returns and returns[-1].sequence >= label.sequence:
+            yield HistoryLine("Came back", time_text(returns.pop().at))
+        if label.label != "withdrawn":
+            yield _label_line(label, standing)
+
+
 def _label_line(label: Label, standing: Iterable[str]) -> HistoryLine:
     note = f": “{label.note}”" if label.note else ""
     return HistoryLine(
@@ -139,7 +154,8 @@ def _label_line(label: Label, standing: Iterable[str]) -> HistoryLine:
 
 def _conflict_text(history: LeadHistory) -> str:
     """How people's labels conflict on this lead, in a sentence; "" if they do not."""
-    conflict = next(conflicts_of(history.lead.lead_id, history.labels), None)
+    episode = episodes_of(history.labels, history.returns)[-1]
+    conflict = next(conflicts_of(history.lead.lead_id, episode), None)
     if conflict is None:
         return ""
     labels = "; ".join(f"{label.by}: {label_text(label)}" for label in conflict.labels)

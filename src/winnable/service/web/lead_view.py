@@ -83,6 +83,8 @@ class LeadView:
     reasons_against: tuple[str, ...] = ()
     trend: str = ""
     direction: str = ""
+    before: str = ""
+    comes_back: str = ""
 
     @property
     def first_reasons_for(self) -> tuple[str, ...]:
@@ -105,6 +107,8 @@ def lead_view(row: LeadRow, definition: Definition, by: str, following: str = ""
         name=row.lead_id,
         tone=tone(definition, ""),
         answer=_answer(row.label, by),
+        before=_before(row.before, by),
+        comes_back=_comes_back(row, definition),
         next=anchor(following) if following else "",
     )
     score = row.score
@@ -204,12 +208,25 @@ def _answer(label: Label | None, by: str) -> Answer | None:
     if label is None:
         return None
     own = label.by == by
-    who = "you" if own else label.by
-    return Answer(
-        f"{label_text(label)} · by {who}, {time_text(label.moment)}",
-        label.lead_id,
-        label.label_id if own else None,
-    )
+    return Answer(_said(label, by), label.lead_id, label.label_id if own else None)
+
+
+def _said(label: Label, by: str) -> str:
+    who = "you" if label.by == by else label.by
+    return f"{label_text(label)} · by {who}, {time_text(label.moment)}"
+
+
+def _before(label: Label | None, by: str) -> str:
+    """What was said of a lead before it came back, with the note; "" if it did not."""
+    if label is None:
+        return ""
+    note = f": “{label.note}”" if label.note else ""
+    return f"Back again. Before: {_said(label, by)}{note}"
+
+
+def _comes_back(row: LeadRow, definition: Definition) -> str:
+    text = row.comes_back(definition)
+    return f"Comes back {text}." if text else ""
 
 
 def _trend(probability: float, week_ago: float | None) -> tuple[str, str]:

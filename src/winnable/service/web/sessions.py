@@ -2,10 +2,11 @@
 of theirs carries (against cross-site request forgery, CSRF).
 
 Cookies and tokens are signed by itsdangerous. The signature of a cookie covers the hash of the key
-that was used, so that a session ends when its key is withdrawn, whoever holds the cookie by then.
-Nothing of the key stands in the cookie. Where the service has no keys, a session holds only the
-name of the person, and ends as soon as there are keys. The secret that signs lies in the store, so
-that several workers and a restart know it.
+that was used, or of the setting of the company's sign-in, so that a session ends when its key is
+withdrawn or the setting changes, whoever holds the cookie by then. Nothing of the key stands in the
+cookie. Where the service has neither keys nor a company's sign-in, a session holds only the name of
+the person, and ends as soon as there is either. The secret that signs lies in the store, so that
+several workers and a restart know it.
 """
 
 import hashlib
@@ -17,15 +18,19 @@ from pathlib import Path
 from itsdangerous import BadData, Signer, URLSafeTimedSerializer
 
 from winnable.errors import StoreError
-from winnable.service.http.keys import Keys, Role
+from winnable.service.http.keys import Keys
+from winnable.service.web.sign_in.attempt import Attempt, pack, unpack
+from winnable.service.web.sign_in.configuration import MAY_SIGN_IN, SignInSettings
+from winnable.service.web.sign_in.id_token import KEY_NAME_MARK, MAX_NAME_CHARACTERS, Person
 
 COOKIE = "winnable_session"
 SESSION_SECONDS = 12 * 3600
 """A working day."""
 
-MAX_NAME_CHARACTERS = 80
 MIN_SECRET_BYTES = 32
-MAY_SIGN_IN: frozenset[Role] = frozenset({"feedback", "admin"})
+COMPANY = "~company"
+"""Stands before the cookies of those who signed in at their company; no key has such a name."""
+
 
 KEY_DERIVATION = "hmac"
 DIGEST = hashlib.sha256
@@ -33,12 +38,14 @@ DIGEST = hashlib.sha256
 
 @dataclass(frozen=True)
 class Session:
-    """One person at one browser: `by` is their name, `key` the name of the key ("" without keys),
-    `nonce` tells it from all other sessions."""
+    """One person at one browser: `by` is their name, `key` the name of the key ("" without one),
+    `nonce` tells it from all other sessions, `subject` is who the company's identity provider says
+    they are ("" for those it did not sign in)."""
 
     key: str
     by: str
     nonce: str
+    subject: str = ""
 
 
 class Sessions:
@@ -48,34 +55,79 @@ class Sessions:
         self._file = store / "session.secret"
         self._keys = keys
         self._secret: bytes | None = None
+        self.company = SignInSettings(store)
 
     def open(self, secret: str, by: str) -> str | None:
         """The cookie for whoever shows this key and gives this name; None where the key may not
-        sign in. `StoreError` if the secret that signs cannot be kept."""
+        sign in. Beside a company's sign-in the name says that it was given with a key. `StoreError`
+        if the secret that signs cannot be kept."""
         name = ""
-        if self._keys.required():
+        if self._keys.required() or self.has_company():
             key = self._keys.find(secret)
             if key is None or key.role not in MAY_SIGN_IN:
                 return None
             name = key.name
-        session = Session(name, by, secrets.token_urlsafe(18))
-        return f"{name}.{self._serializer(name).dumps(asdict(session))}"
+        if self.has_company():
+            mark = f"{KEY_NAME_MARK}{name})"
+            by = by.replace(KEY_NAME_MARK, " ")[: MAX_NAME_CHARACTERS - len(mark)] + mark
+        return self._sealed(name, Session(name, by, secrets.token_urlsafe(18)))
+
+    def open_for(self, person: Person, setting: str) -> str | None:
+        """The cookie for whoever the identity provider has named under the setting with this
+        fingerprint; None if that is no longer in force. `StoreError` as of `open`."""
+        if self._opened_by(COMPANY) != setting:
+            return None
+        session = Session("", person.name, secrets.token_urlsafe(18), person.subject)
+        return self._sealed(COMPANY, session)
 
     def read(self, cookie: str | None) -> Session | None:
-        """The session of a cookie; None if it was not signed here, has ended, or its key is no
-        longer what it was."""
-        # The name before the point only says which key's signature to check.
+        """The session of a cookie; None if it was not signed here, has ended, or what it was opened
+        by is no longer what it was."""
+        # The name before the point only says which signature to check.
         name, _, signed = (cookie or "").partition(".")
+        opener = self._opened_by(name)
+        if opener is None:
+            return None
         try:
-            session = Session(**self._serializer(name).loads(signed, max_age=SESSION_SECONDS))
-        except (BadData, ValueError):
+            session = Session(**self._serializer(opener).loads(signed, max_age=SESSION_SECONDS))
+        except (BadData, ValueError, TypeError):
             return None
-        if session.key != name:
-            return None
-        if not session.key:
-            return None if self._keys.required() else session
-        key = self._keys.named(session.key)
-        return session if key is not None and key.role in MAY_SIGN_IN else None
+        is_right = bool(session.subject) if name == COMPANY else session.key == name
+        return session if is_right else None
+
+    def pack(self, attempt: Attempt) -> str:
+        """The cookie of an attempt to sign in at the company. `StoreError` as of `open`."""
+        return pack(attempt, self._serializer(f"attempt {attempt.setting}"))
+
+    def unpack(self, cookie: str | None, setting: str) -> Attempt | None:
+        """The attempt that began under this setting, if the cookie is one's and not over."""
+        return unpack(cookie, self._serializer(f"attempt {setting}"))
+
+    def has_company(self) -> bool:
+        """Whether people sign in at their company; a setting that cannot be read counts."""
+        try:
+            return self.company.now() is not None
+        except StoreError:
+            return True
+
+    def _opened_by(self, name: str) -> str | None:
+        """What a session of that name depends on, as it is now; None if none may be open."""
+        if name == COMPANY:
+            try:
+                setting = self.company.now()
+            except StoreError:
+                return None
+            return None if setting is None else setting.fingerprint
+        if not name:
+            return None if self._keys.required() or self.has_company() else ""
+        key = self._keys.named(name)
+        return key.sha256 if key is not None and key.role in MAY_SIGN_IN else None
+
+    def _sealed(self, name: str, session: Session) -> str | None:
+        opener = self._opened_by(name)
+        return (
+            None if opener is None else f"{name}.{self._serializer(opener).dumps(asdict(session))}"
+        )
 
     def token(self, session: Session) -> str:
         """What every form of this session carries, and no page elsewhere can know."""
@@ -86,13 +138,11 @@ class Sessions:
         signature = token.encode("utf-8", "surrogatepass")
         return self._token_signer().verify_signature(session.nonce, signature)
 
-    def _serializer(self, key_name: str) -> URLSafeTimedSerializer:
-        """What signs and checks the cookies of those who signed in with this key."""
-        key = self._keys.named(key_name)
-        key_hash = "" if key is None else key.sha256
+    def _serializer(self, opener: str) -> URLSafeTimedSerializer:
+        """What signs and checks the cookies that depend on this."""
         return URLSafeTimedSerializer(
             self._signing_secret(),
-            salt=f"winnable session {key_hash}",
+            salt=f"winnable session {opener}",
             signer_kwargs={"key_derivation": KEY_DERIVATION, "digest_method": DIGEST},
         )
 

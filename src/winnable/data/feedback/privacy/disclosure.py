@@ -20,6 +20,7 @@ from winnable.data.feedback.privacy.people import People
 from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.audit import Actor, record
 from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.returns import returns_of
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.data.feedback.store.tables import label_of, score_of
 from winnable.errors import DataError
@@ -27,7 +28,7 @@ from winnable.errors import DataError
 
 def disclose(feedback: FeedbackStore, who: str, actor: Actor | None = None) -> dict[str, Any]:
     """All that is kept of the person with this e-mail address, or behind the lead with this id:
-    scores with their inputs, labels, notes on other leads that name them, and files.
+    scores with their inputs, labels, returns, notes on other leads that name them, and files.
 
     Raises DataError if nothing is kept.
     """
@@ -52,6 +53,7 @@ def disclose(feedback: FeedbackStore, who: str, actor: Actor | None = None) -> d
         if not rows and not own:
             raise DataError(f"nothing is kept of {who}; give an e-mail address or a lead's id.")
         people = People([dict(row._mapping) for row in rows])
+        returns = returns_of(connection, sorted(ids))
         named = [label for label in labels if label.lead_id not in ids and _names(label, people)]
         files = [str(path) for path in exports_with(feedback, connection, ids)]
         counts = f"{len(rows)} scores, {len(own)} labels, {len(named)} notes"
@@ -61,6 +63,7 @@ def disclose(feedback: FeedbackStore, who: str, actor: Actor | None = None) -> d
         "leads": sorted(ids & ({row.lead_id for row in rows} | {label.lead_id for label in own})),
         "scores": [asdict(score_of(row)) for row in rows],
         "labels": [asdict(label) for label in own],
+        "returns": [asdict(back) for backs in returns.values() for back in backs],
         "labels_of_other_leads_that_name_the_person": [asdict(label) for label in named],
         "files_with_these_leads": files,
     }

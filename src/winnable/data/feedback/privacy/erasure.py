@@ -88,14 +88,14 @@ def erase_leads(
     files that could not be cleared already."""
     removed = {
         table.name: _removed(connection, table, ids)
-        for table in (tables.scores, tables.labels, tables.leads)
+        for table in (tables.scores, tables.labels, tables.leads, tables.returns)
     }
     lines = sorted(
         json.dumps([name, row], sort_keys=True, default=str)
         for name, rows in removed.items()
         for row in rows
     )
-    counts = {name: len(rows) for name, rows in removed.items()}
+    counts = {name: len(rows) for name, rows in removed.items() if rows or name != "returns"}
     people = People(removed["scores"])
     notes = _redact_notes(connection, people)
     if notes:
@@ -246,7 +246,7 @@ def overwrite(engine: sql.Engine) -> None:
     leaves their content in free pages."""
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sql.text("VACUUM scores, labels, leads"))
+            connection.execute(sql.text("VACUUM scores, labels, leads, returns"))
         return
     if engine.dialect.name == "sqlite" and not _retried(lambda: _truncated_wal(engine)):
         raise StoreError(

@@ -1,8 +1,9 @@
 """The audit trail: who did what to a store, from where, and when.
 
 Entries are added and read, never changed: the database refuses to update or delete them. They name
-people who work with the store and the ids of their keys, versions, files and random ids of labels
-and receipts, but no lead: nothing of a person is left here when that person is erased.
+people who work with the store, the ids of their keys or what their identity provider calls them,
+versions, files and random ids of labels and receipts, but no lead: nothing of a person is left here
+when that person is erased.
 """
 
 import getpass
@@ -23,6 +24,7 @@ from winnable.data.feedback.store.csv_files import write_csv
 Action = Literal[
     "labelled",
     "exported labels",
+    "exported leads",
     "erased",
     "disclosed",
     "applied retention",
@@ -33,6 +35,8 @@ Action = Literal[
     "added a key",
     "withdrew a key",
     "turned keys off",
+    "set the sign-in",
+    "turned the sign-in off",
     "backed up",
     "restored",
 ]

@@ -16,6 +16,7 @@ from winnable.data.feedback.store.audit import Actor
 from winnable.data.feedback.store.csv_files import read_csv, write_csv
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
+from winnable.definition.schema import Definition
 from winnable.errors import DataError, WinnableError
 
 COLUMNS = (
@@ -58,9 +59,11 @@ def export_labels(feedback: FeedbackStore, path: Path) -> int:
     return len(labels)
 
 
-def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
+def import_labels(
+    feedback: FeedbackStore, path: Path, definition: Definition | None = None
+) -> Imported:
     """Import the labels of a CSV file; importing the same file again adds nothing. Row 1 is the
-    first below the header.
+    first below the header. The definition says when their leads may come back.
 
     Raises DataError if the file is not a CSV file of labels; faulty rows are rejected one by one,
     the others are imported.
@@ -100,6 +103,7 @@ def import_labels(feedback: FeedbackStore, path: Path) -> Imported:
             [label for _, label, _ in batch],
             [None if label.label_id else key for _, label, key in batch],
             actor,
+            definition,
         )
         for (number, _, _), result in zip(batch, results, strict=True):
             if isinstance(result, WinnableError):

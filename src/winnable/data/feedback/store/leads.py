@@ -4,16 +4,27 @@ shown.
 Everything here reads within a transaction that `store` began.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
 import sqlalchemy as sql
 
 from winnable.data.feedback.store import tables
-from winnable.data.feedback.store.records import Label, ScoreRecord, State
+from winnable.data.feedback.store.records import (
+    NURTURED,
+    UNANSWERED,
+    Label,
+    Queue,
+    Return,
+    ScoreRecord,
+    State,
+    queue_of,
+)
+from winnable.data.feedback.store.returns import returns_of
 from winnable.data.feedback.store.tables import label_of, score_of
+from winnable.definition.schema import Definition
 
 WEEK = timedelta(days=7)
 PAGE_SIZE = 50
@@ -25,30 +36,56 @@ LONGEST_SEARCH = 100
 """Characters of a search that are used."""
 
 StateAsked = Literal["open", "all"] | State
+QueueAsked = Literal["marketing"] | Queue
+Where = list[sql.ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True)
 class LeadRow:
     """A lead as a list shows it: its latest score (None if it was only labeled), the probability a
-    week before that, and its current label."""
+    week before that, and its current label.
+
+    `before` is the label that its last return ended, `queue` who works it, and `returns_at` when
+    an answered lead comes back, if that is known.
+    """
 
     lead_id: str
     state: State
     score: ScoreRecord | None
     week_ago: float | None
     label: Label | None
+    before: Label | None = None
+    queue: Queue | None = None
+    returns_at: datetime | None = None
+
+    def comes_back(self, definition: Definition, now: datetime | None = None) -> str:
+        """What would bring an answered lead back, in words: "after 12 Mar 2026, with Demo request
+        since"; "" if it was not answered or never comes back."""
+        label = self.label
+        if label is None:
+            return ""
+        if self.returns_at is not None:
+            at = self.returns_at.astimezone(UTC)
+            return f"on {at.day} {at:%b %Y}"
+        rule = definition.return_rule(label.label, label.reason)
+        return rule.still_needed(label.moment, now or datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
 class LeadFilter:
-    """Which leads are asked for: `search` is part of a name or id; "open" leads are new or
-    accepted; a page has `size` of them."""
+    """Which leads are asked for: `search` is part of a name or id; "open" leads are new, returned
+    or accepted; a page has `size` of them.
+
+    `queue` is who works them: "sales", or "marketing", which has leads to "nurture" and those that
+    sales has "given_back". Without a `state`, those in a queue are asked for in any, else the open.
+    """
 
     search: str = ""
     owner: str | None = None
     source: str | None = None
-    state: StateAsked = "open"
+    state: StateAsked | None = None
     decision: str | None = None
+    queue: QueueAsked | None = None
     page: int = 1
     size: int = PAGE_SIZE
 
@@ -67,30 +104,25 @@ class LeadPage:
 
 @dataclass(frozen=True, slots=True)
 class LeadHistory:
-    """Everything that is stored about one lead: scores and labels by time, oldest first.
+    """Everything that is stored about one lead: scores, labels and returns by time, oldest first.
     Activities are those that the latest score was based on."""
 
     lead: LeadRow
     scores: tuple[ScoreRecord, ...]
     labels: tuple[Label, ...]
+    returns: tuple[Return, ...] = ()
 
 
 def lead_page(connection: sql.Connection, query: LeadFilter) -> LeadPage:
     """A page of the leads that match, the most probable first."""
-    column = tables.leads.c
+    now = datetime.now(UTC)
     size = query.size
-    where = _conditions(query)
-    best = (
-        sql.select(tables.leads).where(*where).order_by(column.probability.desc(), column.lead_id)
-    )
-    count = sql.select(sql.func.count()).select_from(
-        sql.select(column.lead_id).where(*where).limit(MAX_COUNTED_LEADS + 1).subquery()
-    )
     page = max(query.page, 1)
-    found = connection.execute(best.limit(size + 1).offset((page - 1) * size)).all()
-    total = int(connection.scalar(count) or 0)
+    parts = _parts(query, now)
+    found = _page_of(connection, parts, size + 1, (page - 1) * size)
+    total = _counted(connection, parts)
     return LeadPage(
-        tuple(_filled(connection, found[:size])),
+        tuple(_filled(connection, found[:size], now)),
         page,
         more=len(found) > size,
         total=min(total, MAX_COUNTED_LEADS),
@@ -119,9 +151,10 @@ def lead_history(
         sql.select(tables.labels).where(labels.lead_id == lead_id).order_by(labels.sequence)
     )
     return LeadHistory(
-        _filled(connection, found)[0],
+        _filled(connection, found, datetime.now(UTC))[0],
         tuple(score_of(row) for row in connection.execute(scores_query))[::-1],
         tuple(label_of(row) for row in connection.execute(labels_query)),
+        tuple(returns_of(connection, [lead_id]).get(lead_id, ())),
     )
 
 
@@ -133,32 +166,128 @@ def lead_choices(connection: sql.Connection) -> tuple[list[str], list[str]]:
     )
 
 
-def _conditions(query: LeadFilter) -> list[sql.ColumnElement[bool]]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some of the leads that match a query. `few` of them are found first and then sorted; of many
+    an index has the best first."""
+
+    where: Where
+    few: bool = False
+
+
+def _page_of(
+    connection: sql.Connection, parts: Sequence[_Part], limit: int, offset: int
+) -> list[Any]:
+    """The rows of the most probable leads of all parts."""
+    found = [_best_first(part, limit + offset) for part in parts]
+    best = found[0]
+    if len(found) > 1:
+        rows = sql.union_all(*(sql.select(part.subquery()) for part in found)).subquery()
+        best = sql.select(rows).order_by(rows.c.probability.desc(), rows.c.lead_id)
+    ids = [row.lead_id for row in connection.execute(best.limit(limit).offset(offset))]
+    query = sql.select(tables.leads).where(tables.leads.c.lead_id.in_(ids))
+    by_id = {row.lead_id: row for row in connection.execute(query)}
+    return [by_id[lead_id] for lead_id in ids]
+
+
+def _best_first(part: _Part, limit: int) -> sql.Select[Any]:
     column = tables.leads.c
-    where: list[sql.ColumnElement[bool]] = []
-    if query.state == "open":
-        where.append(column.open.is_(True))
-    elif query.state != "all":
-        where.append(column.state == query.state)
+    # No index has the sum, so that none is walked along in search of the few.
+    order = column.probability + 0 if part.few else column.probability
+    query = sql.select(column.lead_id, column.probability).where(*part.where)
+    return query.order_by(order.desc(), column.lead_id).limit(limit)
+
+
+def _counted(connection: sql.Connection, parts: Sequence[_Part]) -> int:
+    """How many leads there are in all parts; of each not many more than a page counts."""
+    total = 0
+    for part in parts:
+        found = sql.select(tables.leads.c.lead_id).where(*part.where).limit(MAX_COUNTED_LEADS + 1)
+        count = sql.select(sql.func.count()).select_from(found.subquery())
+        total += int(connection.scalar(count) or 0)
+    return total
+
+
+def _parts(query: LeadFilter, now: datetime) -> list[_Part]:
+    """The leads that match, in parts that have none in common: an answered lead whose time has come
+    counts as returned, although its row does not say so yet."""
+    column = tables.leads.c
+    common = _common(query)
+    state = query.state or ("open" if query.queue is None else "all")
+    if state == "all" and query.queue is None:
+        return [_Part(common)]
+    parts = [
+        _Part([*common, *_in_state(state, now), *where]) for where in _in_queue(query.queue, now)
+    ]
+    if state in {"open", "all", "returned"} and query.queue != "given_back":
+        due = [column.returns_at <= now, *_decided(query.queue), *_common(query, few=True)]
+        parts.append(_Part(due, few=True))
+    return parts
+
+
+def _decided(queue: QueueAsked | None) -> Where:
+    """What was decided on a lead that nobody has answered, for it to be in this queue."""
+    decision = tables.leads.c.decision
+    if queue is None:
+        return []
+    return [decision == "pass"] if queue == "sales" else [decision.in_(NURTURED)]
+
+
+def _in_state(state: StateAsked, now: datetime) -> Where:
+    column = tables.leads.c
+    if state == "open":
+        return [column.open.is_(True)]
+    if state == "all":
+        return []
+    if state in UNANSWERED or state == "accepted":
+        return [column.state == state]
+    return [column.state == state, _not_due(now)]
+
+
+def _in_queue(queue: QueueAsked | None, now: datetime) -> list[Where]:
+    column = tables.leads.c
+    if queue is None:
+        return [[]]
+    given_back: Where = [column.queue == "given_back", _not_due(now)]
+    if queue == "given_back":
+        return [given_back]
+    if queue == "marketing":
+        return [[column.queue == "nurture"], given_back]
+    return [[column.queue == queue]]
+
+
+def _not_due(now: datetime) -> sql.ColumnElement[bool]:
+    returns_at = tables.leads.c.returns_at
+    return sql.or_(returns_at.is_(None), returns_at > now)
+
+
+def _common(query: LeadFilter, *, few: bool = False) -> Where:
+    """What is asked of every lead; of `few`, in a way that no index is looked up for."""
+    column = tables.leads.c
     wanted = (
         (column.owner, query.owner),
         (column.source, query.source),
         (column.decision, query.decision),
     )
-    where += [attribute == value for attribute, value in wanted if value is not None]
+    where: Where = [
+        (sql.func.coalesce(attribute, "") if few else attribute) == value
+        for attribute, value in wanted
+        if value is not None
+    ]
     words = query.search.strip().casefold()[:LONGEST_SEARCH]
     if words:
         where.append(column.search.contains(words, autoescape=True))
     return where
 
 
-def _filled(connection: sql.Connection, rows: Sequence[Any]) -> list[LeadRow]:
+def _filled(connection: sql.Connection, rows: Sequence[Any], now: datetime) -> list[LeadRow]:
     """The rows of `leads` with their scores and labels, looked up by id."""
+    label_ids = {label_id for row in rows for label_id in (row.label_id, row.before_id)}
     scores_query = sql.select(tables.scores).where(
         tables.scores.c.score_id.in_([row.score_id for row in rows if row.score_id])
     )
     labels_query = sql.select(tables.labels).where(
-        tables.labels.c.label_id.in_([row.label_id for row in rows if row.label_id])
+        tables.labels.c.label_id.in_(sorted(filter(None, label_ids)))
     )
     scores = map(score_of, connection.execute(scores_query))
     score_by_id = {score.score_id: score for score in scores}
@@ -166,15 +295,32 @@ def _filled(connection: sql.Connection, rows: Sequence[Any]) -> list[LeadRow]:
     label_by_id = {label.label_id: label for label in labels}
     week_ago = _week_ago(connection, rows)
     return [
-        LeadRow(
-            row.lead_id,
-            cast(State, row.state),
-            score_by_id.get(row.score_id),
-            week_ago.get(row.lead_id),
-            label_by_id.get(row.label_id),
-        )
-        for row in rows
+        _lead_row(row, score_by_id, label_by_id, week_ago.get(row.lead_id), now) for row in rows
     ]
+
+
+def _lead_row(
+    row: Any,
+    scores: Mapping[str, ScoreRecord],
+    labels: Mapping[str, Label],
+    week_ago: float | None,
+    now: datetime,
+) -> LeadRow:
+    score = scores.get(row.score_id)
+    label = labels.get(row.label_id)
+    if row.returns_at is not None and row.returns_at <= now:
+        queue = queue_of("returned", row.decision)
+        return LeadRow(row.lead_id, "returned", score, week_ago, None, label, queue)
+    return LeadRow(
+        row.lead_id,
+        cast(State, row.state),
+        score,
+        week_ago,
+        label,
+        labels.get(row.before_id),
+        cast(Queue | None, row.queue),
+        row.returns_at,
+    )
 
 
 def _week_ago(connection: sql.Connection, rows: Sequence[Any]) -> dict[str, float]:

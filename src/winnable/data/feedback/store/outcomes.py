@@ -2,8 +2,8 @@
 with what happened. Nothing is evaluated here.
 
 Every lead counts once, with its first score: later scores were given with more knowledge. Its
-outcome is the last one that people marked or imported; a lead without one is open (censored) and
-never counts as lost.
+outcome is the last one that people marked or imported, of those before its first return if there
+are any; a lead without one is open (censored) and never counts as lost.
 """
 
 from collections.abc import Sequence
@@ -100,18 +100,18 @@ def cohorts(store: FeedbackStore) -> list[Cohort]:
 def decided(store: FeedbackStore, most: int) -> list[Decided]:
     """The leads with an outcome whose first scores are the newest, at most `most`."""
     first = _first_scores("score_id", "as_of")  # ranked without the columns that take much room
-    state = tables.leads.c.state
+    outcome = tables.leads.c.outcome
     newest = (
-        sql.select(first.c.score_id, state)
+        sql.select(first.c.score_id, outcome)
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
-        .where(state.in_(("won", "lost")))
+        .where(outcome.in_(("won", "lost")))
         .order_by(first.c.as_of.desc(), first.c.lead_id)
         .limit(most)
         .subquery()
     )
     scores = tables.scores.c
     query = (
-        sql.select(tables.scores, newest.c.state)
+        sql.select(tables.scores, newest.c.outcome)
         .join(newest, newest.c.score_id == scores.score_id)
         .order_by(scores.as_of.desc(), scores.lead_id)
     )
@@ -123,7 +123,7 @@ def decided(store: FeedbackStore, most: int) -> list[Decided]:
                 row.probability,
                 row._mapping["values"],
                 row.activities,
-                row.state == "won",
+                row.outcome == "won",
             )
             for row in connection.execute(query)
         ]
@@ -159,7 +159,7 @@ def _first_scores(*names: str) -> Any:
 
 
 def _counts(first: Any) -> tuple[Any, ...]:
-    def in_state(state: str) -> Any:
-        return sql.func.sum(sql.case((tables.leads.c.state == state, 1), else_=0))
+    def ended(outcome: str) -> Any:
+        return sql.func.sum(sql.case((tables.leads.c.outcome == outcome, 1), else_=0))
 
-    return sql.func.count(), in_state("won"), in_state("lost"), sql.func.sum(first.c.probability)
+    return sql.func.count(), ended("won"), ended("lost"), sql.func.sum(first.c.probability)

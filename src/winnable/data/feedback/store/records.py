@@ -1,5 +1,5 @@
 """The records of the feedback store as plain values: scores that were given, and labels that people
-gave in return.
+gave in return, and when leads came back.
 
 A label is an opinion (accepted, rejected, junk) or an outcome (won, lost); the two are never mixed
 up. Opinions may differ and outcomes may be wrong, so nothing is ever overwritten: a correction is a
@@ -16,12 +16,17 @@ from winnable.errors import DataError
 
 LabelName = Literal["accepted", "rejected", "junk", "won", "lost", "withdrawn"]
 Origin = Literal["api", "inbox", "command", "import"]
-State = Literal["new", "accepted", "rejected", "junk", "won", "lost"]
+State = Literal["new", "accepted", "rejected", "junk", "won", "lost", "returned"]
+Queue = Literal["sales", "nurture", "given_back"]
 LABELS: tuple[LabelName, ...] = get_args(LabelName)
 OPINIONS: frozenset[str] = frozenset({"accepted", "rejected", "junk"})
 OUTCOMES: frozenset[str] = frozenset({"won", "lost"})
-OPEN: frozenset[str] = frozenset({"new", "accepted"})
+UNANSWERED: frozenset[str] = frozenset({"new", "returned"})
+"""The states of leads that nobody has answered since they came, or came back."""
+OPEN: frozenset[str] = UNANSWERED | {"accepted"}
 """The states of leads that sales still has to act on."""
+NURTURED = ("nurture", "recycle")
+"""The decisions that leave a lead to marketing."""
 
 SCORE_LOG = "score_log"
 """The folder of scores that a service gave and the database does not have yet."""
@@ -38,6 +43,16 @@ CLOCK_TOLERANCE = timedelta(days=1)
 """How far in the future a label's time may be: clocks and time zones differ."""
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """A label's time before this one is a mistake: nobody had such a CRM."""
+
+
+def queue_of(state: str, decision: str | None, *, may_return: bool = False) -> Queue | None:
+    """Who works a lead of this state, whose last score led to this decision: "sales" what was
+    handed over, marketing what is to "nurture" and what sales has "given_back" and may return."""
+    if state in UNANSWERED:
+        if decision == "pass":
+            return "sales"
+        return "nurture" if decision in NURTURED else None
+    return "given_back" if may_return and state in {"rejected", "lost"} else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +209,37 @@ def current(labels: Iterable[Label]) -> Label | None:
     outcomes = [label for label in standing if label.label in OUTCOMES]
     deciding = outcomes or standing
     return deciding[-1] if deciding else None
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A lead's return to sales: when, and after which of its labels, by their `sequence`."""
+
+    lead_id: str
+    sequence: int
+    at: datetime
+
+
+def episodes_of(labels: Iterable[Label], returns: Iterable[Return]) -> list[list[Label]]:
+    """A lead's labels by episode, oldest first, each of which but the first began with a return.
+
+    A label belongs to the episode in which it was given, or of which it says that it is; one that
+    replaces or withdraws another, to that of the other.
+    """
+    ends = sorted(returns, key=lambda back: back.sequence)
+    episodes: list[list[Label]] = [[] for _ in range(len(ends) + 1)]
+    place_of: dict[str | None, int] = {}
+    for label in sorted(labels, key=lambda label: label.sequence):
+        place = place_of.get(label.replaces)
+        if place is None:
+            place = sum(
+                label.sequence > back.sequence
+                and (_is_timed_by_store(label) or label.moment >= back.at)
+                for back in ends
+            )
+        place_of[label.label_id] = place
+        episodes[place].append(label)
+    return episodes
 
 
 def latest_by_person(labels: Iterable[Label], kind: frozenset[str]) -> dict[str, Label]:

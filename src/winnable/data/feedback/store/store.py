@@ -4,8 +4,9 @@ append-only.
 `add` returns once the label is on disk. The same idempotency key returns the same label again.
 Corrections are new rows; `conflicts` lists contradicting labels, and nothing here decides between
 them. The database is opened in `database`, its rows are described in `tables`, leads are listed in
-`leads`, CSV files are written and read in `csv_exchange`, a person's data is erased in
-`winnable.data.feedback.privacy`, and labels become training data in `winnable.data.feedback.merge`.
+`leads` and come back in `returns`, CSV files are written and read in `csv_exchange`, a person's
+data is erased in `winnable.data.feedback.privacy`, and labels become training data in
+`winnable.data.feedback.merge`.
 """
 
 import uuid
@@ -40,16 +41,17 @@ from winnable.data.feedback.store.leads import (
     lead_page,
 )
 from winnable.data.feedback.store.records import (
-    OPEN,
     Conflict,
     HandedOver,
     Label,
+    Return,
     ScoreRecord,
     checked,
     conflicts_of,
-    current,
+    episodes_of,
     live,
 )
+from winnable.data.feedback.store.returns import after_scores, bring_back, update_states
 from winnable.data.feedback.store.tables import (
     FOR_POSTGRESQL,
     FOR_SQLITE,
@@ -58,17 +60,17 @@ from winnable.data.feedback.store.tables import (
     label_of,
     lead_row,
     plain_values,
+    return_of,
     score_of,
     score_row,
 )
+from winnable.definition.schema import Definition
 from winnable.errors import DataError, LabelError, StoreError, WinnableError
 
 UNSCORED_PROBABILITY = -1.0
 """The probability of a lead that was never scored, so that it is listed last."""
 _LABEL_SPACING = timedelta(microseconds=1)
 """The time between labels of one commit, so that their order is kept."""
-_BATCH_ROWS = 500
-"""Leads in one statement."""
 
 
 class FeedbackStore:
@@ -92,8 +94,9 @@ class FeedbackStore:
         """Close all database connections."""
         self._database.close()
 
-    def remember(self, scores: Sequence[ScoreRecord]) -> None:
-        """Store scores, all or none of them; scores whose id is already stored are skipped."""
+    def remember(self, scores: Sequence[ScoreRecord], definition: Definition | None = None) -> None:
+        """Store scores, all or none of them; scores whose id is already stored are skipped. Leads
+        that were answered come back where the definition and these scores let them."""
         if not scores:
             return
         with self.transaction() as connection:
@@ -109,6 +112,8 @@ class FeedbackStore:
                 self._newer_lead(),
                 [lead_row(last[lead_id]) for lead_id in sorted(last)],
             )
+            kept = plain_values(sorted(last), FOR_POSTGRESQL)
+            after_scores(connection, kept, definition, datetime.now(UTC))
 
     def already_scored(self, version: str, as_of: datetime) -> set[str]:
         """The ids of the leads that this model version has already scored as of this time."""
@@ -117,8 +122,15 @@ class FeedbackStore:
         with self.reading() as connection:
             return set(connection.scalars(query))
 
-    def add(self, label: Label, key: str | None = None, actor: Actor | None = None) -> Label:
-        """Store a label; the returned one has its id and times, and is durable.
+    def add(
+        self,
+        label: Label,
+        key: str | None = None,
+        actor: Actor | None = None,
+        definition: Definition | None = None,
+    ) -> Label:
+        """Store a label; the returned one has its id and times, and is durable. The definition says
+        when the lead may come back; without it, that is found with the lead's next score.
 
         With the idempotency key of an earlier label, that label is returned and nothing is added.
         Raises DataError if the label is invalid, and LabelError if the key was used for a different
@@ -126,7 +138,7 @@ class FeedbackStore:
         another lead or, unless the actor may correct others, another person, or was replaced
         already.
         """
-        result = self.add_each([label], [key], actor)[0]
+        result = self.add_each([label], [key], actor, definition)[0]
         if isinstance(result, WinnableError):
             raise result
         return result
@@ -136,6 +148,7 @@ class FeedbackStore:
         labels: Sequence[Label],
         keys: Sequence[str | None],
         actor: Actor | None = None,
+        definition: Definition | None = None,
     ) -> list[Label | WinnableError]:
         """Store labels, in order and in one commit with their entries in the audit trail; returns
         for each what `add` returns or raises. Without an `actor` everyone speaks for themselves."""
@@ -145,12 +158,13 @@ class FeedbackStore:
         with self.transaction() as connection:
             for lead_id in lead_ids:
                 self._lock(connection, lead_id)
+            bring_back(connection, lead_ids, now)
             for position, (label, key) in enumerate(zip(results, keys, strict=True)):
                 if isinstance(label, Label):
                     recorded_at = now + position * _LABEL_SPACING
                     by = actor or Actor(label.by, None, label.origin)
                     results[position] = self._stored(connection, label, key, recorded_at, by)
-            self._update_states(connection, lead_ids)
+            update_states(connection, lead_ids, definition)
         return results
 
     def record(
@@ -218,14 +232,19 @@ class FeedbackStore:
 
     def conflicts(self) -> list[Conflict]:
         """Leads with contradicting labels: one person accepts a lead that another rejects or calls
-        junk, or one says won and another lost."""
+        junk, or one says won and another lost, since the lead came or came back."""
         by_lead: dict[str, list[Label]] = {}
         for label in self.labels():
             by_lead.setdefault(label.lead_id, []).append(label)
+        returns: dict[str, list[Return]] = {}
+        with self.reading() as connection:
+            for row in connection.execute(sql.select(tables.returns)):
+                returns.setdefault(row.lead_id, []).append(return_of(row))
         return [
             conflict
             for lead_id, labels in sorted(by_lead.items())
-            for conflict in conflicts_of(lead_id, labels)
+            for episode in episodes_of(labels, returns.get(lead_id, ()))
+            for conflict in conflicts_of(lead_id, episode)
         ]
 
     def scores(self, version: str | None = None) -> Iterator[ScoreRecord]:
@@ -294,6 +313,11 @@ class FeedbackStore:
     def _newer_lead(self) -> Any:
         insert = self._insert(tables.leads)
         update = {name: insert.excluded[name] for name in OF_SCORE}
+        # Who works an answered lead is not up to its score.
+        update["queue"] = sql.case(
+            (tables.leads.c.open & (tables.leads.c.label_id.is_(None)), insert.excluded.queue),
+            else_=tables.leads.c.queue,
+        )
         newer = sql.or_(
             tables.leads.c.as_of.is_(None), insert.excluded.as_of >= tables.leads.c.as_of
         )
@@ -392,31 +416,6 @@ class FeedbackStore:
                 " with an admin key correct it."
             )
         return label
-
-    def _update_states(self, connection: sql.Connection, lead_ids: Sequence[str]) -> None:
-        """Bring the leads' states up to date with their labels."""
-        column = tables.leads.c
-        for start in range(0, len(lead_ids), _BATCH_ROWS):
-            batch = lead_ids[start : start + _BATCH_ROWS]
-            by_lead: dict[str, list[Label]] = {lead_id: [] for lead_id in batch}
-            of_batch = sql.select(tables.labels).where(tables.labels.c.lead_id.in_(batch))
-            for row in connection.execute(of_batch):
-                by_lead[row.lead_id].append(label_of(row))
-            unlabeled = [lead_id for lead_id, labels in by_lead.items() if not labels]
-            # Rows that were only created for a label that was refused.
-            unknown = sql.and_(column.lead_id.in_(unlabeled), column.score_id.is_(None))
-            connection.execute(sql.delete(tables.leads).where(unknown))
-            for lead_id, labels in by_lead.items():
-                label = current(labels)
-                state = "new" if label is None else label.label
-                values = {
-                    "state": state,
-                    "open": state in OPEN,
-                    "label_id": None if label is None else label.label_id,
-                }
-                connection.execute(
-                    sql.update(tables.leads).where(column.lead_id == lead_id).values(**values)
-                )
 
 
 def _checked(label: Label, now: datetime) -> Label | DataError:

@@ -1,8 +1,9 @@
 """The tables of the feedback store, for SQLite and PostgreSQL: created by `migrations`, described
 here for queries.
 
-`scores` and `labels` are append-only. `leads` is derived from the two, one row per lead with its
-latest score and current label, so that a page out of a hundred thousand leads is found by an index.
+`scores`, `labels` and `returns` are append-only. `leads` is derived from the three, one row per
+lead with its latest score and current label, so that a page out of a hundred thousand leads is
+found by an index.
 """
 
 import hashlib
@@ -18,9 +19,9 @@ from pydantic_core import to_json
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from winnable.data.feedback.store.records import Label, ScoreRecord
+from winnable.data.feedback.store.records import Label, Return, ScoreRecord, queue_of
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision of `migrations` that these tables correspond to."""
 
 
@@ -110,6 +111,10 @@ leads = sql.Table(
     sql.Column("state", sql.Text, nullable=False),
     sql.Column("open", sql.Boolean, nullable=False),
     sql.Column("label_id", sql.Text),
+    sql.Column("queue", sql.Text),
+    sql.Column("returns_at", Utc),
+    sql.Column("before_id", sql.Text),
+    sql.Column("outcome", sql.Text),
     sql.Index("leads_best_first", "open", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_all", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_by_state", "state", sql.text("probability DESC"), "lead_id"),
@@ -117,7 +122,28 @@ leads = sql.Table(
     sql.Index("leads_by_owner", "owner", "open", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_by_source", "source", "open", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_of_person", "person"),
+    sql.Index("leads_by_queue", "queue", sql.text("probability DESC"), "lead_id"),
+    sql.Index("queue_by_owner", "owner", "queue", sql.text("probability DESC"), "lead_id"),
+    sql.Index("queue_by_source", "source", "queue", sql.text("probability DESC"), "lead_id"),
+    sql.Index(
+        "leads_returning",
+        "returns_at",
+        sqlite_where=sql.text("returns_at IS NOT NULL"),
+        postgresql_where=sql.text("returns_at IS NOT NULL"),
+    ),
 )
+"""`queue` is who works the lead (`records.queue_of`), `returns_at` when an answered lead comes
+back, as far as is known, `before_id` the label that its last return ended, and `outcome` the last
+one before its first return, else the last."""
+
+returns = sql.Table(
+    "returns",
+    metadata,
+    sql.Column("lead_id", sql.Text, primary_key=True),
+    sql.Column("sequence", sql.BigInteger, primary_key=True),
+    sql.Column("at", Utc, nullable=False),
+)
+"""When a lead came back; `sequence` is that of its last label before."""
 
 exports = sql.Table(
     "exports",
@@ -192,7 +218,14 @@ def lead_row(score: ScoreRecord) -> dict[str, Any]:
     """The row of `leads` for a lead whose first or latest score this is."""
     row = {name: getattr(score, name) for name in OF_SCORE if name != "search"}
     words = " ".join(filter(None, (score.name, score.lead_id))).casefold()
-    return {**row, "lead_id": score.lead_id, "search": words, "state": "new", "open": True}
+    return {
+        **row,
+        "lead_id": score.lead_id,
+        "search": words,
+        "state": "new",
+        "open": True,
+        "queue": queue_of("new", score.decision),
+    }
 
 
 Writers = Mapping[type, Callable[[Any], Any]]
@@ -248,3 +281,8 @@ def score_of(row: Any) -> ScoreRecord:
 def label_of(row: Any) -> Label:
     """The label in a row of `labels`."""
     return Label(**{name: row._mapping[name] for name in _LABEL_COLUMNS})
+
+
+def return_of(row: Any) -> Return:
+    """The return in a row of `returns`."""
+    return Return(row.lead_id, row.sequence, row.at)

@@ -1,0 +1,89 @@
+"""A list of the inbox as a CSV file, for marketing's own tools: who the leads are, what was said of
+them, and what would bring each back. No HTML, no database."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from winnable.core.cells import cell
+from winnable.data.feedback.store.leads import LeadRow
+from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.store import FeedbackStore
+from winnable.definition.schema import Definition
+from winnable.service.web.lead_list import MAX_EXPORTED_LEADS, InboxQuery
+
+_LEADS_PER_READ = 500
+
+COLUMNS = (
+    "lead_id",
+    "name",
+    "owner",
+    "source",
+    "state",
+    "probability",
+    "decision",
+    "because",
+    "scored_as_of",
+    "label",
+    "reason",
+    "by",
+    "at",
+    "note",
+    "comes_back",
+    "said_before",
+    "reason_before",
+    "by_before",
+    "at_before",
+)
+
+
+@dataclass(frozen=True)
+class ExportedLeads:
+    """A CSV file in UTF-8, and how many leads it has."""
+
+    content: bytes
+    leads: int
+
+
+def leads_csv(store: FeedbackStore, query: InboxQuery, definition: Definition) -> ExportedLeads:
+    """The leads of a list, the most probable first, at most `MAX_EXPORTED_LEADS`. `StoreError` if
+    they cannot be read."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    leads = 0
+    for row in _rows(store, query):
+        writer.writerow([cell(value) for value in _values(row, definition)])
+        leads += 1
+    return ExportedLeads(file.getvalue().encode("utf-8", "replace"), leads)
+
+
+def _rows(store: FeedbackStore, query: InboxQuery) -> Iterator[LeadRow]:
+    for page in range(1, MAX_EXPORTED_LEADS // _LEADS_PER_READ + 1):
+        found = store.leads(replace(query, page=page).filter(_LEADS_PER_READ))
+        yield from found.leads
+        if not found.more:
+            return
+
+
+def _values(row: LeadRow, definition: Definition) -> Iterator[str]:
+    score = row.score
+    yield row.lead_id
+    if score is None:
+        yield from ("", "", "", row.state, "", "", "", "")
+    else:
+        yield from (score.name or "", score.owner or "", score.source or "", row.state)
+        yield from (f"{score.probability:.4f}", score.decision, score.because)
+        yield score.as_of.isoformat(timespec="seconds")
+    yield from _said(row.label)
+    yield "" if row.label is None or row.label.note is None else row.label.note
+    yield row.comes_back(definition)
+    yield from _said(row.before)
+
+
+def _said(label: Label | None) -> tuple[str, str, str, str]:
+    if label is None:
+        return ("", "", "", "")
+    at = label.moment.isoformat(timespec="seconds")
+    return (label.label, label.reason or "", label.by, at)
