@@ -69,8 +69,8 @@ def calibration_text(card: ModelCard) -> str:
     seen = sum(band["accounts"] for band in several)
     if seen < MIN_SHARED_ACCOUNTS:
         return (
-            "Not calibrated: the model has seen too few accounts with several open leads, so its"
-            " leads count as independent of each other."
+            "Not calibrated: the model has seen too few accounts with several open leads, so the"
+            " leads of one account count as independent of each other."
         )
     predicted, observed = (
         sum(band["accounts"] * band[name] for band in several) / seen

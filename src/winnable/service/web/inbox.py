@@ -169,7 +169,7 @@ class InboxPages:
         session = self._session(request)
         if session is None:
             return self._to_sign_in(request)
-        key = request.path_params["account"]
+        key = request.path_params["account"].replace("\x00", "")  # which no database takes
         predictor = self._current()
         found = await self._read(lambda store: store.account(key))
         if found is None:
