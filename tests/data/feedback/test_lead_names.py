@@ -43,6 +43,16 @@ ACCOUNT = {"Name": "Ines Petrov", "Account Name": "Acme Inc.", "Rep": "Lee"}
             LeadDisplay(None, None, None, None, "acme.com", "acme.com"),
         ),
         (
+            {"account": "Firm"},
+            {"Firm": "n/a", "Email": "ines@acme.com"},
+            LeadDisplay(None, None, None, None, "acme.com", "acme.com"),
+        ),
+        (
+            {"account": "Email"},
+            {"Email": "ines@acme.com"},
+            LeadDisplay(None, None, None, None, "acme.com", "acme.com"),
+        ),
+        (
             {"account": "Website"},
             {"Website": "", "Email": "ines@gmail.com"},
             LeadDisplay(None, None, None, None),

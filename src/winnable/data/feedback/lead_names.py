@@ -89,27 +89,30 @@ class LeadDisplayColumns:
         parts = (self._text(lead, column) for column in self.names)
         name = " ".join(filter(None, parts))[:MAX_CHARACTERS] or None
         company = self._text(lead, self.company)
-        account = self._account_of(lead)
+        account, account_name = self._account_of(lead)
         return LeadDisplay(
             ", ".join(filter(None, (name, company))) or None,
             self._text(lead, self.owner),
             self._text(lead, self.source),
             person_key(self._text(lead, self.person), name, company),
             account,
-            None if account is None else self._text(lead, self.account) or account,
+            account_name,
         )
 
-    def _account_of(self, lead: Mapping[str, object]) -> str | None:
-        """The key of the lead's account, as `features.accounts` tells it from one lead alone."""
+    def _account_of(self, lead: Mapping[str, object]) -> tuple[str | None, str | None]:
+        """The key of the lead's account, as `features.accounts` tells it from one lead alone, and
+        its name: as it is written, but never somebody's address."""
         if self.account is None:
-            return None
+            return None, None
+        written = text(lead.get(self.account))
+        key = account_key(written)
+        if key is not None and written is not None and not normal_email(written):
+            return key[:MAX_CHARACTERS], written[:MAX_CHARACTERS]
         addresses = (text(lead.get(column)) for column in self.emails)
-        told = (
-            text(lead.get(self.account)),
-            *(address for address in addresses if address and normal_email(address)),
-        )
-        key = next(filter(None, map(account_key, told)), None)
-        return None if key is None else key[:MAX_CHARACTERS]
+        domains = (account_key(each) for each in addresses if each and normal_email(each))
+        key = key or next(filter(None, domains), None)
+        cut = None if key is None else key[:MAX_CHARACTERS]
+        return cut, cut
 
     @staticmethod
     def _text(lead: Mapping[str, object], column: str | None) -> str | None:
