@@ -86,6 +86,16 @@ def test_the_table_of_accounts_agrees_with_the_scores_of_their_leads(
     assert (table.won_leads + table.lost_leads).sum() > 0
 
 
+def test_a_column_of_addresses_is_told_by_its_domains(world: World, candidate: Candidate) -> None:
+    predictor = Predictor(candidate.artifact)
+    addresses = [f"anna.{row}@firm{row % 200}.com" for row in range(len(world.leads))]
+    data = read_to_score(predictor, world.leads.assign(company=addresses), world.activities)
+    scores = score_table(ScoringJob(predictor, data, moments_of_scoring(data, None), reasons=False))
+    table = account_table(data, scores, predictor.card)
+    assert len(table)
+    assert set(table.account) <= {f"firm{number}.com" for number in range(200)}
+
+
 def test_the_page_of_an_account_says_what_the_table_says(
     world: World, candidate: Candidate, tmp_path: Path
 ) -> None:

@@ -110,7 +110,9 @@ def account_table(data: Dataset, scores: pd.DataFrame, card: ModelCard) -> pd.Da
         keys[status.isin(values)].value_counts().reindex(names, fill_value=0).to_numpy()
         for values in (outcomes.won, outcomes.lost)
     ]
-    written = leads[ACCOUNT].where(leads[ACCOUNT].notna(), keys)
+    # A column of e-mail addresses tells of accounts by domains; the table is about no person.
+    says_a_name = leads[ACCOUNT].notna() & ~leads[ACCOUNT].str.contains("@", na=False)
+    written = leads[ACCOUNT].where(says_a_name, keys)
     shown = written[is_open].groupby(codes).agg(lambda words: words.mode().iloc[0])
     table = pd.DataFrame(
         {
