@@ -101,7 +101,7 @@ class Predictor:
             roles.account,
             roles.created,
             roles.closed,
-            roles.status,
+            *self.definition.outcome_columns,
             *roles.ignore,
         )
         self.columns = frozenset(
