@@ -76,8 +76,9 @@ def handed_over(
 
 def _leaves(part: BaseModel, place: str) -> Iterator[tuple[str, str]]:
     """Every value of a table that is not a table itself, as (place, text)."""
-    for field, value in part:
-        name = type(part).model_fields[field].alias or field
+    for field, described in type(part).model_fields.items():
+        name = described.alias or field
+        value = getattr(part, field)
         yield from _leaves_of(value, f"{place}, {name}" if place else name)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from winnable.core.columns import STATUS
 from winnable.core.documents import Block, Bullets, Heading, Page, Table, Text
 from winnable.core.statistics import logit_of
 from winnable.core.text import counted, with_article
@@ -150,7 +151,10 @@ def _opening(definition: Definition) -> Iterator[Block]:
 def _stages(definition: Definition) -> Iterator[Block]:
     yield Heading("The stages of a lead")
     outcome = definition.outcome
-    outcome_statuses = {} if outcome.won_if else {"won": outcome.won, "lost": outcome.lost}
+    outcome_statuses: dict[str, tuple[str, ...]] = {"won": outcome.won, "lost": outcome.lost}
+    if outcome.won_if:
+        lost = (in_words(outcome.lost_if),) if outcome.lost_if else ()
+        outcome_statuses = {"won": (in_words(outcome.won_if),), "lost": lost}
     rows = []
     for name in STAGES:
         stage = definition.stages.get(name)
@@ -452,11 +456,14 @@ def _columns(definition: Definition) -> Iterator[Block]:
         "consent",
         "owner",
     )
-    rows = [
-        (role.replace("_", " "), getattr(columns, role))
+    named = [
+        (role.replace("_", " "), column)
         for role in roles
-        if getattr(columns, role) is not None
+        if (column := getattr(columns, role)) is not None
     ]
+    rows = [(role, column) for role, column in named if column != STATUS]
+    if definition.outcome.fields:
+        rows.append(("won or lost", ", ".join(definition.outcome.fields)))
     if columns.fixed:
         rows.append(("never changes after creation", ", ".join(columns.fixed)))
     if columns.ignore:
