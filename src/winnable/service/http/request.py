@@ -203,7 +203,10 @@ class EndedLeads:
 
     def has(self, given: Mapping[str, object], as_of: datetime) -> bool:
         """Whether a lead was won or lost by then, or at a time that it does not say."""
-        status = self._status_of(given)
+        if self.status is not None:
+            status = _scalar_text(given.get(self.status))
+        else:
+            status = self._outcome.status_of(lambda field: _scalar_text(given.get(field)))
         if status is None or not (self._any_status or status in self._final):
             return False
         written = None
@@ -213,11 +216,6 @@ class EndedLeads:
             written = _scalar_text(given.get(self._closed))
         closed = None if written is None else moment(written, self._day_first)
         return closed is None or closed <= as_of
-
-    def _status_of(self, given: Mapping[str, object]) -> str | None:
-        if self.status is not None:
-            return _scalar_text(given.get(self.status))
-        return self._outcome.status_of(lambda field: _scalar_text(given.get(field)))
 
 
 def _scalar_text(value: object) -> str | None:
