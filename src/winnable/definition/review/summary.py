@@ -456,12 +456,11 @@ def _columns(definition: Definition) -> Iterator[Block]:
         "consent",
         "owner",
     )
-    named = [
-        (role.replace("_", " "), column)
+    rows = [
+        (role.replace("_", " "), getattr(columns, role))
         for role in roles
-        if (column := getattr(columns, role)) is not None
+        if getattr(columns, role) not in {None, STATUS}
     ]
-    rows = [(role, column) for role, column in named if column != STATUS]
     if definition.outcome.fields:
         rows.append(("won or lost", ", ".join(definition.outcome.fields)))
     if columns.fixed:
