@@ -182,7 +182,7 @@ VENDORS: dict[str, tuple[dict[str, str], str]] = {
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_exports_of_more_vendors(vendor: str, tmp_path: Path) -> None:
-    roles, others = VENDORS[vendor]
+    roles, others = dict(VENDORS[vendor][0]), VENDORS[vendor][1]
     content = {
         "id": 100 + np.arange(ROWS) * 3,
         "status": status("Won", "Lost", "Open"),

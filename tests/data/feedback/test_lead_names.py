@@ -30,6 +30,33 @@ ACCOUNT = {"Name": "Ines Petrov", "Account Name": "Acme Inc.", "Rep": "Lee"}
             LeadDisplay("Ines Petrov, Acme Inc.", "Lee", None, "ines petrov @ acme"),
         ),
         ({"person": "Email"}, {"Size": 3}, LeadDisplay(None, None, None, None)),
+        (
+            {"account": "Account Name"},
+            ACCOUNT,
+            LeadDisplay(
+                *("Ines Petrov, Acme Inc.", None, None, "ines petrov @ acme", "acme", "Acme Inc.")
+            ),
+        ),
+        (
+            {"account": "Website"},
+            {"Website": None, "Email": "ines@acme.com"},
+            LeadDisplay(None, None, None, None, "acme.com", "acme.com"),
+        ),
+        (
+            {"account": "Firm"},
+            {"Firm": "n/a", "Email": "ines@acme.com"},
+            LeadDisplay(None, None, None, None, "acme.com", "acme.com"),
+        ),
+        (
+            {"account": "Email"},
+            {"Email": "ines@acme.com"},
+            LeadDisplay(None, None, None, None, "acme.com", "acme.com"),
+        ),
+        (
+            {"account": "Website"},
+            {"Website": "", "Email": "ines@gmail.com"},
+            LeadDisplay(None, None, None, None),
+        ),
     ],
 )
 def test_a_lead_is_named_by_the_columns_that_are_there(

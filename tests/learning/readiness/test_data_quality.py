@@ -1,5 +1,6 @@
 """What is odd about data is found where it was put, and nothing is found where nothing is odd."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,35 @@ def test_columns_that_are_empty_constant_new_or_gone_are_named(
     company: pd.DataFrame, tmp_path: Path, column: np.ndarray, says: str
 ) -> None:
     assert says in found(company.assign(Field=column), tmp_path)["columns"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "smallest"),
+    [
+        ("Employees", lambda random: 5 + random.integers(0, 60, SIZE), 5),
+        ("Amount", lambda random: np.round(100 * np.exp(random.exponential(1, SIZE)), 2), 100),
+        ("Visits", lambda random: random.poisson(3, SIZE), None),
+        ("Pages a visit", lambda random: 1 + random.integers(0, 9, SIZE) / 4, None),
+        ("Share", lambda random: np.round(random.random(SIZE), 3), None),
+        ("Balance", lambda random: random.normal(0, 1000, SIZE).round(), None),
+    ],
+)
+def test_zeros_that_stand_apart_from_all_other_numbers_are_named(
+    name: str,
+    values: Callable[[np.random.Generator], np.ndarray],
+    smallest: float | None,
+    company: pd.DataFrame,
+    tmp_path: Path,
+) -> None:
+    random = np.random.default_rng(1)
+    numbers = np.where(random.random(SIZE) < 0.2, 0, values(random))
+    leads = company.assign(**{name: numbers})
+    says = f"'{name}' is 0 in {(numbers == 0).sum()} leads, and never between 0 and "
+    told = [text for text in found(leads, tmp_path).values() if says in text]
+    if smallest is None:
+        assert not told
+    else:
+        assert float(told[0].split(says)[1].split(". ")[0]) == pytest.approx(smallest, rel=0.02)
 
 
 def test_columns_without_a_past_are_named(company: pd.DataFrame, tmp_path: Path) -> None:

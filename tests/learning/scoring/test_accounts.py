@@ -1,6 +1,7 @@
 """Accounts: the probability that any of an account's open leads is won, the table of accounts, and
 the same score in a batch and over a request that tells what is known of the account."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import pytest
 import winnable
 from tests.cli.test_commands import winnable as command
 from tests.worlds import ACCOUNT_DEFINITION, World, simulate_accounts
+from winnable.core.text import percent
 from winnable.core.timestamps import microseconds
-from winnable.data.features.accounts import ACCOUNT_HISTORY, FACTS
+from winnable.data.features.accounts import ACCOUNT_HISTORY, FACTS, account_keys
+from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError
 from winnable.learning.reporting.model_sections import ACCOUNTS, accounts
-from winnable.learning.scoring.accounts import account_table, probability_of_any
+from winnable.learning.scoring.accounts import account_table, calibration_text, probability_of_any
 from winnable.learning.scoring.batch import (
     WITHOUT_PAST,
     ScoringJob,
@@ -24,9 +27,11 @@ from winnable.learning.scoring.batch import (
     score_table,
 )
 from winnable.learning.scoring.predictor import Predictor
+from winnable.learning.scoring.publish import score_and_publish
 from winnable.learning.training.train import Candidate, TrainingOptions, learn
 from winnable.service.http.request import ScoreRequest
 from winnable.service.scoring.loaded_model import LoadedModel
+from winnable.service.web.account_page import account_detail
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +84,50 @@ def test_the_table_of_accounts_agrees_with_the_scores_of_their_leads(
     alone = table[table.open_leads == 1]
     assert alone.probability.to_numpy() == pytest.approx(alone.best_probability.to_numpy())
     assert (table.won_leads + table.lost_leads).sum() > 0
+
+
+def test_the_page_of_an_account_says_what_the_table_says(
+    world: World, candidate: Candidate, tmp_path: Path
+) -> None:
+    predictor = Predictor(candidate.artifact)
+    data = read_to_score(predictor, world.leads, world.activities)
+    job = ScoringJob(predictor, data, moments_of_scoring(data, None), reasons=False)
+    scores = score_and_publish(job, tmp_path, tmp_path / "scores.csv")
+    table = account_table(data, scores, predictor.card).set_index("best_lead_id")
+    feedback = FeedbackStore.open(tmp_path)
+    kept = {score.lead_id: score.account for score in feedback.scores()}
+    keys = dict(zip(world.leads.id, account_keys(data.crm), strict=True))
+    assert kept == {lead_id: keys[lead_id] for lead_id in kept}
+    several = table[table.open_leads > 1].head(20)
+    assert len(several) == 20
+    for lead_id, row in several.iterrows():
+        key = keys[lead_id]
+        found = feedback.account(key)
+        assert found is not None
+        detail = account_detail(found, key, predictor.definition, predictor.card, "Kim")
+        assert len(found.open_probabilities) == row.open_leads
+        assert detail.probability == percent(row.probability)
+        assert detail.calibration.startswith("Calibrated on past accounts")
+    feedback.close()
+
+
+def test_what_was_not_measured_is_not_called_calibrated(candidate: Candidate) -> None:
+    card = candidate.artifact.spec.card
+    assert card.accounts is not None
+    few = {"open_leads": "2", "accounts": 29, "predicted": 0.3, "observed": 0.2}
+    enough = {"open_leads": "3 or more", "accounts": 1, "predicted": 0.6, "observed": 0.5}
+    alone = {"open_leads": "1", "accounts": 500, "predicted": 0.1, "observed": 0.1}
+
+    def says(*bands: dict[str, object]) -> str:
+        calibration = {"independence": 1.0, "bands": bands}
+        return calibration_text(replace(card, accounts={"calibration": calibration}))
+
+    assert says(alone, few).startswith("Not calibrated")
+    assert calibration_text(replace(card, accounts=None)).startswith("Not calibrated")
+    assert says(alone, few, enough) == (
+        "Calibrated on past accounts with several open leads, 30 in all: the model said 31% on"
+        " average, and 21% had a win."
+    )
 
 
 def test_a_request_that_tells_of_the_account_scores_as_the_batch(

@@ -1,11 +1,11 @@
 """Data quality: what is unusual about a company's data, found before anything is trained on them.
 
-Junk, duplicates, columns that are empty, constant or new, statuses that the definition does not
-know, missing months, sources that fell silent or are new, outcomes that stopped being recorded,
-months whose leads are mostly still open, rows that are not leads. Each is a sentence with a number;
-what to do about it is for people to decide. Those that make a model wrong rather than weak are
-alarms, which every training repeats. Rows that could
-not be used at all are found by `data.ingestion`, columns with target leakage by `data.leakage`.
+Junk, duplicates, columns that are empty, constant or new, zeros that stand for nothing, statuses
+that the definition does not know, missing months, sources that fell silent or are new, outcomes
+that stopped being recorded, months whose leads are mostly still open, rows that are not leads. Each
+is a sentence with a number; what to do about it is for people to decide. Those that make a model
+wrong rather than weak are alarms, which every training repeats. Rows that could not be used at all
+are found by `data.ingestion`, columns with target leakage by `data.leakage`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import CLOSED, CREATED, FIELD, SOURCE, STATUS, IntArray
+from winnable.core.columns import CLOSED, CREATED, FIELD, SOURCE, STATUS, FloatArray, IntArray
 from winnable.core.text import counted
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.dataset import Dataset
@@ -53,6 +53,10 @@ MIN_OPEN_SHARE = 0.5
 """Of a month's leads from which on it counts as mostly open."""
 
 MAX_NAMES_SHOWN = 8
+
+MIN_LONELY_ROWS = 10
+"""Zeros, and rows that are expected between them and the other numbers, so that a gap is not
+chance: none where 10 are expected comes once in 20,000 times (Poisson)."""
 
 MIN_ROWS_PER_LEAD = 2.0
 """In the mean, from which on the rows are taken for those of a history."""
@@ -96,6 +100,7 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
         *_junk(data),
         *_duplicates(data),
         *_columns(data),
+        *_lonely_zeros(data),
     ]
     found += _statuses(data)
     if CREATED in crm.leads:
@@ -342,6 +347,46 @@ def _columns(data: Dataset) -> list[Finding]:
             says = f"{counted(len(listed), 'column')} {what}: {_named(listed)}."
             found.append(Finding("columns", says, alarm=listed is gone))
     return found
+
+
+def _lonely_zeros(data: Dataset) -> list[Finding]:
+    """Columns of numbers in which 0 stands apart from all other values, as where a CRM writes it
+    for what nobody filled in."""
+    found = []
+    for field in data.feature_plan().numbers:
+        if not field.learn:
+            continue
+        counts = data.crm.leads[field.name].dropna().value_counts()
+        numbers = np.array([field.read(str(value)) for value in counts.index], dtype=np.float64)
+        zeros = int(counts[numbers == 0].sum())
+        often: IntArray = np.asarray(counts, dtype=np.int64)
+        smallest = _smallest_beside_lonely_zeros(numbers, often)
+        if smallest is not None:
+            says = (
+                f"'{field.name}' is 0 in {counted(zeros, 'lead')}, and never between 0 and"
+                f" {smallest:g}. If 0 means unknown there, leave such cells empty."
+            )
+            found.append(Finding("columns", says))
+    return found
+
+
+def _smallest_beside_lonely_zeros(numbers: FloatArray, counts: IntArray) -> float | None:
+    """The smallest of the other numbers if zeros stand apart from them; `counts` (n,) is how often
+    each of the different `numbers` (n,) is there. None if they do not.
+
+    Between 0 and the smallest one as many rows are expected as in the stretch of the same length
+    above it, of whole numbers one value less. Counts begin at 1, and so do shares of counts.
+    """
+    others = ~np.isnan(numbers) & (numbers != 0)
+    if counts[numbers == 0].sum() < MIN_LONELY_ROWS or not others.any():
+        return None
+    smallest = float(numbers[others].min())
+    if smallest <= 1:
+        return None
+    above = float(counts[others & (numbers < 2 * smallest)].sum())
+    if np.all(numbers[others] == np.rint(numbers[others])):
+        above *= (smallest - 1) / smallest
+    return smallest if above >= MIN_LONELY_ROWS else None
 
 
 def _untracked(data: Dataset) -> list[Finding]:

@@ -6,15 +6,25 @@ they are is measured on history (`training.account_calibration`) and stands in t
 it is applied.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from winnable.core.columns import ACCOUNT, ID, FloatArray, IntArray
-from winnable.core.text import counted
-from winnable.data.dataset import Dataset
+from winnable.core.text import counted, percent
 from winnable.data.features.accounts import account_keys
 from winnable.errors import DataError
 from winnable.learning.artifacts.card import ModelCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from winnable.data.dataset import Dataset
+
+MIN_SHARED_ACCOUNTS = 30
+"""Accounts with several open leads, counted at each moment, below which nothing is learned."""
 
 ACCOUNT_TABLE = (
     "account",
@@ -51,9 +61,32 @@ def independence_of(card: ModelCard) -> float:
     return 1.0 if calibration is None else float(calibration["independence"])
 
 
+def calibration_text(card: ModelCard) -> str:
+    """In a sentence how the probabilities of accounts were calibrated, or that they were not."""
+    calibration = None if card.accounts is None else card.accounts["calibration"]
+    bands = [] if calibration is None else calibration["bands"]
+    several = [band for band in bands if band["open_leads"] != "1"]
+    seen = sum(band["accounts"] for band in several)
+    if seen < MIN_SHARED_ACCOUNTS:
+        return (
+            "Not calibrated: the model has seen too few accounts with several open leads, so the"
+            " leads of one account count as independent of each other."
+        )
+    predicted, observed = (
+        sum(band["accounts"] * band[name] for band in several) / seen
+        for name in ("predicted", "observed")
+    )
+    return (
+        f"Calibrated on past accounts with several open leads, {seen:,} in all: the model said"
+        f" {percent(predicted)} on average, and {percent(observed)} had a win."
+    )
+
+
 def account_table(data: Dataset, scores: pd.DataFrame, card: ModelCard) -> pd.DataFrame:
     """The accounts with open leads, the most probable first, from the table of their leads' scores
     (`batch.score_table`). `DataError` where the leads name no account."""
+    import pandas as pd
+
     if ACCOUNT not in data.crm.leads:
         raise DataError(
             "The definition names no column of accounts, or the export lacks it; name one under"

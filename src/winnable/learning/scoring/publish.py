@@ -7,6 +7,7 @@ moment once. The scores of the service are kept by `service.scoring.score_log`.
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import datetime_of, known_times, times_of
 from winnable.core.values import text
 from winnable.data.dataset import Dataset
-from winnable.data.feedback.lead_names import LeadDisplayColumns
+from winnable.data.features.accounts import account_keys
+from winnable.data.feedback.lead_names import MAX_CHARACTERS, LeadDisplay, LeadDisplayColumns
 from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, ScoreRecord
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError
@@ -66,6 +68,8 @@ class InboxPublisher:
             predictor.definition,
             [name for name in data.crm.leads.columns if not name.startswith("@")],
         )
+        keys = account_keys(data.crm)
+        self._accounts = dict(zip(map(text, data.crm.leads[ID]), keys, strict=True))
         self._done: dict[datetime, set[str]] = {}
         self._now = datetime.now(UTC)
 
@@ -109,11 +113,21 @@ class InboxPublisher:
         return to_score_record(
             to_response(scores, place, lead_id, str(uuid.uuid4())),
             ScoreOrigin(scores.mode, self._predictor.version, moment, self._now),
-            plate=self._display_columns.of(lead),
+            plate=self._plate(lead_id, lead),
             fields=[field.name for field in self._predictor.plan.fields],
             values=lead,
             activities=activities,
         )
+
+    def _plate(self, lead_id: str, lead: dict[Any, Any]) -> LeadDisplay:
+        """How a lead is shown. Its account is known from the whole export."""
+        plate = self._display_columns.of(lead)
+        key = self._accounts[lead_id]
+        if key is None:
+            return replace(plate, account=None, account_name=None)
+        key = key[:MAX_CHARACTERS]
+        named = plate.account_name if plate.account == key else None
+        return replace(plate, account=key, account_name=named or key)
 
     def _activities(self, ids: list[str], as_of: IntArray) -> list[Activities]:
         """The last activities of each lead before its moment, oldest first."""

@@ -71,4 +71,6 @@ def to_score_record(
         name=plate.name,
         owner=plate.owner,
         source=plate.source,
+        account=plate.account,
+        account_name=plate.account_name,
     )

@@ -16,13 +16,10 @@ import numpy as np
 from winnable.core.columns import BoolArray, FloatArray, IntArray
 from winnable.core.timestamps import DAY, NEVER
 from winnable.data.dataset import Dataset
-from winnable.learning.scoring.accounts import probability_of_any
+from winnable.learning.scoring.accounts import MIN_SHARED_ACCOUNTS, probability_of_any
 
 MOMENTS = 6
 """Moments at which accounts are looked at, at most; they lie as far apart as the history allows."""
-
-MIN_SHARED_ACCOUNTS = 30
-"""Accounts with several open leads, counted at each moment, below which nothing is learned."""
 
 CANDIDATES = np.linspace(0.0, 2.0, 41)
 PRIOR_DEVIATION = 0.5

@@ -1,9 +1,9 @@
-"""The pages for sales and marketing: the lists of leads, a lead's own page, signing in and out, and
-what the forms do.
+"""The pages for sales and marketing: the lists of leads, a lead's own page, that of its account,
+signing in and out, and what the forms do.
 
 Plain forms that redirect to a page, so that everything works without a script. Every page needs a
-session, every form its token. What the pages show is made in `lead_list`, `lead_page` and
-`results`; how they look lies in `pages`.
+session, every form its token. What the pages show is made in `lead_list`, `lead_page`,
+`account_page` and `results`; how they look lies in `pages`.
 """
 
 import secrets
@@ -27,11 +27,12 @@ from winnable.service.http.keys import Keys
 from winnable.service.http.middleware import KEY_NAME
 from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.templates import asset, render
+from winnable.service.web.account_page import account_detail
 from winnable.service.web.forms import local, read_form
 from winnable.service.web.lead_csv import leads_csv
 from winnable.service.web.lead_list import FilterValues, InboxQuery, lead_list
 from winnable.service.web.lead_page import SCORES_SHOWN, lead_detail
-from winnable.service.web.lead_view import label_text
+from winnable.service.web.lead_view import ACCOUNTS, label_text
 from winnable.service.web.results import results
 from winnable.service.web.sessions import (
     COOKIE,
@@ -98,6 +99,7 @@ class InboxPages:
             Route("/inbox/sign-in", self.sign_in, methods=["GET", "POST"]),
             Route("/inbox/sign-out", self.sign_out, methods=["POST"]),
             Route("/inbox/leads/{lead_id:path}", self.lead),
+            Route("/inbox/accounts/{account:path}", self.account),
             Route("/inbox/leads.csv", self.leads_csv),
             Route("/inbox/label", self.label, methods=["POST"]),
             Route("/inbox/undo", self.undo, methods=["POST"]),
@@ -158,9 +160,27 @@ class InboxPages:
             "detail": lead_detail(history, predictor.definition, horizon, session.by),
             "reasons": predictor.definition.feedback.every,
             "once": secrets.token_urlsafe(9),
-            "back": local(_path_of(request.headers.get("referer", ""), request)),
+            **_way_back(request),
         }
         return self._page(request, "lead.html", session, "lead", values)
+
+    async def account(self, request: Request) -> Response:
+        """An account's own page."""
+        session = self._session(request)
+        if session is None:
+            return self._to_sign_in(request)
+        key = request.path_params["account"].replace("\x00", "")  # which no database takes
+        predictor = self._current()
+        found = await self._read(lambda store: store.account(key))
+        if found is None:
+            raise HTTPProblem(
+                404,
+                "No lead is known of this account. Its leads may have been erased, or belong to"
+                " another account since their last score.",
+            )
+        detail = account_detail(found, key, predictor.definition, predictor.card, session.by)
+        values = {"account": detail, **_way_back(request)}
+        return self._page(request, "account.html", session, "account", values)
 
     async def label(self, request: Request) -> Response:
         """Save an answer, and go back to where it was given."""
@@ -362,6 +382,18 @@ def _path_of(address: str, request: Request) -> str:
     if parts.netloc != request.headers.get("host"):
         return "/"
     return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _way_back(request: Request) -> dict[str, str]:
+    """The page from which this one was opened, and what to call the link to it."""
+    back = local(_path_of(request.headers.get("referer", ""), request))
+    if urlsplit(back).path == urlsplit(str(request.url)).path:
+        back = "/"  # after an answer, the page itself
+    if back.startswith(ACCOUNTS):
+        return {"back": back, "back_says": "Back to the account"}
+    if back.startswith("/inbox/leads/"):
+        return {"back": back, "back_says": "Back to the lead"}
+    return {"back": back, "back_says": "Back to the list"}
 
 
 def _actor(request: Request, by: str, key: str) -> Actor:

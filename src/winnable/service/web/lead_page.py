@@ -167,12 +167,17 @@ def _conflict_text(history: LeadHistory) -> str:
 
 def _activity_lines(activities: Sequence[Mapping[str, Any]]) -> Iterator[HistoryLine]:
     for activity in reversed(activities[-_ACTIVITIES_SHOWN:]):
-        at = activity.get("at")
-        done_at = at if isinstance(at, datetime) else moment(str(at or ""))
-        text = ""
-        if done_at is not None:
-            text = time_text(done_at.replace(tzinfo=done_at.tzinfo or UTC))
+        done_at = activity_time(activity)
+        text = "" if done_at is None else time_text(done_at)
         yield HistoryLine(str(activity.get("kind", "")), text)
+
+
+def activity_time(activity: Mapping[str, Any]) -> datetime | None:
+    """When an activity that is stored with a score was done, in UTC unless it says otherwise; None
+    if it does not say."""
+    at = activity.get("at")
+    done_at = at if isinstance(at, datetime) else moment(str(at or ""))
+    return None if done_at is None else done_at.replace(tzinfo=done_at.tzinfo or UTC)
 
 
 def _value_text(value: object) -> str:

@@ -36,6 +36,9 @@ _DESCRIBING_COLUMNS = {
     *("company", "account", "accountname", "organization", "organisation", "companyname", "firm"),
     *("title", "jobtitle", "position", "role", "function"),
 }
+ACCOUNTS = "/inbox/accounts/"
+"""How the addresses of accounts' pages begin."""
+
 _REASONS_IN_LIST = 2
 """Reasons for and against in a list; a lead's own page has all."""
 
@@ -85,6 +88,8 @@ class LeadView:
     direction: str = ""
     before: str = ""
     comes_back: str = ""
+    account: str = ""
+    account_address: str = ""
 
     @property
     def first_reasons_for(self) -> tuple[str, ...]:
@@ -115,6 +120,7 @@ def lead_view(row: LeadRow, definition: Definition, by: str, following: str = ""
     if score is None:
         return unscored
     trend, direction = _trend(score.probability, row.week_ago)
+    account, to_account = _account(score, definition)
     return replace(
         unscored,
         name=score.name or row.lead_id,
@@ -132,6 +138,8 @@ def lead_view(row: LeadRow, definition: Definition, by: str, following: str = ""
         reasons_against=_reasons(score.reasons, raising=False),
         trend=trend,
         direction=direction,
+        account=account,
+        account_address=to_account,
     )
 
 
@@ -143,6 +151,11 @@ def anchor(lead_id: str) -> str:
 def address(lead_id: str) -> str:
     """The address of a lead's own page."""
     return f"/inbox/leads/{quote(lead_id, safe='', errors='surrogatepass')}"
+
+
+def account_address(key: str) -> str:
+    """The address of an account's page."""
+    return f"{ACCOUNTS}{quote(key, safe='', errors='surrogatepass')}"
 
 
 def numbers_text(horizon_days: float | None) -> str:
@@ -227,6 +240,13 @@ def _before(label: Label | None, by: str) -> str:
 def _comes_back(row: LeadRow, definition: Definition) -> str:
     text = row.comes_back(definition)
     return f"Comes back {text}." if text else ""
+
+
+def _account(score: ScoreRecord, definition: Definition) -> tuple[str, str]:
+    """The lead's account and the address of its page, "" where the definition has no accounts."""
+    if score.account is None or definition.columns.account is None:
+        return "", ""
+    return score.account_name or score.account, account_address(score.account)
 
 
 def _trend(probability: float, week_ago: float | None) -> tuple[str, str]:

@@ -17,7 +17,18 @@ ADDRESS = "ines.petrov@cornewick.example"
 
 
 def fill(feedback: FeedbackStore) -> None:
-    feedback.remember([given("L-1"), given("L-2", person=ADDRESS, name="Ines Petrov")])
+    feedback.remember(
+        [
+            given("L-1"),
+            given(
+                "L-2",
+                person=ADDRESS,
+                name="Ines Petrov",
+                account="cornewick",
+                account_name="Cornewick",
+            ),
+        ]
+    )
     feedback.remember([given("L-3", person=ADDRESS)])
     feedback.add(Label("L-3", "accepted", "Kim"))
     feedback.add(Label("L-1", "rejected", "Lee", note="Ines Petrov is the one to ask"))
@@ -31,6 +42,7 @@ def test_all_of_a_person_is_disclosed(feedback: FeedbackStore, tmp_path: Path, w
     shown = json.loads(as_json(disclose(feedback, who)))
     assert shown["leads"] == ["L-2", "L-3"]
     assert [score["values"]["Title"] for score in shown["scores"]] == ["Head of IT"] * 2
+    assert [score["account"] for score in shown["scores"]] == ["cornewick", None]
     assert [label["label"] for label in shown["labels"]] == ["accepted"]
     named = shown["labels_of_other_leads_that_name_the_person"]
     assert [label["note"] for label in named] == ["Ines Petrov is the one to ask"]

@@ -164,3 +164,23 @@ def test_nothing_of_a_person_is_left_in_the_files_of_sqlite(tmp_path: Path) -> N
         for file in tmp_path.glob("labels.db*")
         for word in (b"petrov", b"Petrov", b"L-9")
     )
+
+
+def test_nothing_of_the_person_is_left_in_their_account(feedback: FeedbackStore) -> None:
+    told = {"person": SECRET, "name": "Ines Petrov", "account": "acme"}
+    feedback.remember(
+        [
+            given("L-1", account="acme", account_name="Acme"),
+            given("L-8", **told),
+            given("L-9", **told),
+        ]
+    )
+    feedback.add(Label("L-9", "won", "Kim"))
+    erase(feedback, person=SECRET)
+    acme = feedback.account("acme")
+    assert acme is not None
+    assert [row.lead_id for row in acme.leads] == ["L-1"]
+    assert (acme.outcomes, acme.total, acme.won) == ((), 1, 0)
+    assert "etrov" not in repr(acme)
+    erase(feedback, lead_id="L-1")
+    assert feedback.account("acme") is None

@@ -1,5 +1,6 @@
 """Migrations on both databases: up from every version, with what is in it, and back."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_the_migrated_tables_are_those_that_queries_expect(feedback: FeedbackSto
         for table in tables.metadata.sorted_tables
     }
     assert columns(feedback.engine) == expected
-    assert tables.HEAD == "0003"
+    assert tables.HEAD == "0004"
 
 
 def test_a_filled_database_goes_back_and_up_again(label_place: Path) -> None:
@@ -66,4 +67,23 @@ def test_all_the_way_back_and_up_again(label_place: Path) -> None:
     feedback.close()
     again = FeedbackStore.open(label_place)
     assert again.labels() == []
+    again.close()
+
+
+def test_a_lead_from_before_has_no_account_until_its_next_score(label_place: Path) -> None:
+    feedback = FeedbackStore.open(label_place)
+    before = given("L-1", account="acme", account_name="Acme Inc.")
+    feedback.remember([before])
+    downgrade(feedback, "0003")
+    assert "account" not in columns(feedback.engine)["leads"]
+    feedback.close()
+    again = FeedbackStore.open(label_place)
+    assert again.account("acme") is None
+    lead = again.lead("L-1")
+    assert lead is not None
+    assert lead.scores == (given("L-1"),)
+    again.remember([replace(before, score_id="later")])
+    found = again.account("acme")
+    assert found is not None
+    assert [row.lead_id for row in found.leads] == ["L-1"]
     again.close()

@@ -44,6 +44,39 @@ def test_a_late_old_score_does_not_hide_a_newer_one(feedback: FeedbackStore) -> 
     assert [row.score and row.score.probability for row in feedback.leads().leads] == [0.5]
 
 
+def test_the_leads_of_an_account_are_those_whose_latest_score_names_it(
+    feedback: FeedbackStore,
+) -> None:
+    later = NOW + timedelta(days=9)
+    feedback.remember([given(f"L-{i}", i / 10, account="acme") for i in range(1, 6)])
+    feedback.remember([given("L-6", account="other"), given("L-7")])
+    feedback.remember([given("L-1", 0.9, later, account="other")])
+    feedback.add(Label("L-2", "rejected", "Kim"))
+    feedback.add(Label("L-3", "won", "Kim", NOW))
+    feedback.add(Label("L-5", "lost", "Kim", NOW - timedelta(days=1)))
+    wrong = feedback.add(Label("L-4", "won", "Kim"))
+    feedback.add(Label("L-4", "withdrawn", "Kim", replaces=wrong.label_id))
+    acme = feedback.account("acme")
+    assert acme is not None
+    assert [row.lead_id for row in acme.leads] == ["L-4", "L-5", "L-3", "L-2"]
+    assert acme.open_probabilities == (0.4,)
+    assert [(row.lead_id, label.label) for row, label in acme.outcomes] == [
+        ("L-3", "won"),
+        ("L-5", "lost"),
+    ]
+    assert (acme.total, acme.won, acme.lost) == (4, 1, 1)
+    other = feedback.account("other")
+    assert other is not None
+    assert other.open_probabilities == (0.9, 0.3)
+    assert feedback.account("nobody") is None
+    with feedback.reading() as connection:
+        if connection.dialect.name == "sqlite":
+            plan = connection.exec_driver_sql(
+                "EXPLAIN QUERY PLAN SELECT * FROM leads WHERE account = 'acme'"
+            )
+            assert "leads_of_account" in str(plan.all())
+
+
 def test_the_same_key_gives_the_same_label_and_another_content_is_a_conflict(
     feedback: FeedbackStore,
 ) -> None:

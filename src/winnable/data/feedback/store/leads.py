@@ -14,12 +14,14 @@ import sqlalchemy as sql
 from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.records import (
     NURTURED,
+    OUTCOMES,
     UNANSWERED,
     Label,
     Queue,
     Return,
     ScoreRecord,
     State,
+    live,
     queue_of,
 )
 from winnable.data.feedback.store.returns import returns_of
@@ -32,6 +34,10 @@ MAX_CHOICES = 1000
 """Owners and sources to choose from, at most."""
 MAX_COUNTED_LEADS = 1000
 """A page counts no more leads than this, so that its time does not grow with the store."""
+ACCOUNT_LEADS_SHOWN = 50
+"""Leads of an account on its page."""
+ACCOUNT_OUTCOMES_SHOWN = 20
+"""Wins and losses of an account on its page."""
 LONGEST_SEARCH = 100
 """Characters of a search that are used."""
 
@@ -113,6 +119,24 @@ class LeadHistory:
     returns: tuple[Return, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class AccountLeads:
+    """The scored leads of one account, the open ones first and of them the best; at most
+    `MAX_COUNTED_LEADS` are looked at (`total`).
+
+    `leads` are the first `ACCOUNT_LEADS_SHOWN`, `open_probabilities` those of all open leads,
+    `outcomes` the `ACCOUNT_OUTCOMES_SHOWN` latest of the leads that were `won` or `lost`, newest
+    first, each lead's last one.
+    """
+
+    leads: tuple[LeadRow, ...]
+    open_probabilities: tuple[float, ...]
+    outcomes: tuple[tuple[LeadRow, Label], ...]
+    total: int
+    won: int
+    lost: int
+
+
 def lead_page(connection: sql.Connection, query: LeadFilter) -> LeadPage:
     """A page of the leads that match, the most probable first."""
     now = datetime.now(UTC)
@@ -156,6 +180,50 @@ def lead_history(
         tuple(label_of(row) for row in connection.execute(labels_query)),
         tuple(returns_of(connection, [lead_id]).get(lead_id, ())),
     )
+
+
+def account_leads(connection: sql.Connection, account: str) -> AccountLeads | None:
+    """The leads whose latest score names this account by its key; None if there are none."""
+    now = datetime.now(UTC)
+    column = tables.leads.c
+    is_open = sql.or_(column.open.is_(True), column.returns_at <= now)
+    rows = connection.execute(
+        sql.select(tables.leads, sql.case((is_open, True), else_=False).label("is_open"))
+        .where(column.account == account)
+        .order_by(sql.desc("is_open"), column.probability.desc(), column.lead_id)
+        .limit(MAX_COUNTED_LEADS)
+    ).all()
+    if not rows:
+        return None
+    ended = _last_outcomes(connection, [row.lead_id for row in rows if row.outcome is not None])
+    shown = ended[:ACCOUNT_OUTCOMES_SHOWN]
+    wanted = {label.lead_id for label in shown} | {
+        row.lead_id for row in rows[:ACCOUNT_LEADS_SHOWN]
+    }
+    filled = _filled(connection, [row for row in rows if row.lead_id in wanted], now)
+    by_id = {lead.lead_id: lead for lead in filled}
+    return AccountLeads(
+        leads=tuple(by_id[row.lead_id] for row in rows[:ACCOUNT_LEADS_SHOWN]),
+        open_probabilities=tuple(row.probability for row in rows if row.is_open),
+        outcomes=tuple((by_id[label.lead_id], label) for label in shown),
+        total=len(rows),
+        won=sum(label.label == "won" for label in ended),
+        lost=sum(label.label == "lost" for label in ended),
+    )
+
+
+def _last_outcomes(connection: sql.Connection, lead_ids: Sequence[str]) -> list[Label]:
+    """The last valid outcome of each of these leads, the newest first."""
+    column = tables.labels.c
+    by_lead: dict[str, list[Label]] = {}
+    of_leads = sql.select(tables.labels).where(column.lead_id.in_(lead_ids))
+    for row in connection.execute(of_leads):
+        by_lead.setdefault(row.lead_id, []).append(label_of(row))
+    outcomes = (
+        [label for label in live(labels) if label.label in OUTCOMES] for labels in by_lead.values()
+    )
+    last = [of_lead[-1] for of_lead in outcomes if of_lead]
+    return sorted(last, key=lambda label: (label.moment, label.lead_id), reverse=True)
 
 
 def lead_choices(connection: sql.Connection) -> tuple[list[str], list[str]]:

@@ -61,7 +61,8 @@ class ScoreRecord:
 
     `person` is the key of `winnable.core.identity`, `reasons` a list of {"says", "log_odds"},
     `values` the columns that the model uses, `activities` a list of {"kind", "at"}, newest last.
-    `name`, `owner` and `source` are for people to read and to search.
+    `name`, `owner` and `source` are for people to read and to search; `account` is the key of the
+    lead's account (`identity.account_key`), `account_name` how people write it.
     """
 
     score_id: str
@@ -84,6 +85,8 @@ class ScoreRecord:
     name: str | None = None
     owner: str | None = None
     source: str | None = None
+    account: str | None = None
+    account_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,11 @@ from winnable.data.feedback.store.database import (
     writing,
 )
 from winnable.data.feedback.store.leads import (
+    AccountLeads,
     LeadFilter,
     LeadHistory,
     LeadPage,
+    account_leads,
     lead_choices,
     lead_history,
     lead_page,
@@ -224,6 +226,11 @@ class FeedbackStore:
         is stored about it."""
         with self.reading() as connection:
             return lead_history(connection, lead_id, latest_scores)
+
+    def account(self, key: str) -> AccountLeads | None:
+        """The leads of the account with this key; None if no lead's latest score names it."""
+        with self.reading() as connection:
+            return account_leads(connection, key)
 
     def choices(self) -> tuple[list[str], list[str]]:
         """The owners and the sources of the leads, sorted, at most `leads.MAX_CHOICES` of each."""

@@ -21,7 +21,7 @@ from sqlalchemy.types import TypeDecorator
 
 from winnable.data.feedback.store.records import Label, Return, ScoreRecord, queue_of
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision of `migrations` that these tables correspond to."""
 
 
@@ -69,6 +69,8 @@ scores = sql.Table(
     sql.Column("name", sql.Text),
     sql.Column("owner", sql.Text),
     sql.Column("source", sql.Text),
+    sql.Column("account", sql.Text),
+    sql.Column("account_name", sql.Text),
     sql.Index("scores_of_lead", "lead_id", "as_of"),
     sql.Index("scores_of_person", "person"),
 )
@@ -115,6 +117,7 @@ leads = sql.Table(
     sql.Column("returns_at", Utc),
     sql.Column("before_id", sql.Text),
     sql.Column("outcome", sql.Text),
+    sql.Column("account", sql.Text),
     sql.Index("leads_best_first", "open", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_all", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_by_state", "state", sql.text("probability DESC"), "lead_id"),
@@ -122,6 +125,7 @@ leads = sql.Table(
     sql.Index("leads_by_owner", "owner", "open", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_by_source", "source", "open", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_of_person", "person"),
+    sql.Index("leads_of_account", "account"),
     sql.Index("leads_by_queue", "queue", sql.text("probability DESC"), "lead_id"),
     sql.Index("queue_by_owner", "owner", "queue", sql.text("probability DESC"), "lead_id"),
     sql.Index("queue_by_source", "source", "queue", sql.text("probability DESC"), "lead_id"),
@@ -186,6 +190,7 @@ OF_SCORE = (
     "search",
     "owner",
     "source",
+    "account",
     "score_id",
     "as_of",
     "given_at",
