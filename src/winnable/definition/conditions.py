@@ -36,6 +36,7 @@ class DefinitionPart(BaseModel):
         coerce_numbers_to_str=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
+        serialize_by_alias=True,
     )
 
 
@@ -179,6 +180,11 @@ class Condition(DefinitionPart):
         return tuple(value for value in parsed if value is not None)
 
     @cached_property
+    def _word_by_number(self) -> dict[float, str]:
+        parsed = ((number(value), value) for value in self.any_of)
+        return {value: word for value, word in parsed if value is not None}
+
+    @cached_property
     def _pattern(self) -> re.Pattern[str]:
         phrases = (
             r"\s+".join(re.escape(word) for word in phrase.split()) for phrase in self.matches
@@ -225,6 +231,15 @@ class Condition(DefinitionPart):
                 missing=False,
             )
         return held
+
+    def holds_for(self, written: str | None) -> bool:
+        """Whether it is true of one value of its field as it is written, None if that is missing. A
+        number of `any_of` may be written in another way (1.0 for 1)."""
+        if written is None:
+            return self.is_missing is True
+        parsed = number(written)
+        word = None if parsed is None else self._word_by_number.get(parsed)
+        return self._of_text(written if word is None else word)
 
     def _of_numbers(self, values: FloatArray) -> BoolArray:
         if self.is_missing and self.activity is None:

@@ -129,9 +129,9 @@ def _unknown_key(loc: Loc) -> str:
 
 
 def _without_marks(loc: Loc) -> Loc:
-    """The path without the "[key]" that pydantic puts last for a wrong key of a table with set
-    names, such as the stages."""
-    return tuple(step for step in loc if step != "[key]")
+    """The path without what pydantic adds in brackets: "[key]" for a wrong key of a table with set
+    names, such as the stages, and which form of won and lost was meant."""
+    return tuple(step for step in loc if step not in {"[key]", "[words]", "[conditions]"})
 
 
 def _place(loc: Loc) -> str:
@@ -184,7 +184,7 @@ def _known_keys(loc: Loc) -> list[str]:
 def _resolved(schema: dict[str, Any], node: Any) -> dict[str, Any]:
     if not isinstance(node, dict):
         return {}
-    for choice in node.get("anyOf", []):
+    for choice in (*node.get("anyOf", []), *node.get("oneOf", [])):
         if "$ref" in choice or choice.get("type") in {"array", "object"}:
             return _resolved(schema, choice)
     if "$ref" in node:

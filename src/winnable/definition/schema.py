@@ -7,32 +7,28 @@ sales in `decide.gate`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal, Self, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from winnable.core.columns import ActivityAggregate
+from winnable.core.columns import STATUS, ActivityAggregate
 from winnable.core.text import nearest
 from winnable.definition.conditions import (
     Activities,
     Condition,
-    Days,
     DefinitionPart,
     Listed,
     Name,
     Share,
 )
+from winnable.definition.outcome import ANYTHING, Outcome, has_conditions
 from winnable.definition.returns import DEFAULT_DAYS, ReturnRule, Returns
 from winnable.definition.rules import CaseOrCondition, Points, Profile, Scorecard
 
 StageName = Literal["MAL", "MIL", "MQL", "SAL", "SQL", "opportunity", "won", "lost"]
 Grade = Literal["hot", "warm", "cool", "cold"]
 Need = Literal["budget", "authority", "need", "timeframe"]
-
-ANYTHING = "*"
-"""Alone under `won`: a lead is won when its status column holds anything at all, such as the date
-of winning."""
 
 CONSENT_VALUES = (
     "yes",
@@ -59,44 +55,11 @@ def _repeated(names: Iterable[str]) -> str | None:
     return most_frequent[0][0] if most_frequent and most_frequent[0][1] > 1 else None
 
 
-class Outcome(DefinitionPart):
-    """When a lead counts as won or lost, and within how many days (the horizons)."""
-
-    won: Annotated[Listed, Field(min_length=1)]
-    """Values of the status column that mean Closed Won; "*" alone: any value at all, for a column
-    such as the date of winning."""
-    lost: Listed = ()
-    """Values of the status column that mean Closed Lost; every other value: still open."""
-    horizon_days: Days = 90
-    """The short horizon. Sales-ready: likely to be won within this many days."""
-    winnable_days: Days = 365
-    """The long horizon. Winnable: likely to be won within this many days."""
-    expected_conversion: Share = 0.10
-    """The share of leads that both teams expect to win before there is any history."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        listed_twice = sorted(set(self.won) & set(self.lost))
-        if listed_twice:
-            raise ValueError(
-                f"the status {listed_twice[0]!r} is listed under won and under lost; keep it in"
-                " one of them"
-            )
-        if ANYTHING in self.won and (len(self.won) > 1 or self.lost):
-            raise ValueError(
-                f"{ANYTHING!r} under won means any value at all, so no other can be listed beside"
-                " it or under lost"
-            )
-        if self.winnable_days < self.horizon_days:
-            raise ValueError(
-                f"winnable_days ({self.winnable_days:g}) is shorter than horizon_days"
-                f" ({self.horizon_days:g}); winnable is the longer view"
-            )
-        return self
-
-
 class Columns(DefinitionPart):
-    """Which column of the CRM plays which role; only `status` is required."""
+    """Which column of the CRM plays which role; only `status` is required, unless [outcome] has
+    conditions."""
+
+    model_config = ConfigDict(json_schema_extra={"required": []})
 
     id: Name | None = None
     """The lead's own key."""
@@ -114,7 +77,8 @@ class Columns(DefinitionPart):
     changed: Name | None = None
     """When it was last changed: the end of a closed lead that has no other date."""
     status: Name
-    """Its status; [outcome] and [stages] say what the values mean."""
+    """Its status; [outcome] and [stages] say what the values mean. Left out where [outcome] has
+    conditions."""
     source: Name | None = None
     """Where it came from."""
     consent: Name | None = None
@@ -466,6 +430,20 @@ class Definition(DefinitionPart):
     returns: Returns = Returns()
     retention: Retention = Retention()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _status_from_conditions(cls, data: Any) -> Any:
+        """Where conditions tell the outcome, the status is the column that reading derives."""
+        if not isinstance(data, Mapping):
+            return data
+        outcome = data.get("outcome")
+        columns = data.get("columns")
+        if not (isinstance(outcome, Mapping) and isinstance(columns, Mapping)):
+            return data
+        if not has_conditions(outcome.get("won")):
+            return data
+        return {**data, "columns": {"status": STATUS, **columns}}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for condition in self.conditions():
@@ -475,6 +453,7 @@ class Definition(DefinitionPart):
                     f"a condition asks for {activity}, but [activities] lists no kind under"
                     f" {activity}; list some there"
                 )
+        self._check_status()
         if self.columns.closed == self.columns.status and self.outcome.won != (ANYTHING,):
             raise ValueError(
                 f"{self.columns.status!r} cannot be both status and closed, unless won ="
@@ -486,6 +465,22 @@ class Definition(DefinitionPart):
         self._check_stages()
         self._check_returns()
         return self
+
+    def _check_status(self) -> None:
+        if not self.outcome.won_if:
+            return
+        if self.columns.status != STATUS:
+            raise ValueError(
+                f"columns, status: [outcome] tells won and lost by conditions, so the status column"
+                f" {self.columns.status!r} would not be read; leave status out, or list its values"
+                " under won and lost"
+            )
+        staged = next((name for name, stage in self.stages.items() if stage.status), None)
+        if staged is not None:
+            raise ValueError(
+                f"stages, {staged}, status: [outcome] tells won and lost by conditions, so no"
+                " status column is read; leave status out, or list statuses under won and lost"
+            )
 
     def _check_returns(self) -> None:
         for reason in self.returns.rejected:
@@ -571,6 +566,12 @@ class Definition(DefinitionPart):
             return ReturnRule(never=True)
         activity = "intent" if self.activities.intent else "any"
         return ReturnRule(after_days=DEFAULT_DAYS, when=(Condition(activity=activity),))
+
+    @property
+    def outcome_columns(self) -> frozenset[str]:
+        """The columns that tell won from lost, which no model may learn from: the status, or those
+        of the conditions."""
+        return frozenset({self.columns.status, *self.outcome.fields})
 
     def engagement(self) -> ActivityAggregate | None:
         """The activities that the growth stage requires: intent (seed), any engagement (growth), or

@@ -18,7 +18,8 @@ from winnable.data.autodetect.lexicon import bant_of
 from winnable.data.ingestion.parsing import parse_moments
 from winnable.definition.decide.junk import contact_columns, find_junk
 from winnable.definition.load import definition_from
-from winnable.definition.schema import ANYTHING, Definition, Junk
+from winnable.definition.outcome import ANYTHING
+from winnable.definition.schema import Definition, Junk
 from winnable.errors import StoreError
 
 HORIZONS_DAYS = (30, 60, 90, 120, 180, 365, 730)

@@ -46,7 +46,7 @@ from winnable.data.ingestion.repeated_ids import refuse_events
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import read_source
 from winnable.data.ingestion.sources.text_table import TextTable
-from winnable.definition.schema import ANYTHING
+from winnable.definition.outcome import ANYTHING
 
 SETTLED_ROLES = ("id", "person", "created", "closed", "closed_lost", "changed")
 """The roles besides the status that identify a lead or date it, in the order of the definition."""

@@ -30,7 +30,8 @@ from winnable.data.autodetect.lexicon import (
 from winnable.data.autodetect.vendors import OUTCOMES, STATUS, WON_DATES, Vendor
 from winnable.data.ingestion.dates import anonymous
 from winnable.data.ingestion.parsing import parse_numbers
-from winnable.definition.schema import ANYTHING, StageName
+from winnable.definition.outcome import ANYTHING
+from winnable.definition.schema import StageName
 from winnable.errors import DataError
 
 USUAL_OUTCOME_WORDS = ("status", "stage", "outcome", "won", "converted")

@@ -158,7 +158,7 @@ def fit_feature_plan(
     from winnable.data.ingestion.parsing import decimal_marks
 
     roles = definition.columns
-    never = {roles.id, roles.created, roles.status, *roles.dates_of_the_end}
+    never = {roles.id, roles.created, *definition.outcome_columns, *roles.dates_of_the_end}
     columns = [str(name) for name in crm.leads.columns if not str(name).startswith("@")]
     contact = contact_columns(definition.junk, columns).every
     nameless = filter(is_nameless, columns)

@@ -28,7 +28,8 @@ from winnable.core.columns import (
 )
 from winnable.core.timestamps import NEVER, known_times, microseconds, times_of
 from winnable.data.features.offline import change_around, words_at
-from winnable.definition.schema import ANYTHING, Definition
+from winnable.definition.outcome import ANYTHING
+from winnable.definition.schema import Definition
 from winnable.errors import DataError
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ def untracked_columns(definition: Definition, crm: Crm) -> dict[str, str]:
 def _identity_and_outcome_columns(definition: Definition) -> set[str | None]:
     """The columns for identity and outcome, whose past follows from dates and status."""
     columns = definition.columns
-    return {columns.id, columns.person, columns.created, columns.status, *columns.dates_of_the_end}
+    told = (*definition.outcome_columns, *columns.dates_of_the_end)
+    return {columns.id, columns.person, columns.created, *told}
 
 
 def irreversible_columns(definition: Definition, crm: Crm) -> tuple[str, ...]:
@@ -227,6 +229,8 @@ def _outcomes_as_of(
     leads[STATUS] = pd.array(status, dtype="str")
     if roles.status in leads:
         leads[roles.status] = leads[STATUS]
+    for name in set(outcome.fields) & set(leads.columns):
+        leads[name] = leads[name].mask(pd.Series(still_open, index=leads.index))
     if outcome.won == (ANYTHING,):
         leads[STATUS] = leads[STATUS].mask(leads[STATUS].notna(), ANYTHING)
     if CLOSED in leads or (closed != NEVER).any():

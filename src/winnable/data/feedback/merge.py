@@ -21,7 +21,7 @@ from winnable.core.columns import AT, CLOSED, CREATED, FIELD, ID, NEW, OLD, STAT
 from winnable.data.dataset import Dataset
 from winnable.data.feedback.store.records import OPINIONS, OUTCOMES, Label, latest_by_person, live
 from winnable.data.ingestion.crm import Crm
-from winnable.definition.schema import ANYTHING
+from winnable.definition.outcome import ANYTHING
 
 Fate = Literal[
     "agreed", "closed", "dated", "contradicted", "later", "unknown lead", "no such status"

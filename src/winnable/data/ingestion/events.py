@@ -14,7 +14,7 @@ from winnable.core.columns import AT, CREATED, FIELD, ID, KIND, NEW, OLD, RECORD
 from winnable.core.text import counted
 from winnable.data.ingestion.dates import ends_of_days, read_dates, shape
 from winnable.data.ingestion.event_columns import Events, newest_first
-from winnable.data.ingestion.histories import LeadColumns, as_changes
+from winnable.data.ingestion.histories import LeadColumns, as_changes, refuse_status_history
 from winnable.data.ingestion.lead_keys import LeadKeys
 from winnable.data.ingestion.leads import CLOCK_TOLERANCE
 from winnable.data.ingestion.rejects import Findings
@@ -180,6 +180,12 @@ class EventReader:
         """The table and the column of each role; a history in the layout of one change a row."""
         if events.kind != "history":
             return events.table, events.roles()
+        if self.definition.outcome.won_if:
+            refuse_status_history(events)
+            self.findings.note(
+                "history: [outcome] tells won and lost by conditions, not by one status, so the"
+                " changes do not tell when a lead ended; the closing date does."
+            )
         changes = as_changes(events, self._lead_columns())
         for note in changes.notes:
             self.findings.note(note)
@@ -190,7 +196,9 @@ class EventReader:
         statuses = self.definition.outcome.won + self.definition.outcome.lost
         if STATUS in self.leads:
             statuses += tuple(self.leads[STATUS].dropna().unique())
-        return LeadColumns(names, self.definition.columns.status, frozenset(statuses))
+        by_conditions = bool(self.definition.outcome.won_if)
+        status = None if by_conditions else self.definition.columns.status
+        return LeadColumns(names, status, frozenset(statuses))
 
     def _note_early(self, table: str, events: pd.DataFrame, kept: str) -> None:
         """Add a note with the number of rows that are older than their lead."""

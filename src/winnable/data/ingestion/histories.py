@@ -23,6 +23,7 @@ from winnable.data.ingestion.event_columns import (
 )
 from winnable.data.ingestion.parsing import parse_moments
 from winnable.data.ingestion.sources.text_table import TextTable
+from winnable.errors import DataError
 
 MIN_KNOWN_STATUSES = 0.8
 """A field whose new values are statuses of leads, this share of them, is the status."""
@@ -81,6 +82,20 @@ def as_changes(events: Events, leads: LeadColumns) -> Changes:
         return _of_steps(events, leads.status)
     states = _of_states(events, leads)
     return states if states is not None else _with_leads_names(_of_values(events), leads)
+
+
+def refuse_status_history(events: Events) -> None:
+    """Raise DataError for a history of nothing but stages, which says nothing where conditions tell
+    the outcome."""
+    fields = events.find("field", set())
+    if fields is not None and events.find("new", {fields}) is not None:
+        return
+    if _has_steps(events) or len(_entered(events.table.data.columns)) >= 2:
+        raise DataError(
+            f"{events.table.name}: a history of one status column cannot be read where [outcome]"
+            " tells won and lost by conditions; leave it out, or list the values of the status"
+            " column under won and lost."
+        )
 
 
 def fields_of(changes: Changes) -> set[str]:

@@ -5,9 +5,10 @@ Activities and field history are read in `winnable.data.ingestion.events`.
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
 
-from winnable.core.columns import CLOSED, CLOSED_LOST, CREATED, ID, STATUS
+from winnable.core.columns import CLOSED, CLOSED_LOST, CREATED, ID, STATUS, BoolArray
 from winnable.core.text import counted, listed, nearest
 from winnable.data.ingestion.dates import anonymous, read_dates
 from winnable.data.ingestion.rejects import Findings
@@ -15,7 +16,9 @@ from winnable.data.ingestion.repeated_ids import refuse_events, repeated
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source, read_source
 from winnable.data.ingestion.sources.text_table import TextTable
-from winnable.definition.schema import ANYTHING, Definition
+from winnable.definition.conditions import Condition
+from winnable.definition.outcome import ANYTHING, STATUS_BY_CONDITIONS, WON_AND_LOST
+from winnable.definition.schema import Definition
 from winnable.errors import DataError
 
 DATES = ("created", "closed", "closed_lost", "changed")
@@ -56,6 +59,8 @@ def read_leads(
         # The column is not a status but something that only won leads have, such as the date of
         # the win.
         words[STATUS] = words[STATUS].mask(words[STATUS].notna(), ANYTHING)
+    if any(name in frame for name in definition.outcome.fields):
+        words[STATUS] = _status_by_conditions(definition, frame, findings)
     moments = read_dates(dated, table.name, findings, strict=for_training, usual=day_first)
     frame = frame.assign(
         **{ID: ids}, **words, **{f"@{role}": moment for role, moment in moments.items()}
@@ -71,6 +76,38 @@ def read_leads(
             frame = frame.assign(**{CLOSED: frame[CLOSED].where(ended)})
         return _checked_for_scoring(frame, dated, findings)
     return _checked_for_training(definition, frame, dated, findings, now)
+
+
+def _status_by_conditions(
+    definition: Definition, frame: pd.DataFrame, findings: Findings
+) -> "pd.Series[str]":
+    """The status of each lead by the conditions of [outcome]: "won", "lost", "open", or "won and
+    lost", which is noted. The same as `Outcome.status_of` for each row."""
+    outcome = definition.outcome
+    won, lost = (_all_hold(conditions, frame) for conditions in (outcome.won_if, outcome.lost_if))
+    met = won + 2 * lost
+    both = int((met == 3).sum())
+    if both:
+        findings.note(
+            f"{counted(both, 'lead')} that meet the conditions of won and those of lost; nobody"
+            " knows which it was, so nothing is learned from them and they are scored as if open."
+            " Narrow the conditions in [outcome] so that no lead meets both."
+        )
+    return pd.Series(np.array(STATUS_BY_CONDITIONS)[met], index=frame.index, dtype="str")
+
+
+def _all_hold(conditions: Iterable[Condition], frame: pd.DataFrame) -> BoolArray:
+    """For which rows every condition holds, shape (n,); without conditions for none. Each distinct
+    value is tested once; a column that is not there is missing everywhere."""
+    held: BoolArray | None = None
+    for condition in conditions:
+        name = condition.field
+        values = frame[name] if name in frame else pd.Series(pd.NA, index=frame.index, dtype="str")
+        codes, distinct = pd.factorize(values)
+        answers = [condition.holds_for(str(value)) for value in distinct]
+        met = np.array([*answers, condition.holds_for(None)], dtype=np.bool_)[codes]
+        held = met if held is None else held & met
+    return np.zeros(len(frame), dtype=np.bool_) if held is None else held
 
 
 def _check_ids(table: TextTable, id_column: str | None, findings: Findings) -> None:
@@ -123,7 +160,10 @@ def _roles(
         )
     columns_by_role = {role: getattr(definition.columns, role) for role in ROLES}
     named = {role: str(name) for role, name in columns_by_role.items() if name is not None}
-    for role, name in named.items():
+    tested = definition.outcome.fields
+    if tested:
+        del named[STATUS.removeprefix("@")]
+    for role, name in (*named.items(), *(("outcome", name) for name in tested)):
         if name in table.doubled:
             raise DataError(
                 f"{table.name}: the column '{name}' ({role}) appears more than once in the"
@@ -137,6 +177,7 @@ def _roles(
     mentioned = dict.fromkeys(
         [
             *named.values(),
+            *tested,
             *definition.columns.fixed,
             *definition.columns.ignore,
             *definition.fields(),
@@ -194,7 +235,11 @@ def _checked_for_training(
     """The rows that a model can be trained on."""
     _check_status(definition, frame, findings)
     resolved = frame[STATUS].isin([*definition.outcome.won, *definition.outcome.lost])
-    faults: list[tuple[pd.Series[bool], str]] = [(frame[ID].isna(), "it has no id")]
+    contradicted = bool(definition.outcome.won_if) & (frame[STATUS] == WON_AND_LOST)
+    faults: list[tuple[pd.Series[bool], str]] = [
+        (frame[ID].isna(), "it has no id"),
+        (contradicted, "it meets the conditions of won and those of lost"),
+    ]
     if "created" in dated:
         created = frame[CREATED]
         faults += [
@@ -250,6 +295,9 @@ def _check_status(definition: Definition, frame: pd.DataFrame, findings: Finding
     only in case."""
     status = frame[STATUS]
     outcome = definition.outcome
+    if outcome.won_if:
+        _check_conditions(definition, frame)
+        return
     known = {
         *outcome.won,
         *outcome.lost,
@@ -279,6 +327,28 @@ def _check_status(definition: Definition, frame: pd.DataFrame, findings: Finding
     missing = int(status.isna().sum())
     if missing:
         findings.note(f"{counted(missing, 'lead')} without a status; treated as open.")
+
+
+def _check_conditions(definition: Definition, frame: pd.DataFrame) -> None:
+    """Raise DataError if no lead meets the conditions of won or of lost."""
+    outcome = definition.outcome
+    if not len(frame) or frame[STATUS].isin([*outcome.won, *outcome.lost]).any():
+        return
+    frequent = "; ".join(
+        f"of '{name}' "
+        + (
+            ", ".join(
+                f"'{anonymous(str(value))}' ({times})"
+                for value, times in frame[name].value_counts().head(5).items()
+            )
+            or "none (the column is empty)"
+        )
+        for name in outcome.fields
+    )
+    raise DataError(
+        "no lead meets the conditions of won or of lost in [outcome] alone. The most frequent"
+        f" values are {frequent}. Correct the conditions."
+    )
 
 
 def _last_of_each_id(frame: pd.DataFrame, findings: Findings) -> pd.DataFrame:

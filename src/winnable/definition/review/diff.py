@@ -13,7 +13,7 @@ from math import isnan
 
 from pydantic import BaseModel
 
-from winnable.core.columns import FeatureTable, FloatArray
+from winnable.core.columns import STATUS, FeatureTable, FloatArray
 from winnable.definition.conditions import Condition, in_words
 from winnable.definition.decide.gate import decide
 from winnable.definition.decide.scorecard import probability_of, score_points
@@ -76,7 +76,9 @@ def handed_over(
 
 def _leaves(part: BaseModel, place: str) -> Iterator[tuple[str, str]]:
     """Every value of a table that is not a table itself, as (place, text)."""
-    for name, value in part:
+    for field, described in type(part).model_fields.items():
+        name = described.alias or field
+        value = getattr(part, field)
         yield from _leaves_of(value, f"{place}, {name}" if place else name)
 
 
@@ -92,7 +94,7 @@ def _leaves_of(value: object, place: str) -> Iterator[tuple[str, str]]:
         yield from _leaves_of_list(value, place)
     elif isinstance(value, float):
         yield place, f"{value:.15g}"
-    elif value is not None and value != "":
+    elif value is not None and value not in {"", STATUS}:
         yield place, str(value)
 
 

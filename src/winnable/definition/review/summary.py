@@ -10,17 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from winnable.core.columns import STATUS
 from winnable.core.documents import Block, Bullets, Heading, Page, Table, Text
 from winnable.core.statistics import logit_of
 from winnable.core.text import counted, with_article
 from winnable.definition.conditions import in_words
 from winnable.definition.decide.gate import passing_probability
 from winnable.definition.decide.scorecard import group_of, probability_of
+from winnable.definition.outcome import ANYTHING
 from winnable.definition.returns import NEVER
 from winnable.definition.review.diff import HandOverChange, changes
 from winnable.definition.review.lint import warnings
 from winnable.definition.rules import Case, Rule, Scorecard
-from winnable.definition.schema import ANYTHING, Definition, Grade
+from winnable.definition.schema import Definition, Grade
 from winnable.definition.stages import STAGES, label
 
 POINTS_TABLE_STEPS = np.arange(-3, 4)
@@ -119,6 +121,13 @@ def _opening(definition: Definition) -> Iterator[Block]:
             f"the CRM has a value in {definition.columns.status}. Without one, the lead is still"
             " open."
         )
+    elif outcome.won_if:
+        lost = in_words(outcome.lost_if)
+        won = (
+            f"in the CRM {in_words(outcome.won_if)}."
+            f" {f'Lost means that {lost}.' if lost else 'Nothing means lost.'} Any other lead is"
+            " still open."
+        )
     else:
         lost = f"Lost means {_or(outcome.lost)}." if outcome.lost else "No status means lost."
         won = (
@@ -141,7 +150,11 @@ def _opening(definition: Definition) -> Iterator[Block]:
 
 def _stages(definition: Definition) -> Iterator[Block]:
     yield Heading("The stages of a lead")
-    outcome_statuses = {"won": definition.outcome.won, "lost": definition.outcome.lost}
+    outcome = definition.outcome
+    outcome_statuses: dict[str, tuple[str, ...]] = {"won": outcome.won, "lost": outcome.lost}
+    if outcome.won_if:
+        lost = (in_words(outcome.lost_if),) if outcome.lost_if else ()
+        outcome_statuses = {"won": (in_words(outcome.won_if),), "lost": lost}
     rows = []
     for name in STAGES:
         stage = definition.stages.get(name)
@@ -446,8 +459,10 @@ def _columns(definition: Definition) -> Iterator[Block]:
     rows = [
         (role.replace("_", " "), getattr(columns, role))
         for role in roles
-        if getattr(columns, role) is not None
+        if getattr(columns, role) not in {None, STATUS}
     ]
+    if definition.outcome.fields:
+        rows.append(("won or lost", ", ".join(definition.outcome.fields)))
     if columns.fixed:
         rows.append(("never changes after creation", ", ".join(columns.fixed)))
     if columns.ignore:

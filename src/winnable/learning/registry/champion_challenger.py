@@ -237,7 +237,7 @@ def _known_until(model: Candidate | Predictor) -> datetime | None:
 def _question(definition: Definition) -> tuple[object, ...]:
     """What a probability is the probability of."""
     outcome = definition.outcome
-    return outcome.won, outcome.lost, outcome.horizon_days
+    return outcome.won_means, outcome.lost_means, outcome.horizon_days
 
 
 # --- on the same leads

@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from winnable.core.columns import FeatureTable, FloatArray, IntArray
+from winnable.core.columns import STATUS, FeatureTable, FloatArray, IntArray
 from winnable.data.features.online import Activity, features_of_records
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.definition.decide.gate import GateDecision, decide, grade
@@ -101,7 +101,7 @@ class Predictor:
             roles.account,
             roles.created,
             roles.closed,
-            roles.status,
+            *(self.definition.outcome_columns - {STATUS}),
             *roles.ignore,
         )
         self.columns = frozenset(

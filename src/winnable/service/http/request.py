@@ -23,7 +23,8 @@ from winnable.core.values import moment, text
 from winnable.data.features.accounts import ACCOUNT_HISTORY, FACTS
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
-from winnable.definition.schema import ANYTHING, Definition
+from winnable.definition.outcome import ANYTHING
+from winnable.definition.schema import Definition
 from winnable.learning.scoring.input_checks import Kind
 from winnable.service.http.problems import ClientGone, HTTPProblem
 
@@ -196,12 +197,16 @@ class EndedLeads:
         self._lost = frozenset(outcome.lost)
         self._closed = roles.closed
         self._closed_lost = roles.closed_lost
-        self.status = roles.status
+        self._outcome = outcome
+        self.status = None if outcome.won_if else roles.status
+        """The column without which no lead is closed; None where conditions tell it."""
 
     def has(self, given: Mapping[str, object], as_of: datetime) -> bool:
-        """Whether a lead with a status was won or lost by then, or at a time that it does not
-        say."""
-        status = _scalar_text(given.get(self.status))
+        """Whether a lead was won or lost by then, or at a time that it does not say."""
+        if self.status is not None:
+            status = _scalar_text(given.get(self.status))
+        else:
+            status = self._outcome.status_of(lambda field: _scalar_text(given.get(field)))
         if status is None or not (self._any_status or status in self._final):
             return False
         written = None
@@ -268,7 +273,7 @@ class LeadReader:
                 _check_account_history(given.get(ACCOUNT_HISTORY))
             closed = (
                 self._ended is not None
-                and given.get(self._status) is not None
+                and (self._status is None or given.get(self._status) is not None)
                 and self._ended.has(given, as_of)
             )
             return RequestLead(lead_id, values, activities, None, closed)
