@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -34,6 +33,9 @@ Kind = Literal[
     "unusual number",
     "far number",
 ]
+
+MAX_SENTENCES = 4096
+"""Kept by a model's checks for requests."""
 
 MIN_SHARE = 0.01
 """Of a column's values: what is rarer is not worth a sentence."""
@@ -165,8 +167,7 @@ class InputChecks:
 
     def __init__(self, predictor: Predictor) -> None:
         self._profile = predictor.profile
-        # Requests of one lead ask the same again and again.
-        self._sentence = lru_cache(maxsize=4096)(self._tell)
+        self._sentences: dict[tuple[str, Kind, int, int], str | None] = {}
         learned = predictor.scorer.words
         fields = predictor.plan.fields
         # The words that the model tells apart, and what all ways of writing these have in common.
@@ -224,8 +225,17 @@ class InputChecks:
                 told[column] = told.get(column) or self._sentence(column, kind, count, values)
         return [sentence for sentence in told.values() if sentence is not None]
 
+    def _sentence(self, column: str, kind: Kind, count: int, values: int) -> str | None:
+        """The sentence about one column; None if its unexpected values mean nothing. Kept, since
+        requests of one lead ask the same again and again."""
+        key = (column, kind, count, values)
+        if key not in self._sentences:
+            if len(self._sentences) >= MAX_SENTENCES:
+                self._sentences.clear()
+            self._sentences[key] = self._tell(column, kind, count, values)
+        return self._sentences[key]
+
     def _tell(self, column: str, kind: Kind, count: int, values: int) -> str | None:
-        """The sentence about one column; None if its unexpected values mean nothing."""
         ends = self._profile.numbers.get(column)
         usual = self._profile.words.get(column, 0.0) if ends is None else ends.outside
         if not is_worth_telling(kind, count, values, usual):
