@@ -37,6 +37,16 @@ def check_output(output: Path, inputs: Sequence[str | None]) -> None:
         )
 
 
+def file_state(path: Path) -> tuple[int, ...]:
+    """What changes whenever a file is written or replaced: its time, size and place on disk; empty
+    while it cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 """Modes of what holds names of people: nobody but the owner."""

@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
-from winnable.core.files import locked
+from winnable.core.files import file_state, locked
 from winnable.errors import StoreError
 
 Role = Literal["score", "feedback", "admin"]
@@ -116,7 +116,7 @@ class Keys:
         self._keys = tuple(key for key in self._known if not has_expired(key, now))
 
     def _read_again(self) -> None:
-        seen = _signature(_file(self._store))
+        seen = file_state(_file(self._store))
         if seen == self._seen and self.problem is None:
             return
         try:
@@ -282,14 +282,6 @@ def _hash(secret: str) -> str:
 
 def _file(store: Path) -> Path:
     return store / "keys.json"
-
-
-def _signature(path: Path) -> tuple[int, ...]:
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def _marker(store: Path) -> Path:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from winnable.core.files import file_state
 from winnable.definition.load import load_definition
 from winnable.errors import ArtifactError, StoreError, WinnableError
 from winnable.learning.artifacts.deployed import champion_of
@@ -173,11 +174,7 @@ class ChampionFollower:
             ) from None
 
     def _signature(self) -> tuple[int, ...]:
-        try:
-            status = (self.store / "served" / "champion.json").stat()
-        except OSError:
-            return ()
-        return (status.st_mtime_ns, status.st_size, status.st_ino)
+        return file_state(self.store / "served" / "champion.json")
 
     def _ask_remote(self) -> None:
         if self._remote is None:

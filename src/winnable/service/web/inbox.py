@@ -36,9 +36,9 @@ from winnable.service.web.lead_view import ACCOUNTS, label_text
 from winnable.service.web.results import results
 from winnable.service.web.sessions import (
     COOKIE,
-    SESSION_SECONDS,
     Session,
     Sessions,
+    keep_session,
 )
 from winnable.service.web.sign_in.id_token import MAX_NAME_CHARACTERS
 
@@ -234,15 +234,7 @@ class InboxPages:
         actor = _actor(request, by, cookie.partition(".")[0])
         await self._read(lambda store: store.record(actor, "signed in"))
         response = RedirectResponse(to, 303, _HEADERS)
-        response.set_cookie(
-            COOKIE,
-            cookie,
-            SESSION_SECONDS,
-            path="/",
-            httponly=True,
-            samesite="lax",
-            secure=_is_secure(request),
-        )
+        keep_session(response, cookie, secure=_is_secure(request))
         return response
 
     async def sign_out(self, request: Request) -> Response:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from itsdangerous import BadData, Signer, URLSafeTimedSerializer
+from starlette.responses import Response
 
 from winnable.errors import StoreError
 from winnable.service.http.keys import Keys
@@ -34,6 +35,19 @@ COMPANY = "~company"
 
 KEY_DERIVATION = "hmac"
 DIGEST = hashlib.sha256
+
+
+def keep_session(response: Response, cookie: str, *, secure: bool) -> None:
+    """Let the browser keep a session; `secure` says that it may only be sent by TLS."""
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        SESSION_SECONDS,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=secure,
+    )
 
 
 @dataclass(frozen=True)

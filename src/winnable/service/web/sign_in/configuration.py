@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from winnable.core.files import keep_private, make_private_folder, whole_file
+from winnable.core.files import file_state, keep_private, make_private_folder, whole_file
 from winnable.errors import StoreError
 from winnable.service.http.guards.this_machine import is_loopback
 from winnable.service.http.keys import ROLES, Role
@@ -73,7 +73,7 @@ class SignInSettings:
 
     def now(self) -> CompanySignIn | None:
         """The setting; None if there is none. `StoreError` if it cannot be read."""
-        seen = _signature(_file(self._store))
+        seen = file_state(_file(self._store))
         if seen != self._read[0]:
             self._read = (seen, read_sign_in(self._store))
         return self._read[1]
@@ -165,11 +165,3 @@ def _origin(url: str) -> str:
 
 def _file(store: Path) -> Path:
     return store / "sign-in.json"
-
-
-def _signature(path: Path) -> tuple[int, ...]:
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -20,7 +20,7 @@ from winnable.errors import StoreError
 from winnable.service.http.problems import HTTPProblem
 from winnable.service.web.forms import local
 from winnable.service.web.inbox import AskStore
-from winnable.service.web.sessions import COOKIE, SESSION_SECONDS, Sessions
+from winnable.service.web.sessions import Sessions, keep_session
 from winnable.service.web.sign_in.attempt import ATTEMPT_SECONDS, Attempt, cookie_name
 from winnable.service.web.sign_in.configuration import CALLBACK, CompanySignIn
 from winnable.service.web.sign_in.id_token import NotAllowedError, Person, TokenError
@@ -120,15 +120,7 @@ class CompanyPages:
         if cookie is None:
             raise HTTPProblem(403, _STALE)
         response = RedirectResponse(to, 303)
-        response.set_cookie(
-            COOKIE,
-            cookie,
-            SESSION_SECONDS,
-            path="/",
-            httponly=True,
-            samesite="lax",
-            secure=setting.has_tls,
-        )
+        keep_session(response, cookie, secure=setting.has_tls)
         return response
 
     def _setting(self) -> CompanySignIn:
