@@ -6,6 +6,7 @@ How leads are read, scored and answered is in `loaded_model`, how requests are s
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
 from starlette.types import Receive, Scope, Send
 
@@ -86,8 +87,9 @@ class ScoringEndpoint:
         requests: Sequence[tuple[ParsedRequest, ScoredRequest | None]],
     ) -> list[bytes]:
         """The bodies of the answers, whose scores are in the score log then."""
+        ids = iter(self._ids.next(sum(len(request.good) for request, _ in requests)))
         answers = [
-            model.answer(request, scored, self._ids.next(len(request.good)))
+            model.answer(request, scored, list(islice(ids, len(request.good))))
             for request, scored in requests
         ]
         self._score_log.submit(
@@ -98,26 +100,28 @@ class ScoringEndpoint:
                 if request.good
             ],
         )
-        for request, scored in requests:
-            self._count(model, request, scored)
+        self._count(model, requests)
         return answers
 
     def _count(
-        self, model: LoadedModel, request: ParsedRequest, scored: ScoredRequest | None
+        self,
+        model: LoadedModel,
+        requests: Sequence[tuple[ParsedRequest, ScoredRequest | None]],
     ) -> None:
-        if scored is not None:
-            rows = slice(scored.start, scored.start + len(request.good))
-            self._metrics.scored(
-                model.predictor.fingerprint,
-                model.predictor.mode,
-                scored.scores.grade[rows],
-                scored.scores.probability[rows].tolist(),
-                len(request.leads) - len(request.good),
-            )
-            if scored.unexpected:
+        """Count the leads of requests that were scored together."""
+        scores = next((scored.scores for _, scored in requests if scored is not None), None)
+        self._metrics.scored(
+            model.predictor.fingerprint,
+            model.predictor.mode,
+            () if scores is None else scores.grade,
+            () if scores is None else scores.probability.tolist(),
+            sum(len(request.leads) - len(request.good) for request, _ in requests),
+        )
+        for request, scored in requests:
+            if request.unexpected:
+                self._metrics.unexpected(request.unexpected)
+            if scored is not None and scored.unexpected:
                 self._metrics.unexpected(scored.unexpected)
-        if request.unexpected:
-            self._metrics.unexpected(request.unexpected)
 
 
 def _read(model: LoadedModel, body: bytes) -> ParsedRequest:
