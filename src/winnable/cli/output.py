@@ -17,7 +17,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from winnable.core.text import counted, percent_range
+from winnable.core.text import counted, listed, percent_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,13 +186,12 @@ def print_guesses(
     """What a first definition was drafted from, where it is, and the next command."""
     for note in guesses.notes:
         out.print(f"Note: {note}")
-    status = guesses.outcome.status
+    outcome = guesses.outcome
+    by = listed(outcome.columns)
     vendor = f", an export of {guesses.vendor.name}" if guesses.vendor else ""
     won = int(guesses.won.sum())
     lost = int(guesses.lost.sum())
-    out.print(
-        f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by '{status.column}'."
-    )
+    out.print(f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by {by}.")
     for hint in guesses.outcome.hints:
         out.print(f"Nobody is called lost, but {hint}.")
     out.print(

@@ -1,6 +1,7 @@
 """Candidates for the outcome are held against each other, flags tell what a company's own words
 mean, and where nobody is called lost there is a hint."""
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from winnable.data.autodetect.infer import Guesses, guess
 from winnable.data.autodetect.lexicon import meaning_of_status
 from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import read_crm
+from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 
 ROWS = 200
@@ -79,18 +81,121 @@ def test_of_two_status_columns_the_one_that_says_lost_is_chosen(tmp_path: Path) 
     assert "# 'Status' would count 50 won and 0 lost" in draft(guesses)
 
 
-def test_archived_leads_with_a_reason_for_losing_are_a_hint(tmp_path: Path) -> None:
-    guesses = guessed(
-        tmp_path,
-        {
-            "Stage": np.where(WON, "Won", np.resize(["New", "Proposition", "Demo"], ROWS)),
-            "Active": np.where(LOST, "False", "True"),
-            "Lost Reason": np.where(LOST, "Too expensive", ""),
-        },
+ODOO = {
+    "Stage": np.where(WON, "Won", np.resize(["New", "Proposition", "Demo"], ROWS)),
+    "Active": np.where(LOST, "False", "True"),
+    "Lost Reason": np.where(LOST, "Too expensive", ""),
+}
+
+
+def trained_on(guesses: Guesses, folder: Path) -> Dataset:
+    """The export as it is read by the draft, without an edit."""
+    definition = definition_from(tomllib.loads(draft(guesses)), "the draft")
+    return Dataset(definition, read_crm(definition, str(folder / "leads.csv")))
+
+
+def counts(data: Dataset) -> tuple[int, int]:
+    return int((data.outcomes == 1).sum()), int((data.outcomes == 0).sum())
+
+
+def conditions(guesses: Guesses) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    outcome = tomllib.loads(draft(guesses))["outcome"]
+    return outcome["won"], outcome["lost"]
+
+
+@pytest.mark.parametrize("gone", [{}, {"Probability": np.where(LOST, "0", "20")}])
+def test_archived_leads_with_a_reason_for_losing_are_lost(
+    gone: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    columns = {**ODOO, **gone}
+    if gone:
+        del columns["Lost Reason"]
+    guesses = guessed(tmp_path, columns)
+    won, lost = conditions(guesses)
+    why = {"field": "Probability", "at_most": 0}
+    assert won == [{"field": "Stage", "any_of": ["Won"]}]
+    assert lost == [
+        {"field": "Active", "any_of": ["False"]},
+        why if gone else {"field": "Lost Reason", "is_present": True},
+    ]
+    assert "'Stage' would count" not in draft(guesses)
+    assert counts(trained_on(guesses, tmp_path)) == (50, 50)
+
+
+def test_beside_a_field_history_the_status_is_kept_and_archived_leads_are_a_hint(
+    tmp_path: Path,
+) -> None:
+    guessed(tmp_path, ODOO)
+    changes = pd.DataFrame(
+        {"Key": [0], "Field": "Stage", "Old": "New", "New": "Won", "At": "2024-01-01"}
     )
+    changes.to_csv(tmp_path / "history.csv", index=False)
+    guesses = guess(str(tmp_path / "leads.csv"), history=str(tmp_path / "history.csv"))
+    assert guesses.outcome.status.column == "Stage"
     assert guesses.outcome.hints == (
         "'Active' no longer with a 'Lost Reason' says that 50 leads were lost",
     )
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"Is Closed": WON | LOST, "Is Won": WON},
+        {"IsClosed": (WON | LOST).astype(int), "IsWon": WON.astype(int)},
+        {"hs_is_closed_won": WON, "hs_is_closed_lost": LOST},
+    ],
+)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_flags_alone_or_beside_a_status_that_is_both_tell_the_outcome(
+    flags: dict[str, np.ndarray], mixed: bool, tmp_path: Path
+) -> None:
+    stage = {"Stage": status("Closed", "Closed", "Open")} if mixed else {}
+    guesses = guessed(tmp_path, {**flags, **stage, "City": np.resize(list("abcdefg"), ROWS)})
+    assert set(guesses.outcome.columns) == set(flags)
+    data = trained_on(guesses, tmp_path)
+    assert counts(data) == (50, 50)
+    assert {field.name for field in data.feature_plan().fields} == {"City"}
+
+
+def test_a_status_that_agrees_with_the_flags_is_preferred_to_them(tmp_path: Path) -> None:
+    flags = {"Is Closed": WON | LOST, "Is Won": WON}
+    guesses = guessed(tmp_path, {**flags, "Stage": status("Won", "Lost", "Open")})
+    assert guesses.outcome.columns == ("Stage",)
+    assert "# 'Is Won' and 'Is Closed' would count 50 won and 50 lost" in draft(guesses)
+
+
+def test_what_the_status_would_have_counted_stands_beside_conditions(tmp_path: Path) -> None:
+    flags = {"Is Closed": WON | LOST, "Is Won": WON}
+    few = np.where(np.arange(ROWS) < 40, status("Won", "Lost", "Open"), "Open")
+    text = draft(guessed(tmp_path, {**flags, "Stage": few}))
+    assert "# Told by conditions, all of which must hold: 'Is Won' and 'Is Closed'." in text
+    assert "won = [   # 50 leads" in text
+    assert "# 'Stage' would count 10 won and 10 lost; the two agree on 100% of 20" in text
+
+
+PIPELINE = np.where(np.arange(ROWS) < 120, "Sales", "Service")
+
+
+@pytest.mark.parametrize(
+    "flags", [{}, {"Probability": np.where(WON & (PIPELINE == "Sales"), 100, 20)}]
+)
+def test_the_same_stage_of_two_pipelines_is_won_in_one(
+    flags: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    columns = {"Pipeline": PIPELINE, "Stage": status("Done", "Lost", "Open"), **flags}
+    guesses = guessed(tmp_path, columns)
+    won, lost = conditions(guesses)
+    sales = {"field": "Pipeline", "any_of": ["Sales"]}
+    assert won == [sales, {"field": "Stage", "any_of": ["Done"]}]
+    assert lost[-1] == {"field": "Stage", "any_of": ["Lost"]}
+    assert counts(trained_on(guesses, tmp_path))[0] == 30
+    assert "means different things in different pipelines" in draft(guesses)
+
+
+def test_pipelines_whose_stages_mean_the_same_need_no_conditions(tmp_path: Path) -> None:
+    columns = {"Pipeline": np.resize(["New", "Renewal"], ROWS).repeat(1)}
+    guesses = guessed(tmp_path, {**columns, "Stage": status("Won", "Lost", "Open")})
+    assert guesses.outcome.columns == ("Stage",)
 
 
 def test_where_nobody_is_called_lost_a_column_with_such_words_is_named(tmp_path: Path) -> None:

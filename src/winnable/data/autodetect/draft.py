@@ -13,9 +13,11 @@ import numpy as np
 
 from winnable.core.columns import CategoricalColumn, FeatureTable
 from winnable.core.files import whole_file
+from winnable.core.text import counted
 from winnable.data.autodetect.infer import SETTLED_ROLES, Guesses, allowing
 from winnable.data.autodetect.lexicon import bant_of
 from winnable.data.ingestion.parsing import parse_moments
+from winnable.definition.conditions import Condition
 from winnable.definition.decide.junk import contact_columns, find_junk
 from winnable.definition.load import definition_from
 from winnable.definition.outcome import ANYTHING
@@ -92,7 +94,9 @@ def _outcome(guesses: Guesses) -> Iterator[str]:
     won = int(guesses.won.sum())
     no_lost = "no value means lost: a lead counts as not won when its horizon has passed"
     yield "[outcome]"
-    if outcome.won == (ANYTHING,):
+    if outcome.won_if:
+        yield from _conditions(guesses, no_lost)
+    elif outcome.won == (ANYTHING,):
         yield f'won = ["{ANYTHING}"]   # {won:,} leads: {_one_line(outcome.status.reason)}'
         yield f"lost = []    # {no_lost}"
     else:
@@ -121,6 +125,34 @@ def _outcome(guesses: Guesses) -> Iterator[str]:
     yield ""
 
 
+def _conditions(guesses: Guesses, no_lost: str) -> Iterator[str]:
+    """Won and lost by conditions on several columns, all of which must hold."""
+    outcome = guesses.outcome
+    reason = _one_line(outcome.status.reason).removeprefix("by ")
+    yield f"# Told by conditions, all of which must hold: {reason}."
+    for key, conditions, leads in (
+        ("won", outcome.won_if, guesses.won),
+        ("lost", outcome.lost_if, guesses.lost),
+    ):
+        if not conditions:
+            yield f"{key} = []    # {no_lost}"
+            continue
+        yield f"{key} = [   # {counted(int(leads.sum()), 'lead')}"
+        yield from (f"  {_condition(condition)}," for condition in conditions)
+        yield "]"
+    yield f"# Still open: {counted(int((~guesses.won & ~guesses.lost).sum()), 'lead')}"
+
+
+def _condition(condition: Condition) -> str:
+    """A condition on a field as a TOML table on one line."""
+    tests = condition.model_dump(exclude_defaults=True, exclude={"field"})
+    written = [f"field = {_text(str(condition.field))}"]
+    for name, value in tests.items():
+        words = _list(value) if isinstance(value, tuple) else json.dumps(value)
+        written.append(f"{name} = {words}")
+    return f"{{ {', '.join(written)} }}"
+
+
 def _horizons(guesses: Guesses) -> Iterator[str]:
     """The shortest usual horizon within which 80% of the wins came."""
     if not {"created", "closed"} <= guesses.roles.keys():
@@ -146,7 +178,10 @@ def _columns(guesses: Guesses) -> Iterator[str]:
     for role in SETTLED_ROLES:
         yield from _role(guesses, role)
     status = guesses.outcome.status
-    yield f"status = {_text(status.column)}   # {_one_line(status.reason)}"
+    if guesses.outcome.won_if:
+        yield "# status: left out, because the conditions in [outcome] tell it"
+    else:
+        yield f"status = {_text(status.column)}   # {_one_line(status.reason)}"
     for role in ("account", "source", "owner", "consent"):
         yield from _role(guesses, role)
     if "amount" in guesses.roles:

@@ -112,7 +112,7 @@ def guess(
     data = table.data[[name for name in table.data.columns if name not in table.doubled]]
     vendor = recognize_vendor(list(data.columns))
     refuse_events(data, table.name)
-    outcome = find_outcome(table.name, data, vendor)
+    outcome = find_outcome(table.name, data, vendor, has_history=history is not None)
     of_events = None if options is None else options.for_events
     log = None if activities is None else read_source(activities, "activities", of_events).data
     by_date = outcome.won == (ANYTHING,)
@@ -123,7 +123,7 @@ def guess(
         outcome.lost_in(data),
         log,
         DateColumns(data),
-        set() if by_date else {outcome.status.column},
+        set() if by_date else set(outcome.columns),
         has_open=not by_date,
     ).run()
     roles = search.found
@@ -133,7 +133,7 @@ def guess(
             read_source(history, "history", of_events), data, outcome, roles["id"].column
         )
     taken = {
-        outcome.status.column,
+        *outcome.columns,
         *(guess.column for role, guess in roles.items() if role not in FEATURE_ROLES),
     }
     kinds = None if log is None else _kinds(log)
@@ -153,7 +153,7 @@ def guess(
     settled = {*taken, *ignore, *guesses.fixed, *tracked}
     others = tuple(name for name in data.columns if name not in settled)
     known_otherwise = {
-        outcome.status.column,
+        *outcome.columns,
         *(roles[role].column for role in SETTLED_ROLES if role in roles),
     }
     history_has_fields = bool(tracked & set(data.columns) - known_otherwise)
@@ -247,7 +247,7 @@ def _fields_in(history: TextTable, data: pd.DataFrame, outcome: OutcomeGuess, ke
     """The leads' columns whose changes a field history records; none where it is not recognized,
     which reading it says."""
     given = dict.fromkeys(("lead", "at", "field", "old", "new"))
-    status = outcome.status.column
+    status = None if outcome.won_if else outcome.status.column
     names = tuple(str(name) for name in data.columns)
     leads = LeadColumns(names, status, frozenset({*outcome.counts, *outcome.won, *outcome.lost}))
     keys = LeadKeys(data[key].dropna())

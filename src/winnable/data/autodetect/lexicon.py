@@ -86,6 +86,16 @@ _UNTOUCHED = _pattern(
 )
 """Statuses of leads that nobody has reached yet."""
 
+_DONE = _pattern(
+    r"\b(done|completed?|finished|erledigt|abgeschlossen|termin[ée]e?|hecho|completad[oa]|conclu[ií]d[oa]"
+    r"|completat[oa]|afgerond|gereed)\b"
+)
+_SERVICE = _pattern(
+    r"\b(services?|support|tickets?|onboarding|implementation|recruit\w*|hiring|kundendienst"
+    r"|kundenservice|assistance|assistenza|servicio|soporte|suporte|klantenservice)\b"
+)
+"""Pipelines in which nothing is sold."""
+
 _SOURCES = _pattern(
     r"\b(web\w*|website|internet|online|organic\w*|paid|direct|search|seo|sea|google|facebook"
     r"|instagram|linkedin|social\w*|referr\w+|e-?mail\w*|newsletter|trade\s*shows?|events?|fairs?"
@@ -189,6 +199,16 @@ def meaning_of_status(value: str) -> Literal["won", "lost"] | None:
     if _LOST.search(word):
         return "lost"
     return "won" if _WON.search(word) and not _NOT_YET.search(word) else None
+
+
+def is_done(value: str) -> bool:
+    """Whether a status says that all is over, but not how: "Done"."""
+    return _DONE.search(value.replace("_", " ")) is not None
+
+
+def is_service(pipeline: str) -> bool:
+    """Whether a pipeline's name says that nothing is sold in it: "Customer service"."""
+    return _SERVICE.search(pipeline.replace("_", " ")) is not None
 
 
 def meaning_of_source(value: str) -> bool:

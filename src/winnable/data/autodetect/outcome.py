@@ -1,27 +1,33 @@
-"""Which column tells won from not won, and what its values mean.
+"""Which column tells won from not won, and what its values mean; or which conditions on several
+columns tell it better.
 
 Candidates come by name and by content, and are held against each other: what another column would
-have counted is said beside the choice. Flags that CRMs keep beside the status (closed, won, a
-probability of 0 or 100, an archived lead with a reason for losing) tell what a company's own words
-mean.
+have counted is said beside the choice. Flags that CRMs keep beside the status (`flags`) tell what a
+company's own words mean.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
-import numpy as np
 import pandas as pd
 
+from winnable.core.columns import STATUS as DERIVED_STATUS
 from winnable.core.columns import BoolArray
 from winnable.core.text import counted, listed, nearest, shortened
 from winnable.data.autodetect.content import MAX_CATEGORIES, MIN_DATE_SHARE, Guess, dates_share
-from winnable.data.autodetect.glossary import plain_names
+from winnable.data.autodetect.flags import (
+    Conditions,
+    Flag,
+    Meaning,
+    by_pipeline,
+    called,
+    find_flags,
+    truth_in,
+    words_by_flag,
+)
 from winnable.data.autodetect.lexicon import (
-    NO,
-    YES,
     meaning_of_status,
     spaced,
     stage_of_word,
@@ -29,7 +35,8 @@ from winnable.data.autodetect.lexicon import (
 )
 from winnable.data.autodetect.vendors import OUTCOMES, STATUS, WON_DATES, Vendor
 from winnable.data.ingestion.dates import anonymous
-from winnable.data.ingestion.parsing import parse_numbers
+from winnable.data.ingestion.leads import all_hold
+from winnable.definition.conditions import Condition
 from winnable.definition.outcome import ANYTHING
 from winnable.definition.schema import StageName
 from winnable.errors import DataError
@@ -43,18 +50,17 @@ MAX_COMPARED = 3
 MIN_COVERAGE = 0.2
 """A column that decides a smaller share of the leads than this is no rival of the chosen one."""
 
-MIN_LEADS_PER_WORD = 5
-MIN_FLAGGED = 0.95
-"""A word is won (lost) by the flags if this share of its leads, and as many of them, are."""
-
-Meaning = Literal["won", "lost"]
+MIN_SAME = 0.95
+"""A status that says the same as flags of this share of the leads that they decide tells the
+outcome; of fewer, the flags tell it better."""
 
 
 @dataclass(frozen=True)
 class OutcomeGuess:
     """The status column and what its values mean; `counts` is the number of leads with each value,
-    the most frequent first. `others` says what other columns would have counted, `hints` what to
-    look at where nobody is called lost."""
+    the most frequent first. Where conditions on several columns tell the outcome, they are `won_if`
+    and `lost_if`, and the status is the one that reading derives from them. `others` says what
+    other columns would have counted, `hints` what to look at where nobody is called lost."""
 
     status: Guess
     won: tuple[str, ...]
@@ -63,43 +69,55 @@ class OutcomeGuess:
     counts: dict[str, int]
     others: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    won_if: Conditions = ()
+    lost_if: Conditions = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that tell the outcome."""
+        if not self.won_if:
+            return (self.status.column,)
+        return _columns_of((*self.won_if, *self.lost_if))
 
     def won_in(self, data: pd.DataFrame) -> BoolArray:
         """Which leads are won, shape (leads,)."""
+        if self.won_if:
+            return all_hold(self.won_if, data)
         status = data[self.status.column]
         is_won = status.notna() if self.won == (ANYTHING,) else status.isin(self.won)
         return is_won.to_numpy(dtype=bool)
 
     def lost_in(self, data: pd.DataFrame) -> BoolArray:
         """Which leads are lost, shape (leads,)."""
+        if self.won_if:
+            return all_hold(self.lost_if, data)
         return data[self.status.column].isin(self.lost).to_numpy(dtype=bool)
 
 
-@dataclass(frozen=True)
-class Flag:
-    """What columns beside the status say of each lead: `won` and `lost` have shape (leads,).
-    `of_status` is whether they follow from the status, so that they tell what its words mean."""
+def find_outcome(
+    source: str, data: pd.DataFrame, vendor: Vendor | None, *, has_history: bool = False
+) -> OutcomeGuess:
+    """What tells won from not won: a column, first by the vendor's names, then by the usual names,
+    then by what columns contain; or conditions on several columns, where these tell it better.
 
-    label: str
-    won: BoolArray
-    lost: BoolArray
-    of_status: bool = True
+    Beside a field history one column is preferred: the changes of a status tell when leads ended,
+    those of flags do not.
 
-
-def find_outcome(source: str, data: pd.DataFrame, vendor: Vendor | None) -> OutcomeGuess:
-    """The column that tells won from not won: first by the vendor's names, then by the usual names,
-    then by what columns contain.
-
-    Raises DataError where no column does.
+    Raises DataError where nothing does.
     """
-    named = _called((*(vendor.status if vendor else ()), *STATUS), data)
-    flags = tuple(_flags(data))
+    named = called((*(vendor.status if vendor else ()), *STATUS), data)
+    flags = tuple(find_flags(data))
     found = list(_candidates(data, vendor, named, flags))
-    if found:
-        chosen = _best(found)
+    chosen = _best(found) if found else None
+    together = _by_conditions(chosen, named, flags, data)
+    if together is not None and not (has_history and _is_status_with_words(chosen)):
+        found += [] if chosen is None else [chosen]
+        chosen = together
+    if chosen is not None:
         others = [*_compared(chosen, found, data), *_compared_flags(chosen, flags, data)]
         hints = _hints_of_lost(chosen, flags, data)
-        return replace(chosen, others=tuple(others[:MAX_COMPARED]), hints=tuple(hints))
+        others = list(dict.fromkeys(others))[:MAX_COMPARED]
+        return replace(chosen, others=tuple(others), hints=tuple(hints))
     if vendor is not None and named:
         # Nothing is won or lost yet: the vendor's default statuses make the file ready for when
         # something is.
@@ -118,25 +136,15 @@ def values_of(column: pd.Series[str]) -> dict[str, int]:
     return {str(value): int(count) for value, count in column.value_counts().items()}
 
 
-def _called(names: Iterable[str], data: pd.DataFrame) -> list[str]:
-    """The columns of these plain names, in the order of the names."""
-    columns: dict[str, str] = {}
-    for rank in (1, 0):
-        for name in reversed(data.columns):
-            plain = plain_names(str(name))
-            columns.update(dict.fromkeys(plain[:1] if rank == 0 else plain[1:], name))
-    return list(dict.fromkeys(columns[name] for name in names if name in columns))
-
-
 def _candidates(
     data: pd.DataFrame, vendor: Vendor | None, named: Sequence[str], flags: Sequence[Flag]
 ) -> Iterator[OutcomeGuess]:
     """Every column that can tell the outcome, the most certain kind first."""
     attempts: tuple[tuple[Iterable[str], Callable[[pd.Series[str]], OutcomeGuess | None]], ...] = (
         (named, lambda column: _by_words(column, vendor, "its name and its values", flags)),
-        (_called(OUTCOMES, data), _by_truth),
+        (called(OUTCOMES, data), _by_truth),
         (data.columns, _by_content),
-        (_called(WON_DATES, data), _by_date),
+        (called(WON_DATES, data), _by_date),
     )
     seen: set[str] = set()
     for names, attempt in attempts:
@@ -156,13 +164,78 @@ def _best(found: Sequence[OutcomeGuess]) -> OutcomeGuess:
     return next((other for other in same_kind if other.lost), first)
 
 
+def _by_conditions(
+    chosen: OutcomeGuess | None, named: Sequence[str], flags: Sequence[Flag], data: pd.DataFrame
+) -> OutcomeGuess | None:
+    """The conditions on several columns that tell the outcome better than the chosen column."""
+    if chosen is not None and chosen.won == (ANYTHING,):
+        stages: Sequence[str] = named
+    else:
+        stages = named if chosen is None else [chosen.status.column]
+    pipelines = by_pipeline(data, stages, flags)
+    if pipelines is not None and (chosen is None or (chosen.won_in(data) != pipelines.won).any()):
+        return _together(pipelines)
+    for flag in flags:
+        if flag.won_if and flag.lost_if and _tells_better(flag, chosen, data):
+            return _together(flag)
+        if chosen is not None and not chosen.lost and not flag.won_if and flag.lost_if:
+            with_status = _with_status(flag, chosen, data)
+            if with_status is not None:
+                return with_status
+    return None
+
+
+def _together(flag: Flag) -> OutcomeGuess:
+    status = Guess(DERIVED_STATUS, f"by {flag.label}")
+    return OutcomeGuess(
+        status, ("won",), ("lost",), {}, {}, won_if=flag.won_if, lost_if=flag.lost_if
+    )
+
+
+def _with_status(flag: Flag, chosen: OutcomeGuess, data: pd.DataFrame) -> OutcomeGuess | None:
+    """Won by the status, lost by what only tells who was lost; None where it says so of a won
+    lead, or of nobody."""
+    column = chosen.status.column
+    if chosen.won == (ANYTHING,):
+        won = Condition(field=column, is_present=True)
+    else:
+        won = Condition(field=column, any_of=chosen.won)
+    if not flag.lost.any() or (flag.lost & chosen.won_in(data)).any():
+        return None
+    label = f"'{column}', and {flag.label}"
+    return _together(replace(flag, label=label, won_if=(won,)))
+
+
+def _tells_better(flag: Flag, chosen: OutcomeGuess | None, data: pd.DataFrame) -> bool:
+    """Whether flags that say who was won and who was lost tell more than a column."""
+    if not flag.won.any() or not flag.lost.any():
+        return False
+    if chosen is None or chosen.status.column in _columns_of((*flag.won_if, *flag.lost_if)):
+        return True
+    won, lost = chosen.won_in(data), chosen.lost_in(data)
+    ended = flag.won | flag.lost
+    if not chosen.lost:
+        return True
+    same = (won & flag.won) | (lost & flag.lost)
+    return bool(ended.sum() >= (won | lost).sum() and same[ended].mean() < MIN_SAME)
+
+
+def _is_status_with_words(chosen: OutcomeGuess | None) -> bool:
+    """Whether a column holds the words of a status, whose changes a history may record."""
+    return chosen is not None and len(chosen.counts) > 2
+
+
+def _columns_of(conditions: Iterable[Condition]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(condition.field) for condition in conditions))
+
+
 def _compared(
     chosen: OutcomeGuess, found: Sequence[OutcomeGuess], data: pd.DataFrame
 ) -> Iterator[str]:
     ended = (chosen.won_in(data) | chosen.lost_in(data)).sum()
     for other in found:
         decided = (other.won_in(data) | other.lost_in(data)).sum()
-        if other.status.column != chosen.status.column and decided >= MIN_COVERAGE * ended:
+        if other.status.column not in chosen.columns and decided >= MIN_COVERAGE * ended:
             flag = Flag(f"'{other.status.column}'", other.won_in(data), other.lost_in(data))
             yield _comparison(chosen, flag, data)
 
@@ -171,7 +244,9 @@ def _compared_flags(
     chosen: OutcomeGuess, flags: Sequence[Flag], data: pd.DataFrame
 ) -> Iterator[str]:
     for flag in flags:
-        if f"'{chosen.status.column}'" not in flag.label:
+        if (flag.won_if or flag.lost_if or flag.of_status) and not any(
+            f"'{column}'" in flag.label for column in chosen.columns
+        ):
             yield _comparison(chosen, flag, data)
 
 
@@ -180,7 +255,8 @@ def _comparison(chosen: OutcomeGuess, other: Flag, data: pd.DataFrame) -> str:
     both = (won | chosen.lost_in(data)) & (other.won | other.lost)
     counts = f"{int(other.won.sum()):,} won and {int(other.lost.sum()):,} lost"
     if not both.any():
-        return f"{other.label} would count {counts}, none of them decided by this column"
+        by = "these conditions" if chosen.won_if else "this column"
+        return f"{other.label} would count {counts}, none of them decided by {by}"
     agreed = float((won[both] == other.won[both]).mean())
     return (
         f"{other.label} would count {counts}; the two agree on {_share(agreed)} of"
@@ -199,7 +275,7 @@ def _hints_of_lost(
     """Where nobody is called lost: columns that seem to say it."""
     if chosen.lost:
         return
-    for name, words in words_of_lost(data, chosen.status.column).items():
+    for name, words in words_of_lost(data, chosen.columns[0]).items():
         yield f"'{name}' holds {words}"
     won = chosen.won_in(data)
     for flag in flags:
@@ -229,38 +305,6 @@ def words_of_lost(data: pd.DataFrame, status: str) -> dict[str, str]:
             most = list(words.items())[:MAX_SHOWN]
             found[str(name)] = ", ".join(f"{word} ({count:,})" for word, count in most)
     return found
-
-
-def _flags(data: pd.DataFrame) -> Iterator[Flag]:
-    """Columns beside the status that say who was won and who was lost."""
-    is_won = _truth_of(("iswon", "won", "isclosedwon", "hsisclosedwon"), data)
-    is_closed = _truth_of(("isclosed", "closed", "isdealclosed", "hsisclosed"), data)
-    if is_won is not None and is_closed is not None:
-        label = f"'{is_won[0]}' and '{is_closed[0]}'"
-        yield Flag(label, is_won[1] & is_closed[1], is_closed[1] & ~is_won[1])
-    names = ("probability", "dealprobability", "hsdealstageprobability", "closeprobability")
-    for name in _called(names, data)[:1]:
-        numbers = parse_numbers(data[name]).to_numpy()
-        top = 100.0 if np.nanmax(numbers, initial=0.0) > 1 else 1.0
-        yield Flag(
-            f"'{name}' of 0 or {top:g}{'%' if top > 1 else ''}", numbers == top, numbers == 0
-        )
-    active = _truth_of(("active", "isactive"), data)
-    reasons = _called(("lostreason", "lossreason", "lostreasonid", "reasonlost"), data)
-    if active is not None and reasons:
-        name, is_active = active
-        lost = ~is_active & data[reasons[0]].notna().to_numpy()
-        label = f"'{name}' no longer with a '{reasons[0]}'"
-        yield Flag(label, np.zeros_like(lost), lost, of_status=False)
-
-
-def _truth_of(names: Sequence[str], data: pd.DataFrame) -> tuple[str, BoolArray] | None:
-    """The first of these columns that holds yes and no, and which leads have yes."""
-    for name in _called(names, data):
-        guess = _by_truth(data[name])
-        if guess is not None:
-            return name, data[name].isin(guess.won).to_numpy(dtype=bool)
-    return None
 
 
 def _by_content(column: pd.Series[str]) -> OutcomeGuess | None:
@@ -295,7 +339,7 @@ def _by_words(
         }
         meant = {value: defaults.get(value.casefold(), meaning) for value, meaning in meant.items()}
     for flag in flags:
-        by_flag = _words_by_flag(column, meant, flag) if flag.of_status else {}
+        by_flag = words_by_flag(column, meant, flag) if flag.of_status else {}
         if by_flag:
             meant |= by_flag
             reason += f", {listed(by_flag)} by {flag.label}"
@@ -311,34 +355,14 @@ def _by_words(
     )
 
 
-def _words_by_flag(
-    column: pd.Series[str], meant: dict[str, Meaning | None], flag: Flag
-) -> dict[str, Meaning | None]:
-    """The values without a known meaning whose leads are nearly all won or lost by a flag. A new
-    lead may have a probability of 0, too."""
-    found: dict[str, Meaning | None] = {}
-    for value, meaning in meant.items():
-        rows = (column == value).to_numpy(dtype=bool)
-        if meaning is not None or rows.sum() < MIN_LEADS_PER_WORD:
-            continue
-        if flag.won[rows].mean() >= MIN_FLAGGED:
-            found[value] = "won"
-        elif flag.lost[rows].mean() >= MIN_FLAGGED and stage_of_word(value) is None:
-            found[value] = "lost"
-    return found
-
-
 def _by_truth(column: pd.Series[str]) -> OutcomeGuess | None:
     """The outcome where a column holds yes and no, or 1 and 0, and nothing else; else None."""
-    counts = values_of(column) if column.nunique() <= MAX_CATEGORIES else {}
-    folded = {value: value.casefold().removesuffix(".0") for value in counts}
-    won = tuple(value for value, plain in folded.items() if plain in YES)
-    lost = tuple(value for value, plain in folded.items() if plain in NO)
-    if not won or not lost or len(won) + len(lost) < len(counts):
+    truth = truth_in(column)
+    if truth is None:
         return None
-    values = " and ".join(repr(value) for value in (*won, *lost))
+    values = " and ".join(repr(value) for value in (*truth.yes, *truth.no))
     reason = f"its name, and it only holds {values}"
-    return OutcomeGuess(Guess(str(column.name), reason), won, lost, {}, counts)
+    return OutcomeGuess(Guess(truth.column, reason), truth.yes, truth.no, {}, values_of(column))
 
 
 def _stages(

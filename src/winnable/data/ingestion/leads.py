@@ -84,7 +84,7 @@ def _status_by_conditions(
     """The status of each lead by the conditions of [outcome]: "won", "lost", "open", or "won and
     lost", which is noted. The same as `Outcome.status_of` for each row."""
     outcome = definition.outcome
-    won, lost = (_all_hold(conditions, frame) for conditions in (outcome.won_if, outcome.lost_if))
+    won, lost = (all_hold(conditions, frame) for conditions in (outcome.won_if, outcome.lost_if))
     met = won + 2 * lost
     both = int((met == 3).sum())
     if both:
@@ -96,7 +96,7 @@ def _status_by_conditions(
     return pd.Series(np.array(STATUS_BY_CONDITIONS)[met], index=frame.index, dtype="str")
 
 
-def _all_hold(conditions: Iterable[Condition], frame: pd.DataFrame) -> BoolArray:
+def all_hold(conditions: Iterable[Condition], frame: pd.DataFrame) -> BoolArray:
     """For which rows every condition holds, shape (n,); without conditions for none. Each distinct
     value is tested once; a column that is not there is missing everywhere."""
     held: BoolArray | None = None
