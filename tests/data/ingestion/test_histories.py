@@ -1,13 +1,16 @@
 """Field histories of every layout become the same changes, dated by their own time; `init`, `check`
 and `train` recognise them by the same names."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.data.autodetect.draft import draft
 from winnable.data.autodetect.infer import guess
+from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.schema import Definition
 from winnable.errors import DataError
@@ -195,3 +198,117 @@ def test_values_by_types_are_one_value() -> None:
 def test_a_table_without_changes_is_refused_with_its_columns() -> None:
     with pytest.raises(DataError, match="no column is recognized as"):
         read(pd.DataFrame({"Deal ID": ["101"], "Note": ["x"]}))
+
+
+STAGE_DATES = {
+    "HubSpot labels": (
+        "Date entered 'Qualified (Sales Pipeline)'",
+        'Date entered "Demo (Sales Pipeline)"',
+        "Date entered 'Closed Won (Sales Pipeline)'",
+        "Date entered 'Closed Lost (Sales Pipeline)'",
+    ),
+    "HubSpot names": (
+        "hs_v2_date_entered_qualified",
+        "hs_v2_date_entered_demo",
+        "hs_v2_date_entered_closedwon",
+        "hs_date_entered_closedlost",
+    ),
+    "HubSpot contacts": (
+        "Became a Qualified Date",
+        "Became a Demo Date",
+        "Became a Closed Won Date",
+        "Became a Closed Lost Date",
+    ),
+    "a company's own": ("Qualified date", "Demo reached at", "Closed Won on", "Date Closed Lost"),
+}
+
+
+def with_stage_dates(layout: str) -> pd.DataFrame:
+    """Leads whose dates of stages are those of CHANGES, one of them without Demo."""
+    dates = [
+        ("2025-01-02", "2025-01-05", "2025-01-09", ""),
+        ("2025-01-03", "", "", "2025-01-06"),
+        ("2025-01-04", "2025-01-07", "", ""),
+        ("2025-01-04", "", "", ""),
+    ]
+    leads = pd.concat([LEADS, LEADS[2:].assign(**{"Deal ID": "104", "Deal Stage": "Qualified"})])
+    leads = leads.reset_index(drop=True)
+    return pd.concat([leads, pd.DataFrame(dates, columns=list(STAGE_DATES[layout]))], axis=1)
+
+
+@pytest.mark.parametrize("layout", STAGE_DATES)
+@pytest.mark.parametrize("for_training", [True, False])
+def test_dates_of_stages_in_the_leads_are_their_history_and_no_features(
+    layout: str, for_training: bool
+) -> None:
+    crm = read_crm(definition(), with_stage_dates(layout), for_training=for_training)
+    assert changes(crm) == [
+        ("101", "2025-01-02", "Qualified"),
+        ("101", "2025-01-05", "Demo"),
+        ("101", "2025-01-09", "Closed Won"),
+        ("102", "2025-01-03", "Qualified"),
+        ("102", "2025-01-06", "Closed Lost"),
+        ("103", "2025-01-04", "Qualified"),
+        ("103", "2025-01-07", "Demo"),
+        ("104", "2025-01-04", "Qualified"),
+    ]
+    assert not set(STAGE_DATES[layout]) & set(crm.leads.columns)
+    (note,) = (note for note in crm.notes if "no features" in note)
+    assert "are read as changes of 'Deal Stage', each from its date on" in note
+
+
+def test_dates_of_stages_tell_when_a_lead_ended_and_what_it_was_before() -> None:
+    data = Dataset(definition(), read_crm(definition(), with_stage_dates("HubSpot labels")))
+    before = data.as_of(datetime(2025, 1, 8, tzinfo=UTC))
+    assert before.crm.leads["@status"].tolist() == ["Demo", "Closed Lost", "Demo", "Qualified"]
+    assert len(changes(before.crm)) == 7
+    features = {field.name for field in data.feature_plan().fields}
+    assert features.isdisjoint(STAGE_DATES["HubSpot labels"])
+    assert data.episodes is not None
+    ends = pd.to_datetime(data.episodes.end[data.episodes.last][:2], unit="us")
+    assert ends.strftime("%Y-%m-%d").tolist() == ["2025-01-09", "2025-01-06"]
+
+
+def test_a_history_that_records_the_status_replaces_the_dates_in_the_leads() -> None:
+    leads = with_stage_dates("HubSpot labels")
+    history = LAYOUTS["Salesforce history object"]
+    crm = read_crm(definition(), leads, history=history)
+    assert changes(crm) == [(row[0], row[1], row[4]) for row in CHANGES]
+    of_another = history.assign(Field="Amount")
+    both = read_crm(definition(), leads, history=of_another)
+    assert len(changes(both)) == 8
+    assert len(changes(both, "Amount")) == len(CHANGES)
+
+
+def test_times_in_stages_and_dates_of_other_columns_stages_are_no_features_either() -> None:
+    leads = LEADS.assign(
+        **{
+            "Date exited 'Demo (Sales Pipeline)'": ["2025-01-09", "", ""],
+            "Cumulative time in 'Demo (Sales Pipeline)'": ["4", "", ""],
+            "hs_v2_date_entered_subscriber": ["2025-01-01", "2025-01-01", ""],
+        }
+    )
+    crm = read_crm(definition(), leads)
+    assert crm.history is None
+    assert not any("Demo" in name or "entered" in name for name in crm.leads.columns)
+    assert any("they are not stages of 'Deal Stage'" in note for note in crm.notes)
+
+
+def test_dates_of_stages_that_the_definition_lists_are_as_it_says() -> None:
+    columns = STAGE_DATES["HubSpot labels"]
+    ignoring = definition()
+    ignoring = ignoring.model_copy(
+        update={"columns": ignoring.columns.model_copy(update={"ignore": columns})}
+    )
+    crm = read_crm(ignoring, with_stage_dates("HubSpot labels"))
+    assert crm.history is None
+    assert set(columns) <= set(crm.leads.columns)
+
+
+def test_init_says_that_dates_of_stages_are_the_history(tmp_path: Path) -> None:
+    with_stage_dates("HubSpot contacts").to_csv(tmp_path / "leads.csv", index=False)
+    found = guess(str(tmp_path / "leads.csv"))
+    taken = found.roles["closed"].column
+    assert set(found.stages) == {*STAGE_DATES["HubSpot contacts"]} - {taken}
+    assert set(found.stages).isdisjoint(found.ignore)
+    assert "# Not columns but the history of the status" in draft(found)

@@ -187,6 +187,12 @@ def _columns(guesses: Guesses) -> Iterator[str]:
     if "amount" in guesses.roles:
         column = _one_line(guesses.roles["amount"].column)
         yield f"# amount: '{column}'; there is no such role, so it is a column like others."
+    if guesses.stages:
+        names = ", ".join(_one_line(name) for name in guesses.stages)
+        yield (
+            "# Not columns but the history of the status (list them under ignore to leave them"
+            f" out): {names}"
+        )
     if guesses.fixed:
         yield "# Usually known at creation and not changed after; remove those that change later."
         yield f"fixed = {_list(guesses.fixed)}"

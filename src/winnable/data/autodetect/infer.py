@@ -8,7 +8,7 @@ definition file is done in `draft`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,7 +39,7 @@ from winnable.data.autodetect.vendors import (
     recognize_vendor,
 )
 from winnable.data.ingestion.event_columns import NAMES, Events, plain
-from winnable.data.ingestion.histories import LeadColumns, as_changes, fields_of
+from winnable.data.ingestion.histories import LeadColumns, as_changes, fields_of, stage_dates
 from winnable.data.ingestion.lead_keys import LeadKeys
 from winnable.data.ingestion.parsing import parse_numbers
 from winnable.data.ingestion.repeated_ids import refuse_events
@@ -82,6 +82,9 @@ class Guesses:
     kinds: Kinds | None
     dropped: dict[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    """The columns with the date of entering or leaving a stage, which reading takes for the history
+    of the status."""
 
     @property
     def won(self) -> pd.Series[bool]:
@@ -140,6 +143,9 @@ def guess(
     guesses = Guesses(
         table.name, data, vendor, outcome, roles, (), {}, (), kinds, search.dropped, table.notes
     )
+    stages = _stage_dates(data, outcome, taken)
+    taken |= {*stages}
+    guesses = replace(guesses, stages=stages)
     ignore = _ignored(guesses, [name for name in data.columns if name not in taken], tracked)
     source = {roles["source"].column} if "source" in roles else set()
     fixed = (
@@ -247,12 +253,27 @@ def _fields_in(history: TextTable, data: pd.DataFrame, outcome: OutcomeGuess, ke
     """The leads' columns whose changes a field history records; none where it is not recognized,
     which reading it says."""
     given = dict.fromkeys(("lead", "at", "field", "old", "new"))
-    status = None if outcome.won_if else outcome.status.column
-    names = tuple(str(name) for name in data.columns)
-    leads = LeadColumns(names, status, frozenset({*outcome.counts, *outcome.won, *outcome.lost}))
+    leads = _lead_columns(data, outcome)
     keys = LeadKeys(data[key].dropna())
     events = Events("history", history, given, keys, key)
     return fields_of(as_changes(events, leads))
+
+
+def _lead_columns(data: pd.DataFrame, outcome: OutcomeGuess) -> LeadColumns:
+    status = None if outcome.won_if else outcome.status.column
+    names = tuple(str(name) for name in data.columns)
+    return LeadColumns(names, status, frozenset({*outcome.counts, *outcome.won, *outcome.lost}))
+
+
+def _stage_dates(
+    data: pd.DataFrame, outcome: OutcomeGuess, taken: Collection[str]
+) -> tuple[str, ...]:
+    """The columns that reading takes for the history of the status; none where conditions or a date
+    tell the outcome, beside which there is no such history."""
+    if outcome.won_if or outcome.won == (ANYTHING,):
+        return ()
+    entered, left = stage_dates(data, _lead_columns(data, outcome))
+    return tuple(name for name in (*entered, *left) if name not in taken)
 
 
 def _kinds(log: pd.DataFrame) -> Kinds | None:

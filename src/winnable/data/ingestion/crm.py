@@ -33,7 +33,9 @@ class Crm:
     only given for leads that are won or lost: in an open lead it is an expected date.
     activities: "@id", "@at" (datetime64[us, UTC]), "@kind" and, where a row may have become known
     only later, "@recorded"; sorted by id and time. history: "@id", "@at", "@field", "@old", "@new";
-    sorted by id, field and time. rejects: table, row, id and reason of every row that could not be
+    sorted by id, field and time; the dates of entering stages that stand in the leads are changes
+    of the status there and no columns of the leads. rejects: table, row, id and reason of every row
+    that could not be
     used. notes: everything else worth knowing about the data, in plain sentences. seen: the latest
     time in the activities and in the history, including rows of leads that are not to be scored.
     """
@@ -88,9 +90,10 @@ def read_crm(
     reading = None if options is None else options.for_events
     events = EventReader(definition, lead_rows, findings, present, for_training, reading)
     activity_rows = None if activities is None else events.activities(activities)
-    change_rows = None if history is None else events.changes(history)
+    entered, dropped = events.stages_of_leads()
+    change_rows = events.changes(history, entered)
     return Crm(
-        lead_rows,
+        lead_rows.drop(columns=list(dropped)),
         activity_rows,
         change_rows,
         findings.rejects(),

@@ -4,17 +4,23 @@ Columns are found by the definition, or by the names that CRMs usually give them
 known lead and rows without a time are rejected. Leads are read in `winnable.data.ingestion.leads`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from winnable.core.columns import AT, CREATED, FIELD, ID, KIND, NEW, OLD, RECORDED, STATUS
-from winnable.core.text import counted
+from winnable.core.text import counted, listed
 from winnable.data.ingestion.dates import ends_of_days, read_dates, shape
 from winnable.data.ingestion.event_columns import Events, newest_first
-from winnable.data.ingestion.histories import LeadColumns, as_changes, refuse_status_history
+from winnable.data.ingestion.histories import (
+    LeadColumns,
+    as_changes,
+    refuse_status_history,
+    rows_of_stages,
+    stage_dates,
+)
 from winnable.data.ingestion.lead_keys import LeadKeys
 from winnable.data.ingestion.leads import CLOCK_TOLERANCE
 from winnable.data.ingestion.rejects import Findings
@@ -52,7 +58,7 @@ class EventReader:
         """
         named = self.definition.activities
         given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
-        events = self._events("activities", source, given)
+        events = self._events("activities", self._read("activities", source), given)
         if RECORDED in events or (events[_UNTIL] != events[AT]).any():
             events = events.assign(**{RECORDED: _known(events)})
         without_kind = int(events[KIND].isna().sum())
@@ -64,7 +70,62 @@ class EventReader:
         self._note_early("activities", events, "kept as early touches")
         return _sorted(events.drop(columns=_UNTIL), [])
 
-    def changes(self, source: Source) -> pd.DataFrame:
+    def changes(
+        self, source: Source | None, entered: Mapping[str, str] | None = None
+    ) -> pd.DataFrame | None:
+        """The field history of a source, and that of the dates of stages in the leads (`entered`:
+        columns and stages); None where there is neither.
+
+        Where the source records changes of the status, these are used alone.
+        """
+        found = None if source is None else self._changes(self._read("history", source))
+        status = self.definition.columns.status
+        if not entered or (found is not None and (found[FIELD] == status).any()):
+            return found
+        rows = rows_of_stages(self.leads, ID, status, entered)
+        if not len(rows):
+            return found
+        own = self._changes(TextTable("leads", rows, {}, (), frozenset()), is_own=True)
+        if found is None:
+            return own
+        columns = [ID, AT, FIELD, OLD, NEW]
+        joined = pd.concat([found[columns], own[columns]])
+        return _sorted(joined, [FIELD])
+
+    def stages_of_leads(self) -> tuple[dict[str, str], tuple[str, ...]]:
+        """The leads' columns with the date of entering a stage, and the stages; and all columns
+        that are no features because they are such dates. Those that the definition lists are as it
+        says."""
+        columns = self.definition.columns
+        asked = {*columns.fixed, *columns.trusted, *columns.ignore, *self.definition.fields()}
+        roles = {*columns.dates.values()}
+        leads = self._lead_columns()
+        entered, left = stage_dates(self.leads.drop(columns=[*asked], errors="ignore"), leads)
+        dropped = tuple(name for name in (*entered, *left) if name not in roles)
+        if dropped:
+            self.findings.note(self._about_stages(entered, dropped, leads))
+        known = sum(stage in leads.statuses for stage in entered.values())
+        is_of_status = leads.status is not None and 2 * known >= len(entered)
+        return (entered if is_of_status else {}), dropped
+
+    def _about_stages(
+        self, entered: Mapping[str, str], dropped: Sequence[str], leads: LeadColumns
+    ) -> str:
+        known = sum(stage in leads.statuses for stage in entered.values())
+        says = (
+            f"leads: {listed(dropped)} tell when a lead entered or left a stage, so they are no"
+            " features"
+        )
+        if leads.status is None:
+            return f"{says}; [outcome] tells won and lost by conditions, so they are not read."
+        if not entered or 2 * known < len(entered):
+            return f"{says}; they are not stages of '{leads.status}', so they are not read."
+        return (
+            f"{says}; {listed(entered)} are read as changes of '{leads.status}', each from its date"
+            " on. List a column under columns.ignore to leave it out."
+        )
+
+    def _changes(self, table: TextTable, *, is_own: bool = False) -> pd.DataFrame:
         """The field history with "@id", "@at", "@field", "@old", "@new"; sorted by id, field and
         recording time, which is "@at".
 
@@ -80,7 +141,8 @@ class EventReader:
             "old": named.old,
             "new": named.new,
         }
-        events = self._events("history", source, {**given, "recorded": named.recorded})
+        given = {} if is_own else {**given, "recorded": named.recorded}
+        events = self._events("history", table, given, is_own=is_own)
         fieldless = events[FIELD].isna()
         self.findings.reject(
             "history", events.index[fieldless], events.loc[fieldless, ID], "it names no field"
@@ -99,16 +161,16 @@ class EventReader:
             )
         changes = changes[~overtaken].drop(columns=_HAPPENED)
         if OLD not in changes:
-            self.findings.note(
-                "history: no old values in the table; the previous new value was used."
-            )
+            if not is_own:
+                self.findings.note(
+                    "history: no old values in the table; the previous new value was used."
+                )
             changes[OLD] = changes.groupby([ID, FIELD], sort=False)[NEW].shift().astype("str")
         return changes
 
-    def _events(self, kind: str, source: Source, given: Mapping[str, str | None]) -> pd.DataFrame:
-        """The table's usable rows, with its roles under reserved names."""
-        id_column = self.definition.columns.id
-        if id_column is None:
+    def _read(self, kind: str, source: Source) -> TextTable:
+        """The table of a source; what could not be read of it is recorded."""
+        if self.definition.columns.id is None:
             raise DataError(
                 f"{kind}: the definition names no id column for the leads, so no row can be matched"
                 " to a lead; set columns.id."
@@ -117,8 +179,18 @@ class EventReader:
         for note in table.notes:
             self.findings.note(note)
         self.findings.reject(kind, pd.Index(list(table.broken)), None, list(table.broken.values()))
+        return table
+
+    def _events(
+        self, kind: str, table: TextTable, given: Mapping[str, str | None], *, is_own: bool = False
+    ) -> pd.DataFrame:
+        """The table's usable rows, with its roles under reserved names; the leads' `own` table has
+        its roles as names."""
         keys = LeadKeys(self.leads[ID].dropna())
-        table, roles = self._found(Events(kind, table, given, keys, id_column))
+        if is_own:
+            roles = {name: name for name in ("lead", "at", "field", "new")}
+        else:
+            table, roles = self._found(Events(kind, table, given, keys, self.definition.columns.id))
         frame = table.data
         dated: dict[str, pd.Series[str]] = {
             role: frame[roles[role]] for role in ("at", "recorded") if role in roles

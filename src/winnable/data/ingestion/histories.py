@@ -31,6 +31,20 @@ MIN_KNOWN_STATUSES = 0.8
 _ENTERED = re.compile(
     r"(?:hs )?(?:v2 )?date entered (?P<stage>.+)|became an? (?P<became>.+) date", re.IGNORECASE
 )
+_LEFT = re.compile(
+    r"(?:hs )?(?:v2 )?(?:date exited|(?:cumulative|latest) time in) .+", re.IGNORECASE
+)
+"""When a lead left a stage, and how long it was in it."""
+_DATED = re.compile(
+    r"(?:date |first |entered |reached |moved to |became )*(?P<stage>.+?)"
+    r"(?: (?:entered|reached|since))?(?: (?:date|at|on|time|timestamp))?",
+    re.IGNORECASE,
+)
+"""The same idea in a company's own words, where the rest is one of its statuses: "MQL date"."""
+MIN_DATE_SHARE = 0.9
+MIN_DATED_STAGES = 2
+"""Columns named by a status and holding dates, at this share, are dates of stages if there are as
+many; one alone may be that of an appointment."""
 _IN_QUOTES = re.compile(r"[\"'“„](?P<stage>.+?)[\"'”“]")
 _IN_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
 _COLUMNS = ("lead", "at", "field", "old", "new")
@@ -224,12 +238,51 @@ def _undated(data: pd.DataFrame, lead: str, at: str) -> pd.DataFrame:
     return pd.DataFrame({"lead": rows[lead], "at": rows[at]}).reindex(columns=list(_COLUMNS))
 
 
+def stage_dates(data: pd.DataFrame, leads: LeadColumns) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The columns of a table of leads with the date of entering a stage, and the leads' word for
+    each stage; and the columns that tell when stages were left, from which no status follows."""
+    columns = [str(name) for name in data.columns if not str(name).startswith("@")]
+    entered = {name: leads.stage(stage) for name, stage in _entered(columns).items()}
+    if leads.status is not None:
+        entered |= _dated_stages(data, [name for name in columns if name not in entered], leads)
+    left = tuple(name for name in columns if _LEFT.fullmatch(_in_words(name)))
+    return entered, left
+
+
+def _dated_stages(data: pd.DataFrame, columns: Iterable[str], leads: LeadColumns) -> dict[str, str]:
+    found = {}
+    for name in columns:
+        words = _DATED.fullmatch(_in_words(name))
+        stage = leads.stage(words["stage"]) if words and words["stage"] != name else None
+        if stage in leads.statuses and name != leads.status:
+            known = data[name].dropna()
+            if len(known) and parse_moments(known).notna().mean() >= MIN_DATE_SHARE:
+                found[name] = str(stage)
+    return found if len(found) >= MIN_DATED_STAGES else {}
+
+
+def rows_of_stages(
+    data: pd.DataFrame, lead: str, field: str, entered: Mapping[str, str]
+) -> pd.DataFrame:
+    """A row for each date of a stage: lead, at, field and new, under the numbers of the leads'
+    rows."""
+    parts = []
+    for column, stage in entered.items():
+        rows = data[data[column].notna() & data[lead].notna()]
+        part = pd.DataFrame({"lead": rows[lead], "at": rows[column]})
+        parts.append(part.assign(field=field, new=stage))
+    return pd.concat(parts).astype("str")
+
+
+def _in_words(column: str) -> str:
+    return " ".join(re.sub(r"_+", " ", column).split())
+
+
 def _entered(columns: Iterable[object]) -> dict[str, str]:
     """The columns with the date of entering a stage, and the stages."""
     stages = {}
     for column in columns:
-        words = " ".join(re.sub(r"_+", " ", str(column)).split())
-        found = _ENTERED.fullmatch(words)
+        found = _ENTERED.fullmatch(_in_words(str(column)))
         if found is not None:
             stage = found["stage"] or found["became"]
             quoted = _IN_QUOTES.search(stage)
@@ -242,12 +295,8 @@ def _of_stages(events: Events, leads: LeadColumns, entered: Mapping[str, str]) -
     lead = events.find("lead", set(entered))
     if lead is None or leads.status is None:
         return Changes(events.table, events.roles())
-    data = events.table.data
-    parts = []
-    for column, stage in entered.items():
-        rows = data[data[column].notna()]
-        part = pd.DataFrame({"lead": rows[lead], "at": rows[column]})
-        parts.append(part.assign(field=leads.status, new=leads.stage(stage)))
-    table = replace(events.table, data=pd.concat(parts).astype("str"))
+    stages = {column: leads.stage(stage) for column, stage in entered.items()}
+    rows = rows_of_stages(events.table.data, lead, leads.status, stages)
+    table = replace(events.table, data=rows)
     note = f"history: {listed(entered)} are read as changes of '{leads.status}'."
     return Changes(table, {role: role for role in ("lead", "at", "field", "new")}, (note,))
