@@ -71,6 +71,67 @@ def test_packed_json(tmp_path: Path, packing: str) -> None:
     check_leads(read(tmp_path, pa.compress(lines, codec=packing, asbytes=True), "leads.jsonl.x"))
 
 
+@pytest.mark.parametrize(
+    ("around", "says"),
+    [
+        ({"paging": {"next": {"after": "1"}}}, "another page ('next')"),
+        ({"total": 512, "paging": {"next": {"after": "1"}}}, "all 512, so 510 of them"),
+        ({"totalSize": 4_512, "done": False}, "all 4,512, so 4,510 of them"),
+        ({"done": False, "nextRecordsUrl": "/query/01g-2000"}, "another page ('nextRecordsUrl')"),
+        ({"has_more": True}, "another page ('has_more')"),
+        ({"has_more": True, "total": 2}, "another page ('has_more')"),
+        ({"@odata.nextLink": "https://crm.example.com/?$skiptoken=1"}, "('@odata.nextLink')"),
+        ({"additional_data": {"pagination": {"more_items_in_collection": True}}}, "another page"),
+        ({"info": {"per_page": 200, "more_records": True, "page": 1}}, "('more_records')"),
+        ({"next": 50, "total": 900}, "all 900, so 898 of them are missing"),
+        ({"meta": {"current_page": 1, "total_pages": 7}}, "another page ('page 1 of 7')"),
+        ({"links": {"next": "https://api.example.com/leads?page=2"}}, "another page ('next')"),
+    ],
+)
+def test_a_page_of_an_answer_says_that_leads_are_missing(
+    tmp_path: Path, around: dict[str, object], says: str
+) -> None:
+    table = read(tmp_path, json.dumps({**around, "records": LEADS}))
+    check_leads(table)
+    [note] = table.notes
+    assert says in note
+    assert "WARNING: this is not everything. The API's answer holds 2 records" in note
+    assert "http" not in note
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"totalSize": 2, "done": True},
+        {"has_more": False},
+        {"paging": {"next": None}},
+        {"info": {"more_records": False, "page": 1, "count": 2}},
+        {"additional_data": {"pagination": {"start": 0, "more_items_in_collection": False}}},
+        {"meta": {"current_page": 1, "total_pages": 1, "total": 2}},
+        {"links": {"self": "https://api.example.com/leads", "next": None}},
+        {"success": True},
+    ],
+)
+def test_a_whole_answer_is_read_without_a_word(tmp_path: Path, around: dict[str, object]) -> None:
+    assert read(tmp_path, json.dumps({**around, "data": LEADS})).notes == ()
+
+
+def test_pages_in_a_folder_are_whole_if_one_says_that_none_follows(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        answer = {"results": LEADS, "paging": {"next": {"after": "1"}} if number < 3 else None}
+        (tmp_path / f"page{number}.json").write_text(json.dumps(answer))
+    assert read_source(str(tmp_path), "leads").notes == ()
+    (tmp_path / "page3.json").unlink()
+    [note] = read_source(str(tmp_path), "leads").notes
+    assert "holds 4 records and tells of another page" in note
+
+
+def test_what_odata_says_about_a_record_is_no_column(tmp_path: Path) -> None:
+    record = {"@odata.etag": 'W/"1"', "leadid": "1", "subject": "Pump"}
+    table = read(tmp_path, json.dumps({"@odata.context": "x", "value": [record]}))
+    assert list(table.data.columns) == ["leadid", "subject"]
+
+
 def test_what_is_nested_becomes_columns(tmp_path: Path) -> None:
     record = {
         "attributes": {"type": "Lead", "url": "/services/1"},

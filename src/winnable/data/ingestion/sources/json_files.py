@@ -1,7 +1,8 @@
 """Read JSON, as an API answers it, and JSON lines (NDJSON), into a table of text.
 
 A record is an object; what is nested in it becomes columns of their own ("Owner.Name"), a list
-stays JSON. Values are not interpreted here.
+stays JSON. Where an answer says that it is one page of several, so does the part that is read.
+Values are not interpreted here.
 """
 
 import json
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from winnable.core import values
 from winnable.core.text import listed
-from winnable.data.ingestion.sources.text_table import TablePart
+from winnable.data.ingestion.sources.text_table import AnswerPage, TablePart
 from winnable.errors import DataError
 
 _USUAL_KEYS = ("records", "data", "results", "result", "value", "items", "leads", "d")
@@ -22,6 +23,27 @@ _USUAL_KEYS = ("records", "data", "results", "result", "value", "items", "leads"
 _WRAPPERS = ("properties", "fields", "attributes")
 """Objects that hold the record's own fields."""
 _LINK_OF_SALESFORCE = {"type", "url"}
+_ANNOTATION = "@odata."
+"""How OData begins the names of what it says about a record, such as its version."""
+_MORE = (
+    *("has_more", "hasMore", "has-more", "more_records", "more_items_in_collection"),
+    *("moreRecords", "nextRecordsUrl", "@odata.nextLink", "odata.nextLink", "__next", "next"),
+    *("next_page", "nextPage", "next_cursor", "nextCursor", "nextPageToken", "next_page_token"),
+    *("next_url", "next_start"),
+)
+"""What APIs call the mark that another page follows, or how to ask for it."""
+_TOTALS = (
+    *("totalSize", "@odata.count", "odata.count", "__count", "total", "total_count", "totalCount"),
+    *("total_results", "total_records", "total_items", "totalItems", "totalRecords"),
+)
+"""What they call the number of all records."""
+_ABOUT_PAGES = (
+    *("paging", "pagination", "info", "meta", "links", "_links", "additional_data", "cursor"),
+    *("page_info", "pageInfo", "page", "d"),
+)
+"""Objects in which they say so."""
+_NUMBERS = ("page", "current_page", "currentPage", "page_number", "pageNumber")
+_PAGES = ("total_pages", "totalPages", "last_page", "lastPage", "pages", "page_count")
 _MAX_DEPTH = 5
 _NO_OBJECT = "the record is not a JSON object"
 _NOT_READABLE = "the line is not valid JSON"
@@ -37,7 +59,7 @@ def read_json(raw: bytes, path: Path, notes: list[str]) -> TablePart:
 
     Raises DataError if it is not valid or holds no records; the message shows no value.
     """
-    records = _records(raw.decode("utf-8", errors="replace"), path)
+    records, page = _records(raw.decode("utf-8", errors="replace"), path)
     broken = {row: record for row, record in enumerate(records) if isinstance(record, str)}
     flat = [_flat(record) for record in records if not isinstance(record, str)]
     if not flat:
@@ -48,17 +70,18 @@ def read_json(raw: bytes, path: Path, notes: list[str]) -> TablePart:
         pa.chunked_array([pa.array([record.get(name) for record in flat], pa.large_string())])
         for name in names
     ]
-    return TablePart(names, columns, broken, notes)
+    return TablePart(names, columns, broken, notes, page)
 
 
-def _records(text: str, path: Path) -> list[Mapping[str, Any] | str]:
-    """The records; instead of one that cannot be used, the reason."""
+def _records(text: str, path: Path) -> tuple[list[Mapping[str, Any] | str], AnswerPage | None]:
+    """The records, instead of one that cannot be used the reason; and the page of an API's answer
+    that they are."""
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
         lines = [line for line in text.splitlines() if line.strip()]
         if _is_object(lines[0]) or (len(lines) > 1 and _is_object(lines[1])):
-            return [_of_line(line) for line in lines]
+            return [_of_line(line) for line in lines], None
         raise DataError(
             f"{path}: this is JSON, but not valid: {error.msg} in line {error.lineno:,}, column"
             f" {error.colno:,}. The file may be truncated; export it again."
@@ -69,7 +92,8 @@ def _records(text: str, path: Path) -> list[Mapping[str, Any] | str]:
             " Export an array of objects."
         ) from None
     array = found if isinstance(found, list) else _array_of(found, path)
-    return [record if isinstance(record, dict) else _NO_OBJECT for record in array]
+    page = _page(found) if isinstance(found, dict) and array != [found] else None
+    return [record if isinstance(record, dict) else _NO_OBJECT for record in array], page
 
 
 def _is_object(line: str) -> bool:
@@ -109,6 +133,34 @@ def _arrays(found: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
     }
 
 
+def _page(answer: Mapping[str, Any]) -> AnswerPage:
+    """What an answer says about further pages, itself or in an object for it."""
+    says: dict[str, Any] = {}
+    inner = [answer]
+    for _ in range(3):
+        for part in inner:
+            says = {**part, **says}
+        inner = [part[key] for part in inner for key in _ABOUT_PAGES if _is_dict(part, key)]
+    more = next((key for key in _MORE if says.get(key)), "")
+    if says.get("done") is False:
+        more = more or "done"
+    number, pages = (_count(says, names) for names in (_NUMBERS, _PAGES))
+    if number is not None and pages is not None and number < pages:
+        more = more or f"page {number:,} of {pages:,}"
+    return AnswerPage(more, _count(says, _TOTALS))
+
+
+def _is_dict(part: Mapping[str, Any], key: str) -> bool:
+    return isinstance(part.get(key), dict)
+
+
+def _count(says: Mapping[str, Any], names: Sequence[str]) -> int | None:
+    """The first of these that is a whole number."""
+    found = (says.get(name) for name in names)
+    texts = (str(value) for value in found if isinstance(value, (int, str)))
+    return next((int(text) for text in texts if text.isdecimal() and len(text) < 16), None)
+
+
 def _flat(record: Mapping[str, Any]) -> dict[str, str | None]:
     """The record as text, one level deep."""
     cells: dict[str, str | None] = {}
@@ -123,6 +175,8 @@ def _flat(record: Mapping[str, Any]) -> dict[str, str | None]:
 
 def _leaves(record: Mapping[str, Any], before: str, depth: int) -> Iterator[tuple[str, Any]]:
     for key, value in record.items():
+        if key.startswith(_ANNOTATION):
+            continue
         if not isinstance(value, dict) or not depth or not value:
             yield f"{before}{key}", value
         elif key != "attributes" or not value.keys() <= _LINK_OF_SALESFORCE:

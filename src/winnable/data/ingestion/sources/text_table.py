@@ -18,7 +18,16 @@ import pyarrow.compute as pc
 
 from winnable.core import values
 from winnable.core.columns import IntArray, is_nameless
-from winnable.core.text import listed
+from winnable.core.text import counted, listed
+
+
+@dataclass(frozen=True)
+class AnswerPage:
+    """What an API's answer says of the records that are not in it: `more` is the mark that another
+    page follows ("" without one), `total` the number of all records, None if it is not told."""
+
+    more: str
+    total: int | None
 
 
 @dataclass(frozen=True)
@@ -27,13 +36,14 @@ class TablePart:
     which may repeat.
 
     `broken` maps the numbers of unreadable rows (0 is the first below the header) to reasons; these
-    rows are not in `columns`.
+    rows are not in `columns`. `page` is what it says of itself as an API's answer.
     """
 
     names: Sequence[str]
     columns: Sequence[pa.ChunkedArray]
     broken: dict[int, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    page: AnswerPage | None = None
 
     @property
     def size(self) -> int:
@@ -79,6 +89,7 @@ def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
         numbers.append(before + numbers_of_rows(part))
         broken |= {before + row: reason for row, reason in part.broken.items()}
         before += part.size
+    notes += _missing_pages(name, [part.page for part in parts if part.page is not None], before)
     if doubled:
         notes.append(
             f"{name}: {listed(sorted(doubled))} more than once in the header; the later ones were"
@@ -107,6 +118,25 @@ def text_table(name: str, parts: Sequence[TablePart]) -> TextTable:
         index=pd.Index(np.concatenate(numbers), dtype=np.int64),
     )
     return TextTable(name, data, broken, tuple(notes), frozenset(doubled))
+
+
+def _missing_pages(name: str, pages: Sequence[AnswerPage], rows: int) -> list[str]:
+    """A warning where the answers of an API say that there are records which none of them holds.
+    Of all its pages, one tells that no other follows."""
+    if not pages:
+        return []
+    total = max((page.total for page in pages if page.total is not None), default=0)
+    marks = [page.more for page in pages if page.more]
+    if total <= rows and len(marks) < len(pages):
+        return []
+    is_counted = total > rows
+    says = f"all {total:,}" if is_counted else f"another page ('{marks[0]}')"
+    lacking = f"{total - rows:,} of them" if is_counted else "leads"
+    return [
+        f"{name}: WARNING: this is not everything. The API's answer holds {counted(rows, 'record')}"
+        f" and tells of {says}, so {lacking} are missing; fetch every page and save them in one"
+        " folder, or use the CRM's own export."
+    ]
 
 
 def _distinct_names(header: Sequence[str]) -> tuple[list[str], set[str]]:
