@@ -1,8 +1,9 @@
 """A lexicon of CRM vocabulary: words for statuses won and lost, stages, kinds of activity, and
 columns that are personal or written too late.
 
-Statuses are known in English, German, French, Spanish, Portuguese, Italian, Dutch, Russian, Polish,
-Turkish and Greek. Only for first guesses, which people check: a definition, once written, is exact.
+Statuses are known in English, German, French, Spanish, Portuguese, Italian, Dutch, Swedish, Danish,
+Norwegian, Finnish, Polish, Czech, Hungarian, Russian, Turkish, Greek, Hebrew, Arabic, Chinese,
+Japanese and Korean. Only for first guesses, which people check: a definition, once written, is exact.
 """
 
 import re
@@ -45,8 +46,32 @@ _WON = _pattern(
     r"|успешн\w*|выигран\w*|продан[оаы]?|реализован\w*|оплачен[оаы]?|клиент\w*"
     r"|wygran[aey]|sprzedan[aey]|kazanıl\w*|satıldı|κερδισμέν\w+|κερδήθηκ\w+)\b|closedwon"
 )
+_NOT_ELSEWHERE = r"(inte|ej|icke|ikke|ei|ne|nem|nie|لم|לא)"
+"""Not, in the languages of the next two."""
+_WON_WORDS = (
+    r"vunn[ae]|vunnen|vunnet|såld[a]?|sålt|kund|vundet|vundne|solgt|kunde|voitet\w+|myyty|asiakas"
+    r"|vyhrán[oay]?|vyhran[ýáéo]|prodán[oay]?|zákazník|úspěšn\w+|(meg)?nyer(t|ve|tes)|eladva|sikeres"
+    r"|נסגר בהצלחה|הצלחה|זכינו|זכייה|נמכר|(تم )?(ال)?فوز|فاز بها|رابحة?|مربوحة?|مكتسبة?|تم البيع"
+)
+_WON_ELSEWHERE = _pattern(
+    rf"\b({_WON_WORDS})\b|受注|成約|契約済|赢单|贏單|成交|签约|簽約|签单|已赢|赢得|贏得|수주|성사|계약\s*완료|성공"
+)
+_LOST_ELSEWHERE = _pattern(
+    rf"\b{_NOT_ELSEWHERE}[\s_-]+(\w+[\s_-]+)?({_WON_WORDS}|kvalifi\w+|intress\w+|interess\w+"
+    r"|kiinnostunut)\b|\b(förlora(d|t|de)|avböjd|avvisad|tabt|tabte|afvist|annulleret|tapt|avvist"
+    r"|avslått|kansellert|hävi(tt|te)\w+|menete\w+|hylätty|peruttu|prohrán[oay]?|prohran[ýáéo]"
+    r"|ztracen\w*|zamítnut\w*|odmítnut\w*|zrušen\w*|neúspěšn\w+|elv(e|é)s\w+|vesztes|elutasít\w*"
+    r"|sikertelen|ללא הצלחה|הפסד\w*|אבוד|אבד|לא רלוונטי|(تم )?(ال)?خسارة|خاسرة?|خسر\w*|مفقودة?"
+    r"|مرفوضة?|ملغاة|ملغى)\b|失注|敗戦|見送り|失単|输单|輸單|丢单|丟單|战败|戰敗|流失|无效|無效"
+    r"|[未没沒](能)?(成交|赢|贏|签|簽)|실주|실패|거절|수주\s*취소|계약\s*취소"
+)
+_EXPECTED_ELSEWHERE = _pattern(
+    r"受注(前|見込|予定|確度)|成約(見込|予定)|未(受注|成約)|待(成交|签约|簽約)|预计|預計|意向|수주\s*(예정|예상|전)"
+    r"|(성사|계약\s*완료)\s*(예정|예상|전)|성공\s*(예정|예상)"
+)
+"""Won only in the future."""
 _NOT_YET = _pattern(
-    r"\b(potential|prospective|prospect|potenzielle?r?|potenciale?s?|potentiel(le)?s?|potenciais"
+    r"\b(potentiel|potentiell\w*|potensiell\w*|mahdollinen|potenciáln\w*|potenciális|potential|prospective|prospect|potenzielle?r?|potenciale?s?|potentiel(le)?s?|potenciais"
     r"|potenzial[ei]|potentiële|futur\w*)\b"
 )
 """A potential customer is not yet one."""
@@ -183,12 +208,43 @@ YES = frozenset(
             "sim",
         ),
         *("verdadero", "verdadeiro", "vero", "wahr", "waar", "x", "won"),
+        *(
+            "да",
+            "tak",
+            "evet",
+            "ναι",
+            "ano",
+            "igen",
+            "kyllä",
+            "כן",
+            "نعم",
+            "はい",
+            "是",
+            "예",
+            "네",
+        ),
     }
 )
 NO = frozenset(
     {
         *("0", "no", "n", "false", "f", "nein", "non", "faux", "não", "nao", "nee"),
         *("falso", "falsch", "onwaar", "lost"),
+        *(
+            "нет",
+            "nie",
+            "hayır",
+            "όχι",
+            "ne",
+            "nem",
+            "ei",
+            "nej",
+            "nei",
+            "לא",
+            "لا",
+            "いいえ",
+            "否",
+        ),
+        *("아니요", "아니오"),
     }
 )
 
@@ -196,9 +252,12 @@ NO = frozenset(
 def meaning_of_status(value: str) -> Literal["won", "lost"] | None:
     """Whether a status means won or lost ("not converted" is lost); None for an open lead."""
     word = value.replace("_", " ")
-    if _LOST.search(word):
+    if _EXPECTED_ELSEWHERE.search(word):
+        return None
+    if _LOST.search(word) or _LOST_ELSEWHERE.search(word):
         return "lost"
-    return "won" if _WON.search(word) and not _NOT_YET.search(word) else None
+    is_won = _WON.search(word) or _WON_ELSEWHERE.search(word)
+    return "won" if is_won and not _NOT_YET.search(word) else None
 
 
 def is_done(value: str) -> bool:
