@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.cli.test_commands import winnable
+from winnable.learning.readiness.data_quality import DATA_ALARMS
 
 SOURCES, MIDDLE = ("Referral", "Fair", "List"), "2025-07-01"
 DATED = """
@@ -133,6 +134,7 @@ def test_a_model_whose_columns_changed_their_meaning_is_to_be_retrained(
     assert "the model expects" in says
     written = (tmp_path / "month.html").read_text()
     assert "Is the model still right? " in written
+    assert DATA_ALARMS not in written
     assert "retrained" in written
     assert "cannot see that the same leads" in written
     assert "http" not in written
@@ -154,6 +156,26 @@ def test_a_model_that_is_too_young_is_judged_by_one_of_before(
     assert "a model trained like version 1 on what was known on 2025-04-01" in done.stdout
     assert "Keep the model: " in done.stdout
     assert (tmp_path / "month.md").read_text().startswith("# Is the model still right?")
+
+
+def test_the_monthly_page_shows_what_makes_models_of_the_data_wrong(
+    company: Path, tmp_path: Path
+) -> None:
+    table = pd.read_csv(company / "leads.csv")
+    late = pd.to_datetime(table["created"]) >= "2025-09-15"
+    table["status"] = table["status"].mask(late & (table["status"] == "Won"), "Closed Won - Gold")
+    table["region"] = table["region"].mask(late)
+    table.to_csv(tmp_path / "renamed.csv", index=False)
+    page = tmp_path / "month.md"
+    words = ("reassess", tmp_path / "renamed.csv", "--output", page, "--strict")
+    done = winnable(*words, folder=company)
+    assert done.returncode == 3, done.stderr
+    _, _, alarms = page.read_text().partition(f"{DATA_ALARMS}, because these make any model wrong")
+    alarms, _, _ = alarms.partition("Evaluated: ")
+    assert "Counted as open, because the status is not in the definition" in alarms
+    assert "'Closed Won - Gold'" in alarms
+    assert "no longer filled in: 'region'" in alarms
+    assert "hardly any lead has been recorded as won" in alarms
 
 
 @pytest.mark.parametrize(

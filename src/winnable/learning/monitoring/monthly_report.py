@@ -14,6 +14,7 @@ from winnable.learning.monitoring.reassessment import (
     Reassessment,
     UpdateDecision,
 )
+from winnable.learning.readiness.data_quality import DATA_ALARMS
 from winnable.learning.training.metrics import Metrics
 
 TO_DO: dict[UpdateDecision, str] = {
@@ -60,7 +61,11 @@ def summary(found: Reassessment) -> tuple[str, ...]:
 
 def page(found: Reassessment) -> Page:
     """Everything, with the tables behind it."""
-    blocks: list[Block] = [Text(_decision(found)), Text(_evaluated_on(found))]
+    blocks: list[Block] = []
+    if found.alarms:
+        blocks += [Text(f"{DATA_ALARMS}, because these make any model wrong:")]
+        blocks += [Bullets(found.alarms)]
+    blocks += [Text(_decision(found)), Text(_evaluated_on(found))]
     if found.performance is not None:
         blocks += _evaluation_blocks(found.performance)
     blocks += [Heading("Drift: what is different about recent leads"), Text(_drift(found.drift))]

@@ -34,6 +34,7 @@ from winnable.learning.monitoring.drift import (
     expected,
     rates_of,
 )
+from winnable.learning.readiness.data_quality import alarms
 from winnable.learning.scoring.predictor import Predictor
 from winnable.learning.training.backtest import answer_of, came_between
 from winnable.learning.training.curves import gains
@@ -131,7 +132,8 @@ class Reassessment:
     `model` names what was evaluated; `since` is the end of its training data: the leads created
     after are out of sample. `leads` counts those whose horizon has passed, `wins` the won ones;
     `performance` is None where they are too few. `ahead` is the performance that the model expects
-    of those that are still open (censored), None if there are none.
+    of those that are still open (censored), None if there are none. `alarms` says what makes models
+    of these data wrong.
     """
 
     name: str
@@ -143,6 +145,7 @@ class Reassessment:
     performance: PerformanceCheck | None
     drift: Drift
     ahead: Expected | None
+    alarms: tuple[str, ...] = ()
 
     @property
     def decision(self) -> UpdateDecision:
@@ -219,6 +222,7 @@ def reassess(
         else None,
         drift=_compared(data, predictor, rows, new, start),
         ahead=expected(answer_of(predictor, data, unripe)) if len(unripe.won) else None,
+        alarms=tuple(finding.text for finding in alarms(data)),
     )
 
 

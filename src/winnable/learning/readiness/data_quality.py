@@ -46,6 +46,9 @@ Kind = Literal[
     "nothing to learn",
 ]
 
+DATA_ALARMS = "Look at the data first"
+"""Under this title pages show the alarms."""
+
 MAX_CLIFF_SHARE = 0.2
 """Of the usual number per month: with fewer, an outcome counts as no longer recorded."""
 

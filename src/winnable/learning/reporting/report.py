@@ -22,6 +22,7 @@ from markupsafe import escape as escape_markup
 from winnable.core.files import whole_file
 from winnable.data.dataset import Dataset
 from winnable.errors import StoreError
+from winnable.learning.readiness.data_quality import DATA_ALARMS
 from winnable.learning.readiness.learning_curve import CurvePoint
 from winnable.learning.readiness.readiness import Readiness, assess_readiness
 from winnable.learning.reporting.lead_sections import (
@@ -45,7 +46,6 @@ from winnable.learning.reporting.sections import Section
 from winnable.learning.training.backtest import Backtest
 from winnable.learning.training.train import Candidate
 
-DATA_ALARMS = "Look at the data first"
 CHANGES = "What changed since the last model?"
 FEEDBACK = "Feedback from sales and what it changed"
 
