@@ -1,9 +1,9 @@
 """A lexicon of CRM vocabulary: words for statuses won and lost, stages, kinds of activity, and
 columns that are personal or written too late.
 
-Statuses are known in English, German, French, Spanish, Portuguese, Italian, Dutch, Swedish, Danish,
-Norwegian, Finnish, Polish, Czech, Hungarian, Russian, Turkish, Greek, Hebrew, Arabic, Chinese,
-Japanese and Korean. Only for first guesses, which people check: a definition, once written, is exact.
+Statuses are known in English, German, French, Spanish, Portuguese, Italian, Dutch, Swedish,
+Danish, Norwegian, Finnish, Polish, Czech, Hungarian, Russian, Turkish, Greek, Hebrew, Arabic,
+Chinese, Japanese and Korean. Only for first guesses, which people check: a definition, once written, is exact.
 """
 
 import re
