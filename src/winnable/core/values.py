@@ -28,7 +28,9 @@ MISSING = frozenset(
     -, --, ---, –, —, ., ?, select, -select-, - select -, --select--, please select, n/a, #n/a,
     n.a., na, <na>, nan, nat, null, <null>, (null), none, -none-, --none--, (none), nil,
     undefined, not set, (not set), not available, not applicable, not provided, not specified,
-    blank, (blank), empty, (empty), #value!, #ref!, #div/0!, #name?, #null!, inf, -inf
+    blank, (blank), empty, (empty), inf, -inf, 0000-00-00, 0000-00-00 00:00:00, 00.00.0000,
+    #value!, #ref!, #div/0!, #name?, #null!, #num!, #nv, #n/d, #wert!, #bezug!, #zahl!, #valeur!,
+    #nom?, #nombre?, #valor!, #nome?, #naam?, #waarde!, #verw!
     """),
     ]
 )

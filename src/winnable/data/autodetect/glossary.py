@@ -48,7 +48,7 @@ _WORDS: dict[Concept, str] = {
     ),
     "won": (
         "won gewonnen gewinn.* gagne.* ganad[oa] ganh[oa] vint[oa] vincita converted conversion"
-        " konvertiert.* umwandlung.* converti convertid[oa] convertit[oa] geconverteerd"
+        " konvertier.* umwandlung.* converti convertid[oa] convertit[oa] geconverteerd"
     ),
     "lost": (
         "lost verloren verlust.* perdue? perte perdid[oa] perda pers[oaie] perdita"

@@ -8,6 +8,7 @@ definition file is done in `draft`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,12 +16,14 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.columns import is_nameless
+from winnable.core.text import listed
 from winnable.data.autodetect.content import (
     MAX_CATEGORIES,
     MIN_DATE_SHARE,
     DateColumns,
     Guess,
     dates_share,
+    numbers_share,
 )
 from winnable.data.autodetect.lexicon import (
     NO,
@@ -38,15 +41,16 @@ from winnable.data.autodetect.vendors import (
     bare,
     recognize_vendor,
 )
+from winnable.data.features.plan import MIN_NUMBER_SHARE
 from winnable.data.ingestion.event_columns import NAMES, Events, plain
 from winnable.data.ingestion.histories import LeadColumns, as_changes, fields_of, stage_dates
 from winnable.data.ingestion.lead_keys import LeadKeys
-from winnable.data.ingestion.parsing import parse_numbers
 from winnable.data.ingestion.repeated_ids import refuse_events
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import read_source
 from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.definition.outcome import ANYTHING
+from winnable.errors import DataError
 
 SETTLED_ROLES = ("id", "person", "created", "closed", "closed_lost", "changed")
 """The roles besides the status that identify a lead or date it, in the order of the definition."""
@@ -112,10 +116,13 @@ def guess(
     what to write.
     """
     table = read_source(leads, "leads", options)
-    data = table.data[[name for name in table.data.columns if name not in table.doubled]]
+    data = _of_one_meaning(table)
     vendor = recognize_vendor(list(data.columns))
     refuse_events(data, table.name)
-    outcome = find_outcome(table.name, data, vendor, has_history=history is not None)
+    try:
+        outcome = find_outcome(table.name, data, vendor, has_history=history is not None)
+    except DataError as error:
+        raise DataError(f"{error}{_about_doubled(table)}") from None
     of_events = None if options is None else options.for_events
     log = None if activities is None else read_source(activities, "activities", of_events).data
     by_date = outcome.won == (ANYTHING,)
@@ -164,6 +171,24 @@ def guess(
     }
     history_has_fields = bool(tracked & set(data.columns) - known_otherwise)
     return replace(guesses, untracked=others if history_has_fields else ())
+
+
+def _of_one_meaning(table: TextTable) -> pd.DataFrame:
+    """The columns whose name stands once in the header: of two of the same name nobody can tell
+    which is meant."""
+    numbered = re.compile(rf"(?:{'|'.join(map(re.escape, table.doubled))})(?: \(\d+\))?")
+    of_two = [name for name in table.data.columns if numbered.fullmatch(name)]
+    return table.data.drop(columns=of_two) if table.doubled else table.data
+
+
+def _about_doubled(table: TextTable) -> str:
+    """What to do where the column that is missed may be one of those with the same name."""
+    if not table.doubled:
+        return ""
+    return (
+        f" Of columns with the same name ({listed(sorted(table.doubled))}) none was looked at: give"
+        " each a name of its own."
+    )
 
 
 def allowing(column: pd.Series[str]) -> tuple[str, ...]:
@@ -241,9 +266,12 @@ def _why_unique(column: pd.Series[str]) -> str | None:
     different = known.nunique()
     if different <= MAX_CATEGORIES:
         return None
-    if parse_numbers(known).notna().mean() > 0.98:
+    numbers = numbers_share(known)
+    if numbers > 0.98:
         is_serial = different == len(known) and bool(known.str.fullmatch(r"\d{4,}").all())
         return "a serial number" if is_serial else None
+    if numbers >= MIN_NUMBER_SHARE:
+        return None  # a few words among numbers
     if different > 0.5 * len(known) and dates_share(known) < MIN_DATE_SHARE:
         return "nearly every lead has its own value"
     return None

@@ -244,9 +244,9 @@ def _compared_flags(
     chosen: OutcomeGuess, flags: Sequence[Flag], data: pd.DataFrame
 ) -> Iterator[str]:
     for flag in flags:
-        if (flag.won_if or flag.lost_if or flag.of_status) and not any(
-            f"'{column}'" in flag.label for column in chosen.columns
-        ):
+        is_other = not any(f"'{column}'" in flag.label for column in chosen.columns)
+        can_tell = flag.won_if or flag.lost_if or flag.of_status
+        if is_other and can_tell and (flag.won.any() or flag.lost.any()):
             yield _comparison(chosen, flag, data)
 
 

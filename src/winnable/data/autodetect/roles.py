@@ -112,11 +112,22 @@ class RoleSearch:
             if guess is not None:
                 self.found[role] = guess
                 self.taken.add(guess.column)
+        self._use_person_as_id()
         self.found.update(self._other_end_dates())
         dropped = {
             role: tuple(reasons) for role, reasons in self.dropped.items() if role not in self.found
         }
         return Roles(dict(self.found), dropped)
+
+    def _use_person_as_id(self) -> None:
+        """Where no column is an id, the address that each lead has of its own."""
+        person = self.found.get("person")
+        if "id" in self.found or person is None or not is_mail(self.data[person.column]):
+            return
+        address = self.data[person.column]
+        if address.is_unique and self._why_not_id(person.column) is None:
+            reason = "there is no other id, and no two leads have the same address"
+            self.found["id"] = Guess(person.column, reason)
 
     def _by_name(self, role: str, why_not: Callable[[str], str | None]) -> Guess | None:
         for name, called in self._named(role):

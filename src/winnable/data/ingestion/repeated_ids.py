@@ -27,6 +27,8 @@ _OWN_ID = re.compile(
 )
 """What the id of leads is called where it is different in each row; an "id" alone may be that of a
 change or an activity."""
+_OWN_VALUES = r"(?:lead|oppo|opp|opportunity|deal|prospect)[_-]\w+"
+"""How keys name the thing that they are of, as Close does."""
 _CHANGE_COLUMNS = (
     {"fromstage", "tostage"},
     {"oldvalue", "newvalue"},
@@ -75,7 +77,11 @@ def refuse_events(data: pd.DataFrame, table: str) -> None:
         ids += [data[name] for plain, name in names.items() if _NAME.fullmatch(plain)]
     filled = [column for column in ids if column.notna().mean() >= MIN_FILLED_SHARE]
     found = list(_repeated(filled))
-    own = any(data[name].is_unique for plain, name in names.items() if _OWN_ID.fullmatch(plain))
+    own = any(
+        data[name].is_unique
+        for plain, name in names.items()
+        if _OWN_ID.fullmatch(plain) or (plain == "id" and _names_leads(data[name]))
+    )
     if found and (is_history or not own):
         raise DataError(
             f"{table}: {found[0]}, so this is a history or an activity log, not a table of leads;"
@@ -83,6 +89,10 @@ def refuse_events(data: pd.DataFrame, table: str) -> None:
             " the last row of each id is the lead as it stands now, say so in a definition by"
             f' id = "{found[0].column}" under [columns].'
         )
+
+
+def _names_leads(column: "pd.Series[str]") -> bool:
+    return bool(column.notna().all() and column.str.fullmatch(_OWN_VALUES).all())
 
 
 def _repeated(columns: "list[pd.Series[str]]") -> Iterator[RepeatedId]:
