@@ -58,6 +58,8 @@ def print_funnel(report: "Funnel") -> None:
         title="Stage to stage",
         title_justify="left",
     )
+    if report.anonymous is not None:
+        stages.add_row(report.anonymous.name, f"{report.anonymous.volume:,}", "", "")
     for before, step in zip((None, *report.steps), report.steps, strict=False):
         share = (
             ("", "")

@@ -82,6 +82,7 @@ class Guesses:
     kinds: Kinds | None
     dropped: dict[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
+    visitor: str | None = None
 
     @property
     def won(self) -> pd.Series[bool]:
@@ -114,7 +115,8 @@ def guess(
     refuse_events(data, table.name)
     outcome = find_outcome(table.name, data, vendor)
     of_events = None if options is None else options.for_events
-    log = None if activities is None else read_source(activities, "activities", of_events).data
+    done = None if activities is None else read_source(activities, "activities", of_events)
+    log = None if done is None else done.data
     by_date = outcome.won == (ANYTHING,)
     search = RoleSearch(
         data,
@@ -137,8 +139,22 @@ def guess(
         *(guess.column for role, guess in roles.items() if role not in FEATURE_ROLES),
     }
     kinds = None if log is None else _kinds(log)
+    visitor = None
+    if done is not None and "id" in roles:
+        visitor = _visitor_in(done, data, roles["id"].column)
     guesses = Guesses(
-        table.name, data, vendor, outcome, roles, (), {}, (), kinds, search.dropped, table.notes
+        table.name,
+        data,
+        vendor,
+        outcome,
+        roles,
+        (),
+        {},
+        (),
+        kinds,
+        search.dropped,
+        table.notes,
+        visitor,
     )
     ignore = _ignored(guesses, [name for name in data.columns if name not in taken], tracked)
     source = {roles["source"].column} if "source" in roles else set()
@@ -253,6 +269,17 @@ def _fields_in(history: TextTable, data: pd.DataFrame, outcome: OutcomeGuess, ke
     keys = LeadKeys(data[key].dropna())
     events = Events("history", history, given, keys, key)
     return fields_of(as_changes(events, leads))
+
+
+def _visitor_in(log: TextTable, data: pd.DataFrame, key: str) -> str | None:
+    """The column of an activity log with the keys of anonymous visitors, by its name; None where
+    every row names its lead."""
+    events = Events("activities", log, {}, LeadKeys(data[key].dropna()), key)
+    lead = events.find("lead", set())
+    name = None if lead is None else events.find("visitor", {lead})
+    if name is None or not (log.data[lead].isna() & log.data[name].notna()).any():
+        return None
+    return name
 
 
 def _kinds(log: pd.DataFrame) -> Kinds | None:
