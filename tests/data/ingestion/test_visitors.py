@@ -67,7 +67,10 @@ def days_of(crm: Crm, lead: str) -> list[tuple[str, str]]:
     """The days of a lead's activities, and from when each is known."""
     assert crm.activities is not None
     rows = crm.activities[crm.activities["@id"] == lead]
-    return [(f"{at:%m-%d}", f"{known:%m-%d}") for at, known in zip(rows["@at"], rows["@recorded"])]
+    return [
+        (f"{at:%m-%d}", f"{known:%m-%d}")
+        for at, known in zip(rows["@at"], rows["@recorded"], strict=True)
+    ]
 
 
 @pytest.mark.parametrize("for_training", [True, False])
@@ -119,7 +122,9 @@ def test_before_identification_nothing_is_known_of_the_lead(tmp_path: Path) -> N
     assert after.crm.visitors["@identified"].notna().tolist() == [True]
 
 
-@pytest.mark.parametrize("day", ["2024-02-02 09:00", "2024-02-02 09:01", "2024-02-21", "2024-05-01"])
+@pytest.mark.parametrize(
+    "day", ["2024-02-02 09:00", "2024-02-02 09:01", "2024-02-21", "2024-05-01"]
+)
 def test_a_batch_and_a_request_that_tells_when_the_visitor_was_identified_are_equal(
     tmp_path: Path, day: str
 ) -> None:
@@ -209,7 +214,9 @@ def test_what_was_known_at_a_moment_never_changes_with_rows_that_were_known_late
         assert (visits.leads.isna() == visits.anonymous).all()
         since = pd.concat([known, visits.identified], axis=1).max(axis=1)
         counts = ~visits.anonymous & (since < start + timedelta(days=now))
-        return sorted(zip(visits.leads[counts], (frame.loc[counts, "@at"] - start).dt.days))
+        return sorted(
+            zip(visits.leads[counts], (frame.loc[counts, "@at"] - start).dt.days, strict=True)
+        )
 
     shuffled = list(events)
     random.shuffle(shuffled)  # type: ignore[arg-type]

@@ -93,9 +93,7 @@ def _visitors_as_of(visitors: pd.DataFrame | None, moment: datetime) -> pd.DataF
     if visitors is None:
         return None
     there = visitors[visitors[AT] < moment]
-    return there.assign(
-        **{IDENTIFIED: there[IDENTIFIED].where(there[IDENTIFIED] < moment)}
-    )
+    return there.assign(**{IDENTIFIED: there[IDENTIFIED].where(there[IDENTIFIED] < moment)})
 
 
 def recorded_columns(definition: Definition, crm: Crm) -> frozenset[str]:

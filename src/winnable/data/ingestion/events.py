@@ -159,7 +159,7 @@ class EventReader:
         unnamed = ~named
         visits = self._visits(frame, dated) if VISITOR in frame else None
         if visits is not None:
-            frame = frame.assign(**{ID: visits.leads, IDENTIFIED: visits.identified})
+            frame = frame.assign(**{ID: visits.leads}).assign(**{IDENTIFIED: visits.identified})
             # Those left without a lead have no time, which is what is wrong with them.
             unnamed = visits.leads.isna() & frame[VISITOR].isna()
             frame = frame[~visits.anonymous]
