@@ -48,8 +48,9 @@ SALES = STAGES.index("SAL")
 
 @dataclass(frozen=True)
 class Step:
-    """A stage: how many leads ever reached it (`volume`), and its conversion: how many `reached` it
-    of the `before` mature leads that reached the previous stage."""
+    """A stage: how many leads ever reached it (`volume`), who are so many `people` (None where
+    nobody knows), and its conversion: how many `reached` it of the `before` mature leads that
+    reached the previous stage."""
 
     name: str
     volume: int
@@ -58,6 +59,7 @@ class Step:
     conversion: float
     low: float
     high: float
+    people: int | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,11 @@ def funnel(data: Dataset, by: By = "source") -> Funnel:
         *((units.furthest >= code) for code in stages),
     ]
     steps = tuple(
-        _step(names[i], reached[i], reached[max(i - 1, 0)], units.known) for i in range(len(names))
+        replace(
+            _step(names[i], reached[i], reached[max(i - 1, 0)], units.known),
+            people=len(np.unique(data.persons[units.lead[reached[i]]])),
+        )
+        for i in range(len(names))
     )
     worked = _worked(definition, history, units)
     keys = _months(units) if by == "month" else _sources(data, units)
@@ -448,6 +454,7 @@ def funnel_table(report: Funnel) -> pd.DataFrame:
             "leads": step.volume,
             "known": step.before,
             "reached": step.reached,
+            "people": step.people,
         }
         | {"conversion": step.conversion, "low": step.low, "high": step.high}
         for step in (*([] if report.anonymous is None else [report.anonymous]), *report.steps)

@@ -61,11 +61,12 @@ class Contradiction:
 class WithFeedback:
     """A dataset with the labels of sales merged, and what became of each label.
 
-    `fates` counts the leads with a labeled outcome: the CRM "agreed"; the label "closed" an open
-    lead, or "dated" an outcome without a date in the CRM; it "contradicted" the CRM, which counts;
-    it is "later" than the export; the export has no such lead; or the definition has no status that
-    means lost; or the lead has come back since ("before a return"). `opinions` (by lead) are the
-    latest labels of each person in the last episode, `earlier` how many there are of others.
+    `fates` counts the leads with a labeled outcome, once for each episode that has one: the CRM
+    "agreed"; the label "closed" an open lead, or "dated" an outcome without a date in the CRM; it
+    "contradicted" the CRM, which counts; it is "later" than the export; the export has no such
+    lead; the definition has no status that means lost; or the lead has come back since ("before a
+    return"). `opinions` (by lead) are the latest labels of each person in the last episode,
+    `earlier` how many there are of others.
     """
 
     data: Dataset
@@ -104,24 +105,21 @@ def with_feedback(
     for lead_id, of_lead in by_lead.items():
         backs = sorted(returns_of.get(lead_id, ()), key=lambda back: back.sequence)
         *before, present = episodes_of(of_lead, backs)
-        said = [list(latest_by_person(episode, OUTCOMES).values()) for episode in before]
-        for told, back in zip(said, backs, strict=True):
-            if told:
-                fate = merger.apply_before(lead_id, told[-1], back)
-                fates[fate] = fates.get(fate, 0) + 1
-                if fate == "contradicted":
-                    known = merger.outcome(lead_id)
-                    contradictions.append(Contradiction(lead_id, known, tuple(told)))
-                elif len({label.label for label in told}) > 1:
-                    contradictions.append(Contradiction(lead_id, None, tuple(told)))
-        earlier += sum(len(latest_by_person(episode, OPINIONS)) for episode in before)
-        outcomes = list(latest_by_person(present, OUTCOMES).values())
-        known = merger.outcome(lead_id)
-        if outcomes:
-            if len({label.label for label in outcomes} | {known or outcomes[0].label}) > 1:
-                contradictions.append(Contradiction(lead_id, known, tuple(outcomes)))
-            fate = merger.apply(lead_id, outcomes[-1])
+        for episode, back in zip([*before, present], [*backs, None], strict=True):
+            outcomes = tuple(latest_by_person(episode, OUTCOMES).values())
+            if not outcomes:
+                continue
+            known = merger.outcome(lead_id)
+            fate = (
+                merger.apply(lead_id, outcomes[-1])
+                if back is None
+                else merger.apply_before(lead_id, outcomes[-1], back)
+            )
             fates[fate] = fates.get(fate, 0) + 1
+            known = None if fate == "before a return" else known
+            if len({label.label for label in outcomes} | {known or outcomes[0].label}) > 1:
+                contradictions.append(Contradiction(lead_id, known, outcomes))
+        earlier += sum(len(latest_by_person(episode, OPINIONS)) for episode in before)
         latest_opinions = tuple(latest_by_person(present, OPINIONS).values())
         if latest_opinions:
             opinions[lead_id] = latest_opinions

@@ -34,10 +34,10 @@ class Crm:
     activities: "@id", "@at" (datetime64[us, UTC]), "@kind" and, where a row may have become known
     only later, "@recorded"; sorted by id and time. history: "@id", "@at", "@field", "@old", "@new";
     sorted by id, field and time. rejects: table, row, id and reason of every row that could not be
-    used.
-    visitors: who came before anybody knew them, where the activities tell visitors: "@at",
-    when first, and "@identified", when they were known as a lead (NaT if never). notes: everything else worth knowing about the data, in plain sentences. seen: the latest
+    used. notes: everything else worth knowing about the data, in plain sentences. seen: the latest
     time in the activities and in the history, including rows of leads that are not to be scored.
+    visitors: who came before anybody knew them, where the activities tell visitors: "@at", when
+    first, and "@identified", when they were known as a lead (NaT if never).
     """
 
     leads: pd.DataFrame
