@@ -49,22 +49,33 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=
 
 def print_funnel(report: "Funnel") -> None:
     """The stages with their conversion, and what each source or month converts."""
+    by_people = any(step.people != step.volume for step in report.steps)
     stages = Table(
         "stage",
         "leads",
+        *(["people"] if by_people else []),
         "of previous",
         "90% CI",
         box=None,
         title="Stage to stage",
         title_justify="left",
     )
+    if report.anonymous is not None:
+        stages.add_row(
+            report.anonymous.name,
+            f"{report.anonymous.volume:,}",
+            *([""] if by_people else []),
+            "",
+            "",
+        )
     for before, step in zip((None, *report.steps), report.steps, strict=False):
         share = (
             ("", "")
             if before is None or not step.before
             else (f"{step.conversion:.0%}", percent_range(step.low, step.high))
         )
-        stages.add_row(step.name, f"{step.volume:,}", *share)
+        people = [f"{step.people:,}"] if by_people else []
+        stages.add_row(step.name, f"{step.volume:,}", *people, *share)
     out.print(stages)
     moves: dict[MoveKind, str] = {
         "passed back": "Leads were passed back to marketing",

@@ -71,6 +71,9 @@ class Activities(DefinitionPart):
     """Column with the kind of activity; found by its name if not given."""
     recorded: Name | None = None
     """Column with the time at which the activity was recorded, where that is later."""
+    visitor: Name | None = None
+    """Column with the key of an anonymous visitor (a cookie's id), by which rows without a lead
+    belong to the lead that the visitor turns out to be; found by its name if not given."""
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Self:

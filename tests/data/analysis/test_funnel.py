@@ -238,3 +238,19 @@ def test_x_education_sources(shared_data: Path) -> None:
         "hot",
     )
     assert groups["blog"].high - groups["blog"].low > 0.3, "one lead leaves much open"
+
+
+def test_several_leads_of_one_person_are_one_of_the_people_at_each_stage(tmp_path: Path) -> None:
+    columns = {"id": "id", "created": "created", "closed": "closed", "status": "status"}
+    agreed = definition(columns={**columns, "person": "email"})
+    rows = [
+        ("L1", "2024-01-01", "2024-01-05", "Lost", "ann@x.org"),
+        ("L2", "2024-02-01", "2024-02-05", "Won", "Ann@x.org"),
+        ("L3", "2024-02-01", "2024-02-05", "Won", "ann+2@x.org"),
+        ("L4", "2024-02-01", "2024-02-05", "Won", "bob@x.org"),
+    ]
+    table = pd.DataFrame(rows, columns=["id", "created", "closed", "status", "email"])
+    table.to_csv(tmp_path / "leads.csv", index=False)
+    crm = read_crm(agreed, str(tmp_path / "leads.csv"), now=NOW)
+    steps = funnel(Dataset(agreed, crm, NOW.to_pydatetime())).steps
+    assert [(step.volume, step.people) for step in (steps[0], steps[-1])] == [(4, 2), (3, 2)]

@@ -11,7 +11,7 @@ from winnable.data.dataset import Dataset
 from winnable.data.features.point_in_time import as_of
 from winnable.data.features.training_rows import build_training_rows, outcomes
 from winnable.data.feedback.merge import WithFeedback, with_feedback
-from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.records import Label, Return
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
 
@@ -127,3 +127,69 @@ def test_opinions_and_what_was_taken_back_close_nothing(crm: Crm) -> None:
     assert dict(found.fates) == {}
     assert [label.label for label in found.opinions["E"]] == ["accepted"]
     assert "B" not in found.opinions
+
+
+HISTORY_OF_B = """Id,At,Field,Old,New
+B,2026-01-03,Status,New,Working
+B,2026-03-10,Status,Working,Won
+"""
+
+
+def test_labels_before_and_after_a_return_are_of_two_episodes_and_do_not_contradict(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "leads.csv").write_text(
+        LEADS.replace("B,2026-01-01,,Working", "B,2026-01-01,2026-03-10,Won")
+    )
+    (tmp_path / "history.csv").write_text(HISTORY_OF_B)
+    crm = read_crm(DEFINITION, str(tmp_path / "leads.csv"), None, str(tmp_path / "history.csv"))
+    march = datetime(2026, 3, 10, tzinfo=UTC)
+    first, second = (
+        Label("B", "lost", "Kim", JAN, label_id="1", recorded_at=JAN, sequence=1),
+        Label("B", "won", "Ines", march, label_id="2", recorded_at=march, sequence=2),
+    )
+    back = Return("B", 1, datetime(2026, 2, 20, tzinfo=UTC))
+    data = Dataset(DEFINITION, crm)
+    without = with_feedback(data, [first, second])
+    assert [each.lead_id for each in without.contradictions] == ["B"]
+    found = with_feedback(data, [first, second], [back])
+    assert found.contradictions == ()
+    assert dict(found.fates) == {"before a return": 1, "agreed": 1}
+    history = found.crm.history
+    assert history is not None
+    of_b = history[history["@id"] == "B"]
+    assert of_b[["@old", "@new"]].to_numpy().tolist() == [
+        ["New", "Working"],
+        ["Working", "Lost"],
+        ["Lost", "Working"],
+        ["Working", "Won"],
+    ]
+    episodes = found.data.episodes
+    assert episodes is not None
+    assert (episodes.lead == 1).sum() == 2
+    rows = found.data.training_rows
+    age = {won: rows.as_of[(rows.leads == 1) & (rows.won == won)] for won in (0.0, 1.0)}
+    assert len(age[0.0])
+    assert len(age[1.0])
+    assert age[0.0].max() < age[1.0].min()
+
+
+def test_opinions_before_a_return_are_not_compared_with_what_became_of_the_lead_since(
+    crm: Crm,
+) -> None:
+    later = JAN + timedelta(days=60)
+    rejected = Label("E", "rejected", "Kim", JAN, label_id="1", recorded_at=JAN, sequence=1)
+    accepted = Label("E", "accepted", "Kim", later, label_id="2", recorded_at=later, sequence=2)
+    back = Return("E", 1, JAN + timedelta(days=50))
+    found = with_feedback(Dataset(DEFINITION, crm), [rejected, accepted], [back])
+    assert [label.label for label in found.opinions["E"]] == ["accepted"]
+    assert found.earlier == 1
+
+
+def test_an_end_that_the_crm_has_from_before_the_return_can_contradict(crm: Crm) -> None:
+    label = Label("C", "won", "Kim", JAN, label_id="1", recorded_at=JAN, sequence=1)
+    back = Return("C", 1, datetime(2026, 3, 1, tzinfo=UTC))
+    found = with_feedback(Dataset(DEFINITION, crm), [label], [back])
+    assert [each.crm for each in found.contradictions] == ["lost"]
+    assert dict(found.fates) == {"contradicted": 1}
+    assert lead(found.crm, "C").equals(lead(crm, "C"))

@@ -2,8 +2,8 @@
 source, and how well sources convert.
 
 Every conversion comes with a 90% interval, and sources with few leads are shrunk towards the
-others. Leads too young for a known outcome count as volume, but not in conversions. The plot is
-drawn in `funnel_plot`.
+others. Leads too young for a known outcome count as volume, but not in conversions. Visitors who
+came before anybody knew them stand above all leads. The plot is drawn in `funnel_plot`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import AT, CREATED, ID, KIND, SOURCE, BoolArray, FloatArray, IntArray
+from winnable.core.columns import (
+    AT,
+    CREATED,
+    ID,
+    IDENTIFIED,
+    KIND,
+    SOURCE,
+    BoolArray,
+    FloatArray,
+    IntArray,
+)
 from winnable.core.statistics import wilson
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.data.features.stage_history import LOST, WON, StageHistory, stage_history
@@ -38,8 +48,9 @@ SALES = STAGES.index("SAL")
 
 @dataclass(frozen=True)
 class Step:
-    """A stage: how many leads ever reached it (`volume`), and its conversion: how many `reached` it
-    of the `before` mature leads that reached the previous stage."""
+    """A stage: how many leads ever reached it (`volume`), who are so many `people` (None where
+    nobody knows), and its conversion: how many `reached` it of the `before` mature leads that
+    reached the previous stage."""
 
     name: str
     volume: int
@@ -48,6 +59,7 @@ class Step:
     conversion: float
     low: float
     high: float
+    people: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,13 +88,18 @@ class Group:
 @dataclass(frozen=True)
 class Funnel:
     """Stages in order, the first being all leads and the last the won ones; groups; moves between
-    stages; notes in words."""
+    stages; notes in words.
+
+    `anonymous` counts the visitors who came before anybody knew them, where the activities tell
+    them, and how many of those who came a horizon ago or earlier were identified since.
+    """
 
     steps: tuple[Step, ...]
     groups: tuple[Group, ...]
     by: By
     moves: dict[MoveKind, int]
     notes: tuple[str, ...]
+    anonymous: Step | None = None
 
 
 @dataclass(frozen=True)
@@ -114,12 +131,42 @@ def funnel(data: Dataset, by: By = "source") -> Funnel:
         *((units.furthest >= code) for code in stages),
     ]
     steps = tuple(
-        _step(names[i], reached[i], reached[max(i - 1, 0)], units.known) for i in range(len(names))
+        replace(
+            _step(names[i], reached[i], reached[max(i - 1, 0)], units.known),
+            people=len(np.unique(data.persons[units.lead[reached[i]]])),
+        )
+        for i in range(len(names))
     )
     worked = _worked(definition, history, units)
     keys = _months(units) if by == "month" else _sources(data, units)
     groups = _groups(definition, units, keys, reached, worked, by)
-    return Funnel(steps, groups, by, history.counted(), tuple(_notes(data, history, units, by)))
+    anonymous = _anonymous(data)
+    notes = (*_notes_on(anonymous), *_notes(data, history, units, by))
+    return Funnel(steps, groups, by, history.counted(), notes, anonymous)
+
+
+def _anonymous(data: Dataset) -> Step | None:
+    """The visitors who came anonymously, and how many of them were identified; None where the
+    activities tell no visitors."""
+    visitors = data.crm.visitors
+    if visitors is None or data.present is None:
+        return None
+    came = np.ones(len(visitors), dtype=np.bool_)
+    old_enough = microseconds(data.present) - data.definition.outcome.horizon_days * DAY
+    known = np.asarray(times_of(visitors[AT]) <= old_enough)
+    return _step("Anonymous", visitors[IDENTIFIED].notna().to_numpy(), came, known, came)
+
+
+def _notes_on(anonymous: Step | None) -> Sequence[str]:
+    if anonymous is None:
+        return ()
+    if not anonymous.before:
+        return (f"{anonymous.volume:,} anonymous visitors came too recently to tell who they are.",)
+    return (
+        f"Of {anonymous.before:,} anonymous visitors {anonymous.reached:,}"
+        f" ({anonymous.conversion:.0%}, 90% CI {anonymous.low:.0%} to {anonymous.high:.0%}) were"
+        " identified as leads later.",
+    )
 
 
 def source_of(data: Dataset) -> pd.Series[str]:
@@ -205,11 +252,19 @@ def _sources(data: Dataset, units: _Units) -> list[str]:
     return [str(sources[lead]) for lead in units.lead]
 
 
-def _step(name: str, reached: BoolArray, before: BoolArray, known: BoolArray) -> Step:
+def _step(
+    name: str,
+    reached: BoolArray,
+    before: BoolArray,
+    known: BoolArray,
+    counted: BoolArray | None = None,
+) -> Step:
+    """The step from `before` to `reached`; `counted` are its volume where that is not `reached`."""
+    volume = int((reached if counted is None else counted).sum())
     asked = int((before & known).sum())
     got = int((reached & before & known).sum())
     low, high = wilson(got, asked)
-    return Step(name, int(reached.sum()), asked, got, got / asked if asked else np.nan, low, high)
+    return Step(name, volume, asked, got, got / asked if asked else np.nan, low, high)
 
 
 def _groups(
@@ -399,9 +454,10 @@ def funnel_table(report: Funnel) -> pd.DataFrame:
             "leads": step.volume,
             "known": step.before,
             "reached": step.reached,
+            "people": step.people,
         }
         | {"conversion": step.conversion, "low": step.low, "high": step.high}
-        for step in report.steps
+        for step in (*([] if report.anonymous is None else [report.anonymous]), *report.steps)
     ]
     for group in report.groups:
         row = {

@@ -255,6 +255,11 @@ def _activities(guesses: Guesses) -> Iterator[str]:
             yield f"{name} = {_list(found)}   # {_counts(found, found)}"
     if kinds.neither:
         yield f"# Neither by name, but used all the same: {_counts(kinds.neither, kinds.neither)}"
+    if guesses.visitor is not None:
+        yield (
+            f"visitor = {_text(guesses.visitor)}   # a visitor's rows without a lead count for the"
+            " lead that the visitor turns out to be"
+        )
     yield ""
 
 

@@ -86,6 +86,7 @@ class Guesses:
     kinds: Kinds | None
     dropped: dict[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
+    visitor: str | None = None
     stages: tuple[str, ...] = ()
     """The columns with the date of entering or leaving a stage, which reading takes for the history
     of the status."""
@@ -124,7 +125,8 @@ def guess(
     except DataError as error:
         raise DataError(f"{error}{_about_doubled(table)}") from None
     of_events = None if options is None else options.for_events
-    log = None if activities is None else read_source(activities, "activities", of_events).data
+    done = None if activities is None else read_source(activities, "activities", of_events)
+    log = None if done is None else done.data
     by_date = outcome.won == (ANYTHING,)
     search = RoleSearch(
         data,
@@ -147,8 +149,22 @@ def guess(
         *(guess.column for role, guess in roles.items() if role not in FEATURE_ROLES),
     }
     kinds = None if log is None else _kinds(log)
+    visitor = None
+    if done is not None and "id" in roles:
+        visitor = _visitor_in(done, data, roles["id"].column)
     guesses = Guesses(
-        table.name, data, vendor, outcome, roles, (), {}, (), kinds, search.dropped, table.notes
+        table.name,
+        data,
+        vendor,
+        outcome,
+        roles,
+        (),
+        {},
+        (),
+        kinds,
+        search.dropped,
+        table.notes,
+        visitor,
     )
     stages = _stage_dates(data, outcome, taken)
     taken |= {*stages}
@@ -302,6 +318,17 @@ def _stage_dates(
         return ()
     entered, left = stage_dates(data, _lead_columns(data, outcome))
     return tuple(name for name in (*entered, *left) if name not in taken)
+
+
+def _visitor_in(log: TextTable, data: pd.DataFrame, key: str) -> str | None:
+    """The column of an activity log with the keys of anonymous visitors, by its name; None where
+    every row names its lead."""
+    events = Events("activities", log, {}, LeadKeys(data[key].dropna()), key)
+    lead = events.find("lead", set())
+    name = None if lead is None else events.find("visitor", {lead})
+    if name is None or not (log.data[lead].isna() & log.data[name].notna()).any():
+        return None
+    return name
 
 
 def _kinds(log: pd.DataFrame) -> Kinds | None:

@@ -409,4 +409,5 @@ class RoleSearch:
 def _names_leads(ids: pd.Series[str], log: pd.DataFrame) -> bool:
     """Whether some column of the activity log refers to leads by these ids."""
     leads = LeadKeys(ids.dropna())
-    return any((leads.find(log[name]).counts > 0).mean() > 0.5 for name in log.columns)
+    named = (log[name].dropna() for name in log.columns)
+    return any((leads.find(column).counts > 0).mean() > 0.5 for column in named if len(column))

@@ -20,6 +20,7 @@ from winnable.core.columns import (
     CREATED,
     FIELD,
     ID,
+    IDENTIFIED,
     NEW,
     OLD,
     STATUS,
@@ -77,7 +78,22 @@ def as_of(
     kept = [
         table if table is None else table[table[ID].isin(ids)] for table in (activities, history)
     ]
-    return replace(crm, leads=leads, activities=kept[0], history=kept[1], seen=())
+    return replace(
+        crm,
+        leads=leads,
+        activities=kept[0],
+        history=kept[1],
+        seen=(),
+        visitors=_visitors_as_of(crm.visitors, moment),
+    )
+
+
+def _visitors_as_of(visitors: pd.DataFrame | None, moment: datetime) -> pd.DataFrame | None:
+    """The visitors who had come before a moment, those identified since as not known yet."""
+    if visitors is None:
+        return None
+    there = visitors[visitors[AT] < moment]
+    return there.assign(**{IDENTIFIED: there[IDENTIFIED].where(there[IDENTIFIED] < moment)})
 
 
 def recorded_columns(definition: Definition, crm: Crm) -> frozenset[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from winnable.data.dataset import Dataset
-    from winnable.data.feedback.store.records import HandedOver, Label
+    from winnable.data.feedback.store.records import HandedOver, Label, Return
     from winnable.data.ingestion.crm import Crm
 
 
@@ -107,16 +107,20 @@ def load_and_apply_labels(
 
     feedback = FeedbackStore.open(store)
     try:
-        return apply_labels(data, feedback.labels(), feedback.handed_over())
+        return apply_labels(data, feedback.labels(), feedback.handed_over(), feedback.returns())
     finally:
         feedback.close()
 
 
 def apply_labels(
-    data: Dataset, labels: Sequence[Label], handed_over: Sequence[HandedOver]
+    data: Dataset,
+    labels: Sequence[Label],
+    handed_over: Sequence[HandedOver],
+    returns: Sequence[Return] = (),
 ) -> FeedbackEffect:
-    """The history with these labels applied, and what they and the handed-over leads show."""
-    merged = with_feedback(data, labels) if labels else WithFeedback(data, {}, (), {})
+    """The history with these labels applied, each to the episode between `returns` in which it was
+    given, and what they and the handed-over leads show."""
+    merged = with_feedback(data, labels, returns) if labels else WithFeedback(data, {}, (), {})
     outcome = {
         lead: float(won)
         for lead, won in zip(merged.crm.leads[ID], merged.data.outcomes, strict=True)
@@ -184,12 +188,18 @@ def _outcome_sentences(effect: FeedbackEffect) -> list[str]:
         "later": "newer than the export; used with the next export",
         "unknown lead": "ignored, the lead is not in the export",
         "no such status": "ignored, the definition has no status for lost",
+        "before a return": "of leads that have come back since; used for the time before",
     }
     sentences += [
         f"{counted(fates[fate], 'outcome')} {reason}."
         for fate, reason in reasons.items()
         if fates.get(fate)
     ]
+    if effect.merged.earlier:
+        sentences.append(
+            f"{counted(effect.merged.earlier, 'opinion')} on leads that have come back since: about"
+            " the time before, so not compared with what became of the lead now."
+        )
     if effect.merged.contradictions:
         sentences.append(
             f"{counted(len(effect.merged.contradictions), 'lead')} with conflicting outcomes"

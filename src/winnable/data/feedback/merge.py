@@ -6,12 +6,17 @@ as a conflict. A lead that the CRM still has as open is closed by a label's outc
 than the latest record of the CRM wait for the next export: for leads without a label the outcomes
 of that time are not known yet. Opinions never become outcomes; their quality is measured in
 `winnable.data.feedback.agreement`.
+
+A lead that came back has labels of several episodes, which do not contradict each other: the CRM's
+status now is about the last one. An outcome before a return joins the history of the status, where
+it is recorded and lacks it, as an end and a reopening.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -19,12 +24,26 @@ import pandas as pd
 
 from winnable.core.columns import AT, CLOSED, CREATED, FIELD, ID, NEW, OLD, STATUS
 from winnable.data.dataset import Dataset
-from winnable.data.feedback.store.records import OPINIONS, OUTCOMES, Label, latest_by_person, live
+from winnable.data.feedback.store.records import (
+    OPINIONS,
+    OUTCOMES,
+    Label,
+    Return,
+    episodes_of,
+    latest_by_person,
+)
 from winnable.data.ingestion.crm import Crm
 from winnable.definition.outcome import ANYTHING
 
 Fate = Literal[
-    "agreed", "closed", "dated", "contradicted", "later", "unknown lead", "no such status"
+    "agreed",
+    "closed",
+    "dated",
+    "contradicted",
+    "later",
+    "unknown lead",
+    "no such status",
+    "before a return",
 ]
 
 
@@ -42,16 +61,19 @@ class Contradiction:
 class WithFeedback:
     """A dataset with the labels of sales merged, and what became of each label.
 
-    `fates` counts the leads with a labeled outcome: the CRM "agreed"; the label "closed" an open
-    lead, or "dated" an outcome without a date in the CRM; it "contradicted" the CRM, which counts;
-    it is "later" than the export; the export has no such lead; or the definition has no status that
-    means lost. `opinions` (by lead) are the latest labels of each person.
+    `fates` counts the leads with a labeled outcome, once for each episode that has one: the CRM
+    "agreed"; the label "closed" an open lead, or "dated" an outcome without a date in the CRM; it
+    "contradicted" the CRM, which counts; it is "later" than the export; the export has no such
+    lead; the definition has no status that means lost; or the lead has come back since ("before a
+    return"). `opinions` (by lead) are the latest labels of each person in the last episode,
+    `earlier` how many there are of others.
     """
 
     data: Dataset
     fates: Mapping[Fate, int]
     contradictions: tuple[Contradiction, ...]
     opinions: Mapping[str, tuple[Label, ...]]
+    earlier: int = 0
 
     @property
     def crm(self) -> Crm:
@@ -64,29 +86,45 @@ class WithFeedback:
         return self.fates.get("closed", 0) + self.fates.get("dated", 0)
 
 
-def with_feedback(data: Dataset, labels: Iterable[Label]) -> WithFeedback:
-    """The dataset with the outcomes of the labels. Its leads, their order and their columns stay
-    the same."""
+def with_feedback(
+    data: Dataset, labels: Iterable[Label], returns: Iterable[Return] = ()
+) -> WithFeedback:
+    """The dataset with the outcomes of the labels, each of the episode between `returns` in which
+    it was given. Its leads, their order and their columns stay the same."""
     by_lead: dict[str, list[Label]] = {}
-    for label in live(labels):
+    for label in labels:
         by_lead.setdefault(label.lead_id, []).append(label)
+    returns_of: dict[str, list[Return]] = {}
+    for back in returns:
+        returns_of.setdefault(back.lead_id, []).append(back)
     merger = _LabelMerger(data)
     fates: dict[Fate, int] = {}
     contradictions: list[Contradiction] = []
     opinions: dict[str, tuple[Label, ...]] = {}
+    earlier = 0
     for lead_id, of_lead in by_lead.items():
-        outcomes = list(latest_by_person(of_lead, OUTCOMES).values())
-        known = merger.outcome(lead_id)
-        if outcomes:
-            if len({label.label for label in outcomes} | {known or outcomes[0].label}) > 1:
-                contradictions.append(Contradiction(lead_id, known, tuple(outcomes)))
-            fate = merger.apply(lead_id, outcomes[-1])
+        backs = sorted(returns_of.get(lead_id, ()), key=lambda back: back.sequence)
+        *before, present = episodes_of(of_lead, backs)
+        for episode, back in zip([*before, present], [*backs, None], strict=True):
+            outcomes = tuple(latest_by_person(episode, OUTCOMES).values())
+            if not outcomes:
+                continue
+            known = merger.outcome(lead_id)
+            fate = (
+                merger.apply(lead_id, outcomes[-1])
+                if back is None
+                else merger.apply_before(lead_id, outcomes[-1], back)
+            )
             fates[fate] = fates.get(fate, 0) + 1
-        latest_opinions = tuple(latest_by_person(of_lead, OPINIONS).values())
+            known = None if fate == "before a return" else known
+            if len({label.label for label in outcomes} | {known or outcomes[0].label}) > 1:
+                contradictions.append(Contradiction(lead_id, known, outcomes))
+        earlier += sum(len(latest_by_person(episode, OPINIONS)) for episode in before)
+        latest_opinions = tuple(latest_by_person(present, OPINIONS).values())
         if latest_opinions:
             opinions[lead_id] = latest_opinions
     merged = replace(data, crm=merger.result())
-    return WithFeedback(merged, fates, tuple(contradictions), opinions)
+    return WithFeedback(merged, fates, tuple(contradictions), opinions, earlier)
 
 
 class _LabelMerger:
@@ -122,7 +160,7 @@ class _LabelMerger:
             return "unknown lead"
         if known is not None and known != label.label:
             return "contradicted"
-        later = self._present is not None and label.moment > self._present
+        later = self._is_later(label.moment)
         if known is not None:
             dated = self._closed is None or not pd.isna(self._closed[row])
             return "agreed" if dated or later else self._close(row, label, "dated")
@@ -134,6 +172,54 @@ class _LabelMerger:
         self._changes.append((lead_id, self._at(row, label), self._status[row], statuses[0]))
         self._status[row] = statuses[0]
         return self._close(row, label, "closed")
+
+    def apply_before(self, lead_id: str, label: Label, back: Return) -> Fate:
+        """Apply an outcome that a return ended; returns what became of it. Where the CRM closed the
+        lead before the return and not since, it speaks of the same episode."""
+        row = self._row.get(lead_id)
+        if row is None:
+            return "unknown lead"
+        closed = None if self._closed is None else self._closed[row]
+        known = self.outcome(lead_id)
+        if known is not None and not pd.isna(closed) and closed < back.at:
+            return "agreed" if known == label.label else "contradicted"
+        self._note_before(row, label, back)
+        return "before a return"
+
+    def _note_before(self, row: int, label: Label, back: Return) -> None:
+        """Have the status change to an outcome and back, unless the CRM's history has an end of its
+        own before the return."""
+        history = self._status_changes
+        statuses: tuple[str, ...] = getattr(self._definition.outcome, label.label)
+        if history is None or not statuses or self._is_later(back.at):
+            return
+        lead_id = label.lead_id
+        at = self._at(row, label)
+        returned = pd.Timestamp(back.at)
+        of_lead = history[history[ID] == lead_id]
+        ended = {*self._definition.outcome.won, *self._definition.outcome.lost}
+        if at >= returned or (of_lead[NEW].isin(ended) & (of_lead[AT] < returned)).any():
+            return
+        status = self._status[row]
+        following = of_lead.loc[of_lead[AT] >= at, OLD].dropna()
+        previous = of_lead.loc[of_lead[AT] < at, NEW].dropna()
+        open_status = next(iter(following), previous.iloc[-1] if len(previous) else status)
+        if open_status is None or open_status in ended:
+            return
+        self._changes.append((lead_id, at, open_status, statuses[0]))
+        self._changes.append((lead_id, returned, statuses[0], open_status))
+
+    def _is_later(self, at: datetime) -> bool:
+        return self._present is not None and at > self._present
+
+    @property
+    def _status_changes(self) -> pd.DataFrame | None:
+        """The CRM's own changes of the status; None where it records none."""
+        history = self._crm.history
+        if history is None:
+            return None
+        changes = history[history[FIELD] == self._definition.columns.status]
+        return changes if len(changes) else None
 
     def _close(self, row: int, label: Label, fate: Fate) -> Fate:
         if self._closed is not None:
@@ -164,7 +250,7 @@ class _LabelMerger:
         at all."""
         history = self._crm.history
         status = self._definition.columns.status
-        if history is None or not self._changes or not (history[FIELD] == status).any():
+        if history is None or not self._changes or self._status_changes is None:
             return history
         ids, at, old, new = zip(*self._changes, strict=True)
         added = pd.DataFrame({ID: ids, AT: at, FIELD: status, OLD: old, NEW: new})

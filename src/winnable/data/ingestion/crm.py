@@ -35,9 +35,10 @@ class Crm:
     only later, "@recorded"; sorted by id and time. history: "@id", "@at", "@field", "@old", "@new";
     sorted by id, field and time; the dates of entering stages that stand in the leads are changes
     of the status there and no columns of the leads. rejects: table, row, id and reason of every row
-    that could not be
-    used. notes: everything else worth knowing about the data, in plain sentences. seen: the latest
-    time in the activities and in the history, including rows of leads that are not to be scored.
+    that could not be used. notes: everything else worth knowing about the data, in plain sentences.
+    seen: the latest time in the activities and in the history, including rows of leads that are not to be scored.
+    visitors: who came before anybody knew them, where the activities tell visitors: "@at", when
+    first, and "@identified", when they were known as a lead (NaT if never).
     """
 
     leads: pd.DataFrame
@@ -46,6 +47,7 @@ class Crm:
     rejects: pd.DataFrame
     notes: tuple[str, ...]
     seen: tuple[pd.Timestamp, ...] = ()
+    visitors: pd.DataFrame | None = None
 
 
 def read_crm(
@@ -99,6 +101,7 @@ def read_crm(
         findings.rejects(),
         tuple(findings.notes),
         tuple(events.seen),
+        events.visitors,
     )
 
 

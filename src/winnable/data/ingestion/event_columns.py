@@ -43,6 +43,10 @@ NAMES = {
         " activityname"
     ),
     "recorded": "recorded recordedat recordedon loadedat insertedat ingestedat syncedat",
+    "visitor": (
+        "visitorid visitor anonymousid anonymousvisitorid anonid visitorkey visitoruuid cookieid"
+        " cookie clientid trackingid browserid munchkincookie userpseudoid"
+    ),
     "field": (
         "field fieldname fieldevent property propertyname attribute attributename attributemask"
         " changedfield changedfields fielddesc fielddescription fieldlabel fieldid column"
@@ -69,7 +73,7 @@ _ROLE_DESCRIPTIONS = {
     "field": "the field's name",
     "new": "the new value",
 }
-_OPTIONAL = ("recorded", "old")
+_OPTIONAL = ("recorded", "old", "visitor")
 
 _TECHNICAL = re.compile(r"^_(dlt|airbyte|fivetran|sdc|ab)_")
 """Columns that loaders add."""

@@ -1,7 +1,8 @@
 """Ingestion of activities and field history: one row is one event of a lead at one time.
 
 Columns are found by the definition, or by the names that CRMs usually give them. Rows without a
-known lead and rows without a time are rejected. Leads are read in `winnable.data.ingestion.leads`.
+known lead and rows without a time are rejected. Activities of visitors whom nobody has identified
+are counted (`EventReader.visitors`). Leads are read in `winnable.data.ingestion.leads`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import AT, CREATED, FIELD, ID, KIND, NEW, OLD, RECORDED, STATUS
+from winnable.core.columns import (
+    AT,
+    CREATED,
+    FIELD,
+    ID,
+    IDENTIFIED,
+    KIND,
+    NEW,
+    OLD,
+    RECORDED,
+    STATUS,
+    VISITOR,
+)
 from winnable.core.text import counted, listed
 from winnable.data.ingestion.dates import ends_of_days, read_dates, shape
 from winnable.data.ingestion.event_columns import Events, newest_first
@@ -21,7 +34,7 @@ from winnable.data.ingestion.histories import (
     rows_of_stages,
     stage_dates,
 )
-from winnable.data.ingestion.lead_keys import LeadKeys
+from winnable.data.ingestion.lead_keys import LeadKeys, Visits, merge_visits
 from winnable.data.ingestion.leads import CLOCK_TOLERANCE
 from winnable.data.ingestion.rejects import Findings
 from winnable.data.ingestion.sources.options import ReadOptions
@@ -49,18 +62,29 @@ class EventReader:
     seen: "list[pd.Timestamp]" = field(default_factory=list)
     """The latest time of each table that was read, including rows of leads that are not to be
     scored."""
+    _visitors: "list[pd.DataFrame]" = field(default_factory=list)
+
+    @property
+    def visitors(self) -> pd.DataFrame | None:
+        """Who came before anybody knew them, as in `Visits`; None where the activities tell no
+        visitors."""
+        return self._visitors[-1] if self._visitors else None
 
     def activities(self, source: Source) -> pd.DataFrame:
         """The activities with "@id", "@at", "@kind"; sorted by id and time.
 
-        If the table has recording times, or dates without a time of day, "@recorded" holds the time
-        from which each row was known.
+        If the table has recording times, dates without a time of day, or visitors who were
+        identified later, "@recorded" holds the time from which each row was known as its lead's.
         """
         named = self.definition.activities
-        given = {"lead": named.lead, "at": named.at, "kind": named.kind, "recorded": named.recorded}
+        roles = ("lead", "at", "kind", "recorded", "visitor")
+        given = {role: getattr(named, role) for role in roles}
         events = self._events("activities", self._read("activities", source), given)
-        if RECORDED in events or (events[_UNTIL] != events[AT]).any():
-            events = events.assign(**{RECORDED: _known(events)})
+        late = {RECORDED, IDENTIFIED} & {*events.columns}
+        if late or (events[_UNTIL] != events[AT]).any():
+            events = events.assign(**{RECORDED: _known(events)}).drop(
+                columns=[IDENTIFIED], errors="ignore"
+            )
         without_kind = int(events[KIND].isna().sum())
         if without_kind:
             self.findings.note(
@@ -68,7 +92,7 @@ class EventReader:
                 " kind."
             )
         self._note_early("activities", events, "kept as early touches")
-        return _sorted(events.drop(columns=_UNTIL), [])
+        return _sorted(events.drop(columns=[_UNTIL, VISITOR], errors="ignore"), [])
 
     def changes(
         self, source: Source | None, entered: Mapping[str, str] | None = None
@@ -203,11 +227,20 @@ class EventReader:
                 for role, column in {**words, **dates}.items()
             }
         )
+        in_file = len(frame) + len(table.broken)
+        named = frame[ID].notna()
+        unnamed = ~named
+        visits = self._visits(frame, dated) if VISITOR in frame else None
+        if visits is not None:
+            frame = frame.assign(**{ID: visits.leads}).assign(**{IDENTIFIED: visits.identified})
+            # Those left without a lead have no time, which is what is wrong with them.
+            unnamed = visits.leads.isna() & frame[VISITOR].isna()
+            frame = frame[~visits.anonymous]
         links = keys.find(frame[ID])
         known = pd.Series(links.counts > 0, index=frame.index)
         faults = [
-            (frame[ID].isna(), "it has no lead id"),
-            (dated["at"].isna(), "it has no timestamp"),
+            (unnamed[frame.index], "it has no lead id"),
+            (dated["at"].isna()[frame.index], "it has no timestamp"),
             (frame[AT].isna(), "its timestamp cannot be read"),
             (frame[AT] > self.now + CLOCK_TOLERANCE, "its timestamp is in the future"),
         ]
@@ -223,11 +256,12 @@ class EventReader:
             faults.append((~known, "no usable lead has this id"))
         usable = self.findings.keep_usable(kind, frame, faults)
         self.seen.append(frame.loc[usable, AT].max())
-        until = {
-            role: ends_of_days(dated[role][usable & known], frame.loc[usable & known, f"@{role}"])
-            for role in dates
-        }
         events = frame[usable & known]
+        until = {
+            role: ends_of_days(dated[role][events.index], events[f"@{role}"]) for role in dates
+        }
+        if visits is not None and self.for_training:
+            self._note_visits(visits, named[events.index], in_file)
         dates_only = int((until["at"] != events[AT]).sum())
         if dates_only:
             self.findings.note(
@@ -247,6 +281,44 @@ class EventReader:
             }
         )
         return links.take(events, (usable & known).to_numpy(), ID)
+
+    def _visits(self, frame: pd.DataFrame, dated: "Mapping[str, pd.Series[str]]") -> Visits | None:
+        """The activities merged by visitor; None where every row names its lead."""
+        if not (frame[ID].isna() & frame[VISITOR].notna()).any():
+            return None
+        times = {role: frame[f"@{role}"] for role in dated}
+        past = pd.concat(times, axis=1).max(axis=1) <= self.now + CLOCK_TOLERANCE
+        ends = [ends_of_days(dated[role], at) for role, at in times.items()]
+        known = pd.concat(ends, axis=1).max(axis=1).where(past & frame[AT].notna())
+        visits = merge_visits(frame, known)
+        self._visitors.append(visits.visitors)
+        self.seen.append(frame.loc[visits.anonymous, AT].max())
+        return visits
+
+    def _note_visits(self, visits: Visits, named: "pd.Series[bool]", in_file: int) -> None:
+        """Add notes on what became of each row of a log with visitors; `named` tells of those that
+        are used whether they name their lead."""
+        anonymous = int(visits.anonymous.sum())
+        used = len(named)
+        by_visitor = int((~named).sum())
+        self.findings.note(
+            f"activities: {counted(in_file, 'row')}: {used - by_visitor:,} name their lead,"
+            f" {by_visitor:,} belong to one by their visitor, {anonymous:,} are of visitors nobody"
+            f" has identified, {in_file - used - anonymous:,} rejected."
+        )
+        came = len(visits.visitors)
+        later = int(visits.visitors[IDENTIFIED].notna().sum())
+        share = f" ({100 * later / came:.0f}%)" if came else ""
+        self.findings.note(
+            f"activities: of {counted(came, 'visitor')} who came anonymously {later:,}{share} were"
+            " identified later; what they did before counts from then."
+        )
+        if visits.several:
+            self.findings.note(
+                f"activities: {counted(visits.several, 'visitor')} identified as more than one lead"
+                " (a shared computer?): rows before the first belong to the first, later ones to"
+                " the lead identified last before them."
+            )
 
     def _found(self, events: Events) -> tuple[TextTable, dict[str, str]]:
         """The table and the column of each role; a history in the layout of one change a row."""
@@ -306,9 +378,10 @@ class EventReader:
 
 
 def _known(events: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
-    """From when each row was known: it had certainly happened and, if recording times are given,
-    was recorded."""
-    return events[_UNTIL] if RECORDED not in events else events[[_UNTIL, RECORDED]].max(axis=1)
+    """From when each row was known: it had certainly happened, and was recorded and its visitor
+    identified, where these times are given."""
+    given = [name for name in (_UNTIL, RECORDED, IDENTIFIED) if name in events]
+    return events[_UNTIL] if len(given) == 1 else events[given].max(axis=1)
 
 
 def _sorted(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -1,7 +1,9 @@
 """Which leads the rows of an activity log or a field history refer to.
 
 A row names its lead by the lead's id, by the same Salesforce key in its other length (15 or 18
-characters), or it names several leads in one cell ("1; 2"): then it belongs to each of them.
+characters), or it names several leads in one cell ("1; 2"): then it belongs to each of them. A row
+of an activity log that names none but a visitor belongs to the lead that the visitor turns out to
+be, and is known as that lead's no earlier than the visitor is.
 """
 
 import re
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import BoolArray, IntArray
+from winnable.core.columns import AT, ID, IDENTIFIED, VISITOR, BoolArray, IntArray
 
 _SHORT = 15
 _KEY = re.compile(r"[0-9a-zA-Z]{15}(?:[0-9a-zA-Z]{3})?")
@@ -78,6 +80,68 @@ class LeadKeys:
             return value
         short = short_key(value)
         return None if short is None else self._by_short.get(short)
+
+
+@dataclass(frozen=True)
+class Visits:
+    """The rows of an activity log, merged by visitor. All have the log's index, but `visitors`.
+
+    leads: what each row names as its lead, or what the row that identified its visitor does;
+    missing for neither. identified: where the row came before its visitor was known, from when it
+    is known as the lead's; else NaT. anonymous: rows of visitors that nobody has identified.
+    visitors: a row for each visitor who came before being known, with "@at", when first, and
+    "@identified", when they were known (NaT if never). several: how many visitors were identified
+    as more than one lead.
+    """
+
+    leads: "pd.Series[str]"
+    identified: "pd.Series[pd.Timestamp]"
+    anonymous: "pd.Series[bool]"
+    visitors: pd.DataFrame
+    several: int
+
+
+_KNOWN = "@known"
+_TOLD = "@told"
+
+
+def merge_visits(rows: pd.DataFrame, known: "pd.Series[pd.Timestamp]") -> Visits:
+    """Give the rows without a lead to the leads that their visitors turn out to be.
+
+    A row that names a lead and a visitor identifies the visitor, from when the row is `known`. A
+    visitor's rows before that belong to the lead identified first, those after it to the one
+    identified last before them. So what was said at any moment never changes with later rows.
+    `rows` has "@id", "@visitor" and "@at"; rows without a time identify nobody and are given to
+    nobody.
+    """
+    dated = rows.assign(**{_KNOWN: known})[rows[VISITOR].notna() & known.notna()]
+    telling = dated.loc[dated[ID].notna(), [VISITOR, _KNOWN, ID]]
+    telling = telling.sort_values([_KNOWN, ID]).rename(columns={_KNOWN: _TOLD})
+    firsts = telling.drop_duplicates(VISITOR).set_index(VISITOR)
+    silent = dated[dated[ID].isna()].sort_values(AT, kind="stable")
+    told = pd.merge_asof(
+        silent[[VISITOR, AT]], telling, left_on=AT, right_on=_TOLD, by=VISITOR
+    ).set_index(silent.index)
+    early = silent[told[ID].isna().to_numpy()]
+    first = firsts.reindex(early[VISITOR]).set_axis(early.index)
+    identified = first[_TOLD]
+    leads = rows[ID].copy()
+    leads.loc[silent.index] = told[ID]
+    leads.loc[early.index] = first[ID]
+    visitors = (
+        early.assign(**{IDENTIFIED: identified})
+        .groupby(VISITOR, sort=True)
+        .agg(**{AT: (_KNOWN, "min"), IDENTIFIED: (IDENTIFIED, "first")})
+    )
+    keys = telling[ID].map(lambda written: short_key(written) or written)
+    several = keys.groupby(telling[VISITOR]).nunique() > 1
+    return Visits(
+        leads,
+        identified.reindex(rows.index),
+        pd.Series(rows.index.isin(early.index[identified.isna()]), index=rows.index),
+        visitors.reset_index(drop=True),
+        int(several.sum()),
+    )
 
 
 def short_key(value: str) -> str | None:

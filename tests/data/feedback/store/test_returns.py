@@ -1,6 +1,7 @@
 """Answered leads come back, on both databases: when the definition says so, with all that was said,
 and in the lists of those who work them."""
 
+import csv
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,10 +16,11 @@ from tests.data.feedback.scores import given
 from winnable.data.feedback.privacy.disclosure import disclose
 from winnable.data.feedback.privacy.erasure import erase
 from winnable.data.feedback.store import tables
+from winnable.data.feedback.store.csv_exchange import export_labels, import_labels
 from winnable.data.feedback.store.database import migrations
 from winnable.data.feedback.store.leads import LeadFilter, QueueAsked
 from winnable.data.feedback.store.outcomes import cohorts
-from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.records import Label, episodes_of
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
@@ -280,3 +282,53 @@ def test_the_migration_keeps_lists_and_outcomes_and_goes_back(label_place: Path)
     )
     assert queue(again, "sales") == ["L-2"]
     again.close()
+
+
+def test_a_file_of_labels_carries_the_returns_and_one_without_them_still_imports(
+    tmp_path: Path,
+) -> None:
+    """What was said before and after a return stays apart in the other store."""
+    here, there, old = (FeedbackStore.open(tmp_path / name) for name in ("a", "b", "c"))
+    said = NOW - timedelta(days=300)
+    here.add(
+        Label("L-1", "rejected", "Kim", at=said, reason="Not the right time"), definition=USUAL
+    )
+    here.add(Label("L-2", "lost", "Kim", at=said), definition=USUAL)
+    first = said + timedelta(days=200)
+    activity = {"kind": "Demo request", "at": (first - timedelta(days=1)).isoformat()}
+    here.remember([given("L-1", as_of=first, activities=(activity,))], USUAL)
+    here.add(Label("L-1", "accepted", "Kim"), definition=USUAL)
+    assert [(back.lead_id, back.sequence, back.at) for back in here.returns()] == [
+        ("L-1", 1, first)
+    ]
+    export_labels(here, tmp_path / "labels.csv")
+    for _ in range(2):
+        assert import_labels(there, tmp_path / "labels.csv", USUAL).rejects == ()
+        assert there.returns() == here.returns()
+        for lead_id in ("L-1", "L-2"):
+            one, other = (store.lead(lead_id) for store in (here, there))
+            assert one is not None
+            assert other is not None
+            assert one.lead.state == other.lead.state
+            assert [
+                [label.label_id for label in part] for part in episodes_of(one.labels, one.returns)
+            ] == [
+                [label.label_id for label in part]
+                for part in episodes_of(other.labels, other.returns)
+            ]
+    export_labels(there, tmp_path / "again.csv")
+    with (
+        (tmp_path / "labels.csv").open(newline="") as file,
+        (tmp_path / "again.csv").open(newline="") as again,
+    ):
+        assert [{**row, "origin": ""} for row in csv.DictReader(file)] == [
+            {**row, "origin": ""} for row in csv.DictReader(again)
+        ]
+    with (
+        (tmp_path / "labels.csv").open(newline="") as file,
+        (tmp_path / "old.csv").open("w", newline="") as cut,
+    ):
+        rows = list(csv.reader(file))
+        csv.writer(cut).writerows(row[:-1] for row in rows)
+    assert import_labels(old, tmp_path / "old.csv", USUAL).added == 3
+    assert old.returns() == []

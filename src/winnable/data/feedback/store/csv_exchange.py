@@ -1,7 +1,8 @@
 """Export and import labels as CSV, with the same names as in `POST /feedback`.
 
 How cells are written and read is in `csv_files` and `core.cells`: exported labels are imported
-unchanged.
+unchanged. `returned_at` of a label says when its lead came back after it; a file without the column
+tells of no returns.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from winnable.core.cells import cell, value_of
 from winnable.core.values import moment
 from winnable.data.feedback.store.audit import Actor
 from winnable.data.feedback.store.csv_files import read_csv, write_csv
-from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.records import Label, Return
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.definition.schema import Definition
 from winnable.errors import DataError, WinnableError
@@ -31,6 +32,7 @@ COLUMNS = (
     "recorded_at",
     "origin",
     "replaces",
+    "returned_at",
 )
 REQUIRED_COLUMNS = ("lead_id", "label", "by")
 _BATCH_ROWS = 500
@@ -53,7 +55,14 @@ def export_labels(feedback: FeedbackStore, path: Path) -> int:
     Raises StoreError if the file cannot be written.
     """
     labels = feedback.labels()
-    rows = [[cell(_written(getattr(label, name))) for name in COLUMNS] for label in labels]
+    returns = {(back.lead_id, back.sequence): back.at for back in feedback.returns()}
+    rows = [
+        [
+            *(cell(_written(getattr(label, name))) for name in COLUMNS[:-1]),
+            cell(_written(returns.get((label.lead_id, label.sequence)))),
+        ]
+        for label in labels
+    ]
     feedback.exported(path)  # before writing, so that no copy is ever unregistered
     write_csv(path, COLUMNS, rows)
     return len(labels)
@@ -84,9 +93,12 @@ def import_labels(
     seen: Counter[str] = Counter()
     rejects: list[tuple[int, str]] = []
     labels: list[tuple[int, Label, str]] = []
+    returned: dict[int, datetime] = {}
     for number, row in enumerate(rows, 1):
         try:
-            label = _label(dict(zip(header, map(value_of, row), strict=True)))
+            values = dict(zip(header, map(value_of, row), strict=True))
+            label = _label(values)
+            back = _moment("returned_at", values)
         except DataError as error:
             rejects.append((number, str(error)))
             continue
@@ -96,6 +108,8 @@ def import_labels(
         digest = hashlib.sha256("\x1f".join(row).encode()).hexdigest()
         seen[digest] += 1
         labels.append((number, label, f"import {digest} {seen[digest]}"))
+        if back is not None:
+            returned[number] = back
     stored: set[str] = set()
     for start in range(0, len(labels), _BATCH_ROWS):
         batch = labels[start : start + _BATCH_ROWS]
@@ -105,11 +119,15 @@ def import_labels(
             actor,
             definition,
         )
+        returns = []
         for (number, _, _), result in zip(batch, results, strict=True):
             if isinstance(result, WinnableError):
                 rejects.append((number, str(result)))
-            else:
-                stored.add(result.label_id)
+                continue
+            stored.add(result.label_id)
+            if number in returned:
+                returns.append(Return(result.lead_id, result.sequence, returned[number]))
+        feedback.add_returns(returns, definition)
     return Imported(len(stored - before), len(stored & before), tuple(sorted(rejects)))
 
 

@@ -211,6 +211,27 @@ class FeedbackStore:
         with self.reading() as connection:
             return [label_of(row) for row in connection.execute(query)]
 
+    def returns(self) -> list[Return]:
+        """The returns of all leads that came back, of each lead oldest first."""
+        column = tables.returns.c
+        query = sql.select(tables.returns).order_by(column.lead_id, column.sequence)
+        with self.reading() as connection:
+            return [return_of(row) for row in connection.execute(query)]
+
+    def add_returns(self, returns: Sequence[Return], definition: Definition | None = None) -> None:
+        """Store returns that another store knows; those known here already are skipped."""
+        if not returns:
+            return
+        lead_ids = sorted({back.lead_id for back in returns})
+        insert = self._insert(tables.returns).on_conflict_do_nothing(
+            index_elements=["lead_id", "sequence"]
+        )
+        with self.transaction() as connection:
+            for lead_id in lead_ids:
+                self._lock(connection, lead_id)
+            connection.execute(insert, [asdict(back) for back in returns])
+            update_states(connection, lead_ids, definition)
+
     def ids(self) -> set[str]:
         """The ids of all labels."""
         with self.reading() as connection:
@@ -244,9 +265,8 @@ class FeedbackStore:
         for label in self.labels():
             by_lead.setdefault(label.lead_id, []).append(label)
         returns: dict[str, list[Return]] = {}
-        with self.reading() as connection:
-            for row in connection.execute(sql.select(tables.returns)):
-                returns.setdefault(row.lead_id, []).append(return_of(row))
+        for back in self.returns():
+            returns.setdefault(back.lead_id, []).append(back)
         return [
             conflict
             for lead_id, labels in sorted(by_lead.items())
