@@ -36,7 +36,8 @@ class Crm:
     sorted by id, field and time; the dates of entering stages that stand in the leads are changes
     of the status there and no columns of the leads. rejects: table, row, id and reason of every row
     that could not be used. notes: everything else worth knowing about the data, in plain sentences.
-    seen: the latest time in the activities and in the history, including rows of leads that are not to be scored.
+    seen: the latest time in the activities and in the history, including rows of leads that are not
+    to be scored.
     visitors: who came before anybody knew them, where the activities tell visitors: "@at", when
     first, and "@identified", when they were known as a lead (NaT if never).
     """
