@@ -95,8 +95,8 @@ def with_feedback(
     for label in labels:
         by_lead.setdefault(label.lead_id, []).append(label)
     returns_of: dict[str, list[Return]] = {}
-    for back in returns:
-        returns_of.setdefault(back.lead_id, []).append(back)
+    for known_return in returns:
+        returns_of.setdefault(known_return.lead_id, []).append(known_return)
     merger = _LabelMerger(data)
     fates: dict[Fate, int] = {}
     contradictions: list[Contradiction] = []
