@@ -234,13 +234,15 @@ class EventReader:
         if visits is not None:
             frame = frame.assign(**{ID: visits.leads}).assign(**{IDENTIFIED: visits.identified})
             # Those left without a lead have no time, which is what is wrong with them.
-            unnamed = visits.leads.isna() & frame[VISITOR].isna()
-            frame = frame[~visits.anonymous]
+            kept = ~visits.anonymous
+            unnamed = (visits.leads.isna() & frame[VISITOR].isna())[kept]
+            dated = {role: written[kept] for role, written in dated.items()}
+            frame = frame[kept]
         links = keys.find(frame[ID])
         known = pd.Series(links.counts > 0, index=frame.index)
         faults = [
-            (unnamed[frame.index], "it has no lead id"),
-            (dated["at"].isna()[frame.index], "it has no timestamp"),
+            (unnamed, "it has no lead id"),
+            (dated["at"].isna(), "it has no timestamp"),
             (frame[AT].isna(), "its timestamp cannot be read"),
             (frame[AT] > self.now + CLOCK_TOLERANCE, "its timestamp is in the future"),
         ]
@@ -258,7 +260,7 @@ class EventReader:
         self.seen.append(frame.loc[usable, AT].max())
         events = frame[usable & known]
         until = {
-            role: ends_of_days(dated[role][events.index], events[f"@{role}"]) for role in dates
+            role: ends_of_days(dated[role][usable & known], events[f"@{role}"]) for role in dates
         }
         if visits is not None and self.for_training:
             self._note_visits(visits, named[events.index], in_file)
