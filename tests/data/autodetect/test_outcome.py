@@ -224,12 +224,28 @@ def test_where_nobody_is_called_lost_a_column_with_such_words_is_named(tmp_path:
         ("Успешно|Сделка успешна|Успешно реализовано|Продано|Wygrana|Kazanıldı|Κερδισμένη", "won"),
         ("Провалена|Сделка провалена|Закрыто и не реализовано|Неуспешно|Отказ", "lost"),
         ("Przegrana|Odrzucona|Kaybedildi|Χαμένη", "lost"),
+        ("Vunnen|Vunnen affär|Såld|Kund|Vundet|Solgt|Vunnet|Kunde", "won"),
+        (
+            "Förlorad|Förlorat|Ej kvalificerad|Avböjd|Tabt|Afvist|Tapt|Avvist|Ikke kvalifisert",
+            "lost",
+        ),
+        ("Ny|Kontaktad|Förhandling|Forhandling|Tilbud sendt|Åpen|Potentiell kund", None),
+        ("Voitettu|Myyty|Vyhráno|Vyhraná|Získáno|Úspěšně uzavřeno|Megnyert|Elnyert|Sikeres", "won"),
+        ("Hävitty|Menetetty|Hylätty|Prohráno|Ztraceno|Zamítnuto|Neúspěšný|Elveszett", "lost"),
+        ("Elvesztett|Sikertelen|Elutasítva|Ei kiinnostunut|Nekvalifikovaný", "lost"),
+        ("Uusi|Neuvottelu|Nový|Jednání|Új|Tárgyalás|Potenciální zákazník|Nyitott", None),
+        ("נסגר בהצלחה|זכייה|נמכר|تم الفوز|فائزة|ناجح|تم البيع", "won"),
+        ("אבוד|נסגר בהפסד|לא רלוונטי|נדחה|خسارة|مرفوض|غير مؤهل|غير ناجح|ملغاة", "lost"),
+        ("חדש|בתהליך|משא ומתן|جديد|قيد التفاوض|عميل محتمل", None),
+        ("受注|成約|契約済み|成交|赢单|贏單|已签约|수주|성사|계약 완료|낙찰", "won"),
+        ("失注|不成約|却下|キャンセル|丢失|输单|流失|未成交|放弃|輸單|실주|수주 실패|거절", "lost"),
+        ("商談中|新規|受注見込|未受注|跟进中|潜在客户|预计成交|談判中|진행중|수주 예정|신규", None),
         ("В работе|Новая|Переговоры|W toku|Görüşülüyor|Σε εξέλιξη", None),
         ("Potential customer|Cliente potencial|Potenzieller Kunde|Client potentiel", None),
         ("In Bearbeitung|En cours|En negociación|Em aberto|In trattativa|Lopend", None),
     ],
 )
-def test_words_of_eleven_languages(words: str, meaning: str | None) -> None:
+def test_words_of_twenty_two_languages(words: str, meaning: str | None) -> None:
     assert {word: meaning_of_status(word) for word in words.split("|")} == dict.fromkeys(
         words.split("|"), meaning
     )

@@ -1,8 +1,9 @@
 """A lexicon of CRM vocabulary: words for statuses won and lost, stages, kinds of activity, and
 columns that are personal or written too late.
 
-Statuses are known in English, German, French, Spanish, Portuguese, Italian, Dutch, Russian, Polish,
-Turkish and Greek. Only for first guesses, which people check: a definition, once written, is exact.
+Statuses are known in English, German, French, Spanish, Portuguese, Italian, Dutch, Swedish,
+Danish, Norwegian, Finnish, Czech, Hungarian, Russian, Polish, Turkish, Greek, Hebrew, Arabic,
+Japanese, Chinese and Korean. Only for first guesses, which people check: a definition, once written, is exact.
 """
 
 import re
@@ -33,7 +34,18 @@ _LOST = _pattern(
     r"|afgewezen|afgekeurd|geannuleerd|gediskwalificeerd|ongekwalificeerd|vervallen"
     r"|(сделка\s+)?(не\s*успешн\w*|провален\w*|проигран\w*|отказ\w*|отклон[её]н\w*|потерян\w*)"
     r"|(закрыто\s+и\s+)?не\s+реализован\w*|przegran[aey]|odrzucon[aey]|utracon[aey]"
-    r"|kaybedil\w*|reddedil\w*|iptal\s+edil\w*|χαμέν\w+|απορρίφθηκ\w+|χάθηκ\w+)\b"
+    r"|kaybedil\w*|reddedil\w*|iptal\s+edil\w*|χαμέν\w+|απορρίφθηκ\w+|χάθηκ\w+"
+    r"|förlora[dt]e?|avböj[dt]a?|avslag|tappad|makulerad|(ej|inte|ikke)\s+\w*(kvalific|kvalifis|intress"
+    r"|interess|relevant|vunn|vund)\w*|(okvalific|diskvalific|diskvalifis)\w*|avbruten"
+    r"|tabt|afvist|annulleret|tapt|avvist|avslått|kansellert"
+    r"|hävitty|menetetty|hylätty|peruttu|ei\s+(kiinnostu\w+|kelpaa|voitettu)"
+    r"|prohrán\w*|prohran\w*|ztracen\w*|odmítnut\w*|zamítnut\w*|zrušen\w*|nekvalifikovan\w*"
+    r"|neúspěšn\w*|elvesz[ietí]\w*|elutasít\w*|visszautasít\w*|meghiúsult|sikertelen\w*|törölve"
+    r"|אבוד|אבודה|אבד|אבדה|הפסד|בהפסד|נדחה|נדחתה|בוטל|בוטלה|לא\s+(רלוונטי|מתאים|מעוניין|נסגר)\w*"
+    r"|خسارة|خاسرة?|خسرت?|مفقودة?|مرفوضة?|ملغ[ىيا]ة?|فشلت?|فاشلة?|غير\s+(مؤهل|ناجح|مهتم)\w*)\b"
+    r"|失注|敗注|不成約|不成立|却下|見送り|キャンセル|対象外|断念"
+    r"|[丢丟]失|[输輸][单單]|流失|失[败敗]|未成交|未签约|未簽約|不成功|未成功|[无無]效|放[弃棄]|拒[绝絕]|不合格|作[废廢]|取消"
+    r"|실주|실패|거절|취소|탈락|무효|부적격|패배|포기"
     r"|notconverted|closedlost"
 )
 _WON = _pattern(
@@ -43,11 +55,18 @@ _WON = _pattern(
     r"|ganad[oa]s?|vendid[oa]s?|clientes?|convertid[oa]s?|ganh[oa]s?"
     r"|vint[oaie]|vendut[oa]|convertit[oa]|klant(en)?|verkocht|geconverteerd"
     r"|успешн\w*|выигран\w*|продан[оаы]?|реализован\w*|оплачен[оаы]?|клиент\w*"
-    r"|wygran[aey]|sprzedan[aey]|kazanıl\w*|satıldı|κερδισμέν\w+|κερδήθηκ\w+)\b|closedwon"
+    r"|wygran[aey]|sprzedan[aey]|kazanıl\w*|satıldı|κερδισμέν\w+|κερδήθηκ\w+"
+    r"|vunnen|vunnet|vunna|såld|sålt|vundet|solgt|kund|kunder|voitettu|myyty|asiakas"
+    r"|vyhrán\w*|vyhran\w*|získán\w*|prodán\w*|úspěšn\w*|zákazník|megnyer\w*|elnyer\w*|nyert|eladva"
+    r"|sikeres\w*|ügyfél|זכייה|זכינו|נמכר|נמכרה|הצלחה|בהצלחה"
+    r"|فوز|الفوز|فائزة?|رابحة?|ناجحة?|مكتسبة?|مكسوبة?|تم\s+البيع|مباعة?)\b"
+    r"|(?<!未)受注|(?<!未)成約|契約済|契約締結|成交|[赢贏][单單得]|已[签簽][约約]|[签簽][约約]成功|成功"
+    r"|수주|성사|성공|낙찰|계약\s*(완료|체결)|closedwon"
 )
 _NOT_YET = _pattern(
     r"\b(potential|prospective|prospect|potenzielle?r?|potenciale?s?|potentiel(le)?s?|potenciais"
-    r"|potenzial[ei]|potentiële|futur\w*)\b"
+    r"|potenzial[ei]|potentiële|futur\w*|potentiell\w*|potentiaali\w*|mahdolli\w*|potenciální|potenciális"
+    r"|lehetséges|פוטנציאלי\w*|محتملة?)\b|見込|予定|候補|受注前|成約前|[预預][计計]|潜在|潛在|意向|即[将將]|待成交|예정|예상|잠재"
 )
 """A potential customer is not yet one."""
 _STAGES: tuple[tuple[StageName, re.Pattern[str]], ...] = (

@@ -30,6 +30,12 @@ OTHERS = {
     "iso8859_2": ("Łódź", "Źródło", "Wrocław", "Śląsk", "Właściciel"),
     "iso8859_7": ("Αθήνα", "Κερδισμένο", "Θεσσαλονίκη", "Εταιρεία"),
     "koi8_r": ("Успешно", "Провалена", "Москва", "Этап сделки"),
+    "cp1255": ("תל אביב", "נסגר בהצלחה", "אבוד", "ירושלים", "מקור הליד"),
+    "cp1256": ("دبي", "تم الفوز", "خسارة", "القاهرة", "مصدر العميل"),
+    "iso8859_6": ("القاهرة", "تم الفوز", "خسارة", "مصدر العميل"),
+    "euc_jp": ("東京", "成約", "失注", "展示会", "会社"),
+    "big5": ("台北市", "成交", "流失", "客戶", "來源"),
+    "euc_kr": ("서울", "수주", "실주", "진행중", "고객"),
     "cp932": ("東京", "成約", "失注", "展示会", "会社"),
     "gb18030": ("来源", "北京", "成交", "上海", "客户", "公司", "规模"),
 }
@@ -57,6 +63,19 @@ def test_western_exports_stay_western_however_short(
 @pytest.mark.parametrize("encoding", OTHERS)
 def test_other_code_pages_are_recognized(tmp_path: Path, encoding: str) -> None:
     assert cells(tmp_path, OTHERS[encoding], encoding) == list(OTHERS[encoding])
+
+
+@pytest.mark.parametrize(
+    ("words", "encoding"),
+    [(("失注",), "euc_jp"), (("受注", "失注"), "cp932"), (("수주", "실주"), "euc_kr")],
+)
+def test_too_few_characters_to_tell_the_encoding_are_refused_in_a_sentence(
+    tmp_path: Path, words: tuple[str, ...], encoding: str
+) -> None:
+    with pytest.raises(DataError, match="not recognized; name it with --encoding") as refused:
+        cells(tmp_path, words, encoding)
+    assert str(refused.value).count(".") <= 2
+    assert cells(tmp_path, words, encoding, encoding=encoding) == list(words)
 
 
 def test_a_guess_is_said_with_what_to_do(tmp_path: Path) -> None:
