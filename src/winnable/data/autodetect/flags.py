@@ -220,7 +220,8 @@ def _cells(
     for cell in range(int(cells.max(initial=-1)) + 1):
         inside = cells == cell
         first = data.iloc[int(inside.argmax())]
-        name, word = str(first[pipeline]), str(first[stage])
+        name = str(first[pipeline])
+        word = str(first[stage])
         told = (_meaning_of_rows(flag, inside) for flag in flags)
         meaning = next((meaning for meaning in told if meaning is not None), None)
         if meaning == "lost" and stage_of_word(word) is not None:

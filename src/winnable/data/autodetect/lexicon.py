@@ -3,7 +3,8 @@ columns that are personal or written too late.
 
 Statuses are known in English, German, French, Spanish, Portuguese, Italian, Dutch, Swedish,
 Danish, Norwegian, Finnish, Czech, Hungarian, Russian, Polish, Turkish, Greek, Hebrew, Arabic,
-Japanese, Chinese and Korean. Only for first guesses, which people check: a definition, once written, is exact.
+Japanese, Chinese and Korean. Only for first guesses, which people check: a definition, once
+written, is exact.
 """
 
 import re

@@ -212,7 +212,8 @@ def _tells_better(flag: Flag, chosen: OutcomeGuess | None, data: pd.DataFrame) -
         return False
     if chosen is None or chosen.status.column in _columns_of((*flag.won_if, *flag.lost_if)):
         return True
-    won, lost = chosen.won_in(data), chosen.lost_in(data)
+    won = chosen.won_in(data)
+    lost = chosen.lost_in(data)
     ended = flag.won | flag.lost
     if not chosen.lost:
         return True
