@@ -72,7 +72,8 @@ _EXPECTED_ELSEWHERE = _pattern(
 )
 """Won only in the future."""
 _NOT_YET = _pattern(
-    r"\b(potentiel|potentiell\w*|potensiell\w*|mahdollinen|potenciáln\w*|potenciális|potential|prospective|prospect|potenzielle?r?|potenciale?s?|potentiel(le)?s?|potenciais"
+    r"\b(potentiell\w*|potensiell\w*|mahdollinen|potenciáln\w*|potenciális|potential|prospective"
+    r"|prospect|potenzielle?r?|potenciale?s?|potentiel(le)?s?|potenciais"
     r"|potenzial[ei]|potentiële|futur\w*)\b"
 )
 """A potential customer is not yet one."""

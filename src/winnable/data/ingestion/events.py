@@ -144,8 +144,9 @@ class EventReader:
             return f"{says}; [outcome] tells won and lost by conditions, so they are not read."
         if not entered or 2 * known < len(entered):
             return f"{says}; they are not stages of '{leads.status}', so they are not read."
+        read = "they" if set(entered) == set(dropped) else listed(entered)
         return (
-            f"{says}; {listed(entered)} are read as changes of '{leads.status}', each from its date"
+            f"{says}; {read} are read as changes of '{leads.status}', each from its date"
             " on. List a column under columns.ignore to leave it out."
         )
 
