@@ -139,7 +139,7 @@ def _lead_rows(
         **typed({name: values[chosen] for name, values in records.fields.items()}, rng),
         "Lead ID": ids[chosen],
         "Created Date": typed_moments(records.created[chosen], rng),
-        "Close Date": _iso(records.closed[chosen]),
+        "Close Date": _iso(np.where(records.dated, records.closed, -1)[chosen]),
         "Lead Status": [STATUSES[status] for status in records.status[chosen]],
     }
     duplicated = set(rng.permutation(len(which))[: max(2, round(0.002 * len(which)))].tolist())
