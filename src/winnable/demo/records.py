@@ -97,7 +97,7 @@ def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
         arrived = _arrivals(more, rng, _PRESENT, present)
         people = people.join(draw_people(np.ones(more), rng))
         created = np.concatenate([created, arrived])
-        people, since = live_on(people, created, journeys, present, rng)
+        people, since = _live(people, created, rng, present, journeys)
         journeys = _continued(journeys, since)
         newcomers = people.take(np.arange(first, len(people)))
         (row, at, kind), *others = _beforehand(newcomers, arrived, rng)
@@ -125,12 +125,11 @@ def everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
     return _in_order(*_everyone(size, seed))
 
 
-def live_on(
-    people: People, created: IntArray, journeys: Journeys, present: int, rng: np.random.Generator
-) -> tuple[People, Journeys]:
-    """What happens after the first two years, up to the second `present`, to the people of
-    `everyone` and to others who arrive then. Other random numbers are another fate."""
-    return _live(people, created, rng, present, journeys)
+def market(until: int) -> FloatArray:
+    """What the market adds to the log rate of winning, for each day since `START` up to the second
+    `until`."""
+    days = (until - int(START.timestamp())) // _DAY
+    return -_MARKET_DECLINE * np.arange(days) / (_SPAN // _DAY)
 
 
 def _dated(journeys: Journeys, rng: np.random.Generator) -> BoolArray:
@@ -221,9 +220,9 @@ def _live(
 ) -> tuple[People, Journeys]:
     """The simulation up to the present; people that were simulated up to the end of the two years
     continue from there."""
-    first = int(START.timestamp())
-    market = -_MARKET_DECLINE * (np.arange((present - first) // _DAY) / (_SPAN // _DAY))
-    return live(people, created, market, first, rng, before, 0 if before is None else _PRESENT)
+    start = int(START.timestamp())
+    since = start if before is None else _PRESENT
+    return live(people, created, market(present), start, rng, before, since)
 
 
 def _join(one: Journeys, other: Journeys, offset: int) -> Journeys:
