@@ -35,7 +35,9 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     truth = open_leads_of(SIZE, SEED, futures=60)
     files = write_demo(tmp_path_factory.mktemp("demo"), leads=SIZE, seed=SEED)
     bare = files.definition.with_name("bare.toml")
-    bare.write_text(re.sub(r"^account = .*\n", "", files.definition.read_text(), flags=re.M))
+    bare.write_text(
+        re.sub(r"^account = .*\n", "", files.definition.read_text(), flags=re.MULTILINE)
+    )
     answered = [predicted(files, path, truth) for path in (files.definition, bare)]
     return Answers(truth, *answered)
 

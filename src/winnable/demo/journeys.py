@@ -122,9 +122,9 @@ def live(
     first = start // _DAY
     for day in range(max(first, since // _DAY), first + len(market)):
         world.spend(day, market[day - first])
-    moves = dict(zip(MOVES, _gather(world.moves, len(MOVES)), strict=True))
-    acts = dict(zip(ACTS, _gather(world.acts, len(ACTS)), strict=True))
-    return world.people, Journeys(**world.states, **moves, **acts)
+    happened: dict[str, Any] = dict(zip(MOVES, _gather(world.moves, len(MOVES)), strict=True))
+    happened |= zip(ACTS, _gather(world.acts, len(ACTS)), strict=True)
+    return world.people, Journeys(**world.states, **happened)
 
 
 def _states(

@@ -2,9 +2,10 @@
 makes them look typed.
 
 Some people are in it twice: entered a second time within days under another id, or back as a new
-enquiry months after they were lost. Unknown fields are filled in over time, whatever the outcome
-will be; only `Decision Reason` is written once the outcome is known. It is a deliberate leak: it
-says who was won, and nobody has it while it would be useful.
+enquiry months after they were lost. Others come back in their own record: the field history tells
+of their earlier ends, the row of the present one alone. Unknown fields are filled in over time,
+whatever the outcome will be; only `Decision Reason` is written once the outcome is known. It is a
+deliberate leak: it says who was won, and nobody has it while it would be useful.
 """
 
 from dataclasses import dataclass, replace
@@ -88,8 +89,7 @@ def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
     """
     people, created, journeys = everyone(size, seed)
     present = int(present_after(months).timestamp())
-    log = _logged(people, created, journeys, np.random.default_rng([6, seed]))
-    logs = [log]
+    logs = [_logged(people, created, journeys, np.random.default_rng([6, seed]))]
     first = len(people)
     if months > MONTHS:
         rng = np.random.default_rng([8, seed, months])
@@ -100,9 +100,8 @@ def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
         people, since = _live(people, created, rng, present, journeys)
         journeys = _continued(journeys, since)
         newcomers = people.take(np.arange(first, len(people)))
-        (row, at, kind), *others = _beforehand(newcomers, arrived, rng)
-        acts = [(row + first, at, kind), *((who + first, *what) for who, *what in others)]
-        acts += [(since.act_row, since.act_at, since.act_kind)]
+        acts = [(row + first, at, kind) for row, at, kind in _beforehand(newcomers, arrived, rng)]
+        acts.append((since.act_row, since.act_at, since.act_kind))
         logs.append(_delayed([*acts, *_afterwards(journeys, rng, _PRESENT)], rng))
     parts = [
         _filled_in(people, created, journeys, rows, np.random.default_rng([key, seed]), present)
@@ -137,7 +136,7 @@ def _dated(journeys: Journeys, rng: np.random.Generator) -> BoolArray:
     still forget it."""
     forgotten = np.where(journeys.closed < int(START.timestamp()) + _SPAN // 2, 0.4, 0.1)
     is_lost = journeys.status == STATUSES.index(LOST)
-    return ~(is_lost & (rng.random(len(is_lost)) < forgotten))
+    return np.asarray(~is_lost | (rng.random(len(is_lost)) >= forgotten))
 
 
 def present_after(months: int) -> datetime:
