@@ -61,9 +61,7 @@ def test_directions_are_those_of_the_leads(found: dict[str, Driver]) -> None:
 def test_all_questions_about_one_activity_are_one_driver(demo_store: DemoStore) -> None:
     predictor, rows = Predictor(demo_store.candidate.artifact), demo_store.candidate.evaluation
     assert rows is not None
-    features = compute_features(
-        predictor.plan, predictor.definition, demo_store.crm, rows.rows.leads, rows.rows.as_of
-    )
+    features = demo_store.data.features(predictor.plan, rows.rows.leads, rows.rows.as_of)
     told = drivers(predictor, features)
     names = [driver.name for driver in told]
     assert len(set(names)) == len(names) < len(predictor.scorer.names)
