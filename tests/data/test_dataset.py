@@ -13,6 +13,7 @@ import pytest
 import winnable
 from winnable.data import dataset
 from winnable.data.dataset import Dataset
+from winnable.data.features.accounts import account_columns
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import fit_feature_plan
 from winnable.data.features.point_in_time import as_of
@@ -67,6 +68,9 @@ def test_it_hands_out_what_the_building_blocks_answer(data: Dataset) -> None:
     assert data.feature_plan(data.left_out) == fit_feature_plan(definition, crm, data.left_out)
     mine = data.features(plan, rows.leads[:50], rows.as_of[:50])
     theirs = compute_features(plan, definition, crm, rows.leads[:50], rows.as_of[:50])
+    assert data.accounts is not None
+    accounts = data.accounts.at(rows.leads[:50], rows.as_of[:50])
+    theirs = theirs.with_columns(account_columns(accounts))
     assert pickle.dumps(mine) == pickle.dumps(theirs)
 
 
@@ -112,7 +116,7 @@ def test_the_tables_are_not_changed_by_what_is_asked(data: Dataset) -> None:
 
 
 def test_the_dataset_of_then_is_the_crm_of_then_at_that_moment(data: Dataset) -> None:
-    then, expected = data.as_of(THEN), as_of(data.definition, data.crm, THEN)
+    then, expected = data.as_of(THEN), as_of(data.definition, data.crm, THEN, data.episodes)
     assert then.present == THEN
     assert then.crm.leads.equals(expected.leads)
     assert 0 < len(then.crm.leads) < len(data.crm.leads)

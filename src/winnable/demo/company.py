@@ -2,13 +2,14 @@
 field history and a shared definition), to try everything on.
 
 It sells planning software for warehouses and fleets. `write_demo` writes its CRM the way exports
-are, with everything that real ones contain: open, won and lost leads, some passed back to
-marketing, recycled or entered twice, junk, a country where it must not sell, BANT fields that are
-only partly filled, activities that show intent, mere interest or nothing, late recordings, typing
-errors, and one column (`Decision Reason`) that is only filled in once the outcome is known. The
-definition holds what such people believe, and not all of it is true: topic surges and booths earn
-points there and predict nothing, and repeated looks at the prices, the best predictor, earn no more
-than a single one.
+are, with everything that real ones contain: open, won and lost leads, some that came back after
+either, losses without a date, colleagues of customers, some passed back to marketing, recycled or
+entered twice, junk, a country where it must not sell, BANT fields that are only partly filled,
+activities that show intent, mere interest or nothing, late recordings, typing errors, and one
+column (`Decision Reason`) that is only filled in once the outcome is known. The definition holds
+what such people believe, and not all of it is true: topic surges and booths earn points there and
+predict nothing, and repeated looks at the prices, the best predictor, earn no more than a single
+one.
 
 The package `leadforge` 1.0.0 was tried first and is not suitable. It is quick (20,000 leads in 24
 monthly cohorts of 365 days: 23 s), but every run draws another world, so that what one cohort
@@ -139,7 +140,7 @@ def _lead_rows(
         **typed({name: values[chosen] for name, values in records.fields.items()}, rng),
         "Lead ID": ids[chosen],
         "Created Date": typed_moments(records.created[chosen], rng),
-        "Close Date": _iso(records.closed[chosen]),
+        "Close Date": _iso(np.where(records.dated, records.closed, -1)[chosen]),
         "Lead Status": [STATUSES[status] for status in records.status[chosen]],
     }
     duplicated = set(rng.permutation(len(which))[: max(2, round(0.002 * len(which)))].tolist())

@@ -197,6 +197,9 @@ _STEM_ENDS = (
 )
 _FREE_MAIL = ("gmail.com", "outlook.com", "gmx.net", "yahoo.com")
 
+COMPANY_FIELDS = ("Company", "Industry", "Employees", "Country")
+_COLLEAGUE_SHARE = 0.2
+
 _JUNK: tuple[tuple[str, str, str, str], ...] = (
     ("Mickey", "Mouse", "mickey.mouse{}@mailinator.com", "000000"),
     ("Donald", "Duck", "donald{}@trashmail.com", "123456"),
@@ -215,7 +218,9 @@ class People:
     and person suit the product) and `intent` (how much they want it now) are in units of log-odds,
     near 0 on average; `interest` is how much they like to read and listen, which says little about
     buying. `title`, `timeline` and `budget` are what they would answer if asked. A `barred` person
-    lives where the company must not sell; a `junk` one does not exist.
+    lives where the company must not sell; a `junk` one does not exist. A `colleague` comes because
+    somebody of the same company is a customer or about to become one (`placed_with`). Of the fit,
+    `rank` is the person's and `company_fit` the company's part.
     """
 
     fields: dict[str, TextArray]
@@ -228,6 +233,9 @@ class People:
     enterprise: BoolArray
     barred: BoolArray
     junk: BoolArray
+    colleague: BoolArray
+    rank: FloatArray
+    company_fit: FloatArray
 
     def __len__(self) -> int:
         return len(self.fit)
@@ -252,10 +260,32 @@ class People:
         }
         return replace(self, fields=fields, **arrays)
 
+    def placed_with(self, rows: IntArray, hosts: IntArray) -> Self:
+        """The same people, where those of `rows` work at the companies of the `hosts`, both row
+        positions of shape (m,)."""
+        fields = {name: values.copy() for name, values in self.fields.items()}
+        for name in (*COMPANY_FIELDS, "Phone"):
+            fields[name][rows] = fields[name][hosts]
+        for row, host in zip(rows, hosts, strict=True):
+            name, _, domain = fields["Email"][row].partition("@")
+            if domain not in _FREE_MAIL:
+                fields["Email"][row] = f"{name}@{_domain_of(fields['Company'][host])}"
+        parts = {name: getattr(self, name).copy() for name in ("enterprise", "company_fit")}
+        for values in parts.values():
+            values[rows] = values[hosts]
+        fit = self.fit.copy()
+        fit[rows] += _fit(self.rank, **parts)[rows] - self.known_fit[rows]
+        return replace(self, fields=fields, fit=fit, **parts)
+
+    @property
+    def known_fit(self) -> FloatArray:
+        """What person and company add to the fit, shape (n,)."""
+        return _fit(self.rank, self.enterprise, self.company_fit)
+
 
 def draw_people(progress: FloatArray, rng: np.random.Generator) -> People:
     """One person for each time of arrival; `progress` is that time as a share of the two years,
-    shape (n,)."""
+    shape (n,). Colleagues are not placed with anybody yet."""
     size = len(progress)
     firm = _firms(size, rng)
     title = _pick(tuple(share for _, share, _ in TITLES), size, rng)
@@ -296,14 +326,9 @@ def draw_people(progress: FloatArray, rng: np.random.Generator) -> People:
     rank = np.array([worth for _, _, worth in TITLES])[title]
     size_fit = 0.5 - 0.25 * (np.log(firm.employees) - np.log(220)) ** 2 / 2
     enterprise = firm.employees >= 1000
-    # In a large company the person's rank decides more, in a small one the trade does.
-    fit = (
-        np.where(enterprise, 1.4, 0.8) * rank
-        + firm.fit
-        + np.clip(size_fit, -1.5, 0.5)
-        - 0.5 * private
-        - 0.2
-    )
+    company_fit = firm.fit + np.clip(size_fit, -1.5, 0.5)
+    fit = _fit(rank, enterprise, company_fit) - 0.5 * private - 0.15
+    junk = _exactly(0.04, size, rng) & ~barred
     people = People(
         fields,
         fit,
@@ -314,9 +339,17 @@ def draw_people(progress: FloatArray, rng: np.random.Generator) -> People:
         budget,
         enterprise,
         barred,
-        np.zeros(size, dtype=np.bool_),
+        junk,
+        (rng.random(size) < _COLLEAGUE_SHARE) & ~barred & ~junk,
+        rank,
+        company_fit,
     )
-    return _with_junk(people, _exactly(0.04, size, rng) & ~barred, rng)
+    return _with_junk(people, rng)
+
+
+def _fit(rank: FloatArray, enterprise: BoolArray, company_fit: FloatArray) -> FloatArray:
+    """In a large company the person's rank decides more, in a small one the trade does."""
+    return np.where(enterprise, 1.4, 0.8) * rank + company_fit
 
 
 @dataclass(frozen=True)
@@ -350,7 +383,7 @@ def _firms(size: int, rng: np.random.Generator) -> _Firms:
         lap, place = divmod(number, len(stems))
         branch = f" {lap + 1}" if lap else ""
         names.append(f"{stems[order[place]]} {trade}{branch}")
-        domains.append(f"{stems[order[place]]}-{trade}{branch.strip()}.example".lower())
+        domains.append(_domain_of(names[-1]))
     of = rng.integers(count, size=size)
     return _Firms(
         _texts(names)[of],
@@ -360,6 +393,11 @@ def _firms(size: int, rng: np.random.Generator) -> _Firms:
         employees[of],
         np.array([row[2] for row in INDUSTRIES])[industry][of],
     )
+
+
+def _domain_of(company: str) -> str:
+    stem, trade, *branch = company.lower().split()
+    return f"{stem}-{trade}{''.join(branch)}.example"
 
 
 def _sources(progress: FloatArray, rng: np.random.Generator) -> IntArray:
@@ -410,11 +448,11 @@ def _phones(country: TextArray, rng: np.random.Generator) -> TextArray:
     return _blank(_texts(phones), 0.15, rng)
 
 
-def _with_junk(people: People, junk: BoolArray, rng: np.random.Generator) -> People:
-    """The same people, where those of `junk` are made up by somebody who wanted the e-book but no
+def _with_junk(people: People, rng: np.random.Generator) -> People:
+    """The same people, where the junk is made up by somebody who wanted the e-book but no
     call."""
     fields = {name: values.copy() for name, values in people.fields.items()}
-    for row in np.flatnonzero(junk):
+    for row in np.flatnonzero(people.junk):
         first, last, address, phone = _JUNK[rng.integers(len(_JUNK))]
         number = rng.integers(10, 1000)
         written = {
@@ -426,7 +464,7 @@ def _with_junk(people: People, junk: BoolArray, rng: np.random.Generator) -> Peo
         }
         for name, value in written.items():
             fields[name][row] = value
-    return replace(people, fields=fields, junk=junk)
+    return replace(people, fields=fields)
 
 
 def _texts(values: "list[str] | tuple[str, ...] | NDArray[np.str_]") -> TextArray:

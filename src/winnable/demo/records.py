@@ -2,9 +2,10 @@
 makes them look typed.
 
 Some people are in it twice: entered a second time within days under another id, or back as a new
-enquiry months after they were lost. Unknown fields are filled in over time, whatever the outcome
-will be; only `Decision Reason` is written once the outcome is known. It is a deliberate leak: it
-says who was won, and nobody has it while it would be useful.
+enquiry months after they were lost. Others come back in their own record: the field history tells
+of their earlier ends, the row of the present one alone. Unknown fields are filled in over time,
+whatever the outcome will be; only `Decision Reason` is written once the outcome is known. It is a
+deliberate leak: it says who was won, and nobody has it while it would be useful.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from winnable.core.columns import BoolArray, FloatArray, IntArray
-from winnable.demo.journeys import KIND_NAMES, LOST, STATUSES, WON, Journeys, live
+from winnable.demo.journeys import KIND_NAMES, LOST, MOVES, STATES, STATUSES, WON, Journeys, live
 from winnable.demo.people import TITLES, People, TextArray, draw_people
 
 PRESENT = datetime(2026, 6, 30, tzinfo=UTC)
@@ -27,7 +28,7 @@ MONTHS = 24
 _DAY = 86_400
 _SPAN = int((PRESENT - START).total_seconds())
 _PRESENT = int(PRESENT.timestamp())
-_MARKET_DECLINE = 0.7
+_MARKET_DECLINE = 1.0
 """What the two years take from the log rate of winning, as the market slowly fills up."""
 _RECYCLED_SHARE = 0.025
 _DUPLICATE_SHARE = 0.015
@@ -62,7 +63,7 @@ class FieldChange:
 @dataclass(frozen=True)
 class Records:
     """n records in the order of their creation: `created` and `closed` (n,) in seconds since 1970,
-    -1 for open ones.
+    -1 for open ones; `dated` (n,) says whose closing date somebody has filled in.
 
     Activities are in parallel arrays: row, time, time of recording, kind (position in KIND_NAMES).
     """
@@ -70,6 +71,7 @@ class Records:
     fields: dict[str, TextArray]
     created: IntArray
     closed: IntArray
+    dated: BoolArray
     status: IntArray
     changes: list[FieldChange]
     act_row: IntArray
@@ -85,44 +87,56 @@ def keep_records(size: int, seed: int, months: int = MONTHS) -> Records:
     The same size and seed give the same records. Later months add to them: every record of the
     first two years is there, first and in its place, updated by what has happened since.
     """
-    people, created, journeys = _in_order(*_everyone(size, seed))
+    people, created, journeys = everyone(size, seed)
     present = int(present_after(months).timestamp())
-    rng = np.random.default_rng([6, seed])
-    log = _logged(people, created, journeys, rng)
-    if months == MONTHS:
-        fields, changes = _filled_in(
-            people, created, journeys, np.random.default_rng([5, seed]), present
-        )
-        return Records(
-            fields, created, journeys.closed, journeys.status, changes, *_kept([log], present)
-        )
-
-    rng = np.random.default_rng([8, seed, months])
-    since = _live(people, created, rng, present, journeys)
-    journeys = _continued(journeys, since)
-    fields, changes = _filled_in(
-        people, created, journeys, np.random.default_rng([5, seed]), present
-    )
-    acts = [(since.act_row, since.act_at, since.act_kind), *_afterwards(journeys, rng, _PRESENT)]
-    logs = [log, _delayed(acts, rng)]
-
-    more = round(size * (present - _PRESENT) / _SPAN)
-    arrived = _arrivals(more, rng, _PRESENT, present)
-    newcomers = draw_people(np.ones(more), rng)
-    lives = _live(newcomers, arrived, rng, present)
-    later, later_changes = _filled_in(newcomers, arrived, lives, rng, present)
-    row, at, recorded, kind = _logged(newcomers, arrived, lives, rng)
-    logs.append((row + len(people), at, recorded, kind))
+    logs = [_logged(people, created, journeys, np.random.default_rng([6, seed]))]
+    first = len(people)
+    if months > MONTHS:
+        rng = np.random.default_rng([8, seed, months])
+        more = round(size * (present - _PRESENT) / _SPAN)
+        arrived = _arrivals(more, rng, _PRESENT, present)
+        people = people.join(draw_people(np.ones(more), rng))
+        created = np.concatenate([created, arrived])
+        people, since = _live(people, created, rng, present, journeys)
+        journeys = _continued(journeys, since)
+        newcomers = people.take(np.arange(first, len(people)))
+        acts = [(row + first, at, kind) for row, at, kind in _beforehand(newcomers, arrived, rng)]
+        acts.append((since.act_row, since.act_at, since.act_kind))
+        logs.append(_delayed([*acts, *_afterwards(journeys, rng, _PRESENT)], rng))
+    parts = [
+        _filled_in(people, created, journeys, rows, np.random.default_rng([key, seed]), present)
+        for key, rows in ((5, np.arange(first)), (11, np.arange(first, len(people))))
+    ]
     return Records(
-        {name: np.concatenate([values, later[name]]) for name, values in fields.items()},
-        np.concatenate([created, arrived]),
-        np.concatenate([journeys.closed, lives.closed]),
-        np.concatenate([journeys.status, lives.status]),
-        _in_time(
-            [*changes, *(replace(change, row=change.row + len(people)) for change in later_changes)]
-        ),
+        {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]},
+        created,
+        journeys.closed,
+        _dated(journeys, np.random.default_rng([10, seed])),
+        journeys.status,
+        _in_time([*parts[0][1], *parts[1][1]]),
         *_kept(logs, present),
     )
+
+
+def everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
+    """The people of the first two years in the order of creation, when that was, and what happened
+    to them: with what is recorded nowhere, such as their intent, so that the truth can be told."""
+    return _in_order(*_everyone(size, seed))
+
+
+def market(until: int) -> FloatArray:
+    """What the market adds to the log rate of winning, for each day since `START` up to the second
+    `until`."""
+    days = (until - int(START.timestamp())) // _DAY
+    return -_MARKET_DECLINE * np.arange(days) / (_SPAN // _DAY)
+
+
+def _dated(journeys: Journeys, rng: np.random.Generator) -> BoolArray:
+    """Whose closing date is filled in. For losses nobody asked for it in the first year, and some
+    still forget it."""
+    forgotten = np.where(journeys.closed < int(START.timestamp()) + _SPAN // 2, 0.4, 0.1)
+    is_lost = journeys.status == STATUSES.index(LOST)
+    return np.asarray(~is_lost | (rng.random(len(is_lost)) >= forgotten))
 
 
 def present_after(months: int) -> datetime:
@@ -138,20 +152,16 @@ def _in_order(
     order = np.argsort(created, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    states = {
-        name: getattr(journeys, name)[order]
-        for name in ("status", "closed", "target", "intent", "luck")
-    }
+    states = {name: getattr(journeys, name)[order] for name in STATES}
     rows = {name: place[getattr(journeys, name)] for name in ("move_row", "act_row")}
     return people.take(order), created[order], replace(journeys, **states, **rows)
 
 
 def _continued(before: Journeys, since: Journeys) -> Journeys:
     """The later state, with the moves of both."""
-    names = ("move_row", "move_at", "move_from", "move_to")
     return replace(
         since,
-        **{name: np.concatenate([getattr(before, name), getattr(since, name)]) for name in names},
+        **{name: np.concatenate([getattr(before, name), getattr(since, name)]) for name in MOVES},
     )
 
 
@@ -162,7 +172,7 @@ def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
     rng = np.random.default_rng([1, seed])
     created = _arrivals(size - again - twice, rng)
     people = draw_people((created - int(START.timestamp())) / _SPAN, rng)
-    journeys = _live(people, created, np.random.default_rng([2, seed]))
+    people, journeys = _live(people, created, np.random.default_rng([2, seed]))
 
     rng = np.random.default_rng([3, seed])
     lost = np.flatnonzero(
@@ -172,7 +182,9 @@ def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
     since = journeys.closed[back]
     returned = since + ((_PRESENT - since) * rng.uniform(0.15, 0.85, len(back))).astype(np.int64)
     recycled = replace(
-        people.take(back), intent=people.intent[back] + rng.normal(0.6, 0.8, len(back))
+        people.take(back),
+        colleague=np.zeros(len(back), dtype=np.bool_),
+        intent=people.intent[back] + rng.normal(0.6, 0.8, len(back)),
     )
     recycled.fields["Lead Source"][:] = "Website"
 
@@ -181,7 +193,10 @@ def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
     entered = created[double] + rng.integers(600, 9 * _DAY, len(double))
     # The work goes on in the first record; in the second nothing much happens.
     copies = replace(
-        people.take(double), intent=np.full(len(double), -2.5), fit=np.full(len(double), -2.0)
+        people.take(double),
+        colleague=np.zeros(len(double), dtype=np.bool_),
+        intent=np.full(len(double), -2.5),
+        fit=np.full(len(double), -2.0),
     )
     copies.fields["Email"] = np.array(
         [address.title() for address in copies.fields["Email"]], dtype=np.object_
@@ -189,8 +204,9 @@ def _everyone(size: int, seed: int) -> tuple[People, IntArray, Journeys]:
 
     rng = np.random.default_rng([4, seed])
     for more, when in ((recycled, returned), (copies, entered)):
-        journeys = _join(journeys, _live(more, when, rng), len(people))
-        people, created = people.join(more), np.concatenate([created, when])
+        lived, lives = _live(more, when, rng)
+        journeys = _join(journeys, lives, len(people))
+        people, created = people.join(lived), np.concatenate([created, when])
     return people, created, journeys
 
 
@@ -200,12 +216,12 @@ def _live(
     rng: np.random.Generator,
     present: int = _PRESENT,
     before: Journeys | None = None,
-) -> Journeys:
+) -> tuple[People, Journeys]:
     """The simulation up to the present; people that were simulated up to the end of the two years
     continue from there."""
-    first = int(START.timestamp())
-    market = -_MARKET_DECLINE * (np.arange((present - first) // _DAY) / (_SPAN // _DAY))
-    return live(people, created, market, first, rng, before, 0 if before is None else _PRESENT)
+    start = int(START.timestamp())
+    since = start if before is None else _PRESENT
+    return live(people, created, market(present), start, rng, before, since)
 
 
 def _join(one: Journeys, other: Journeys, offset: int) -> Journeys:
@@ -232,19 +248,29 @@ def _arrivals(
 
 
 def _filled_in(
-    people: People, created: IntArray, journeys: Journeys, rng: np.random.Generator, present: int
+    everybody: People,
+    all_created: IntArray,
+    journeys: Journeys,
+    rows: IntArray,
+    rng: np.random.Generator,
+    present: int,
 ) -> tuple[dict[str, TextArray], list[FieldChange]]:
-    """The fields as they are at the present, and every change that led there, in the order of
-    time."""
+    """The fields of these rows, which follow each other, as they are at the present, and every
+    change that led there, in the order of time."""
+    people = everybody.take(rows)
+    created = all_created[rows]
     fields = {name: values.copy() for name, values in people.fields.items()}
-    moves = zip(
-        journeys.move_row, journeys.move_at, journeys.move_from, journeys.move_to, strict=True
-    )
+    theirs = np.isin(journeys.move_row, rows)
+    offset = len(all_created) if not len(rows) else int(rows[0])
+    moves = [getattr(journeys, name)[theirs] for name in MOVES]
+    moves[0] = moves[0] - offset
     changes = [
         FieldChange(int(row), int(at), "Lead Status", STATUSES[old], STATUSES[new])
-        for row, at, old, new in moves
+        for row, at, old, new in zip(*moves, strict=True)
     ]
-    until = np.where(journeys.closed < 0, present, journeys.closed)
+    until = np.full(len(people), present)
+    ends = moves[3] >= STATUSES.index(WON)
+    np.minimum.at(until, moves[0][ends], moves[1][ends])
     known_since = {}
     for name, answers in (
         ("Budget", people.budget),
@@ -281,16 +307,35 @@ def _filled_in(
     )
 
     fields["Decision Reason"] = np.full(len(people), "", dtype=np.object_)
-    at = journeys.closed + rng.integers(60, 3 * _DAY, len(people))
-    for outcome, reasons in _REASONS.items():
-        decided = (
-            (journeys.status == STATUSES.index(outcome))
-            & (at < present)
-            & (rng.random(len(people)) < 0.85)
-        )
-        given = np.array(reasons, dtype=np.object_)[rng.integers(len(reasons), size=len(people))]
-        changes += _write(fields["Decision Reason"], "Decision Reason", decided, at, given)
-    return fields, _in_time(changes)
+    changes += _reasons(fields["Decision Reason"], moves, rng, present)
+    return fields, [replace(change, row=change.row + offset) for change in _in_time(changes)]
+
+
+def _reasons(
+    values: TextArray, moves: list[IntArray], rng: np.random.Generator, present: int
+) -> list[FieldChange]:
+    """Write why each was won or lost, some days later, and take it back where one returns; the
+    changes that this makes."""
+    draws = rng.random((len(moves[0]), 3))
+    due = []
+    returned_at: dict[int, list[int]] = {}
+    for row, at, old, _ in zip(*moves, strict=True):
+        if STATUSES[old] in _REASONS:
+            returned_at.setdefault(int(row), []).append(int(at))
+    for (row, at, _, new), (given, later, which) in zip(
+        zip(*moves, strict=True), draws, strict=True
+    ):
+        reasons = _REASONS.get(STATUSES[new])
+        written = int(at) + 60 + int(later * 3 * _DAY)
+        if reasons and given < 0.85 and written < present:
+            due.append((written, int(row), reasons[int(which * len(reasons))]))
+            back = [moment for moment in returned_at.get(int(row), []) if moment > written]
+            due += [(moment, int(row), "") for moment in back[:1]]
+    changes = []
+    for at, row, reason in sorted(due):
+        changes.append(FieldChange(row, at, "Decision Reason", values[row], reason))
+        values[row] = reason
+    return changes
 
 
 def _in_time(changes: list[FieldChange]) -> list[FieldChange]:
@@ -370,8 +415,9 @@ def _afterwards(
     each."""
     after = []
     for outcome, kind, mean, days in ((WON, "Call", 0.6, 20), (LOST, "E-mail opened", 0.4, 60)):
-        ended = (journeys.status == STATUSES.index(outcome)) & (journeys.closed >= since)
-        rows = np.repeat(np.arange(len(ended)), rng.poisson(mean * ended))
-        at = journeys.closed[rows] + rng.integers(3600, days * _DAY, len(rows))
+        ended = (journeys.move_to == STATUSES.index(outcome)) & (journeys.move_at >= since)
+        ends = np.repeat(np.arange(len(ended)), rng.poisson(mean * ended))
+        rows = journeys.move_row[ends]
+        at = journeys.move_at[ends] + rng.integers(3600, days * _DAY, len(ends))
         after.append((rows, at, np.full(len(rows), KIND_NAMES.index(kind))))
     return after

@@ -77,6 +77,7 @@ def test_it_asks_every_question_that_there_is_an_answer_to(report: Report) -> No
         "How good is the model?",
         "Calibration: do the probabilities hold?",
         "Lift and gain: how much work does it save?",
+        "Accounts: do colleagues matter?",
         "What drives conversion?",
         "Conversion by source",
         "Conversion by segment",

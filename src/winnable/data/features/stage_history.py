@@ -87,7 +87,10 @@ def stage_history(definition: Definition, crm: Crm) -> StageHistory:
     field = definition.columns.status
     changes = None if crm.history is None else crm.history[crm.history[FIELD] == field]
     if changes is not None and len(changes):
-        owner = pd.Index(crm.leads[ID]).get_indexer(changes[ID])
+        # An export to be scored may hold an id twice.
+        ids = crm.leads[ID].reset_index(drop=True).drop_duplicates(keep="last")
+        found = pd.Index(ids).get_indexer(changes[ID])
+        owner = np.where(found < 0, -1, ids.index.to_numpy()[found])
         mine = owner >= 0
         owner, changes = owner[mine], changes[mine]
         first = np.flatnonzero(~pd.Series(owner).duplicated())

@@ -1,10 +1,10 @@
 """The account effect: how much what the others of a lead's account did moves its log-odds.
 
 It is learned apart from the experts, as a logistic regression on top of their answer (an offset),
-and kept only if it lowers the log loss, beyond doubt, of accounts that it was not learned from and
-of later times. A lead of whose account nothing is known gets the experts' answer alone, which is
-right on average over all accounts: whether it is missing changes no rate. The facts themselves are
-computed in `data.features.accounts`.
+and kept only if it lowers the log loss, beyond doubt, of accounts that it was not learned from, and
+later times do not speak against it. A lead of whose account nothing is known gets the experts'
+answer alone, which is right on average over all accounts: whether it is missing changes no rate.
+The facts themselves are computed in `data.features.accounts`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from winnable.data.features.accounts import ACCOUNT_COLUMNS, DAYS_KNOWN
 FOLDS = 5
 
 MIN_STANDARD_ERRORS = 2.0
-"""Standard errors by which either gain must exceed 0 for the effect to be kept."""
+"""Standard errors by which the gain in cross-validation must exceed 0 for the effect to be kept."""
 
 EARLIER_SHARE = 0.7
 """Of the rows, the earliest, whose effect is tried on the others."""
@@ -70,9 +70,10 @@ class AccountGain:
 def fit_account_effect(rows: AccountRows) -> tuple[dict[str, Any] | None, AccountGain]:
     """The effect on top of the rows' log-odds, None if it was not kept.
 
-    It is kept if it lowers the log loss of accounts that it was not learned from, and of later
-    times: counts of the past grow with the history, so that what they seem to say may only be that
-    times have changed.
+    It is kept if it lowers the log loss of accounts that it was not learned from, unless it raises
+    that of later times by more than a standard error: counts of the past grow with the history, so
+    that what they seem to say may only be that times have changed. The later rows are too few to
+    prove a gain by themselves.
     """
     terms = _terms(rows.features)
     known = is_known(rows.features) & (rows.account >= 0) & (rows.weights > 0)
@@ -88,7 +89,7 @@ def fit_account_effect(rows: AccountRows) -> tuple[dict[str, Any] | None, Accoun
     later = _later_gain(rows, terms, known)
     kept = gain > MIN_STANDARD_ERRORS * error
     if later is not None:
-        kept &= later[0] > MIN_STANDARD_ERRORS * later[1]
+        kept &= later[0] > -later[1]
     found = AccountGain(
         gain, error, None if later is None else later[0], kept, shift if kept else nothing
     )

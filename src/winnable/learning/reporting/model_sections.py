@@ -104,12 +104,12 @@ def _account_effect(effect: Mapping[str, Any]) -> str:
     if effect["kept"]:
         return (
             "What others of the account did is used: it lowers the log loss of accounts that it"
-            f" was not learned from by {gain} per lead, and that of later leads as well."
+            f" was not learned from by {gain} per lead, and later leads do not speak against it."
         )
     return (
         "What others of the account did is not used: in cross-validation that holds accounts"
         f" together it changes the log loss by {-effect['gain']:+.4f} (standard error"
-        f" {effect['error']:.4f}) per lead, or it does not help for later leads."
+        f" {effect['error']:.4f}) per lead, or later leads speak against it."
     )
 
 
