@@ -119,8 +119,8 @@ def test_score_ids_are_unique_and_sorted(client: httpx.Client) -> None:
     ("lead", "place"),
     [
         ({"Employees": [3]}, "Employees"),
-        ({"Company": {"name": "Acme"}}, "Company"),
-        ({"Company": "x" * 20_000}, "Company"),
+        ({"Title": {"name": "Director"}}, "Title"),
+        ({"Title": "x" * 20_000}, "Title"),
         ({"Lead ID": ["L1"]}, "Lead ID"),
         ({"Created Date": "the day before"}, "Created Date"),
         ({"Created Date": "2026-07-02"}, "created after"),
@@ -282,7 +282,7 @@ def test_values_are_never_told_again(client: httpx.Client, live: Any) -> None:
             "leads": [
                 {
                     "Employees": secret,
-                    "Company": [secret],
+                    "Title": [secret],
                     "activities": [{"kind": secret, "at": secret}],
                 }
             ]
@@ -346,7 +346,7 @@ def test_the_description_is_of_the_live_model(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     lead = document["components"]["schemas"]["Lead"]
     assert lead["properties"]["Employees"]["type"] == ["number", "string", "null"]
-    assert {"Lead ID", "Company", "Created Date", "activities"} <= set(lead["properties"])
+    assert {"Lead ID", "Title", "Created Date", "activities"} <= set(lead["properties"])
     example = document["components"]["schemas"]["ScoreRequest"]["examples"][0]
     told = client.post("/score", json=example).json()
     assert told["errors"] == told["warnings"] == []

@@ -89,8 +89,8 @@ def stage_history(definition: Definition, crm: Crm) -> StageHistory:
     if changes is not None and len(changes):
         # An export to be scored may hold an id twice.
         ids = crm.leads[ID].reset_index(drop=True).drop_duplicates(keep="last")
-        found = pd.Index(ids).get_indexer(changes[ID])
-        owner = np.where(found < 0, -1, ids.index.to_numpy()[found])
+        places = np.append(ids.index.to_numpy(), -1)  # the last is for whoever is not found
+        owner = places[pd.Index(ids).get_indexer(changes[ID])]
         mine = owner >= 0
         owner, changes = owner[mine], changes[mine]
         first = np.flatnonzero(~pd.Series(owner).duplicated())
