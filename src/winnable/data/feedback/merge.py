@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -212,7 +213,7 @@ class _LabelMerger:
     def _is_later(self, at: datetime) -> bool:
         return self._present is not None and at > self._present
 
-    @property
+    @cached_property
     def _status_changes(self) -> pd.DataFrame | None:
         """The CRM's own changes of the status; None where it records none."""
         history = self._crm.history
