@@ -6,6 +6,7 @@ No test is here: `simulate` and `simulate_accounts` give the tables of a CRM, `p
 and `colleagues_predicted_to_actual` compare a model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,40 +145,31 @@ def _written(days: FloatArray) -> list[str | None]:
 
 
 def predicted_to_actual(
-    predictor: Predictor, world: World, *, with_history: bool
-) -> dict[tuple[str, int], float]:
-    """The mean probability over the share won, by the group of the episode and its age in days."""
-    told = winnable.read(world.leads, world.activities, world.history, definition=DEFINITION)
-    rows = told.training_rows
-    rows = rows.take(rows.known)
-    data = (
-        told
-        if with_history
-        else winnable.read(world.leads, world.activities, definition=DEFINITION)
-    )
-    probability = predictor.probability(data.features(predictor.plan, rows.leads, rows.as_of))
-    start = (rows.as_of / DAY - rows.age) - START.value / (1000 * DAY)
-    nearest = world.episodes.assign(key=world.episodes.begin.round(3))
-    groups = dict(zip(zip(nearest.lead, nearest.key, strict=True), nearest.group, strict=True))
-    begun = zip(rows.leads.tolist(), start.tolist(), strict=True)
-    group = np.asarray([_group_of(groups, lead, day) for lead, day in begun])
+    predictor: Predictor, world: World, ages: Sequence[int], *, with_history: bool
+) -> dict[tuple[str, int], tuple[float, int]]:
+    """The mean probability over the share won within the horizon, and how many were won, by the
+    group of the episode and its age in days. Who is won is asked of the world, not of its tables;
+    those whose horizon ends after the world does are left out."""
+    history = world.history if with_history else None
+    data = winnable.read(world.leads, world.activities, history, definition=DEFINITION)
+    episodes = world.episodes
     found = {}
-    for name in RATES:
-        for age in np.unique(rows.age):
-            mine = (group == name) & (rows.age == age)
-            if rows.won[mine].sum() >= 1:
-                ratio = probability[mine].mean() / rows.won[mine].mean()
-                found[name, int(age)] = float(ratio)
+    for age in ages:
+        moment = episodes.begin + age
+        horizon_ends = moment + DEFINITION.outcome.horizon_days
+        is_open = ~(episodes.end <= moment) & (horizon_ends <= DAYS)
+        as_of = START.value // 1000 + np.rint(moment * DAY).astype(np.int64)
+        leads = episodes.lead.to_numpy(dtype=np.int64)[is_open]
+        features = data.features(predictor.plan, leads, as_of.to_numpy()[is_open])
+        probability = predictor.probability(features)
+        won = ((episodes.outcome == "won") & (episodes.end <= horizon_ends))[is_open].to_numpy()
+        group = episodes.group[is_open].to_numpy()
+        for name in RATES:
+            mine = group == name
+            if won[mine].any():
+                ratio = float(probability[mine].mean() / won[mine].mean())
+                found[name, age] = (ratio, int(won[mine].sum()))
     return found
-
-
-def _group_of(groups: dict[tuple[int, float], str], lead: int, day: float) -> str:
-    """The group of the episode that began then; what is written has whole seconds."""
-    for shift in (0.0, 0.001, -0.001):
-        found = groups.get((lead, round(day + shift, 3)))
-        if found is not None:
-            return found
-    raise LookupError(f"no episode of lead {lead} began on day {day}")
 
 
 COLLEAGUE_RATES = {False: (0.0035, 0.010), True: (0.0140, 0.008)}
