@@ -106,21 +106,27 @@ def _activity_columns(
     return dict(zip(plan.aggregate_names, map(NumericColumn, aggregated), strict=True))
 
 
-_NUMPY_READY = frozenset({float, type(None)})
-"""Types that numpy converts correctly, to numbers and NaN."""
+_NUMPY_READY = {
+    "number": frozenset({float, int, type(None)}),
+    "moment": frozenset({float, type(None)}),
+}
+"""By the kind of a field, the types that numpy converts correctly, to numbers and NaN; a truth
+value is none of them."""
 
 
 def _read_values(fields: Sequence[Field], records: Sequence[Mapping[str, object]]) -> FloatArray:
-    """The values of records as numbers, parsed as the fields require, shape (fields, records)."""
+    """The values of records as numbers, parsed as the fields, all of one kind, require; shape
+    (fields, records)."""
     names = [field.name for field in fields]
     values = [value for record in records for value in map(record.get, names)]
-    if not _NUMPY_READY.issuperset(map(type, values)):
-        values = [
-            _read_value(field, record.get(field.name)) for record in records for field in fields
-        ]
-    return np.ascontiguousarray(
-        np.asarray(values, dtype=np.float64).reshape(len(records), len(fields)).T
-    )
+    shape = (len(records), len(fields))
+    if values and _NUMPY_READY[fields[0].kind].issuperset(map(type, values)):
+        try:
+            return np.ascontiguousarray(np.asarray(values, dtype=np.float64).reshape(shape).T)
+        except OverflowError:  # an integer beyond every float
+            pass
+    parsed = [_read_value(field, record.get(field.name)) for record in records for field in fields]
+    return np.ascontiguousarray(np.asarray(parsed, dtype=np.float64).reshape(shape).T)
 
 
 def _read_value(field: Field, value: object) -> float:

@@ -212,14 +212,14 @@ class InputChecks:
         for place, row in zip(places, rows, strict=True):
             yield row, self._numbers[place], "far number" if far[place, row] else "unusual number"
 
-    def warnings(
-        self, found: Sequence[tuple[str, Kind]], leads: Sequence[Mapping[str, object]]
-    ) -> list[str]:
-        """A sentence for each column whose unexpected values mean something among these leads."""
+    def warnings(self, found: Sequence[tuple[str, Kind]], given: Sequence[object]) -> list[str]:
+        """A sentence for each column whose unexpected values mean something among the leads that
+        were given; what is no object of columns and values counts as none."""
         told: dict[str, str | None] = {}
-        if len(leads) == 1:  # which most requests have: each value is the only one of its column
+        if len(given) == 1:  # which most requests have: each value is the only one of its column
             told = {column: self._sentence(column, kind, 1, 1) for column, kind in found}
         else:
+            leads = [lead for lead in given if isinstance(lead, dict)]
             for (column, kind), count in Counter(found).items():
                 values = len([lead for lead in leads if lead.get(column) is not None])
                 told[column] = told.get(column) or self._sentence(column, kind, count, values)

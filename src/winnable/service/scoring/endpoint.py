@@ -117,11 +117,13 @@ class ScoringEndpoint:
             () if scores is None else scores.probability.tolist(),
             sum(len(request.leads) - len(request.good) for request, _ in requests),
         )
-        for request, scored in requests:
-            if request.unexpected:
-                self._metrics.unexpected(request.unexpected)
-            if scored is not None and scored.unexpected:
-                self._metrics.unexpected(scored.unexpected)
+        unexpected = [
+            found
+            for request, scored in requests
+            for found in (*request.unexpected, *(() if scored is None else scored.unexpected))
+        ]
+        if unexpected:
+            self._metrics.unexpected(unexpected)
 
 
 def _read(model: LoadedModel, body: bytes) -> ParsedRequest:

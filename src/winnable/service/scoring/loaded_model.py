@@ -144,11 +144,11 @@ class LoadedModel:
         """What is to be told of the request: columns that the model does not know, and values that
         training did not have."""
         values: list[Unexpected] = [] if scored is None else [*scored.unexpected]
-        values += [found for found in request.unexpected if found[1] != "unknown column"]
+        if request.unexpected:
+            values += [found for found in request.unexpected if found[1] != "unknown column"]
         if not values:
             return request.warnings
-        given = [lead for lead in request.given if type(lead) is dict]
-        return request.warnings + self._checks.warnings(values, given)
+        return request.warnings + self._checks.warnings(values, request.given)
 
 
 class ScoreIds:
