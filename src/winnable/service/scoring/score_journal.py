@@ -15,7 +15,8 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,8 @@ class ScoreJournal:
         self._size = 0
         self._leads = 0
         self._waiting = 0  # bytes in all files of this process
-        self._model: LoadedModel | None = None  # the last one that was asked
+        # The last one that was asked, which this does not keep from being let go of.
+        self._model: Callable[[], LoadedModel | None] = lambda: None
         self._model_entry = b""  # which takes milliseconds to make, and every file begins with
         self._is_named = False  # whether the file has it
 
@@ -97,9 +99,9 @@ class ScoreJournal:
             pieces += [HEAD.pack(REQUEST, size), head, body, content]
         entry = b"".join(pieces)
         with self._lock:
-            if model is not self._model:
+            if model is not self._model():
                 self._model_entry = _model_entry(model)
-                self._model = model
+                self._model = weakref.ref(model)
                 self._is_named = False
             self._write(entry if self._is_named else self._model_entry + entry)
             self._is_named = True
