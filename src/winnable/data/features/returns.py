@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -130,7 +131,7 @@ def told_returns(
             _outcome(definition, change.new),
         )
         for lead, theirs in enumerate(told)
-        for change in theirs or ()
+        for change in _oldest_first(theirs or ())
     ]
     owner, at, old, new = np.asarray(changes, dtype=np.int64).reshape(-1, 4).T
     return _timeline(owner, at, old, new).at(np.arange(len(told)), as_of)
@@ -150,6 +151,15 @@ def _status_changes(definition: Definition, crm: Crm) -> pd.DataFrame | None:
     changes = crm.history[crm.history[FIELD] == definition.columns.status]
     changes = changes[changes[NEW].notna()]
     return changes if len(changes) else None
+
+
+def _oldest_first(changes: Sequence[StatusChange]) -> Sequence[StatusChange]:
+    """The changes, from the bottom where the newest come first: as in a table, of several at one
+    time the latest is then the last."""
+    steps = [(one.at, other.at) for one, other in pairwise(changes)]
+    down = sum(one > other for one, other in steps)
+    up = sum(one < other for one, other in steps)
+    return changes[::-1] if down > up else changes
 
 
 @dataclass(frozen=True)
