@@ -1,6 +1,7 @@
 """The registered model takes whatever frame the CRM's export became, returns a row for each of its
 rows, and reads every value as a batch reads it."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -185,3 +186,37 @@ def test_activities_are_taken_as_json_and_as_lists(
     )
     assert listed == as_json
     assert listed != without
+
+
+@pytest.mark.parametrize("write", [list, json.dumps], ids=["as lists", "as JSON"])
+def test_a_frame_that_tells_how_statuses_changed_is_answered_as_a_batch_with_a_history(
+    write: Callable[[list[dict[str, str]]], object],
+    registered: mlflow.pyfunc.PyFuncModel,
+    exported: Frame,
+    demo_store: DemoStore,
+) -> None:
+    history = pd.read_csv(demo_store.files.history, keep_default_na=False)
+    history = history[history["Field"] == "Lead Status"]
+    changes = history.rename(columns={"At": "at", "Old": "old", "New": "new"})
+    told = {
+        lead: rows[["at", "old", "new"]].to_dict("records")
+        for lead, rows in changes.groupby("Lead ID")
+    }
+    frame = exported.assign(
+        status_history=[write(told.get(lead, [])) for lead in exported["Lead ID"]]
+    )
+    answer = registered.predict(frame, params={"as_of": AS_OF})
+    model = winnable.load(demo_store.store)
+    batch = model.score(exported, history=history, as_of=AS_OF, reasons=False)
+    for name in ("probability", "low", "high"):
+        np.testing.assert_allclose(answer[name], batch[name], rtol=1e-12)
+    silent = registered.predict(exported, params={"as_of": AS_OF})
+    assert (answer["probability"] - silent["probability"]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("written", ["lost", "[1]", '[{"at": "soon", "new": "New"}]'])
+def test_a_status_history_that_cannot_be_read_is_refused_in_a_sentence(
+    registered: mlflow.pyfunc.PyFuncModel, exported: Frame, written: str
+) -> None:
+    with pytest.raises(DataError, match="status_history is not a JSON list"):
+        registered.predict(exported.assign(status_history=written))

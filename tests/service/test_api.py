@@ -4,7 +4,6 @@ import csv
 import json
 import re
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -33,6 +32,17 @@ def leads_of(demo_store: Any, most: int = 60) -> list[dict[str, Any]]:
                     {"kind": row["Type"], "at": row["At"], "recorded": row["Recorded At"] or None}
                 )
     return [lead | {"activities": did[lead["Lead ID"]]} for lead in leads]
+
+
+def with_status_history(leads: list[dict[str, Any]], demo_store: Any) -> list[dict[str, Any]]:
+    """The leads with the changes of their status, as the CRM's field history has them."""
+    changes: dict[str, list[dict[str, str]]] = {lead["Lead ID"]: [] for lead in leads}
+    with demo_store.files.history.open() as file:
+        for row in csv.DictReader(file):
+            if row["Lead ID"] in changes and row["Field"] == "Lead Status":
+                change = {"at": row["At"], "old": row["Old"], "new": row["New"]}
+                changes[row["Lead ID"]].append(change)
+    return [lead | {"status_history": changes[lead["Lead ID"]]} for lead in leads]
 
 
 def asked(client: httpx.Client, leads: list[Any], **more: Any) -> dict[str, Any]:
@@ -66,8 +76,10 @@ def test_a_score_says_everything(client: httpx.Client, demo_store: Any) -> None:
     assert told["errors"] == told["warnings"] == []
 
 
-def test_equals_the_batch(client: httpx.Client, demo_store: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_history", [False, True])
+def test_equals_the_batch(client: httpx.Client, demo_store: Any, *, has_history: bool) -> None:
     from winnable.data.dataset import Dataset
+    from winnable.data.features.returns import returned_leads
     from winnable.data.ingestion.crm import read_crm
     from winnable.learning.scoring.batch import ScoringJob, moments_of_scoring, score_table
     from winnable.service.scoring.champion import ChampionFollower
@@ -75,13 +87,21 @@ def test_equals_the_batch(client: httpx.Client, demo_store: Any, tmp_path: Path)
     files = demo_store.files
     predictor = ChampionFollower(demo_store.store).current()
     crm = read_crm(
-        predictor.definition, str(files.open_leads), str(files.activities), for_training=False
+        predictor.definition,
+        str(files.open_leads),
+        str(files.activities),
+        str(files.history) if has_history else None,
+        for_training=False,
     )
     data = Dataset(predictor.definition, crm)
     batch = score_table(
         ScoringJob(predictor, data, moments_of_scoring(data, AS_OF[:10]))
     ).set_index("lead_id")
-    told = asked(client, leads_of(demo_store, 1000))
+    leads = leads_of(demo_store, 1000)
+    if has_history:
+        assert returned_leads(predictor.definition, crm) > 2
+        leads = with_status_history(leads, demo_store)
+    told = asked(client, leads)
     assert len(told["scores"]) == len(batch) > 20
     for score in told["scores"]:
         row = batch.loc[score["lead_id"]]
@@ -132,6 +152,9 @@ def test_score_ids_are_unique_and_sorted(client: httpx.Client) -> None:
             {"activities": [{"kind": "Call", "at": "2026-06-01T12:00:00Z", "recorded": 7}]},
             "activities.0.recorded",
         ),
+        ({"status_history": {"new": "Closed Lost"}}, "status_history: expected a list"),
+        ({"status_history": [{"at": "2026-06-01", "new": "New"}]}, "status_history.0.at"),
+        ({"status_history": [{"at": "2026-06-01T12:00:00Z"}]}, "status_history.0: expected"),
         ("not an object", "object"),
     ],
 )
@@ -347,6 +370,10 @@ def test_the_description_is_of_the_live_model(client: httpx.Client) -> None:
     lead = document["components"]["schemas"]["Lead"]
     assert lead["properties"]["Employees"]["type"] == ["number", "string", "null"]
     assert {"Lead ID", "Title", "Created Date", "activities"} <= set(lead["properties"])
+    history = lead["properties"]["status_history"]
+    assert "'Closed Won', 'Closed Lost'" in history["description"]
+    assert set(history["items"]["properties"]) == {"at", "old", "new"}
+    assert "status_history" in client.get("/guide").text
     example = document["components"]["schemas"]["ScoreRequest"]["examples"][0]
     told = client.post("/score", json=example).json()
     assert told["errors"] == told["warnings"] == []

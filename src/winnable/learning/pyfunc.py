@@ -7,11 +7,11 @@ It imports no MLflow itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -20,14 +20,18 @@ from winnable.core.text import listed
 from winnable.core.timestamps import microseconds
 from winnable.core.values import moment, text
 from winnable.data.features.online import Activity
+from winnable.data.features.returns import STATUS_HISTORY, StatusChange
 from winnable.errors import DataError
 from winnable.learning.scoring.predictor import Predictor
 
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
+
 ACTIVITIES_COLUMN = "activities"
-"""An optional column: a JSON list of {"kind", "at"}, because a pyfunc takes one table."""
+"""An optional column: a JSON list of {"kind", "at"}, because a pyfunc takes one table. So is
+`STATUS_HISTORY`, of {"at", "old", "new"}, where the model knows returns."""
 
 
 class PyfuncModel:
@@ -58,6 +62,10 @@ class PyfuncModel:
         if as_of is None:
             raise DataError("as_of is not a date; write it as 2026-06-30 or 2026-06-30T12:00:00Z.")
         rows = _records(frame)
+        if self.predictor.plan.returns:
+            rows = [
+                {**row, STATUS_HISTORY: _status_changes(row.get(STATUS_HISTORY))} for row in rows
+            ]
         features = self.predictor.features(
             rows, [_activities(row.get(ACTIVITIES_COLUMN)) for row in rows], [as_of] * len(rows)
         )
@@ -97,25 +105,44 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _activities(written: object) -> Sequence[Activity]:
     """The activities of one lead from their JSON; none where nothing stands there."""
+    return _read_list(ACTIVITIES_COLUMN, written, _activity, '{"kind": ..., "at": date}')
+
+
+def _activity(given: Mapping[str, str]) -> Activity:
+    recorded = given.get("recorded")
+    known = None if recorded is None else moment(recorded)
+    return Activity(given["kind"], _moment(given["at"]), known)
+
+
+def _status_changes(written: object) -> Sequence[StatusChange]:
+    """The changes of one lead's status from their JSON; none where nothing stands there."""
+    return _read_list(STATUS_HISTORY, written, _status_change, '{"at": date, "new": ...}')
+
+
+def _status_change(given: Mapping[str, str]) -> StatusChange:
+    new = text(given["new"])
+    if new is None:
+        raise ValueError(given["new"])
+    return StatusChange(_moment(given["at"]), new, text(given.get("old")))
+
+
+def _read_list(
+    column: str, written: object, read: Callable[[Mapping[str, str]], T], form: str
+) -> Sequence[T]:
+    """What the JSON list of one lead in a column says; `DataError` where it has another form."""
     if not written:
         return ()
     try:
-        return [
-            _activity(activity["kind"], activity["at"], activity.get("recorded"))
-            for activity in json.loads(str(written))
-        ]
+        return [read(given) for given in json.loads(str(written))]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DataError(
-            f'{ACTIVITIES_COLUMN} is not a JSON list of {{"kind": ..., "at": date}}; correct that'
-            " lead."
-        ) from None
+        raise DataError(f"{column} is not a JSON list of {form}; correct that lead.") from None
 
 
-def _activity(kind: str, at: str, recorded: str | None) -> Activity:
-    when = moment(at)
+def _moment(written: str) -> datetime:
+    when = moment(written)
     if when is None:
-        raise ValueError(at)
-    return Activity(kind, when, None if recorded is None else moment(recorded))
+        raise ValueError(written)
+    return when
 
 
 def _load_pyfunc(path: str) -> PyfuncModel:

@@ -205,7 +205,7 @@ def test_a_request_that_tells_what_is_known_of_the_account_gets_the_same_feature
     known = data.accounts.at(rows, np.full(4, microseconds(moment)))
     told = [{name: float(known[name][row]) for name in FACTS} for row in range(3)]
     records = [{ACCOUNT_HISTORY: each} for each in told] + [{}]
-    online = features_of_records(plan, records, [()] * 4, [moment] * 4)
+    online = features_of_records(plan, DEFINITION, records, [()] * 4, [moment] * 4)
     for name in FACTS.values():
         assert np.array_equal(offline.numbers(name), online.numbers(name), equal_nan=True)
 

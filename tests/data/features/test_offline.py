@@ -144,7 +144,7 @@ def plainly(tables: Crm, lead: int, as_of: datetime) -> FeatureTable:
         for each in tables.activities.itertuples(index=False)
         if each[0] == row["@id"]
     ]
-    return features_of_records(PLAN, [record], [done], [as_of])
+    return features_of_records(PLAN, definition(), [record], [done], [as_of])
 
 
 @settings(max_examples=50, deadline=None)

@@ -106,7 +106,7 @@ def test_a_request_reads_loose_numbers_as_an_export_does() -> None:
     plan = FeaturePlan.from_json(data.feature_plan().to_json())
     moments = [datetime(2025, 1, 1, tzinfo=UTC)] * ROWS
     records = [{"Employees": value} for value in written]
-    online = features_of_records(plan, records, [[]] * ROWS, moments)
+    online = features_of_records(plan, data.definition, records, [[]] * ROWS, moments)
     np.testing.assert_array_equal(online.numbers("Employees"), values_of(data, "Employees"))
 
 

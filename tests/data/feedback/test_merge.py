@@ -11,7 +11,7 @@ from winnable.data.dataset import Dataset
 from winnable.data.features.point_in_time import as_of
 from winnable.data.features.training_rows import build_training_rows, outcomes
 from winnable.data.feedback.merge import WithFeedback, with_feedback
-from winnable.data.feedback.store.records import Label, Return
+from winnable.data.feedback.store.records import Label, LabelName, Return
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
 
@@ -193,3 +193,129 @@ def test_an_end_that_the_crm_has_from_before_the_return_can_contradict(crm: Crm)
     assert [each.crm for each in found.contradictions] == ["lost"]
     assert dict(found.fates) == {"contradicted": 1}
     assert lead(found.crm, "C").equals(lead(crm, "C"))
+
+
+HISTORY_OF_C = """Id,At,Field,Old,New
+C,2026-01-03 09:00,Status,New,Working
+C,2026-02-01 09:00,Status,Working,Lost
+"""
+BACK = Return("C", 1, datetime(2026, 3, 1, tzinfo=UTC))
+SINCE = datetime(2026, 3, 20, tzinfo=UTC)
+
+
+def company_of_c(folder: Path, history: str | None, leads: str = LEADS) -> Dataset:
+    (folder / "leads.csv").write_text(leads)
+    if history is not None:
+        (folder / "history.csv").write_text(history)
+    changes = None if history is None else str(folder / "history.csv")
+    return Dataset(DEFINITION, read_crm(DEFINITION, str(folder / "leads.csv"), None, changes))
+
+
+def said(label: LabelName, at: datetime, sequence: int) -> Label:
+    return Label("C", label, "Kim", at, label_id=f"{sequence}", recorded_at=at, sequence=sequence)
+
+
+def changes_of_c(found: WithFeedback) -> list[tuple[str, str, str]]:
+    history = found.crm.history
+    assert history is not None
+    of_c = history[history["@id"] == "C"]
+    days = of_c["@at"].dt.strftime("%m-%d")
+    return list(zip(days, of_c["@old"], of_c["@new"], strict=True))
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+def test_an_outcome_after_a_return_closes_a_lead_that_the_crm_never_reopened(
+    tmp_path: Path, outcome: LabelName
+) -> None:
+    data = company_of_c(tmp_path, HISTORY_OF_C)
+    labels = [said("lost", datetime(2026, 2, 1, tzinfo=UTC), 1), said(outcome, SINCE, 2)]
+    found = with_feedback(data, labels, [BACK])
+    assert dict(found.fates) == {"agreed": 1, "closed": 1}
+    assert found.contradictions == ()
+    word = outcome.title()
+    assert changes_of_c(found) == [
+        ("01-03", "New", "Working"),
+        ("02-01", "Working", "Lost"),
+        ("03-01", "Lost", "Working"),
+        ("03-20", "Working", word),
+    ]
+    assert (lead(found.crm, "C")["@status"], lead(found.crm, "C")["@closed"]) == (word, SINCE)
+    episodes = found.data.episodes
+    assert episodes is not None
+    assert episodes.outcome[episodes.lead == 2].tolist() == [0.0, float(outcome == "won")]
+    rows = found.data.training_rows
+    of_c = rows.as_of[(rows.leads == 2) & rows.known]
+    days = pd.to_datetime(of_c, unit="us", utc=True)
+    assert not ((days > datetime(2026, 2, 2, tzinfo=UTC)) & (days < BACK.at)).any()
+    assert (days >= BACK.at).any()
+
+
+def test_the_end_before_the_return_may_stand_in_the_closing_date_alone(tmp_path: Path) -> None:
+    data = company_of_c(tmp_path, HISTORY_OF_C.rsplit("C,2026", 1)[0])
+    found = with_feedback(data, [said("won", SINCE, 2)], [BACK])
+    assert changes_of_c(found)[1:] == [
+        ("02-01", "Working", "Lost"),
+        ("03-01", "Lost", "Working"),
+        ("03-20", "Working", "Won"),
+    ]
+    episodes = found.data.episodes
+    assert episodes is not None
+    assert episodes.outcome[episodes.lead == 2].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("history", [None, HISTORY])
+def test_without_a_history_of_the_lead_only_its_present_episode_is_told(
+    tmp_path: Path, history: str | None
+) -> None:
+    found = with_feedback(company_of_c(tmp_path, history), [said("won", SINCE, 2)], [BACK])
+    assert dict(found.fates) == {"closed": 1}
+    assert found.contradictions == ()
+    episodes = found.data.episodes
+    assert episodes is not None
+    assert episodes.outcome[episodes.lead == 2].tolist() == [1.0]
+
+
+def test_two_outcomes_after_two_returns_are_two_more_episodes(tmp_path: Path) -> None:
+    again = Return("C", 2, datetime(2026, 3, 25, tzinfo=UTC))
+    labels = [said("won", SINCE, 2), said("lost", datetime(2026, 3, 30, tzinfo=UTC), 3)]
+    found = with_feedback(company_of_c(tmp_path, HISTORY_OF_C), labels, [BACK, again])
+    assert dict(found.fates) == {"before a return": 1, "closed": 1}
+    assert found.contradictions == ()
+    assert changes_of_c(found)[2:] == [
+        ("03-01", "Lost", "Working"),
+        ("03-20", "Working", "Won"),
+        ("03-25", "Won", "Working"),
+        ("03-30", "Working", "Lost"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("history", "closed"),
+    [
+        (HISTORY_OF_C, "2026-03-10"),  # the CRM closed it after the return
+        (f"{HISTORY_OF_C}C,2026-03-05,Status,Lost,Working\n", "2026-02-01"),  # it was reopened
+        (HISTORY, ""),  # nobody knows when it was lost
+    ],
+)
+def test_an_end_that_may_be_of_the_time_since_the_return_still_contradicts(
+    tmp_path: Path, history: str, closed: str
+) -> None:
+    leads = LEADS.replace("C,2026-01-01,2026-02-01,Lost", f"C,2026-01-01,{closed},Lost")
+    data = company_of_c(tmp_path, history, leads)
+    found = with_feedback(data, [said("won", SINCE, 2)], [BACK])
+    assert dict(found.fates) == {"contradicted": 1}
+    assert [(each.lead_id, each.crm) for each in found.contradictions] == [("C", "lost")]
+    assert lead(found.crm, "C").equals(lead(data.crm, "C"))
+
+
+def test_without_a_return_the_later_label_contradicts(tmp_path: Path) -> None:
+    found = with_feedback(company_of_c(tmp_path, HISTORY_OF_C), [said("won", SINCE, 2)])
+    assert dict(found.fates) == {"contradicted": 1}
+
+
+def test_an_outcome_after_a_return_waits_until_the_export_can_know_it(tmp_path: Path) -> None:
+    data = company_of_c(tmp_path, HISTORY_OF_C)
+    found = with_feedback(data, [said("won", datetime(2026, 5, 1, tzinfo=UTC), 2)], [BACK])
+    assert dict(found.fates) == {"later": 1}
+    assert found.contradictions == ()
+    assert found.crm.leads.equals(data.crm.leads)

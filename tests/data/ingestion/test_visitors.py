@@ -139,7 +139,8 @@ def test_a_batch_and_a_request_that_tells_when_the_visitor_was_identified_are_eq
         Activity("Form", known),
         Activity("Pricing", moment("2024-02-03 09:00")),
     ]
-    online = features_of_records(plan, [{"Created": "2024-02-01T10:00:00Z"}], [asked], [at])
+    record = {"Created": "2024-02-01T10:00:00Z"}
+    online = features_of_records(plan, DEFINITION, [record], [asked], [at])
     assert plan.aggregate_names
     for name in plan.aggregate_names:
         one, other = batch.columns[name], online.columns[name]

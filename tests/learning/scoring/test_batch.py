@@ -1,7 +1,9 @@
 """Batch scoring: every row of the source gets an answer or an error, whatever the size of the
 blocks."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,12 @@ import pandas as pd
 import pytest
 
 from tests.conftest import DemoStore
-from winnable.core.timestamps import NEVER, microseconds
+from winnable.core.timestamps import NEVER, datetime_of, microseconds
 from winnable.data.dataset import Dataset
-from winnable.data.features.accounts import ACCOUNT_HISTORY, FACTS
-from winnable.data.features.returns import RETURNS
+from winnable.data.features.accounts import ACCOUNT_HISTORY
+from winnable.data.features.offline import words_at
+from winnable.data.features.plan import AGE
+from winnable.data.features.returns import DAYS_SINCE_OUTCOME, RETURNS, STATUS_HISTORY
 from winnable.data.ingestion.crm import Crm
 from winnable.errors import DataError
 from winnable.learning.scoring.batch import (
@@ -24,6 +28,8 @@ from winnable.learning.scoring.batch import (
     write_table,
 )
 from winnable.learning.scoring.predictor import Predictor
+from winnable.service.http.request import ACTIVITIES, ScoreRequest
+from winnable.service.scoring.loaded_model import LoadedModel
 
 
 @pytest.fixture(scope="module")
@@ -42,34 +48,64 @@ def crm(data: Dataset) -> Crm:
     return data.crm
 
 
-def test_a_lead_alone_has_the_same_score_as_in_a_batch(
-    predictor: Predictor, data: Dataset, demo_store: DemoStore
-) -> None:
-    """To 1e-9: fields by vocabulary and activities by DuckDB on one side, plain Python on the
-    other. Leads that came back are left out: a request cannot tell of their earlier episodes."""
-    from winnable.data.features.online import Activity
+def told(data: Dataset, predictor: Predictor, row: int, moment: datetime) -> dict[str, object]:
+    """A lead as a request tells it: its columns as they were at the moment, what was known of its
+    account, and every change of its status, those that came later too."""
+    crm = data.crm
+    at = np.array([microseconds(moment)])
+    place = np.array([row])
+    written = {name: crm.leads[name].iloc[row] for name in crm.leads if not name.startswith("@")}
+    for field in predictor.plan.fields:
+        words = words_at(data.definition, crm, field.name, place, at)
+        code = words.codes[0]
+        written[field.name] = None if code < 0 else words.vocabulary[code]
+    values = {name: None if pd.isna(value) else value for name, value in written.items()}
+    assert data.accounts is not None
+    facts = {name: float(found[0]) for name, found in data.accounts.at(place, at).items()}
+    assert crm.history is not None
+    changes = crm.history[crm.history["@id"] == crm.leads["@id"].iloc[row]]
+    changes = changes[changes["@field"] == data.definition.columns.status].iloc[::-1]
+    return {
+        **values,
+        ACTIVITIES: [
+            {"kind": kind, "at": done.isoformat(), "recorded": recorded.isoformat()}
+            for kind, done, recorded in _activities_of(data, row)
+        ],
+        ACCOUNT_HISTORY: None if np.isnan(facts["won"]) else facts,
+        STATUS_HISTORY: [
+            {"at": when.isoformat(), "new": new, "old": None if pd.isna(old) else old}
+            for when, new, old in zip(changes["@at"], changes["@new"], changes["@old"], strict=True)
+        ],
+    }
 
-    as_of = moments_of_scoring(data, "2026-06-30")
-    table = score_table(ScoringJob(predictor, data, as_of))
-    written = pd.read_csv(demo_store.files.leads, dtype=str, keep_default_na=False)
+
+def _activities_of(data: Dataset, row: int) -> Iterator[tuple[str, pd.Timestamp, pd.Timestamp]]:
     log = data.crm.activities
     assert log is not None
-    moment = pd.Timestamp("2026-06-30", tz="UTC").to_pydatetime()
-    known = data.features(predictor.plan, np.arange(len(written)), as_of)
-    facts = {name: known.numbers(column).tolist() for name, column in FACTS.items()}
-    first_time = np.flatnonzero(~(known.numbers(RETURNS) > 0))
-    assert len(first_time) > 0.8 * len(written)
-    for row in first_time[::7].tolist():
-        mine = log[log["@id"] == written["Lead ID"][row]]
-        done = [
-            Activity(*each)
-            for each in zip(mine["@kind"], mine["@at"], mine["@recorded"], strict=True)
-        ]
-        told = {name: values[row] for name, values in facts.items()}
-        of_account = None if np.isnan(told["won"]) else told
-        lead = {**written.iloc[row].to_dict(), ACCOUNT_HISTORY: of_account}
-        features = predictor.features([lead], [done], [moment])
-        scores = predictor.score(features, [written["Lead ID"][row]])
+    mine = log[log["@id"] == data.crm.leads["@id"].iloc[row]]
+    return zip(mine["@kind"], mine["@at"], mine["@recorded"], strict=True)
+
+
+@pytest.mark.parametrize("day", ["2026-06-30", "2026-03-11T10:20:30Z", "2025-08-01"])
+def test_a_lead_alone_has_the_same_score_as_in_a_batch(
+    predictor: Predictor, data: Dataset, day: str
+) -> None:
+    """To 1e-9, whether it came for the first time or came back: fields by vocabulary and activities
+    by DuckDB on one side, a request and plain Python on the other."""
+    as_of = moments_of_scoring(data, day)
+    table = score_table(ScoringJob(predictor, data, as_of))
+    moment = datetime_of(as_of[0])
+    features = data.features(predictor.plan, np.arange(len(data.crm.leads)), as_of)
+    returned = features.numbers(RETURNS) > 0
+    assert returned.sum() >= 10
+    seventh = np.arange(len(table)) % 7 == 0
+    scored = table["error"].isna().to_numpy()
+    model = LoadedModel(predictor)
+    for row in np.flatnonzero((returned | seventh) & scored).tolist():
+        request = ScoreRequest([told(data, predictor, row, moment)], moment)
+        parsed = model.read(request, b"", moment)
+        assert parsed.leads[0].fault is None
+        scores = model.score([parsed], reasons=True)[0].scores
         for name in ("probability", "low", "high", "winnable"):
             one, many = (
                 getattr(scores, name)[0],
@@ -77,6 +113,55 @@ def test_a_lead_alone_has_the_same_score_as_in_a_batch(
             )
             assert one == pytest.approx(many, rel=0, abs=1e-9), (row, name)
         assert "; ".join(reason.text for reason in scores.reasons[0]) == table["reasons"].iloc[row]
+
+
+def test_a_lead_that_came_back_and_does_not_say_so_is_scored_as_one_that_came_for_the_first_time(
+    predictor: Predictor, data: Dataset
+) -> None:
+    moment = datetime(2026, 6, 30, tzinfo=UTC)
+    as_of = np.full(len(data.crm.leads), microseconds(moment))
+    features = data.features(predictor.plan, np.arange(len(data.crm.leads)), as_of)
+    returned = np.flatnonzero(features.numbers(RETURNS) > 0)[:20].tolist()
+    telling = [told(data, predictor, row, moment) for row in returned]
+    silent = [{**lead, STATUS_HISTORY: None} for lead in telling]
+    model = LoadedModel(predictor)
+    parsed = model.read(ScoreRequest([*telling, *silent], moment), b"", moment)
+    both = predictor.features(
+        [lead.values for lead in parsed.leads],
+        [lead.activities for lead in parsed.leads],
+        [moment] * len(parsed.leads),
+    )
+    size = len(returned)
+    assert (both.numbers(RETURNS) > 0).tolist() == [True] * size + [False] * size
+    assert np.isnan(both.numbers(DAYS_SINCE_OUTCOME)[size:]).all()
+    assert (both.numbers(AGE)[:size] < both.numbers(AGE)[size:]).all()
+    p = model.score([parsed], reasons=False)[0].scores.probability
+    assert np.abs(p[:size] - p[size:]).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ("Closed Lost", "status_history: expected a list"),
+        ([{}] * 1001, "status_history: more than 1,000"),
+        (["Closed Lost"], "status_history.0: expected an object with at, new"),
+        ([{"at": "2026-01-01T00:00:00Z", "to": "New"}], "status_history.0: expected an object"),
+        ([{"at": "2026-01-01T00:00:00Z", "new": "New", "from": "-"}], "status_history.0: expected"),
+        ([{"at": "2026-01-01", "new": "New"}], "status_history.0.at: expected a date and time"),
+        ([{"at": "2026-01-01T00:00:00Z", "new": 3}], "status_history.0.new: expected the status"),
+        ([{"at": "2026-01-01T00:00:00Z", "new": " "}], "status_history.0.new: expected the status"),
+        ([{"at": "2026-01-01T00:00:00Z", "new": "New", "old": 3}], "status_history.0.old: expec"),
+    ],
+)
+def test_a_status_history_that_cannot_be_read_is_that_lead_s_fault(
+    predictor: Predictor, changes: object, fault: str
+) -> None:
+    moment = datetime(2026, 6, 30, tzinfo=UTC)
+    request = ScoreRequest([{"Lead ID": "1", STATUS_HISTORY: changes}, {"Lead ID": "2"}], moment)
+    one, other = LoadedModel(predictor).read(request, b"", moment).leads
+    assert one.fault is not None
+    assert one.fault.startswith(fault)
+    assert other.fault is None
 
 
 def test_rows_that_could_not_be_read_stand_in_their_place_with_the_reason(

@@ -55,7 +55,7 @@ def compute_features(
         start = _created(crm, leads)
         if plan.returns:
             returns = returns_at(definition, crm, leads, as_of)
-            start = np.where(returns.count > 0, returns.start, start)
+            start = returns.starts(start)
             columns.update(returns.columns(as_of))
         columns[AGE] = NumericColumn(days_between(start, as_of))
     columns.update(_aggregated(plan.aggregates, crm, leads, as_of))

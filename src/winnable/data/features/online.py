@@ -10,6 +10,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,8 @@ from winnable.core.timestamps import DAY, days_before, days_between, microsecond
 from winnable.core.values import text
 from winnable.data.features.accounts import ACCOUNT_HISTORY, told_accounts
 from winnable.data.features.plan import AGE, FeaturePlan, Field
-from winnable.data.features.returns import no_returns
+from winnable.data.features.returns import STATUS_HISTORY, no_returns, told_returns
+from winnable.definition.schema import Definition
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Activity:
 
 def features_of_records(
     plan: FeaturePlan,
-    records: Sequence[Mapping[str, object]],
+    definition: Definition,
+    records: Sequence[Mapping[str, Any]],
     activities: Sequence[Sequence[Activity]],
     as_of: Sequence[datetime],
     words: Mapping[str, Container[object]] = MappingProxyType({}),
@@ -50,6 +53,8 @@ def features_of_records(
 
     Values may be text, numbers or booleans; text that cannot be parsed as its column requires is
     missing. `words` are, by column, values that are known to need no cleaning, which most do not.
+    A record may tell of its account and, as `StatusChange`s, of its earlier episodes; without
+    these it is taken as one in its first.
     """
     moments = np.asarray([microseconds(when) for when in as_of], dtype=np.int64)
     columns: dict[str, Column] = {}
@@ -65,11 +70,16 @@ def features_of_records(
                 days_before(whole(_read_values((field,), records)[0]), moments)
             )
     if plan.created:
-        columns[AGE] = NumericColumn(
-            days_between(whole(_read_values((plan.created,), records)[0]), moments)
-        )
-    if plan.returns:
-        columns.update(no_returns(len(records)))
+        start = whole(_read_values((plan.created,), records)[0])
+        if plan.returns:
+            told = [record.get(STATUS_HISTORY) for record in records]
+            if any(told):
+                returns = told_returns(definition, told, moments)
+                start = returns.starts(start)
+                columns.update(returns.columns(moments))
+            else:
+                columns.update(no_returns(len(records)))
+        columns[AGE] = NumericColumn(days_between(start, moments))
     if plan.accounts:
         columns.update(told_accounts([record.get(ACCOUNT_HISTORY) for record in records]))
     if plan.aggregates:

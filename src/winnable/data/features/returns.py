@@ -3,12 +3,16 @@ before it, and how and when the last of them ended.
 
 A return is an open status after Closed Won or Closed Lost in the field history, as in
 `stage_history`; without recorded changes of the status no return is known. Only changes strictly
-before the time count.
+before the time count. The changes come from an export's field history or from a request, which may
+tell them under `STATUS_HISTORY`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +29,13 @@ from winnable.core.columns import (
     IntArray,
     NumericColumn,
 )
-from winnable.core.timestamps import NEVER, days_between, last_before, times_of
+from winnable.core.timestamps import (
+    NEVER,
+    days_between,
+    last_before,
+    microseconds,
+    times_of,
+)
 from winnable.definition.schema import Definition
 from winnable.definition.stages import stage_of
 
@@ -33,6 +43,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from winnable.data.ingestion.crm import Crm
+
+STATUS_HISTORY = "status_history"
+"""The member of a lead in a request that tells how its status changed."""
 
 RETURNS = "times returned"
 OUTCOME_BEFORE = "outcome before the return"
@@ -43,6 +56,16 @@ RETURN_COLUMNS = (RETURNS, OUTCOME_BEFORE, DAYS_SINCE_OUTCOME)
 OUTCOMES = ("lost", "won")
 MIN_RETURNED_LEADS = 10
 """With fewer returned leads there is nothing to learn from returning."""
+
+
+@dataclass(frozen=True)
+class StatusChange:
+    """One change of a lead's status, at the time from which the CRM had it. `old` matters in a
+    lead's first change alone; None is open."""
+
+    at: datetime
+    new: str
+    old: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +81,11 @@ class Returns:
     start: IntArray
     ended: IntArray
     outcome: IntArray
+
+    def starts(self, created: IntArray) -> IntArray:
+        """When the present episodes began: with the last return or, where there is none, the
+        creation (microseconds, (n,))."""
+        return np.where(self.count > 0, self.start, created)
 
     def columns(self, as_of: IntArray) -> dict[str, Column]:
         """The features of the rows at their times (microseconds, (n,))."""
@@ -81,8 +109,32 @@ def returns_at(definition: Definition, crm: Crm, leads: IntArray, as_of: IntArra
     owner = pd.Index(ids).get_indexer(pd.Index(changes[ID]))
     at = times_of(changes[AT])
     known = owner >= 0
-    timeline = _timeline(definition, changes[known], owner[known], at[known])
+    timeline = _timeline(
+        owner[known],
+        at[known],
+        _outcomes(definition, changes[OLD])[known],
+        _outcomes(definition, changes[NEW])[known],
+    )
     return timeline.at(keys[leads].astype(np.int64), as_of)
+
+
+def told_returns(
+    definition: Definition, told: Sequence[Sequence[StatusChange] | None], as_of: IntArray
+) -> Returns:
+    """The earlier episodes of leads of a request, each with the changes that it tells, as known
+    strictly before `as_of` (microseconds); both of length n."""
+    changes = [
+        (
+            lead,
+            microseconds(change.at),
+            _outcome(definition, change.old),
+            _outcome(definition, change.new),
+        )
+        for lead, theirs in enumerate(told)
+        for change in _oldest_first(theirs or ())
+    ]
+    owner, at, old, new = np.asarray(changes, dtype=np.int64).reshape(-1, 4).T
+    return _timeline(owner, at, old, new).at(np.arange(len(told)), as_of)
 
 
 def returned_leads(definition: Definition, crm: Crm) -> int:
@@ -99,6 +151,15 @@ def _status_changes(definition: Definition, crm: Crm) -> pd.DataFrame | None:
     changes = crm.history[crm.history[FIELD] == definition.columns.status]
     changes = changes[changes[NEW].notna()]
     return changes if len(changes) else None
+
+
+def _oldest_first(changes: Sequence[StatusChange]) -> Sequence[StatusChange]:
+    """The changes, from the bottom where the newest come first: as in a table, of several at one
+    time the latest is then the last."""
+    steps = [(one.at, other.at) for one, other in pairwise(changes)]
+    down = sum(one > other for one, other in steps)
+    up = sum(one < other for one, other in steps)
+    return changes[::-1] if down > up else changes
 
 
 @dataclass(frozen=True)
@@ -121,15 +182,14 @@ class _Timeline:
         )
 
 
-def _timeline(
-    definition: Definition, changes: pd.DataFrame, owner: IntArray, at: IntArray
-) -> _Timeline:
+def _timeline(owner: IntArray, at: IntArray, old: IntArray, new: IntArray) -> _Timeline:
+    """What is known after each of m changes, whose statuses are given as `_outcome` says."""
     order = np.lexsort((at, owner))
     owner, at = owner[order], at[order]
-    after = _outcomes(definition, changes[NEW])[order]
+    after = new[order]
     first = np.append(True, owner[1:] != owner[:-1])[: len(owner)]
     before = np.append(-1, after[:-1])[: len(owner)]
-    before[first] = _outcomes(definition, changes[OLD])[order][first]
+    before[first] = old[order][first]
     returned = (before >= 0) & (after < 0)
     ended = (before < 0) & (after >= 0) | (before >= 0) & (after >= 0) & (before != after)
     place = np.arange(len(owner))
@@ -160,13 +220,18 @@ def _latest(happened: BoolArray, begins: IntArray) -> IntArray:
 
 
 def _outcomes(definition: Definition, words: pd.Series[str]) -> IntArray:
-    """What each status means: 1 won, 0 lost, -1 open."""
+    """What each status means, as `_outcome` says."""
     import pandas as pd
 
     codes, vocabulary = pd.factorize(words)
-    meanings = {"won": 1, "lost": 0}
-    known = [meanings.get(stage_of(definition, str(word)) or "", -1) for word in vocabulary]
+    known = [_outcome(definition, str(word)) for word in vocabulary]
     return np.asarray([*known, -1], dtype=np.int64)[codes]
+
+
+def _outcome(definition: Definition, status: str | None) -> int:
+    """What a status means: its position in `OUTCOMES`, -1 for an open one."""
+    stage = stage_of(definition, status)
+    return OUTCOMES.index(stage) if stage in OUTCOMES else -1
 
 
 def no_returns(size: int) -> dict[str, Column]:

@@ -8,8 +8,10 @@ of that time are not known yet. Opinions never become outcomes; their quality is
 `winnable.data.feedback.agreement`.
 
 A lead that came back has labels of several episodes, which do not contradict each other: the CRM's
-status now is about the last one. An outcome before a return joins the history of the status, where
-it is recorded and lacks it, as an end and a reopening.
+status now is about the last one, unless the CRM closed the lead before its last return and never
+reopened it: what a label says since then is a later fact, and closes the lead anew. An outcome
+before a return joins the history of the status, where it is recorded and lacks it, as an end and a
+reopening.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -63,11 +65,11 @@ class WithFeedback:
     """A dataset with the labels of sales merged, and what became of each label.
 
     `fates` counts the leads with a labeled outcome, once for each episode that has one: the CRM
-    "agreed"; the label "closed" an open lead, or "dated" an outcome without a date in the CRM; it
-    "contradicted" the CRM, which counts; it is "later" than the export; the export has no such
-    lead; the definition has no status that means lost; or the lead has come back since ("before a
-    return"). `opinions` (by lead) are the latest labels of each person in the last episode,
-    `earlier` how many there are of others.
+    "agreed"; the label "closed" an open lead or one that came back, or "dated" an outcome without a
+    date in the CRM; it "contradicted" the CRM, which counts; it is "later" than the export; the
+    export has no such lead; the definition has no status that means lost; or the lead has come back
+    since ("before a return"). `opinions` (by lead) are the latest labels of each person in the last
+    episode, `earlier` how many there are of others.
     """
 
     data: Dataset
@@ -106,15 +108,16 @@ def with_feedback(
     for lead_id, of_lead in by_lead.items():
         backs = sorted(returns_of.get(lead_id, ()), key=lambda back: back.sequence)
         *before, present = episodes_of(of_lead, backs)
-        for episode, back in zip([*before, present], [*backs, None], strict=True):
+        begins = [None, *backs]
+        for episode, since, back in zip([*before, present], begins, [*backs, None], strict=True):
             outcomes = tuple(latest_by_person(episode, OUTCOMES).values())
             if not outcomes:
                 continue
-            known = merger.outcome(lead_id)
+            known = merger.outcome(lead_id, since)
             fate = (
-                merger.apply(lead_id, outcomes[-1])
+                merger.apply(lead_id, outcomes[-1], since)
                 if back is None
-                else merger.apply_before(lead_id, outcomes[-1], back)
+                else merger.apply_before(lead_id, outcomes[-1], since, back)
             )
             fates[fate] = fates.get(fate, 0) + 1
             known = None if fate == "before a return" else known
@@ -144,19 +147,26 @@ class _LabelMerger:
         self._created = crm.leads[CREATED].to_list() if CREATED in crm.leads else None
         self._present = data.present
         self._changes: list[tuple[str, pd.Timestamp, str | None, str]] = []
+        self._reopened: dict[str, str] = {}
+        self._ended = frozenset((*data.definition.outcome.won, *data.definition.outcome.lost))
 
-    def outcome(self, lead_id: str) -> str | None:
-        """The outcome of a lead in the CRM: "won", "lost", or None."""
-        status = self._status[self._row[lead_id]] if lead_id in self._row else None
+    def outcome(self, lead_id: str, since: Return | None) -> str | None:
+        """The outcome of a lead in the CRM, "won", "lost", or None; None, too, where the CRM closed
+        it before the return `since` that the labels' episode began with."""
+        row = self._row.get(lead_id)
+        if row is None or (since is not None and self._closed_before(row, since)):
+            return None
+        status = self._status[row]
         outcome = self._definition.outcome
         if status in outcome.won:
             return "won"
         return "lost" if status in outcome.lost else None
 
-    def apply(self, lead_id: str, label: Label) -> Fate:
-        """Apply the outcome of a label; returns what became of it."""
+    def apply(self, lead_id: str, label: Label, since: Return | None) -> Fate:
+        """Apply the outcome of a label in the last episode, which began with the return `since`;
+        returns what became of it."""
         row = self._row.get(lead_id)
-        known = self.outcome(lead_id)
+        known = self.outcome(lead_id, since)
         if row is None:
             return "unknown lead"
         if known is not None and known != label.label:
@@ -170,45 +180,98 @@ class _LabelMerger:
         statuses: tuple[str, ...] = getattr(self._definition.outcome, label.label)
         if not statuses:
             return "no such status"
-        self._changes.append((lead_id, self._at(row, label), self._status[row], statuses[0]))
+        before = self._status[row]
+        if since is not None and before in self._ended:
+            before = self._reopen(row, since)
+        self._changes.append((lead_id, self._at(row, label), before, statuses[0]))
         self._status[row] = statuses[0]
         return self._close(row, label, "closed")
 
-    def apply_before(self, lead_id: str, label: Label, back: Return) -> Fate:
-        """Apply an outcome that a return ended; returns what became of it. Where the CRM closed the
-        lead before the return and not since, it speaks of the same episode."""
+    def apply_before(self, lead_id: str, label: Label, since: Return | None, back: Return) -> Fate:
+        """Apply the outcome of a label in the episode from the return `since` to the return `back`;
+        returns what became of it. Where the CRM closed the lead in between and not since, it speaks
+        of the same episode."""
         row = self._row.get(lead_id)
         if row is None:
             return "unknown lead"
-        closed = None if self._closed is None else self._closed[row]
-        known = self.outcome(lead_id)
-        if known is not None and not pd.isna(closed) and closed < back.at:
+        known = self.outcome(lead_id, since)
+        if known is not None and self._closed_before(row, back):
             return "agreed" if known == label.label else "contradicted"
-        self._note_before(row, label, back)
+        self._note_before(row, label, since, back)
         return "before a return"
 
-    def _note_before(self, row: int, label: Label, back: Return) -> None:
-        """Have the status change to an outcome and back, unless the CRM's history has an end of its
-        own before the return."""
-        history = self._status_changes
+    def _note_before(self, row: int, label: Label, since: Return | None, back: Return) -> None:
+        """Have the status change to an outcome and back, where the CRM's history has no end of its
+        own in that episode."""
         statuses: tuple[str, ...] = getattr(self._definition.outcome, label.label)
-        if history is None or not statuses or self._is_later(back.at):
-            return
-        lead_id = label.lead_id
         at = self._at(row, label)
-        returned = pd.Timestamp(back.at)
-        of_lead = history[history[ID] == lead_id]
-        ended = {*self._definition.outcome.won, *self._definition.outcome.lost}
-        if at >= returned or (of_lead[NEW].isin(ended) & (of_lead[AT] < returned)).any():
+        if self._status_changes is None or not statuses or self._is_later(back.at):
             return
-        status = self._status[row]
+        if since is not None and self._closed_before(row, since):
+            before = self._reopen(row, since)
+        else:
+            before = self._open_status(row, at, since, back)
+        if before is None or before in self._ended or at >= back.at:
+            return
+        self._changes.append((label.lead_id, at, before, statuses[0]))
+        self._changes.append((label.lead_id, pd.Timestamp(back.at), statuses[0], before))
+
+    def _open_status(
+        self, row: int, at: pd.Timestamp, since: Return | None, back: Return
+    ) -> str | None:
+        """The status of a lead at a time between two returns; None where the CRM's history has an
+        end between them."""
+        of_lead = self._changes_of(row)
+        ended = of_lead[NEW].isin(self._ended) & (of_lead[AT] < back.at)
+        if since is not None:
+            ended &= of_lead[AT] >= since.at
+        if ended.any():
+            return None
         following = of_lead.loc[of_lead[AT] >= at, OLD].dropna()
         previous = of_lead.loc[of_lead[AT] < at, NEW].dropna()
-        open_status = next(iter(following), previous.iloc[-1] if len(previous) else status)
-        if open_status is None or open_status in ended:
-            return
-        self._changes.append((lead_id, at, open_status, statuses[0]))
-        self._changes.append((lead_id, returned, statuses[0], open_status))
+        return next(iter(following), previous.iloc[-1] if len(previous) else self._status[row])
+
+    def _closed_before(self, row: int, back: Return) -> bool:
+        """Whether the CRM closed a lead before a return, and never changed its status since."""
+        if self._status[row] not in self._ended:
+            return False
+        of_lead = self._changes_of(row)
+        closed = self._closed_at(row)
+        is_told = len(of_lead) > 0 and of_lead[NEW].iloc[-1] in self._ended
+        times = [at for at in (closed, of_lead[AT].max()) if not pd.isna(at)]
+        return (is_told or not pd.isna(closed)) and max(times) < back.at
+
+    def _reopen(self, row: int, since: Return) -> str | None:
+        """Have the status of a lead that the CRM never reopened change back with a return; returns
+        the open status. None where the CRM records no changes of it: then only the present episode
+        can be told, as for any such lead."""
+        lead_id = str(self._crm.leads[ID].iloc[row])
+        if lead_id in self._reopened:
+            return self._reopened[lead_id]
+        of_lead = self._changes_of(row)
+        statuses = pd.concat([of_lead[OLD], of_lead[NEW].iloc[-1:]]).dropna()
+        opened = statuses[~statuses.isin(self._ended)]
+        if not len(opened):
+            return None
+        status = str(self._status[row])
+        if statuses.iloc[-1] not in self._ended:  # its closing date alone tells the end
+            end = max(self._closed_at(row), of_lead[AT].iloc[-1])
+            self._changes.append((lead_id, end, statuses.iloc[-1], status))
+        self._reopened[lead_id] = str(opened.iloc[-1])
+        self._changes.append((lead_id, pd.Timestamp(since.at), status, self._reopened[lead_id]))
+        return self._reopened[lead_id]
+
+    def _changes_of(self, row: int) -> pd.DataFrame:
+        """The CRM's own changes of a lead's status, by time."""
+        history = self._status_changes
+        if history is None:
+            return pd.DataFrame(columns=[ID, AT, OLD, NEW])
+        of_lead: pd.DataFrame = history[history[ID] == self._crm.leads[ID].iloc[row]]
+        return of_lead
+
+    def _closed_at(self, row: int) -> Any:
+        """When the CRM closed a lead; None or NaT where it does not say."""
+        return None if self._closed is None else self._closed[row]
 
     def _is_later(self, at: datetime) -> bool:
         return self._present is not None and at > self._present

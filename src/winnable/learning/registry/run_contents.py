@@ -18,6 +18,7 @@ import pandas as pd
 
 from winnable.data.dataset import Dataset
 from winnable.data.features.plan import FeaturePlan
+from winnable.data.features.returns import STATUS_HISTORY
 from winnable.data.ingestion.crm import Crm
 from winnable.data.ingestion.parsing import parse_numbers
 from winnable.learning.pyfunc import ACTIVITIES_COLUMN
@@ -362,6 +363,8 @@ def typical_lead(plan: FeaturePlan, crm: Crm) -> pd.DataFrame:
             row.setdefault(str(name), None)
     if plan.created is not None:
         row.setdefault(ACTIVITIES_COLUMN, None)
+    if plan.returns:
+        row.setdefault(STATUS_HISTORY, None)
     return pd.DataFrame([row]).astype(
         {name: "str" for name, value in row.items() if not isinstance(value, float)}
     )

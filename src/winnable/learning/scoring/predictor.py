@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -139,12 +139,14 @@ class Predictor:
 
     def features(
         self,
-        records: Sequence[Mapping[str, object]],
+        records: Sequence[Mapping[str, Any]],
         activities: Sequence[Sequence[Activity]],
         as_of: Sequence[datetime],
     ) -> FeatureTable:
         """The features of the leads of a request, by the model's own plan."""
-        return features_of_records(self.plan, records, activities, as_of, self.scorer.words)
+        return features_of_records(
+            self.plan, self.definition, records, activities, as_of, self.scorer.words
+        )
 
     @property
     def learned_columns(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from winnable.core.values import moment, text
 from winnable.data.features.accounts import ACCOUNT_HISTORY, FACTS
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
+from winnable.data.features.returns import STATUS_HISTORY, StatusChange
 from winnable.definition.outcome import ANYTHING
 from winnable.definition.schema import Definition
 from winnable.learning.scoring.input_checks import Kind
@@ -33,6 +34,7 @@ MAX_BODY_BYTES = 10_000_000
 BODY_TIMEOUT_SECONDS = 20.0
 MAX_LEADS = 1000
 MAX_ACTIVITIES_PER_LEAD = 5000
+MAX_STATUS_CHANGES_PER_LEAD = 1000
 MAX_COLUMNS_PER_LEAD = 2000
 MAX_TEXT_CHARACTERS = 10_000
 MAX_FACT = 1_000_000
@@ -234,9 +236,15 @@ class LeadReader:
         ended: EndedLeads | None = None,
     ) -> None:
         self._id = id_column
-        self._known = known | {ACTIVITIES} | ({ACCOUNT_HISTORY} if plan.accounts else set())
+        told = {
+            ACTIVITIES: True,
+            ACCOUNT_HISTORY: plan.accounts is not None,
+            STATUS_HISTORY: plan.returns,
+        }
+        self._known = known | {name for name, is_used in told.items() if is_used}
         self._alike = {_spelling(name): name for name in known}
         self._has_accounts = plan.accounts is not None
+        self._has_returns = plan.returns
         self._ended = ended
         self._status = None if ended is None else ended.status
         created = () if plan.created is None else (plan.created,)
@@ -271,6 +279,8 @@ class LeadReader:
             activities = _activities(given.get(ACTIVITIES))
             if self._has_accounts:
                 _check_account_history(given.get(ACCOUNT_HISTORY))
+            if self._has_returns and given.get(STATUS_HISTORY) is not None:
+                values = {**values, STATUS_HISTORY: _status_history(given[STATUS_HISTORY])}
             closed = (
                 self._ended is not None
                 and (self._status is None or given.get(self._status) is not None)
@@ -354,6 +364,9 @@ def _plain_numbers(values: list[Any]) -> bool:
         return False
 
 
+_NO_MOMENT = "expected a date and time with a time zone, such as 2026-06-30T12:00:00Z"
+
+
 class _Fault(Exception):
     """Why one lead cannot be scored, without its values."""
 
@@ -395,6 +408,38 @@ def _check_account_history(given: Any) -> None:
             raise _Fault(f"{ACCOUNT_HISTORY}.{name}: expected a number of 0 to {MAX_FACT:,}")
 
 
+def _status_history(given: Any) -> list[StatusChange]:
+    if type(given) is not list:
+        raise _Fault(f"{STATUS_HISTORY}: expected a list")
+    if len(given) > MAX_STATUS_CHANGES_PER_LEAD:
+        raise _Fault(f"{STATUS_HISTORY}: more than {MAX_STATUS_CHANGES_PER_LEAD:,}")
+    return [
+        _status_change(change, f"{STATUS_HISTORY}.{place}") for place, change in enumerate(given)
+    ]
+
+
+def _status_change(given: Any, place: str) -> StatusChange:
+    if type(given) is not dict or not {"at", "new"} <= given.keys() <= {"at", "old", "new"}:
+        raise _Fault(f"{place}: expected an object with at, new and, if known, old")
+    at = read_moment(given["at"])
+    if at is None:
+        raise _Fault(f"{place}.at: {_NO_MOMENT}")
+    new = _short_text(given["new"])
+    if new is None:
+        raise _Fault(
+            f"{place}.new: expected the status from then on, as a text; leave out a change to none"
+        )
+    old = given.get("old")
+    if old is not None and type(old) is not str:
+        raise _Fault(f"{place}.old: expected the status until then, as a text or null")
+    return StatusChange(at, new, _short_text(old))
+
+
+def _short_text(given: Any) -> str | None:
+    """A text without blanks at its ends; None if it is none, says nothing or is too long."""
+    return text(given) if type(given) is str and len(given) <= MAX_TEXT_CHARACTERS else None
+
+
 def _activities(given: Any) -> Sequence[Activity]:
     if given is None:
         return ()
@@ -408,17 +453,13 @@ def _activities(given: Any) -> Sequence[Activity]:
 def _activity(given: Any, place: int) -> Activity:
     if type(given) is not dict:
         raise _Fault(f"{ACTIVITIES}.{place}: expected an object with kind and at")
-    kind = given.get("kind")
+    known = _short_text(given.get("kind"))
     at = read_moment(given.get("at"))
     recorded = given.get("recorded")
-    known = text(kind) if type(kind) is str and len(kind) <= MAX_TEXT_CHARACTERS else None
     if known is None:
         raise _Fault(f"{ACTIVITIES}.{place}.kind: expected a text")
     if at is None:
-        raise _Fault(
-            f"{ACTIVITIES}.{place}.at: expected a date and time with a time zone, such as"
-            " 2026-06-30T12:00:00Z"
-        )
+        raise _Fault(f"{ACTIVITIES}.{place}.at: {_NO_MOMENT}")
     if recorded is None:
         return Activity(known, at)
     entered = read_moment(recorded)

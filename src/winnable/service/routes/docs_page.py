@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from winnable.core.documents import Block, Heading, Page, Prose, Table, Text
+from winnable.data.features.returns import STATUS_HISTORY
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.request import MAX_LEADS
 from winnable.service.routes.openapi import typical_lead
@@ -93,6 +94,14 @@ def _blocks(predictor: Predictor, document: dict[str, Any]) -> Iterator[Block]:
     if predictor.plan.created is not None:
         columns.append((predictor.plan.created.name, "date", "the model"))
     yield Table(("Column", "Value", "Used by"), tuple(columns))
+    if predictor.plan.returns:
+        yield Text(
+            Prose(
+                "A lead that came back after it was won or lost tells how its status changed, under"
+                f" `{STATUS_HISTORY}`: a list of objects with `at`, `old` and `new`. Without it the"
+                " lead is scored as one that came for the first time."
+            )
+        )
     yield Heading("An example")
     yield Text(
         Prose(

@@ -8,8 +8,10 @@ definition, so that no lead's data is ever published.
 from collections.abc import Mapping
 from typing import Any
 
+from winnable.core.text import listed
 from winnable.data.features.accounts import ACCOUNT_HISTORY, FACTS
 from winnable.data.features.plan import FeaturePlan, Field
+from winnable.data.features.returns import STATUS_HISTORY
 from winnable.definition.schema import Definition
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.request import (
@@ -17,6 +19,7 @@ from winnable.service.http.request import (
     MAX_ACTIVITIES_PER_LEAD,
     MAX_FACT,
     MAX_LEADS,
+    MAX_STATUS_CHANGES_PER_LEAD,
     MAX_TEXT_CHARACTERS,
 )
 from winnable.service.routes.schemas import HealthOut, Problem, ScoreResponse
@@ -99,7 +102,12 @@ def lead_schema(predictor: Predictor) -> dict[str, Any]:
             "A lead by the CRM's own columns; absent or null is missing, unlisted ones are ignored"
             " with a warning."
         ),
-        "properties": {**fields, ACTIVITIES: activities, **_account_history(plan)},
+        "properties": {
+            **fields,
+            ACTIVITIES: activities,
+            **_account_history(plan),
+            **_status_history(predictor),
+        },
         "additionalProperties": True,
         "examples": [typical_lead(predictor)],
     }
@@ -123,6 +131,44 @@ def _account_history(plan: FeaturePlan) -> dict[str, Any]:
         },
     }
     return {ACCOUNT_HISTORY: told}
+
+
+def _status_history(predictor: Predictor) -> dict[str, Any]:
+    """What a lead may tell of its earlier episodes, where the model knows returns."""
+    if not predictor.plan.returns:
+        return {}
+    outcome = predictor.definition.outcome
+    change = {
+        "type": "object",
+        "required": ["at", "new"],
+        "additionalProperties": False,
+        "properties": {
+            "at": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When the CRM recorded the change.",
+            },
+            "old": _scalar("string") | {"description": "The status until then."},
+            "new": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_TEXT_CHARACTERS,
+                "description": "The status from then on.",
+                "examples": [*outcome.won[:1], *outcome.lost[:1]],
+            },
+        },
+    }
+    told = {
+        "type": ["array", "null"],
+        "description": (
+            "How the lead's status changed, by the CRM's own words: an open one after any of"
+            f" {listed([*outcome.won, *outcome.lost])} is a return. What was before the moment of"
+            " scoring counts. Left out, the lead is scored as one that came for the first time."
+        ),
+        "items": change,
+        "maxItems": MAX_STATUS_CHANGES_PER_LEAD,
+    }
+    return {STATUS_HISTORY: told}
 
 
 def typical_lead(predictor: Predictor) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from winnable.data.feedback.store.records import (
     queue_of,
 )
 from winnable.data.feedback.store.tables import label_of, return_of, score_of
-from winnable.definition.conditions import Activities, Condition, all_hold
+from winnable.definition.conditions import Condition, all_hold
 from winnable.definition.schema import Definition
 
 _BATCH_ROWS = 500
@@ -139,7 +139,7 @@ def comes_back(definition: Definition, label: Label, score: ScoreRecord | None) 
     if score is None or score.as_of <= label.moment:
         return None
     at = max(due, score.as_of)
-    return at if _hold(rule.when, definition.activities, score, label.moment, at) else None
+    return at if _hold(rule.when, definition, score, label.moment, at) else None
 
 
 def _values(
@@ -176,13 +176,14 @@ def _values(
 
 def _hold(
     conditions: Sequence[Condition],
-    activities: Activities,
+    definition: Definition,
     score: ScoreRecord,
     since: datetime,
     at: datetime,
 ) -> bool:
     """Whether the conditions are true at a time, of the values that the score was made from and of
     its activities since an answer."""
+    activities = definition.activities
     aggregates = [condition.aggregate(activities) for condition in conditions]
     fields = {
         condition.field: "moment" if condition.within_days is not None else "words"
@@ -194,7 +195,7 @@ def _hold(
         tuple(dict.fromkeys(asked for asked in aggregates if asked is not None)),
     )
     done = [activity for activity in _activities(score) if activity.at > since]
-    features = features_of_records(plan, [score.values], [done], [at])
+    features = features_of_records(plan, definition, [score.values], [done], [at])
     return bool(all_hold(conditions, features, activities)[0])
 
 
