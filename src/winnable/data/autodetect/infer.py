@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import is_nameless
+from winnable.core.columns import is_nameless, is_of_loader
 from winnable.core.text import listed
 from winnable.data.autodetect.content import (
     MAX_CATEGORIES,
@@ -127,6 +127,7 @@ def guess(
     of_events = None if options is None else options.for_events
     done = None if activities is None else read_source(activities, "activities", of_events)
     log = None if done is None else done.data
+    past = None if history is None else read_source(history, "history", of_events)
     by_date = outcome.won == (ANYTHING,)
     search = RoleSearch(
         data,
@@ -135,15 +136,15 @@ def guess(
         outcome.lost_in(data),
         log,
         DateColumns(data),
-        set() if by_date else set(outcome.columns),
+        {name for name in data.columns if is_of_loader(name)}
+        | (set() if by_date else set(outcome.columns)),
         has_open=not by_date,
+        past=None if past is None else past.data,
     ).run()
     roles = search.found
     tracked: set[str] = set()
-    if history is not None and "id" in roles:
-        tracked = _fields_in(
-            read_source(history, "history", of_events), data, outcome, roles["id"].column
-        )
+    if past is not None and "id" in roles:
+        tracked = _fields_in(past, data, outcome, roles["id"].column)
     taken = {
         *outcome.columns,
         *(guess.column for role, guess in roles.items() if role not in FEATURE_ROLES),
@@ -223,6 +224,8 @@ def _ignored(guesses: Guesses, free: Sequence[str], tracked: set[str]) -> dict[s
         why = why_personal(name) or _why_unique(guesses.leads[name])
         if is_nameless(name):
             why = "it has no name in the header"
+        if is_of_loader(name):
+            why = "it tells of the load, not of the lead"
         if why is None and name not in tracked:
             why = _why_too_late(guesses, name)
         if why:

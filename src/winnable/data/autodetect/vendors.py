@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from winnable.data.ingestion.event_columns import WRAPPER
+
 
 @dataclass(frozen=True)
 class Vendor:
@@ -46,8 +48,8 @@ class Vendor:
 
 def bare(name: str) -> str:
     """A column's name without blanks, capitals, accents and punctuation, and without the note that
-    Dynamics 365 puts before its keys."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
+    Dynamics 365 puts before its keys and the "property_" that loaders put before HubSpot's."""
+    plain = unicodedata.normalize("NFKD", WRAPPER.sub("", name).casefold())
     return re.sub(r"[\W_]", "", plain).removeprefix("donotmodify")
 
 
