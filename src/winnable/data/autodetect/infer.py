@@ -30,6 +30,7 @@ from winnable.data.autodetect.lexicon import (
     YES,
     is_fixed,
     meaning_of_kind,
+    spaced,
     why_late,
     why_personal,
 )
@@ -221,7 +222,8 @@ def _ignored(guesses: Guesses, free: Sequence[str], tracked: set[str]) -> dict[s
     """Columns that models should not learn from, each with the reason."""
     ignored: dict[str, str] = {}
     for name in free:
-        why = why_personal(name) or _why_unique(guesses.leads[name])
+        column = guesses.leads[name]
+        why = why_personal(name) or _why_unique(column) or _why_key(name, column)
         if is_nameless(name):
             why = "it has no name in the header"
         if is_of_loader(name):
@@ -294,6 +296,13 @@ def _why_unique(column: pd.Series[str]) -> str | None:
     if different > 0.5 * len(known) and dates_share(known) < MIN_DATE_SHARE:
         return "nearly every lead has its own value"
     return None
+
+
+def _why_key(name: str, column: pd.Series[str]) -> str | None:
+    """The reason where a column is called an id and has too many values to be a choice."""
+    last = spaced(name).casefold().split()[-1:]
+    is_key = last in (["id"], ["uuid"], ["guid"]) and column.nunique() > MAX_CATEGORIES
+    return "the key of another record, by which leads would be known" if is_key else None
 
 
 def _fields_in(history: TextTable, data: pd.DataFrame, outcome: OutcomeGuess, key: str) -> set[str]:
