@@ -111,9 +111,9 @@ def number(value: str, decimal: str = ".") -> float | None:
     """The value as a number, or None if it is not one.
 
     Currency signs (1234|EUR, too), thousands marks (in groups of three, or of two as in India), a
-    percent sign (12% is 12), and brackets or a trailing minus for negatives are understood. `decimal` is "." or
-    ",": the mark that stands before the fraction. A value that can only be written with the other
-    mark (1,5 where "." is given) is not a number.
+    percent sign (12% is 12), and brackets or a trailing minus for negatives are understood.
+    `decimal` is "." or ",": the mark that stands before the fraction. A value that can only be
+    written with the other mark (1,5 where "." is given) is not a number.
     """
     if decimal == "." and len(value) <= _MAX_CHARACTERS and _PLAIN.fullmatch(value):
         return _finite(value)

@@ -52,6 +52,15 @@ class RepeatedId:
         """Rows an id."""
         return self.rows / self.ids
 
+    @property
+    def meaning(self) -> str:
+        """What it means, and what to do, where the definition names the id."""
+        return (
+            "as in a history or an activity log; the last row of each id was used. If its rows are"
+            " changes or activities, export one row a lead and give this file as --history or"
+            " --activities."
+        )
+
     def __str__(self) -> str:
         return (
             f"'{self.column}' stands {self.mean:.1f} times in the mean"
