@@ -63,6 +63,35 @@ def test_blanks_at_the_ends_do_not_count_and_those_within_do() -> None:
     assert text("\u00a0 Closed  Won\t\u200b") == "Closed  Won"
 
 
+@pytest.mark.parametrize(
+    ("escaped", "meant"),
+    [
+        ("M&uuml;ller &amp; Co", "Müller & Co"),
+        ("M&#252;ller &#x26; Co&nbsp;", "Müller & Co"),
+        ("A &amp;amp; B", "A & B"),
+        ("Smith &lt;ann@example.com&gt;", "Smith <ann@example.com>"),
+        ("R&D", "R&D"),
+        ("AT&T; Bell", "AT&T; Bell"),
+        ("this &copy that", "this &copy that"),
+    ],
+)
+def test_what_a_web_page_escaped_is_the_same_word(escaped: str, meant: str) -> None:
+    assert text(escaped) == meant
+
+
+@pytest.mark.parametrize("nothing", ["&nbsp;", "&lt;null&gt;", "N&#47;A"])
+def test_nothing_that_a_web_page_escaped_is_missing(nothing: str) -> None:
+    assert text(nothing) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [("1234|EUR", 1234.0), ("1234.50|USD", 1234.5), ("-12|RUB", -12.0), ("1234|", None)],
+)
+def test_a_currency_behind_a_bar_is_one(written: str, size: float | None) -> None:
+    assert number(written) == size
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_written_as_text_reads_back_as_the_same_number(value: float) -> None:
     assert number(text(value) or "") == value

@@ -48,6 +48,15 @@ def is_nameless(column: str) -> bool:
     return _NAMELESS.fullmatch(column) is not None
 
 
+_OF_LOADERS = re.compile(r"_+(?:dlt|airbyte|ab|fivetran|sdc|hevo|rivery|dbt)_+\w+", re.IGNORECASE)
+
+
+def is_of_loader(column: str) -> bool:
+    """Whether a column is one that loaders such as dlt and Airbyte add: it tells of the load, not
+    of the lead."""
+    return _OF_LOADERS.fullmatch(column) is not None
+
+
 @dataclass(frozen=True)
 class NumericColumn:
     """A column of numbers: `values` has shape (n,), float64, NaN for missing."""

@@ -7,6 +7,7 @@ tell (whether days or months come first, which mark is its decimal mark) is not 
 given.
 """
 
+import html
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from math import isfinite, sqrt
@@ -38,7 +39,8 @@ MISSING = frozenset(
 
 
 def text(value: object) -> str | None:
-    """The value as text without blanks at its ends, or None where it is missing.
+    """The value as text without blanks at its ends, or None where it is missing. What a web page
+    escaped is read as it was meant: "M&uuml;ller &amp; Co" is "Müller & Co".
 
     Numbers are written the shortest way that reads back as the same number, whole ones without a
     fraction (3, 2.5); booleans as "true" and "false"; dates and times in ISO 8601; infinity and
@@ -47,7 +49,7 @@ def text(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
-        stripped = value.strip(BLANKS)
+        stripped = (unescaped(value) if "&" in value else value).strip(BLANKS)
         return None if stripped.lower() in MISSING else stripped
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -58,6 +60,20 @@ def text(value: object) -> str | None:
     except ValueError:  # Python writes no integer of more than 4,300 digits
         return None
     return text(written)
+
+
+ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+"""How HTML writes a character; without the semicolon it is as often a name such as R&D."""
+_ENTITY = re.compile(ENTITY)
+
+
+def unescaped(value: str) -> str:
+    """The text without HTML's ways of writing characters, also where it was escaped twice."""
+    before = ""
+    while value != before:
+        before = value
+        value = _ENTITY.sub(lambda found: html.unescape(found[0]), value)
+    return value
 
 
 _CURRENCY = (
@@ -79,7 +95,8 @@ def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     )
     before = rf"(?P<open>\()?\s?(?P<sign>[+−-])?\s?{_CURRENCY}?\s?(?P<sign2>[+−-])?\s?"
     return re.compile(
-        rf"{before}{digits}\s?%?\s?{_CURRENCY}?\s?(?P<close>\))?(?P<sign3>-)?", re.IGNORECASE
+        rf"{before}{digits}\s?%?\s?(?:\|?{_CURRENCY})?\s?(?P<close>\))?(?P<sign3>-)?",
+        re.IGNORECASE,
     )
 
 
@@ -93,10 +110,10 @@ _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 def number(value: str, decimal: str = ".") -> float | None:
     """The value as a number, or None if it is not one.
 
-    Currency signs, thousands marks (in groups of three, or of two as in India), a percent sign (12%
-    is 12), and brackets or a trailing minus for negatives are understood. `decimal` is "." or
-    ",": the mark that stands before the fraction. A value that can only be written with the other
-    mark (1,5 where "." is given) is not a number.
+    Currency signs (1234|EUR, too), thousands marks (in groups of three, or of two as in India), a
+    percent sign (12% is 12), and brackets or a trailing minus for negatives are understood.
+    `decimal` is "." or ",": the mark that stands before the fraction. A value that can only be
+    written with the other mark (1,5 where "." is given) is not a number.
     """
     if decimal == "." and len(value) <= _MAX_CHARACTERS and _PLAIN.fullmatch(value):
         return _finite(value)

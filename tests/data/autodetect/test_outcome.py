@@ -198,6 +198,47 @@ def test_pipelines_whose_stages_mean_the_same_need_no_conditions(tmp_path: Path)
     assert guesses.outcome.columns == ("Stage",)
 
 
+RENEWAL = np.arange(ROWS) % 2 == 0
+
+
+def by_pipeline(renewed: str, ended: str) -> dict[str, object]:
+    """Two pipelines with stages of their own."""
+    won = np.arange(ROWS) % 8 < 2
+    lost = np.arange(ROWS) % 8 > 5
+    sales = np.where(won, "Closed Won", np.where(lost, "Closed Lost", "Demo"))
+    renewals = np.where(won, renewed, np.where(lost, ended, "Due"))
+    pipelines = np.where(RENEWAL, "Renewals", "Sales")
+    return {"Pipeline": pipelines, "Stage": np.where(RENEWAL, renewals, sales)}
+
+
+def test_stages_of_every_pipeline_tell_won_and_lost(tmp_path: Path) -> None:
+    found = guessed(tmp_path, by_pipeline("Renewed", "Churned")).outcome
+    assert (set(found.won), set(found.lost)) == (
+        {"Closed Won", "Renewed"},
+        {"Closed Lost", "Churned"},
+    )
+    assert found.silent == ()
+
+
+def test_a_flag_of_won_alone_tells_what_a_pipelines_own_words_mean(tmp_path: Path) -> None:
+    columns = by_pipeline("Phase 9", "Phase 8")
+    flag = {"Is Closed Won": np.isin(columns["Stage"], ["Phase 9", "Closed Won"])}
+    guesses = guessed(tmp_path, {**columns, **flag})
+    assert set(guesses.outcome.won) == {"Closed Won", "Phase 9"}
+    assert guesses.outcome.lost == ("Closed Lost",)
+    assert draft(guesses).count("'Is Closed Won' would count") == 1
+
+
+def test_a_pipeline_without_a_stage_of_won_or_lost_is_said(tmp_path: Path) -> None:
+    guesses = guessed(tmp_path, by_pipeline("Phase 9", "Phase 8"))
+    [says] = guesses.outcome.silent
+    assert says.startswith(
+        "No stage of the pipeline 'Renewals' means won or lost, so its 100 leads"
+    )
+    assert "Phase 8 (25)" in says
+    assert f"# {says}." in draft(guesses)
+
+
 def test_where_nobody_is_called_lost_a_column_with_such_words_is_named(tmp_path: Path) -> None:
     columns = {
         "Lifecycle Stage": status("Customer", "Lead", "Subscriber"),
@@ -224,6 +265,9 @@ def test_where_nobody_is_called_lost_a_column_with_such_words_is_named(tmp_path:
         ("Успешно|Сделка успешна|Успешно реализовано|Продано|Wygrana|Kazanıldı|Κερδισμένη", "won"),
         ("Провалена|Сделка провалена|Закрыто и не реализовано|Неуспешно|Отказ", "lost"),
         ("Przegrana|Odrzucona|Kaybedildi|Χαμένη", "lost"),
+        ("Churned|Not renewed|Lapsed", "lost"),
+        ("Renewed|Contract renewed", "won"),
+        ("Renewal due|In renewal", None),
         ("受注|受注済み|成約|契約済|商談成立・受注", "won"),
         ("失注|失注（価格）|見送り|失注・競合", "lost"),
         ("受注見込|商談中|提案|新規|未受注|成約予定|受注確度A", None),

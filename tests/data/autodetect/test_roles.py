@@ -200,6 +200,26 @@ def test_exports_of_more_vendors(vendor: str, tmp_path: Path) -> None:
     assert {role: roles_of(guesses).get(role) for role in roles} == roles
 
 
+@pytest.mark.parametrize("named", ["id", "contact_id"])
+def test_in_contacts_of_close_the_lead_is_the_account(named: str, tmp_path: Path) -> None:
+    columns: dict[str, object] = {
+        named: [f"cont_{row:05d}x" for row in range(ROWS)],
+        "lead_id": [f"lead_{row // 3:05d}y" for row in range(ROWS)],
+        "lead_status_label": status("Customer", "Bad Fit", "Potential"),
+        "primary_email": MAILS,
+        "date_created": CREATED.strftime("%Y-%m-%d %H:%M"),
+        "date_updated": CLOSED.strftime("%Y-%m-%d %H:%M"),
+    }
+    guesses = guess(written(tmp_path, columns))
+    found = roles_of(guesses)
+    assert (found["id"], found["account"]) == (named, "lead_id")
+    assert (guesses.outcome.won, guesses.outcome.lost) == (("Customer",), ("Bad Fit",))
+    named_account = {**columns, "lead_name": [f"Firm {row // 3}" for row in range(ROWS)]}
+    guesses = guess(written(tmp_path, named_account))
+    assert roles_of(guesses)["account"] == "lead_name"
+    assert "key of another record" in guesses.ignore["lead_id"]
+
+
 def unknown(**more: object) -> dict[str, object]:
     """An export whose names say nothing."""
     return {

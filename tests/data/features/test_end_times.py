@@ -73,3 +73,35 @@ def test_the_same_lead_always_draws_the_same_age() -> None:
 def test_where_every_end_has_a_date_nothing_is_drawn() -> None:
     outcome, age, today, seen = lives(200, 7)
     assert np.array_equal(draw_end_ages(outcome, age, seen, today, keys(200)), age, equal_nan=True)
+
+
+def signs(end: FloatArray, pattern: str, rng: np.random.Generator) -> list[FloatArray]:
+    """When each lead was active before its end: as often a day, some more often than others, or as
+    often in its life, however long that is."""
+    by_day = np.minimum(end, 300) / 8
+    rates = {"a day": by_day, "some more": by_day * rng.gamma(0.7, 1.0, len(end))}
+    counts = rng.poisson(rates.get(pattern, np.full(len(end), 2.0)))
+    pairs = zip(counts, end, strict=True)
+    return [np.sort(rng.uniform(0, min(last, 300), count)) for count, last in pairs]
+
+
+@pytest.mark.parametrize("pattern", ["a day", "some more", "a life"])
+@pytest.mark.parametrize("undated", ["lost", "won", "half"])
+def test_silent_leads_are_open_at_an_age_as_often_as_they_were(pattern: str, undated: str) -> None:
+    # Leads that nobody ever saw do not end sooner for it: what the model learns of a lead without
+    # activities rests on how many of them were still open.
+    rng = np.random.default_rng(8)
+    outcome, age, today, _ = lives(20_000, 8)
+    seen = signs(np.where(np.isnan(age), today, age), pattern, rng)
+    last = np.array([at[-1] if len(at) else 0.0 for at in seen])
+    first = np.array([at[0] if len(at) else np.inf for at in seen])
+    missing = {"lost": outcome == 0, "won": outcome == 1, "half": rng.random(len(age)) < 0.5}[
+        undated
+    ]
+    drawn = draw_end_ages(outcome, np.where(missing, np.nan, age), last, today, keys(len(age)))
+    for days in (7, 14, 30):
+        rows = missing & ~np.isnan(age)
+        truly = rows & (age > days)
+        estimated = rows & (drawn > days)
+        of_silent = (first > days)[truly].mean(), (first > days)[estimated].mean()
+        assert of_silent[1] == pytest.approx(of_silent[0], abs=0.03), (days, of_silent)

@@ -1,6 +1,8 @@
 """Field histories of every layout become the same changes, dated by their own time; `init`, `check`
 and `train` recognise them by the same names."""
 
+import json
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +63,14 @@ def tall(*names: str, field: str = "Deal Stage", **more: object) -> pd.DataFrame
     return frame.assign(**{field_name: field, **more})
 
 
+def attributes(*changes: tuple[str, str, str]) -> str:
+    """Changes of one moment as a Dynamics audit keeps them."""
+    named = ("logicalName", "oldValue", "newValue")
+    return json.dumps(
+        {"changedAttributes": [dict(zip(named, change, strict=True)) for change in changes]}
+    )
+
+
 FIELDS = ("Deal Stage", "DealStage", "dealstage", "deal_stage", "Deal Stage (crm.lead)")
 
 LAYOUTS = {
@@ -94,6 +104,35 @@ LAYOUTS = {
         "new_value_char",
         field="Deal Stage (crm.lead)",
     ).assign(old_value_integer="", new_value_integer="", id="7"),
+    "Odoo tracking values with keys": tall(
+        "Message/Related Document ID", "Message/Date", "Field", "old_value_char", "new_value_char"
+    ).assign(old_value_integer="3", new_value_integer="4", ID=["101", "102", "103", "104"]),
+    "HubSpot by dlt, prefixed": tall(
+        "property_object_id", "property_timestamp", "property_name", "old", "property_value"
+    ).drop(columns="old"),
+    "Dynamics audit of the Web API": pd.DataFrame(
+        {
+            "_objectid_value": [row[0] for row in CHANGES],
+            "createdon": [row[1] for row in CHANGES],
+            "action": "2",
+            "changedata": [attributes(("Deal Stage", row[3], row[4])) for row in CHANGES],
+        }
+    ),
+    "HubSpot properties with history": pd.DataFrame(
+        {
+            "id": ["101", "102", "103"],
+            "propertiesWithHistory.dealstage": [
+                json.dumps(
+                    [
+                        {"value": row[4], "timestamp": row[1], "sourceType": "CRM_UI"}
+                        for row in reversed(CHANGES)
+                        if row[0] == lead
+                    ]
+                )
+                for lead in ("101", "102", "103")
+            ],
+        }
+    ),
     "German": tall("Vorgangs-ID", "Geändert am", "Feld", "Alter Wert", "Neuer Wert"),
     "Salesforce stage history report": tall(
         "Opportunity ID", "Last Modified", "x", "From Stage", "To Stage"
@@ -109,7 +148,10 @@ def test_every_layout_is_read_by_init_and_by_training(layout: str, tmp_path: Pat
     assert changes(read(LAYOUTS[layout])) == expected
     LEADS.to_csv(tmp_path / "leads.csv", index=False)
     history = LAYOUTS[layout]
-    written = history.replace(dict.fromkeys(FIELDS, "Rating"))
+    written = history.replace(dict.fromkeys(FIELDS, "Rating")).replace(
+        "Deal Stage", "Rating", regex=True
+    )
+    written.columns = [name.replace(".dealstage", ".rating") for name in written.columns]
     written.to_csv(tmp_path / "history.csv", index=False)
     found = guess(str(tmp_path / "leads.csv"), None, str(tmp_path / "history.csv"))
     # What the history records is not too late to learn from; steps of stages record nothing else.
@@ -312,3 +354,146 @@ def test_init_says_that_dates_of_stages_are_the_history(tmp_path: Path) -> None:
     assert set(found.stages) == {*STAGE_DATES["HubSpot contacts"]} - {taken}
     assert set(found.stages).isdisjoint(found.ignore)
     assert "# Not columns but the history of the status" in draft(found)
+
+
+def test_several_changes_of_one_moment_are_several_changes() -> None:
+    both = attributes(("Deal Stage", "Demo", "Closed Won"), ("Amount", "400", "500"))
+    cells = [both, both.replace("500", "600"), "{}"]
+    audit = pd.DataFrame(
+        {
+            "objectid": ["101", "102", "103"],
+            "createdon": "2025-01-09",
+            "ChangeData": cells,
+            "field": "",
+        }
+    )
+    crm = read(audit)
+    assert [row[0] for row in changes(crm)] == ["101", "102"]
+    assert [row[2] for row in changes(crm, "Amount")] == ["500", "600"]
+    assert crm.rejects["reason"].tolist() == ["it names no field"]
+
+
+@pytest.mark.parametrize("own", ["id", "ID", "Id"])
+def test_the_id_of_a_row_is_not_that_of_its_lead_though_the_leads_call_theirs_so(own: str) -> None:
+    leads = LEADS.rename(columns={"Deal ID": "id"}).assign(id=["1", "2", "3"])
+    of_leads = {"101": "1", "102": "2", "103": "3"}
+    history = pd.DataFrame(
+        {
+            own: ["3", "2", "1", "4"],
+            "Field": "Deal Stage",
+            "Old Value Char": [row[3] for row in CHANGES],
+            "New Value Char": [row[4] for row in CHANGES],
+            "Message/Date": [row[1] for row in CHANGES],
+            "Message/Related Document ID": [of_leads[row[0]] for row in CHANGES],
+        }
+    )
+    agreed = definition()
+    columns = agreed.columns.model_copy(update={"id": "id"})
+    crm = read_crm(agreed.model_copy(update={"columns": columns}), leads, history=history)
+    assert changes(crm) == [(of_leads[row[0]], row[1], row[4]) for row in CHANGES]
+    assert not len(crm.rejects)
+
+
+def test_a_column_with_the_key_of_a_stage_is_the_field_with_its_name() -> None:
+    leads = LEADS.rename(columns={"Deal Stage": "stage_id"})
+    agreed = definition()
+    columns = agreed.columns.model_copy(update={"status": "stage_id"})
+    history = tall("res_id", "date", "field", "old_value_char", "new_value_char", field="Stage")
+    history["new_value_char"] = ["Demo", "Won?", "New", "New"]  # its values alone do not tell
+    crm = read_crm(agreed.model_copy(update={"columns": columns}), leads, history=history)
+    assert len(changes(crm, "stage_id")) == len(CHANGES)
+
+
+def test_a_zero_beside_another_type_is_no_value() -> None:
+    history = pd.DataFrame(
+        {
+            "res_id": ["101", "102"],
+            "date": ["2025-01-05", "2025-01-06"],
+            "field": ["Amount", "Amount"],
+            "new_value_integer": ["0", "0"],
+            "new_value_char": ["", ""],
+            "new_value_float": ["500.0", "0.0"],
+        }
+    )
+    assert [row[2] for row in changes(read(history), "Amount")] == ["500.0", "0"]
+
+
+LOADED = {
+    "dlt": ("", "_dlt_load_id", "_dlt_id"),
+    "Airbyte": ("properties_", "_airbyte_raw_id", "_airbyte_extracted_at", "_airbyte_meta"),
+    "Fivetran": ("property_", "_fivetran_synced", "_fivetran_deleted"),
+}
+
+
+@pytest.mark.parametrize("loader", LOADED)
+def test_leads_and_histories_of_loaders_belong_together(loader: str, tmp_path: Path) -> None:
+    before, *own = LOADED[loader]
+    rows = 60
+    stages = np.resize(["Closed Won", "Closed Lost", "Demo"], rows)
+    days = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.arange(rows), unit="D")
+    of_load = {name: [f"2026-01-01 {row % 7}" for row in range(rows)] for name in own}
+    leads = pd.DataFrame(
+        {
+            "id": np.arange(rows) + 1001,
+            f"{before}createdate": days.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            f"{before}dealstage": stages,
+            f"{before}pipeline_size": np.arange(rows) % 9,
+            **of_load,
+        }
+    )
+    history = pd.DataFrame(
+        {
+            "deal_id": leads["id"],
+            "property_name": "dealstage",
+            "property_value": stages,
+            "timestamp": (days + pd.Timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **of_load,
+        }
+    )
+    leads.to_csv(tmp_path / "leads.csv", index=False)
+    history.to_csv(tmp_path / "history.csv", index=False)
+    found = guess(str(tmp_path / "leads.csv"), None, str(tmp_path / "history.csv"))
+    assert set(own) <= {*found.ignore}
+    agreed = Definition.model_validate(tomllib.loads(draft(found)))
+    data = Dataset(agreed, read_crm(agreed, leads, history=history))
+    assert len(changes(data.crm, f"{before}dealstage")) == rows
+    assert data.episodes is not None
+    assert data.episodes.counted()["status history"] == np.isin(stages, stages[:2]).sum()
+    # Nor is what a loader writes learned where a definition forgets it.
+    forgetful = Definition.model_validate(
+        {
+            "outcome": {"won": ["Closed Won"], "lost": ["Closed Lost"]},
+            "columns": {"id": "id", "status": f"{before}dealstage"},
+        }
+    )
+    learned = Dataset(forgetful, read_crm(forgetful, leads)).feature_plan().learned
+    assert not {*own} & {*learned}
+
+
+def test_the_id_is_the_one_that_the_history_refers_to(tmp_path: Path) -> None:
+    rows = 40
+    keys = [f"{row:08x}-1111-4222-8333-{row:012x}" for row in range(rows)]
+    stages = np.resize(["Won", "Lost", "Open"], rows)
+    leads = pd.DataFrame(
+        {
+            "Lead": [f"Enquiry of {row}" for row in range(rows)],
+            "(Do Not Modify) Lead": keys,
+            "Created On": "2025-01-01",
+            "Lead Source": np.resize(["Web", "Fair"], rows),
+            "Topic": "Machines",
+            "Status": stages,
+        }
+    )
+    audit = pd.DataFrame(
+        {
+            "Record": keys,
+            "Changed Date": "2025-02-01",
+            "Changed Field": "Status",
+            "Old Value": "",
+            "New Value": stages,
+        }
+    )
+    leads.to_csv(tmp_path / "leads.csv", index=False)
+    audit.to_csv(tmp_path / "history.csv", index=False)
+    found = guess(str(tmp_path / "leads.csv"), None, str(tmp_path / "history.csv"))
+    assert found.roles["id"].column == "(Do Not Modify) Lead"

@@ -31,6 +31,14 @@ DEALS = pd.DataFrame(
         "Stage": ["Closed Won", "Closed Lost"] * 50,
     }
 )
+CONTACTS = pd.DataFrame(
+    {
+        "id": [f"cont_{row:06d}x" for row in range(100)],
+        "lead_id": [f"lead_{row // 4:06d}y" for row in range(100)],
+        "Stage": ["Closed Won", "Closed Lost"] * 50,
+    }
+)
+PEOPLE = CONTACTS.drop(columns="id").assign(email=[f"p{row}@x.example" for row in range(100)])
 TWICE = HISTORY.iloc[3::4]
 EXPORTED_TWICE = pd.concat([TWICE, TWICE.head(10)])
 
@@ -76,7 +84,8 @@ def test_where_the_definition_names_the_id_the_last_row_counts_and_that_is_said(
 
 
 @pytest.mark.parametrize(
-    "table", [TWICE, EXPORTED_TWICE, DEALS, HISTORY.drop(columns="Opportunity ID")]
+    "table",
+    [TWICE, EXPORTED_TWICE, DEALS, CONTACTS, PEOPLE, HISTORY.drop(columns="Opportunity ID")],
 )
 def test_leads_are_leads(table: pd.DataFrame) -> None:
     crm = read_crm(definition(), table)

@@ -251,8 +251,17 @@ def test_several_rows_a_lead_are_told_to_be_a_history(company: pd.DataFrame) -> 
     """Where the definition names the id; otherwise reading refuses them."""
     rows = pd.concat([company, company, company]).reset_index(drop=True)
     raised = alarms_of(rows, shared())
-    assert "1,800 rows are only 600 leads: each 'Lead ID' stands on 3.0 rows" in raised["rows"]
+    assert raised["rows"].startswith("'Lead ID' stands 3.0 times in the mean (1,800 rows, 600 ids)")
     assert "--history" in raised["rows"]
+
+
+@pytest.mark.parametrize(("copies", "is_told"), [(100, False), (400, True)])
+def test_check_and_reading_take_the_same_tables_for_histories(
+    company: pd.DataFrame, copies: int, is_told: bool
+) -> None:
+    rows = pd.concat([company, company.head(copies)]).reset_index(drop=True)
+    noted = any("in the mean" in note for note in read_crm(shared(), rows).notes)
+    assert (noted, "rows" in alarms_of(rows, shared())) == (is_told, is_told)
 
 
 def test_nothing_to_learn_from_is_said_of_the_data() -> None:

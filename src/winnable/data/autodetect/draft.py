@@ -107,6 +107,7 @@ def _outcome(guesses: Guesses) -> Iterator[str]:
         if others:
             yield f"# Still open: {_counts(others, outcome.counts)}"
     yield from (f"# {_one_line(other)}." for other in outcome.others)
+    yield from (f"# {_one_line(text)}." for text in outcome.silent)
     yield from (f"# Nobody is called lost, but {_one_line(hint)}." for hint in outcome.hints)
     yield from _horizons(guesses)
     base = int((guesses.won | guesses.lost).sum()) if outcome.lost else len(guesses.leads)

@@ -108,6 +108,9 @@ def find_flags(data: pd.DataFrame) -> Iterator[Flag]:
         yield _pair(data, won, closed)
     elif won is not None and lost is not None:
         yield _opposites(data, won, lost)
+    elif won is not None:  # who else was lost it does not say
+        is_won = won.of(data, holds=True)
+        yield Flag(f"'{won.column}'", is_won, np.zeros_like(is_won))
     yield from _by_probability(data)
     yield from _archived(data)
 
@@ -208,6 +211,15 @@ def by_pipeline(data: pd.DataFrame, stages: Sequence[str], flags: Sequence[Flag]
                 if found is not None:
                     return found
     return None
+
+
+def pipelines_in(data: pd.DataFrame) -> Iterator[tuple[str, BoolArray]]:
+    """The pipelines of an export and their leads, shape (leads,); none where there is but one."""
+    for column in called(_PIPELINE, data)[:1]:
+        if 2 <= data[column].nunique() <= MAX_PIPELINES:
+            for name in data[column].dropna().unique():
+                if not is_service(str(name)):
+                    yield str(name), (data[column] == name).to_numpy(dtype=bool)
 
 
 def _cells(

@@ -115,7 +115,7 @@ _PATTERNS = {
 
 _PARENTS = {
     *("deal", "deals", "lead", "leads", "opportunity", "opportunities", "contact", "contacts"),
-    *("person", "organization", "organisation", "properties", "fields", "attributes"),
+    *("person", "organization", "organisation", "properties", "property", "fields", "attributes"),
 }
 """What an export puts before the names of its columns: Pipedrive "Deal - Won time", dlt
 "properties__createdate"."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import is_nameless
+from winnable.core.columns import is_nameless, is_of_loader
 from winnable.core.text import listed
 from winnable.data.autodetect.content import (
     MAX_CATEGORIES,
@@ -30,6 +30,7 @@ from winnable.data.autodetect.lexicon import (
     YES,
     is_fixed,
     meaning_of_kind,
+    spaced,
     why_late,
     why_personal,
 )
@@ -127,6 +128,7 @@ def guess(
     of_events = None if options is None else options.for_events
     done = None if activities is None else read_source(activities, "activities", of_events)
     log = None if done is None else done.data
+    past = None if history is None else read_source(history, "history", of_events)
     by_date = outcome.won == (ANYTHING,)
     search = RoleSearch(
         data,
@@ -135,15 +137,15 @@ def guess(
         outcome.lost_in(data),
         log,
         DateColumns(data),
-        set() if by_date else set(outcome.columns),
+        {name for name in data.columns if is_of_loader(name)}
+        | (set() if by_date else set(outcome.columns)),
         has_open=not by_date,
+        past=None if past is None else past.data,
     ).run()
     roles = search.found
     tracked: set[str] = set()
-    if history is not None and "id" in roles:
-        tracked = _fields_in(
-            read_source(history, "history", of_events), data, outcome, roles["id"].column
-        )
+    if past is not None and "id" in roles:
+        tracked = _fields_in(past, data, outcome, roles["id"].column)
     taken = {
         *outcome.columns,
         *(guess.column for role, guess in roles.items() if role not in FEATURE_ROLES),
@@ -220,9 +222,12 @@ def _ignored(guesses: Guesses, free: Sequence[str], tracked: set[str]) -> dict[s
     """Columns that models should not learn from, each with the reason."""
     ignored: dict[str, str] = {}
     for name in free:
-        why = why_personal(name) or _why_unique(guesses.leads[name])
+        column = guesses.leads[name]
+        why = why_personal(name) or _why_unique(column) or _why_key(name, column)
         if is_nameless(name):
             why = "it has no name in the header"
+        if is_of_loader(name):
+            why = "it tells of the load, not of the lead"
         if why is None and name not in tracked:
             why = _why_too_late(guesses, name)
         if why:
@@ -291,6 +296,13 @@ def _why_unique(column: pd.Series[str]) -> str | None:
     if different > 0.5 * len(known) and dates_share(known) < MIN_DATE_SHARE:
         return "nearly every lead has its own value"
     return None
+
+
+def _why_key(name: str, column: pd.Series[str]) -> str | None:
+    """The reason where a column is called an id and has too many values to be a choice."""
+    last = spaced(name).casefold().split()[-1:]
+    is_key = last in (["id"], ["uuid"], ["guid"]) and column.nunique() > MAX_CATEGORIES
+    return "the key of another record, by which leads would be known" if is_key else None
 
 
 def _fields_in(history: TextTable, data: pd.DataFrame, outcome: OutcomeGuess, key: str) -> set[str]:

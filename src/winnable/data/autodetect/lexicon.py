@@ -25,7 +25,7 @@ _LOST = _pattern(
     rf"({_GOOD}|converted|convert\w*|konvertiert|won|gewonnen|interest\w*|interess\w*|gagnée?s?"
     r"|ganad[oa]|ganh[oa]|vint[oa])|junk|spam|bogus|recycled|no[\s_-]*go|failed|failure"
     r"|fake|rejected|refused|declined|cancell?ed|abandoned|dead|invalid|duplicate|withdrawn"
-    r"|cannot[\s_-]+contact|out-?sold|closed[\s_-]+rerouted"
+    r"|not[\s_-]+renewed|churned|lapsed|cannot[\s_-]+contact|out-?sold|closed[\s_-]+rerouted"
     r"|abgesagt|abgelehnt|abgebrochen|verloren|storniert|unqualifiziert|disqualifiziert|ungültig"
     r"|kein\s+bedarf|kein\s+interesse|gescheitert"
     r"|perdue?s?|refusée?s?|annulée?s?|disqualifiée?s?|abandonnée?s?|rejetée?s?|sans\s+suite"
@@ -40,7 +40,7 @@ _LOST = _pattern(
 )
 _WON = _pattern(
     r"\b(closed?[\s_-]*won|won|converted|customers?|clients?|evangelists?|sold|purchased|signed"
-    r"|bought|enrolled|successful|gewonnen|kunden?|verkauft|auftrag\s+erteilt|konvertiert"
+    r"|bought|enrolled|renewed|successful|gewonnen|kunden?|verkauft|auftrag\s+erteilt|konvertiert"
     r"|gagnée?s?|vendue?s?|signée?s?|convertie?s?"
     r"|ganad[oa]s?|vendid[oa]s?|clientes?|convertid[oa]s?|ganh[oa]s?"
     r"|vint[oaie]|vendut[oa]|convertit[oa]|klant(en)?|verkocht|geconverteerd"

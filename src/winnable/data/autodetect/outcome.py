@@ -24,6 +24,7 @@ from winnable.data.autodetect.flags import (
     by_pipeline,
     called,
     find_flags,
+    pipelines_in,
     truth_in,
     words_by_flag,
 )
@@ -47,6 +48,9 @@ MAX_SHOWN = 3
 MAX_COMPARED = 3
 """Other columns that are held against the chosen one at most."""
 
+MIN_LEADS_PER_PIPELINE = 20
+"""With fewer it may be chance that nobody was won or lost."""
+
 MIN_COVERAGE = 0.2
 """A column that decides a smaller share of the leads than this is no rival of the chosen one."""
 
@@ -60,7 +64,8 @@ class OutcomeGuess:
     """The status column and what its values mean; `counts` is the number of leads with each value,
     the most frequent first. Where conditions on several columns tell the outcome, they are `won_if`
     and `lost_if`, and the status is the one that reading derives from them. `others` says what
-    other columns would have counted, `hints` what to look at where nobody is called lost."""
+    other columns would have counted, `hints` what to look at where nobody is called lost, `silent`
+    which pipelines have stages of which none means won or lost."""
 
     status: Guess
     won: tuple[str, ...]
@@ -71,6 +76,7 @@ class OutcomeGuess:
     hints: tuple[str, ...] = ()
     won_if: Conditions = ()
     lost_if: Conditions = ()
+    silent: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -114,10 +120,11 @@ def find_outcome(
         found += [] if chosen is None else [chosen]
         chosen = together
     if chosen is not None:
+        silent = tuple(_silent_pipelines(chosen, data))
         others = [*_compared(chosen, found, data), *_compared_flags(chosen, flags, data)]
         hints = _hints_of_lost(chosen, flags, data)
         others = list(dict.fromkeys(others))[:MAX_COMPARED]
-        return replace(chosen, others=tuple(others), hints=tuple(hints))
+        return replace(chosen, others=tuple(others), hints=tuple(hints), silent=silent)
     if vendor is not None and named:
         # Nothing is won or lost yet: the vendor's default statuses make the file ready for when
         # something is.
@@ -246,7 +253,7 @@ def _compared_flags(
 ) -> Iterator[str]:
     for flag in flags:
         is_other = not any(f"'{column}'" in flag.label for column in chosen.columns)
-        can_tell = flag.won_if or flag.lost_if or flag.of_status
+        can_tell = flag.won_if or flag.lost_if or (flag.of_status and flag.lost.any())
         if is_other and can_tell and (flag.won.any() or flag.lost.any()):
             yield _comparison(chosen, flag, data)
 
@@ -283,6 +290,22 @@ def _hints_of_lost(
         unknown = int((flag.lost & ~won).sum())
         if unknown:
             yield f"{flag.label} says that {counted(unknown, 'lead')} were lost"
+
+
+def _silent_pipelines(chosen: OutcomeGuess, data: pd.DataFrame) -> Iterator[str]:
+    """Pipelines with stages of their own of which none means won or lost: all their leads count as
+    open."""
+    if chosen.won_if or not chosen.counts:
+        return
+    ended = chosen.won_in(data) | chosen.lost_in(data)
+    for name, rows in pipelines_in(data):
+        if rows.sum() >= MIN_LEADS_PER_PIPELINE and not ended[rows].any() and ended.any():
+            stages = values_of(data.loc[rows, chosen.status.column])
+            most = ", ".join(f"{word} ({count:,})" for word, count in [*stages.items()][:MAX_SHOWN])
+            yield (
+                f"No stage of the pipeline '{name}' means won or lost, so its"
+                f" {counted(int(rows.sum()), 'lead')} count as open: {most}"
+            )
 
 
 def words_of_lost(data: pd.DataFrame, status: str) -> dict[str, str]:

@@ -37,6 +37,11 @@ MIN_ROWS = 20
 MIN_FILLED = 0.5
 """Of all leads (of all ended leads), at least this share has the date of creation (of closing)."""
 
+MIN_NAMED = 0.5
+MIN_NAMED_IN_HISTORY = 0.02
+"""Of the rows of an activity log and of a history, the share that must be of leads that the id
+finds; a history is often one of many more leads than were exported."""
+
 MAX_BEFORE = 0.2
 """The share of leads that may have been closed before they were created, by mistake."""
 
@@ -81,7 +86,8 @@ class Roles:
 @dataclass(frozen=True)
 class RoleSearch:
     """Finds the roles of an export; `won` and `lost` have shape (leads,), `taken` are columns that
-    play another role. `vendor` and `log` (its activities) are None where there are none."""
+    play another role or none. `vendor`, `log` (its activities) and `past` (its field history) are
+    None where there are none."""
 
     data: pd.DataFrame
     vendor: Vendor | None
@@ -91,6 +97,7 @@ class RoleSearch:
     dates: DateColumns
     taken: set[str]
     has_open: bool = True
+    past: pd.DataFrame | None = None
     found: dict[str, Guess] = field(default_factory=dict)
     dropped: dict[str, list[str]] = field(default_factory=dict)
 
@@ -277,8 +284,10 @@ class RoleSearch:
             return f"{counted(len(column) - filled, 'lead')} without it"
         if different < 0.9 * filled:
             return f"{different:,} different values in {len(column):,} rows"
-        if self.log is not None and not _names_leads(column, self.log):
+        if self.log is not None and not _names_leads(column, self.log, MIN_NAMED):
             return "the activities do not refer to leads by it"
+        if self.past is not None and not _names_leads(column, self.past, MIN_NAMED_IN_HISTORY):
+            return "the history does not refer to leads by it"
         return None
 
     def _why_not_person(self, name: str) -> str | None:
@@ -406,8 +415,9 @@ class RoleSearch:
         return found
 
 
-def _names_leads(ids: pd.Series[str], log: pd.DataFrame) -> bool:
-    """Whether some column of the activity log refers to leads by these ids."""
+def _names_leads(ids: pd.Series[str], log: pd.DataFrame, least: float) -> bool:
+    """Whether some column of a log refers to leads by these ids, in more than this share of its
+    rows."""
     leads = LeadKeys(ids.dropna())
     named = (log[name].dropna() for name in log.columns)
-    return any((leads.find(column).counts > 0).mean() > 0.5 for column in named if len(column))
+    return any((leads.find(column).counts > 0).mean() > least for column in named if len(column))

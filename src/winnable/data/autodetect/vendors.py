@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from winnable.data.ingestion.event_columns import WRAPPER
+
 
 @dataclass(frozen=True)
 class Vendor:
@@ -46,8 +48,8 @@ class Vendor:
 
 def bare(name: str) -> str:
     """A column's name without blanks, capitals, accents and punctuation, and without the note that
-    Dynamics 365 puts before its keys."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
+    Dynamics 365 puts before its keys and the "property_" that loaders put before HubSpot's."""
+    plain = unicodedata.normalize("NFKD", WRAPPER.sub("", name).casefold())
     return re.sub(r"[\W_]", "", plain).removeprefix("donotmodify")
 
 
@@ -531,18 +533,24 @@ CLOSE = Vendor(
         "statuslabel datecreated leadname",
         "status statustype datewon",
         "displayname statuslabel",
+        "leadstatuslabel datecreated leadid",
     ),
-    status=("statustype", "statuslabel", "opportunitystatus", "status"),
+    status=("statustype", "statuslabel", "opportunitystatus", "leadstatuslabel", "status"),
     won=("won", "Won", "Customer"),
     lost=("lost", "Lost", "Bad Fit", "Not Interested", "Canceled"),
     roles={
-        "id": ("opportunityid", "id", "leadid"),
-        "person": ("primarycontactprimaryemail", "primarycontactemail", "contactemail"),
+        "id": ("opportunityid", "id", "contactid", "leadid"),
+        "person": (
+            "primarycontactprimaryemail",
+            "primarycontactemail",
+            "contactemail",
+            "primaryemail",
+        ),
         "created": ("datecreated", "created"),
         "closed": ("dateclosed", "datewon", "closedate"),
         "source": ("source", "leadsource", "customsource"),
         "owner": ("username", "userassigned", "leadowner", "customleadowner"),
-        "account": ("leadname", "displayname"),
+        "account": ("leadname", "displayname", "leadid"),
         "amount": ("value", "annualizedvalue"),
     },
     late=_names(

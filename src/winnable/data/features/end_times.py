@@ -11,7 +11,10 @@ Each undated end gets an age drawn from that distribution, the same one each tim
 
 Activities stop where a lead ends, so the last one says more than that the lead was still open:
 taken as a bound of the estimate, it would make every end come too late. It decides only which lead
-gets which of the drawn ages.
+gets which age. How long a lead was silent before an end of each age, or silent all its life, is
+learned from the dated ends; the table of last activities by ages that has this association, and
+the estimated distribution of ages as its margin, is found by iterative proportional fitting (Deming
+and Stephan 1940, Ann. Math. Stat. 11, 427-444).
 
 It is assumed that, among leads that end in the same way, an end is as likely to have a date however
 late it comes. An export without any open lead was chosen by status, so its ages today tell nothing:
@@ -44,9 +47,23 @@ no loss has a date, the share lost by an age was off by .054, .035 and .018 (roo
 six ages and twelve runs); without smoothing by .064, .045 and .026, with .25 by .051, .037 and
 .022."""
 
-MAX_BANDS = 20
-MIN_BAND_LEADS = 50
-"""Leads are exchanged with others of their age today, in bands of at least so many leads."""
+MIN_DATED_ENDS = 50
+"""With fewer dated ends of an outcome, those of the other one also tell how long leads are silent
+before they end."""
+
+LIFE_LEFT = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0)
+"""Shares of a life that may lie behind the last sign of it: finer where the end is near."""
+
+LOG_AGE_WIDTH = 0.3
+"""Ends at an age tell of those at other ages by a normal curve of this width in the logarithm."""
+
+PRIOR_SIGNS = 2.0
+"""How many ends of all ages are added to those of about an age."""
+
+STRAY_SIGNS = 0.005
+"""The share of last signs that tell nothing of the end, such as those that come after it."""
+
+FITTING_ROUNDS = 100
 
 
 def draw_end_ages(
@@ -79,9 +96,14 @@ def draw_end_ages(
     masses = _masses(edges, outcome, age, today)
     for value in (1.0, 0.0):
         rows = np.flatnonzero(undated & (outcome == value))
+        if not len(rows):
+            continue
+        same = ~np.isnan(ages) & (outcome == value)
+        told = same if same.sum() >= MIN_DATED_ENDS else ~undated & ~np.isnan(ages)
+        signs = _signs_before_ends(edges, age[told], last_seen[told])
         draws = _uniform([keys[row] for row in rows.tolist()])
-        drawn = _drawn(edges, masses[int(value)], today[rows], draws)
-        ages[rows] = _paired(drawn, last_seen[rows], today[rows], draws)
+        lives = (last_seen[rows], today[rows])
+        ages[rows] = _drawn(edges, masses[int(value)], signs, *lives, draws)
     return ages
 
 
@@ -150,35 +172,81 @@ def _after(masses: FloatArray, open_from: IntArray) -> FloatArray:
     return np.asarray(masses * np.cumsum(rate)[:-1], dtype=np.float64)
 
 
-def _drawn(edges: FloatArray, mass: FloatArray, today: FloatArray, draws: FloatArray) -> FloatArray:
-    """One age before `today` for each lead, at the quantile `draws` of the distribution up to
-    then; evenly where that has no mass."""
-    cumulative = np.append(0.0, np.cumsum(mass))
-    until = np.interp(today, edges, cumulative)
-    ages = np.where(until <= 1e-12, draws * today, np.interp(draws * until, cumulative, edges))
-    return np.minimum(ages, today)
+def _signs_before_ends(edges: FloatArray, age: FloatArray, last_seen: FloatArray) -> FloatArray:
+    """Where the last sign of a lead that ends in each step lies, by dated ends: its share in each
+    step, in row 0 none at all, shape (steps + 1, steps)."""
+    left = np.asarray(LIFE_LEFT)
+    # The last class are leads of which nothing was seen all their life.
+    classes = np.searchsorted(left, 1 - last_seen / np.maximum(age, 1e-9), side="right") - 1
+    classes = np.where(last_seen > 0, np.clip(classes, 0, len(left) - 2), len(left) - 1)
+    middle = np.sqrt(np.maximum(edges[:-1], edges[1] / 2) * edges[1:])
+    counts = np.zeros((len(middle), len(left)))
+    for each in range(len(left)):
+        counts[:, each] = _near(middle, np.maximum(age[classes == each], edges[1] / 2))
+    prior = np.append(np.diff(left), 1.0) + np.bincount(classes, minlength=len(left))
+    counts += PRIOR_SIGNS * prior / prior.sum()
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    signs = np.zeros((len(middle) + 1, len(middle)))
+    for step, (end, found) in enumerate(zip(middle, shares, strict=True)):
+        earlier = np.append(np.minimum(edges[: step + 1], end) / end, 1.0)
+        behind = np.interp(1 - earlier, left, np.append(0.0, np.cumsum(found[:-1])))
+        signs[0, step] = found[-1]
+        signs[1 : step + 2, step] = -np.diff(behind)
+    return signs
 
 
-def _paired(
-    drawn: FloatArray, last_seen: FloatArray, today: FloatArray, draws: FloatArray
+def _near(middle: FloatArray, age: FloatArray) -> FloatArray:
+    """How many of these ages are about as high as each of `middle`."""
+    edges = np.append(np.log(middle) - np.diff(np.log(middle), prepend=np.log(middle[0])) / 2, 99)
+    counts = np.histogram(np.log(age), np.append(-99.0, edges[1:]))[0]
+    apart = (np.log(middle)[:, None] - np.log(middle)[None, :]) / LOG_AGE_WIDTH
+    return np.asarray(np.exp(-0.5 * apart**2) @ counts, dtype=np.float64)
+
+
+def _drawn(
+    edges: FloatArray,
+    mass: FloatArray,
+    signs: FloatArray,
+    last_seen: FloatArray,
+    today: FloatArray,
+    draws: FloatArray,
 ) -> FloatArray:
-    """The drawn ages, exchanged among leads of about the same age today so that a lead ends after
-    it was last seen, as far as that is possible; otherwise by chance."""
-    paired = np.empty_like(drawn)
-    bands = max(1, min(MAX_BANDS, len(drawn) // MIN_BAND_LEADS))
-    for band in np.array_split(np.argsort(today, kind="stable"), bands):
-        ages = np.sort(drawn[band])[::-1].tolist()
-        possible: list[float] = []
-        given = 0
-        for lead in band[np.argsort(-last_seen[band], kind="stable")]:
-            while given < len(ages) and (not possible or ages[given] > last_seen[lead]):
-                possible.append(ages[given])
-                given += 1
-            # Draws are even over the leads, but each has drawn its own age by it: shift them.
-            place = int((draws[lead] + 0.618) % 1 * len(possible))
-            possible[place], possible[-1] = possible[-1], possible[place]
-            paired[lead] = possible.pop()
-    return np.minimum(paired, today)
+    """An age before `today` for each lead, at the quantile `draws` of the distribution up to then
+    of leads with its last sign."""
+    seen = np.minimum(last_seen, today)
+    sign = np.where(seen > 0, _step(edges, seen) + 1, 0)
+    groups, group, sizes = np.unique(
+        sign * len(edges) + _step(edges, today), return_inverse=True, return_counts=True
+    )
+    shares = _fitted(mass, signs, *np.divmod(groups, len(edges)), sizes.astype(np.float64))
+    step = np.empty(len(draws), dtype=np.int64)
+    part = np.empty(len(draws))
+    for each, rows in enumerate(np.split(np.argsort(group, kind="stable"), np.cumsum(sizes)[:-1])):
+        until = np.append(0.0, np.cumsum(shares[each]))
+        until /= until[-1]
+        step[rows] = np.searchsorted(until, draws[rows], side="right") - 1
+        part[rows] = (draws[rows] - until[step[rows]]) / np.diff(until)[step[rows]]
+    first = np.where(sign == step + 1, np.maximum(edges[step], seen), edges[step])
+    last = np.minimum(edges[step + 1], today)
+    return np.asarray(first + part * (last - first), dtype=np.float64)
+
+
+def _fitted(
+    mass: FloatArray, signs: FloatArray, sign: IntArray, newest: IntArray, sizes: FloatArray
+) -> FloatArray:
+    """The distribution over the age steps of each group of leads with the last sign `sign` (0 for
+    none) and their age today in step `newest`, so that over all groups the ages are distributed as
+    `mass` says; shape (groups, steps)."""
+    possible = np.arange(len(mass)) <= newest[:, None]
+    wanted = possible * mass
+    wanted = sizes @ (wanted / wanted.sum(axis=1, keepdims=True))
+    stray = np.bincount(sign, weights=sizes, minlength=len(signs)) / sizes.sum()
+    shares = ((1 - STRAY_SIGNS) * signs + STRAY_SIGNS * stray[:, None])[sign] * possible * mass
+    for _ in range(FITTING_ROUNDS):
+        shares /= shares.sum(axis=1, keepdims=True)
+        found = sizes @ shares
+        shares *= np.divide(wanted, found, out=np.ones_like(found), where=found > 0)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def _uniform(keys: Sequence[str]) -> FloatArray:

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from winnable.core.columns import ACCOUNT, CREATED, KIND, ActivityAggregate, is_nameless
+from winnable.core.columns import (
+    ACCOUNT,
+    CREATED,
+    KIND,
+    ActivityAggregate,
+    is_nameless,
+    is_of_loader,
+)
 from winnable.core.text import counted
 from winnable.core.timestamps import microseconds
 from winnable.core.values import UNKNOWN, is_range, moment, number, quantity, unit_of
@@ -151,8 +158,8 @@ def fit_feature_plan(
     """Decide how each column of an export is parsed and which activity aggregates are computed.
 
     Roles other than source and consent, and contact data, identify a lead or its outcome, so models
-    do not use them, nor columns without a name, ignored columns and those in `leave_out`. Rules may
-    use contact data and whatever the definition names.
+    do not use them, nor columns without a name, those of loaders, ignored columns and those in
+    `leave_out`. Rules may use contact data and whatever the definition names.
     """
     from winnable.data.ingestion.dates import day_first_of_table
     from winnable.data.ingestion.parsing import decimal_marks
@@ -161,14 +168,14 @@ def fit_feature_plan(
     never = {roles.id, roles.created, *definition.outcome_columns, *roles.dates_of_the_end}
     columns = [str(name) for name in crm.leads.columns if not str(name).startswith("@")]
     contact = contact_columns(definition.junk, columns).every
-    nameless = filter(is_nameless, columns)
+    meaningless = [name for name in columns if is_nameless(name) or is_of_loader(name)]
     unlearned = {
         roles.person,
         *_account_as_key(crm, roles.account),
         *contact,
         *roles.ignore,
         *leave_out,
-        *nameless,
+        *meaningless,
     }
     asked = {*definition.fields(), *contact}
     used = [

@@ -13,6 +13,7 @@ from winnable.core.columns import AT, CHANGED, CLOSED, CREATED, RECORDED
 from winnable.data.ingestion.events import EventReader
 from winnable.data.ingestion.leads import read_leads
 from winnable.data.ingestion.rejects import Findings
+from winnable.data.ingestion.repeated_ids import RepeatedId
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source
 from winnable.definition.schema import Definition
@@ -40,6 +41,7 @@ class Crm:
     to be scored.
     visitors: who came before anybody knew them, where the activities tell visitors: "@at", when
     first, and "@identified", when they were known as a lead (NaT if never).
+    repeated_id: the id that the definition names, where it stands in several rows as in a history.
     """
 
     leads: pd.DataFrame
@@ -49,6 +51,7 @@ class Crm:
     notes: tuple[str, ...]
     seen: tuple[pd.Timestamp, ...] = ()
     visitors: pd.DataFrame | None = None
+    repeated_id: RepeatedId | None = None
 
 
 def read_crm(
@@ -103,6 +106,7 @@ def read_crm(
         tuple(findings.notes),
         tuple(events.seen),
         events.visitors,
+        findings.repeated_id,
     )
 
 

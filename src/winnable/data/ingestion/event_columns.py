@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import IntArray
+from winnable.core.columns import IntArray, is_of_loader
 from winnable.core.text import listed
 from winnable.data.ingestion.lead_keys import LeadKeys
 from winnable.data.ingestion.leads import nearest_column
@@ -24,7 +24,8 @@ from winnable.errors import DataError
 NAMES = {
     "lead": (
         "leadid lead leadorcontactid whoid prospectid contactid opportunityid dealid caseid"
-        " recordid objectid regardingobjectid resid relateddocumentid parentid personid record"
+        " recordid objectid objectidvalue regardingobjectid regardingobjectidvalue resid"
+        " relateddocumentid parentid personid record"
         " object vid hsobjectid targetid entityid regarding datensatzid vorgangsid idderecord"
         " iddefiche"
     ),
@@ -75,8 +76,12 @@ _ROLE_DESCRIPTIONS = {
 }
 _OPTIONAL = ("recorded", "old", "visitor")
 
-_TECHNICAL = re.compile(r"^_(dlt|airbyte|fivetran|sdc|ab)_")
-"""Columns that loaders add."""
+WRAPPER = re.compile(r"^propert(?:y|ies)[_.]+", re.IGNORECASE)
+"""What loaders put before the names of HubSpot's properties: "property_createdate"."""
+
+MIN_SHARE_OF_BEST = 0.5
+"""A column with a more certain name refers to leads if it does so in this share of the rows in
+which the best one does."""
 
 _TYPES = "(?:v)?(?:char|text|string|integer|bigint|float|double|monetary|datetime|bool|number)"
 _SAMPLE_ROWS = 2_000
@@ -134,19 +139,22 @@ class Events:
         """The columns with usual names of a role, the most certain first."""
         by_plain: dict[str, str] = {}
         for column in self.table.data.columns:
-            if not _TECHNICAL.match(str(column)):
+            if not is_of_loader(str(column)):
                 for plain in plain_forms(str(column)):
                     by_plain.setdefault(plain, str(column))
         usual = NAMES[role].split()
         if role == "lead" and self.id_column is not None:
-            usual = [*plain_forms(self.id_column), *usual]
+            # In a log an "id" is as often that of the row, whatever the leads call theirs.
+            own = plain_forms(self.id_column)
+            usual = [*(name for name in own if name != "id"), *usual, *own]
         found = (by_plain[plain] for plain in usual if plain in by_plain)
         yield from dict.fromkeys(found)
 
     def _of_leads(self, possible: list[str], free: list[str]) -> str | None:
         """The column that refers to leads: by its name and content, else by its content alone."""
         matched = {name: self._share_of_leads(name) for name in possible}
-        best = next((name for name in possible if matched[name] > 0), None)
+        enough = max(MIN_SHARE_OF_BEST * max(matched.values(), default=0.0), 1e-9)
+        best = next((name for name in possible if matched[name] >= enough), None)
         if best is None:
             others = (name for name in free if name not in matched)
             best = next((name for name in others if self._share_of_leads(name) > 0.5), None)
@@ -186,9 +194,10 @@ def plain(name: str) -> str:
 
 
 def plain_forms(name: str) -> tuple[str, ...]:
-    """The plain name, and the plain names without what Odoo adds: a path before it
-    ("mail_message_id/res_id"), a type behind it ("new_value_char")."""
-    forms = [plain(name), plain(re.split(r"/", name)[-1])]
+    """The plain name, and the plain names without what Odoo and loaders add: a path before it
+    ("mail_message_id/res_id", "property_rating"), a type behind it ("new_value_char")."""
+    inner = WRAPPER.sub("", name.rsplit("/", maxsplit=1)[-1])
+    forms = [plain(name), plain(inner)]
     typed = re.fullmatch(rf"(?P<base>.*value){_TYPES}", forms[-1])
     if typed:
         forms.append(typed["base"])

@@ -1,18 +1,22 @@
 """The layouts of field histories, brought into one: a row is the change of one field of one lead.
 
 CRMs write a change a row (Salesforce and HubSpot history, Dynamics audit, Odoo tracking values), a
-state a row (snapshots such as OpportunityHistory), or a date a stage (HubSpot "Date entered ...").
+state a row (snapshots such as OpportunityHistory), or a date a stage (HubSpot "Date entered ...");
+their APIs write changes as JSON in a cell, several of one moment (Dynamics audit) or all of one
+field (HubSpot).
 Columns are found in `event_columns`; rows are checked and dated in `events`.
 """
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from winnable.core.text import listed
+from winnable.core.values import text
 from winnable.data.ingestion.dates import day_first_of_table
 from winnable.data.ingestion.event_columns import (
     Events,
@@ -27,6 +31,9 @@ from winnable.errors import DataError
 
 MIN_KNOWN_STATUSES = 0.8
 """A field whose new values are statuses of leads, this share of them, is the status."""
+MIN_SHARE_OF_STATUSES = 0.5
+"""With fewer statuses of leads among its values than that, a field is not the status even if it has
+nearly all statuses of the leads: those that leads pass through stand in no lead."""
 
 _ENTERED = re.compile(
     r"(?:hs )?(?:v2 )?date entered (?P<stage>.+)|became an? (?P<became>.+) date", re.IGNORECASE
@@ -47,6 +54,12 @@ MIN_DATED_STAGES = 2
 many; one alone may be that of an appointment."""
 _IN_QUOTES = re.compile(r"[\"'“„](?P<stage>.+?)[\"'”“]")
 _IN_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
+_KEY_OF = re.compile(r"_id$")
+_OF_WORDS = re.compile(r"(?:char|text|string)$", re.IGNORECASE)
+_ZERO = r"0(?:\.0+)?|false"
+_CHANGED_ATTRIBUTES = "changedAttributes"
+"""Under which a Dynamics audit writes the changes of one moment as JSON."""
+_OF_MOMENTS = re.compile(r"\s*\[\s*\{")
 _COLUMNS = ("lead", "at", "field", "old", "new")
 
 
@@ -63,7 +76,11 @@ class LeadColumns:
         if field in self.names:
             return field
         wanted = {*plain_forms(field), plain(_IN_BRACKETS.sub("", field))}
-        return next((name for name in self.names if wanted & {*plain_forms(name)}), None)
+        same = (name for name in self.names if wanted & {*plain_forms(name)})
+        # Odoo calls the column "stage_id" and its field "Stage".
+        keys = ((name, _KEY_OF.sub("", name)) for name in self.names)
+        linked = (name for name, of in keys if of and of != name and plain(of) in wanted)
+        return next(same, None) or next(linked, None)
 
     def stage(self, written: str) -> str:
         """The status that a stage's name means: the leads' own word for it if they have it."""
@@ -86,6 +103,7 @@ def as_changes(events: Events, leads: LeadColumns) -> Changes:
 
     Raises DataError where a column that is needed is not found.
     """
+    events = _unpacked(events)
     field = events.find("field", set())
     if field is not None and events.find("new", {field}) is not None:
         return _with_leads_names(_of_values(events), leads)
@@ -96,6 +114,80 @@ def as_changes(events: Events, leads: LeadColumns) -> Changes:
         return _of_steps(events, leads.status)
     states = _of_states(events, leads)
     return states if states is not None else _with_leads_names(_of_values(events), leads)
+
+
+def _unpacked(events: Events) -> Events:
+    """The history with changes that stand as JSON in cells in rows of their own; the same one where
+    none do."""
+    data = events.table.data
+    for column in data.columns:
+        cells = data[column].dropna()
+        if len(cells) and cells.str.contains(_CHANGED_ATTRIBUTES, regex=False).mean() > 0.5:
+            found = [_changes_of(str(cell)) for cell in data[column].fillna("")]
+            return _spread(events, data.drop(columns=[column]), found)
+    lead = events.find("lead", set())
+    packed = [name for name in data.columns if name != lead and _is_of_moments(data[name])]
+    if lead is None or not packed:
+        return events
+    rows = data[packed].fillna("").to_numpy()
+    names = [name.rsplit(".", 1)[-1] for name in packed]
+    found = [
+        [
+            {"field": name, "timestamp": state.get("timestamp"), "newvalue": state.get("value")}
+            for name, cell in zip(names, row, strict=True)
+            for state in _objects(cell)
+        ]
+        for row in rows
+    ]
+    return _spread(events, data[[lead]], found)
+
+
+def _is_of_moments(column: "pd.Series[str]") -> bool:
+    """Whether cells are lists of values, each with its time."""
+    cells = column.dropna()
+    if not len(cells) or not cells.str.match(_OF_MOMENTS).all():
+        return False
+    states = [*_objects(str(cells.iloc[0]))]
+    return bool(states) and all({"value", "timestamp"} <= state.keys() for state in states)
+
+
+def _changes_of(cell: str) -> list[dict[str, object]]:
+    """The changes of a cell of a Dynamics audit."""
+    return [
+        {
+            "field": change.get("logicalName"),
+            "oldvalue": change.get("oldValue"),
+            "newvalue": change.get("newValue"),
+        }
+        for change in _objects(cell, _CHANGED_ATTRIBUTES)
+    ]
+
+
+def _objects(cell: str, key: str = "") -> Iterator[dict[str, object]]:
+    """The objects of a list in JSON, which is under a key if one is given; none where the cell is
+    something else."""
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        return
+    if key:
+        found = found.get(key) if isinstance(found, dict) else None
+    if isinstance(found, list):
+        yield from (each for each in found if isinstance(each, dict))
+
+
+def _spread(events: Events, data: pd.DataFrame, found: "list[list[dict[str, object]]]") -> Events:
+    """Each row once for each of its changes, under its own number; a row without one once, without
+    a field."""
+    counts = [max(len(changes), 1) for changes in found]
+    columns = list(dict.fromkeys(name for changes in found for each in changes for name in each))
+    others = data.drop(columns=columns, errors="ignore")
+    rows = others.iloc[np.repeat(np.arange(len(data)), counts)]
+    each = [change for changes in found for change in (changes or [{}])]
+    texts = {name: [text(change.get(name)) for change in each] for name in columns}
+    parts = pd.DataFrame(texts, index=rows.index, dtype="str")
+    table = replace(events.table, data=pd.concat([rows, parts], axis=1))
+    return replace(events, table=table)
 
 
 def refuse_status_history(events: Events) -> None:
@@ -125,8 +217,19 @@ def _of_values(events: Events) -> Changes:
         if role in roles and events.given.get(role) is None:
             same = typed_columns(roles[role], data.columns)
             if len(same) > 1:
-                data = data.assign(**{roles[role]: data[same].bfill(axis=1).iloc[:, 0]})
+                data = data.assign(**{roles[role]: _of_types(data[same])})
     return Changes(replace(events.table, data=data), roles)
+
+
+def _of_types(values: pd.DataFrame) -> "pd.Series[str]":
+    """The one value that each row has among columns by types: words before the numbers of the keys
+    that stand for them, and a zero, which is written where there is no number, only if there is
+    nothing else."""
+    words = [name for name in values.columns if _OF_WORDS.search(str(name))]
+    ordered = values[[*words, *(name for name in values.columns if name not in words)]]
+    empty = ordered.apply(lambda column: column.str.fullmatch(_ZERO, case=False).fillna(False))
+    told = ordered.mask(empty.astype(bool))
+    return told.bfill(axis=1).iloc[:, 0].fillna(ordered.bfill(axis=1).iloc[:, 0])
 
 
 def _with_leads_names(changes: Changes, leads: LeadColumns) -> Changes:
@@ -155,8 +258,14 @@ def _field_of_status(
     is_status = known[roles["new"]].isin(leads.statuses)
     shares = is_status.groupby(known[roles["field"]], sort=False).mean()
     shares = shares[[field in fields for field in shares.index]]
-    certain = shares[shares >= MIN_KNOWN_STATUSES].sort_values(ascending=False)
-    return str(certain.index[0]) if len(certain) else None
+    likely = shares[shares >= MIN_SHARE_OF_STATUSES].sort_values(ascending=False)
+    for name, share in likely.items():
+        of_field = set(known.loc[known[roles["field"]] == name, roles["new"]])
+        if share >= MIN_KNOWN_STATUSES or (
+            len(leads.statuses & of_field) >= MIN_KNOWN_STATUSES * len(leads.statuses)
+        ):
+            return str(name)
+    return None
 
 
 def _has_steps(events: Events) -> bool:

@@ -1,7 +1,8 @@
 """Which leads the rows of an activity log or a field history refer to.
 
 A row names its lead by the lead's id, by the same Salesforce key in its other length (15 or 18
-characters), or it names several leads in one cell ("1; 2"): then it belongs to each of them. A row
+characters), or it names several leads in one cell ("1; 2", "[1, 2]", "1 / 2"): then it belongs to
+each of them. A row
 of an activity log that names none but a visitor belongs to the lead that the visitor turns out to
 be, and is known as that lead's no earlier than the visitor is.
 """
@@ -19,6 +20,9 @@ _SHORT = 15
 _KEY = re.compile(r"[0-9a-zA-Z]{15}(?:[0-9a-zA-Z]{3})?")
 _CHECKSUM_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _SEPARATOR = re.compile(r"\s*[;,|\n]\s*")
+_LOOSE_SEPARATOR = re.compile(r"[;,|\s/&+]+")
+"""Marks that stand in other texts, too: what they part are ids only if each part is one."""
+_AROUND = "[](){}"
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,13 @@ class LeadKeys:
         found = self._lead_of(value)
         if found is not None:
             return (found,)
-        parts = (self._lead_of(part) for part in _SEPARATOR.split(value))
-        return tuple(dict.fromkeys(part for part in parts if part is not None))
+        listed = value.strip(_AROUND)
+        parts = [self._lead_of(part.strip("\"' ")) for part in _SEPARATOR.split(listed)]
+        leads = tuple(dict.fromkeys(part for part in parts if part is not None))
+        if leads:
+            return leads
+        parts = [self._lead_of(part) for part in _LOOSE_SEPARATOR.split(listed)]
+        return () if None in parts else tuple(dict.fromkeys(filter(None, parts)))
 
     def _lead_of(self, value: str) -> str | None:
         if value in self._ids:

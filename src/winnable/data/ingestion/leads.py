@@ -118,11 +118,8 @@ def _check_ids(table: TextTable, id_column: str | None, findings: Findings) -> N
         return
     found = repeated(table.data[id_column])
     if found is not None:
-        findings.note(
-            f"{table.name}: {found}, as in a history or an activity log; the last row of each id"
-            " was used. If its rows are changes or activities, export one row a lead and give this"
-            " file as --history or --activities."
-        )
+        findings.repeated_id = found
+        findings.note(f"{table.name}: {found}, {found.meaning}")
 
 
 def _with_date_of_losing(

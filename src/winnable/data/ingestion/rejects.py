@@ -14,6 +14,7 @@ import pandas as pd
 from winnable.core.cells import with_safe_cells
 from winnable.core.columns import ID
 from winnable.core.files import whole_file
+from winnable.data.ingestion.repeated_ids import RepeatedId
 
 COLUMNS = ("table", "row", "id", "reason")
 
@@ -23,6 +24,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.repeated_id: RepeatedId | None = None
         self._rejected: list[pd.DataFrame] = []
 
     def note(self, sentence: str) -> None:

@@ -5,7 +5,7 @@ Only tells them apart; histories and logs are read in `winnable.data.ingestion.e
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -27,8 +27,9 @@ _OWN_ID = re.compile(
 )
 """What the id of leads is called where it is different in each row; an "id" alone may be that of a
 change or an activity."""
-_OWN_VALUES = r"(?:lead|oppo|opp|opportunity|deal|prospect)[_-]\w+"
+_OWN_VALUES = r"(?:lead|oppo|opp|opportunity|deal|prospect|cont|contact)[_-]\w+"
 """How keys name the thing that they are of, as Close does."""
+_ADDRESS = re.compile(r"(?:primary|work|contact|person)?(?:e?mail)(?:address)?")
 _CHANGE_COLUMNS = (
     {"fromstage", "tostage"},
     {"oldvalue", "newvalue"},
@@ -50,6 +51,15 @@ class RepeatedId:
     def mean(self) -> float:
         """Rows an id."""
         return self.rows / self.ids
+
+    @property
+    def meaning(self) -> str:
+        """What it means, and what to do, where the definition names the id."""
+        return (
+            "as in a history or an activity log; the last row of each id was used. If its rows are"
+            " changes or activities, export one row a lead and give this file as --history or"
+            " --activities."
+        )
 
     def __str__(self) -> str:
         return (
@@ -81,7 +91,7 @@ def refuse_events(data: pd.DataFrame, table: str) -> None:
         data[name].is_unique
         for plain, name in names.items()
         if _OWN_ID.fullmatch(plain) or (plain == "id" and _names_leads(data[name]))
-    )
+    ) or _has_own_addresses(data, names)
     if found and (is_history or not own):
         raise DataError(
             f"{table}: {found[0]}, so this is a history or an activity log, not a table of leads;"
@@ -93,6 +103,12 @@ def refuse_events(data: pd.DataFrame, table: str) -> None:
 
 def _names_leads(column: "pd.Series[str]") -> bool:
     return bool(column.notna().all() and column.str.fullmatch(_OWN_VALUES).all())
+
+
+def _has_own_addresses(data: pd.DataFrame, names: Mapping[str, str]) -> bool:
+    """Whether rows have e-mail addresses of their own: then each is a person, of an account."""
+    addresses = (data[name].dropna() for plain, name in names.items() if _ADDRESS.fullmatch(plain))
+    return any(len(known) >= 0.5 * len(data) and known.is_unique for known in addresses)
 
 
 def _repeated(columns: "list[pd.Series[str]]") -> Iterator[RepeatedId]:

@@ -10,7 +10,6 @@ are found by `data.ingestion`, columns with target leakage by `data.leakage`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -60,18 +59,6 @@ MAX_NAMES_SHOWN = 8
 MIN_LONELY_ROWS = 10
 """Zeros, and rows that are expected between them and the other numbers, so that a gap is not
 chance: none where 10 are expected comes once in 20,000 times (Poisson)."""
-
-MIN_ROWS_PER_LEAD = 2.0
-"""In the mean, from which on the rows are taken for those of a history."""
-
-SEVERAL_ROWS_REASONS = ("a later row has the same id", "an identical row appears further down")
-"""Why `data.ingestion` leaves out rows of a lead that has several."""
-
-_LEAD_ID = re.compile(
-    r".*(?:lead|opportunity|deal|contact|record|object|case|issue|ticket)[ _.-]?(?:id|number|key)",
-    re.IGNORECASE,
-).fullmatch
-"""How a column is called that names leads where the definition names none."""
 
 MIN_SOURCE_SHARE = 0.05
 """Of the leads: a smaller source may fall silent or begin without a word."""
@@ -125,25 +112,11 @@ def alarms(data: Dataset) -> tuple[Finding, ...]:
 
 def _several_rows(data: Dataset) -> list[Finding]:
     """Whether a lead stands on several rows: then the table is a history or an activity log."""
-    leads = data.crm.leads
-    later = data.crm.rejects["reason"].isin(SEVERAL_ROWS_REASONS)
-    rows = len(leads) + int((later & (data.crm.rejects["table"] == "leads")).sum())
-    name = data.definition.columns.id
-    distinct = len(leads)
-    if name is None:
-        name = next((column for column in map(str, leads.columns) if _LEAD_ID(column)), None)
-        if name is None or leads[name].isna().mean() > 0.1:
-            return []
-        distinct = leads[name].nunique()
-    each = rows / max(distinct, 1)
-    if each < MIN_ROWS_PER_LEAD:
+    found = data.crm.repeated_id
+    if found is None:
         return []
-    says = (
-        f"{rows:,} rows are only {distinct:,} leads: each '{name}' stands on {each:.1f} rows in the"
-        " mean. This is a history or an activity log, not a table of leads; give it as --history"
-        " or --activities, beside a table with one row a lead."
-    )
-    return [Finding("rows", says, alarm=True)]
+    says = f"{found}, {found.meaning}"
+    return [Finding("rows", says[0].upper() + says[1:], alarm=True)]
 
 
 def _nothing_to_learn(data: Dataset) -> list[Finding]:

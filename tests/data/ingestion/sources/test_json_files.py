@@ -126,6 +126,51 @@ def test_pages_in_a_folder_are_whole_if_one_says_that_none_follows(tmp_path: Pat
     assert "holds 4 records and tells of another page" in note
 
 
+PAGES = {
+    "HubSpot": ("results", {"paging": {"next": {"after": "1"}}}, {}),
+    "Pipedrive": (
+        "data",
+        {"success": True, "additional_data": {"pagination": {"more_items_in_collection": True}}},
+        {"success": True, "additional_data": {"pagination": {"more_items_in_collection": False}}},
+    ),
+    "Close": ("data", {"has_more": True, "total_results": 3}, {"has_more": False}),
+    "Salesforce": ("records", {"totalSize": 3, "done": False}, {"totalSize": 3, "done": True}),
+    "Freshsales": ("contacts", {"meta": {"total_pages": 2}}, {"meta": {"total_pages": 2}}),
+    "Dynamics": ("value", {"@odata.nextLink": "https://x"}, {"@odata.context": "x"}),
+}
+
+
+def pages_of(vendor: str) -> list[dict[str, object]]:
+    key, more, last = PAGES[vendor]
+    return [{key: LEADS[:1], **more}, {key: [], **more}, {key: LEADS[1:], **last}]
+
+
+@pytest.mark.parametrize("vendor", PAGES)
+@pytest.mark.parametrize("layout", ["lines", "array"])
+def test_answers_in_one_file_are_the_rows_of_all_pages(
+    tmp_path: Path, vendor: str, layout: str
+) -> None:
+    pages = pages_of(vendor)
+    text = json.dumps(pages) if layout == "array" else "\n".join(map(json.dumps, pages))
+    table = read(tmp_path, text)
+    check_leads(table)
+    of_three = vendor in ("Close", "Salesforce")
+    assert [("3" in note, "missing" in note) for note in table.notes] == [(True, True)] * of_three
+
+
+def test_answers_of_which_each_tells_of_another_say_that_leads_are_missing(tmp_path: Path) -> None:
+    table = read(tmp_path, "\n".join(map(json.dumps, pages_of("HubSpot")[:2])) + '\n{"resul')
+    assert len(table.data) == 1
+    assert table.broken == {1: "the line is not valid JSON"}
+    assert "another page ('next')" in table.notes[0]
+
+
+def test_records_with_a_list_in_them_are_records(tmp_path: Path) -> None:
+    leads = [{"lead_id": "1", "items": [{"a": 1}]}, {"lead_id": "2", "items": []}]
+    for text in (json.dumps(leads), "\n".join(map(json.dumps, leads))):
+        assert read(tmp_path, text).data["lead_id"].tolist() == ["1", "2"]
+
+
 def test_what_odata_says_about_a_record_is_no_column(tmp_path: Path) -> None:
     record = {"@odata.etag": 'W/"1"', "leadid": "1", "subject": "Pump"}
     table = read(tmp_path, json.dumps({"@odata.context": "x", "value": [record]}))

@@ -19,6 +19,7 @@ import sqlalchemy as sql
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from winnable.core.values import text
 from winnable.data.ingestion.sources.source import read_source
 from winnable.data.ingestion.sources.text_table import TextTable
 from winnable.errors import DataError
@@ -82,6 +83,14 @@ def test_blanks_at_the_ends_and_words_for_nothing(tmp_path: Path) -> None:
     )
     assert list(table.data.columns) == ["Name", "City", "Score"]
     assert rows_of(table) == [("Ann", None, "7"), (None, "Rome", None)]
+
+
+def test_cells_that_a_web_page_escaped_are_what_they_mean(tmp_path: Path) -> None:
+    cells = ["M&uuml;ller &amp; Co", "Müller & Co", "&nbsp;", "R&D"]
+    path = tmp_path / "leads.csv"
+    path.write_text("Firma,Nr\n" + "".join(f'"{cell}",1\n' for cell in cells), encoding="utf-8")
+    found = read_source(str(path), "leads").data["Firma"]
+    assert [None if pd.isna(cell) else cell for cell in found] == [text(cell) for cell in cells]
 
 
 def test_ragged_rows_are_set_aside_with_number_and_reason_and_the_others_keep_their_numbers(

@@ -1,7 +1,8 @@
 """Read JSON, as an API answers it, and JSON lines (NDJSON), into a table of text.
 
 A record is an object; what is nested in it becomes columns of their own ("Owner.Name"), a list
-stays JSON. Where an answer says that it is one page of several, so does the part that is read.
+stays JSON. Where an answer says that it is one page of several, so does the part that is read; the
+pages of a file, an answer a line, are one table.
 Values are not interpreted here.
 """
 
@@ -44,6 +45,8 @@ _ABOUT_PAGES = (
 """Objects in which they say so."""
 _NUMBERS = ("page", "current_page", "currentPage", "page_number", "pageNumber")
 _PAGES = ("total_pages", "totalPages", "last_page", "lastPage", "pages", "page_count")
+_OWN_KEY = re.compile(r"(?:.*_)?(?:id|Id|ID|uuid|key|name|Name|email|Email)|\w+I[dD]")
+"""What a record has and a page of an answer has not."""
 _MAX_DEPTH = 5
 _NO_OBJECT = "the record is not a JSON object"
 _NOT_READABLE = "the line is not valid JSON"
@@ -81,7 +84,7 @@ def _records(text: str, path: Path) -> tuple[list[Mapping[str, Any] | str], Answ
     except json.JSONDecodeError as error:
         lines = [line for line in text.splitlines() if line.strip()]
         if _is_object(lines[0]) or (len(lines) > 1 and _is_object(lines[1])):
-            return [_of_line(line) for line in lines], None
+            return _of_pages([_of_line(line) for line in lines])
         raise DataError(
             f"{path}: this is JSON, but not valid: {error.msg} in line {error.lineno:,}, column"
             f" {error.colno:,}. The file may be truncated; export it again."
@@ -92,8 +95,41 @@ def _records(text: str, path: Path) -> tuple[list[Mapping[str, Any] | str], Answ
             " Export an array of objects."
         ) from None
     array = found if isinstance(found, list) else _array_of(found, path)
-    page = _page(found) if isinstance(found, dict) and array != [found] else None
-    return [record if isinstance(record, dict) else _NO_OBJECT for record in array], page
+    records: list[Mapping[str, Any] | str] = [
+        record if isinstance(record, dict) else _NO_OBJECT for record in array
+    ]
+    if isinstance(found, list):
+        return _of_pages(records)
+    return records, _page(found) if array != [found] else None
+
+
+def _of_pages(
+    answers: Sequence[Mapping[str, Any] | str],
+) -> tuple[list[Mapping[str, Any] | str], AnswerPage | None]:
+    """The records of all pages where each object is a whole answer, and what these say of further
+    ones; else the objects themselves."""
+    pages = [answer for answer in answers if not isinstance(answer, str)]
+    first = pages[0] if pages else {}
+    says_so = any(name in first for name in (*_MORE, *_TOTALS, *_ABOUT_PAGES))
+    keys = (*_USUAL_KEYS, *(_arrays(first) if says_so else ()))
+    key = next((key for key in keys if pages and all(_is_page(page, key) for page in pages)), None)
+    if key is None:
+        return list(answers), None
+    records: list[Mapping[str, Any] | str] = []
+    for answer in answers:
+        inner = [answer] if isinstance(answer, str) else answer[key]
+        records += [each if isinstance(each, dict | str) else _NO_OBJECT for each in inner]
+    told = [_page(answer) for answer in pages]
+    total = max((page.total for page in told if page.total is not None), default=None)
+    return records, AnswerPage(told[0].more if all(page.more for page in told) else "", total)
+
+
+def _is_page(answer: Mapping[str, Any], key: str) -> bool:
+    """Whether an object is an answer with its records under a key, not a record with a list in
+    it."""
+    inner = answer.get(key)
+    is_list = isinstance(inner, list) and all(isinstance(each, dict) for each in inner)
+    return is_list and not any(_OWN_KEY.fullmatch(name) for name in answer)
 
 
 def _is_object(line: str) -> bool:

@@ -182,6 +182,8 @@ def numbers_of_rows(part: TablePart) -> IntArray:
 def _clean(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column as text, like `values.text` of each value."""
     written = _written(column)
+    if pc.any(pc.match_substring_regex(written, values.ENTITY)).as_py():
+        written = _by_value(written, lambda value: values.unescaped(str(value)))
     stripped = pc.utf8_trim(written, characters=values.BLANKS)
     missing = pc.is_in(
         pc.utf8_lower(stripped), value_set=pa.array(sorted(values.MISSING), type=pa.large_string())
