@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -190,14 +190,14 @@ class _LabelMerger:
     def _note_before(self, row: int, label: Label, back: Return) -> None:
         """Have the status change to an outcome and back, unless the CRM's history has an end of its
         own before the return."""
-        history = self._status_changes
+        changes = self._status_changes
         statuses: tuple[str, ...] = getattr(self._definition.outcome, label.label)
-        if history is None or not statuses or self._is_later(back.at):
+        if changes is None or not statuses or self._is_later(back.at):
             return
         lead_id = label.lead_id
         at = self._at(row, label)
         returned = pd.Timestamp(back.at)
-        of_lead = history[history[ID] == lead_id]
+        of_lead = changes.iloc[self._changes_of_lead.get(lead_id, [])]
         ended = {*self._definition.outcome.won, *self._definition.outcome.lost}
         if at >= returned or (of_lead[NEW].isin(ended) & (of_lead[AT] < returned)).any():
             return
@@ -216,11 +216,13 @@ class _LabelMerger:
     @cached_property
     def _status_changes(self) -> pd.DataFrame | None:
         """The CRM's own changes of the status; None where it records none."""
-        history = self._crm.history
-        if history is None:
-            return None
-        changes = history[history[FIELD] == self._definition.columns.status]
-        return changes if len(changes) else None
+        return self._crm.changes_of(self._definition.columns.status)
+
+    @cached_property
+    def _changes_of_lead(self) -> Mapping[Any, Any]:
+        """Where the changes of each lead stand among those of the status."""
+        changes = self._status_changes
+        return {} if changes is None else dict(changes.groupby(ID, sort=False).indices.items())
 
     def _close(self, row: int, label: Label, fate: Fate) -> Fate:
         if self._closed is not None:
