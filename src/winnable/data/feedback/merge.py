@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,10 @@ Fate = Literal[
     "no such status",
     "before a return",
 ]
+
+
+_Change = tuple[pd.Timestamp, str | None, str | None]
+"""When a status changed, from what, to what."""
 
 
 @dataclass(frozen=True)
@@ -190,21 +194,19 @@ class _LabelMerger:
     def _note_before(self, row: int, label: Label, back: Return) -> None:
         """Have the status change to an outcome and back, unless the CRM's history has an end of its
         own before the return."""
-        changes = self._status_changes
         statuses: tuple[str, ...] = getattr(self._definition.outcome, label.label)
-        if changes is None or not statuses or self._is_later(back.at):
+        if self._status_changes is None or not statuses or self._is_later(back.at):
             return
         lead_id = label.lead_id
         at = self._at(row, label)
         returned = pd.Timestamp(back.at)
-        of_lead = changes.iloc[self._changes_of_lead.get(lead_id, [])]
+        of_lead = self._changes_of_lead.get(lead_id, [])
         ended = {*self._definition.outcome.won, *self._definition.outcome.lost}
-        if at >= returned or (of_lead[NEW].isin(ended) & (of_lead[AT] < returned)).any():
+        if at >= returned or any(new in ended and when < returned for when, _, new in of_lead):
             return
-        status = self._status[row]
-        following = of_lead.loc[of_lead[AT] >= at, OLD].dropna()
-        previous = of_lead.loc[of_lead[AT] < at, NEW].dropna()
-        open_status = next(iter(following), previous.iloc[-1] if len(previous) else status)
+        following = [old for when, old, _ in of_lead if when >= at and old is not None]
+        previous = [new for when, _, new in of_lead if when < at and new is not None]
+        open_status = (*following[:1], *previous[-1:], self._status[row])[0]
         if open_status is None or open_status in ended:
             return
         self._changes.append((lead_id, at, open_status, statuses[0]))
@@ -219,10 +221,15 @@ class _LabelMerger:
         return self._crm.changes_of(self._definition.columns.status)
 
     @cached_property
-    def _changes_of_lead(self) -> Mapping[Any, Any]:
-        """Where the changes of each lead stand among those of the status."""
-        changes = self._status_changes
-        return {} if changes is None else dict(changes.groupby(ID, sort=False).indices.items())
+    def _changes_of_lead(self) -> Mapping[str, list[_Change]]:
+        """The changes of the status by lead, each by time."""
+        by_lead: dict[str, list[_Change]] = {}
+        if self._status_changes is not None:
+            changes = self._status_changes[[ID, AT, OLD, NEW]].astype(object)
+            changes = changes.where(changes.notna(), None)
+            for lead_id, *change in changes.itertuples(index=False, name=None):
+                by_lead.setdefault(lead_id, []).append((change[0], change[1], change[2]))
+        return by_lead
 
     def _close(self, row: int, label: Label, fate: Fate) -> Fate:
         if self._closed is not None:
