@@ -16,6 +16,7 @@ from winnable.data.feedback.store.records import Label, ScoreRecord
 from winnable.data.feedback.store.store import FeedbackStore
 
 LEADS = 100_000
+PEOPLE = 90_000
 MOST = 3.0  # times the empty page
 ROUNDS = 60
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
@@ -85,6 +86,7 @@ def _score(row: int, week: int, probability: float) -> ScoreRecord:
     return ScoreRecord(
         score_id=f"{row}-{week}",
         lead_id=f"L-{row}",
+        person=f"person-{row % PEOPLE}@example.org",
         as_of=as_of,
         given_at=as_of,
         probability=probability,

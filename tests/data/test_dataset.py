@@ -59,7 +59,7 @@ def test_it_hands_out_what_the_building_blocks_answer(data: Dataset) -> None:
     rows = build_training_rows(definition, crm, latest)
     assert data.present == latest
     assert np.array_equal(data.outcomes, outcomes(definition, crm), equal_nan=True)
-    assert np.array_equal(data.persons, persons(crm))
+    assert np.array_equal(data.persons, persons(definition, crm))
     assert equal_rows(data.training_rows, rows)
     assert equal_rows(data.training_rows_at(THEN), build_training_rows(definition, crm, THEN))
     assert data.feature_plan() == plan

@@ -140,7 +140,7 @@ class Dataset:
     def persons(self) -> IntArray:
         """A number for each lead, the same where the person is the same, shape (number of
         leads,)."""
-        return persons(self.crm)
+        return persons(self.definition, self.crm)
 
     @cached_property
     def accounts(self) -> AccountHistory | None:

@@ -129,7 +129,7 @@ def test_persons_are_recognised_by_their_address_whatever_its_case(tmp_path: Pat
         "mail,status\nA@x.de,Won\na@X.de ,Lost\n,Lost\n,Lost\nb@x.de,Won\n"
     )
     crm = read_crm(definition(person="mail"), str(tmp_path / "leads.csv"))
-    who = persons(crm)
+    who = persons(definition(), crm)
     assert who[0] == who[1]
     assert len(set(who.tolist())) == 4
 
@@ -147,7 +147,7 @@ def test_one_person_in_several_records_is_recognised_without_an_address_too() ->
     leads = pd.DataFrame(rows, columns=["@person", "First Name", "Last Name", "Company"]).astype(
         "str"
     )
-    who = persons(Crm(leads, None, None, pd.DataFrame(), ()))
+    who = persons(definition(), Crm(leads, None, None, pd.DataFrame(), ()))
     assert [len({who[i] for i in same}) for same in ((0, 1, 2), (3, 4), (5,), (6,))] == [1, 1, 1, 1]
     assert len(set(who.tolist())) == 4
 
@@ -159,7 +159,7 @@ def test_a_name_that_two_addresses_share_decides_nothing() -> None:
         (None, "Ann Lee", "Acme"),
     ]
     leads = pd.DataFrame(rows, columns=["@person", "Name", "Company"]).astype("str")
-    assert len(set(persons(Crm(leads, None, None, pd.DataFrame(), ())).tolist())) == 3
+    assert len(set(persons(definition(), Crm(leads, None, None, pd.DataFrame(), ())).tolist())) == 3
 
 
 def test_how_long_a_row_was_watched_and_what_was_seen_is_told_apart_from_its_outcome() -> None:

@@ -702,3 +702,20 @@ def test_the_sellers_of_olist(shared_data: Path, tmp_path: Path) -> None:
     assert (
         read.leads["@closed"].dropna() >= read.leads["@created"][read.leads["@closed"].notna()]
     ).all()
+
+
+def test_the_changes_of_one_field_are_handed_out_and_none_where_none_are_recorded(
+    crm: Writer,
+) -> None:
+    read = crm.read(
+        LEADS,
+        history="Id,At,Field,Old,New\n"
+        "a2,2024-03-01,Status,New,Open\n"
+        "a2,2024-02-01,City,Rome,Oslo\n"
+        "a1,2024-02-01,Status,Open,Won\n",
+    )
+    changes = read.changes_of("Status")
+    assert changes is not None
+    assert changes[["@id", "@new"]].to_numpy().tolist() == [["a1", "Won"], ["a2", "Open"]]
+    assert read.changes_of("Owner") is None
+    assert crm.read(LEADS).changes_of("Status") is None

@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import DemoStore
 from winnable.data.feedback.store.leads import LeadFilter
 from winnable.data.feedback.store.store import FeedbackStore
+from winnable.definition.load import definition_from
 from winnable.errors import DataError
 from winnable.learning.scoring.batch import (
     ScoringJob,
@@ -70,3 +71,44 @@ def test_leads_without_an_id_cannot_be_answered(demo_store: DemoStore, tmp_path:
             tmp_path,
             tmp_path / "scores.csv",
         )
+
+
+OF_ONE_NAME = """Id,Name,Company,Email,Created,Status
+L-1,Ann Lee,Acme Ltd,Ann@Acme.example,2026-03-04 09:30,Working
+L-2,Ann Lee,Acme,,12 Mar 2026,New
+L-3,Bo Lind,Acme,bo@acme.example,2026-03-14,New
+L-4,,Acme,,2026-03-14,New
+"""
+
+
+def test_a_lead_without_an_address_is_of_the_one_person_of_its_name_and_company(
+    tmp_path: Path,
+) -> None:
+    definition = definition_from(
+        {
+            "outcome": {"won": ["Won"]},
+            "columns": {"id": "Id", "status": "Status", "person": "Email", "created": "Created"},
+        },
+        "test",
+    )
+    (tmp_path / "leads.csv").write_text(OF_ONE_NAME)
+    predictor = Predictor.from_rules(definition)
+    data = read_to_score(predictor, str(tmp_path / "leads.csv"))
+    job = ScoringJob(predictor, data, moments_of_scoring(data, "2026-06-30"))
+    score_and_publish(job, tmp_path, tmp_path / "scores.csv")
+    feedback = FeedbackStore.open(tmp_path)
+    kept = {score.lead_id: score for score in feedback.scores()}
+    assert {lead: score.person for lead, score in kept.items()} == {
+        "L-1": "ann@acme.example",
+        "L-2": "ann@acme.example",
+        "L-3": "bo@acme.example",
+        "L-4": None,
+    }
+    groups = {data.persons[row] for row in range(4)}
+    assert (data.persons[0] == data.persons[1], len(groups)) == (True, 3)
+    values = kept["L-2"].values
+    assert (values["Created"], values["Status"]) == ("2026-03-12T00:00:00+00:00", "New")
+    history = feedback.lead("L-2")
+    assert history is not None
+    assert [row.lead_id for row, _ in history.others] == ["L-1"]
+    feedback.close()

@@ -15,7 +15,6 @@ import numpy as np
 from winnable.core.columns import (
     AT,
     CREATED,
-    FIELD,
     ID,
     KIND,
     NEW,
@@ -83,18 +82,15 @@ def words_at(
 
     if name not in crm.leads:
         return CategoricalColumn(np.full(len(leads), -1, dtype=np.int64), ())
-    changes = None if crm.history is None else crm.history[crm.history[FIELD] == name]
-    tracked = changes is not None and len(changes) and name not in definition.columns.fixed
-    parts = (
-        [crm.leads[name], changes[OLD], changes[NEW]]
-        if tracked and changes is not None
-        else [crm.leads[name]]
-    )
+    changes = None if name in definition.columns.fixed else crm.changes_of(name)
+    parts = [crm.leads[name]]
+    if changes is not None:
+        parts += [changes[OLD], changes[NEW]]
     codes, vocabulary = pd.factorize(pd.concat(parts, ignore_index=True), use_na_sentinel=True)
     codes = codes.astype(np.int64)
     n_leads = len(crm.leads)
     values = codes[:n_leads][leads]
-    if tracked and changes is not None:
+    if changes is not None:
         before, after = change_around(crm, changes, leads, as_of)
         old = codes[n_leads : n_leads + len(changes)]
         new = codes[n_leads + len(changes) :]

@@ -229,8 +229,8 @@ def _outcomes_as_of(
     written = roles.status if roles.status in leads else STATUS
     status = leads[written].astype(object).to_numpy(copy=True)
     reopened_later = np.zeros(len(leads), dtype=bool)
-    changes = None if crm.history is None else crm.history[crm.history[FIELD] == roles.status]
-    if changes is not None and len(changes):
+    changes = crm.changes_of(roles.status)
+    if changes is not None:
         before, after = change_around(crm, changes, there, np.full(len(there), at))
         # Where no change follows, today's status is at least as new as the last recorded one.
         old, new = (changes[side].astype(object).to_numpy() for side in (OLD, NEW))

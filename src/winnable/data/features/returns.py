@@ -19,7 +19,6 @@ import numpy as np
 
 from winnable.core.columns import (
     AT,
-    FIELD,
     ID,
     NEW,
     OLD,
@@ -101,8 +100,9 @@ def returns_at(definition: Definition, crm: Crm, leads: IntArray, as_of: IntArra
     (microseconds), both of shape (n,)."""
     import pandas as pd
 
-    changes = _status_changes(definition, crm)
-    if changes is None:
+    changes = crm.changes_of(definition.columns.status)
+    changes = None if changes is None else changes[changes[NEW].notna()]
+    if changes is None or not len(changes):
         unknown = np.full(len(leads), NEVER)
         return Returns(np.zeros(len(leads), int), unknown, unknown, np.full(len(leads), -1))
     keys, ids = pd.factorize(crm.leads[ID])
@@ -142,15 +142,6 @@ def returned_leads(definition: Definition, crm: Crm) -> int:
     size = len(crm.leads)
     latest = np.full(size, np.iinfo(np.int64).max)
     return int((returns_at(definition, crm, np.arange(size), latest).count > 0).sum())
-
-
-def _status_changes(definition: Definition, crm: Crm) -> pd.DataFrame | None:
-    """The recorded changes of the status, None if there are none."""
-    if crm.history is None:
-        return None
-    changes = crm.history[crm.history[FIELD] == definition.columns.status]
-    changes = changes[changes[NEW].notna()]
-    return changes if len(changes) else None
 
 
 def _oldest_first(changes: Sequence[StatusChange]) -> Sequence[StatusChange]:

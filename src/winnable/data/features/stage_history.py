@@ -17,7 +17,6 @@ from winnable.core.columns import (
     AT,
     CLOSED,
     CREATED,
-    FIELD,
     ID,
     NEW,
     OLD,
@@ -84,9 +83,8 @@ def stage_history(definition: Definition, crm: Crm) -> StageHistory:
     at = np.where(closed == NEVER, PRESENT, closed)
     words = [status.reset_index(drop=True)]
     order = np.full(size, 2)
-    field = definition.columns.status
-    changes = None if crm.history is None else crm.history[crm.history[FIELD] == field]
-    if changes is not None and len(changes):
+    changes = crm.changes_of(definition.columns.status)
+    if changes is not None:
         # An export to be scored may hold an id twice.
         ids = crm.leads[ID].reset_index(drop=True).drop_duplicates(keep="last")
         places = np.append(ids.index.to_numpy(), -1)  # the last is for whoever is not found

@@ -25,7 +25,7 @@ from winnable.core.identity import is_company, person_key
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
 from winnable.data.features.episodes import Episodes, build_episodes
 from winnable.definition.decide.junk import contact_columns
-from winnable.definition.schema import Definition, Junk
+from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -127,7 +127,7 @@ def build_training_rows(
     alone, and with no dates, a row is known when its lead is resolved, and no horizon is promised.
     """
     outcome = outcomes(definition, crm) if outcome is None else outcome
-    person = persons(crm) if person is None else person
+    person = persons(definition, crm) if person is None else person
     if episodes is None and present is not None:
         episodes = build_episodes(definition, crm, outcome, microseconds(present))
     if episodes is None or present is None:
@@ -135,35 +135,42 @@ def build_training_rows(
     return _with_horizon(definition, crm, episodes, person, microseconds(present))
 
 
-def persons(crm: Crm) -> IntArray:
-    """A number for each lead, the same where the person is the same
-    (`definition.people.person_key`), shape (number of leads,).
-
-    A lead without an address belongs to the one person of its name and company who has one, if
-    there is exactly one. A lead of which neither is known stands alone.
-    """
+def persons(definition: Definition, crm: Crm) -> IntArray:
+    """A number for each lead, the same where the person is the same (`person_keys`), shape (number
+    of leads,). A lead of whose person nothing is known stands alone."""
     import pandas as pd
 
+    keys = (key or f"@{row}" for row, key in enumerate(person_keys(definition, crm)))
+    return pd.factorize(pd.Series(list(keys), dtype="str"))[0].astype(np.int64)
+
+
+def person_keys(definition: Definition, crm: Crm) -> list[str | None]:
+    """The key of each lead's person (`core.identity.person_key`), None where it is not known.
+
+    A lead without an address belongs to the one person of its name and company who has one, if
+    there is exactly one. That needs the whole export: a request, which knows one lead, has the key
+    of the name and company then.
+    """
     given = _texts(crm, [PERSON] if PERSON in crm.leads else [])
     keys = [person_key(each) if each else None for each in given]
-    if not all(keys):
-        named = _by_name_and_company(crm)
-        owners: dict[str, set[str]] = {}
-        for address, name in zip(keys, named, strict=True):
-            if address and name:
-                owners.setdefault(name, set()).add(address)
-        only = {
-            name: next(iter(addresses)) for name, addresses in owners.items() if len(addresses) == 1
-        }
-        keys = [
-            key or only.get(name or "", name) or f"@{row}"
-            for row, (key, name) in enumerate(zip(keys, named, strict=True))
-        ]
-    return pd.factorize(pd.Series(keys, dtype="str"))[0].astype(np.int64)
+    if all(keys):
+        return keys
+    named = _by_name_and_company(definition, crm)
+    owners: dict[str, set[str]] = {}
+    for address, name in zip(keys, named, strict=True):
+        if address and name:
+            owners.setdefault(name, set()).add(address)
+    only = {
+        name: next(iter(addresses)) for name, addresses in owners.items() if len(addresses) == 1
+    }
+    return [
+        key or (None if name is None else only.get(name, name))
+        for key, name in zip(keys, named, strict=True)
+    ]
 
 
-def _by_name_and_company(crm: Crm) -> list[str | None]:
-    names = _texts(crm, list(contact_columns(Junk(), crm.leads.columns).name))
+def _by_name_and_company(definition: Definition, crm: Crm) -> list[str | None]:
+    names = _texts(crm, list(contact_columns(definition.junk, crm.leads.columns).name))
     companies = _texts(crm, [column for column in crm.leads.columns if is_company(str(column))][:1])
     return [person_key(None, name, company) for name, company in zip(names, companies, strict=True)]
 

@@ -16,7 +16,7 @@ reopening.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -48,6 +48,10 @@ Fate = Literal[
     "no such status",
     "before a return",
 ]
+
+
+_Change = tuple[pd.Timestamp, str | None, str | None]
+"""When a status changed, from what, to what."""
 
 
 @dataclass(frozen=True)
@@ -221,24 +225,22 @@ class _LabelMerger:
     ) -> str | None:
         """The status of a lead at a time between two returns; None where the CRM's history has an
         end between them."""
-        of_lead = self._changes_of(row)
-        ended = of_lead[NEW].isin(self._ended) & (of_lead[AT] < back.at)
-        if since is not None:
-            ended &= of_lead[AT] >= since.at
-        if ended.any():
-            return None
-        following = of_lead.loc[of_lead[AT] >= at, OLD].dropna()
-        previous = of_lead.loc[of_lead[AT] < at, NEW].dropna()
-        return next(iter(following), previous.iloc[-1] if len(previous) else self._status[row])
+        changes = self._changes_of(row)
+        for when, _, new in changes:
+            if new in self._ended and when < back.at and (since is None or when >= since.at):
+                return None
+        following = [old for when, old, _ in changes if when >= at and old is not None]
+        previous = [new for when, _, new in changes if when < at and new is not None]
+        return (*following[:1], *previous[-1:], self._status[row])[0]
 
     def _closed_before(self, row: int, back: Return) -> bool:
         """Whether the CRM closed a lead before a return, and never changed its status since."""
         if self._status[row] not in self._ended:
             return False
-        of_lead = self._changes_of(row)
+        changes = self._changes_of(row)
         closed = self._closed_at(row)
-        is_told = len(of_lead) > 0 and of_lead[NEW].iloc[-1] in self._ended
-        times = [at for at in (closed, of_lead[AT].max()) if not pd.isna(at)]
+        is_told = len(changes) > 0 and changes[-1][2] in self._ended
+        times = [when for when in (closed, *(change[0] for change in changes)) if not pd.isna(when)]
         return (is_told or not pd.isna(closed)) and max(times) < back.at
 
     def _reopen(self, row: int, since: Return) -> str | None:
@@ -248,26 +250,23 @@ class _LabelMerger:
         lead_id = str(self._crm.leads[ID].iloc[row])
         if lead_id in self._reopened:
             return self._reopened[lead_id]
-        of_lead = self._changes_of(row)
-        statuses = pd.concat([of_lead[OLD], of_lead[NEW].iloc[-1:]]).dropna()
-        opened = statuses[~statuses.isin(self._ended)]
-        if not len(opened):
+        changes = self._changes_of(row)
+        written = [*(old for _, old, _ in changes), *(new for _, _, new in changes[-1:])]
+        statuses = [status for status in written if status is not None]
+        opened = [status for status in statuses if status not in self._ended]
+        if not opened:
             return None
         status = str(self._status[row])
-        if statuses.iloc[-1] not in self._ended:  # its closing date alone tells the end
-            end = max(self._closed_at(row), of_lead[AT].iloc[-1])
-            self._changes.append((lead_id, end, statuses.iloc[-1], status))
-        self._reopened[lead_id] = str(opened.iloc[-1])
-        self._changes.append((lead_id, pd.Timestamp(since.at), status, self._reopened[lead_id]))
-        return self._reopened[lead_id]
+        if statuses[-1] not in self._ended:  # its closing date alone tells the end
+            end = max(self._closed_at(row), changes[-1][0])
+            self._changes.append((lead_id, end, statuses[-1], status))
+        self._reopened[lead_id] = opened[-1]
+        self._changes.append((lead_id, pd.Timestamp(since.at), status, opened[-1]))
+        return opened[-1]
 
-    def _changes_of(self, row: int) -> pd.DataFrame:
+    def _changes_of(self, row: int) -> Sequence[_Change]:
         """The CRM's own changes of a lead's status, by time."""
-        history = self._status_changes
-        if history is None:
-            return pd.DataFrame(columns=[ID, AT, OLD, NEW])
-        of_lead: pd.DataFrame = history[history[ID] == self._crm.leads[ID].iloc[row]]
-        return of_lead
+        return self._changes_of_lead.get(self._crm.leads[ID].iloc[row], ())
 
     def _closed_at(self, row: int) -> Any:
         """When the CRM closed a lead; None or NaT where it does not say."""
@@ -279,11 +278,18 @@ class _LabelMerger:
     @cached_property
     def _status_changes(self) -> pd.DataFrame | None:
         """The CRM's own changes of the status; None where it records none."""
-        history = self._crm.history
-        if history is None:
-            return None
-        changes = history[history[FIELD] == self._definition.columns.status]
-        return changes if len(changes) else None
+        return self._crm.changes_of(self._definition.columns.status)
+
+    @cached_property
+    def _changes_of_lead(self) -> Mapping[str, list[_Change]]:
+        """The changes of the status by lead, each by time."""
+        by_lead: dict[str, list[_Change]] = {}
+        if self._status_changes is not None:
+            changes = self._status_changes[[ID, AT, OLD, NEW]].astype(object)
+            changes = changes.where(changes.notna(), None)
+            for lead_id, *change in changes.itertuples(index=False, name=None):
+                by_lead.setdefault(lead_id, []).append((change[0], change[1], change[2]))
+        return by_lead
 
     def _close(self, row: int, label: Label, fate: Fate) -> Fate:
         if self._closed is not None:

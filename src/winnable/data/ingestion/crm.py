@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from winnable.core.columns import AT, CHANGED, CLOSED, CREATED, RECORDED
+from winnable.core.columns import AT, CHANGED, CLOSED, CREATED, FIELD, RECORDED
 from winnable.data.ingestion.events import EventReader
 from winnable.data.ingestion.leads import read_leads
 from winnable.data.ingestion.rejects import Findings
@@ -52,6 +52,14 @@ class Crm:
     seen: tuple[pd.Timestamp, ...] = ()
     visitors: pd.DataFrame | None = None
     repeated_id: RepeatedId | None = None
+
+    def changes_of(self, field: str) -> pd.DataFrame | None:
+        """The recorded changes of a field, such as the column of the status, as rows of `history`
+        in its order; None where there are none."""
+        if self.history is None:
+            return None
+        changes = self.history[self.history[FIELD] == field]
+        return changes if len(changes) else None
 
 
 def read_crm(

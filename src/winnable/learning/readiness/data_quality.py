@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import CLOSED, CREATED, FIELD, SOURCE, STATUS, FloatArray, IntArray
+from winnable.core.columns import CLOSED, CREATED, SOURCE, STATUS, FloatArray, IntArray
 from winnable.core.text import counted
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.dataset import Dataset
@@ -206,8 +206,7 @@ def _returns(data: Dataset) -> list[Finding]:
     episodes = data.episodes
     if episodes is None:
         return []
-    history = data.crm.history
-    if history is None or not (history[FIELD] == data.definition.columns.status).any():
+    if data.crm.changes_of(data.definition.columns.status) is None:
         text = (
             "No changes of the status are recorded, so it is unknown which leads came back after"
             " they were won or lost: only the present episode of each lead counts."

@@ -15,19 +15,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winnable.core.columns import AT, ID, KIND, IntArray
+from winnable.core.columns import AT, CREATED, ID, KIND, IntArray
 from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import datetime_of, known_times, times_of
 from winnable.core.values import text
 from winnable.data.dataset import Dataset
 from winnable.data.features.accounts import account_keys
+from winnable.data.features.training_rows import person_keys
 from winnable.data.feedback.lead_names import MAX_CHARACTERS, LeadDisplay, LeadDisplayColumns
 from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, ScoreRecord
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError
 from winnable.learning.scoring.batch import ScoringJob, score_table
 from winnable.learning.scoring.predictor import Predictor, Scores
-from winnable.learning.scoring.score_record import ScoreOrigin, to_response, to_score_record
+from winnable.learning.scoring.score_record import (
+    ScoreOrigin,
+    kept_fields,
+    to_response,
+    to_score_record,
+)
 
 SCORES_PER_COMMIT = 500
 Activities = tuple[dict[str, Any], ...]
@@ -68,8 +74,11 @@ class InboxPublisher:
             predictor.definition,
             [name for name in data.crm.leads.columns if not name.startswith("@")],
         )
-        keys = account_keys(data.crm)
-        self._accounts = dict(zip(map(text, data.crm.leads[ID]), keys, strict=True))
+        ids = [text(each) for each in data.crm.leads[ID]]
+        self._accounts = dict(zip(ids, account_keys(data.crm), strict=True))
+        people = person_keys(predictor.definition, data.crm)
+        self._people = dict(zip(ids, people, strict=True))
+        self._fields = kept_fields(predictor.plan, predictor.definition)
         self._done: dict[datetime, set[str]] = {}
         self._now = datetime.now(UTC)
 
@@ -114,14 +123,24 @@ class InboxPublisher:
             to_response(scores, place, lead_id, str(uuid.uuid4())),
             ScoreOrigin(scores.mode, self._predictor.version, moment, self._now),
             plate=self._plate(lead_id, lead),
-            fields=[field.name for field in self._predictor.plan.fields],
-            values=lead,
+            fields=self._fields,
+            values={**lead, **self._created(lead)},
             activities=activities,
         )
 
+    def _created(self, lead: dict[Any, Any]) -> dict[str, str]:
+        """When the lead was created, as it was read: the export may write it in many ways."""
+        name = self._predictor.definition.columns.created
+        created = lead.get(CREATED)
+        return {} if name is None or created is None else {name: created.isoformat()}
+
     def _plate(self, lead_id: str, lead: dict[Any, Any]) -> LeadDisplay:
-        """How a lead is shown. Its account is known from the whole export."""
-        plate = self._display_columns.of(lead)
+        """How a lead is shown. Its person and its account are known from the whole export."""
+        person = self._people[lead_id]
+        plate = replace(
+            self._display_columns.of(lead),
+            person=None if person is None else person[:MAX_CHARACTERS],
+        )
         key = self._accounts[lead_id]
         if key is None:
             return replace(plate, account=None, account_name=None)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from winnable.data.features.plan import FeaturePlan
 from winnable.data.feedback.lead_names import LeadDisplay
 from winnable.data.feedback.store.records import ScoreRecord
+from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
     from winnable.learning.scoring.predictor import Scores
@@ -48,6 +50,14 @@ class ScoreOrigin:
     given_at: datetime
 
 
+def kept_fields(plan: FeaturePlan, definition: Definition) -> tuple[str, ...]:
+    """The columns whose values are kept with a score: those that the model looks at, and when the
+    lead was created and its status, which tell people apart the leads of one person."""
+    roles = definition.columns
+    named = filter(None, (roles.created, roles.status))
+    return tuple(dict.fromkeys([*(field.name for field in plan.fields), *named]))
+
+
 def to_score_record(
     response: Mapping[str, Any],
     origin: ScoreOrigin,
@@ -57,8 +67,8 @@ def to_score_record(
     values: Mapping[str, Any],
     activities: tuple[dict[str, Any], ...],
 ) -> ScoreRecord:
-    """The record of a `to_response`; of the lead's `values` it keeps the `fields` that the model
-    looks at, where they are there."""
+    """The record of a `to_response`; of the lead's `values` it keeps the `fields` (`kept_fields`)
+    that are there."""
     return ScoreRecord(
         **{**response, "reasons": tuple(response["reasons"])},
         as_of=origin.as_of,

@@ -30,7 +30,7 @@ from winnable.data.feedback.store.records import (
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 from winnable.errors import StoreError
-from winnable.learning.scoring.score_record import ScoreOrigin, to_score_record
+from winnable.learning.scoring.score_record import ScoreOrigin, kept_fields, to_score_record
 from winnable.service.http.request import LeadReader, read_body, read_moment
 from winnable.service.scoring.score_journal import (
     ANSWERED,
@@ -61,7 +61,7 @@ class ScoredModel:
         self.definition = definition_from(model["definition"], "the model's definition")
         self._id = self.definition.columns.id
         plan = FeaturePlan.from_json(model["plan"])
-        self._fields = [field.name for field in plan.fields]
+        self._fields = kept_fields(plan, self.definition)
         self._reader = LeadReader(plan, self._id)
         self._plates: dict[tuple[str, ...], LeadDisplayColumns] = {}
 

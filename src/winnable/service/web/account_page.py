@@ -23,7 +23,7 @@ from winnable.learning.scoring.accounts import (
 )
 from winnable.service.web.lead_page import activity_time
 from winnable.service.web.lead_view import (
-    LABEL_NAMES,
+    STATE_NAMES,
     LeadView,
     date_text,
     label_text,
@@ -32,7 +32,6 @@ from winnable.service.web.lead_view import (
 )
 
 _ACTIVITIES_SHOWN = 20
-_STATE_NAMES = {**LABEL_NAMES, "new": "New", "returned": "Back again"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def account_detail(
     """The page of the account with this key for whoever is signed in as `by`."""
     views = [lead_view(row, definition, by) for row in found.leads]
     leads = [
-        AccountLead(view, _STATE_NAMES[row.state], (row.score and row.score.owner) or "")
+        AccountLead(view, STATE_NAMES[row.state], (row.score and row.score.owner) or "")
         for row, view in zip(found.leads, views, strict=True)
     ]
     n_open = len(found.open_probabilities)

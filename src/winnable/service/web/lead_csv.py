@@ -35,6 +35,7 @@ COLUMNS = (
     "reason_before",
     "by_before",
     "at_before",
+    "same_person",
 )
 
 
@@ -80,6 +81,14 @@ def _values(row: LeadRow, definition: Definition) -> Iterator[str]:
     yield "" if row.label is None or row.label.note is None else row.label.note
     yield row.comes_back(definition)
     yield from _said(row.before)
+    yield _others(row)
+
+
+def _others(row: LeadRow) -> str:
+    """The ids of other leads of the same person."""
+    ids = [lead_id for lead_id, _ in row.others.named]
+    more = row.others.total - len(ids)
+    return "; ".join([*ids, f"and {more} more"] if more else ids)
 
 
 def _said(label: Label | None) -> tuple[str, str, str, str]:

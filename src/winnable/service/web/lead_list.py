@@ -121,6 +121,7 @@ class InboxQuery:
             queue=queue,
             page=self.page,
             size=size,
+            one_per_person=self.show == "today",
         )
 
     @property

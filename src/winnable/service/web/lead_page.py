@@ -26,6 +26,7 @@ from winnable.service.web.lead_view import (
     numbers_text,
     time_text,
 )
+from winnable.service.web.same_person import PersonLead, left_out, same_person
 
 _MODE_NAMES = {
     "rules": "the scorecard of the definition",
@@ -94,6 +95,8 @@ class LeadDetail:
     labels: tuple[HistoryLine, ...]
     activities: tuple[HistoryLine, ...]
     values: tuple[tuple[str, str], ...]
+    others: tuple[PersonLead, ...] = ()
+    more_others: str = ""
 
 
 def lead_detail(
@@ -112,8 +115,12 @@ def lead_detail(
         labels=tuple(_label_lines(history)),
         activities=() if last is None else tuple(_activity_lines(last.activities)),
         values=tuple(
-            (name, _value_text(value)) for name, value in values.items() if value is not None
+            (name, _value_text(value, is_created=name == definition.columns.created))
+            for name, value in values.items()
+            if value is not None
         ),
+        others=same_person(history, definition, by),
+        more_others=left_out(history),
     )
 
 
@@ -180,7 +187,10 @@ def activity_time(activity: Mapping[str, Any]) -> datetime | None:
     return None if done_at is None else done_at.replace(tzinfo=done_at.tzinfo or UTC)
 
 
-def _value_text(value: object) -> str:
+def _value_text(value: object, *, is_created: bool) -> str:
+    created = moment(str(value)) if is_created else None
+    if created is not None:
+        return time_text(created)
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 

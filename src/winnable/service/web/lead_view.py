@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from winnable.core.text import percent, percent_range
 from winnable.data.feedback.store.leads import LeadRow
-from winnable.data.feedback.store.records import Label, ScoreRecord
+from winnable.data.feedback.store.records import UNANSWERED, Label, ScoreRecord, State
 from winnable.definition.schema import Definition
 
 LABEL_NAMES = {
@@ -25,6 +25,7 @@ LABEL_NAMES = {
     "junk": "Junk",
     "withdrawn": "Answer undone",
 }
+STATE_NAMES: Mapping[str, str] = {**LABEL_NAMES, "new": "New", "returned": "Back again"}
 DECISION_NAMES = {
     "pass": "Hand over",
     "nurture": "Nurture",
@@ -59,11 +60,21 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class OtherLead:
+    """Another lead of the same person, by its id: its page, and what was answered, if anything."""
+
+    lead_id: str
+    address: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class LeadView:
     """A lead as the pages show it; the defaults are those of a lead without a score.
 
     `position`, `low` and `high` are percentages for the drawing; `tone` is the grade that colors
-    stand for, `direction` that of the trend.
+    stand for, `direction` that of the trend. `others` are leads of the same person, of which there
+    are `more_others` that are not named.
     """
 
     lead_id: str
@@ -90,6 +101,8 @@ class LeadView:
     comes_back: str = ""
     account: str = ""
     account_address: str = ""
+    others: tuple[OtherLead, ...] = ()
+    more_others: int = 0
 
     @property
     def first_reasons_for(self) -> tuple[str, ...]:
@@ -115,6 +128,11 @@ def lead_view(row: LeadRow, definition: Definition, by: str, following: str = ""
         before=_before(row.before, by),
         comes_back=_comes_back(row, definition),
         next=anchor(following) if following else "",
+        others=tuple(
+            OtherLead(lead_id, address(lead_id), _answered(state))
+            for lead_id, state in row.others.named
+        ),
+        more_others=row.others.total - len(row.others.named),
     )
     score = row.score
     if score is None:
@@ -141,6 +159,11 @@ def lead_view(row: LeadRow, definition: Definition, by: str, following: str = ""
         account=account,
         account_address=to_account,
     )
+
+
+def _answered(state: State) -> str:
+    """What was answered, to stand in brackets; "" where the lead still waits."""
+    return "" if state in UNANSWERED else STATE_NAMES[state].lower()
 
 
 def anchor(lead_id: str) -> str:
@@ -224,6 +247,12 @@ def _answer(label: Label | None, by: str) -> Answer | None:
     return Answer(_said(label, by), label.lead_id, label.label_id if own else None)
 
 
+def said(label: Label, by: str) -> str:
+    """What was said of a lead, as `by` reads it: the label, by whom, when, and the note."""
+    note = f": “{label.note}”" if label.note else ""
+    return f"{_said(label, by)}{note}"
+
+
 def _said(label: Label, by: str) -> str:
     who = "you" if label.by == by else label.by
     return f"{label_text(label)} · by {who}, {time_text(label.moment)}"
@@ -231,10 +260,7 @@ def _said(label: Label, by: str) -> str:
 
 def _before(label: Label | None, by: str) -> str:
     """What was said of a lead before it came back, with the note; "" if it did not."""
-    if label is None:
-        return ""
-    note = f": “{label.note}”" if label.note else ""
-    return f"Back again. Before: {_said(label, by)}{note}"
+    return "" if label is None else f"Back again. Before: {said(label, by)}"
 
 
 def _comes_back(row: LeadRow, definition: Definition) -> str:

@@ -5,11 +5,12 @@ Everything here reads within a transaction that `store` began.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
 import sqlalchemy as sql
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.records import (
@@ -38,12 +39,34 @@ ACCOUNT_LEADS_SHOWN = 50
 """Leads of an account on its page."""
 ACCOUNT_OUTCOMES_SHOWN = 20
 """Wins and losses of an account on its page."""
+OTHERS_NAMED = 5
+"""Other leads of the same person that a list names."""
+OTHERS_SHOWN = 20
+"""Other leads of the same person on a lead's page."""
 LONGEST_SEARCH = 100
 """Characters of a search that are used."""
 
 StateAsked = Literal["open", "all"] | State
 QueueAsked = Literal["marketing"] | Queue
 Where = list[sql.ColumnElement[bool]]
+Columns = ReadOnlyColumnCollection[str, sql.Column[Any]]
+_OPEN_FIRST = (
+    tables.leads.c.open.desc(),
+    tables.leads.c.probability.desc(),
+    tables.leads.c.lead_id,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SamePerson:
+    """The other leads of a lead's person, the open ones first and of them the best: id and state of
+    at most `OTHERS_NAMED`, and how many there are."""
+
+    named: tuple[tuple[str, State], ...] = ()
+    total: int = 0
+
+
+NOBODY_ELSE = SamePerson()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +75,7 @@ class LeadRow:
     week before that, and its current label.
 
     `before` is the label that its last return ended, `queue` who works it, and `returns_at` when
-    an answered lead comes back, if that is known.
+    an answered lead comes back, if that is known. A list also names the `others` of its person.
     """
 
     lead_id: str
@@ -63,6 +86,7 @@ class LeadRow:
     before: Label | None = None
     queue: Queue | None = None
     returns_at: datetime | None = None
+    others: SamePerson = NOBODY_ELSE
 
     def comes_back(self, definition: Definition, now: datetime | None = None) -> str:
         """What would bring an answered lead back, in words: "after 12 Mar 2026, with Demo request
@@ -94,6 +118,7 @@ class LeadFilter:
     queue: QueueAsked | None = None
     page: int = 1
     size: int = PAGE_SIZE
+    one_per_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +136,17 @@ class LeadPage:
 @dataclass(frozen=True, slots=True)
 class LeadHistory:
     """Everything that is stored about one lead: scores, labels and returns by time, oldest first.
-    Activities are those that the latest score was based on."""
+    Activities are those that the latest score was based on.
+
+    `others` are at most `OTHERS_SHOWN` other leads of its person, each with its valid labels, the
+    oldest first; `lead.others` says how many there are.
+    """
 
     lead: LeadRow
     scores: tuple[ScoreRecord, ...]
     labels: tuple[Label, ...]
     returns: tuple[Return, ...] = ()
+    others: tuple[tuple[LeadRow, tuple[Label, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +175,13 @@ def lead_page(connection: sql.Connection, query: LeadFilter) -> LeadPage:
     parts = _parts(query, now)
     found = _page_of(connection, parts, size + 1, (page - 1) * size)
     total = _counted(connection, parts)
+    shown = found[:size]
+    others = _named_others(connection, shown, now)
     return LeadPage(
-        tuple(_filled(connection, found[:size], now)),
+        tuple(
+            replace(lead, others=others.get(lead.lead_id, NOBODY_ELSE))
+            for lead in _filled(connection, shown, now)
+        ),
         page,
         more=len(found) > size,
         total=min(total, MAX_COUNTED_LEADS),
@@ -174,11 +209,31 @@ def lead_history(
     labels_query = (
         sql.select(tables.labels).where(labels.lead_id == lead_id).order_by(labels.sequence)
     )
+    now = datetime.now(UTC)
+    others = _named_others(connection, found, now).get(lead_id, NOBODY_ELSE)
     return LeadHistory(
-        _filled(connection, found, datetime.now(UTC))[0],
+        replace(_filled(connection, found, now)[0], others=others),
         tuple(score_of(row) for row in connection.execute(scores_query))[::-1],
         tuple(label_of(row) for row in connection.execute(labels_query)),
         tuple(returns_of(connection, [lead_id]).get(lead_id, ())),
+        _others_with_labels(connection, found[0], now) if others.total else (),
+    )
+
+
+def _others_with_labels(
+    connection: sql.Connection, of: Any, now: datetime
+) -> tuple[tuple[LeadRow, tuple[Label, ...]], ...]:
+    """The other leads of the person of a row of `leads`, with what was said of each."""
+    column = tables.leads.c
+    rows = connection.execute(
+        sql.select(tables.leads)
+        .where(column.person == of.person, column.lead_id != of.lead_id)
+        .order_by(*_OPEN_FIRST)
+        .limit(OTHERS_SHOWN)
+    ).all()
+    said = _labels_by_lead(connection, [row.lead_id for row in rows])
+    return tuple(
+        (lead, tuple(live(said.get(lead.lead_id, ())))) for lead in _filled(connection, rows, now)
     )
 
 
@@ -214,16 +269,66 @@ def account_leads(connection: sql.Connection, account: str) -> AccountLeads | No
 
 def _last_outcomes(connection: sql.Connection, lead_ids: Sequence[str]) -> list[Label]:
     """The last valid outcome of each of these leads, the newest first."""
-    column = tables.labels.c
-    by_lead: dict[str, list[Label]] = {}
-    of_leads = sql.select(tables.labels).where(column.lead_id.in_(lead_ids))
-    for row in connection.execute(of_leads):
-        by_lead.setdefault(row.lead_id, []).append(label_of(row))
     outcomes = (
-        [label for label in live(labels) if label.label in OUTCOMES] for labels in by_lead.values()
+        [label for label in live(labels) if label.label in OUTCOMES]
+        for labels in _labels_by_lead(connection, lead_ids).values()
     )
     last = [of_lead[-1] for of_lead in outcomes if of_lead]
     return sorted(last, key=lambda label: (label.moment, label.lead_id), reverse=True)
+
+
+def _labels_by_lead(connection: sql.Connection, lead_ids: Sequence[str]) -> dict[str, list[Label]]:
+    """All labels of those of these leads that have any."""
+    by_lead: dict[str, list[Label]] = {}
+    of_leads = sql.select(tables.labels).where(tables.labels.c.lead_id.in_(lead_ids))
+    for row in connection.execute(of_leads):
+        by_lead.setdefault(row.lead_id, []).append(label_of(row))
+    return by_lead
+
+
+def _named_others(
+    connection: sql.Connection, rows: Sequence[Any], now: datetime
+) -> dict[str, SamePerson]:
+    """By lead, the other leads of the person of each of these rows of `leads` that has any."""
+    person_of = {row.lead_id: row.person for row in rows if row.person is not None}
+    column = tables.leads.c
+    ranked = (
+        sql.select(
+            column.person,
+            column.lead_id,
+            column.state,
+            column.returns_at,
+            sql.func.row_number()
+            .over(partition_by=column.person, order_by=_OPEN_FIRST)
+            .label("place"),
+            sql.func.count().over(partition_by=column.person).label("total"),
+        )
+        .where(column.person.in_(sorted(set(person_of.values()))))
+        .subquery()
+    )
+    found: dict[str, list[Any]] = {}
+    # One more than are named, since the lead itself is among them.
+    first = sql.select(ranked).where(ranked.c.total > 1, ranked.c.place <= OTHERS_NAMED + 1)
+    for row in connection.execute(first.order_by(ranked.c.place)):
+        found.setdefault(row.person, []).append(row)
+    return {
+        lead_id: SamePerson(
+            tuple(
+                (row.lead_id, _state_at(row, now))
+                for row in found[person]
+                if row.lead_id != lead_id
+            )[:OTHERS_NAMED],
+            found[person][0].total - 1,
+        )
+        for lead_id, person in person_of.items()
+        if person in found
+    }
+
+
+def _state_at(row: Any, now: datetime) -> State:
+    """The state of a row of `leads`; an answered lead whose time has come is back."""
+    is_due = row.returns_at is not None and row.returns_at <= now
+    return "returned" if is_due else cast(State, row.state)
 
 
 def lead_choices(connection: sql.Connection) -> tuple[list[str], list[str]]:
@@ -277,46 +382,71 @@ def _counted(connection: sql.Connection, parts: Sequence[_Part]) -> int:
 
 
 def _parts(query: LeadFilter, now: datetime) -> list[_Part]:
-    """The leads that match, in parts that have none in common: an answered lead whose time has come
-    counts as returned, although its row does not say so yet."""
-    column = tables.leads.c
-    common = _common(query)
+    """The leads that match, in parts that have none in common; of one person's only the best, if
+    that is asked for."""
+    parts = _matching(query, now, tables.leads.c)
+    if not query.one_per_person:
+        return parts
+    alone = _no_better_of_person(query, now)
+    return [replace(part, where=[*part.where, alone]) for part in parts]
+
+
+def _matching(
+    query: LeadFilter, now: datetime, column: Columns, *, few: bool = False
+) -> list[_Part]:
+    """The rows of `leads`, with these columns, that match, in parts that have none in common: an
+    answered lead whose time has come counts as returned, although its row does not say so yet."""
+    common = _common(query, column, few=few)
     state = query.state or ("open" if query.queue is None else "all")
     if state == "all" and query.queue is None:
-        return [_Part(common)]
+        return [_Part(common, few)]
     parts = [
-        _Part([*common, *_in_state(state, now), *where]) for where in _in_queue(query.queue, now)
+        _Part([*common, *_in_state(state, now, column), *where], few)
+        for where in _in_queue(query.queue, now, column)
     ]
     if state in {"open", "all", "returned"} and query.queue != "given_back":
-        due = [column.returns_at <= now, *_decided(query.queue), *_common(query, few=True)]
+        decided = _decided(query.queue, column)
+        due = [column.returns_at <= now, *decided, *_common(query, column, few=True)]
         parts.append(_Part(due, few=True))
     return parts
 
 
-def _decided(queue: QueueAsked | None) -> Where:
+def _no_better_of_person(query: LeadFilter, now: datetime) -> sql.ColumnElement[bool]:
+    """That no other lead of the same person matches and is more probable."""
+    lead = tables.leads.c
+    others = tables.leads.alias("other")
+    other = others.c
+    better = sql.or_(
+        other.probability > lead.probability,
+        sql.and_(other.probability == lead.probability, other.lead_id < lead.lead_id),
+    )
+    matching = [sql.and_(*part.where) for part in _matching(query, now, other, few=True)]
+    found = sql.select(sql.literal(1)).select_from(others)
+    found = found.where(other.person == lead.person, better, sql.or_(*matching))
+    return ~found.correlate(tables.leads).exists()
+
+
+def _decided(queue: QueueAsked | None, column: Columns) -> Where:
     """What was decided on a lead that nobody has answered, for it to be in this queue."""
-    decision = tables.leads.c.decision
     if queue is None:
         return []
-    return [decision == "pass"] if queue == "sales" else [decision.in_(NURTURED)]
+    return [column.decision == "pass" if queue == "sales" else column.decision.in_(NURTURED)]
 
 
-def _in_state(state: StateAsked, now: datetime) -> Where:
-    column = tables.leads.c
+def _in_state(state: StateAsked, now: datetime, column: Columns) -> Where:
     if state == "open":
         return [column.open.is_(True)]
     if state == "all":
         return []
     if state in UNANSWERED or state == "accepted":
         return [column.state == state]
-    return [column.state == state, _not_due(now)]
+    return [column.state == state, _not_due(now, column)]
 
 
-def _in_queue(queue: QueueAsked | None, now: datetime) -> list[Where]:
-    column = tables.leads.c
+def _in_queue(queue: QueueAsked | None, now: datetime, column: Columns) -> list[Where]:
     if queue is None:
         return [[]]
-    given_back: Where = [column.queue == "given_back", _not_due(now)]
+    given_back: Where = [column.queue == "given_back", _not_due(now, column)]
     if queue == "given_back":
         return [given_back]
     if queue == "marketing":
@@ -324,14 +454,12 @@ def _in_queue(queue: QueueAsked | None, now: datetime) -> list[Where]:
     return [[column.queue == queue]]
 
 
-def _not_due(now: datetime) -> sql.ColumnElement[bool]:
-    returns_at = tables.leads.c.returns_at
-    return sql.or_(returns_at.is_(None), returns_at > now)
+def _not_due(now: datetime, column: Columns) -> sql.ColumnElement[bool]:
+    return sql.or_(column.returns_at.is_(None), column.returns_at > now)
 
 
-def _common(query: LeadFilter, *, few: bool = False) -> Where:
+def _common(query: LeadFilter, column: Columns, *, few: bool = False) -> Where:
     """What is asked of every lead; of `few`, in a way that no index is looked up for."""
-    column = tables.leads.c
     wanted = (
         (column.owner, query.owner),
         (column.source, query.source),
@@ -376,12 +504,13 @@ def _lead_row(
 ) -> LeadRow:
     score = scores.get(row.score_id)
     label = labels.get(row.label_id)
-    if row.returns_at is not None and row.returns_at <= now:
+    state = _state_at(row, now)
+    if state != row.state:
         queue = queue_of("returned", row.decision)
         return LeadRow(row.lead_id, "returned", score, week_ago, None, label, queue)
     return LeadRow(
         row.lead_id,
-        cast(State, row.state),
+        state,
         score,
         week_ago,
         label,
