@@ -204,7 +204,7 @@ def print_guesses(
     lost = int(guesses.lost.sum())
     out.print(f"{len(guesses.leads):,} leads{vendor}: {won:,} won and {lost:,} lost by {by}.")
     for text in guesses.outcome.silent:
-        out.print(f"{text}. Add the words that mean won or lost to the definition.")
+        out.print(f"Warning: {text}.")
     for hint in guesses.outcome.hints:
         out.print(f"Nobody is called lost, but {hint}.")
     out.print(

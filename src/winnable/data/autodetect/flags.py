@@ -16,8 +16,13 @@ import pandas as pd
 
 from winnable.core.columns import BoolArray
 from winnable.core.text import listed
-from winnable.data.autodetect.content import MAX_CATEGORIES
-from winnable.data.autodetect.glossary import plain_names
+from winnable.data.autodetect.content import (
+    MAX_CATEGORIES,
+    MIN_DATE_SHARE,
+    dates_share,
+    looks_like_dates,
+)
+from winnable.data.autodetect.glossary import concepts, plain_names
 from winnable.data.autodetect.lexicon import (
     NO,
     YES,
@@ -35,10 +40,39 @@ MIN_FLAGGED = 0.95
 
 MAX_PIPELINES = 20
 
-_CLOSED = ("isclosed", "closed", "isdealclosed", "hsisclosed")
-_WON = ("iswon", "won", "isclosedwon", "hsisclosedwon")
-_LOST = ("islost", "lost", "isclosedlost", "hsisclosedlost")
-_PROBABILITY = ("probability", "dealprobability", "hsdealstageprobability", "closeprobability")
+_CLOSED = (
+    *("isclosed", "closed", "isdealclosed", "hsisclosed", "fermee", "ferme", "cloturee", "cloture"),
+    *("estfermee", "geschlossen", "istgeschlossen", "abgeschlossen", "cerrada", "cerrado"),
+    *("fechada", "fechado", "chiusa", "chiuso", "gesloten", "afgesloten", "isgesloten"),
+    *("zamknieta", "zamkniety", "zamkniete"),
+)
+_WON = (
+    *("iswon", "won", "isclosedwon", "hsisclosedwon", "gagnee", "gagne", "estgagnee", "gewonnen"),
+    *("istgewonnen", "ganada", "ganado", "ganha", "ganho", "vinta", "vinto", "isgewonnen"),
+    *("wygrana", "wygrany", "wygrane"),
+)
+_LOST = (
+    *("islost", "lost", "isclosedlost", "hsisclosedlost", "perdue", "perdu", "estperdue"),
+    *("verloren", "istverloren", "perdida", "perdido", "persa", "perso", "isverloren"),
+    *("przegrana", "przegrany", "przegrane"),
+)
+_PROBABILITY = (
+    *("probability", "dealprobability", "hsdealstageprobability", "closeprobability"),
+    *("probabilite", "wahrscheinlichkeit", "probabilidad", "probabilidade", "probabilita"),
+    *("waarschijnlijkheid", "slagingskans", "prawdopodobienstwo"),
+)
+_ACTIVE = (
+    *("active", "isactive", "actif", "aktiv", "istaktiv", "activo", "activa", "ativo"),
+    *("ativa", "attivo", "attiva", "actief", "aktywny", "aktywna"),
+)
+_REASONS = (
+    *("lostreason", "lossreason", "lostreasonid", "reasonlost", "raisondelaperte"),
+    *("raisondeperte", "motifdeperte", "motifdelaperte", "verlustgrund", "grundfurverlust"),
+    *("grundfurdenverlust", "motivodeperdida", "motivodelaperdida", "razondeperdida"),
+    *("motivodaperda", "motivodeperda", "motivodellaperdita", "motivodiperdita", "motivoperdita"),
+    *("redenvanverlies", "redenverlies", "verliesreden", "powodprzegranej", "powodutraty"),
+)
+
 _PIPELINE = (
     *("pipeline", "dealpipeline", "salespipeline", "pipelinename", "leadpipeline"),
     *("opportunitypipeline", "funnel", "salesfunnel", "salesprocess"),
@@ -111,8 +145,40 @@ def find_flags(data: pd.DataFrame) -> Iterator[Flag]:
     elif won is not None:  # who else was lost it does not say
         is_won = won.of(data, holds=True)
         yield Flag(f"'{won.column}'", is_won, np.zeros_like(is_won))
+    yield from _by_dates(data)
     yield from _by_probability(data)
     yield from _archived(data)
+
+
+def _by_dates(data: pd.DataFrame) -> Iterator[Flag]:
+    """Two columns of dates, of which only won leads have one and only lost leads the other."""
+    dates = {"won": _dates_of("won", data), "lost": _dates_of("lost", data)}
+    if len(dates["won"]) != 1 or len(dates["lost"]) != 1:
+        return
+    (won,), (lost,) = dates["won"], dates["lost"]
+    is_won, is_lost = (data[name].notna().to_numpy(dtype=bool) for name in (won, lost))
+    if won != lost and not (is_won & is_lost).any():
+        yield Flag(
+            f"'{won}' and '{lost}'",
+            is_won,
+            is_lost,
+            of_status=False,
+            won_if=(Condition(field=won, is_present=True),),
+            lost_if=(Condition(field=lost, is_present=True),),
+        )
+
+
+def _dates_of(meaning: Meaning, data: pd.DataFrame) -> list[str]:
+    """The columns that some leads have a date in and whose name says won, or lost."""
+    other: Meaning = "lost" if meaning == "won" else "won"
+    return [
+        str(name)
+        for name in data.columns
+        if concepts(str(name)) & {meaning, other, "expected", "birth"} == {meaning}
+        and 0 < data[name].notna().sum() < len(data)
+        and looks_like_dates(data[name])
+        and dates_share(data[name]) >= MIN_DATE_SHARE
+    ]
 
 
 def _truth_of(names: Sequence[str], data: pd.DataFrame) -> Truth | None:
@@ -155,12 +221,12 @@ def _by_probability(data: pd.DataFrame) -> Iterator[Flag]:
 
 def _archived(data: pd.DataFrame) -> Iterator[Flag]:
     """Leads put away with a reason for losing, or with a probability of 0."""
-    active = _truth_of(("active", "isactive"), data)
+    active = _truth_of(_ACTIVE, data)
     if active is None:
         return
     inactive = active.of(data, holds=False)
     put_away = active.condition(holds=False)
-    reasons = called(("lostreason", "lossreason", "lostreasonid", "reasonlost"), data)
+    reasons = called(_REASONS, data)
     chances = called(_PROBABILITY, data)
     if reasons:
         lost = inactive & data[reasons[0]].notna().to_numpy()

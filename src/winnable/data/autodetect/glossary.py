@@ -48,11 +48,11 @@ _WORDS: dict[Concept, str] = {
     ),
     "won": (
         "won gewonnen gewinn.* gagne.* ganad[oa] ganh[oa] vint[oa] vincita converted conversion"
-        " konvertier.* umwandlung.* converti convertid[oa] convertit[oa] geconverteerd"
+        " konvertier.* umwandlung.* converti convertid[oa] convertit[oa] geconverteerd ganhos? wygran.*"
     ),
     "lost": (
         "lost verloren verlust.* perdue? perte perdid[oa] perda pers[oaie] perdita"
-        " disqualif.* rejected"
+        " disqualif.* rejected przegran.* utracon.*"
     ),
     "changed": (
         "modif.* chang.* updat.* geandert.* anderung.* aktualis.* actuali[sz].* atualiz.*"

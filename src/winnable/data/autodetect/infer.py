@@ -9,7 +9,7 @@ definition file is done in `draft`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +25,7 @@ from winnable.data.autodetect.content import (
     dates_share,
     numbers_share,
 )
+from winnable.data.autodetect.end_dates import ended_without_outcome
 from winnable.data.autodetect.lexicon import (
     NO,
     YES,
@@ -43,9 +44,11 @@ from winnable.data.autodetect.vendors import (
     recognize_vendor,
 )
 from winnable.data.features.plan import MIN_NUMBER_SHARE
+from winnable.data.ingestion.dates import day_first_of_table
 from winnable.data.ingestion.event_columns import NAMES, Events, plain
 from winnable.data.ingestion.histories import LeadColumns, as_changes, fields_of, stage_dates
 from winnable.data.ingestion.lead_keys import LeadKeys
+from winnable.data.ingestion.parsing import parse_moments
 from winnable.data.ingestion.repeated_ids import refuse_events
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import read_source
@@ -130,19 +133,21 @@ def guess(
     log = None if done is None else done.data
     past = None if history is None else read_source(history, "history", of_events)
     by_date = outcome.won == (ANYTHING,)
+    dates = DateColumns(data)
     search = RoleSearch(
         data,
         vendor,
         outcome.won_in(data),
         outcome.lost_in(data),
         log,
-        DateColumns(data),
+        dates,
         {name for name in data.columns if is_of_loader(name)}
-        | (set() if by_date else set(outcome.columns)),
+        | {name for name in outcome.columns if not dates.is_date(name)},
         has_open=not by_date,
         past=None if past is None else past.data,
     ).run()
     roles = search.found
+    outcome = replace(outcome, silent=(*outcome.silent, *_ended_as_open(data, outcome, roles)))
     tracked: set[str] = set()
     if past is not None and "id" in roles:
         tracked = _fields_in(past, data, outcome, roles["id"].column)
@@ -330,6 +335,22 @@ def _stage_dates(
         return ()
     entered, left = stage_dates(data, _lead_columns(data, outcome))
     return tuple(name for name in (*entered, *left) if name not in taken)
+
+
+def _ended_as_open(
+    data: pd.DataFrame, outcome: OutcomeGuess, roles: Mapping[str, Guess]
+) -> Iterator[str]:
+    """The sentence on leads that ended by their closing date but are neither won nor lost."""
+    names = {role: roles[role].column for role in ("created", "closed") if role in roles}
+    if len(names) < 2 or outcome.won == (ANYTHING,):
+        return
+    order = day_first_of_table({role: data[name] for role, name in names.items()})
+    days = {role: parse_moments(data[name], order[role]) for role, name in names.items()}
+    decided = outcome.won_in(data) | outcome.lost_in(data)
+    words = pd.Series("open", index=data.index) if outcome.won_if else data[outcome.status.column]
+    says = ended_without_outcome(words, days["created"], days["closed"], decided)
+    if says is not None:
+        yield says
 
 
 def _visitor_in(log: TextTable, data: pd.DataFrame, key: str) -> str | None:

@@ -23,7 +23,7 @@ _GOOD = r"(qualifi\w*|quali[fv]\w*|calific\w*|cualific\w*|gekwalific\w*|gequalif
 _LOST = _pattern(
     rf"\b(closed?[\s_-]*lost|lost|un-?qualified|dis-?qualified|{_NOT}[\s_-]+(\w+[\s_-]+)?"
     rf"({_GOOD}|converted|convert\w*|konvertiert|won|gewonnen|interest\w*|interess\w*|gagnée?s?"
-    r"|ganad[oa]|ganh[oa]|vint[oa])|junk|spam|bogus|recycled|no[\s_-]*go|failed|failure"
+    r"|ganad[oa]|ganh[oa]|vint[oa])|junk|spam|bogus|recycled|no[\s_-]*(go|deal|sale)|failed|failure"
     r"|fake|rejected|refused|declined|cancell?ed|abandoned|dead|invalid|duplicate|withdrawn"
     r"|not[\s_-]+renewed|churned|lapsed|cannot[\s_-]+contact|out-?sold|closed[\s_-]+rerouted"
     r"|abgesagt|abgelehnt|abgebrochen|verloren|storniert|unqualifiziert|disqualifiziert|ungültig"
@@ -33,7 +33,7 @@ _LOST = _pattern(
     r"|desqualificad[oa]s?|recusad[oa]s?|rejeitad[oa]s?"
     r"|pers[oaie]|annullat[oa]|squalificat[oa]|rifiutat[oa]|scartat[oa]"
     r"|afgewezen|afgekeurd|geannuleerd|gediskwalificeerd|ongekwalificeerd|vervallen"
-    r"|(сделка\s+)?(не\s*успешн\w*|провален\w*|проигран\w*|отказ\w*|отклон[её]н\w*|потерян\w*)"
+    r"|не\s*качественн\w*|(сделка\s+)?(не\s*успешн\w*|провален\w*|проигран\w*|отказ\w*|отклон[её]н\w*|потерян\w*)"
     r"|(закрыто\s+и\s+)?не\s+реализован\w*|przegran[aey]|odrzucon[aey]|utracon[aey]"
     r"|kaybedil\w*|reddedil\w*|iptal\s+edil\w*|χαμέν\w+|απορρίφθηκ\w+|χάθηκ\w+)\b"
     r"|notconverted|closedlost"
@@ -47,6 +47,12 @@ _WON = _pattern(
     r"|успешн\w*|выигран\w*|продан[оаы]?|реализован\w*|оплачен[оаы]?|клиент\w*"
     r"|wygran[aey]|sprzedan[aey]|kazanıl\w*|satıldı|κερδισμέν\w+|κερδήθηκ\w+)\b|closedwon"
 )
+_QUALIFIED = _pattern(rf"({_GOOD}|качественн\w*)([\s_-]+(leads?|contact\w*|лид))?")
+_OPPOSITE = _pattern(
+    r"(not?|did\s+not|didn'?t|was\s+not|nicht|kein\w*|non|pas(\s+de)?|no|sin|n[aã]o|sem|senza"
+    r"|niet|geen|nie|bez|не|нет|без)[\s_-]+(?P<what>.+)"
+)
+"""A word with a no before it, in the languages of the lexicon."""
 _NOT_ELSEWHERE = r"(inte|ej|icke|ikke|ei|ne|nem|nie|لم|לא)"
 """Not, in the languages of the next two."""
 _WON_WORDS = (
@@ -260,6 +266,18 @@ def meaning_of_status(value: str) -> Literal["won", "lost"] | None:
         return "lost"
     is_won = _WON.search(word) or _WON_ELSEWHERE.search(word)
     return "won" if is_won and not _NOT_YET.search(word) else None
+
+
+def is_qualified(value: str) -> bool:
+    """Whether a status says no more than that a lead is qualified: "Качественный лид"."""
+    return _QUALIFIED.fullmatch(value.replace("_", " ").strip()) is not None
+
+
+def opposite_of(value: str) -> str | None:
+    """What a status says no to, in lower case: "kein auftrag" is the opposite of "auftrag"; None
+    where it says no to nothing."""
+    found = _OPPOSITE.fullmatch(value.replace("_", " ").strip())
+    return None if found is None else found["what"].casefold()
 
 
 def is_done(value: str) -> bool:

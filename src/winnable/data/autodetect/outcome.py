@@ -29,12 +29,14 @@ from winnable.data.autodetect.flags import (
     words_by_flag,
 )
 from winnable.data.autodetect.lexicon import (
+    is_qualified,
     meaning_of_status,
+    opposite_of,
     spaced,
     stage_of_word,
     why_personal,
 )
-from winnable.data.autodetect.vendors import OUTCOMES, STATUS, WON_DATES, Vendor
+from winnable.data.autodetect.vendors import OUTCOMES, STATUS, WON_DATES, Vendor, bare
 from winnable.data.ingestion.dates import anonymous
 from winnable.data.ingestion.leads import all_hold
 from winnable.definition.conditions import Condition
@@ -65,7 +67,8 @@ class OutcomeGuess:
     the most frequent first. Where conditions on several columns tell the outcome, they are `won_if`
     and `lost_if`, and the status is the one that reading derives from them. `others` says what
     other columns would have counted, `hints` what to look at where nobody is called lost, `silent`
-    which pipelines have stages of which none means won or lost."""
+    which leads count as open though they may have ended: pipelines with stages of which none means
+    won or lost, closing dates that have passed."""
 
     status: Guess
     won: tuple[str, ...]
@@ -152,6 +155,7 @@ def _candidates(
         (called(OUTCOMES, data), _by_truth),
         (data.columns, _by_content),
         (called(WON_DATES, data), _by_date),
+        (named, _by_opposites),
     )
     seen: set[str] = set()
     for names, attempt in attempts:
@@ -304,7 +308,8 @@ def _silent_pipelines(chosen: OutcomeGuess, data: pd.DataFrame) -> Iterator[str]
             most = ", ".join(f"{word} ({count:,})" for word, count in [*stages.items()][:MAX_SHOWN])
             yield (
                 f"No stage of the pipeline '{name}' means won or lost, so its"
-                f" {counted(int(rows.sum()), 'lead')} count as open: {most}"
+                f" {counted(int(rows.sum()), 'lead')} count as open: {most}. Add the words that"
+                " mean won or lost to the definition"
             )
 
 
@@ -360,6 +365,7 @@ def _by_words(
         defaults: dict[str, Meaning] = {
             **{value.casefold(): "won" for value in vendor.won},
             **{value.casefold(): "lost" for value in vendor.lost},
+            **vendor.codes.get(bare(str(column.name)), {}),
         }
         meant = {value: defaults.get(value.casefold(), meaning) for value, meaning in meant.items()}
     for flag in flags:
@@ -370,13 +376,30 @@ def _by_words(
     won = tuple(value for value, meaning in meant.items() if meaning == "won")
     lost = tuple(value for value, meaning in meant.items() if meaning == "lost")
     if not won and lost:
-        won = tuple(value for value in counts if value.casefold() == "qualified")
+        won = tuple(value for value in counts if is_qualified(value))
         reason += "; no value means won, so qualified is used instead"
     if not won:
         return None
     return OutcomeGuess(
         Guess(str(column.name), reason), won, lost, _stages(counts, won, lost), counts
     )
+
+
+def _by_opposites(column: pd.Series[str]) -> OutcomeGuess | None:
+    """The outcome where a status has a word and the same with a no before it, and nothing else
+    that means an end: "Auftrag" and "Kein Auftrag". A word for a stage is none for an outcome."""
+    if column.nunique() > MAX_CATEGORIES:
+        return None
+    counts = values_of(column)
+    plain = {value.strip().casefold(): value for value in counts}
+    pairs = {value: plain.get(opposite_of(value) or "") for value in counts}
+    found = [(won, lost) for lost, won in pairs.items() if won and stage_of_word(won) is None]
+    if len(found) != 1:
+        return None
+    won, lost = found[0]
+    stages = _stages(counts, (won,), (lost,))
+    reason = f"its name, and '{shortened(lost)}' is the opposite of '{shortened(won)}'"
+    return OutcomeGuess(Guess(str(column.name), reason), (won,), (lost,), stages, counts)
 
 
 def _by_truth(column: pd.Series[str]) -> OutcomeGuess | None:

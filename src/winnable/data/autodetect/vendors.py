@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Literal
 
 from winnable.data.ingestion.event_columns import WRAPPER
 
@@ -19,7 +20,7 @@ class Vendor:
     """One vendor's kind of export, recognized if all columns of any one of `marks` exist; names
     are in order of preference.
 
-    `known` are further columns of it: the vendor that covers the most columns is preferred. `won`
+    `codes` are numbers that mean won and lost in columns of the API. `known` are further columns of it: the vendor that covers the most columns is preferred. `won`
     and `lost` are the vendor's default statuses. `late` are columns that are filled in or changed
     while a lead is worked, so that models must not use their final value.
     """
@@ -32,6 +33,7 @@ class Vendor:
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     late: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
+    codes: dict[str, dict[str, Literal["won", "lost"]]] = field(default_factory=dict)
 
     def covers(self, columns: Collection[str]) -> int:
         """How many of these bare column names it knows; 0 where none of its marks is complete."""
@@ -223,6 +225,7 @@ DYNAMICS_LEADS = Vendor(
         "statusreason leadsource",
     ),
     status=("status", "statecode", "statusreason", "statuscode"),
+    codes={"statecode": {"1": "won", "2": "lost"}},
     won=("Qualified",),
     lost=("Disqualified", "Lost", "Cannot Contact", "No Longer Interested", "Canceled"),
     roles={
@@ -259,6 +262,7 @@ DYNAMICS_OPPORTUNITIES = Vendor(
         "potentialcustomer status createdon",
     ),
     status=("status", "statecode", "statusreason", "statuscode"),
+    codes={"statecode": {"1": "won", "2": "lost"}},
     won=("Won",),
     lost=("Lost", "Canceled", "Out-Sold"),
     roles={
@@ -667,7 +671,9 @@ STATUS = _in_order(
     "status leadstatus stage stagename dealstage opportunitystage salesstage lifecyclestage"
     " wonstatus statecode statuscode statusreason dealstatus opportunitystatus statustype"
     " statuslabel state outcome result phase leadphase dealphase statut etape estado etapa fase"
-    " situacao stato stadio stadium"
+    " situacao stato stadio stadium ergebnis resultat resultado resultaat risultato esito wynik"
+    " lifecyclephase lebenszyklusphase phaseducycledevie etapadelciclodevida стадия статус этап"
+    " результат фаза"
 )
 """Names of a column with the status of a lead."""
 

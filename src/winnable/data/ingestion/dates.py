@@ -7,6 +7,7 @@ A single column is parsed in `winnable.data.ingestion.parsing`.
 import re
 from collections import Counter
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ MAX_UNREADABLE_SHARE = 0.5
 than rows to reject one by one."""
 
 _WITH_ZONE = r":\d\d(?:\.\d+)? ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
-_WITH_TIME = r":|[0-9][hTt][0-9]|^[0-9]{10,}|^[0-9]{5}\.[0-9]"
+_WITH_TIME = r":|[0-9][hTt][0-9]|^[0-9]{10,}|^[0-9]{5}[.,][0-9]"
 
 
 def read_dates(
@@ -73,11 +74,14 @@ def read_dates(
 def day_first_of_table(columns: "Mapping[str, pd.Series[str]]") -> dict[str, bool]:
     """For each column of one table whether the day comes first: as its own unambiguous values say,
     else as those of the others, else so that leads are closed after they are created ("created",
-    "closed"), else month first."""
+    "closed"), else so that of two columns the same one comes first in most leads, else month
+    first."""
     orders = {name: day_order(column) for name, column in columns.items()}
     usual = _first_by_values(orders)
     if usual is None:
         usual = _first_by_sequence(columns)
+    if usual is None and any(order.either for order in orders.values()):
+        usual = _first_by_agreement(columns)
     return {
         name: bool(usual if order.day_first is None else order.day_first)
         for name, order in orders.items()
@@ -100,6 +104,25 @@ def _first_by_sequence(columns: "Mapping[str, pd.Series[str]]") -> bool | None:
     by_day = sum(_reversed(created, closed, True) for closed in ends)
     by_month = sum(_reversed(created, closed, False) for closed in ends)
     return None if by_day == by_month else by_day < by_month
+
+
+def _first_by_agreement(columns: "Mapping[str, pd.Series[str]]") -> bool | None:
+    """Whether days come first because the dates of leads follow each other in one order more often
+    then, whatever the columns mean; None where it makes no difference."""
+    by_day, by_month = (_against_the_order(columns, first) for first in (True, False))
+    return None if by_day == by_month else by_day < by_month
+
+
+def _against_the_order(columns: "Mapping[str, pd.Series[str]]", day_first: bool) -> int:
+    """In how many leads two dates stand in the rarer order of their columns, over all pairs."""
+    days = [
+        parse_moments(column, day_first).to_numpy(dtype="datetime64[D]")
+        for column in columns.values()
+    ]
+    return sum(
+        min(int((one < other).sum()), int((other < one).sum()))
+        for one, other in combinations(days, 2)
+    )
 
 
 def _reversed(created: "pd.Series[str]", closed: "pd.Series[str]", day_first: bool) -> int:

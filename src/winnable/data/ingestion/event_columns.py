@@ -38,10 +38,12 @@ NAMES = {
         " bearbeitungsdatum bearbeitetam datum modifiele datedemodification fechademodificacion"
         " fechadecambio datademodificacao datamodifica datadimodifica gewijzigdop wijzigingsdatum"
         " createdat createdon createddate createdate createdtime created writedate"
+        " completeddatetime completedat completedon completeddate donedate doneat finishedat"
+        " starttime startdate startedat loggedat sentat sentdate"
     ),
     "kind": (
         "kind type activitytype activitykind eventtype eventkind activity event eventname"
-        " activityname"
+        " activityname tasktype tasksubtype eventsubtype subtype interactiontype engagementtype"
     ),
     "recorded": "recorded recordedat recordedon loadedat insertedat ingestedat syncedat",
     "visitor": (
@@ -132,7 +134,7 @@ class Events:
         if role == "lead":
             return self._of_leads(possible, [name for name in columns if name not in taken])
         if role == "at":
-            return self._of_rows(possible)
+            return self._of_rows(possible) or self._only_date(taken)
         return possible[0] if possible else None
 
     def _called(self, role: str) -> Iterator[str]:
@@ -175,6 +177,13 @@ class Events:
         lead = self.find("lead", set(dates))
         own = [name for name in dates if lead is not None and self._is_of_lead(name, lead)]
         return next((name for name in dates if name not in own), dates[0])
+
+    def _only_date(self, taken: set[str]) -> str | None:
+        """The one column with dates, where no name is known; None where there are several, or
+        none."""
+        columns = [str(name) for name in self.table.data.columns if name not in taken]
+        dates = [name for name in columns if not is_of_loader(name) and self._is_date(name)]
+        return dates[0] if len(dates) == 1 else None
 
     def _is_date(self, name: str) -> bool:
         known = self.table.data[name].dropna().head(_SAMPLE_ROWS)

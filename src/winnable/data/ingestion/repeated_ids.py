@@ -37,6 +37,19 @@ _CHANGE_COLUMNS = (
     {"property", "timestamp"},
 )
 """What the columns of a history are called; leads have no such pairs."""
+_ACTIVITY_ID = re.compile(
+    r"(?:activity|task|event|call|e?mail|meeting|interaction|engagement|touchpoint|message|note"
+    r"|aktivitat|aufgabe|termin|actividad|tarea|atividade|tarefa|attivita|activiteit|taak|activite"
+    r"|tache)(?:id|number|no|nr|key|s?id)|id(?:de|der|della|dell)?(?:activite|tache|actividad"
+    r"|tarea|atividade|tarefa|attivita)"
+)
+_LINK = re.compile(
+    rf"(?:{_THINGS}|who|what|contact|person|account)(?:id|number|no|nr|key|name)?"
+    r"|(?:related|linked|associated)(?:to|with|record)?(?:id)?|(?:re)?gardingobjectid|regarding"
+    r"|parentid|relatedrecordid|relatedtoid|bezugauf|bezug|verknupftmit|associea|lieea"
+    r"|relacionadocon|relacionadoa|collegatoa|correlatoa|gerelateerdaan|betreft"
+)
+"""What the id of an activity is called, and the column that tells whose it is."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,12 @@ def refuse_events(data: pd.DataFrame, table: str) -> None:
     ids = [data[name] for plain, name in names.items() if _ID.fullmatch(plain)]
     if is_history:
         ids += [data[name] for plain, name in names.items() if _NAME.fullmatch(plain)]
+    keys = [data[name] for plain, name in names.items() if _ACTIVITY_ID.fullmatch(plain)]
+    is_log = any(key.is_unique and key.notna().all() for key in keys) and not any(
+        column.is_unique for column in ids
+    )
+    if is_log:
+        ids += [data[name] for plain, name in names.items() if _LINK.fullmatch(plain)]
     filled = [column for column in ids if column.notna().mean() >= MIN_FILLED_SHARE]
     found = list(_repeated(filled))
     own = any(
@@ -92,7 +111,7 @@ def refuse_events(data: pd.DataFrame, table: str) -> None:
         for plain, name in names.items()
         if _OWN_ID.fullmatch(plain) or (plain == "id" and _names_leads(data[name]))
     ) or _has_own_addresses(data, names)
-    if found and (is_history or not own):
+    if found and (is_history or is_log or not own):
         raise DataError(
             f"{table}: {found[0]}, so this is a history or an activity log, not a table of leads;"
             " export one row a lead, and give this file as --history or --activities beside it. If"

@@ -18,9 +18,12 @@ import numpy as np
 from winnable.core.columns import CLOSED, CREATED, SOURCE, STATUS, FloatArray, IntArray
 from winnable.core.text import counted
 from winnable.core.timestamps import microseconds, times_of
+from winnable.data.autodetect.end_dates import ended_without_outcome
 from winnable.data.dataset import Dataset
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.ingestion.crm import Crm
+from winnable.data.ingestion.dates import day_first_of_table
+from winnable.data.ingestion.parsing import parse_moments
 from winnable.data.leakage.names import LIKELY, name_clue
 from winnable.definition.decide.junk import contact_columns, find_junk
 from winnable.definition.stages import stage_of
@@ -39,6 +42,7 @@ Kind = Literal[
     "label cliff",
     "open",
     "ends",
+    "ended as open",
     "returns",
     "sources",
     "rows",
@@ -96,7 +100,7 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
     if CREATED in crm.leads:
         found += _untracked(data)
         found += [*_months(crm), *_sources(crm), *_cliffs(data), *_open_months(data)]
-        found += [*_ends(data), *_returns(data)]
+        found += [*_ends(data), *_ended_as_open(data), *_returns(data)]
     return tuple(found)
 
 
@@ -106,7 +110,7 @@ def alarms(data: Dataset) -> tuple[Finding, ...]:
         return ()
     found = [*_several_rows(data), *_nothing_to_learn(data), *_columns(data), *_statuses(data)]
     if CREATED in data.crm.leads:
-        found += [*_sources(data.crm), *_cliffs(data)]
+        found += [*_sources(data.crm), *_cliffs(data), *_ended_as_open(data)]
     return tuple(finding for finding in found if finding.alarm)
 
 
@@ -414,6 +418,22 @@ def _statuses(data: Dataset) -> list[Finding]:
         f" {counted(total, 'lead')} ({listed})."
     )
     return [Finding("status", says, alarm=True)]
+
+
+def _ended_as_open(data: Dataset) -> list[Finding]:
+    """Whether leads count as open although they ended by their closing date."""
+    leads = data.crm.leads
+    roles = data.definition.columns
+    given = {"created": roles.created, "closed": roles.closed}
+    written = {role: leads[name] for role, name in given.items() if name in leads}
+    if "closed" not in written or CLOSED not in leads:
+        return []
+    outcome = data.definition.outcome
+    decided = leads[STATUS].isin([*outcome.won, *outcome.lost]).to_numpy(dtype=bool)
+    first = day_first_of_table(written)["closed"]
+    closed = leads[CLOSED].fillna(parse_moments(written["closed"], first))
+    says = ended_without_outcome(leads[STATUS], leads[CREATED], closed, decided)
+    return [] if says is None else [Finding("ended as open", f"{says}.", alarm=True)]
 
 
 def _sounds_final(status: str) -> bool:

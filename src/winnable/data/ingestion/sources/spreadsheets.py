@@ -84,11 +84,12 @@ def _sheet(workbook: "CalamineWorkbook", path: Path, kind: str) -> str:
     called = [name for name in tables if name.strip().casefold() == kind]
     if len(called) == 1:
         return called[0]
+    largest = max(tables, key=lambda name: sizes[name])
     shown = [f"'{name}' ({counted(sizes[name], 'row')})" for name in tables]
     raise DataError(
         f"{path}: the workbook has several sheets with a table:"
         f" {', '.join(shown[:MAX_SHEETS_SHOWN])}. Name the one of the {kind} after '#', as in"
-        f" '{path.name}#{tables[0]}'{' or by --sheet' if kind == 'leads' else ''}."
+        f" '{path.name}#{largest}'{' or by --sheet' if kind == 'leads' else ''}."
     )
 
 

@@ -7,7 +7,7 @@ never left out for its values alone. Columns are interpreted elsewhere.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -33,6 +33,9 @@ _MIN_FILLED_SHARE = 2 / 3
 """Of the cells of the fullest row: a header names at least so many columns."""
 _MIN_KIND_SHARE = 0.8
 """Of the values of a column: as many of one kind make a column of that kind."""
+MIN_GROUPS = 2
+"""Groups with a subtotal each; in a table without, blanks mean that a value is missing."""
+_MAX_GROUPINGS = 3
 _E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _THINGS = (
     r"(?:records?|rows?|leads?|deals?|opportunit(?:y|ies)|contacts?|accounts?|items?|entries|count"
@@ -43,6 +46,7 @@ _TOTAL = (
     rf"(?: (?:number of )?{_THINGS})?"
     r"|gesamt(?:summe|ergebnis)?|zwischensumme|endsumme|summe|insgesamt|sous-total|somme"
     r"|totale(?: complessivo)?|suma(?: total)?|soma|totaal|eindtotaal|subtotaal|итого|всего"
+    r"|(?:record |row )?count|anzahl(?: der)?(?: datensätze)?|nombre|recuento|contagem|conteggio|aantal"
     r"|合计|总计|合計|総計|小計)\s*(?:[:(=].*|[0-9][0-9.,\s]*)?$"
 )
 _COUNT = re.compile(
@@ -119,13 +123,52 @@ def without_footers(part: TablePart) -> TablePart:
     if not left_out or len(left_out) == size:
         return part
     numbers = numbers_of_rows(part)
+    filled, notes = _filled_down(part, left_out)
     kept = pa.array([place for place in range(size) if place not in left_out], type=pa.int64())
     return TablePart(
         part.names,
-        [column.take(kept) for column in part.columns],
+        [column.take(kept) for column in filled],
         part.broken | {int(numbers[place]): reason for place, reason in left_out.items()},
-        part.notes,
+        [*part.notes, *notes],
     )
+
+
+def _filled_down(
+    part: TablePart, left_out: Mapping[int, str]
+) -> tuple[list[pa.ChunkedArray], list[str]]:
+    """The columns, and a note on those that a report is grouped by: they stand in the first row
+    of each group, above its subtotal, and are meant for all its rows."""
+    groups: list[list[int]] = [[]]
+    for place in range(len(part.columns[0])):
+        if place in left_out:
+            groups += [[]] if groups[-1] else []
+        else:
+            groups[-1].append(place)
+    groups = [group for group in groups if group]
+    columns = list(part.columns)
+    grouped = []
+    if len(groups) >= MIN_GROUPS and max(map(len, groups)) > 1:
+        for place, column in enumerate(columns[:_MAX_GROUPINGS]):
+            cells = column.to_pylist()
+            if not all(_leads_only(cells, group) for group in groups):
+                continue
+            for group in groups:
+                for row in group:
+                    cells[row] = cells[group[0]]
+            columns[place] = pa.chunked_array([pa.array(cells, type=column.type)])
+            grouped.append(f"'{part.names[place]}'")
+    if not grouped:
+        return columns, []
+    return columns, [
+        f"the report is grouped by {' and '.join(grouped)}, which stands in the first row of a"
+        " group; the other rows of the group were given it."
+    ]
+
+
+def _leads_only(cells: Sequence[str | None], group: Sequence[int]) -> bool:
+    """Whether of the rows of a group the first has a value and no other has."""
+    first, *others = (bool(cells[row]) and _is_filled(str(cells[row])) for row in group)
+    return first and not any(others)
 
 
 def is_footer(row: Row, usual: float) -> bool:
