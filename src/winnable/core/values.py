@@ -231,24 +231,17 @@ _MONTHS = (
     " sty styczeń stycznia янв январь января",
     "feb february februar feber février févr fév fevrier febrero fevereiro fev febbraio februari"
     " lut luty lutego фев февр февраль февраля",
-    "mar march märz mär maerz mrz mars marzo março marco maart mrt"
-    " marzec marca мар март марта",
-    "apr april avril avr abril abr aprile"
-    " kwi kwiecień kwietnia апр апрель апреля",
-    "may mai mayo maio maggio mag mei"
-    " maj maja май мая",
-    "jun june juni juin junio junho giugno giu"
-    " cze czerwiec czerwca июн июнь июня",
-    "jul july juli juillet juil julio julho luglio lug"
-    " lip lipiec lipca июл июль июля",
-    "aug august août aout agosto ago augustus"
-    " sie sierpień sierpnia авг август августа",
+    "mar march märz mär maerz mrz mars marzo março marco maart mrt marzec marca мар март марта",
+    "apr april avril avr abril abr aprile kwi kwiecień kwietnia апр апрель апреля",
+    "may mai mayo maio maggio mag mei maj maja май мая",
+    "jun june juni juin junio junho giugno giu cze czerwiec czerwca июн июнь июня",
+    "jul july juli juillet juil julio julho luglio lug lip lipiec lipca июл июль июля",
+    "aug august août aout agosto ago augustus sie sierpień sierpnia авг август августа",
     "sep sept september septembre septiembre setiembre setembro set settembre"
     " wrz wrzesień września сен сент сентябрь сентября",
     "oct october oktober okt octobre octubre outubro out ottobre ott"
     " paź październik października окт октябрь октября",
-    "nov november novembre noviembre novembro"
-    " lis listopad listopada ноя нояб ноябрь ноября",
+    "nov november novembre noviembre novembro lis listopad listopada ноя нояб ноябрь ноября",
     "dec december dezember dez décembre déc decembre diciembre dic dezembro dicembre"
     " gru grudzień grudnia дек декабрь декабря",
 )
@@ -261,6 +254,8 @@ _MONTH = rf"(?P<name>{'|'.join(sorted(_MONTH_NUMBERS, key=len, reverse=True))})\
 _DAY = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th|er|\.|º|°)?"
 _OF = r"(?:\s+(?:de|di|del|of)\s+|[\s-]*)"
 _YEAR = r"(?P<year>[0-9]{4}|[0-9]{2})"
+_OF_YEARS = r"(?: ?[гr]\.)?"
+"""How Russian and Polish mark a year."""
 _WEEKDAYS = (
     "monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat"
     " sun montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag mo di mi do fr sa"
@@ -289,7 +284,7 @@ _FORMS = tuple(
     for form in (
         rf"(?P<year>[0-9]{{4}})(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})(?P=mark)(?P<day>[0-9]{{1,2}}){_AND_TIME}",
         rf"(?P<one>[0-9]{{1,2}})(?P<mark>[-/.])(?P<two>[0-9]{{1,2}})(?P=mark){_YEAR}{_AND_TIME}",
-        rf"{_WEEKDAY}{_DAY}{_OF}{_MONTH},?{_OF}{_YEAR}(?: ?[гr]\.)?{_AND_TIME}",
+        rf"{_WEEKDAY}{_DAY}{_OF}{_MONTH},?{_OF}{_YEAR}{_OF_YEARS}{_AND_TIME}",
         rf"{_WEEKDAY}{_MONTH}\s*{_DAY},?\s+(?P<year>[0-9]{{4}}){_AND_TIME}",
         r"(?P<year>[12][0-9]{3})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
         r"(?:t?(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<second>[0-9]{2})(?P<zone>z)?)?",
@@ -308,10 +303,10 @@ def moment(value: str, day_first: bool = False) -> datetime | None:
     Understood: ISO 8601; 3/12/2024 and its kin with "/", "-" or "." (`day_first` says what comes
     first, except where the numbers leave only one reading, and with "." it is the day); 12 Mar 2024
     and Mar 12, 2024, also with the months of German, French, Spanish, Portuguese, Italian, Dutch,
-    Polish and Russian; 20240312; seconds (10 digits) or milliseconds (13) since 1970; the days that spreadsheets
-    count (45123.5; years 1980 to 2078, to the second). A time of day may follow, on 12 or 24
-    hours, with a zone. Without a zone it is UTC, without a time of day
-    midnight. Years of two digits lie between 1969 and 2068, as POSIX has it.
+    Polish and Russian; 20240312; seconds (10 digits) or milliseconds (13) since 1970; the days that
+    spreadsheets count (45123.5; years 1980 to 2078, to the second). A time of day may follow, on 12
+    or 24 hours, with a zone. Without a zone it is UTC, without a time of day midnight. Years of two
+    digits lie between 1969 and 2068, as POSIX has it.
     """
     if len(value) > _MAX_CHARACTERS:
         return None

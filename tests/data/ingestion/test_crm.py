@@ -358,6 +358,13 @@ def test_a_column_that_is_not_recognised_is_named(crm: Writer, header: str, says
         crm.read(LEADS, activities=f"{header}\nx9,2024-01-05,Call\n")
 
 
+def test_the_only_column_with_dates_is_the_time_whatever_its_name(crm: Writer) -> None:
+    rows = "".join(f"a1,2024-01-{day:02},Call\n" for day in range(5, 15))
+    read = crm.read(LEADS, activities=f"lead,foo,TaskSubtype\n{rows}")
+    assert read.activities is not None
+    assert read.activities["@at"].dt.day.tolist() == list(range(5, 15))
+
+
 def test_a_column_that_refers_to_leads_is_found_whatever_its_name(crm: Writer) -> None:
     read = crm.read(LEADS, activities="foo,at,kind\na1,2024-01-05,Call\n")
     assert read.activities is not None

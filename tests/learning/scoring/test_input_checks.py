@@ -48,6 +48,17 @@ def test_a_number_that_is_none_is_told(predictor: Predictor, leads: pd.DataFrame
     ]
 
 
+def test_another_decimal_mark_is_told(predictor: Predictor, leads: pd.DataFrame) -> None:
+    """Beside what is no number any more, 1.250 would be read as 1.25 without a word."""
+    written = [f"1.{100 + place},5" for place in range(len(leads))]
+    found = read_to_score(predictor, leads.assign(Employees=written)).notes
+    assert any(
+        "'Employees': written with another decimal mark than in training, which had a point" in note
+        for note in found
+    )
+    assert not [note for note in read_to_score(predictor, leads).notes if "decimal mark" in note]
+
+
 @pytest.mark.parametrize("factor", [1 / 1000, 1_000_000])
 def test_another_unit_is_told(predictor: Predictor, leads: pd.DataFrame, factor: float) -> None:
     employees = pd.to_numeric(leads["Employees"].str.replace(",", ""), errors="coerce")

@@ -60,8 +60,12 @@ CHANGE_DATES = (
 MIN_ENDED = 20
 """With fewer leads that ended without an outcome it may be carelessness with a date."""
 
-MAX_SHARE_AHEAD = 0.01
+MAX_SHARE_AHEAD = 0.05
 """Of the closing dates of open leads that may lie ahead; of expected dates more do."""
+
+MIN_SHARE_UNDATED = 0.01
+"""Of all leads: so many are open and have no closing date where the CRM does not demand one, as
+Salesforce does of every opportunity."""
 
 MAX_WORDS_SHOWN = 3
 
@@ -86,16 +90,12 @@ def losing_date(
     return None
 
 
-def _called(
-    usual: tuple[str, ...], concept: Concept, names: Mapping[str, str]
-) -> Iterator[str]:
+def _called(usual: tuple[str, ...], concept: Concept, names: Mapping[str, str]) -> Iterator[str]:
     """The columns of these names, then those whose names mean the same in another language."""
     others = {"expected", "birth", "created", "closed", "won", "lost"} - {concept}
     by_name = [names[bare] for bare in usual if bare in names]
     by_meaning = [
-        name
-        for name in names.values()
-        if concept in concepts(name) and not concepts(name) & others
+        name for name in names.values() if concept in concepts(name) and not concepts(name) & others
     ]
     yield from dict.fromkeys([*by_name, *by_meaning])
 
@@ -129,12 +129,15 @@ def ended_without_outcome(
     """
     dated = closed.notna().to_numpy() & ~decided
     latest = max(created.max(), closed[decided].max()) if decided.any() else created.max()
-    if dated.sum() < MIN_ENDED or (closed[dated] > latest).mean() > MAX_SHARE_AHEAD:
+    undated = closed.isna().to_numpy() & ~decided
+    if dated.sum() < MIN_ENDED or undated.mean() < MIN_SHARE_UNDATED:
+        return None
+    if (closed[dated] > latest).mean() > MAX_SHARE_AHEAD:
         return None
     words = status[dated].fillna("no status").value_counts()
     most = [f"'{word}' ({count:,})" for word, count in words.head(MAX_WORDS_SHOWN).items()]
     return (
         f"{counted(int(dated.sum()), 'lead')} count as open, although they have a closing date that"
-        f" has passed, and no open lead has one ahead: {', '.join(most)}. If they ended, say by"
-        " which words or columns in [outcome]"
+        f" has passed, and hardly any open lead has one ahead: {', '.join(most)}. If they ended,"
+        " say by which words or columns in [outcome]"
     )

@@ -48,7 +48,8 @@ _WORDS: dict[Concept, str] = {
     ),
     "won": (
         "won gewonnen gewinn.* gagne.* ganad[oa] ganh[oa] vint[oa] vincita converted conversion"
-        " konvertier.* umwandlung.* converti convertid[oa] convertit[oa] geconverteerd ganhos? wygran.*"
+        " konvertier.* umwandlung.* converti convertid[oa] convertit[oa] geconverteerd ganhos?"
+        " wygran.*"
     ),
     "lost": (
         "lost verloren verlust.* perdue? perte perdid[oa] perda pers[oaie] perdita"

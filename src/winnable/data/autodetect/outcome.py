@@ -154,6 +154,7 @@ def _candidates(
         (named, lambda column: _by_words(column, vendor, "its name and its values", flags)),
         (called(OUTCOMES, data), _by_truth),
         (data.columns, _by_content),
+        (named, lambda column: _by_codes(column, vendor)),
         (called(WON_DATES, data), _by_date),
         (named, _by_opposites),
     )
@@ -365,7 +366,6 @@ def _by_words(
         defaults: dict[str, Meaning] = {
             **{value.casefold(): "won" for value in vendor.won},
             **{value.casefold(): "lost" for value in vendor.lost},
-            **vendor.codes.get(bare(str(column.name)), {}),
         }
         meant = {value: defaults.get(value.casefold(), meaning) for value, meaning in meant.items()}
     for flag in flags:
@@ -400,6 +400,18 @@ def _by_opposites(column: pd.Series[str]) -> OutcomeGuess | None:
     stages = _stages(counts, (won,), (lost,))
     reason = f"its name, and '{shortened(lost)}' is the opposite of '{shortened(won)}'"
     return OutcomeGuess(Guess(str(column.name), reason), (won,), (lost,), stages, counts)
+
+
+def _by_codes(column: pd.Series[str], vendor: Vendor | None) -> OutcomeGuess | None:
+    """The outcome where a column of a vendor's API has its numbers for won and lost."""
+    codes = {} if vendor is None else vendor.codes.get(bare(str(column.name)), {})
+    counts = values_of(column)
+    won = tuple(value for value in counts if codes.get(value.removesuffix(".0")) == "won")
+    lost = tuple(value for value in counts if codes.get(value.removesuffix(".0")) == "lost")
+    if vendor is None or not won:
+        return None
+    reason = f"its name, and these are the numbers of {vendor.name} for won and lost"
+    return OutcomeGuess(Guess(str(column.name), reason), won, lost, {}, counts)
 
 
 def _by_truth(column: pd.Series[str]) -> OutcomeGuess | None:

@@ -20,9 +20,10 @@ class Vendor:
     """One vendor's kind of export, recognized if all columns of any one of `marks` exist; names
     are in order of preference.
 
-    `codes` are numbers that mean won and lost in columns of the API. `known` are further columns of it: the vendor that covers the most columns is preferred. `won`
-    and `lost` are the vendor's default statuses. `late` are columns that are filled in or changed
-    while a lead is worked, so that models must not use their final value.
+    `known` are further columns of it: the vendor that covers the most columns is preferred. `won`
+    and `lost` are the vendor's default statuses, `codes` the numbers that mean them in columns of
+    its API. `late` are columns that are filled in or changed while a lead is worked, so that models
+    must not use their final value.
     """
 
     name: str

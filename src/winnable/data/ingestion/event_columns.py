@@ -85,6 +85,9 @@ MIN_SHARE_OF_BEST = 0.5
 """A column with a more certain name refers to leads if it does so in this share of the rows in
 which the best one does."""
 
+MIN_ROWS_OF_DATES = 5
+"""With fewer, that a column of an unknown name holds dates may be chance."""
+
 _TYPES = "(?:v)?(?:char|text|string|integer|bigint|float|double|monetary|datetime|bool|number)"
 _SAMPLE_ROWS = 2_000
 
@@ -182,6 +185,8 @@ class Events:
         """The one column with dates, where no name is known; None where there are several, or
         none."""
         columns = [str(name) for name in self.table.data.columns if name not in taken]
+        if len(self.table.data) < MIN_ROWS_OF_DATES:
+            return None
         dates = [name for name in columns if not is_of_loader(name) and self._is_date(name)]
         return dates[0] if len(dates) == 1 else None
 

@@ -39,14 +39,14 @@ _CHANGE_COLUMNS = (
 """What the columns of a history are called; leads have no such pairs."""
 _ACTIVITY_ID = re.compile(
     r"(?:activity|task|event|call|e?mail|meeting|interaction|engagement|touchpoint|message|note"
-    r"|aktivitat|aufgabe|termin|actividad|tarea|atividade|tarefa|attivita|activiteit|taak|activite"
-    r"|tache)(?:id|number|no|nr|key|s?id)|id(?:de|der|della|dell)?(?:activite|tache|actividad"
-    r"|tarea|atividade|tarefa|attivita)"
+    r"|aktivit[aä]ts?|aufgabe|termin|actividad|tarea|atividade|tarefa|attivit[aà]|activiteit|taak|activit[eé]"
+    r"|t[aâ]che)(?:id|number|no|nr|key|s?id)|id(?:de|der|della|dell)?(?:activit[eé]|t[aâ]che|actividad"
+    r"|tarea|atividade|tarefa|attivit[aà])"
 )
 _LINK = re.compile(
     rf"(?:{_THINGS}|who|what|contact|person|account)(?:id|number|no|nr|key|name)?"
     r"|(?:related|linked|associated)(?:to|with|record)?(?:id)?|(?:re)?gardingobjectid|regarding"
-    r"|parentid|relatedrecordid|relatedtoid|bezugauf|bezug|verknupftmit|associea|lieea"
+    r"|parentid|relatedrecordid|relatedtoid|bezugauf|bezug|verkn[uü]pftmit|associ[eé]à?|li[eé]à"
     r"|relacionadocon|relacionadoa|collegatoa|correlatoa|gerelateerdaan|betreft"
 )
 """What the id of an activity is called, and the column that tells whose it is."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from winnable.core.columns import FeatureTable, FloatArray
 from winnable.core.statistics import is_surprising
-from winnable.core.text import counted, nearest, word_key
+from winnable.core.text import counted, listed, nearest, word_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,30 @@ def input_notes(predictor: Predictor, leads: pd.DataFrame) -> tuple[str, ...]:
             notes += [found.text for found in _unexpected(predictor, field.name, leads)]
         elif len(leads):
             notes.append(f"{field.name}: no lead has a value, and the model learned from it")
+    notes += _other_marks(predictor, leads)
     return tuple(f"{note}." if not note.endswith("?") else note for note in notes)
+
+
+def _other_marks(predictor: Predictor, leads: pd.DataFrame) -> Iterator[str]:
+    """Whether numbers are written with another decimal mark than in training: then also those
+    that can be read either way are read wrong."""
+    from winnable.data.ingestion.parsing import DecimalVotes
+
+    learned = set(predictor.learned_columns)
+    numbers = {
+        field.name: (field.decimal, DecimalVotes.of(leads[field.name]))
+        for field in predictor.plan.fields
+        if field.kind == "number" and field.name in learned and field.name in leads
+    }
+    other = [name for name, (mark, votes) in numbers.items() if votes.mark not in (None, mark)]
+    either = [name for name, (_, votes) in numbers.items() if votes.either and name not in other]
+    if not other:
+        return
+    usual = "a point" if numbers[other[0]][0] == "." else "a comma"
+    says = f"{listed(other)}: written with another decimal mark than in training, which had {usual}"
+    if either:
+        says += f"; so {listed(either)} may be read wrong (1.250 as 1.25, or the reverse)"
+    yield f"{says}; export this file as the one for training"
 
 
 def _missing_column(name: str, columns: Iterable[str]) -> str:

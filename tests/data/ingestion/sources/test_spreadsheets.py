@@ -57,6 +57,9 @@ def test_the_sheet_is_the_only_table_or_the_one_called_like_it_or_named(tmp_path
     unclear = stored(tmp_path, xlsx({"A": LOG, "B": ROWS}), "unclear.xlsx")
     with pytest.raises(DataError, match=r"several sheets .* 'A' \(3 rows\), 'B' \(3 rows\)"):
         rows(unclear)
+    legend = stored(tmp_path, xlsx({"Legend": ROWS[:2], "All": ROWS}), "legend.xlsx")
+    with pytest.raises(DataError, match=r"as in 'legend\.xlsx#All'"):
+        rows(legend)
     assert rows(unclear, sheet="B")[0] == ROWS[0]
     assert rows(f"{unclear}#A") == LOG
     with pytest.raises(DataError, match="no sheet 'C'; its sheets: 'A', 'B'"):

@@ -46,7 +46,8 @@ _TOTAL = (
     rf"(?: (?:number of )?{_THINGS})?"
     r"|gesamt(?:summe|ergebnis)?|zwischensumme|endsumme|summe|insgesamt|sous-total|somme"
     r"|totale(?: complessivo)?|suma(?: total)?|soma|totaal|eindtotaal|subtotaal|итого|всего"
-    r"|(?:record |row )?count|anzahl(?: der)?(?: datensätze)?|nombre|recuento|contagem|conteggio|aantal"
+    r"|(?:record |row )?count|anzahl(?: der)?(?: datensätze)?|nombre|recuento|contagem|conteggio"
+    r"|aantal"
     r"|合计|总计|合計|総計|小計)\s*(?:[:(=].*|[0-9][0-9.,\s]*)?$"
 )
 _COUNT = re.compile(
