@@ -152,12 +152,15 @@ def find_flags(data: pd.DataFrame) -> Iterator[Flag]:
 
 def _by_dates(data: pd.DataFrame) -> Iterator[Flag]:
     """Two columns of dates, of which only won leads have one and only lost leads the other."""
-    dates = {"won": _dates_of("won", data), "lost": _dates_of("lost", data)}
-    if len(dates["won"]) != 1 or len(dates["lost"]) != 1:
+    winning = _dates_of("won", data)
+    losing = _dates_of("lost", data)
+    if len(winning) != 1 or len(losing) != 1:
         return
-    (won,), (lost,) = dates["won"], dates["lost"]
-    is_won, is_lost = (data[name].notna().to_numpy(dtype=bool) for name in (won, lost))
-    if won != lost and not (is_won & is_lost).any():
+    won = winning[0]
+    lost = losing[0]
+    is_won = data[won].notna().to_numpy(dtype=bool)
+    is_lost = data[lost].notna().to_numpy(dtype=bool)
+    if not (is_won & is_lost).any():
         yield Flag(
             f"'{won}' and '{lost}'",
             is_won,
