@@ -169,6 +169,20 @@ def test_a_closing_date_without_a_time_is_not_a_return_on_that_day() -> None:
     assert [life[:3] for life in lives(data)] == [("2025-01-01", "2025-03-20", 1.0)]
 
 
+def test_a_closing_date_of_an_earlier_episode_does_not_date_the_present_end() -> None:
+    # Lost again, which the history does not tell: nothing says that it was on the day it returned.
+    data = company(
+        "Lost",
+        ("2025-02-15 10:00", "Working", "Lost"),
+        ("2025-06-10 10:00", "Lost", "Working"),
+        closed="2025-02-15",
+    )
+    assert [(outcome, found) for _, _, outcome, found in lives(data)] == [
+        (0.0, "status history"),
+        (0.0, "estimate"),
+    ]
+
+
 def test_a_correction_from_lost_to_won_is_one_life_without_rows_in_between() -> None:
     data = company("Won", ("2025-01-20", "Working", "Lost"), ("2025-03-01", "Lost", "Won"))
     assert lives(data) == [("2025-01-01", "2025-03-01", 1.0, "status history")]
