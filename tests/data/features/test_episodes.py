@@ -203,6 +203,28 @@ def test_the_end_is_the_closing_date_else_the_history_else_the_last_change() -> 
     assert lives(neither)[0][3] == "last change"
 
 
+@pytest.mark.parametrize(("later", "source"), [(0, "last change"), (15, "estimate")])
+def test_the_last_change_is_no_end_where_leads_are_changed_after_it(
+    later: int, source: str
+) -> None:
+    # 40 won leads with a closing date, of which so many were changed again in the summer, and one
+    # lost lead of which only the last change is known.
+    changes = ["2025-07-01"] * later + ["2025-03-02 17:00"] * (40 - later)
+    leads = pd.DataFrame(
+        {
+            "id": [str(row) for row in range(42)],
+            "created": ["2025-01-01"] * 41 + ["2026-06-30"],
+            "closed": ["2025-03-02"] * 40 + [None, None],
+            "status": ["Won"] * 40 + ["Lost", "New"],
+            "changed": [*changes, "2025-08-01", "2026-06-30"],
+        }
+    )
+    how = definition(closed="closed", changed="changed")
+    found = winnable.read(leads, definition=how).episodes
+    assert found is not None
+    assert END_SOURCES[found.found[40]] == source
+
+
 def test_losing_may_have_a_date_of_its_own() -> None:
     both = definition(closed="closed", closed_lost="lost_on")
     lost = company("Lost", closed=None, lost_on="2025-04-01", how=both)
