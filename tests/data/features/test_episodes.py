@@ -183,6 +183,15 @@ def test_a_closing_date_of_an_earlier_episode_does_not_date_the_present_end() ->
     ]
 
 
+def test_a_lead_that_the_history_knows_first_as_lost_did_not_end_when_it_was_created() -> None:
+    # Lost before the history begins, which a field history of eighteen months does.
+    data = company("Working", ("2026-02-01 10:00", "Lost", "Working"))
+    (_, end, outcome, found), (again, *_) = lives(data)
+    assert (outcome, found, again) == (0.0, "estimate", "2026-02-01")
+    assert end is not None
+    assert "2025-01-01" < end < "2026-02-01"
+
+
 def test_a_correction_from_lost_to_won_is_one_life_without_rows_in_between() -> None:
     data = company("Won", ("2025-01-20", "Working", "Lost"), ("2025-03-01", "Lost", "Won"))
     assert lives(data) == [("2025-01-01", "2025-03-01", 1.0, "status history")]

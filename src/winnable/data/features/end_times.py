@@ -80,6 +80,7 @@ def draw_end_ages(
     last_seen: FloatArray,
     today: FloatArray,
     keys: Sequence[str],
+    returned: FloatArray | None = None,
 ) -> FloatArray:
     """The age at which each lead ended, in days, shape (n,); NaN for open leads.
 
@@ -95,6 +96,8 @@ def draw_end_ages(
         The age today, which nothing is later than.
     keys : sequence of str
         An identity of each lead: the same one draws the same age.
+    returned : ndarray of shape (n,), optional
+        The age at which it came back after that end, infinite where it did not.
     """
     undated = ~np.isnan(outcome) & np.isnan(age)
     ages = np.where(np.isnan(outcome), np.nan, age)
@@ -102,6 +105,8 @@ def draw_end_ages(
         return ages
     edges = _edges(float(np.max(np.maximum(today, np.nan_to_num(age)))))
     latest = _latest_ages(outcome, age, today)
+    if returned is not None:
+        latest = np.minimum(latest, returned)
     masses = _masses(edges, outcome, age, latest)
     for value in (1.0, 0.0):
         rows = np.flatnonzero(undated & (outcome == value))

@@ -119,6 +119,7 @@ def _recorded(definition: Definition, crm: Crm, outcome: FloatArray) -> Episodes
     number = np.arange(len(lead)) - first[lead]
     unit = first[history.lead] + history.episode
     start = _starts(history, unit, times_of(crm.leads[CREATED])[lead], number)
+    history = _without_assumed_times(history, start[unit])
     ended, end = _ends(history, unit, len(lead))
     found = np.where(np.isnan(ended), OPEN, STATUS_HISTORY)
     ended[number == count[lead]] = outcome
@@ -134,6 +135,20 @@ def _starts(history: StageHistory, unit: IntArray, created: IntArray, number: In
     at[unit[begins]] = np.where(history.at[begins] == PRESENT, NEVER, history.at[begins])
     start[number > 0] = at[number > 0]
     return start
+
+
+def _without_assumed_times(history: StageHistory, start: IntArray) -> StageHistory:
+    """The history without a time for a lead that it knows first as won or lost, before a change.
+
+    Its first status is taken to hold from the creation on (`start`, one for each status), but no
+    lead ends there: this one ended before the history begins.
+    """
+    lead = history.lead
+    first = np.append(True, lead[1:] != lead[:-1])[: len(lead)]
+    followed = np.append(lead[1:] == lead[:-1], False)[: len(lead)]
+    ended = (history.stage == WON) | (history.stage == LOST)
+    assumed = first & followed & ended & (history.at <= start)
+    return replace(history, at=np.where(assumed, PRESENT, history.at))
 
 
 def _ends(history: StageHistory, unit: IntArray, size: int) -> tuple[FloatArray, IntArray]:
@@ -215,12 +230,14 @@ def _with_estimates(crm: Crm, episodes: Episodes, present: int) -> Episodes:
     end = episodes.end[usable]
     ids = crm.leads[ID].to_list()
     keys = [f"{ids[episodes.lead[row]]}.{episodes.number[row]}" for row in usable.tolist()]
+    returned = np.where(episodes.last, NEVER, np.append(episodes.start[1:], NEVER))[usable]
     ages = draw_end_ages(
         episodes.outcome[usable],
         np.where(end == NEVER, np.nan, (end - start) / DAY),
         np.maximum((_last_activity(crm, episodes)[episodes.lead[usable]] - start) / DAY, 0.0),
         (present - start) / DAY,
         keys,
+        np.where(returned == NEVER, np.inf, (returned - start) / DAY),
     )
     estimated = missing[usable]
     filled = episodes.end.copy()
