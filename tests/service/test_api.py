@@ -194,6 +194,17 @@ def test_a_number_that_is_none_counts_as_missing_and_is_told(
     assert table["probability"].iloc[0] == pytest.approx(one, rel=1e-9)
 
 
+def test_ranges_where_the_training_had_numbers_are_told_as_in_a_table(
+    client: httpx.Client, demo_store: DemoStore
+) -> None:
+    lead = {"Lead ID": "L-7", "Created Date": "2026-06-01", "Employees": "51-200"}
+    told = asked(client, [lead, lead])
+    says = "Employees: 2 of 2 values (100%) are ranges, where the training had numbers; each counts"
+    assert told["warnings"] == [f"{says} as its middle"]
+    table = winnable.load(demo_store.store).score(pd.DataFrame([lead]), as_of=AS_OF)
+    assert table["probability"].iloc[0] == pytest.approx(told["scores"][0]["probability"], rel=1e-9)
+
+
 def test_values_that_training_did_not_have_are_told_once_a_column(client: httpx.Client) -> None:
     lead = {"Created Date": "2026-06-01"}
     strange = [{**lead, "Lead Source": "Carrier pigeon", "Employees": 9e9}] * 3

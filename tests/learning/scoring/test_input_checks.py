@@ -48,6 +48,18 @@ def test_a_number_that_is_none_is_told(predictor: Predictor, leads: pd.DataFrame
     ]
 
 
+def test_ranges_where_the_training_had_numbers_are_told(
+    predictor: Predictor, leads: pd.DataFrame
+) -> None:
+    changed = leads.assign(Employees=["51-200"] * 390 + ["12"] * 10)
+    assert notes(predictor, changed, "Employees") == [
+        "Employees: 390 of 400 values (98%) are ranges, where the training had numbers; each counts"
+        " as its middle."
+    ]
+    few = leads.assign(Employees=["51-200"] * 4 + ["120"] * 396)
+    assert notes(predictor, few, "Employees") == []
+
+
 @pytest.mark.parametrize("factor", [1 / 1000, 1_000_000])
 def test_another_unit_is_told(predictor: Predictor, leads: pd.DataFrame, factor: float) -> None:
     employees = pd.to_numeric(leads["Employees"].str.replace(",", ""), errors="coerce")

@@ -79,6 +79,10 @@ class Field:
             return quantity(value, self.decimal, self.unit)
         return number(value, self.decimal)
 
+    def is_range(self, value: str) -> bool:
+        """Whether a text is read as the middle of a range."""
+        return self.loose and is_range(value, self.decimal, self.unit)
+
     def means_missing(self, value: str) -> bool:
         """Whether a text says that the number is not known: "unknown", "keine Angabe"."""
         return self.loose and value.lower() in UNKNOWN

@@ -18,6 +18,7 @@ import numpy as np
 from winnable.core.columns import FeatureTable, FloatArray
 from winnable.core.statistics import is_surprising
 from winnable.core.text import counted, nearest, word_key
+from winnable.data.features.plan import MIN_MEASURED_SHARE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ Kind = Literal[
     "unknown word",
     "not a number",
     "not a date",
+    "range",
     "unusual number",
     "far number",
 ]
@@ -40,10 +42,14 @@ MAX_SENTENCES = 4096
 MIN_SHARE = 0.01
 """Of a column's values: what is rarer is not worth a sentence."""
 
+MIN_RANGES = MIN_MEASURED_SHARE
+"""A column of numbers had fewer ranges than that in training, or it would be one of words."""
+
 _SAYS: dict[Kind, str] = {
     "unknown word": "were never seen in training, or only once",
     "not a number": "are not numbers; they count as missing",
     "not a date": "are not dates; they count as missing",
+    "range": "are ranges, where the training had numbers; each counts as its middle",
 }
 
 
@@ -80,6 +86,8 @@ def is_worth_telling(kind: Kind, count: int, values: int, usual_share: float) ->
         return False
     if kind in ("not a number", "not a date", "far number"):
         return True
+    if kind == "range":
+        return count > MIN_RANGES * values
     return count >= MIN_SHARE * values and is_surprising(count, values, usual_share)
 
 
@@ -126,7 +134,9 @@ def _unexpected(predictor: Predictor, name: str, leads: pd.DataFrame) -> list[Un
     unread = int((np.isnan(numbers) & ~missing).sum())
     if unread:
         return _told(Unexpected(name, "not a number", unread, size), 0.0)
-    return _unexpected_numbers(
+    is_range = {value: field.is_range(value) for value in read}
+    ranges = _told(Unexpected(name, "range", int(known.map(is_range).sum()), size), 0.0)
+    return ranges or _unexpected_numbers(
         name, numbers[~np.isnan(numbers)], predictor.profile.numbers.get(name)
     )
 

@@ -340,6 +340,8 @@ class LeadReader:
                 unexpected.append(
                     (field.name, "not a number" if field.kind == "number" else "not a date")
                 )
+            elif type(value) is str and field.kind == "number" and field.is_range(value):
+                unexpected.append((field.name, "range"))
             if values is given:
                 values = dict(given)
             values[field.name] = read
