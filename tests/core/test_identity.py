@@ -79,3 +79,13 @@ def test_a_website_and_an_address_tell_the_domain(value: str) -> None:
 )
 def test_what_tells_no_account(value: str | None) -> None:
     assert account_key(value) is None
+
+
+def test_ids_that_differ_by_a_capital_alone_are_of_two_accounts() -> None:
+    assert account_key("0015g00000AbCdE") != account_key("0015g00000AbCde")
+
+
+def test_a_page_at_a_social_network_tells_no_account() -> None:
+    for website in ("https://www.linkedin.com/company/acme", "de.linkedin.com/company/other"):
+        assert account_key(website) is None
+    assert account_key("ines@linkedin.com") == "linkedin.com"

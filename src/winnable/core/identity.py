@@ -84,6 +84,13 @@ def normal_email(value: str) -> str | None:
     return f"{local}@{domain}"
 
 
+_CASE_SENSITIVE_ID = re.compile(r"001[0-9A-Za-z]{12}")
+"""The account of a Salesforce report: ids that differ by a capital alone are of two accounts."""
+
+_SOCIAL_NETWORKS = frozenset({"linkedin.com", "xing.com", "instagram.com", "twitter.com", "x.com"})
+"""Where anybody may have a page, which stands as the website of companies that have no other."""
+
+
 def account_key(value: str | None) -> str | None:
     """The key of an account by its id, name, website or an e-mail address of its people; None where
     that tells no account, as an address at a free-mail provider does not."""
@@ -97,7 +104,10 @@ def account_key(value: str | None) -> str | None:
         r"(?:https?://)?(?:www\.)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:[:/?#]\S*)?", written.casefold()
     )
     if site:
-        return _own_domain(site[1])
+        network = ".".join(site[1].split(".")[-2:])
+        return None if network in _SOCIAL_NETWORKS else _own_domain(site[1])
+    if _CASE_SENSITIVE_ID.fullmatch(written):
+        return written
     # Abbreviations lose their points, so that S.p.A. is the legal form that it is.
     name = _plain(re.sub(r"\b((?:\w\.){2,})", lambda found: found[1].replace(".", ""), written))
     short = name

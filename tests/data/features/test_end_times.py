@@ -47,6 +47,27 @@ def test_wins_without_dates_are_dated_likewise() -> None:
         assert (drawn[won] <= days).mean() == pytest.approx((age[won] <= days).mean(), abs=0.06)
 
 
+@pytest.mark.parametrize("since", ["lost", "both"])
+def test_ends_that_are_dated_since_some_day_only_came_before_it(since: str) -> None:
+    # A field history that is kept for a year: early ends are lost with it, late ones are not.
+    outcome, age, today, seen = lives(20_000, 9)
+    ended_before = today - age > 365
+    missing = ended_before & ((outcome == 0) | (since == "both"))
+    seen = np.where(missing, 0.0, seen)
+    drawn = draw_end_ages(outcome, np.where(missing, np.nan, age), seen, today, keys(len(age)))
+    assert ((today - drawn)[missing] > 360).all()
+    for days in (7, 30, 60, 120):
+        share = (age[missing] <= days).mean()
+        assert (drawn[missing] <= days).mean() == pytest.approx(share, abs=0.04), days
+
+
+def test_a_day_since_which_ends_are_dated_needs_more_than_old_dates() -> None:
+    outcome, age, today, seen = lives(20_000, 10)
+    kept = (today - age > 365) & (np.random.default_rng(11).random(len(age)) < 0.5)
+    drawn = draw_end_ages(outcome, np.where(kept, age, np.nan), seen, today, keys(len(age)))
+    assert ((today - drawn)[~kept & ~np.isnan(outcome)] < 365).any()
+
+
 def test_nothing_ends_after_today_and_few_leads_before_they_were_last_seen() -> None:
     outcome, age, today, seen = lives(20_000, 4)
     lost = outcome == 0
@@ -105,3 +126,22 @@ def test_silent_leads_are_open_at_an_age_as_often_as_they_were(pattern: str, und
         estimated = rows & (drawn > days)
         of_silent = (first > days)[truly].mean(), (first > days)[estimated].mean()
         assert of_silent[1] == pytest.approx(of_silent[0], abs=0.03), (days, of_silent)
+
+
+def test_quick_losers_do_not_seem_as_slow_as_the_winners_whose_dates_are_known() -> None:
+    late = []
+    for seed in (12, 13, 14, 15):
+        rng = np.random.default_rng(seed)
+        today = rng.uniform(0, 1000, 20_000)
+        won = rng.random(len(today)) < 0.25
+        losing = rng.exponential(8, len(today))
+        end = np.where(won, rng.lognormal(np.log(70), 0.6, len(today)), losing)
+        outcome = np.where(end > today, np.nan, won.astype(float))
+        lost = outcome == 0
+        known = np.where(np.isnan(outcome) | lost, np.nan, end)
+        nothing_seen = np.zeros(len(today))
+        drawn = draw_end_ages(outcome, known, nothing_seen, today, keys(len(today)))
+        late.append([(drawn[lost] > days).mean() for days in (30, 60)])
+    of_30, of_60 = np.mean(late, axis=0)
+    assert of_30 < 0.06, "of 1,000 it is truly 24"
+    assert of_60 < 0.02, "of 1,000 it is truly one"

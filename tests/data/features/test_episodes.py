@@ -169,6 +169,29 @@ def test_a_closing_date_without_a_time_is_not_a_return_on_that_day() -> None:
     assert [life[:3] for life in lives(data)] == [("2025-01-01", "2025-03-20", 1.0)]
 
 
+def test_a_closing_date_of_an_earlier_episode_does_not_date_the_present_end() -> None:
+    # Lost again, which the history does not tell: nothing says that it was on the day it returned.
+    data = company(
+        "Lost",
+        ("2025-02-15 10:00", "Working", "Lost"),
+        ("2025-06-10 10:00", "Lost", "Working"),
+        closed="2025-02-15",
+    )
+    assert [(outcome, found) for _, _, outcome, found in lives(data)] == [
+        (0.0, "status history"),
+        (0.0, "estimate"),
+    ]
+
+
+def test_a_lead_that_the_history_knows_first_as_lost_did_not_end_when_it_was_created() -> None:
+    # Lost before the history begins, which a field history of eighteen months does.
+    data = company("Working", ("2026-02-01 10:00", "Lost", "Working"))
+    (_, end, outcome, found), (again, *_) = lives(data)
+    assert (outcome, found, again) == (0.0, "estimate", "2026-02-01")
+    assert end is not None
+    assert "2025-01-01" < end < "2026-02-01"
+
+
 def test_a_correction_from_lost_to_won_is_one_life_without_rows_in_between() -> None:
     data = company("Won", ("2025-01-20", "Working", "Lost"), ("2025-03-01", "Lost", "Won"))
     assert lives(data) == [("2025-01-01", "2025-03-01", 1.0, "status history")]
@@ -187,6 +210,28 @@ def test_the_end_is_the_closing_date_else_the_history_else_the_last_change() -> 
         "2025-05-01",
     ]
     assert lives(neither)[0][3] == "last change"
+
+
+@pytest.mark.parametrize(("later", "source"), [(0, "last change"), (15, "estimate")])
+def test_the_last_change_is_no_end_where_leads_are_changed_after_it(
+    later: int, source: str
+) -> None:
+    # 40 won leads with a closing date, of which so many were changed again in the summer, and one
+    # lost lead of which only the last change is known.
+    changes = ["2025-07-01"] * later + ["2025-03-02 17:00"] * (40 - later)
+    leads = pd.DataFrame(
+        {
+            "id": [str(row) for row in range(42)],
+            "created": ["2025-01-01"] * 41 + ["2026-06-30"],
+            "closed": ["2025-03-02"] * 40 + [None, None],
+            "status": ["Won"] * 40 + ["Lost", "New"],
+            "changed": [*changes, "2025-08-01", "2026-06-30"],
+        }
+    )
+    how = definition(closed="closed", changed="changed")
+    found = winnable.read(leads, definition=how).episodes
+    assert found is not None
+    assert END_SOURCES[found.found[40]] == source
 
 
 def test_losing_may_have_a_date_of_its_own() -> None:

@@ -82,6 +82,19 @@ def test_ends_that_are_not_dated_by_a_closing_date_are_counted(
     assert f" {int(lost.sum()):,} have no date: when they ended is estimated" in told
 
 
+def test_a_last_change_after_the_end_is_said_to_date_no_end(
+    company: pd.DataFrame, tmp_path: Path
+) -> None:
+    lost = company["Status"] == "Closed Lost"
+    modified = pd.to_datetime(company["Closed on"]) + pd.Timedelta(days=30)
+    leads = company.assign(
+        **{"Closed on": company["Closed on"].mask(lost, ""), "Modified": modified.astype(str)}
+    )
+    columns = shared().columns.model_copy(update={"changed": "Modified"})
+    told = found(leads, tmp_path, shared().model_copy(update={"columns": columns}))
+    assert "The last change (Modified) does not tell it: " in told["ends"]
+
+
 def test_junk_and_duplicates_are_counted(company: pd.DataFrame, tmp_path: Path) -> None:
     leads = company.copy()
     leads.loc[:11, "Full name"] = "Mickey Mouse"

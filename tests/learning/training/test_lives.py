@@ -1,6 +1,7 @@
 """Leads as they really live: whichever dates are missing, and whoever came back, what is predicted
 is what comes. The world is simulated, so the truth is known; the full size is in the benchmarks."""
 
+import numpy as np
 import pytest
 
 import winnable
@@ -27,12 +28,14 @@ def later() -> World:
 
 @pytest.mark.parametrize("dated", [1.0, 0.3, 0.0])
 def test_which_losses_have_dates_changes_no_rate(dated: float, later: World) -> None:
-    world = simulate(4000, seed=1, dated_losses=dated, returns=False)
-    data = winnable.read(world.leads, world.activities, definition=DEFINITION)
-    predictor = Predictor(learn(data, QUICK).artifact)
-    ratios = predicted_to_actual(predictor, later, (0, 14, 60), with_history=False)
-    for age in (0, 14, 60):
-        assert ratios["first", age][0] == pytest.approx(1, abs=0.12), (age, ratios)
+    found = []
+    for seed in (1, 2):  # one world of 4,000 leads is off by .1 now and then, by its own chance
+        world = simulate(4000, seed=seed, dated_losses=dated, returns=False)
+        data = winnable.read(world.leads, world.activities, definition=DEFINITION)
+        predictor = Predictor(learn(data, QUICK).artifact)
+        ratios = predicted_to_actual(predictor, later, (0, 14, 60), with_history=False)
+        found.append([ratios["first", age][0] for age in (0, 14, 60)])
+    assert np.mean(found, axis=0) == pytest.approx([1, 1, 1], abs=0.12), found
 
 
 def test_who_comes_back_is_won_as_often_as_predicted(later: World) -> None:

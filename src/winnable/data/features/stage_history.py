@@ -24,7 +24,7 @@ from winnable.core.columns import (
     BoolArray,
     IntArray,
 )
-from winnable.core.timestamps import NEVER, last_before, times_of
+from winnable.core.timestamps import DAY, NEVER, last_before, times_of
 from winnable.definition.schema import Definition
 from winnable.definition.stages import STAGES, MoveKind, kind_of_move, stage_of
 
@@ -93,8 +93,12 @@ def stage_history(definition: Definition, crm: Crm) -> StageHistory:
         owner, changes = owner[mine], changes[mine]
         first = np.flatnonzero(~pd.Series(owner).duplicated())
         when = times_of(changes[AT])
-        # A closing date is often a day without a time, and earlier than the changes of that day.
-        np.maximum.at(at, owner, when)
+        latest = np.full(size, NEVER)
+        np.maximum.at(latest, owner, when)
+        # A closing date is often a day without a time, and earlier than the changes of that day;
+        # one of a day before tells of an earlier end, not since when the present status holds.
+        same_day = (at < latest) & (at + DAY > latest)
+        at = np.select([same_day, at < latest], [latest, PRESENT], at)
         start = np.minimum(
             np.where(created[owner[first]] == NEVER, when[first], created[owner[first]]),
             when[first],

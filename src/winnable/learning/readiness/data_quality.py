@@ -20,6 +20,7 @@ from winnable.core.text import counted
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.autodetect.end_dates import ended_without_outcome
 from winnable.data.dataset import Dataset
+from winnable.data.features.episodes import changed_later, last_change_is_no_end
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.ingestion.crm import Crm
 from winnable.data.ingestion.dates import day_first_of_table
@@ -202,6 +203,13 @@ def _ends(data: Dataset) -> list[Finding]:
             f" {counts['estimate']:,} have no date: when they ended is estimated from how many"
             " leads of each age are still open, so that the share won at any age is not biased."
         )
+        later = changed_later(data.crm, data.episodes)
+        if last_change_is_no_end(later):
+            text += (
+                f" The last change ({data.definition.columns.changed}) does not tell it:"
+                f" {int(later.sum()):,} of {len(later):,} leads with another date were changed"
+                " again after their end."
+            )
     return [Finding("ends", text)]
 
 
