@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import threading
 import time
@@ -83,3 +84,29 @@ def test_no_request_is_lost(
         finally:
             load.stop()
     assert load.answers.keys() <= {"200", "refused"}, load.answers
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_replaced_at_once(
+    store: Path, tmp_path: Path
+) -> None:
+    with serving(store, tmp_path / "log", "--workers", "2") as live:
+        until(lambda: len(workers_of(live)) == 2)
+        victim, other = workers_of(live)
+        kill_while_it_is_asked(victim)
+        until(lambda: len({*workers_of(live)} - {victim, other}) == 1, 20)
+
+
+def test_the_service_stops_at_once_although_a_worker_just_died(store: Path, tmp_path: Path) -> None:
+    with serving(store, tmp_path / "log", "--workers", "2") as live:
+        until(lambda: len(workers_of(live)) == 2)
+        kill_while_it_is_asked(workers_of(live)[0])
+        live.process.send_signal(signal.SIGTERM)
+        assert live.process.wait(20) == 0
+
+
+def kill_while_it_is_asked(worker: int) -> None:
+    """Kill a worker after the process above it has asked whether it lives, which it does every half
+    a second, and before it can answer."""
+    os.kill(worker, signal.SIGSTOP)
+    time.sleep(2)
+    os.kill(worker, signal.SIGKILL)

@@ -7,17 +7,19 @@ of it before the workers do. This is given to uvicorn as its event loop and its 
 """
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from uvicorn.config import Config
-from uvicorn.supervisors.multiprocess import Multiprocess
+from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from winnable.service.http.protocol import CoalescingHttpProtocol
 
@@ -25,6 +27,11 @@ if sys.platform == "win32":
     from asyncio import ProactorEventLoop as Loop
 else:
     from uvloop import Loop
+
+_LOGGER = logging.getLogger("uvicorn.error")
+
+ANSWER_POLL_SECONDS = 0.1
+"""How often it is looked whether a worker that is waited for has died."""
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
@@ -90,9 +97,38 @@ class DrainingSupervisor(Multiprocess):
             super().restart_all()
 
     def keep_subprocess_alive(self) -> None:
-        """Replace workers that died."""
+        """Replace workers that died or do not answer. uvicorn waits for the answer of one that dies
+        meanwhile as long as for one that is busy, and does not stop until then."""
         with self._unless_stopped():
-            super().keep_subprocess_alive()
+            for place, worker in enumerate(self.processes):
+                if self._answers(worker) or self._is_stopped():
+                    continue
+                worker.kill()
+                worker.join()
+                if worker.exitcode == STARTUP_FAILURE:  # as every other one would
+                    _LOGGER.error("a worker cannot start; the service stops")
+                    self.should_exit.set()
+                    return
+                self.processes[place] = Process(self.config, self.sockets)
+                self.processes[place].start()
+
+    def _answers(self, worker: Process) -> bool:
+        """Whether a worker lives and answers in time; not waited for once it is dead or the service
+        is asked to stop."""
+        until = time.monotonic() + self.config.timeout_worker_healthcheck
+        try:
+            worker.parent_conn.send(b"ping")
+            while not worker.parent_conn.poll(ANSWER_POLL_SECONDS):
+                is_late = time.monotonic() >= until
+                if is_late or self._is_stopped() or not worker.process.is_alive():
+                    return False
+            worker.parent_conn.recv()
+        except (OSError, EOFError):
+            return False
+        return True
+
+    def _is_stopped(self) -> bool:
+        return any(listener.fileno() < 0 for listener in self.sockets)
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         for listener in self.sockets:
@@ -105,7 +141,7 @@ class DrainingSupervisor(Multiprocess):
         try:
             yield
         except (OSError, ValueError):
-            if all(listener.fileno() >= 0 for listener in self.sockets):
+            if not self._is_stopped():
                 raise
 
 
