@@ -7,8 +7,7 @@ known.
 
 Here every episode gets its end: the closing date, else the recorded change of the status, else the
 date of the lead's last change where leads are not changed after their end, else an estimate
-(`end_times`). Which rows a lead gives is decided
-in `training_rows`.
+(`end_times`). Which rows a lead gives is decided in `training_rows`.
 """
 
 from __future__ import annotations

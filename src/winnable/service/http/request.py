@@ -50,6 +50,10 @@ class ScoreRequest:
     as_of: datetime | None
 
 
+NO_MOMENT = "expected a date and time with a time zone, such as 2026-06-30T12:00:00Z"
+"""Said of what `read_moment` cannot read."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestLead:
     """One lead as the model takes it; `fault` says why it cannot be taken, then there is nothing
@@ -128,9 +132,7 @@ def read_body(body: bytes) -> ScoreRequest:
         return ScoreRequest(leads, None)
     when = read_moment(as_of)
     if when is None:
-        raise HTTPProblem(
-            422, "as_of: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z."
-        )
+        raise HTTPProblem(422, f"as_of: {NO_MOMENT}.")
     return ScoreRequest(leads, when)
 
 
@@ -366,9 +368,6 @@ def _plain_numbers(values: list[Any]) -> bool:
         return False
 
 
-_NO_MOMENT = "expected a date and time with a time zone, such as 2026-06-30T12:00:00Z"
-
-
 class _Fault(Exception):
     """Why one lead cannot be scored, without its values."""
 
@@ -425,7 +424,7 @@ def _status_change(given: Any, place: str) -> StatusChange:
         raise _Fault(f"{place}: expected an object with at, new and, if known, old")
     at = read_moment(given["at"])
     if at is None:
-        raise _Fault(f"{place}.at: {_NO_MOMENT}")
+        raise _Fault(f"{place}.at: {NO_MOMENT}")
     new = _short_text(given["new"])
     if new is None:
         raise _Fault(
@@ -461,7 +460,7 @@ def _activity(given: Any, place: int) -> Activity:
     if known is None:
         raise _Fault(f"{ACTIVITIES}.{place}.kind: expected a text")
     if at is None:
-        raise _Fault(f"{ACTIVITIES}.{place}.at: {_NO_MOMENT}")
+        raise _Fault(f"{ACTIVITIES}.{place}.at: {NO_MOMENT}")
     if recorded is None:
         return Activity(known, at)
     entered = read_moment(recorded)

@@ -23,7 +23,7 @@ from winnable.errors import DataError, LabelError, StoreError
 from winnable.service.http.keys import Keys
 from winnable.service.http.middleware import secret_of
 from winnable.service.http.problems import MEDIA_TYPE, HTTPProblem, problem
-from winnable.service.http.request import body_of, read_json, read_moment
+from winnable.service.http.request import NO_MOMENT, body_of, read_json, read_moment
 from winnable.service.routes.dependencies import ActivePredictor, Context
 from winnable.service.routes.openapi import refusal
 from winnable.service.routes.schemas import LabelIn, LabelOut, LeadListQuery, LeadsOut
@@ -122,9 +122,7 @@ def _label(data: Any, definition: Definition) -> Label:
     if given.at is not None:
         at = read_moment(given.at)
         if at is None:
-            raise HTTPProblem(
-                422, "at: expected a date and time with a time zone, such as 2026-06-30T12:00:00Z."
-            )
+            raise HTTPProblem(422, f"at: {NO_MOMENT}.")
     if (
         given.label == "rejected"
         and given.reason is not None
