@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from winnable.core.columns import (
 from winnable.core.text import counted
 from winnable.core.timestamps import microseconds
 from winnable.core.values import UNKNOWN, is_range, moment, number, quantity, unit_of
-from winnable.data.features.accounts import AccountScope
+from winnable.data.features.accounts import ACCOUNT_COLUMNS, AccountScope
 from winnable.data.features.returns import (
     MIN_RETURNED_LEADS,
     RETURN_COLUMNS,
@@ -97,6 +97,26 @@ class Field:
         return np.nan if when is None else float(microseconds(when))
 
 
+class Attribute(NamedTuple):
+    """One thing that is known of a lead, however many features tell of it: a column of the CRM
+    with what is derived from it, a kind of activity (or several kinds that count together), its
+    account, its returns, or a rule of the scorecard that tests several things at once."""
+
+    about: Literal["field", "activity", "account", "returns", "age", "rule"]
+    name: str
+
+
+ACCOUNT_ATTRIBUTE = Attribute("account", "account")
+RETURNS_ATTRIBUTE = Attribute("returns", "returns")
+AGE_ATTRIBUTE = Attribute("age", AGE)
+
+
+def activity_attribute(kinds: Sequence[str]) -> Attribute:
+    """The attribute of all aggregates of these kinds of activity; of every kind if there are
+    none."""
+    return Attribute("activity", " or ".join(kinds) or "any activity")
+
+
 @dataclass(frozen=True)
 class FeaturePlan:
     """The fields and activity aggregates of a model, in order; `created` is how the creation date
@@ -120,6 +140,26 @@ class FeaturePlan:
             *age,
             *(RETURN_COLUMNS if self.returns else ()),
         )
+
+    @cached_property
+    def attributes(self) -> Mapping[str, Attribute]:
+        """What each feature that is no plain column tells of, by its name: all that tell of one
+        thing are one reason. A feature derived from a column belongs to
+        `Attribute("field", column)`. Age belongs to activity, where that is counted: how much a
+        lead did says little without the time that it had."""
+        is_counted = any(not each.kinds for each in self.aggregates)
+        age = activity_attribute(()) if is_counted else AGE_ATTRIBUTE
+        return {
+            AGE: age,
+            **dict.fromkeys(RETURN_COLUMNS, RETURNS_ATTRIBUTE),
+            **dict.fromkeys(ACCOUNT_COLUMNS, ACCOUNT_ATTRIBUTE),
+            **{each.name: activity_attribute(each.kinds) for each in self.aggregates},
+            **({} if self.created is None else {self.created.name: age}),
+        }
+
+    def attribute_of(self, feature: str) -> Attribute:
+        """What a feature tells of; a column tells of itself."""
+        return self.attributes.get(feature) or Attribute("field", feature)
 
     @cached_property
     def numbers(self) -> tuple[Field, ...]:

@@ -8,8 +8,9 @@ done in `recalibration`, the hand-over in `gate`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
+from typing import Self
 
 import numpy as np
 
@@ -47,6 +48,11 @@ class Award:
         full = self.held.astype(np.float64) * self.points
         return full if self.decay is None else full * self.decay
 
+    def take(self, rows: IntArray) -> Self:
+        """The same rule for the leads in these rows."""
+        decay = None if self.decay is None else self.decay[rows]
+        return replace(self, held=self.held[rows], decay=decay)
+
 
 @dataclass(frozen=True)
 class Points:
@@ -65,10 +71,17 @@ class Points:
     anchor: FloatArray
     awarded: tuple[Award, ...]
 
-    def reasons(self, row: int) -> tuple[tuple[str, float], ...]:
-        """The rules that the lead in this row met, as (name, points), the most points first."""
-        met = [(award.says, float(award.given[row])) for award in self.awarded if award.held[row]]
-        return tuple(sorted(met, key=lambda reason: -abs(reason[1])))
+    def take(self, rows: IntArray) -> Self:
+        """The points of the leads in these rows."""
+        return replace(
+            self,
+            size=len(rows),
+            card=self.card[rows],
+            points=self.points[rows],
+            logit=self.logit[rows],
+            anchor=self.anchor[rows],
+            awarded=tuple(award.take(rows) for award in self.awarded),
+        )
 
     def by_group(self, group: str) -> FloatArray:
         """The points of one group of rules (such as intent) before caps, shape (n,)."""
@@ -104,14 +117,64 @@ def score_points(definition: Definition, features: FeatureTable) -> Points:
         awards = _awards(position, card, in_segment, features, definition.activities)
         total = _total(card, awards, features.size)
         at_threshold = logit_of(card.conversion_at_threshold)
-        logit_per_point = log(2) / card.points_to_double_the_odds
-        expected = at_threshold + (total - card.threshold) * logit_per_point
+        expected = at_threshold + (total - card.threshold) * _log_odds_per_point(card)
         points = np.where(in_segment, total, points)
         anchor = np.where(in_segment, at_threshold, anchor)
         logit = np.where(in_segment, expected, logit)
         awarded += awards
     logit = np.clip(logit, -MAX_ABS_LOG_ODDS, MAX_ABS_LOG_ODDS)
     return Points(features.size, chosen, points, logit, anchor, tuple(awarded))
+
+
+def log_odds_by_rule(definition: Definition, points: Points) -> FloatArray:
+    """What each rule of each scorecard, in their order, adds to the log-odds of each lead, shape
+    (size, rules).
+
+    Where a cap or a limit of the scorecard takes points away, all rules that it concerns give up
+    the same share of theirs. So the rules of a lead add up to what is expected of it above
+    `log_odds_without_points`, unless a limit grants points that no rule gave, or the odds are
+    beyond `MAX_ABS_LOG_ODDS`.
+    """
+    starts = np.cumsum([0, *(len(card.rule) for card in definition.scorecard)])
+    shares = np.zeros((points.size, int(starts[-1])))
+    groups: dict[int, list[str]] = {}
+    for award in points.awarded:
+        shares[:, starts[award.card] + award.rule] = award.given
+        groups.setdefault(award.card, []).append(award.group)
+    for position, names in groups.items():
+        card = definition.scorecard[position]
+        given = shares[:, starts[position] : starts[position + 1]]
+        for group, cap in card.caps.items():
+            inside = [i for i, name in enumerate(names) if name == group]
+            if inside:
+                total = given[:, inside].sum(axis=1)
+                given[:, inside] *= _share_left(total, np.minimum(total, cap))[:, None]
+        total = given.sum(axis=1)
+        kept = np.where(points.card == position, points.points, total)
+        given *= _share_left(total, kept)[:, None] * _log_odds_per_point(card)
+    return shares
+
+
+def log_odds_without_points(definition: Definition) -> FloatArray:
+    """What each scorecard expects of a lead to which no rule applies, shape (scorecards,)."""
+    return np.array(
+        [
+            logit_of(card.conversion_at_threshold) - card.threshold * _log_odds_per_point(card)
+            for card in definition.scorecard
+        ]
+    )
+
+
+def _log_odds_per_point(card: Scorecard) -> float:
+    return log(2) / card.points_to_double_the_odds
+
+
+def _share_left(total: FloatArray, kept: FloatArray) -> FloatArray:
+    """The share of each total (n,) that is kept: all where it stays, none where its sign
+    changes."""
+    share: FloatArray = (kept == total) * 1.0
+    np.divide(kept, total, out=share, where=total * kept > 0)
+    return share
 
 
 def choose_cards(definition: Definition, features: FeatureTable) -> IntArray:

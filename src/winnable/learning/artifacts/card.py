@@ -16,6 +16,7 @@ from winnable.data.features.plan import FeaturePlan
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 from winnable.learning.artifacts.input_profile import NO_PROFILE, InputProfile
+from winnable.learning.artifacts.typical_lead import TypicalLead
 from winnable.learning.model.spec import ModelSpec
 from winnable.learning.model.time_to_win import WinTimeCurve
 
@@ -108,7 +109,8 @@ class Spec:
 
     `win_time_curve` is None where the history has no dates; `usual_bar` is the probability that the
     capacity of sales usually means, None where there is no capacity or nothing to tell it from.
-    `profile` is what the columns looked like in training.
+    `profile` is what the columns looked like in training, `typical` the lead against which reasons
+    are measured, None for a model that was not trained, or by a version that kept none.
     """
 
     definition: Definition
@@ -118,6 +120,7 @@ class Spec:
     usual_bar: float | None
     card: ModelCard
     profile: InputProfile = NO_PROFILE
+    typical: TypicalLead | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -132,6 +135,7 @@ class Spec:
             usual_bar=data["usual_bar"],
             card=ModelCard.from_json(data["card"]),
             profile=InputProfile.from_json(data["profile"]) if "profile" in data else NO_PROFILE,
+            typical=TypicalLead.from_json(data["typical"]) if "typical" in data else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -147,6 +151,8 @@ class Spec:
         }
         if self.profile != NO_PROFILE:
             data["profile"] = self.profile.to_json()
+        if self.typical is not None:
+            data["typical"] = self.typical.to_json()
         return data
 
 

@@ -15,8 +15,8 @@ from scipy.stats import spearmanr
 from winnable.core.columns import CategoricalColumn, FeatureTable, FloatArray
 from winnable.data.features.plan import AGE
 from winnable.learning.model.scorer import RULES
-from winnable.learning.scoring.explanations import groups_of, kinds_in_words
 from winnable.learning.scoring.predictor import Predictor
+from winnable.learning.scoring.reason_words import groups_of, kinds_in_words
 
 MIN_LEADS_PER_VALUE = 10
 """Leads that must have a value before its effect is named."""

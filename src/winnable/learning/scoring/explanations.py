@@ -1,185 +1,310 @@
-"""Explanations: the reasons for a score, in the words of people who sell.
+"""Explanations: why a lead has its score and not that of a typical open lead.
 
 The feature contributions of a score are log-odds that add up to it (`Scorer.explain`, an additive
-attribution as SHAP values are); here the largest are chosen and put into words with the lead's own
-value and direction. A score from rules names the rules that fired. No number is computed here.
+attribution as SHAP values are). Here they are measured against the typical lead, summed up by
+attribute, with the scorecard's part unfolded into its rules, and turned into probability: the
+effects add up from the typical lead's probability to the lead's own. The strongest that rest on
+enough leads are its reasons, in the words of `reason_words`.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from math import log
 
 import numpy as np
 
-from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable
-from winnable.data.features.accounts import ACCOUNT_COLUMNS, DAYS_KNOWN
-from winnable.data.features.plan import AGE, FeaturePlan
-from winnable.data.features.returns import OUTCOME_BEFORE, RETURN_COLUMNS, RETURNS
-from winnable.definition.conditions import Activities
-from winnable.definition.decide.scorecard import Points
+from winnable.core.columns import ActivityAggregate, FeatureTable, FloatArray, IntArray
+from winnable.core.statistics import logit_of, sigmoid
+from winnable.data.features.plan import Attribute, FeaturePlan, activity_attribute
+from winnable.definition.decide.scorecard import (
+    Points,
+    log_odds_by_rule,
+    log_odds_without_points,
+)
+from winnable.definition.schema import Definition
+from winnable.learning.artifacts.typical_lead import States, TypicalLead
 from winnable.learning.model.scorer import RULES, Contributions
+from winnable.learning.model.segments import SEGMENT
+from winnable.learning.scoring.attributes import Attributes
+from winnable.learning.scoring.reason_words import ReasonWords, Value, effect_text
 
-REASONS_PER_DIRECTION = 3
-"""Reasons for a lead that are shown at most, and as many against it."""
+KnownWords = Mapping[str, Container[str]]
+
+MAX_REASONS = 6
+"""Reasons that are shown of a score, the strongest for and against the lead taken together."""
 
 MIN_LOG_ODDS = 0.01
 """What moves a score by less is no reason."""
 
-MAX_KINDS_IN_WORDS = 3
-"""Kinds of activity that a reason names; of more it names two and counts the others."""
+MIN_EFFECT = 0.0005
+"""In probability; what moves it by less would be shown as nothing."""
+
+SAME_LOG_ODDS = 1e-7
+"""Closer than this to the typical lead, the slope between the two is that of the curve."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One thing that moves a score: `text` is the sentence; `log_odds` above 0 raises the score,
-    None for points of a scorecard."""
+    """One thing that moves a score: `name` is the attribute, `text` the sentence, `value` what the
+    lead has of it; `effect` is what it adds to the typical lead's probability, `log_odds` what it
+    adds to its log-odds, None for points of a scorecard."""
 
     name: str
     text: str
     log_odds: float | None
+    value: Value = None
+    effect: float = 0.0
 
 
-def groups_of(activities: Activities) -> dict[tuple[str, ...], str]:
-    """What people call the groups of kinds that the definition makes, by their kinds."""
-    intent = activities.intent
-    interest = activities.interest
-    return {
-        intent: "sign of intent",
-        interest: "sign of interest",
-        intent + interest: "sign of intent or interest",
-    }
+@dataclass(frozen=True)
+class Explained:
+    """Where the scores of n leads start, `start` (n,), and what each attribute adds to that:
+    `log_odds` and `effects` (n, attributes). The effects and `rest` (n,), which no attribute
+    explains, add up from the start to the probability."""
+
+    start: FloatArray
+    log_odds: FloatArray
+    effects: FloatArray
+    rest: FloatArray
 
 
-def model_reasons(
-    plan: FeaturePlan,
-    features: FeatureTable,
-    parts: Contributions,
-    groups: Mapping[tuple[str, ...], str],
-    words: Mapping[str, Container[str]],
-) -> tuple[tuple[Reason, ...], ...]:
-    """For each lead the strongest parts of its score, those that raise it first.
+class Explainer:
+    """Explains the scores of one model, whose contributions have these `names`. Without a `typical`
+    lead, as of models of earlier versions, the start is a lead of which nothing is known. `apart`
+    is for a model that is its scorecard: each rule is a reason, and the start is a lead without
+    points."""
 
-    `groups` are called as `groups_of` names them. `words` are those that the model distinguishes,
-    by column: of any other it only knows that it is rare, and the reason says so.
-    """
-    named = zip(plan.aggregate_names, plan.aggregates, strict=True)
-    aggregates = {
-        name: (aggregate, kinds_in_words(aggregate.kinds, groups)) for name, aggregate in named
-    }
-    raising, lowering = (
-        np.argsort(side, axis=1, kind="stable")[:, :REASONS_PER_DIRECTION]
-        for side in (-parts.values, parts.values)
-    )
-    order = np.concatenate([raising, lowering], axis=1)
-    sign = np.repeat([1, -1], [raising.shape[1], lowering.shape[1]])
-    strength = np.take_along_axis(parts.values, order, axis=1)
-    strength[strength * sign <= MIN_LOG_ODDS] = 0
-    return tuple(
-        tuple(
-            _reason(parts.names[column], aggregates, features, words, row, value)
-            for column, value in zip(columns, values, strict=True)
-            if value
+    def __init__(
+        self,
+        definition: Definition,
+        plan: FeaturePlan,
+        names: Sequence[str],
+        typical: TypicalLead | None,
+        *,
+        apart: bool,
+    ) -> None:
+        self._definition = definition
+        self.apart = apart
+        self._typical = None if apart else typical
+        self.enough: States | None = None if self._typical is None else self._typical.enough
+        self.log_odds_per_point = [
+            log(2) / card.points_to_double_the_odds for card in definition.scorecard
+        ]
+        self.attributes = Attributes(definition, plan, names, apart=apart)
+        self.words = ReasonWords(definition, self.attributes)
+        every = self.attributes.every
+        self._names = tuple(names)
+        self._of_names = _indicators(self.attributes.of_names, len(every))
+        self._of_rules = _indicators(self.attributes.of_rules, len(every))
+        self._points = self._names.index(RULES)
+        self._account = next(
+            (i for i, attribute in enumerate(every) if attribute.about == "account"), None
         )
-        for row, (columns, values) in enumerate(zip(order.tolist(), strength.tolist(), strict=True))
-    )
-
-
-def scorecard_reasons(points: Points) -> tuple[tuple[Reason, ...], ...]:
-    """For each lead the rules that gave or took points, the largest first."""
-    return tuple(
-        tuple(
-            Reason(rule, f"{rule}: {given:+.3g} points", None)
-            for rule, given in points.reasons(row)[: 2 * REASONS_PER_DIRECTION]
+        self._segment = self.attributes.place.get(Attribute("field", SEGMENT))
+        self._without_points = np.array(
+            [
+                *log_odds_without_points(definition),
+                logit_of(definition.outcome.expected_conversion),
+            ]
         )
-        for row in range(points.size)
-    )
+
+    @cached_property
+    def _means(self) -> FloatArray:
+        parts = {} if self._typical is None else self._typical.parts
+        return np.array([parts.get(name, 0.0) for name in self._names])
+
+    def explain(
+        self,
+        features: FeatureTable,
+        points: Points,
+        parts: Contributions,
+        probability: FloatArray,
+    ) -> Explained:
+        """The explanation of the `probability` (n,) to whose log-odds the `parts` add up."""
+        values = parts.values - self._means
+        base = parts.base
+        if self.apart:
+            without = self._without_points[points.card]
+            base = base + without
+            values[:, self._points] -= without
+        typical = self._typical
+        logit = base if typical is None else np.full(len(base), typical.logit)
+        level = base - (base if typical is None else typical.base)
+        added = values @ self._of_names
+        added += self._by_rule(points)
+        self._add_level(added, level, points)
+        self._fold_groups(added, features)
+        self._fold_inactive(added, features)
+        start = sigmoid(logit)
+        moved = level + values.sum(axis=1)
+        slope = np.divide(
+            probability - start,
+            moved,
+            out=probability * (1 - probability),
+            where=np.abs(moved) > SAME_LOG_ODDS,
+        )
+        effects = added * slope[:, None]
+        return Explained(start, added, effects, probability - start - effects.sum(axis=1))
+
+    def _by_rule(self, points: Points) -> FloatArray:
+        """What the rules of each lead's scorecard add, by attribute, against their means over the
+        typical leads of that scorecard; what more the points moved is told by no rule."""
+        if not self.attributes.rules or not (self.apart or self._typical):
+            return np.zeros((points.size, len(self.attributes.every)))
+        given = log_odds_by_rule(self._definition, points)
+        if self._typical is not None:
+            own = self.attributes.cards == points.card[:, None]
+            given = self._typical.slope * (given - self._typical.rules) * own
+        return np.asarray(given @ self._of_rules)
+
+    def _add_level(self, added: FloatArray, base: FloatArray, points: Points) -> None:
+        """Add what is not of a single column: that a lead's account is known, and the level of its
+        scorecard's points against the others'."""
+        if self._account is not None:
+            added[:, self._account] += base
+        if self._segment is not None and self._typical is not None:
+            cards = np.asarray(self._typical.cards) - self._typical.points
+            added[:, self._segment] += self._typical.slope * cards[points.card]
+
+    def _fold_groups(self, added: FloatArray, features: FeatureTable) -> None:
+        """Give what several kinds of activity add together to those that the lead did, by how
+        often; where it did none of them, that is one reason."""
+        for group in self.attributes.groups:
+            times = np.nan_to_num(features.numbers(group.times))
+            counts = np.column_stack([features.numbers(name) for name in group.counts])
+            shares = np.nan_to_num(counts) / np.maximum(times, 1.0)[:, None]
+            together = added[:, group.place].copy()
+            members = list(group.members)
+            did = times > 0
+            added[:, group.place] = np.where(
+                did,
+                together * (1 - shares.sum(axis=1)),
+                together + added[:, members].sum(axis=1),
+            )
+            added[:, members] = np.where(
+                did[:, None], added[:, members] + together[:, None] * shares, 0.0
+            )
+
+    def _fold_inactive(self, added: FloatArray, features: FeatureTable) -> None:
+        """Of a lead that did nothing yet that is one reason."""
+        any_activity = self.attributes.place.get(activity_attribute(()))
+        times = ActivityAggregate("count").name
+        if any_activity is None or times not in features.columns:
+            return
+        inactive = np.flatnonzero(features.numbers(times) == 0)
+        if inactive.size:
+            others = [
+                place
+                for place, attribute in enumerate(self.attributes.every)
+                if attribute.about == "activity" and place != any_activity
+            ]
+            rows = inactive[:, None]
+            added[inactive, any_activity] += added[rows, others].sum(axis=1)
+            added[rows, others] = 0.0
+
+    def reasons(
+        self, features: FeatureTable, points: Points, explained: Explained, words: KnownWords
+    ) -> tuple[tuple[Reason, ...], ...]:
+        """For each lead the strongest effects that rest on enough leads, those that raise its score
+        first; `words` are those that the model distinguishes, by column."""
+        batch = _Batch(self, features, points, words)
+        strengths = np.where(np.abs(explained.log_odds) > MIN_LOG_ODDS, explained.effects, 0.0)
+        order = np.argsort(-np.abs(strengths), axis=1, kind="stable").tolist()
+        found = []
+        for row, (places, effects) in enumerate(zip(order, strengths.tolist(), strict=True)):
+            log_odds = explained.log_odds[row]
+            chosen = batch.first((i for i in places if abs(effects[i]) >= MIN_EFFECT), row, effects)
+            strongest = [batch.reason(i, row, float(log_odds[i]), effects[i]) for i in chosen]
+            found.append(tuple(sorted(strongest, key=lambda reason: reason.effect < 0)))
+        return tuple(found)
 
 
-def _reason(
-    name: str,
-    aggregates: Mapping[str, tuple[ActivityAggregate, str]],
-    features: FeatureTable,
-    words: Mapping[str, Container[str]],
-    row: int,
-    log_odds: float,
-) -> Reason:
-    if name in aggregates:
-        aggregate, kinds = aggregates[name]
-        what = _aggregate_in_words(aggregate, kinds, float(features.numbers(name)[row]))
-    else:
-        what = _field_in_words(name, features, words.get(name), row)
-    return Reason(name, f"{what}: {'raises' if log_odds > 0 else 'lowers'}", log_odds)
+class _Batch:
+    """A batch of leads whose reasons are put into words; what is the same for all of them is looked
+    up once."""
+
+    def __init__(
+        self, explainer: Explainer, features: FeatureTable, points: Points, words: KnownWords
+    ) -> None:
+        self._explainer = explainer
+        self._attributes = explainer.attributes
+        self._features = features
+        self._points = points
+        self._words = words
+        self._enough: dict[Attribute, list[bool]] = {}
+        self._done: dict[Attribute, list[int]] = {}
+
+    def first(self, places: Iterable[int], row: int, effects: Sequence[float]) -> Iterator[int]:
+        """The first of these attributes of the lead in this row that may be shown, as many as are
+        shown."""
+        shown = (place for place in places if self._is_shown(place, row, effects[place]))
+        return islice(shown, MAX_REASONS)
+
+    def reason(self, place: int, row: int, log_odds: float, effect: float) -> Reason:
+        """The reason of one attribute for the lead in this row."""
+        attribute = self._attributes.every[place]
+        words = self._explainer.words
+        if self._explainer.apart:
+            card = int(self._points.card[row])
+            points = log_odds / self._explainer.log_odds_per_point[card]
+            text = f"{attribute.name}: {points:+.3g} points"
+            return Reason(attribute.name, text, None, round(points, 6), effect)
+        value = words.value(attribute, self._features, row)
+        rule = None if self._has_enough(attribute, row) else self._rule_met(attribute, row)
+        says = words.says(attribute, self._features, self._points, row)
+        if rule is not None:
+            says = f"{rule} ({says})"
+        elif self._explainer.enough is None and self._is_rare(attribute, value):
+            says = f"{says}, one of the rare ones"
+        text = f"{says}: {effect_text(effect)}"
+        return Reason(words.name(attribute), text, log_odds, value, effect)
+
+    def _is_rare(self, attribute: Attribute, value: Value) -> bool:
+        """Whether the model does not tell a word apart from other rare ones."""
+        known = self._words.get(attribute.name)
+        return known is not None and isinstance(value, str) and value not in known
+
+    def _is_shown(self, place: int, row: int, effect: float) -> bool:
+        """Whether a reason rests on enough leads. That a lead did not do something yet is none that
+        speaks for it: it only says what others did who did it."""
+        attribute = self._attributes.every[place]
+        if attribute.about == "activity" and effect > 0 and not self._did(attribute, row):
+            return False
+        return self._has_enough(attribute, row) or self._rule_met(attribute, row) is not None
+
+    def _did(self, attribute: Attribute, row: int) -> bool:
+        """Whether the lead in this row did this."""
+        if attribute not in self._done:
+            codes, _ = self._attributes.states(attribute, self._features, self._points)
+            self._done[attribute] = codes.tolist()
+        return bool(self._done[attribute][row])
+
+    def _rule_met(self, attribute: Attribute, row: int) -> str | None:
+        """The first of an attribute's rules that this lead and enough others meet."""
+        for award in self._points.awarded:
+            rule = Attribute("rule", award.says)
+            if (
+                award.held[row]
+                and self._attributes.of_award(award) == attribute
+                and self._has_enough(rule, row)
+            ):
+                return award.says
+        return None
+
+    def _has_enough(self, attribute: Attribute, row: int) -> bool:
+        """Whether enough leads had the same of an attribute as the lead in this row."""
+        enough = self._explainer.enough
+        if enough is None or attribute.about == "age":
+            return True
+        if attribute not in self._enough:
+            codes, states = self._attributes.states(attribute, self._features, self._points)
+            known = enough.get(attribute, frozenset())
+            self._enough[attribute] = np.array([state in known for state in states])[codes].tolist()
+        return self._enough[attribute][row]
 
 
-def _field_in_words(
-    name: str, features: FeatureTable, known: Container[str] | None, row: int
-) -> str:
-    if name in ACCOUNT_COLUMNS:
-        return _account_in_words(name, float(features.numbers(name)[row]))
-    if name in (AGE, RULES, *RETURN_COLUMNS):
-        return _derived_in_words(name, features, row)
-    column = features.columns.get(name)
-    if column is None:
-        return name
-    if isinstance(column, CategoricalColumn):
-        if column.codes[row] < 0:
-            return f"{name} is not known"
-        word = column.vocabulary[column.codes[row]]
-        rare = known is not None and word not in known
-        return f"{name} is {word}, one of the rare ones" if rare else f"{name} is {word}"
-    value = column.values[row]
-    return f"{name} is not known" if np.isnan(value) else f"{name} is {value:.15g}"
-
-
-def _account_in_words(name: str, value: float) -> str:
-    """What is known of the lead's account."""
-    if name == DAYS_KNOWN:
-        if not value:
-            return "Nobody else of the account is known"
-        return f"Others of the account are known for {value:.0f} days"
-    return f"{f'{value:.0f}' if value else 'No'} {name}"
-
-
-def _derived_in_words(name: str, features: FeatureTable, row: int) -> str:
-    """A feature that is no column of the CRM."""
-    if name == RULES:
-        return "The points of our definition"
-    if name == AGE:
-        return f"{features.numbers(name)[row]:.0f} days old"
-    if name == OUTCOME_BEFORE:
-        before = features.words(name)
-        code = before.codes[row]
-        return "Never won or lost before" if code < 0 else f"Was {before.vocabulary[code]} before"
-    value = float(features.numbers(name)[row])
-    if name == RETURNS:
-        times = "once" if value == 1 else f"{value:.0f} times"
-        return f"Has returned {times}" if value else "Has not returned before"
-    return "Never won or lost before" if np.isnan(value) else f"Won or lost {value:.0f} days ago"
-
-
-def _aggregate_in_words(aggregate: ActivityAggregate, kinds: str, value: float) -> str:
-    capitalized = f"{kinds[0].upper()}{kinds[1:]}"
-    within = "" if aggregate.within_days is None else f" in {aggregate.within_days:g} days"
-    if aggregate.what == "days_since":
-        return f"No {kinds} yet" if np.isnan(value) else f"Last {kinds} {value:.0f} days ago"
-    if aggregate.what == "kinds":
-        return f"{value:.0f} different kinds of activity{within}"
-    if aggregate.what == "change":
-        before = f"in the {aggregate.within_days:g} before"
-        if value == 0:
-            return f"{capitalized} as often{within} as {before}"
-        more = "more" if value > 0 else "less"
-        return f"{capitalized} {abs(value):.0f} times {more}{within} than {before}"
-    if value == 0:
-        return f"No {kinds}{within or ' yet'}"
-    return f"{capitalized} {value:.0f} times{within}"
-
-
-def kinds_in_words(kinds: tuple[str, ...], groups: Mapping[tuple[str, ...], str]) -> str:
-    """Kinds of activity as people call them; `groups` as `groups_of` names them."""
-    if not kinds:
-        return "activity"
-    if kinds in groups:
-        return groups[kinds]
-    if len(kinds) <= MAX_KINDS_IN_WORDS:
-        return " or ".join(kinds)
-    return f"{', '.join(kinds[:2])} or {len(kinds) - 2} other kinds"
+def _indicators(places: IntArray, size: int) -> FloatArray:
+    """A matrix (n, size) that sums up n columns by their places; those of place -1 are left out."""
+    return np.asarray((places[:, None] == np.arange(size)) * 1.0)

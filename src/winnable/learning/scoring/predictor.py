@@ -30,12 +30,7 @@ from winnable.learning.model.calibration import identity
 from winnable.learning.model.scorer import UNKNOWN_BAND, Contributions, Prediction, Scorer
 from winnable.learning.model.segments import with_segment
 from winnable.learning.model.spec import ModelSpec
-from winnable.learning.scoring.explanations import (
-    Reason,
-    groups_of,
-    model_reasons,
-    scorecard_reasons,
-)
+from winnable.learning.scoring.explanations import Explainer, Reason
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,9 @@ class Scores:
 
     `probability` is that of Closed Won within the horizon, between `low` and `high`; `winnable`
     that within the longer horizon, or None where the history has no dates. All of shape (n,).
-    `mode` is "rules", "blend" or "learned", and `why` says why.
+    `start` is the probability of the typical open lead, to which the effects of the `reasons` and
+    `rest`, that of everything else, add up to `probability`; both None without reasons. `mode` is
+    "rules", "blend" or "learned", and `why` says why.
     """
 
     probability: FloatArray
@@ -56,6 +53,8 @@ class Scores:
     reasons: tuple[tuple[Reason, ...], ...]
     mode: str
     why: str
+    start: FloatArray | None = None
+    rest: FloatArray | None = None
 
     def take(self, rows: IntArray) -> "Scores":
         """The scores at these positions."""
@@ -69,6 +68,8 @@ class Scores:
             grade=tuple(self.grade[row] for row in chosen),
             decision=tuple(self.decision[row] for row in chosen),
             reasons=tuple(self.reasons[row] for row in chosen),
+            start=None if self.start is None else self.start[rows],
+            rest=None if self.rest is None else self.rest[rows],
         )
 
 
@@ -84,9 +85,15 @@ class Predictor:
         spec = artifact.spec
         self.definition = spec.definition
         self.plan = spec.plan
-        self._groups = groups_of(self.definition.activities)
         self.scorer = Scorer(spec.model, artifact.boosters)
         self.mode = spec.model.mode
+        self._explainer = Explainer(
+            self.definition,
+            self.plan,
+            self.scorer.names,
+            spec.typical,
+            apart=self.mode == "rules",
+        )
         self.why = spec.model.why
         self.win_time_curve = spec.win_time_curve
         self.usual_bar = spec.usual_bar
@@ -174,12 +181,10 @@ class Predictor:
         """
         points = score_points(self.definition, features)
         features = with_segment(self.definition, features, points)
-        answer = self.scorer.answer(
-            features, points.logit, reasons=reasons and self.mode != "rules"
-        )
+        answer = self.scorer.answer(features, points.logit, reasons=reasons)
         probability = answer.probability
         winnable = self.within(features, probability, self.definition.outcome.winnable_days)
-        return Scores(
+        scores = Scores(
             probability=probability,
             low=answer.low,
             high=answer.high,
@@ -194,10 +199,11 @@ class Predictor:
                 winnable,
                 usual_bar=None if one_week else self.usual_bar,
             ),
-            reasons=self._reasons(features, points, answer) if reasons else ((),) * features.size,
+            reasons=((),) * features.size,
             mode=self.mode,
             why=self.why,
         )
+        return self._with_reasons(scores, features, points, answer) if reasons else scores
 
     def within(
         self, features: FeatureTable, probability: FloatArray, days: float
@@ -228,12 +234,19 @@ class Predictor:
         seen = with_segment(self.definition, features, points)
         return seen, self.scorer.explain(seen, points.logit)
 
-    def _reasons(
-        self, features: FeatureTable, points: Points, answer: Prediction
-    ) -> tuple[tuple[Reason, ...], ...]:
-        if answer.reasons is None:
-            return scorecard_reasons(points)
-        return model_reasons(self.plan, features, answer.reasons, self._groups, self.scorer.words)
+    def _with_reasons(
+        self, scores: Scores, features: FeatureTable, points: Points, answer: Prediction
+    ) -> Scores:
+        assert answer.reasons is not None, "they were asked for"
+        explained = self._explainer.explain(features, points, answer.reasons, answer.probability)
+        reasons = self._explainer.reasons(features, points, explained, self.scorer.words)
+        shown = np.array([sum(reason.effect for reason in own) for own in reasons])
+        return replace(
+            scores,
+            reasons=reasons,
+            start=explained.start,
+            rest=answer.probability - explained.start - shown,
+        )
 
 
 def scorecard_spec() -> ModelSpec:

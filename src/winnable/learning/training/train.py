@@ -36,6 +36,7 @@ from winnable.learning.training.account_calibration import AccountCalibration, c
 from winnable.learning.training.metrics import Metrics, evaluate, split_forward, tells_enough
 from winnable.learning.training.segment_check import compare_segments
 from winnable.learning.training.targets import Targets, build_targets
+from winnable.learning.training.typical_lead import SeenInTraining, typical_lead
 
 Tell = Callable[[str], None]
 
@@ -181,6 +182,7 @@ def learn(
         usual_bar=None if evaluation is None else _usual_bar(definition, evaluation),
         card=card,
         profile=InputProfile.of(fit.features.take(of_each_lead), names, encoding.codes),
+        typical=typical_lead(data, plan, model, SeenInTraining(fit.features, fit.points, rows)),
     )
     artifact = Artifact.of(spec, model.boosters_)
     return Candidate(artifact, definition, evaluation, data.verdicts, {**model.report_, **effect})

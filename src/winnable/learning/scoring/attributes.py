@@ -1,0 +1,177 @@
+"""Attributes: which of a model's features and scorecard rules tell of the same thing, and what a
+lead has of it.
+
+Whatever tells of one attribute (`data.features.plan.Attribute`) is one reason. What moved a score
+is in `explanations`, the words in `reason_words`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from winnable.core.columns import (
+    ActivityAggregate,
+    BoolArray,
+    CategoricalColumn,
+    FeatureTable,
+    IntArray,
+)
+from winnable.core.text import word_key
+from winnable.data.features.accounts import DAYS_KNOWN
+from winnable.data.features.plan import Attribute, FeaturePlan, activity_attribute
+from winnable.data.features.returns import RETURNS
+from winnable.definition.decide.scorecard import Award, Points
+from winnable.definition.rules import Rule
+from winnable.definition.schema import Definition
+from winnable.learning.model.scorer import RULES
+
+HAS = "has it"
+HAS_NOT = ""
+"""What a lead has of an attribute that is no word: it did this, meets that rule, or did not. A word
+that is not known is "has not", too."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """An attribute of several kinds of activity (at `place` among the attributes), its aggregate
+    `times`, and those of its kinds that have attributes of their own, at `members`, by `counts`."""
+
+    place: int
+    times: str
+    members: tuple[int, ...]
+    counts: tuple[str, ...]
+
+
+class Attributes:
+    """The attributes of the contributions `names` (k,) of a model, and of the rules of its
+    definition.
+
+    `every` are all of them, `of_names` (k,) the places of the contributions among these, -1 for
+    `RULES`; `of_rules` (r,) those of the rules, in the order of the scorecards, each a reason of
+    its own where `apart`; `cards` (r,) is the scorecard of each rule.
+    """
+
+    def __init__(
+        self, definition: Definition, plan: FeaturePlan, names: Sequence[str], *, apart: bool
+    ) -> None:
+        self._definition = definition
+        self._plan = plan
+        self.rules: tuple[Rule, ...] = tuple(
+            rule for card in definition.scorecard for rule in card.rule
+        )
+        by_name = [None if name == RULES else plan.attribute_of(name) for name in names]
+        by_rule = [
+            Attribute("rule", rule.says) if apart else self.of_rule(rule) for rule in self.rules
+        ]
+        known = [attribute for attribute in by_name if attribute is not None]
+        self.every: tuple[Attribute, ...] = tuple(dict.fromkeys([*known, *by_rule]))
+        self.place: Mapping[Attribute, int] = {each: i for i, each in enumerate(self.every)}
+        self.of_names: IntArray = np.array(
+            [-1 if each is None else self.place[each] for each in by_name], dtype=np.int64
+        )
+        self.of_rules: IntArray = np.array([self.place[each] for each in by_rule], dtype=np.int64)
+        self._first_rules = np.cumsum([0, *(len(card.rule) for card in definition.scorecard)])
+        self.cards: IntArray = np.array(
+            [i for i, card in enumerate(definition.scorecard) for _ in card.rule], dtype=np.int64
+        )
+
+    def of_award(self, award: Award) -> Attribute:
+        """What the rule of an award tells of."""
+        return self.every[int(self.of_rules[self._first_rules[award.card] + award.rule])]
+
+    def of_rule(self, rule: Rule) -> Attribute:
+        """What a rule tells of: the one thing that its conditions test, or itself."""
+        tested = set()
+        for condition in rule.when:
+            if condition.field is not None:
+                tested.add(self._plan.attribute_of(condition.field))
+            elif condition.activity is not None:
+                kinds = self._definition.activities.kinds(condition.activity)
+                tested.add(activity_attribute(kinds))
+        return tested.pop() if len(tested) == 1 else Attribute("rule", rule.says)
+
+    @cached_property
+    def rules_of(self) -> Mapping[Attribute, tuple[int, ...]]:
+        """The rules that tell of each attribute."""
+        found: dict[Attribute, list[int]] = {}
+        for rule, place in enumerate(self.of_rules.tolist()):
+            found.setdefault(self.every[place], []).append(rule)
+        return {attribute: tuple(rules) for attribute, rules in found.items()}
+
+    @cached_property
+    def aggregates(self) -> Mapping[Attribute, tuple[ActivityAggregate, ...]]:
+        """The activity aggregates of each attribute, as they stand in the plan."""
+        found: dict[Attribute, list[ActivityAggregate]] = {}
+        for each in self._plan.aggregates:
+            found.setdefault(self._plan.attribute_of(each.name), []).append(each)
+        return {attribute: tuple(own) for attribute, own in found.items()}
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The attributes of several kinds, those of the fewest kinds first."""
+        found = []
+        for attribute, own in self.aggregates.items():
+            kinds = own[0].kinds
+            if len(kinds) < 2 or attribute not in self.place:
+                continue
+            members = [
+                (self.place[single], count)
+                for single, count in ((activity_attribute([kind]), _times(kind)) for kind in kinds)
+                if single in self.place and count in self._plan.aggregate_names
+            ]
+            times = ActivityAggregate("count", kinds).name
+            if members and times in self._plan.aggregate_names:
+                places, counts = zip(*members, strict=True)
+                found.append((len(kinds), Group(self.place[attribute], times, places, counts)))
+        return tuple(group for _, group in sorted(found, key=lambda pair: pair[0]))
+
+    def states(
+        self, attribute: Attribute, features: FeatureTable, points: Points
+    ) -> tuple[IntArray, tuple[str, ...]]:
+        """What each lead has of an attribute: the code (n,) of one of the states that are returned
+        with it."""
+        column = features.columns.get(attribute.name)
+        if attribute.about == "field" and isinstance(column, CategoricalColumn):
+            return column.codes + 1, (HAS_NOT, *map(word_key, column.vocabulary))
+        if attribute.about == "activity":
+            has = self._did(attribute, features)
+        elif attribute.about == "rule":
+            has = self._met(attribute, points)
+        elif attribute.about == "returns":
+            has = features.numbers(RETURNS) > 0
+        else:
+            name = DAYS_KNOWN if attribute.about == "account" else attribute.name
+            has = ~np.isnan(features.numbers(name))
+        return has.astype(np.int64), (HAS_NOT, HAS)
+
+    def every_state(
+        self, features: FeatureTable, points: Points
+    ) -> Iterator[tuple[Attribute, IntArray, tuple[str, ...]]]:
+        """The states of all attributes, and of all rules as such."""
+        of_rules = [Attribute("rule", rule.says) for rule in self.rules]
+        for attribute in dict.fromkeys([*self.every, *of_rules]):
+            codes, states = self.states(attribute, features, points)
+            yield attribute, codes, states
+
+    def _did(self, attribute: Attribute, features: FeatureTable) -> BoolArray:
+        """Whether each lead did this (n,), by whatever aggregate tells it."""
+        did = np.zeros(features.size, dtype=bool)
+        for each in self.aggregates.get(attribute, ()):
+            values = features.numbers(each.name)
+            did |= ~np.isnan(values) if each.what == "days_since" else values > 0
+        return did
+
+    @staticmethod
+    def _met(attribute: Attribute, points: Points) -> BoolArray:
+        """Whether each lead met this rule (n,), of whichever scorecard."""
+        met = np.zeros(points.size, dtype=bool)
+        for award in points.awarded:
+            if award.says == attribute.name:
+                met |= award.held
+        return met
+
+
+def _times(kind: str) -> str:
+    return ActivityAggregate("count", (kind,)).name

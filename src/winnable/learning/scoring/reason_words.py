@@ -1,0 +1,209 @@
+"""Words for reasons: what is known of one attribute of a lead, as people who sell would say it.
+
+How strong a reason is, and which are shown, is decided in `explanations`.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable
+from winnable.core.text import counted
+from winnable.data.features.accounts import (
+    ACCOUNT_COLUMNS,
+    ACTIVE_90,
+    DAYS_KNOWN,
+    INTENT_90,
+    LOST,
+    WON,
+)
+from winnable.data.features.plan import AGE, Attribute, activity_attribute
+from winnable.data.features.returns import DAYS_SINCE_OUTCOME, OUTCOME_BEFORE, RETURNS
+from winnable.definition.conditions import Activities
+from winnable.definition.decide.scorecard import Points
+from winnable.definition.schema import Definition
+from winnable.learning.scoring.attributes import Attributes
+
+Value = str | float | None
+
+MAX_KINDS_IN_WORDS = 3
+"""Kinds of activity that a reason names; of more it names two and counts the others."""
+
+MIN_WHOLE_POINTS = 0.95
+"""Effects from so many percentage points on are shown without decimals."""
+
+MAX_ACCOUNT_FACTS = 2
+"""Facts about the others of an account that a reason names."""
+
+_TOLD_OF_ACCOUNTS = {
+    WON: ("earlier win of the account", "earlier wins of the account"),
+    LOST: ("earlier loss of the account", "earlier losses of the account"),
+    INTENT_90: (
+        "sign of intent by another of the account in 90 days",
+        "signs of intent by others of the account in 90 days",
+    ),
+    ACTIVE_90: (
+        "other person of the account active in 90 days",
+        "other people of the account active in 90 days",
+    ),
+}
+"""In the order in which they are named: of one, and of several."""
+
+
+def effect_text(effect: float) -> str:
+    """An effect in percentage points: +31, -2, +0.4."""
+    points = 100 * effect
+    return f"{points:+.0f}" if abs(points) >= MIN_WHOLE_POINTS else f"{points:+.1f}"
+
+
+def groups_of(activities: Activities) -> dict[tuple[str, ...], str]:
+    """What people call the groups of kinds that the definition makes, by their kinds."""
+    intent = activities.intent
+    interest = activities.interest
+    return {
+        intent: "sign of intent",
+        interest: "sign of interest",
+        intent + interest: "sign of intent or interest",
+    }
+
+
+def kinds_in_words(kinds: tuple[str, ...], groups: Mapping[tuple[str, ...], str]) -> str:
+    """Kinds of activity as people call them; `groups` as `groups_of` names them."""
+    if not kinds:
+        return "activity"
+    if kinds in groups:
+        return groups[kinds]
+    if len(kinds) <= MAX_KINDS_IN_WORDS:
+        return " or ".join(kinds)
+    return f"{', '.join(kinds[:2])} or {len(kinds) - 2} other kinds"
+
+
+class ReasonWords:
+    """Says what a lead has of each attribute of a model."""
+
+    def __init__(self, definition: Definition, attributes: Attributes) -> None:
+        groups = groups_of(definition.activities)
+        self._attributes = attributes
+        self._kinds = {
+            attribute: kinds_in_words(own[0].kinds, groups)
+            for attribute, own in attributes.aggregates.items()
+        }
+
+    def name(self, attribute: Attribute) -> str:
+        """What an attribute is called."""
+        own = self._attributes.aggregates.get(attribute, ())
+        return self._kinds[attribute] if own and len(own[0].kinds) > 1 else attribute.name
+
+    def value(self, attribute: Attribute, features: FeatureTable, row: int) -> Value:
+        """What the lead in this row has of an attribute, for machines: the word or number of a
+        column, how often it did this; None where it is not known or no single value."""
+        if attribute.about == "activity":
+            aggregate = self._aggregate(attribute, "count")
+            return None if aggregate is None else _number(aggregate.name, features, row)
+        if attribute.about == "age":
+            return _number(AGE, features, row)
+        if attribute.about == "returns":
+            return _number(RETURNS, features, row)
+        column = features.columns.get(attribute.name)
+        if isinstance(column, CategoricalColumn):
+            code = column.codes[row]
+            return None if code < 0 else column.vocabulary[code]
+        return _number(attribute.name, features, row)
+
+    def says(self, attribute: Attribute, features: FeatureTable, points: Points, row: int) -> str:
+        """The same in words."""
+        if attribute.about == "activity":
+            return self._activity(attribute, features, row)
+        if attribute.about == "returns":
+            return _returns(features, row)
+        if attribute.about == "account":
+            return _account(features, row)
+        if attribute.about == "rule":
+            of_rule = [award for award in points.awarded if award.says == attribute.name]
+            is_met = any(award.held[row] for award in of_rule)
+            return attribute.name if is_met else f"Not met: {attribute.name}"
+        return self._single(attribute, features, row)
+
+    def _single(self, attribute: Attribute, features: FeatureTable, row: int) -> str:
+        """What is told by one value."""
+        value = self.value(attribute, features, row)
+        if attribute.about == "age":
+            return (
+                "Age not known" if value is None else f"{counted(round(float(value)), 'day')} old"
+            )
+        if value is None:
+            return f"{attribute.name} is not known"
+        return f"{attribute.name} is {value if isinstance(value, str) else f'{value:.15g}'}"
+
+    def _activity(self, attribute: Attribute, features: FeatureTable, row: int) -> str:
+        """How often and how lately, as far as the plan has it."""
+        kinds = self._kinds.get(attribute, attribute.name)
+        named = f"{kinds[0].upper()}{kinds[1:]}"
+        count = self._aggregate(attribute, "count")
+        since = self._aggregate(attribute, "days_since")
+        times = None if count is None else _number(count.name, features, row)
+        days = None if since is None else _number(since.name, features, row)
+        age = _number(AGE, features, row) if attribute == activity_attribute(()) else None
+        within = "" if count is None else _within(count)
+        if not times and days is None:
+            old = "" if age is None else f", {counted(round(age), 'day')} old"
+            return f"No {kinds}{within or ' yet'}{old}"
+        if not within and age is not None:
+            within = f" in {counted(max(1, round(age)), 'day')}"
+        last = "" if days is None else f", {'last ' if within or times != 1 else ''}{_ago(days)}"
+        return f"{named}{f' {_times(times)}{within}' if times else ''}{last}"
+
+    def _aggregate(self, attribute: Attribute, what: str) -> ActivityAggregate | None:
+        """The aggregate of an attribute that tells this of the longest time."""
+        own = [each for each in self._attributes.aggregates.get(attribute, ()) if each.what == what]
+        return max(own, key=lambda each: each.within_days or np.inf, default=None)
+
+
+def _within(aggregate: ActivityAggregate) -> str:
+    return "" if aggregate.within_days is None else f" in {aggregate.within_days:g} days"
+
+
+def _times(times: float) -> str:
+    return "once" if times == 1 else f"{times:.0f} times"
+
+
+def _ago(days: float) -> str:
+    whole = round(days)
+    return f"{counted(whole, 'day')} ago" if whole else "today"
+
+
+def _number(name: str, features: FeatureTable, row: int) -> float | None:
+    column = features.columns.get(name)
+    if column is None or isinstance(column, CategoricalColumn):
+        return None
+    value = float(column.values[row])
+    return None if np.isnan(value) else value
+
+
+def _account(features: FeatureTable, row: int) -> str:
+    """What the others of the lead's account did, the weightiest first."""
+    facts = {name: _number(name, features, row) for name in ACCOUNT_COLUMNS}
+    if facts[DAYS_KNOWN] is None:
+        return "Nothing is known of the account"
+    if not facts[DAYS_KNOWN]:
+        return "Nobody else of the account is known"
+    told = [
+        f"{number:.0f} {one if number == 1 else several}"
+        for name, (one, several) in _TOLD_OF_ACCOUNTS.items()
+        if (number := facts[name])
+    ]
+    known = f"Others of the account are known for {facts[DAYS_KNOWN]:.0f} days"
+    return ", ".join(told[:MAX_ACCOUNT_FACTS]) or f"{known}, none active in 90"
+
+
+def _returns(features: FeatureTable, row: int) -> str:
+    """How often the lead came back, and how it ended before."""
+    times = _number(RETURNS, features, row)
+    if not times:
+        return "Has not returned before"
+    before = features.words(OUTCOME_BEFORE)
+    code = before.codes[row]
+    days = _number(DAYS_SINCE_OUTCOME, features, row)
+    ended = "" if code < 0 else f", was {before.vocabulary[code]}"
+    when = "" if days is None or not ended else f" {_ago(days)}"
+    return f"Has returned {_times(times)}{ended}{when}"
