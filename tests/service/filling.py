@@ -97,9 +97,8 @@ def scores_at(predictor: Predictor, crm: Crm, as_of: datetime) -> list[ScoreReco
                 because=scores.decision[i].because,
                 mode=scores.mode,
                 version=predictor.version,
-                reasons=[
-                    {"says": each.text, "log_odds": each.log_odds} for each in scores.reasons[i]
-                ],
+                reasons=tuple(each.to_json() for each in scores.reasons[i]),
+                start=None if scores.start is None else float(scores.start[i]),
                 values={name: lead[name] for name in columns},
                 activities=[
                     {"kind": kind, "at": at.isoformat()}

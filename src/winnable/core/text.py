@@ -14,6 +14,8 @@ LONGEST_ABBREVIATION = 3
 
 MAX_LISTED = 40
 """Names that a sentence lists before it says how many more there are: a screen of them."""
+MIN_WHOLE_POINTS = 0.95
+"""Percentage points from which on a difference is shown without decimals."""
 MAX_CHARACTERS = 60
 """The length at which a name or value in a sentence is cut."""
 
@@ -64,6 +66,18 @@ def percent(share: float) -> str:
     """A probability or share as a whole percentage: "84%"; "<1%" where rounding would hide that it
     is not zero."""
     return "<1%" if 0 < share < 0.005 else f"{100 * share:.0f}%"
+
+
+def effect_points(effect: float) -> float:
+    """A difference of probabilities in percentage points as they are shown: without decimals, small
+    ones with one."""
+    points = 100 * effect
+    return float(round(points)) if abs(points) >= MIN_WHOLE_POINTS else round(points, 1)
+
+
+def effect_text(effect: float) -> str:
+    """The same with its sign: +31, -2, +0.4."""
+    return f"{effect_points(effect):+g}"
 
 
 def percent_range(low: float, high: float) -> str:

@@ -286,6 +286,7 @@ def example_scores(candidate: Candidate, data: Dataset) -> Section | None:
     )
     text = (
         "The three open leads with the highest scores today, and the best of each other decision."
+        " Each reason has its effect in points of probability, against a typical open lead."
     )
     table = ReportTable(columns, rows, columns[1:2])
     return Section(EXAMPLES, (text,), tables=(table,))
@@ -297,22 +298,9 @@ def _best_first(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _for_and_against(reasons: Sequence[Reason]) -> tuple[str, str]:
     """What raises a score and what lowers it."""
-    raising = [reason for reason in reasons if _raises(reason)]
-    lowering = [reason for reason in reasons if not _raises(reason)]
-    return _reasons_in_words(raising), _reasons_in_words(lowering)
-
-
-def _raises(reason: Reason) -> bool:
-    """Whether a reason speaks for the lead. One without log-odds is a rule, whose points tell."""
-    if reason.log_odds is not None:
-        return reason.log_odds > 0
-    return " -" not in reason.text.rpartition(":")[2]
-
-
-def _reasons_in_words(reasons: Sequence[Reason]) -> str:
-    return "; ".join(
-        reason.text.removesuffix(": raises").removesuffix(": lowers") for reason in reasons
-    )
+    raising = "; ".join(reason.text for reason in reasons if reason.effect > 0)
+    lowering = "; ".join(reason.text for reason in reasons if reason.effect <= 0)
+    return raising, lowering
 
 
 def _unnamed(lead_id: str, row: int) -> str:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from math import log
+from typing import Any
 
 import numpy as np
 
 from winnable.core.columns import ActivityAggregate, FeatureTable, FloatArray, IntArray
 from winnable.core.statistics import logit_of, sigmoid
+from winnable.core.text import effect_text
 from winnable.data.features.plan import Attribute, FeaturePlan, activity_attribute
 from winnable.definition.decide.scorecard import (
     Points,
@@ -28,7 +30,7 @@ from winnable.learning.artifacts.typical_lead import States, TypicalLead
 from winnable.learning.model.scorer import RULES, Contributions
 from winnable.learning.model.segments import SEGMENT
 from winnable.learning.scoring.attributes import Attributes
-from winnable.learning.scoring.reason_words import ReasonWords, Value, effect_text
+from winnable.learning.scoring.reason_words import ReasonWords, Value
 
 KnownWords = Mapping[str, Container[str]]
 
@@ -56,6 +58,16 @@ class Reason:
     log_odds: float | None
     value: Value = None
     effect: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The reason as plain JSON types."""
+        return {
+            "says": self.text,
+            "feature": self.name,
+            "value": self.value,
+            "effect": self.effect,
+            "log_odds": self.log_odds,
+        }
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,11 @@ class Explainer:
             ]
         )
 
+    @property
+    def has_start(self) -> bool:
+        """Whether it is known what the scores start from."""
+        return self.apart or self._typical is not None
+
     @cached_property
     def _means(self) -> FloatArray:
         parts = {} if self._typical is None else self._typical.parts
@@ -151,7 +168,7 @@ class Explainer:
     def _by_rule(self, points: Points) -> FloatArray:
         """What the rules of each lead's scorecard add, by attribute, against their means over the
         typical leads of that scorecard; what more the points moved is told by no rule."""
-        if not self.attributes.rules or not (self.apart or self._typical):
+        if not self.attributes.rules or not self.has_start:
             return np.zeros((points.size, len(self.attributes.every)))
         given = log_odds_by_rule(self._definition, points)
         if self._typical is not None:

@@ -39,9 +39,10 @@ class Scores:
 
     `probability` is that of Closed Won within the horizon, between `low` and `high`; `winnable`
     that within the longer horizon, or None where the history has no dates. All of shape (n,).
-    `start` is the probability of the typical open lead, to which the effects of the `reasons` and
-    `rest`, that of everything else, add up to `probability`; both None without reasons. `mode` is
-    "rules", "blend" or "learned", and `why` says why.
+    `start` is the probability of a typical open lead (of one without points, where the scorecard
+    answers), from which the effects of the `reasons` and `rest`, that of everything else, add up to
+    `probability`; both None without reasons, and for a model that does not know typical leads.
+    `mode` is "rules", "blend" or "learned", and `why` says why.
     """
 
     probability: FloatArray
@@ -240,13 +241,12 @@ class Predictor:
         assert answer.reasons is not None, "they were asked for"
         explained = self._explainer.explain(features, points, answer.reasons, answer.probability)
         reasons = self._explainer.reasons(features, points, explained, self.scorer.words)
+        scores = replace(scores, reasons=reasons)
+        if not self._explainer.has_start:
+            return scores
         shown = np.array([sum(reason.effect for reason in own) for own in reasons])
-        return replace(
-            scores,
-            reasons=reasons,
-            start=explained.start,
-            rest=answer.probability - explained.start - shown,
-        )
+        rest = answer.probability - explained.start - shown
+        return replace(scores, start=explained.start, rest=rest)
 
 
 def scorecard_spec() -> ModelSpec:

@@ -29,9 +29,6 @@ Value = str | float | None
 MAX_KINDS_IN_WORDS = 3
 """Kinds of activity that a reason names; of more it names two and counts the others."""
 
-MIN_WHOLE_POINTS = 0.95
-"""Effects from so many percentage points on are shown without decimals."""
-
 MAX_ACCOUNT_FACTS = 2
 """Facts about the others of an account that a reason names."""
 
@@ -50,20 +47,14 @@ _TOLD_OF_ACCOUNTS = {
 """In the order in which they are named: of one, and of several."""
 
 
-def effect_text(effect: float) -> str:
-    """An effect in percentage points: +31, -2, +0.4."""
-    points = 100 * effect
-    return f"{points:+.0f}" if abs(points) >= MIN_WHOLE_POINTS else f"{points:+.1f}"
-
-
 def groups_of(activities: Activities) -> dict[tuple[str, ...], str]:
     """What people call the groups of kinds that the definition makes, by their kinds."""
     intent = activities.intent
     interest = activities.interest
     return {
-        intent: "sign of intent",
-        interest: "sign of interest",
         intent + interest: "sign of intent or interest",
+        interest: "sign of interest",
+        intent: "sign of intent",
     }
 
 

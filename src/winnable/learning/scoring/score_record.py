@@ -34,9 +34,9 @@ def to_response(scores: "Scores", place: int, lead_id: str | None, score_id: str
         "grade": scores.grade[place],
         "decision": decision.action,
         "because": decision.because,
-        "reasons": [
-            {"says": reason.text, "log_odds": reason.log_odds} for reason in scores.reasons[place]
-        ],
+        "start": None if scores.start is None else float(scores.start[place]),
+        "rest": None if scores.rest is None else float(scores.rest[place]),
+        "reasons": [reason.to_json() for reason in scores.reasons[place]],
     }
 
 
@@ -68,9 +68,10 @@ def to_score_record(
     activities: tuple[dict[str, Any], ...],
 ) -> ScoreRecord:
     """The record of a `to_response`; of the lead's `values` it keeps the `fields` (`kept_fields`)
-    that are there."""
+    that are there. What is left over by the reasons follows from the others and is not kept."""
+    answer = {name: value for name, value in response.items() if name != "rest"}
     return ScoreRecord(
-        **{**response, "reasons": tuple(response["reasons"])},
+        **{**answer, "reasons": tuple(response["reasons"])},
         as_of=origin.as_of,
         given_at=origin.given_at,
         mode=origin.mode,

@@ -107,7 +107,10 @@ def _blocks(predictor: Predictor, document: dict[str, Any]) -> Iterator[Block]:
         Prose(
             f"A request holds up to {MAX_LEADS:,} leads. `as_of` may name the moment for which they"
             " are scored, else it is now. A lead with an unreadable value gets an entry in"
-            " `errors`, the others their scores. `?reasons=false` is quicker."
+            " `errors`, the others their scores. Each reason says in words and, for machines, as"
+            " `feature`, `value` and `effect` what it adds to the probability of a typical open"
+            " lead, which is `start`: the effects and `rest`, everything else, add up from it to"
+            " `probability`. `?reasons=false` is quicker."
         )
     )
 

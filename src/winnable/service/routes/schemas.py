@@ -26,10 +26,19 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class ReasonOut(BaseModel):
-    """One thing that moves the score; `log_odds` above 0 raises it, and is null where rules gave
-    points instead."""
+    """One thing that is known of the lead and moves its score, in words and for machines: the
+    `feature` (a column, a kind of activity, the account, a rule), the lead's `value` of it, null
+    where it is not known or no single value, and the `effect`, what it adds to the probability of
+    a typical lead.
+
+    `log_odds` is the same in log-odds, and null where rules gave points instead, which are then the
+    `value`.
+    """
 
     says: str
+    feature: str
+    value: str | float | None
+    effect: float
     log_odds: float | None
 
 
@@ -40,6 +49,12 @@ class ScoreOut(BaseModel):
     `probability_winnable` that within `winnable_days`, null where the history has no dates.
     `score_id` is unique and sorts by time; `lead_id` is null for a lead without an id. "closed" is
     a lead that was won or lost by the moment of scoring.
+
+    `start` is the probability of a typical open lead (the mean over those that were open when the
+    model was trained; with fewer than 50, over the latest leads; where the scorecard answers, that
+    of a lead without points). The effects of the `reasons` and `rest`, that of everything else, add
+    up from it to `probability`. Both are null without reasons, and for a model of an earlier
+    version.
     """
 
     score_id: str
@@ -51,6 +66,8 @@ class ScoreOut(BaseModel):
     grade: str
     decision: Literal["pass", "nurture", "recycle", "discard", "closed"]
     because: str
+    start: Probability | None
+    rest: float | None
     reasons: list[ReasonOut]
 
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 
-from winnable.core.text import percent, percent_range
+from winnable.core.text import effect_points, percent, percent_range
 from winnable.data.feedback.store.leads import LeadRow
 from winnable.data.feedback.store.records import UNANSWERED, Label, ScoreRecord, State
 from winnable.definition.schema import Definition
@@ -95,6 +95,7 @@ class LeadView:
     decision: str = "Not scored yet."
     reasons_for: tuple[str, ...] = ()
     reasons_against: tuple[str, ...] = ()
+    sum_of_reasons: str = ""
     trend: str = ""
     direction: str = ""
     before: str = ""
@@ -154,6 +155,7 @@ def lead_view(row: LeadRow, definition: Definition, by: str, following: str = ""
         decision=decision_text(score.because),
         reasons_for=_reasons(score.reasons, raising=True),
         reasons_against=_reasons(score.reasons, raising=False),
+        sum_of_reasons=_sum_of_reasons(score),
         trend=trend,
         direction=direction,
         account=account,
@@ -293,17 +295,34 @@ def _reasons(reasons: Iterable[Mapping[str, Any]], *, raising: bool) -> tuple[st
     texts = []
     for reason in reasons:
         text = str(reason["says"])
-        if _raises(text, reason.get("log_odds")) is raising:
+        if _raises(reason) is raising:
             texts.append(text.removesuffix(": raises").removesuffix(": lowers"))
     return tuple(texts)
 
 
-def _raises(text: str, log_odds: float | None) -> bool:
-    """Whether a reason raises the probability; a rule's points, at the end of its text, tell where
-    it has no log-odds."""
-    if log_odds is not None:
-        return log_odds > 0
-    return not text.rpartition(": ")[2].startswith("-")
+def _raises(reason: Mapping[str, Any]) -> bool:
+    """Whether a reason raises the probability. Reasons of earlier versions have no effect, and
+    where they are a rule's points no log-odds either: then the end of the text tells."""
+    effect = reason.get("effect", reason.get("log_odds"))
+    if effect is not None:
+        return float(effect) > 0
+    return not str(reason["says"]).rpartition(": ")[2].startswith("-")
+
+
+def _sum_of_reasons(score: ScoreRecord) -> str:
+    """What the reasons start from, and what is left over, so that the numbers of the page add up;
+    "" where it is not known."""
+    if score.start is None:
+        return ""
+    start = percent(score.start)
+    if score.mode == "rules":
+        return f"A lead without points has {start}."
+    shown = sum(effect_points(float(reason["effect"])) for reason in score.reasons)
+    rest = round(100 * score.probability) - round(100 * score.start) - shown
+    return (
+        f"In points of probability, against {start} of a typical lead. Everything else:"
+        f" {round(rest, 1):+g}."
+    )
 
 
 def _letters(name: str) -> str:

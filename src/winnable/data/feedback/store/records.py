@@ -59,7 +59,9 @@ def queue_of(state: str, decision: str | None, *, may_return: bool = False) -> Q
 class ScoreRecord:
     """A score as it was given: of which lead, as of when, by which model, and from which inputs.
 
-    `person` is the key of `winnable.core.identity`, `reasons` a list of {"says", "log_odds"},
+    `person` is the key of `winnable.core.identity`, `reasons` a list of {"says", "feature",
+    "value", "effect", "log_odds"} (of "says" and "log_odds" alone by earlier versions), `start` the
+    probability from which the effects add up, None where that is not known;
     `values` the columns that the model uses, `activities` a list of {"kind", "at"}, newest last.
     `name`, `owner` and `source` are for people to read and to search; `account` is the key of the
     lead's account (`identity.account_key`), `account_name` how people write it.
@@ -87,6 +89,7 @@ class ScoreRecord:
     source: str | None = None
     account: str | None = None
     account_name: str | None = None
+    start: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
