@@ -180,8 +180,10 @@ def _account(features: FeatureTable, row: int) -> str:
         return "Nobody else of the account is known"
     told = [
         f"{number:.0f} {one if number == 1 else several}"
-        for name, (one, several) in _TOLD_OF_ACCOUNTS.items()
-        if (number := facts[name])
+        for number, one, several in (
+            (facts[name], *words) for name, words in _TOLD_OF_ACCOUNTS.items()
+        )
+        if number
     ]
     known = f"Others of the account are known for {facts[DAYS_KNOWN]:.0f} days"
     return ", ".join(told[:MAX_ACCOUNT_FACTS]) or f"{known}, none active in 90"

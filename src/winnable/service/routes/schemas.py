@@ -42,19 +42,27 @@ class ReasonOut(BaseModel):
     log_odds: float | None
 
 
-class ScoreOut(BaseModel):
-    """The answer for one lead: the probability of Closed Won and what to do.
+class KeptReason(BaseModel):
+    """A reason as it was kept; those of earlier versions have words and log-odds only."""
+
+    says: str
+    feature: str | None = None
+    value: str | float | None = None
+    effect: float | None = None
+    log_odds: float | None
+
+
+class AnyScore(BaseModel):
+    """The probability of Closed Won and what to do.
 
     `probability` is that within the model's `horizon_days`, between `low` and `high`;
     `probability_winnable` that within `winnable_days`, null where the history has no dates.
     `score_id` is unique and sorts by time; `lead_id` is null for a lead without an id. "closed" is
-    a lead that was won or lost by the moment of scoring.
-
-    `start` is the probability of a typical open lead (the mean over those that were open when the
-    model was trained; with fewer than 50, over the latest leads; where the scorecard answers, that
-    of a lead without points). The effects of the `reasons` and `rest`, that of everything else, add
-    up from it to `probability`. Both are null without reasons, and for a model of an earlier
-    version.
+    a lead that was won or lost by the moment of scoring. `start` is the probability of a typical
+    open lead, from which the effects of the reasons count: the mean over those that were open when
+    the model was trained, or, with fewer than 50, over the latest leads; where the scorecard
+    answers, that of a lead without points. It is null without reasons, and for a model of an
+    earlier version.
     """
 
     score_id: str
@@ -67,6 +75,12 @@ class ScoreOut(BaseModel):
     decision: Literal["pass", "nurture", "recycle", "discard", "closed"]
     because: str
     start: Probability | None
+
+
+class ScoreOut(AnyScore):
+    """The answer for one lead. The effects of the `reasons` and `rest`, that of everything else,
+    add up from `start` to `probability`."""
+
     rest: float | None
     reasons: list[ReasonOut]
 
@@ -220,9 +234,10 @@ class LeadListQuery(BaseModel):
     size: Annotated[int, Field(ge=1, le=200)] = 50
 
 
-class KeptScore(ScoreOut):
+class KeptScore(AnyScore):
     """A score as it was given, for which moment and by which model."""
 
+    reasons: list[KeptReason]
     as_of: datetime
     given_at: datetime
     mode: str
