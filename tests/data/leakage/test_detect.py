@@ -272,6 +272,41 @@ def test_a_name_and_a_strength_that_fit_together_are_enough(
     )
 
 
+@pytest.mark.parametrize("name", ["Outcome", "Campaign result", "Conversion", "Contact outcome"])
+def test_the_result_of_an_earlier_campaign_is_kept_under_any_name(
+    company: pd.DataFrame, tmp_path: Path, name: str
+) -> None:
+    """It tells more of leads that will be won, as the outcome does, but it never settles it."""
+    won, _, random = parts(company)
+    good = random.random(SIZE) < np.where(won, 0.2, 0.05)
+    words = np.where(good, "success", random.choice(["failure", "not asked", "not asked"], SIZE))
+    found = verdicts(company.assign(**{name: words}), definition(), tmp_path)[name]
+    assert found.verdict == "ok"
+    assert any("its values do not tell how leads ended" in text for text in found.evidence)
+
+
+@pytest.mark.parametrize("name", ["Amount (converted)", "price_converted", "Order value"])
+def test_an_amount_that_won_and_lost_leads_have_alike_is_kept(
+    company: pd.DataFrame, tmp_path: Path, name: str
+) -> None:
+    won, _, random = parts(company)
+    amount = np.round(np.exp(random.normal(size=SIZE) + 0.3 * won), 2)
+    assert verdicts(company.assign(**{name: amount}), definition(), tmp_path)[name].verdict == "ok"
+
+
+@pytest.mark.parametrize("name", ["Outcome", "Disqualified", "Order value", "Converted"])
+@pytest.mark.parametrize("share", [0.15, 0.5])
+def test_a_name_of_the_end_is_believed_where_a_value_settles_it(
+    company: pd.DataFrame, tmp_path: Path, name: str, share: float
+) -> None:
+    """However few of the lost leads have it."""
+    won, still_open, random = parts(company)
+    ended = ~won & ~still_open & (random.random(SIZE) < share)
+    values = np.where(ended, "1", "0")
+    found = verdicts(company.assign(**{name: values}), definition(), tmp_path)
+    assert found[name].verdict != "ok"
+
+
 def test_values_that_tell_the_end_count_where_the_name_says_nothing(
     company: pd.DataFrame, tmp_path: Path
 ) -> None:

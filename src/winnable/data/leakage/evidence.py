@@ -50,6 +50,8 @@ MAX_SAMPLED_LEADS = 20_000
 """More resolved leads, or open leads, do not make a verdict more certain."""
 MIN_LEADS_TO_COMPARE = 20
 """With fewer leads on either side, a comparison is not evidence."""
+MAX_AUC_OF_NO_OUTCOME = 0.72
+"""What tells how leads ended ranks them better than this; what was so before them seldom does."""
 _FAR_FUTURE = 4_000_000_000 * 1_000_000
 """A time (microseconds since 1970) later than any date in a CRM."""
 
@@ -201,21 +203,57 @@ def _fill_ratio(strength: Strength, won: BoolArray) -> tuple[float, float]:
 
 def clues_of(seen: ColumnEvidence, name: str) -> list[Clue]:
     """All evidence for or against leakage of a column, strongest first."""
-    clues = [*_by_name(seen, name), *_by_dates(seen, name)]
+    clues = _by_dates(seen, name)
     if name in seen.strengths:
-        clues += [*_by_fill(seen, name), *_by_strength(seen, name), *_by_values(seen, name)]
+        clues += [*_by_fill(seen, name), *_by_values(seen, name)]
     if name in seen.tracked:
         clues += _by_changes(seen, name)
     else:
         clues += [*_by_open_leads(seen, name), *_by_growth(seen, name)]
+    only_its_name = not any(clue.weight > 0 for clue in clues)
+    clues += _by_name(seen, name, only_its_name)
+    if name in seen.strengths:
+        clues += _by_strength(seen, name)
     return sorted(clues, key=lambda clue: -clue.weight)
 
 
-def _by_name(seen: ColumnEvidence, name: str) -> list[Clue]:
+def _by_name(seen: ColumnEvidence, name: str, only_its_name: bool) -> list[Clue]:
+    """What the name says. Where nothing but the name says that a column tells how leads ended, its
+    values have to agree: the result may be that of an earlier campaign, and what is converted a
+    currency."""
     clue = name_clue(name)
     if clue is None or (names_a_key(name) and _is_key(seen.features.columns[name])):
         return []
+    if clue.decides and only_its_name and _tells_no_outcome(seen, name):
+        return [Clue(0.0, f"{clue.text}, but its values do not tell how leads ended")]
     return [clue]
+
+
+def _tells_no_outcome(seen: ColumnEvidence, name: str) -> bool:
+    """Whether the values show that a column is not the outcome, nor anything that is entered with
+    it: it hardly ranks leads, and none of its values is of one outcome alone. Always false for
+    dates, whose time tells, and where too few won or lost leads have a value to say so."""
+    strength = seen.strengths.get(name)
+    if strength is None:
+        return False
+    if min(strength.filled_won, strength.filled_lost) < MIN_LEADS_TO_COMPARE:
+        return False
+    if seen.fields[name].kind == "moment":
+        return False
+    is_weak = strength.auc + 1.5 * strength.error < MAX_AUC_OF_NO_OUTCOME
+    return is_weak and not _has_pure_value(seen.groups[name], seen.won, seen.fields[name])
+
+
+def _has_pure_value(groups: IntArray, won: BoolArray, field: Field) -> bool:
+    """Whether all leads with some value, or none of them, were won, where chance would have given
+    several of the others: five of one of many ranges of a number, three of a word."""
+    size = np.bincount(groups)
+    wins = np.bincount(groups, weights=won)
+    share = won.mean()
+    several = 5 if field.kind == "number" else 3
+    never_won = (wins == 0) & (size * share >= several)
+    always_won = (wins == size) & (size * (1 - share) >= several)
+    return bool((never_won | always_won).any())
 
 
 def _is_key(column: NumericColumn | CategoricalColumn) -> bool:

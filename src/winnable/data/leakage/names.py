@@ -16,10 +16,12 @@ from functools import cache
 @dataclass(frozen=True)
 class Clue:
     """One piece of evidence about a column: what it adds to the log-odds of leakage, and its
-    wording for people."""
+    wording for people. `decides`: it claims that the column tells how leads ended, which its values
+    can contradict."""
 
     weight: float
     text: str
+    decides: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,15 @@ class _Rule:
     text: str
     words: tuple[frozenset[str], ...]
     unless: frozenset[str] = frozenset()
+    decides: bool = False
 
 
 def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-def _rule(weight: float, text: str, *words: str, unless: str = "") -> _Rule:
-    return _Rule(weight, text, tuple(_words(group) for group in words), _words(unless))
+def _rule(weight: float, text: str, *words: str, unless: str = "", decides: bool = False) -> _Rule:
+    return _Rule(weight, text, tuple(_words(group) for group in words), _words(unless), decides)
 
 
 # How much a name counts as evidence of leakage, in log-odds.
@@ -115,25 +118,28 @@ _RULES = (
         "its name says that the lead was won or lost",
         "won win lost loss iswon",
         unless="back rate ratio score window",
+        decides=True,
     ),
     _rule(
         SURE,
         "its name refers to conversion",
         "converted conversion isconverted",
         unless="rate landing",
+        decides=True,
     ),
     _rule(SURE, "its name is the reason for a decision", "reason", _DECISIONS),
     _rule(
         FAIR, "its name is a reason, and reasons are entered when something is decided", "reason"
     ),
-    _rule(LIKELY, _PAPER, _PAPERS, _OF_PAPERS),
-    _rule(FAIR, _PAPER, "contract invoice", unless="type length term"),
-    _rule(LIKELY, "its name describes how the lead ended", _ENDINGS),
+    _rule(LIKELY, _PAPER, _PAPERS, _OF_PAPERS, decides=True),
+    _rule(FAIR, _PAPER, "contract invoice", unless="type length term", decides=True),
+    _rule(LIKELY, "its name describes how the lead ended", _ENDINGS, decides=True),
     _rule(
         LIKELY,
         "its name describes the result",
         "outcome result disposition verdict conclusion",
         unless="search test exam lab",
+        decides=True,
     ),
     _rule(
         FAIR,
@@ -292,12 +298,14 @@ _RULES = (
         "its name is an amount that may only be known with the sale",
         "value ltv clv revenue amount spend spent",
         unless="annual yearly monthly company declared budget net house property income time agree",
+        decides=True,
     ),
     _rule(
         FAIR,
         "its name is an amount that is only known with the sale",
         "deal purchase sale page closed order lifetime transaction basket cart",
         "value amount revenue total spend",
+        decides=True,
     ),
     _rule(
         0.6,
@@ -329,7 +337,7 @@ def name_clue(name: str) -> Clue | None:
     ]
     best = max(found, key=lambda rule: rule.weight, default=None)
     if best is not None and not words & _BEFORE:
-        return Clue(best.weight, best.text)
+        return Clue(best.weight, best.text, best.decides)
     if best is not None or words & _KNOWN_EARLY:
         return Clue(-1.0, "its name is of a kind that is known when a lead is created")
     return None

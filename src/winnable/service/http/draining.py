@@ -1,16 +1,20 @@
 """Draining: whoever connected before the service stops listening is answered.
 
 The system queues connections that nobody has accepted yet, and resets them when the last process
-closes the socket. So they are accepted first, in the same breath; how a connection then ends is in
-`protocol`. With several workers the process above them holds the socket as well, and has to let go
-of it before the workers do. This is given to uvicorn as its event loop and its supervisor.
+closes the socket. So new ones are turned away first, and then those that wait are accepted; how a
+connection ends is in `protocol`. With several workers the process above them holds the socket as
+well, turns new connections away, and has to let go of it before the workers do. This is given to
+uvicorn as its event loop and its supervisor.
 """
 
 import asyncio
+import ctypes
 import logging
+import multiprocessing
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +36,20 @@ _LOGGER = logging.getLogger("uvicorn.error")
 
 ANSWER_POLL_SECONDS = 0.1
 """How often it is looked whether a worker that is waited for has died."""
+
+_SO_ATTACH_FILTER = 26
+"""Of Linux (`asm-generic/socket.h`); Python has no name for it."""
+
+_DROPS_SYN = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # the flags of the TCP header
+        (0x45, 0, 1, 0x02),  # is SYN among them?
+        (0x06, 0, 0, 0),  # drop
+        (0x06, 0, 0, 0xFFFFFFFF),  # keep the whole
+    )
+)
+"""A program of the classic Berkeley packet filter that drops what opens a connection."""
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
@@ -68,6 +86,9 @@ class DrainingServer:
     def close(self) -> None:
         """Stop listening."""
         CoalescingHttpProtocol.limits.is_stopping = True
+        if multiprocessing.parent_process() is None:  # else other workers may go on with the socket
+            for listener in self._server.sockets:  # type: ignore[attr-defined]
+                _turn_away(listener.fileno())
         waiting = [
             connection
             for listener in self._server.sockets  # type: ignore[attr-defined]
@@ -132,6 +153,8 @@ class DrainingSupervisor(Multiprocess):
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         for listener in self.sockets:
+            if listener.fileno() >= 0:
+                _turn_away(listener.fileno())
             listener.close()
         self.signal_queue.append(number)
 
@@ -143,6 +166,18 @@ class DrainingSupervisor(Multiprocess):
         except (OSError, ValueError):
             if not self._is_stopped():
                 raise
+
+
+def _turn_away(listener: int) -> None:
+    """Let nobody connect any more, while who has connected is accepted. The system does not answer
+    whoever tries, who tries again after a second and is then refused."""
+    if sys.platform != "linux":
+        return
+    instructions = ctypes.create_string_buffer(_DROPS_SYN, len(_DROPS_SYN))
+    count = len(_DROPS_SYN) // struct.calcsize("HBBI")
+    program = struct.pack("HP", count, ctypes.addressof(instructions))
+    with socket.socket(fileno=os.dup(listener)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 def _accept_all(listener: int) -> Iterator[socket.socket]:
