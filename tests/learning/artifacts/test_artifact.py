@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from tests.conftest import DemoStore
+from winnable.core.columns import FIELD, ID, NEW, OLD
+from winnable.core.text import word_key
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import FORMAT, Artifact, read_artifact, write_artifact
 from winnable.learning.artifacts.deployed import deploy

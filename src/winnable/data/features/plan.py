@@ -27,6 +27,7 @@ from winnable.core.text import counted
 from winnable.core.timestamps import microseconds
 from winnable.core.values import UNKNOWN, is_range, moment, number, quantity, unit_of
 from winnable.data.features.accounts import AccountScope
+from winnable.data.features.derived.derive import DerivedFeature
 from winnable.data.features.returns import (
     MIN_RETURNED_LEADS,
     RETURN_COLUMNS,
@@ -102,13 +103,15 @@ class FeaturePlan:
     """The fields and activity aggregates of a model, in order; `created` is how the creation date
     is parsed, if there is one. With `returns` a lead's age counts from its last return, and its
     earlier episodes are features. With `accounts` what is known of the others of its account is
-    computed, too; `learned` does not name it, since models learn it apart from the rest."""
+    computed, too; `learned` does not name it, since models learn it apart from the rest. The
+    `derived` features are computed from the fields and the age."""
 
     fields: tuple[Field, ...]
     aggregates: tuple[ActivityAggregate, ...] = ()
     created: Field | None = None
     returns: bool = False
     accounts: AccountScope | None = None
+    derived: tuple[DerivedFeature, ...] = ()
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -119,7 +122,13 @@ class FeaturePlan:
             *(aggregate.name for aggregate in self.aggregates),
             *age,
             *(RETURN_COLUMNS if self.returns else ()),
+            *(feature.name for feature in self.derived),
         )
+
+    @cached_property
+    def derived_from(self) -> frozenset[str]:
+        """The names of the columns that something is derived of."""
+        return frozenset(name for feature in self.derived for name in feature.of)
 
     @cached_property
     def numbers(self) -> tuple[Field, ...]:
@@ -153,6 +162,7 @@ class FeaturePlan:
             created,
             bool(data.get("returns", False)),
             None if scope is None else AccountScope(**scope),
+            tuple(DerivedFeature.from_json(feature) for feature in data.get("derived", ())),
         )
 
 
@@ -162,9 +172,10 @@ def fit_feature_plan(
     """Decide how each column of an export is parsed and which activity aggregates are computed.
 
     Roles other than source and consent, and contact data, identify a lead or its outcome, so models
-    do not use them, nor columns without a name, those of loaders, ignored columns and those in
-    `leave_out`. Rules may use contact data and whatever the definition names.
+    do not use them as they stand, nor columns without a name, those of loaders, ignored columns and
+    those in `leave_out`. Rules may use contact data and whatever the definition names.
     """
+    from winnable.data.features.derived.choose import choose_derived, source_columns
     from winnable.data.ingestion.dates import day_first_of_table
     from winnable.data.ingestion.parsing import decimal_marks
 
@@ -181,7 +192,7 @@ def fit_feature_plan(
         *leave_out,
         *meaningless,
     }
-    asked = {*definition.fields(), *contact}
+    asked = {*definition.fields(), *contact, *source_columns(definition, columns)}
     used = [
         name for name in columns if name not in never and (name not in unlearned or name in asked)
     ]
@@ -198,13 +209,15 @@ def fit_feature_plan(
         )
         for name, sample in samples.items()
     ]
+    derived = choose_derived(definition, crm, fields, AGE, leave_out)
     if roles.created is None or CREATED not in crm.leads:
-        return FeaturePlan(tuple(fields))
+        return FeaturePlan(tuple(fields), derived=derived)
     by_day = day_first_of_table(dates)["created"]
     created = Field(roles.created, "moment", day_first=by_day, learn=False)
     returns = returned_leads(definition, crm) >= MIN_RETURNED_LEADS
     scope = AccountScope.of(definition, crm) if ACCOUNT in crm.leads else None
-    return FeaturePlan(tuple(fields), _aggregates_of(definition, crm), created, returns, scope)
+    aggregates = _aggregates_of(definition, crm)
+    return FeaturePlan(tuple(fields), aggregates, created, returns, scope, derived)
 
 
 def _account_as_key(crm: Crm, account: str | None) -> tuple[str, ...]:

@@ -1,0 +1,161 @@
+"""Derived features: what a model learns of columns beyond the columns themselves, computed from a
+feature table.
+
+Both ways of computing features, `offline` for many rows and `online` for a request, hand the table
+of a plan's fields to the one function here, so that they are equal by construction. A value is
+computed once per distinct word. What is derived is a column of words or numbers like any other;
+an address, a telephone number or a name never is. Which features a plan has is decided in `choose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from winnable.core.columns import (
+    CategoricalColumn,
+    Column,
+    FeatureTable,
+    FloatArray,
+    IntArray,
+    NumericColumn,
+)
+from winnable.core.timestamps import DAY
+from winnable.data.features.derived.contact import (
+    email_country,
+    email_provider,
+    is_the_companys,
+    phone_country,
+)
+from winnable.data.features.derived.tokens import tokens_of
+from winnable.definition.decide.junk import made_up_names
+from winnable.definition.schema import Definition
+
+What = Literal[
+    "email provider",
+    "email country",
+    "email company",
+    "phone country",
+    "made-up name",
+    "completeness",
+    "mention",
+    "weekday",
+    "hour",
+    "days after arrival",
+]
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_HOUR = DAY // 24
+
+
+@dataclass(frozen=True)
+class DerivedFeature:
+    """One derived feature: `what` is computed of the columns `of`, in that order. `word` is what a
+    mention looks for."""
+
+    name: str
+    what: What
+    of: tuple[str, ...]
+    word: str = ""
+
+    @property
+    def attribute(self) -> str:
+        """What it is about, so that all that is known of one thing can be told together: its column
+        where it is of one, else itself."""
+        about_arrival = self.what in ("weekday", "hour")
+        return self.name if about_arrival or self.what == "completeness" else self.of[-1]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DerivedFeature:
+        """The feature whose members `dataclasses.asdict` wrote."""
+        return cls(data["name"], data["what"], tuple(data["of"]), data["word"])
+
+
+def derived_columns(
+    derived: Sequence[DerivedFeature],
+    definition: Definition,
+    features: FeatureTable,
+    as_of: IntArray,
+) -> dict[str, Column]:
+    """The derived features of n rows of which the plan's fields are known, each as of a time in
+    microseconds (n,)."""
+    columns: dict[str, Column] = {}
+    tokens: dict[str, list[frozenset[str]]] = {}
+    for feature in derived:
+        if feature.what in _OF_WORDS:
+            columns[feature.name] = _by_word(_OF_WORDS[feature.what], feature.of, features)
+        elif feature.what == "mention":
+            column = features.words(feature.of[0])
+            if feature.of[0] not in tokens:
+                tokens[feature.of[0]] = [tokens_of(word) for word in column.vocabulary]
+            columns[feature.name] = _mentions(feature.word, column, tokens[feature.of[0]])
+        elif feature.what == "made-up name":
+            made_up = made_up_names(definition.junk, features, feature.of)
+            columns[feature.name] = CategoricalColumn(made_up.astype(np.int64), ("no", "yes"))
+        elif feature.what == "completeness":
+            known = [_is_known(features.columns[name]) for name in feature.of]
+            columns[feature.name] = NumericColumn(np.mean(known, axis=0))
+        elif feature.what == "days after arrival":
+            age, before = (features.numbers(name) for name in feature.of)
+            columns[feature.name] = NumericColumn(age - before)
+        else:
+            columns[feature.name] = _arrival(feature.what, features.numbers(feature.of[0]), as_of)
+    return columns
+
+
+_OF_WORDS: Mapping[str, Callable[..., str | None]] = {
+    "email provider": email_provider,
+    "email country": email_country,
+    "email company": is_the_companys,
+    "phone country": phone_country,
+}
+
+
+def _by_word(
+    value_of: Callable[..., str | None], names: tuple[str, ...], features: FeatureTable
+) -> CategoricalColumn:
+    """A value for each combination of words, computed once; missing where one of them is."""
+    columns = [features.words(name) for name in names]
+    codes = columns[0].codes
+    combinations: list[tuple[str, ...]] = [(word,) for word in columns[0].vocabulary]
+    for column in columns[1:]:
+        width = len(column.vocabulary)
+        both = np.where((codes < 0) | (column.codes < 0), -1, codes * width + column.codes)
+        found, at = np.unique(both, return_inverse=True)
+        combinations = [
+            (*combinations[pair // width], column.vocabulary[pair % width])
+            for pair in found[found >= 0].tolist()
+        ]
+        codes = at.reshape(-1) - int(found.size > 0 and found[0] < 0)
+    values: dict[str, int] = {}
+    table = [
+        -1 if value is None else values.setdefault(value, len(values))
+        for value in (value_of(*words) for words in combinations)
+    ]
+    return CategoricalColumn(np.array([*table, -1], dtype=np.int64)[codes], tuple(values))
+
+
+def _mentions(
+    word: str, column: CategoricalColumn, tokens: Sequence[frozenset[str]]
+) -> NumericColumn:
+    """1 where the text mentions a word, 0 where it does not, missing where there is no text."""
+    table = [float(word in mentioned) for mentioned in tokens]
+    return NumericColumn(np.array([*table, np.nan])[column.codes])
+
+
+def _is_known(column: Column) -> FloatArray:
+    known = ~np.isnan(column.values) if isinstance(column, NumericColumn) else column.codes >= 0
+    return np.asarray(known, dtype=np.float64)
+
+
+def _arrival(what: What, age: FloatArray, as_of: IntArray) -> Column:
+    """When leads came, in UTC, by their age in days (n,) at a time."""
+    known = ~np.isnan(age)
+    came = as_of - np.round(np.where(known, age, 0.0) * DAY).astype(np.int64)
+    if what == "hour":
+        return NumericColumn(np.where(known, came % DAY // _HOUR, np.nan))
+    weekday = (came // DAY + 3) % 7  # 1970 began on a Thursday
+    return CategoricalColumn(np.where(known, weekday, -1), WEEKDAYS)
