@@ -349,8 +349,8 @@ def typical_lead(
     """One row as the model takes it (MLflow's input example), with every column of the export.
 
     Of each learned column's median or most frequent category, which are the first of the model's
-    `words`, so that it describes no real person; the others, such as the id, are empty. A frame with any of them keeps its rows: MLflow leaves
-    out columns that the example does not have.
+    `words`, so that it describes no real person; the others, such as the id, are empty. A frame
+    with any of them keeps its rows: MLflow leaves out columns that the example does not have.
     """
     row: dict[str, float | str | None] = {}
     for field in plan.fields:

@@ -16,16 +16,17 @@ from winnable.core.identity import (
     name_words,
     normal_email,
 )
+from winnable.core.text import entries
 from winnable.definition.decide.junk import DISPOSABLE_EMAIL_DOMAINS
 
 MAX_DOMAINS_KEPT = 4096
 MIN_LETTERS_OF_A_NAME = 3
 """Letters that a domain and a company's name must have in common to be a match."""
 
-_NOT_OF_A_COUNTRY = frozenset("ai cc co eu fm gg io la ly me nu sh to tv ws".split())
+_NOT_OF_A_COUNTRY = frozenset(entries("ai, cc, co, eu, fm, gg, io, la, ly, me, nu, sh, to, tv, ws"))
 """Two-letter top-level domains that anybody uses."""
 
-_SECOND_LEVEL = frozenset("ac co com edu gob gouv gov govt net nom or org sch".split())
+_SECOND_LEVEL = frozenset(entries("ac, co, com, edu, gob, gouv, gov, govt, net, nom, or, org, sch"))
 """Labels before a country's that are registries, not companies."""
 
 _GOVERNMENT = re.compile(

@@ -223,4 +223,4 @@ class _Counts:
 def _owner_counts(words: IntArray, owners: IntArray, size: int) -> list[int]:
     """How many different owners each of `size` words has; both arrays a row each."""
     pairs = np.unique(np.column_stack([words, owners]), axis=0)
-    return np.bincount(pairs[:, 0], minlength=size).tolist()
+    return [int(owners) for owners in np.bincount(pairs[:, 0], minlength=size)]
