@@ -110,7 +110,7 @@ def input_notes(predictor: Predictor, leads: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _learned_from(predictor: Predictor) -> set[str]:
-    """The columns that the model learned from, as they stand or by what is derived of them alone."""
+    """The columns that the model learned from, as they stand or by what is derived of them."""
     learned = set(predictor.learned_columns)
     derived = [
         feature

@@ -44,7 +44,6 @@ What = Literal[
     "mention",
     "weekday",
     "hour",
-    "days after arrival",
 ]
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -65,8 +64,8 @@ class DerivedFeature:
     def attribute(self) -> str:
         """What it is about, so that all that is known of one thing can be told together: its column
         where it is of one, else itself."""
-        about_arrival = self.what in ("weekday", "hour")
-        return self.name if about_arrival or self.what == "completeness" else self.of[-1]
+        of_the_lead = self.what in ("weekday", "hour", "made-up name", "completeness")
+        return self.name if of_the_lead else self.of[0]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> DerivedFeature:
@@ -98,12 +97,16 @@ def derived_columns(
         elif feature.what == "completeness":
             known = [_is_known(features.columns[name]) for name in feature.of]
             columns[feature.name] = NumericColumn(np.mean(known, axis=0))
-        elif feature.what == "days after arrival":
-            age, before = (features.numbers(name) for name in feature.of)
-            columns[feature.name] = NumericColumn(age - before)
         else:
             columns[feature.name] = _arrival(feature.what, features.numbers(feature.of[0]), as_of)
     return columns
+
+
+def warm() -> None:
+    """Read the lists of domains and of country codes, which the first lead would have to wait
+    for."""
+    email_provider("somebody@winnable.example")
+    phone_country("+1 650 253 0000")
 
 
 _OF_WORDS: Mapping[str, Callable[..., str | None]] = {
