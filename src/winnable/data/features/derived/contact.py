@@ -76,18 +76,24 @@ def phone_country(number: str) -> str:
         digits = digits[2:]
     elif not written.startswith("+"):
         return "not told"
+    if digits.startswith("1"):  # of the codes that countries share, the one with two large ones
+        return _of_north_america(digits)
     for length in (1, 2, 3):
         regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length] or 0))
-        if regions is None:
-            continue
-        if len(regions) == 1:
+        if regions is not None:
             return str(regions[0])
-        try:  # several countries share the code: the digits after it tell which
-            parsed = phonenumbers.parse(f"+{digits}")
-        except phonenumbers.NumberParseException:
-            return str(regions[0])
-        return str(phonenumbers.region_code_for_number(parsed) or regions[0])
     return "not told"
+
+
+def _of_north_america(digits: str) -> str:
+    """Which of the countries with code 1 an area code belongs to."""
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(f"+{digits}")
+    except phonenumbers.NumberParseException:
+        return "not told"
+    return str(phonenumbers.region_code_for_number(parsed) or "US")
 
 
 def _domain_of(address: str) -> str | None:

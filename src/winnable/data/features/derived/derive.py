@@ -82,23 +82,21 @@ def derived_columns(
     """The derived features of n rows of which the plan's fields are known, each as of a time in
     microseconds (n,)."""
     columns: dict[str, Column] = {}
-    tokens: dict[str, list[frozenset[str]]] = {}
+    mentions: dict[str, list[DerivedFeature]] = {}
     for feature in derived:
         if feature.what in _OF_WORDS:
             columns[feature.name] = _by_word(_OF_WORDS[feature.what], feature.of, features)
         elif feature.what == "mention":
-            column = features.words(feature.of[0])
-            if feature.of[0] not in tokens:
-                tokens[feature.of[0]] = [tokens_of(word) for word in column.vocabulary]
-            columns[feature.name] = _mentions(feature.word, column, tokens[feature.of[0]])
+            mentions.setdefault(feature.of[0], []).append(feature)
         elif feature.what == "made-up name":
             made_up = made_up_names(definition.junk, features, feature.of)
             columns[feature.name] = CategoricalColumn(made_up.astype(np.int64), ("no", "yes"))
         elif feature.what == "completeness":
-            known = [_is_known(features.columns[name]) for name in feature.of]
-            columns[feature.name] = NumericColumn(np.mean(known, axis=0))
+            columns[feature.name] = _completeness([features.columns[name] for name in feature.of])
         else:
             columns[feature.name] = _arrival(feature.what, features.numbers(feature.of[0]), as_of)
+    for name, of_column in mentions.items():
+        columns.update(_mentions(of_column, features.words(name)))
     return columns
 
 
@@ -142,16 +140,27 @@ def _by_word(
 
 
 def _mentions(
-    word: str, column: CategoricalColumn, tokens: Sequence[frozenset[str]]
-) -> NumericColumn:
-    """1 where the text mentions a word, 0 where it does not, missing where there is no text."""
-    table = [float(word in mentioned) for mentioned in tokens]
-    return NumericColumn(np.array([*table, np.nan])[column.codes])
+    mentions: Sequence[DerivedFeature], column: CategoricalColumn
+) -> dict[str, NumericColumn]:
+    """1 where a text mentions a word, 0 where it does not, missing where there is no text; for
+    several words of one column."""
+    place = {feature.word: row for row, feature in enumerate(mentions)}
+    table = np.zeros((len(mentions), len(column.vocabulary) + 1))
+    for code, text in enumerate(column.vocabulary):
+        for word in tokens_of(text):
+            if word in place:
+                table[place[word], code] = 1.0
+    table[:, -1] = np.nan
+    found = table[:, column.codes]
+    return {feature.name: NumericColumn(found[row]) for row, feature in enumerate(mentions)}
 
 
-def _is_known(column: Column) -> FloatArray:
-    known = ~np.isnan(column.values) if isinstance(column, NumericColumn) else column.codes >= 0
-    return np.asarray(known, dtype=np.float64)
+def _completeness(columns: Sequence[Column]) -> NumericColumn:
+    """The share of these columns that is filled in."""
+    words = np.array([c.codes for c in columns if isinstance(c, CategoricalColumn)])
+    numbers = np.array([c.values for c in columns if isinstance(c, NumericColumn)])
+    filled = (words >= 0).sum(axis=0) + (~np.isnan(numbers)).sum(axis=0)
+    return NumericColumn(np.asarray(filled / len(columns), dtype=np.float64))
 
 
 def _arrival(what: What, age: FloatArray, as_of: IntArray) -> Column:
