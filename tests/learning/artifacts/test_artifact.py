@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from tests.conftest import DemoStore
+from winnable.core.columns import FIELD, ID, NEW, OLD
+from winnable.core.text import word_key
 from winnable.errors import ArtifactError, StoreError
 from winnable.learning.artifacts.artifact import FORMAT, Artifact, read_artifact, write_artifact
 from winnable.learning.artifacts.deployed import deploy
@@ -139,3 +141,24 @@ def test_it_is_data_only(tmp_path: Path) -> None:
         "trees.txt",
     ]
     json.loads((tmp_path / "model" / "spec.json").read_text())
+
+
+def test_no_word_of_a_model_belongs_to_one_person_alone(demo_store: DemoStore) -> None:
+    data = demo_store.data
+    leads = data.crm.leads
+    history = data.crm.history
+    assert history is not None
+    person_of_lead = dict(zip(leads[ID], data.persons, strict=True))
+    checked = 0
+    for name, words in demo_store.candidate.artifact.spec.model.encoding["words"]:
+        if name not in leads:
+            continue
+        owners: dict[str, set[int]] = {}
+        changes = history[history[FIELD] == name]
+        for table, values in ((leads, name), (changes, OLD), (changes, NEW)):
+            for lead, value in table[[ID, values]].dropna().itertuples(index=False):
+                owners.setdefault(word_key(value), set()).add(person_of_lead[lead])
+        alone = [word for word in words if len(owners[word_key(word)]) < 2]
+        assert alone == [], name
+        checked += len(words)
+    assert checked > 30

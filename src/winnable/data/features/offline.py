@@ -28,6 +28,7 @@ from winnable.core.columns import (
     NumericColumn,
 )
 from winnable.core.timestamps import DAY, NEVER, days_before, days_between, known_times, times_of
+from winnable.data.features.derived.derive import derived_columns
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.features.returns import returns_at
 from winnable.definition.schema import Definition
@@ -57,8 +58,10 @@ def compute_features(
             start = returns.starts(start)
             columns.update(returns.columns(as_of))
         columns[AGE] = NumericColumn(days_between(start, as_of))
-    columns.update(_aggregated(plan.aggregates, crm, leads, as_of))
-    return FeatureTable(len(leads), columns)
+    known = FeatureTable(len(leads), columns)
+    derived = derived_columns(plan.derived, definition, known, as_of)
+    aggregated = _aggregated(plan.aggregates, crm, leads, as_of)
+    return known.with_columns({**aggregated, **derived})
 
 
 def _created(crm: Crm, leads: IntArray) -> IntArray:

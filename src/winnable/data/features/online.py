@@ -26,6 +26,7 @@ from winnable.core.columns import (
 from winnable.core.timestamps import DAY, days_before, days_between, microseconds, whole
 from winnable.core.values import text
 from winnable.data.features.accounts import ACCOUNT_HISTORY, told_accounts
+from winnable.data.features.derived.derive import derived_columns
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.features.returns import STATUS_HISTORY, no_returns, told_returns
 from winnable.definition.schema import Definition
@@ -84,6 +85,9 @@ def features_of_records(
         columns.update(told_accounts([record.get(ACCOUNT_HISTORY) for record in records]))
     if plan.aggregates:
         columns.update(_activity_columns(plan, activities, moments))
+    if plan.derived:
+        known = FeatureTable(len(records), columns)
+        columns.update(derived_columns(plan.derived, definition, known, moments))
     return FeatureTable(len(records), columns)
 
 

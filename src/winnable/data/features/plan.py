@@ -27,6 +27,7 @@ from winnable.core.text import counted
 from winnable.core.timestamps import microseconds
 from winnable.core.values import UNKNOWN, is_range, moment, number, quantity, unit_of
 from winnable.data.features.accounts import ACCOUNT_COLUMNS, AccountScope
+from winnable.data.features.derived.derive import DerivedFeature
 from winnable.data.features.returns import (
     MIN_RETURNED_LEADS,
     RETURN_COLUMNS,
@@ -98,11 +99,12 @@ class Field:
 
 
 class Attribute(NamedTuple):
-    """One thing that is known of a lead, however many features tell of it: a column of the CRM
-    with what is derived from it, a kind of activity (or several kinds that count together), its
-    account, its returns, or a rule of the scorecard that tests several things at once."""
+    """One thing that is known of a lead, however many features tell of it: a column of the CRM,
+    what is derived from one (with the column itself), a kind of activity (or several kinds that
+    count together), its account, its returns, or a rule of the scorecard that tests several things
+    at once."""
 
-    about: Literal["field", "activity", "account", "returns", "age", "rule"]
+    about: Literal["field", "derived", "activity", "account", "returns", "age", "rule"]
     name: str
 
 
@@ -122,13 +124,15 @@ class FeaturePlan:
     """The fields and activity aggregates of a model, in order; `created` is how the creation date
     is parsed, if there is one. With `returns` a lead's age counts from its last return, and its
     earlier episodes are features. With `accounts` what is known of the others of its account is
-    computed, too; `learned` does not name it, since models learn it apart from the rest."""
+    computed, too; `learned` does not name it, since models learn it apart from the rest. The
+    `derived` features are computed from the fields and the age."""
 
     fields: tuple[Field, ...]
     aggregates: tuple[ActivityAggregate, ...] = ()
     created: Field | None = None
     returns: bool = False
     accounts: AccountScope | None = None
+    derived: tuple[DerivedFeature, ...] = ()
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -139,14 +143,14 @@ class FeaturePlan:
             *(aggregate.name for aggregate in self.aggregates),
             *age,
             *(RETURN_COLUMNS if self.returns else ()),
+            *(feature.name for feature in self.derived),
         )
 
     @cached_property
     def attributes(self) -> Mapping[str, Attribute]:
         """What each feature that is no plain column tells of, by its name: all that tell of one
-        thing are one reason. A feature derived from a column belongs to
-        `Attribute("field", column)`. Age belongs to activity, where that is counted: how much a
-        lead did says little without the time that it had."""
+        thing are one reason. Age belongs to activity, where that is counted: how much a lead did
+        says little without the time that it had."""
         is_counted = any(not each.kinds for each in self.aggregates)
         age = activity_attribute(()) if is_counted else AGE_ATTRIBUTE
         return {
@@ -155,11 +159,27 @@ class FeaturePlan:
             **dict.fromkeys(ACCOUNT_COLUMNS, ACCOUNT_ATTRIBUTE),
             **{each.name: activity_attribute(each.kinds) for each in self.aggregates},
             **({} if self.created is None else {self.created.name: age}),
+            **self._attributes_of_derived,
         }
+
+    @property
+    def _attributes_of_derived(self) -> Mapping[str, Attribute]:
+        """Contact data and texts tell of what is derived from their column."""
+        found: dict[str, Attribute] = {}
+        for each in self.derived:
+            if each.attribute != each.name:
+                attribute = Attribute("derived", each.attribute)
+                found[each.name] = found[each.attribute] = attribute
+        return found
 
     def attribute_of(self, feature: str) -> Attribute:
         """What a feature tells of; a column tells of itself."""
         return self.attributes.get(feature) or Attribute("field", feature)
+
+    @cached_property
+    def derived_from(self) -> frozenset[str]:
+        """The names of the columns that something is derived of."""
+        return frozenset(name for feature in self.derived for name in feature.of)
 
     @cached_property
     def numbers(self) -> tuple[Field, ...]:
@@ -193,6 +213,7 @@ class FeaturePlan:
             created,
             bool(data.get("returns", False)),
             None if scope is None else AccountScope(**scope),
+            tuple(DerivedFeature.from_json(feature) for feature in data.get("derived", ())),
         )
 
 
@@ -202,9 +223,10 @@ def fit_feature_plan(
     """Decide how each column of an export is parsed and which activity aggregates are computed.
 
     Roles other than source and consent, and contact data, identify a lead or its outcome, so models
-    do not use them, nor columns without a name, those of loaders, ignored columns and those in
-    `leave_out`. Rules may use contact data and whatever the definition names.
+    do not use them as they stand, nor columns without a name, those of loaders, ignored columns and
+    those in `leave_out`. Rules may use contact data and whatever the definition names.
     """
+    from winnable.data.features.derived.choose import choose_derived, source_columns
     from winnable.data.ingestion.dates import day_first_of_table
     from winnable.data.ingestion.parsing import decimal_marks
 
@@ -221,7 +243,7 @@ def fit_feature_plan(
         *leave_out,
         *meaningless,
     }
-    asked = {*definition.fields(), *contact}
+    asked = {*definition.fields(), *contact, *source_columns(definition, columns)}
     used = [
         name for name in columns if name not in never and (name not in unlearned or name in asked)
     ]
@@ -238,13 +260,15 @@ def fit_feature_plan(
         )
         for name, sample in samples.items()
     ]
+    derived = choose_derived(definition, crm, fields, AGE, leave_out)
     if roles.created is None or CREATED not in crm.leads:
-        return FeaturePlan(tuple(fields))
+        return FeaturePlan(tuple(fields), derived=derived)
     by_day = day_first_of_table(dates)["created"]
     created = Field(roles.created, "moment", day_first=by_day, learn=False)
     returns = returned_leads(definition, crm) >= MIN_RETURNED_LEADS
     scope = AccountScope.of(definition, crm) if ACCOUNT in crm.leads else None
-    return FeaturePlan(tuple(fields), _aggregates_of(definition, crm), created, returns, scope)
+    aggregates = _aggregates_of(definition, crm)
+    return FeaturePlan(tuple(fields), aggregates, created, returns, scope, derived)
 
 
 def _account_as_key(crm: Crm, account: str | None) -> tuple[str, ...]:

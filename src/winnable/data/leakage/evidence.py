@@ -87,7 +87,11 @@ class ColumnEvidence:
     ) -> ColumnEvidence:
         """The columns that a model could learn from, in a deterministic sample of at most
         `MAX_SAMPLED_LEADS` resolved and as many open leads."""
-        fields = {field.name: field for field in plan.fields if field.learn}
+        fields = {
+            field.name: field
+            for field in plan.fields
+            if field.learn or field.name in plan.derived_from
+        }
         resolved = _sample(np.flatnonzero(~np.isnan(outcome)))
         still_open = _sample(np.flatnonzero(np.isnan(outcome)))
         recorded = (
@@ -151,9 +155,21 @@ def _as_it_stands(
     definition: Definition, crm: Crm, fields: dict[str, Field], rows: IntArray
 ) -> FeatureTable:
     """The columns as they are in the export; dates as days before a time in the far future."""
-    return compute_features(
-        FeaturePlan(tuple(fields.values())), definition, crm, rows, np.full(len(rows), _FAR_FUTURE)
-    )
+    return _as_they_are_read(definition, crm, fields, rows, np.full(len(rows), _FAR_FUTURE))
+
+
+def _as_they_are_read(
+    definition: Definition, crm: Crm, fields: dict[str, Field], rows: IntArray, as_of: IntArray
+) -> FeatureTable:
+    """The columns at a time each. Of one that no model learns as it stands, such as an address,
+    only whether it is filled in: its values are nobody's to see."""
+    features = compute_features(FeaturePlan(tuple(fields.values())), definition, crm, rows, as_of)
+    hidden = {
+        name: CategoricalColumn(np.minimum(column.codes, 0), ("filled in",))
+        for name, column in features.columns.items()
+        if isinstance(column, CategoricalColumn) and not fields[name].learn
+    }
+    return features.with_columns(hidden)
 
 
 def _as_models_see_it(
@@ -172,13 +188,8 @@ def _as_models_see_it(
         rows,
     )
     created = _times(crm, CREATED, rows)
-    then = compute_features(
-        FeaturePlan(tuple(fields[name] for name in fields if name in tracked)),
-        definition,
-        crm,
-        rows,
-        created,
-    )
+    later = {name: field for name, field in fields.items() if name in tracked}
+    then = _as_they_are_read(definition, crm, later, rows, created)
     return features.with_columns(then.columns)
 
 

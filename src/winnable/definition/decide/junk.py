@@ -119,7 +119,7 @@ def find_junk(definition: Definition, features: FeatureTable) -> CategoricalColu
     none = np.zeros(features.size, dtype=np.bool_)
     names = emails = phones = none
     if contact.name:
-        names = _has_made_up_name(features, contact.name, *_made_up_names(junk.names))
+        names = made_up_names(junk, features, contact.name)
     if contact.email:
         domains = _disposable_domains(junk.email_domains)
         emails = _any(features, contact.email, lambda word: _is_disposable(word, domains))
@@ -139,6 +139,11 @@ def find_junk(definition: Definition, features: FeatureTable) -> CategoricalColu
         if np.count_nonzero(held):
             codes[held & (codes < 0)] = code
     return CategoricalColumn(codes, tuple(why for why, _ in found))
+
+
+def made_up_names(junk: Junk, features: FeatureTable, columns: tuple[str, ...]) -> BoolArray:
+    """Which leads have a made-up name in these columns together; shape (size,), bool."""
+    return _has_made_up_name(features, columns, *_made_up_names(junk.names))
 
 
 def unreachable(definition: Definition, features: FeatureTable) -> BoolArray:

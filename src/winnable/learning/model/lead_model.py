@@ -44,7 +44,12 @@ from winnable.learning.model.experts.boosting import (
     indicators_of,
     side_by_side,
 )
-from winnable.learning.model.experts.encoding import Encoded, Encoding, learn_encoding
+from winnable.learning.model.experts.encoding import (
+    Encoded,
+    Encoding,
+    Owners,
+    learn_encoding,
+)
 from winnable.learning.model.experts.linear import (
     Fitted,
     codes_with_enough_leads,
@@ -84,7 +89,8 @@ class TrainingData:
 
     `won` (n,) is 0 or 1, `rules` (n,) the scorecard's log-odds, `weights` (n,) >= 0, by default 1.
     Rows of one lead have the same number in `leads` (n,), by default every row is a lead.
-    Leads of one of the `groups` (n,), a person or an account, never stand on both sides of a fold.
+    Leads of one of the `groups` (n,), persons, never stand on both sides of a fold, and a word that
+    one of them alone has is not learned.
     `order` (n,) is each lead's time in days; without it the leads have no order. `settled` (n,)
     says whose outcome is final, by default everyone's: what the others teach rests on the win-time
     curve of the leads before them, so that a change of the rate is read from the settled alone.
@@ -101,6 +107,12 @@ class TrainingData:
     order: FloatArray | None = None
     settled: BoolArray | None = None
     accounts: IntArray | None = None
+
+    @property
+    def owners(self) -> Owners:
+        """Whose each row is: a person's where persons are known, else a lead's."""
+        leads = np.arange(len(self.won)) if self.leads is None else self.leads
+        return Owners(leads if self.groups is None else self.groups, self.accounts)
 
 
 class LeadModel:
@@ -182,7 +194,7 @@ class LeadModel:
         return self
 
     def _fit_blend(self, data: TrainingData, rows: "_Rows", progress: Step) -> Self:
-        encoding_spec = learn_encoding(_of_the_lead_alone(data.features))
+        encoding_spec = learn_encoding(_of_the_lead_alone(data.features), data.owners)
         encoding = Encoding(encoding_spec)
         leads = encoding.encode(data.features, rows.rules)
         count = 3 if self.quick else fold_count(leads.size)

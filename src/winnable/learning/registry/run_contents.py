@@ -9,7 +9,7 @@ frequent category and median.
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from winnable.data.features.plan import FeaturePlan
 from winnable.data.features.returns import STATUS_HISTORY
 from winnable.data.ingestion.crm import Crm
 from winnable.data.ingestion.parsing import parse_numbers
+from winnable.learning.model.experts.encoding import Encoding
 from winnable.learning.pyfunc import ACTIVITIES_COLUMN
 from winnable.learning.readiness.data_quality import Finding, alarms
 from winnable.learning.readiness.learning_curve import CurvePoint, learning_curve
@@ -140,7 +141,7 @@ def build_run(
             **({} if tested is None else {"backtest.png": backtest_plot(tested)}),
         },
         parts=_parts(candidate),
-        example=typical_lead(spec.plan, data.crm),
+        example=typical_lead(spec.plan, data.crm, Encoding(spec.model.encoding).codes),
         began=began,
     )
 
@@ -342,22 +343,23 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def typical_lead(plan: FeaturePlan, crm: Crm) -> pd.DataFrame:
+def typical_lead(
+    plan: FeaturePlan, crm: Crm, words: Mapping[str, Mapping[str, int]]
+) -> pd.DataFrame:
     """One row as the model takes it (MLflow's input example), with every column of the export.
 
-    Of each learned column's median or most frequent category, so that it describes no real person;
-    the others, such as the id, are empty. A frame with any of them keeps its rows: MLflow leaves
-    out columns that the example does not have.
+    Of each learned column's median or most frequent category, which are the first of the model's
+    `words`, so that it describes no real person; the others, such as the id, are empty. A frame
+    with any of them keeps its rows: MLflow leaves out columns that the example does not have.
     """
     row: dict[str, float | str | None] = {}
     for field in plan.fields:
-        values = crm.leads[field.name] if field.name in crm.leads else pd.Series([], dtype="str")
         if field.kind == "number":
+            values = crm.leads[field.name] if field.name in crm.leads else pd.Series(dtype="str")
             middle = parse_numbers(values, field.decimal).median()
             row[field.name] = 0.0 if pd.isna(middle) else float(middle)
         else:
-            shown = field.learn and field.kind == "words" and values.notna().any()
-            row[field.name] = str(values.value_counts().index[0]) if shown else None
+            row[field.name] = next(iter(words.get(field.name, ())), None)
     for name in crm.leads.columns:
         if not str(name).startswith("@"):
             row.setdefault(str(name), None)

@@ -6,7 +6,7 @@ are averaged over many leads, with all aggregates of the same activity taken tog
 a model and proves no causal effect. Reasons for one lead's score are in `scoring.explanations`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,8 @@ def drivers(predictor: Predictor, features: FeatureTable) -> tuple[Driver, ...]:
         moved = np.sum([by_name[name] for name in names], axis=0)
         if moved.any():
             weight = float(np.abs(moved).mean())
-            found.append(Driver(subject, weight, _direction(features, names, moved)))
+            known = predictor.scorer.words.get(names[0], {})
+            found.append(Driver(subject, weight, _direction(features, names, moved, known)))
     return tuple(sorted(found, key=lambda driver: (-driver.weight, driver.name)))
 
 
@@ -74,13 +75,16 @@ def _subjects(predictor: Predictor, names: tuple[str, ...]) -> Mapping[str, list
     return subjects
 
 
-def _direction(features: FeatureTable, names: list[str], moved: FloatArray) -> str:
-    """Which way contributions (n,) go: by category, or by how often or how much."""
+def _direction(
+    features: FeatureTable, names: list[str], moved: FloatArray, known: Container[str]
+) -> str:
+    """Which way contributions (n,) go: by category, of which the `known` ones are named, or by how
+    often or how much."""
     if names == [RULES]:
         return "the more points, the likelier" if moved.any() else ""
     column = features.columns.get(names[0])
     if isinstance(column, CategoricalColumn):
-        return _by_category(column, moved)
+        return _by_category(column, moved, known)
     count = next((name for name in names if name.startswith("times ")), names[0])
     values = features.numbers(count)
     known = ~np.isnan(values)
@@ -107,13 +111,15 @@ def _best_range(values: FloatArray, moved: FloatArray) -> str:
     return f"from {low:,.4g} to {high:,.4g}"
 
 
-def _by_category(column: CategoricalColumn, moved: FloatArray) -> str:
-    """The categories that raise scores most, and those that lower them most."""
+def _by_category(column: CategoricalColumn, moved: FloatArray, known: Container[str]) -> str:
+    """The categories that raise scores most, and those that lower them most. A word that the model
+    does not tell apart, as one person alone may have it, is never named."""
     categories = [*column.vocabulary, "not known"]
     codes = column.codes % len(categories)
     counts = np.bincount(codes, minlength=len(categories))
     means = np.bincount(codes, moved, minlength=len(categories)) / np.maximum(counts, 1)
-    frequent = [i for i in np.argsort(-means) if counts[i] >= MIN_LEADS_PER_VALUE]
+    named = [word in known for word in column.vocabulary] + [True]
+    frequent = [i for i in np.argsort(-means) if named[i] and counts[i] >= MIN_LEADS_PER_VALUE]
     clear = MIN_RELATIVE_EFFECT * max((abs(means[i]) for i in frequent), default=0.0)
     raising = [categories[i] for i in frequent if means[i] > clear][:2]
     lowering = [categories[i] for i in reversed(frequent) if means[i] < -clear][:2]

@@ -20,6 +20,7 @@ from winnable.core.columns import (
 )
 from winnable.core.text import word_key
 from winnable.data.features.accounts import DAYS_KNOWN
+from winnable.data.features.derived.derive import DerivedFeature
 from winnable.data.features.plan import Attribute, FeaturePlan, activity_attribute
 from winnable.data.features.returns import RETURNS
 from winnable.definition.decide.scorecard import Award, Points
@@ -109,6 +110,27 @@ class Attributes:
         return {attribute: tuple(own) for attribute, own in found.items()}
 
     @cached_property
+    def derived(self) -> Mapping[Attribute, tuple[DerivedFeature, ...]]:
+        """What is derived from the column of each attribute."""
+        found: dict[Attribute, list[DerivedFeature]] = {}
+        for each in self._plan.derived:
+            found.setdefault(self._plan.attribute_of(each.name), []).append(each)
+        return {attribute: tuple(own) for attribute, own in found.items()}
+
+    def facts(self, attribute: Attribute, features: FeatureTable, row: int) -> dict[str, str]:
+        """What is derived from the column of an attribute for the lead in this row, by the name of
+        the feature: its word, or the word that a text mentions."""
+        found = {}
+        for each in self.derived.get(attribute, ()):
+            column = features.columns.get(each.name)
+            if isinstance(column, CategoricalColumn):
+                if column.codes[row] >= 0:
+                    found[each.name] = column.vocabulary[column.codes[row]]
+            elif column is not None and column.values[row] > 0:
+                found[each.name] = each.word
+        return found
+
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The attributes of several kinds, those of the fewest kinds first."""
         found = []
@@ -135,6 +157,8 @@ class Attributes:
         column = features.columns.get(attribute.name)
         if attribute.about == "field" and isinstance(column, CategoricalColumn):
             return column.codes + 1, (HAS_NOT, *map(word_key, column.vocabulary))
+        if attribute.about == "derived":
+            return self._derived_states(attribute, features)
         if attribute.about == "activity":
             has = self._did(attribute, features)
         elif attribute.about == "rule":
@@ -154,6 +178,17 @@ class Attributes:
         for attribute in dict.fromkeys([*self.every, *of_rules]):
             codes, states = self.states(attribute, features, points)
             yield attribute, codes, states
+
+    def _derived_states(
+        self, attribute: Attribute, features: FeatureTable
+    ) -> tuple[IntArray, tuple[str, ...]]:
+        """As of `states`; each combination of facts is one."""
+        places: dict[str, int] = {HAS_NOT: 0}
+        codes = [
+            places.setdefault(", ".join(self.facts(attribute, features, row).values()), len(places))
+            for row in range(features.size)
+        ]
+        return np.array(codes, dtype=np.int64), tuple(places)
 
     def _did(self, attribute: Attribute, features: FeatureTable) -> BoolArray:
         """Whether each lead did this (n,), by whatever aggregate tells it."""

@@ -93,7 +93,7 @@ def is_worth_telling(kind: Kind, count: int, values: int, usual_share: float) ->
 
 def input_notes(predictor: Predictor, leads: pd.DataFrame) -> tuple[str, ...]:
     """What is different about the columns of an export, `leads` as text, a sentence a column."""
-    learned = set(predictor.learned_columns)
+    learned = _learned_from(predictor)
     columns = [str(name) for name in leads.columns if not str(name).startswith("@")]
     notes = []
     for field in predictor.plan.fields:
@@ -107,6 +107,17 @@ def input_notes(predictor: Predictor, leads: pd.DataFrame) -> tuple[str, ...]:
             notes.append(f"{field.name}: no lead has a value, and the model learned from it")
     notes += _other_marks(predictor, leads)
     return tuple(f"{note}." if not note.endswith("?") else note for note in notes)
+
+
+def _learned_from(predictor: Predictor) -> set[str]:
+    """The columns that the model learned from, as they stand or by what is derived of them."""
+    learned = set(predictor.learned_columns)
+    derived = [
+        feature
+        for feature in predictor.plan.derived
+        if feature.name in learned and feature.what != "completeness"
+    ]
+    return learned | {name for feature in derived for name in feature.of}
 
 
 def _other_marks(predictor: Predictor, leads: pd.DataFrame) -> Iterator[str]:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from winnable.core.columns import STATUS, FeatureTable, FloatArray, IntArray
+from winnable.data.features.derived.derive import warm as warm_derived
 from winnable.data.features.online import Activity, features_of_records
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.definition.decide.gate import GateDecision, decide, grade
@@ -165,6 +166,8 @@ class Predictor:
         """Prepare what the first lead with reasons would have to wait for, by scoring one of which
         nothing is known."""
         self.score(FeatureTable(1, {}), [""])
+        if self.plan.derived:
+            warm_derived()
 
     def score(
         self,

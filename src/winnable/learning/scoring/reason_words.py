@@ -95,6 +95,9 @@ class ReasonWords:
             return _number(AGE, features, row)
         if attribute.about == "returns":
             return _number(RETURNS, features, row)
+        if attribute.about == "derived":
+            facts = self._attributes.facts(attribute, features, row)
+            return ", ".join(facts.values()) or None
         column = features.columns.get(attribute.name)
         if isinstance(column, CategoricalColumn):
             code = column.codes[row]
@@ -109,6 +112,8 @@ class ReasonWords:
             return _returns(features, row)
         if attribute.about == "account":
             return _account(features, row)
+        if attribute.about == "derived":
+            return self._derived(attribute, features, row)
         if attribute.about == "rule":
             of_rule = [award for award in points.awarded if award.says == attribute.name]
             is_met = any(award.held[row] for award in of_rule)
@@ -125,6 +130,18 @@ class ReasonWords:
         if value is None:
             return f"{attribute.name} is not known"
         return f"{attribute.name} is {value if isinstance(value, str) else f'{value:.15g}'}"
+
+    def _derived(self, attribute: Attribute, features: FeatureTable, row: int) -> str:
+        """What is derived from a column; never the address, number or text itself."""
+        facts = self._attributes.facts(attribute, features, row)
+        mentioned = [
+            each.word
+            for each in self._attributes.derived[attribute]
+            if each.what == "mention" and each.name in facts
+        ]
+        told = [f"{attribute.name} mentions {', '.join(mentioned)}"] if mentioned else []
+        told += [f"{name} is {word}" for name, word in facts.items() if word not in mentioned]
+        return ", ".join(told) or f"{attribute.name} tells nothing usual"
 
     def _activity(self, attribute: Attribute, features: FeatureTable, row: int) -> str:
         """How often and how lately, as far as the plan has it."""

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from winnable.core.columns import CategoricalColumn, FeatureTable, NumericColumn
-from winnable.learning.model.experts.encoding import MISSING, RARE, Encoding, learn_encoding
+from winnable.learning.model.experts.encoding import (
+    MISSING,
+    RARE,
+    Encoding,
+    Owners,
+    learn_encoding,
+)
 
 SIZE = 40
 
@@ -113,3 +119,27 @@ def test_a_model_of_before_knows_words_as_they_were_written() -> None:
     spec = {"numbers": [], "words": [["Source", ["Web"]]]}
     features = FeatureTable(2, {"Source": CategoricalColumn.of(["Web", "web"])})
     assert Encoding(spec).encode(features, np.zeros(2)).codes[:, 0].tolist() == [2, RARE]
+
+
+def test_a_word_of_one_person_is_not_kept_in_however_many_rows_it_stands() -> None:
+    titles = ["Head", "Planner", "Dr Quinn's own title"] * 3
+    person = np.array([0, 1, 2, 3, 4, 2, 5, 6, 2])
+    features = FeatureTable(9, {"Title": CategoricalColumn.of(titles)})
+    assert learn_encoding(features, Owners(person))["words"] == [["Title", ["Head", "Planner"]]]
+
+
+def test_a_word_of_one_account_is_kept_only_where_many_people_share_it() -> None:
+    size = 60
+    account = np.array([0] * 5 + [1] * 25 + [2, 3] * 5 + [-1] * 20)
+    words = ["Few"] * 5 + ["Many"] * 25 + ["Two"] * 10 + ["Not known"] * 20
+    features = FeatureTable(size, {"Campaign": CategoricalColumn.of(words)})
+    spec = learn_encoding(features, Owners(np.arange(size), account))
+    assert spec["words"] == [["Campaign", ["Many", "Not known", "Two"]]]
+
+
+def test_a_column_in_which_each_person_has_a_word_is_an_id_in_however_many_rows() -> None:
+    person = np.repeat(np.arange(30), 4)
+    features = FeatureTable(
+        120, {"Badge": CategoricalColumn.of([f"badge {number}" for number in person])}
+    )
+    assert learn_encoding(features, Owners(person))["words"] == []

@@ -25,12 +25,16 @@ from winnable.core.text import word_key
 
 MISSING = 0
 RARE = 1
-"""The codes of "nothing stood there" and of a word seen less than twice, which is also what an
-unseen word gets."""
+"""The codes of "nothing stood there" and of a word that fewer than two people, or accounts, have,
+which is also what an unseen word gets."""
 
 MAX_WORDS_PER_COLUMN = 5000
 """Words kept of one column, the most frequent ones: beyond them a word is too rare to have learned
 from."""
+
+MIN_PEOPLE_OF_ONE_ACCOUNT = 20
+"""People who share a word from which on it may be that of a single account: with fewer it tells
+who they are, not how they are."""
 
 
 @dataclass(frozen=True)
@@ -105,21 +109,36 @@ class Encoding:
         return Encoded(_finite(numbers).T, coded.T, np.asarray(rules, dtype=np.float64))
 
 
-def learn_encoding(features: FeatureTable) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Owners:
+    """Whose the n rows are: the number of each row's person, and of its account where accounts are
+    known (-1 where it is not), both (n,)."""
+
+    person: IntArray
+    account: IntArray | None = None
+
+
+def learn_encoding(features: FeatureTable, owners: Owners | None = None) -> dict[str, Any]:
     """The spec of an `Encoding` for these leads, without columns that are constant, empty or
-    (words) different in nearly all."""
+    (words) different in nearly all.
+
+    A person may have several rows, and an account several people: a word that one person alone has,
+    or the few people of one account, is not kept. By default every row is a person.
+    """
+    owners = Owners(np.arange(features.size)) if owners is None else owners
     numbers = [
         name
         for name, column in features.columns.items()
         if isinstance(column, NumericColumn) and _tells(_finite(column.values))
     ]
-    words = [
-        (name, _levels(column))
-        for name, column in features.columns.items()
-        if isinstance(column, CategoricalColumn) and not _like_an_id(column)
-    ]
-    telling = [[name, levels] for name, levels in words if _differs(features.columns[name], levels)]
-    return {"numbers": numbers, "words": telling, "variants": True}
+    words = []
+    for name, column in features.columns.items():
+        if isinstance(column, CategoricalColumn):
+            counts = _Counts.of(column, owners)
+            levels = counts.levels()
+            if not counts.like_an_id and counts.differs(column, levels):
+                words.append([name, levels])
+    return {"numbers": numbers, "words": words, "variants": True}
 
 
 def _numbers(features: FeatureTable, name: str) -> FloatArray:
@@ -148,34 +167,60 @@ def _tells(values: FloatArray) -> bool:
     return known.size > 0 and (known.size < values.size or bool(np.any(known != known[0])))
 
 
-def _levels(column: CategoricalColumn) -> list[str]:
-    """The words seen at least twice in any way of writing, each as it is mostly written, most
-    frequent first (equals in alphabetical order, so that row order does not matter)."""
-    kept = sorted((-count, word) for word, count in _counts(column).items() if count >= 2)
-    return [word for _, word in kept[:MAX_WORDS_PER_COLUMN]]
+@dataclass(frozen=True)
+class _Counts:
+    """How many people, and how many accounts, have each word of a column, its ways of writing
+    together, under the most frequent one; a row of no known account counts as one of its own."""
+
+    people: dict[str, int]
+    accounts: dict[str, int]
+
+    @classmethod
+    def of(cls, column: CategoricalColumn, owners: Owners) -> "_Counts":
+        known = np.flatnonzero(column.codes >= 0)
+        times = np.bincount(column.codes[known], minlength=len(column.vocabulary))
+        usual: dict[str, str] = {}
+        group = np.zeros(len(column.vocabulary), dtype=np.int64)
+        places: dict[str, int] = {}
+        written = enumerate(zip(times.tolist(), column.vocabulary, strict=True))
+        for code, (_, word) in sorted(written, key=lambda pair: (-pair[1][0], pair[1][1])):
+            key = word_key(word)
+            usual.setdefault(key, word)
+            group[code] = places.setdefault(key, len(places))
+        words = group[column.codes[known]]
+        account = owners.person if owners.account is None else owners.account
+        single = np.where(account < 0, -1 - owners.person, account)
+        names = [usual[key] for key in places]
+        people, accounts = (
+            dict(zip(names, _owner_counts(words, of[known], len(names)), strict=True))
+            for of in (owners.person, single)
+        )
+        return cls(people, accounts)
+
+    @property
+    def like_an_id(self) -> bool:
+        """Whether nearly everybody has a word of their own."""
+        held = sum(self.people.values())
+        return held >= 20 and sum(n > 0 for n in self.people.values()) > 0.9 * held
+
+    def levels(self) -> list[str]:
+        """The words to keep, each as it is mostly written, most frequent first (equals in
+        alphabetical order, so that row order does not matter)."""
+        kept = sorted(
+            (-people, word)
+            for word, people in self.people.items()
+            if people >= MIN_PEOPLE_OF_ONE_ACCOUNT or (people >= 2 and self.accounts[word] >= 2)
+        )
+        return [word for _, word in kept[:MAX_WORDS_PER_COLUMN]]
+
+    def differs(self, column: CategoricalColumn, levels: Sequence[str]) -> bool:
+        """Whether at least two of "missing", "rare" and the levels occur."""
+        kept = set(levels)
+        rare = any(people and word not in kept for word, people in self.people.items())
+        return (len(levels) + int((column.codes < 0).any()) + int(rare)) >= 2
 
 
-def _counts(column: CategoricalColumn) -> dict[str, int]:
-    """How often each word occurs, its ways of writing together, under the most frequent one."""
-    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.vocabulary))
-    usual: dict[str, str] = {}
-    total: dict[str, int] = {}
-    written = zip(counts.tolist(), column.vocabulary, strict=True)
-    for count, word in sorted(written, key=lambda pair: (-pair[0], pair[1])):
-        key = word_key(word)
-        usual.setdefault(key, word)
-        total[key] = total.get(key, 0) + count
-    return {usual[key]: count for key, count in total.items()}
-
-
-def _like_an_id(column: CategoricalColumn) -> bool:
-    known = column.codes[column.codes >= 0]
-    return known.size >= 20 and np.unique(known).size > 0.9 * known.size
-
-
-def _differs(column: object, levels: Sequence[str]) -> bool:
-    """Whether at least two of "missing", "rare" and the levels occur."""
-    if not isinstance(column, CategoricalColumn):
-        return False
-    seen_once = any(count == 1 for count in _counts(column).values())
-    return (len(levels) + int((column.codes < 0).any()) + int(seen_once)) >= 2
+def _owner_counts(words: IntArray, owners: IntArray, size: int) -> list[int]:
+    """How many different owners each of `size` words has; both arrays a row each."""
+    pairs = np.unique(np.column_stack([words, owners]), axis=0)
+    return [int(owners) for owners in np.bincount(pairs[:, 0], minlength=size)]
