@@ -14,15 +14,11 @@ import winnable
 from winnable.data import dataset
 from winnable.data.dataset import Dataset
 from winnable.data.features.accounts import account_columns
+from winnable.data.features.derived.people import persons
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import fit_feature_plan
 from winnable.data.features.point_in_time import as_of
-from winnable.data.features.training_rows import (
-    TrainingRows,
-    build_training_rows,
-    outcomes,
-    persons,
-)
+from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
 from winnable.data.ingestion.crm import latest_moment
 from winnable.data.leakage.detect import assess_columns, left_out
 from winnable.demo.company import write_demo

@@ -23,6 +23,7 @@ from winnable.data.features.accounts import (
     account_columns,
     unknown_accounts,
 )
+from winnable.data.features.derived.people import persons
 from winnable.data.features.episodes import Episodes, build_episodes
 from winnable.data.features.offline import compute_features
 from winnable.data.features.plan import FeaturePlan, fit_feature_plan, loosely_read
@@ -31,12 +32,7 @@ from winnable.data.features.point_in_time import (
     columns_assumed_static,
     irreversible_columns,
 )
-from winnable.data.features.training_rows import (
-    TrainingRows,
-    build_training_rows,
-    outcomes,
-    persons,
-)
+from winnable.data.features.training_rows import TrainingRows, build_training_rows, outcomes
 from winnable.data.ingestion.crm import Crm, latest_moment
 from winnable.data.leakage.detect import ColumnVerdict, assess_columns, left_out
 from winnable.definition.schema import Definition

@@ -7,12 +7,8 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.timestamps import microseconds
-from winnable.data.features.training_rows import (
-    LANDMARK_DAYS,
-    MAX_ROWS,
-    build_training_rows,
-    persons,
-)
+from winnable.data.features.derived.people import persons
+from winnable.data.features.training_rows import LANDMARK_DAYS, MAX_ROWS, build_training_rows
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition

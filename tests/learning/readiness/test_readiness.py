@@ -81,7 +81,7 @@ def test_a_small_company_is_not_ready_and_a_large_one_is(tmp_path: Path) -> None
     small, large = readiness(company(200), tmp_path), readiness(company(5000), tmp_path)
     assert not small.ready
     assert large.ready
-    assert (large.columns, large.parameters) == (6, 7)
+    assert (large.columns, large.parameters) == (7, 13)  # six of them for the weekday of arrival
     assert 0.68 < large.auc <= large.measured_auc < 0.80
     assert small.rules_below < small.blend_from <= small.needed_wins
 

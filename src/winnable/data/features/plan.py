@@ -260,7 +260,9 @@ def fit_feature_plan(
         )
         for name, sample in samples.items()
     ]
-    derived = choose_derived(definition, crm, fields, AGE, leave_out)
+    kinds: dict[str, str] = {field.name: field.kind for field in fields}
+    learned = {field.name for field in fields if field.learn}
+    derived = choose_derived(definition, crm, kinds, learned, AGE, leave_out)
     if roles.created is None or CREATED not in crm.leads:
         return FeaturePlan(tuple(fields), derived=derived)
     by_day = day_first_of_table(dates)["created"]

@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.core.columns import CREATED, PERSON, STATUS, BoolArray, FloatArray, IntArray
-from winnable.core.identity import is_company, person_key
+from winnable.core.columns import CREATED, STATUS, BoolArray, FloatArray, IntArray
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
+from winnable.data.features.derived.people import persons
 from winnable.data.features.episodes import Episodes, build_episodes
-from winnable.definition.decide.junk import contact_columns
 from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
@@ -133,54 +132,6 @@ def build_training_rows(
     if episodes is None or present is None:
         return _without_horizon(crm, outcome, person)
     return _with_horizon(definition, crm, episodes, person, microseconds(present))
-
-
-def persons(definition: Definition, crm: Crm) -> IntArray:
-    """A number for each lead, the same where the person is the same (`person_keys`), shape (number
-    of leads,). A lead of whose person nothing is known stands alone."""
-    import pandas as pd
-
-    keys = (key or f"@{row}" for row, key in enumerate(person_keys(definition, crm)))
-    return pd.factorize(pd.Series(list(keys), dtype="str"))[0].astype(np.int64)
-
-
-def person_keys(definition: Definition, crm: Crm) -> list[str | None]:
-    """The key of each lead's person (`core.identity.person_key`), None where it is not known.
-
-    A lead without an address belongs to the one person of its name and company who has one, if
-    there is exactly one. That needs the whole export: a request, which knows one lead, has the key
-    of the name and company then.
-    """
-    given = _texts(crm, [PERSON] if PERSON in crm.leads else [])
-    keys = [person_key(each) if each else None for each in given]
-    if all(keys):
-        return keys
-    named = _by_name_and_company(definition, crm)
-    owners: dict[str, set[str]] = {}
-    for address, name in zip(keys, named, strict=True):
-        if address and name:
-            owners.setdefault(name, set()).add(address)
-    only = {
-        name: next(iter(addresses)) for name, addresses in owners.items() if len(addresses) == 1
-    }
-    return [
-        key or (None if name is None else only.get(name, name))
-        for key, name in zip(keys, named, strict=True)
-    ]
-
-
-def _by_name_and_company(definition: Definition, crm: Crm) -> list[str | None]:
-    names = _texts(crm, list(contact_columns(definition.junk, crm.leads.columns).name))
-    companies = _texts(crm, [column for column in crm.leads.columns if is_company(str(column))][:1])
-    return [person_key(None, name, company) for name, company in zip(names, companies, strict=True)]
-
-
-def _texts(crm: Crm, columns: list[str]) -> list[str]:
-    """What stands in these columns of each lead, with a blank between; "" where nothing does."""
-    if not columns:
-        return [""] * len(crm.leads)
-    parts = [crm.leads[column].fillna("").to_list() for column in columns]
-    return [" ".join(words).strip() for words in zip(*parts, strict=True)]
 
 
 def _without_horizon(crm: Crm, outcome: FloatArray, person: IntArray) -> TrainingRows:

@@ -21,7 +21,7 @@ from winnable.core.timestamps import datetime_of, known_times, times_of
 from winnable.core.values import text
 from winnable.data.dataset import Dataset
 from winnable.data.features.accounts import account_keys
-from winnable.data.features.training_rows import person_keys
+from winnable.data.features.derived.people import person_keys
 from winnable.data.feedback.lead_names import MAX_CHARACTERS, LeadDisplay, LeadDisplayColumns
 from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, ScoreRecord
 from winnable.data.feedback.store.store import FeedbackStore

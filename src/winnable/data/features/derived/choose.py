@@ -8,7 +8,7 @@ feature is computed is the work of `derive`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,15 +19,14 @@ from winnable.core.text import entries, word_key
 from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.data.features.accounts import account_keys
 from winnable.data.features.derived.derive import DerivedFeature, What
+from winnable.data.features.derived.people import persons
 from winnable.data.features.derived.tokens import tokens_of
-from winnable.data.features.training_rows import persons
 from winnable.definition.decide.junk import contact_columns
 from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from winnable.data.features.plan import Field
     from winnable.data.ingestion.crm import Crm
 
 GROUPS: dict[str, tuple[What, ...]] = {
@@ -70,24 +69,30 @@ def source_columns(definition: Definition, columns: Sequence[str]) -> tuple[str,
 
 
 def choose_derived(
-    definition: Definition, crm: Crm, fields: Sequence[Field], age: str, leave_out: Sequence[str]
+    definition: Definition,
+    crm: Crm,
+    kinds: Mapping[str, str],
+    learned: Collection[str],
+    age: str,
+    leave_out: Collection[str],
 ) -> tuple[DerivedFeature, ...]:
-    """The derived features of an export whose columns are read as `fields`; `age` is the name of
-    the feature that says how long ago a lead came. Neither columns nor derived features in
-    `leave_out` are used."""
+    """The derived features of an export of whose columns `kinds` are read as such and `learned` as
+    they stand; `age` is the name of the feature that says how long ago a lead came. Neither columns
+    nor derived features in `leave_out` are used."""
     columns = [str(name) for name in crm.leads.columns if not str(name).startswith("@")]
-    sources = [name for name in source_columns(definition, columns) if name not in leave_out]
-    names = {field.name for field in fields}
-    learned = [field for field in fields if field.learn]
-    found = _of_contact(definition, columns, [name for name in sources if name in names])
-    filled = tuple(dict.fromkeys([*(field.name for field in learned), *sources]))
-    filled = tuple(name for name in filled if name in names)
+    sources = [
+        name
+        for name in source_columns(definition, columns)
+        if name in kinds and name not in leave_out
+    ]
+    found = _of_contact(definition, columns, sources)
+    filled = tuple(dict.fromkeys([*(name for name in kinds if name in learned), *sources]))
     if len(filled) > 1:
         found.append(DerivedFeature("completeness of the record", "completeness", filled))
     company = _company(definition, columns)
-    for field in fields:
-        if field.kind == "words" and (field.learn or (field.name == company in sources)):
-            found += _mentions(field.name, crm, definition)
+    for name, kind in kinds.items():
+        if kind == "words" and (name in learned or (name == company and name in sources)):
+            found += _mentions(name, crm, definition)
     if CREATED in crm.leads:
         found += _of_arrival(times_of(crm.leads[CREATED]), age)
     taken = {*columns, *leave_out}
