@@ -15,7 +15,6 @@ from math import ceil
 from typing import Any, Self
 
 import numpy as np
-from scipy.stats import beta as beta_distribution
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from winnable.core.columns import BoolArray, FeatureTable, FloatArray, IntArray
@@ -58,6 +57,7 @@ from winnable.learning.model.experts.linear import (
     fit_scorecard,
 )
 from winnable.learning.model.experts.predict import expert_of
+from winnable.learning.model.intervals import fit_bands
 from winnable.learning.model.scorer import UNKNOWN_BAND, Contributions, Prediction, Scorer
 from winnable.learning.model.segments import SEGMENT
 from winnable.learning.model.spec import ModelSpec
@@ -67,9 +67,6 @@ RATE_MARGIN = 0.4
 
 MIN_OUTCOMES = 3
 """Wins, and losses, below which nothing but the rate is learned."""
-
-MIN_LEADS_FOR_BANDS = 20
-"""Leads below which nothing is said of how far a score may be off."""
 
 PRIOR_WEIGHTS = {
     "rules": 0.25,
@@ -181,7 +178,7 @@ class LeadModel:
             base=part["intercept"],
             weights={"rules": 1.0},
             calibration=identity(),
-            interval=_bands(logit, rows.won, rows.weights) if known else UNKNOWN_BAND,
+            interval=rows.bands(logit) if known else UNKNOWN_BAND,
         )
         self._finish(spec, {})
         self.oof_ = sigmoid(logit)
@@ -220,7 +217,7 @@ class LeadModel:
             base=base,
             weights=weights,
             calibration=calibration,
-            interval=_bands(logit, rows.won, rows.weights),
+            interval=rows.bands(logit),
             accounts=effect,
         )
         self._finish(spec, fitted)
@@ -343,22 +340,29 @@ class LeadModel:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Outcomes, rule log-odds and weights of the training leads, each (n,)."""
+    """Outcomes, rule log-odds, weights, leads and people of the training rows, each (n,)."""
 
     won: FloatArray
     rules: FloatArray
     weights: FloatArray
     leads: IntArray
+    people: IntArray
 
     @classmethod
     def of(cls, data: TrainingData) -> "_Rows":
         weights = np.ones(len(data.won)) if data.weights is None else data.weights
+        leads = np.arange(len(data.won)) if data.leads is None else data.leads
         return cls(
             np.asarray(data.won, dtype=np.float64),
             np.asarray(data.rules, dtype=np.float64),
             np.asarray(weights, dtype=np.float64),
-            np.arange(len(data.won)) if data.leads is None else data.leads,
+            leads,
+            leads if data.groups is None else data.groups,
         )
+
+    def bands(self, logit: FloatArray) -> dict[str, list[float]]:
+        """The interval at points along out-of-fold log-odds (n,)."""
+        return fit_bands(logit, self.weights, self.people)
 
     def counted(self) -> tuple[int, int]:
         """How many leads were won at any of their ages, and how many others there are."""
@@ -520,30 +524,3 @@ def _shifted_rules(rows: _Rows) -> dict[str, Any]:
         else:
             high = middle
     return {"kind": "rules", "intercept": low, "slope": 1.0}
-
-
-def _bands(
-    logit: FloatArray, won: FloatArray, weights: FloatArray, coverage: float = 0.8
-) -> dict[str, list[float]]:
-    """How far the conversion of leads with similar out-of-fold scores may lie from the score, in
-    log-odds, at points along them: a confidence interval of `coverage`.
-
-    A Beta interval in each of up to 20 bins of scores, held at the bin's own mean score as if two
-    leads had shown it.
-    """
-    if len(logit) < MIN_LEADS_FOR_BANDS:
-        return UNKNOWN_BAND
-    order = np.argsort(logit, kind="stable")
-    at: list[float] = []
-    below: list[float] = []
-    above: list[float] = []
-    for rows in np.array_split(order, int(np.clip(len(logit) // 50, 1, 20))):
-        mass = weights[rows].sum() + 1e-9
-        mean = float(np.clip(weights[rows] @ sigmoid(logit[rows]) / mass, 1e-6, 1 - 1e-6))
-        wins = float(weights[rows] @ won[rows])
-        shape = (wins + 2 * mean, mass - wins + 2 * (1 - mean))
-        low, high = beta_distribution.ppf([(1 - coverage) / 2, (1 + coverage) / 2], *shape)
-        at.append(float(logit_of(mean)))
-        below.append(max(0.0, at[-1] - float(logit_of(np.clip(low, 1e-9, 1 - 1e-9)))))
-        above.append(max(0.0, float(logit_of(np.clip(high, 1e-9, 1 - 1e-9))) - at[-1]))
-    return {"at": at, "below": below, "above": above}

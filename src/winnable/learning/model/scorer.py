@@ -95,8 +95,10 @@ class Scorer:
     ) -> Prediction:
         """Probability, interval and, if asked, reasons.
 
-        The interval holds about 80%: what became of leads with similar scores, and how far the
-        score itself would move had other leads been learned from. The reasons are what each column
+        The interval is about the share won among leads that are scored like this one, not about
+        the lead: it holds that share about 8 times in 10. It combines how well as many people as
+        have such scores tell a share, and how far the score itself would move had other leads been
+        learned from. The reasons are what each column
         added to the log-odds, the whole blend and its calibration included: a calibration of two
         parameters scales every part; one of three bends the sum, and every part gets its share of
         that in proportion to its size, counted from the calibrated base.

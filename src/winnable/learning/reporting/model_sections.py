@@ -31,7 +31,12 @@ from winnable.learning.reporting.sections import (
     whole_percent,
 )
 from winnable.learning.training.backtest import Backtest
-from winnable.learning.training.curves import gains, lift_table, reliability_table
+from winnable.learning.training.curves import (
+    gains,
+    interval_coverage,
+    lift_table,
+    reliability_table,
+)
 from winnable.learning.training.metrics import (
     Difference,
     Metrics,
@@ -267,7 +272,23 @@ def calibration(candidate: Candidate) -> Section | None:
         f" {whole_percent(top['observed'])} were."
     )
     plot = ReportPlot.of(reliability_plot(evaluation.rows.won, evaluation.candidate), caption)
-    return Section(CALIBRATION, _observed_to_expected(evaluation.measured()["model"]), (plot,))
+    paragraphs = _observed_to_expected(evaluation.measured()["model"])
+    return Section(CALIBRATION, (*paragraphs, *_coverage(evaluation)), (plot,))
+
+
+def _coverage(evaluation: Evaluation) -> tuple[str, ...]:
+    """How often the intervals held the observed share, with what chance makes of so few groups."""
+    won = evaluation.rows.won
+    if evaluation.interval is None or not tells_enough(won):
+        return ()
+    inside, groups, highest = interval_coverage(won, evaluation.candidate, evaluation.interval)
+    low, high = wilson(inside, groups, 0.95)
+    return (
+        f"Coverage of the 80% intervals: in {inside} of {groups} groups of leads with similar"
+        f" scores the observed share lies inside (95% CI {whole_percent(low)} to"
+        f" {whole_percent(high)}), in the highest group it does{'' if highest else ' not'}. The"
+        " observed shares have chance of their own, so that fewer than 8 in 10 need not be too few.",
+    )
 
 
 def _observed_to_expected(metrics: Metrics) -> tuple[str, ...]:

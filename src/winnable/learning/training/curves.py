@@ -105,3 +105,17 @@ def _benefit(
     above = np.append(0.0, np.cumsum(won[order][::-1]))[::-1]
     wins = above[below]
     return np.asarray((wins - (len(won) - below - wins) * odds) / len(won), dtype=np.float64)
+
+
+def interval_coverage(
+    won: FloatArray, probability: FloatArray, interval: tuple[FloatArray, FloatArray]
+) -> tuple[int, int, bool]:
+    """In how many groups of leads with similar probabilities the observed share won lies in the
+    mean interval of its leads, of how many groups, and whether it does in the highest; at most
+    `RELIABILITY_BINS` groups of equal size, n > 0.
+    """
+    low, high = interval
+    ranked = np.argsort(probability, kind="stable")
+    groups = [group for group in np.array_split(ranked, RELIABILITY_BINS) if len(group)]
+    inside = [low[group].mean() <= won[group].mean() <= high[group].mean() for group in groups]
+    return int(sum(inside)), len(groups), bool(inside[-1])

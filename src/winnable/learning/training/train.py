@@ -47,7 +47,8 @@ class Evaluation:
     candidate and the scorecard (`rules`), and the base rate `base` as the baseline.
 
     `how` says in words which leads they are, such as a holdout or out-of-fold predictions;
-    `accounts` how well accounts were predicted on the same holdout.
+    `accounts` how well accounts were predicted on the same holdout; `interval` the ends of the
+    candidate's intervals, each (n,), None for out-of-fold predictions.
     """
 
     rows: TrainingRows
@@ -56,6 +57,7 @@ class Evaluation:
     base: float
     how: str
     accounts: AccountCalibration | None = None
+    interval: tuple[FloatArray, FloatArray] | None = None
 
     @property
     def size(self) -> str:
@@ -327,18 +329,19 @@ def _evaluate_out_of_sample(
         f" {int(then.usable.sum()):,} earlier ones"
     )
     model = fit.on(then, "Training on the earlier leads")
-    answer = model.probability(fit.features.take(later), fit.rules[later])
+    answer = model.answer(fit.features.take(later), fit.rules[later])
     accounts = calibrate_accounts(
         data, split.at, lambda leads, as_of: fit.probability_at(model, data, leads, as_of)
     )
     return (
         Evaluation(
             rows.take(split.later),
-            answer,
+            answer.probability,
             rules[split.later],
             then.base_rate(),
             f"a holdout of leads created since {split.cut} or still open then",
             accounts,
+            (answer.low, answer.high),
         ),
         None,
     )
