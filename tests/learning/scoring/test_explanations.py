@@ -13,6 +13,7 @@ from tests.conftest import DemoStore
 from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable, NumericColumn
 from winnable.core.statistics import sigmoid
 from winnable.data.features.accounts import ACCOUNT_COLUMNS, DAYS_KNOWN, LOST, WON
+from winnable.data.features.derived.derive import DerivedFeature, derived_columns
 from winnable.data.features.plan import AGE, Attribute, FeaturePlan, Field, activity_attribute
 from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.load import definition_from
@@ -363,3 +364,36 @@ def test_the_typical_lead_is_the_mean_of_the_open_leads(demo_store: DemoStore) -
     kept = spec.typical.enough[Attribute("field", "Title")] - {HAS_NOT}
     assert kept
     assert len(kept) <= (titles >= MIN_LEADS_PER_STATE).sum() + 5
+
+
+def test_contact_data_are_told_by_what_is_derived_of_them_and_never_as_they_stand() -> None:
+    """Whose an address is and where from are one reason; a text is told by what it mentions."""
+    derived = (
+        DerivedFeature("Email provider", "email provider", ("Email",)),
+        DerivedFeature("Email country", "email country", ("Email",)),
+        DerivedFeature("Need mentions budget", "mention", ("Need",), "budget"),
+        DerivedFeature("Need mentions crm", "mention", ("Need",), "crm"),
+    )
+    fields = tuple(Field(name, "words", learn=False) for name in ("Email", "Need"))
+    plan = FeaturePlan((*PLAN.fields, *fields), PLAN.aggregates, PLAN.created, derived=derived)
+    definition = agreed()
+    told = FEATURES.with_columns(
+        {
+            "Email": CategoricalColumn.of(["ann@example.de", None]),
+            "Need": CategoricalColumn.of(["A CRM within budget for Ann", None]),
+        }
+    )
+    as_of = np.zeros(2, dtype=np.int64)
+    features = told.with_columns(derived_columns(derived, definition, told, as_of))
+    parts = {one.name: 0.5 for one in derived}
+    first, second = reasons_of(parts, definition=definition, features=features, plan=plan)
+    assert [(one.name, one.value) for one in first] == [
+        ("Email", "company, DE"),
+        ("Need", "budget, crm"),
+    ]
+    assert said(first) == [
+        "Email provider is company, Email country is DE",
+        "Need mentions budget, crm",
+    ]
+    assert said(second) == ["Email tells nothing usual", "Need tells nothing usual"]
+    assert first[0].log_odds == pytest.approx(1.0)
