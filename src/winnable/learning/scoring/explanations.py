@@ -189,9 +189,9 @@ class Explainer:
         """Give what several kinds of activity add together to those that the lead did, by how
         often; where it did none of them, that is one reason."""
         for group in self.attributes.groups:
-            times = np.nan_to_num(features.numbers(group.times))
-            counts = np.column_stack([features.numbers(name) for name in group.counts])
-            shares = np.nan_to_num(counts) / np.maximum(times, 1.0)[:, None]
+            times = np.fmax(features.numbers(group.times), 0.0)
+            counts = np.array([features.numbers(name) for name in group.counts]).T
+            shares = np.fmax(counts, 0.0) / np.maximum(times, 1.0)[:, None]
             together = added[:, group.place].copy()
             members = list(group.members)
             did = times > 0
@@ -250,8 +250,7 @@ class _Batch:
         self._features = features
         self._points = points
         self._words = words
-        self._enough: dict[Attribute, list[bool]] = {}
-        self._done: dict[Attribute, list[int]] = {}
+        self._states: dict[Attribute, tuple[list[int], tuple[str, ...]]] = {}
 
     def first(self, places: Iterable[int], row: int, effects: Sequence[float]) -> Iterator[int]:
         """The first of these attributes of the lead in this row that may be shown, as many as are
@@ -293,10 +292,14 @@ class _Batch:
 
     def _did(self, attribute: Attribute, row: int) -> bool:
         """Whether the lead in this row did this."""
-        if attribute not in self._done:
-            codes, _ = self._attributes.states(attribute, self._features, self._points)
-            self._done[attribute] = codes.tolist()
-        return bool(self._done[attribute][row])
+        return bool(self._states_of(attribute)[0][row])
+
+    def _states_of(self, attribute: Attribute) -> tuple[list[int], tuple[str, ...]]:
+        """What each lead has of an attribute, looked up once."""
+        if attribute not in self._states:
+            codes, states = self._attributes.states(attribute, self._features, self._points)
+            self._states[attribute] = (codes.tolist(), states)
+        return self._states[attribute]
 
     def _rule_met(self, attribute: Attribute, row: int) -> str | None:
         """The first of an attribute's rules that this lead and enough others meet."""
@@ -315,11 +318,8 @@ class _Batch:
         enough = self._explainer.enough
         if enough is None or attribute.about == "age":
             return True
-        if attribute not in self._enough:
-            codes, states = self._attributes.states(attribute, self._features, self._points)
-            known = enough.get(attribute, frozenset())
-            self._enough[attribute] = np.array([state in known for state in states])[codes].tolist()
-        return self._enough[attribute][row]
+        codes, states = self._states_of(attribute)
+        return states[codes[row]] in enough.get(attribute, frozenset())
 
 
 def _indicators(places: IntArray, size: int) -> FloatArray:
