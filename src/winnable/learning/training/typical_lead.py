@@ -149,7 +149,9 @@ def _states(attributes: Attributes, seen: SeenInTraining) -> tuple[States, State
         names, places = np.unique(np.array(states, dtype=object), return_inverse=True)
         pairs = np.unique(places[codes] * every + leads)
         counts = np.bincount(pairs // every, minlength=len(names))
-        wins = np.bincount(pairs // every, won[pairs % every], minlength=len(names))
+        wins = np.bincount(pairs // every, won[pairs % every] * 1.0, minlength=len(names)).astype(
+            float
+        )
         errors = _standard_errors(counts, wins, every, int(won.sum()))
         enough = counts >= MIN_LEADS_PER_STATE
         for kept, chosen in zip(
