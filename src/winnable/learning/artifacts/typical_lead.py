@@ -6,7 +6,7 @@ Part of an artifact, as data. It is made in `training.typical_lead` and used in
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from winnable.data.features.plan import Attribute
@@ -23,7 +23,8 @@ class TypicalLead:
     that of each contribution by its feature's name; `rules` that of each rule of the scorecards
     among the leads of its scorecard, `cards` that of all the points of each scorecard's leads (the
     last is of leads without a scorecard), `points` that of all leads. `slope` is how much of the
-    points' log-odds arrives in the score. `enough` tells of what a reason may be given.
+    points' log-odds arrives in the score. `enough` tells of what a reason may be given; leads with
+    what is in `better` were clearly won more often than others, those with what is in `worse` less.
     """
 
     who: str
@@ -34,6 +35,8 @@ class TypicalLead:
     points: float
     slope: float
     enough: States
+    better: States = field(default_factory=dict)
+    worse: States = field(default_factory=dict)
 
     @property
     def logit(self) -> float:
@@ -51,9 +54,9 @@ class TypicalLead:
             cards=tuple(data["cards"]),
             points=float(data["points"]),
             slope=float(data["slope"]),
-            enough={
-                Attribute(about, name): frozenset(states) for about, name, states in data["enough"]
-            },
+            enough=_states_from(data["enough"]),
+            better=_states_from(data["better"]),
+            worse=_states_from(data["worse"]),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -66,7 +69,15 @@ class TypicalLead:
             "cards": list(self.cards),
             "points": self.points,
             "slope": self.slope,
-            "enough": [
-                [*attribute, sorted(states)] for attribute, states in sorted(self.enough.items())
-            ],
+            "enough": _states_to_json(self.enough),
+            "better": _states_to_json(self.better),
+            "worse": _states_to_json(self.worse),
         }
+
+
+def _states_from(data: list[Any]) -> States:
+    return {Attribute(about, name): frozenset(states) for about, name, states in data}
+
+
+def _states_to_json(states: States) -> list[Any]:
+    return [[*attribute, sorted(own)] for attribute, own in sorted(states.items()) if own]

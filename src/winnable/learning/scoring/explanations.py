@@ -99,8 +99,8 @@ class Explainer:
     ) -> None:
         self._definition = definition
         self.apart = apart
-        self._typical = None if apart else typical
-        self.enough: States | None = None if self._typical is None else self._typical.enough
+        self.typical = None if apart else typical
+        self.enough: States | None = None if self.typical is None else self.typical.enough
         self.log_odds_per_point = [
             log(2) / card.points_to_double_the_odds for card in definition.scorecard
         ]
@@ -125,11 +125,11 @@ class Explainer:
     @property
     def has_start(self) -> bool:
         """Whether it is known what the scores start from."""
-        return self.apart or self._typical is not None
+        return self.apart or self.typical is not None
 
     @cached_property
     def _means(self) -> FloatArray:
-        parts = {} if self._typical is None else self._typical.parts
+        parts = {} if self.typical is None else self.typical.parts
         return np.array([parts.get(name, 0.0) for name in self._names])
 
     def explain(
@@ -146,7 +146,7 @@ class Explainer:
             without = self._without_points[points.card]
             base = base + without
             values[:, self._points] -= without
-        typical = self._typical
+        typical = self.typical
         logit = base if typical is None else np.full(len(base), typical.logit)
         level = base - (base if typical is None else typical.base)
         added = values @ self._of_names
@@ -171,9 +171,9 @@ class Explainer:
         if not self.attributes.rules or not self.has_start:
             return np.zeros((points.size, len(self.attributes.every)))
         given = log_odds_by_rule(self._definition, points)
-        if self._typical is not None:
+        if self.typical is not None:
             own = self.attributes.cards == points.card[:, None]
-            given = self._typical.slope * (given - self._typical.rules) * own
+            given = self.typical.slope * (given - self.typical.rules) * own
         return np.asarray(given @ self._of_rules)
 
     def _add_level(self, added: FloatArray, base: FloatArray, points: Points) -> None:
@@ -181,17 +181,17 @@ class Explainer:
         scorecard's points against the others'."""
         if self._account is not None:
             added[:, self._account] += base
-        if self._segment is not None and self._typical is not None:
-            cards = np.asarray(self._typical.cards) - self._typical.points
-            added[:, self._segment] += self._typical.slope * cards[points.card]
+        if self._segment is not None and self.typical is not None:
+            cards = np.asarray(self.typical.cards) - self.typical.points
+            added[:, self._segment] += self.typical.slope * cards[points.card]
 
     def _fold_groups(self, added: FloatArray, features: FeatureTable) -> None:
         """Give what several kinds of activity add together to those that the lead did, by how
         often; where it did none of them, that is one reason."""
         for group in self.attributes.groups:
-            times = np.nan_to_num(features.numbers(group.times))
-            counts = np.column_stack([features.numbers(name) for name in group.counts])
-            shares = np.nan_to_num(counts) / np.maximum(times, 1.0)[:, None]
+            times = np.fmax(features.numbers(group.times), 0.0)
+            counts = np.array([features.numbers(name) for name in group.counts]).T
+            shares = np.fmax(counts, 0.0) / np.maximum(times, 1.0)[:, None]
             together = added[:, group.place].copy()
             members = list(group.members)
             did = times > 0
@@ -250,8 +250,7 @@ class _Batch:
         self._features = features
         self._points = points
         self._words = words
-        self._enough: dict[Attribute, list[bool]] = {}
-        self._done: dict[Attribute, list[int]] = {}
+        self._states: dict[Attribute, tuple[list[int], tuple[str, ...]]] = {}
 
     def first(self, places: Iterable[int], row: int, effects: Sequence[float]) -> Iterator[int]:
         """The first of these attributes of the lead in this row that may be shown, as many as are
@@ -284,19 +283,35 @@ class _Batch:
         return known is not None and isinstance(value, str) and value not in known
 
     def _is_shown(self, place: int, row: int, effect: float) -> bool:
-        """Whether a reason rests on enough leads. That a lead did not do something yet is none that
-        speaks for it: it only says what others did who did it."""
+        """Whether a reason rests on enough leads and does not contradict them. That a lead did not
+        do something yet is none that speaks for it: it only says what others did who did it."""
         attribute = self._attributes.every[place]
         if attribute.about == "activity" and effect > 0 and not self._did(attribute, row):
             return False
+        if self._contradicts(attribute, row, effect):
+            return False
         return self._has_enough(attribute, row) or self._rule_met(attribute, row) is not None
+
+    def _contradicts(self, attribute: Attribute, row: int, effect: float) -> bool:
+        """Whether leads that had the same were won otherwise than the effect says, beyond chance:
+        then it tells of what goes with it, which nobody would believe."""
+        typical = self._explainer.typical
+        if typical is None:
+            return False
+        codes, states = self._states_of(attribute)
+        against = typical.worse if effect > 0 else typical.better
+        return states[codes[row]] in against.get(attribute, frozenset())
 
     def _did(self, attribute: Attribute, row: int) -> bool:
         """Whether the lead in this row did this."""
-        if attribute not in self._done:
-            codes, _ = self._attributes.states(attribute, self._features, self._points)
-            self._done[attribute] = codes.tolist()
-        return bool(self._done[attribute][row])
+        return bool(self._states_of(attribute)[0][row])
+
+    def _states_of(self, attribute: Attribute) -> tuple[list[int], tuple[str, ...]]:
+        """What each lead has of an attribute, looked up once."""
+        if attribute not in self._states:
+            codes, states = self._attributes.states(attribute, self._features, self._points)
+            self._states[attribute] = (codes.tolist(), states)
+        return self._states[attribute]
 
     def _rule_met(self, attribute: Attribute, row: int) -> str | None:
         """The first of an attribute's rules that this lead and enough others meet."""
@@ -315,11 +330,8 @@ class _Batch:
         enough = self._explainer.enough
         if enough is None or attribute.about == "age":
             return True
-        if attribute not in self._enough:
-            codes, states = self._attributes.states(attribute, self._features, self._points)
-            known = enough.get(attribute, frozenset())
-            self._enough[attribute] = np.array([state in known for state in states])[codes].tolist()
-        return self._enough[attribute][row]
+        codes, states = self._states_of(attribute)
+        return states[codes[row]] in enough.get(attribute, frozenset())
 
 
 def _indicators(places: IntArray, size: int) -> FloatArray:

@@ -3,7 +3,7 @@
 How strong a reason is, and which are shown, is decided in `explanations`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -79,6 +79,13 @@ class ReasonWords:
             attribute: kinds_in_words(own[0].kinds, groups)
             for attribute, own in attributes.aggregates.items()
         }
+        self._counts = {
+            attribute: _longest(own, "count") for attribute, own in attributes.aggregates.items()
+        }
+        self._since = {
+            attribute: _longest(own, "days_since")
+            for attribute, own in attributes.aggregates.items()
+        }
 
     def name(self, attribute: Attribute) -> str:
         """What an attribute is called."""
@@ -89,7 +96,7 @@ class ReasonWords:
         """What the lead in this row has of an attribute, for machines: the word or number of a
         column, how often it did this; None where it is not known or no single value."""
         if attribute.about == "activity":
-            aggregate = self._aggregate(attribute, "count")
+            aggregate = self._counts.get(attribute)
             return None if aggregate is None else _number(aggregate.name, features, row)
         if attribute.about == "age":
             return _number(AGE, features, row)
@@ -147,8 +154,8 @@ class ReasonWords:
         """How often and how lately, as far as the plan has it."""
         kinds = self._kinds.get(attribute, attribute.name)
         named = f"{kinds[0].upper()}{kinds[1:]}"
-        count = self._aggregate(attribute, "count")
-        since = self._aggregate(attribute, "days_since")
+        count = self._counts.get(attribute)
+        since = self._since.get(attribute)
         times = None if count is None else _number(count.name, features, row)
         days = None if since is None else _number(since.name, features, row)
         age = _number(AGE, features, row) if attribute == activity_attribute(()) else None
@@ -161,10 +168,11 @@ class ReasonWords:
         last = "" if days is None else f", {'last ' if within or times != 1 else ''}{_ago(days)}"
         return f"{named}{f' {_times(times)}{within}' if times else ''}{last}"
 
-    def _aggregate(self, attribute: Attribute, what: str) -> ActivityAggregate | None:
-        """The aggregate of an attribute that tells this of the longest time."""
-        own = [each for each in self._attributes.aggregates.get(attribute, ()) if each.what == what]
-        return max(own, key=lambda each: each.within_days or np.inf, default=None)
+
+def _longest(own: Sequence[ActivityAggregate], what: str) -> ActivityAggregate | None:
+    """The aggregate that tells this of the longest time."""
+    found = [each for each in own if each.what == what]
+    return max(found, key=lambda each: each.within_days or np.inf, default=None)
 
 
 def _within(aggregate: ActivityAggregate) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from winnable.core.columns import CREATED, FeatureTable, FloatArray, IntArray
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.dataset import Dataset
-from winnable.data.features.plan import FeaturePlan
+from winnable.data.features.plan import Attribute, FeaturePlan
 from winnable.data.features.training_rows import TrainingRows
 from winnable.definition.decide.scorecard import Points, log_odds_by_rule, score_points
 from winnable.definition.schema import Definition
@@ -29,6 +29,9 @@ MAX_LEADS = 2000
 """Typical leads at most, the newest; the mean of more is the same."""
 
 SECOND = 1_000_000
+
+CLEAR = 1.96
+"""Standard errors from which on leads with something were won more or less often than others."""
 
 MIN_LEADS_PER_STATE = 20
 """What fewer leads had of an attribute is no reason."""
@@ -66,6 +69,7 @@ def typical_lead(
         points = seen.points.take(latest)
     parts = model.explain(features, points.logit)
     attributes = Attributes(data.definition, plan, parts.names, apart=False)
+    enough, better, worse = _states(attributes, seen)
     return TypicalLead(
         who=who,
         base=float(parts.base.mean()),
@@ -74,7 +78,9 @@ def typical_lead(
         cards=_card_means(data.definition, points),
         points=float(points.logit.mean()),
         slope=_slope(points.logit, parts),
-        enough=_enough(attributes, seen),
+        enough=enough,
+        better=better,
+        worse=worse,
     )
 
 
@@ -131,17 +137,36 @@ def _slope(logit: FloatArray, parts: Contributions) -> float:
     return max(0.0, float(np.mean((logit - logit.mean()) * (arrived - arrived.mean()))) / spread)
 
 
-def _enough(attributes: Attributes, seen: SeenInTraining) -> States:
-    """What enough leads had of each attribute, at any of their ages."""
+def _states(attributes: Attributes, seen: SeenInTraining) -> tuple[States, States, States]:
+    """What enough leads had of each attribute, at any of their ages; and with what of it leads were
+    won clearly more often than without, and less often."""
     leads = np.unique(seen.rows.leads, return_inverse=True)[1]
-    found = {}
+    every = int(leads.max()) + 1
+    won = np.zeros(every, dtype=bool)
+    won[leads[seen.rows.won == 1.0]] = True
+    found: tuple[dict[Attribute, frozenset[str]], ...] = ({}, {}, {})
     for attribute, codes, states in attributes.every_state(seen.features, seen.points):
-        pairs = np.unique(codes * (leads.max() + 1) + leads)
-        counts: dict[str, int] = {}
-        of_states = np.bincount(pairs // (leads.max() + 1), minlength=len(states))
-        for state, count in zip(states, of_states.tolist(), strict=True):
-            counts[state] = counts.get(state, 0) + count
-        found[attribute] = frozenset(
-            state for state, count in counts.items() if count >= MIN_LEADS_PER_STATE
+        names, places = np.unique(np.array(states, dtype=object), return_inverse=True)
+        pairs = np.unique(places[codes] * every + leads)
+        counts = np.bincount(pairs // every, minlength=len(names))
+        wins = np.bincount(pairs // every, won[pairs % every] * 1.0, minlength=len(names)).astype(
+            float
         )
-    return found
+        errors = _standard_errors(counts, wins, every, int(won.sum()))
+        enough = counts >= MIN_LEADS_PER_STATE
+        for kept, chosen in zip(
+            found,
+            (enough, enough & (errors > CLEAR), enough & (errors < -CLEAR)),
+            strict=True,
+        ):
+            kept[attribute] = frozenset(names[chosen].tolist())
+    return found[0], found[1], found[2]
+
+
+def _standard_errors(counts: IntArray, wins: FloatArray, every: int, won: int) -> FloatArray:
+    """By how many standard errors the leads of each state were won more often than the others."""
+    inside = np.maximum(counts, 1)
+    others = np.maximum(every - counts, 1)
+    rate = won / every
+    error = np.sqrt(rate * (1 - rate) * (1 / inside + 1 / others))
+    return np.asarray((wins / inside - (won - wins) / others) / np.maximum(error, 1e-9))
