@@ -254,7 +254,7 @@ def test_properties_are_what_walking_through_the_activities_says(
     """Of several activities at one moment the last is that of the last kind and value."""
     tables, rows, as_of = company
     assert tables.activities is not None
-    number = {"0.1": 0.1, "0.7": 0.7, "-3": -3.0, "1,200.25": 1200.25, "10-20": 15.0}
+    number = {"0.1": 0.1, "0.7": 0.7, "-3": -3.0, "1,200.25": 1200.25, "10-20": 14.142136}
     features = compute_features(
         PLAN, definition(), tables, np.array(rows), np.array([microseconds(when) for when in as_of])
     )

@@ -28,11 +28,7 @@ from winnable.core.columns import (
     NumericColumn,
 )
 from winnable.core.timestamps import DAY, NEVER, days_before, days_between, known_times, times_of
-from winnable.data.features.activities.properties import (
-    STEPS_PER_UNIT,
-    numbers_of,
-    property_values,
-)
+from winnable.data.features.activities.properties import MISSING, STEPS_PER_UNIT, in_steps
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.features.returns import returns_at
 from winnable.definition.schema import Definition
@@ -161,7 +157,7 @@ def _read_words(field: Field, words: CategoricalColumn, as_of: IntArray) -> Floa
 
     vocabulary = pd.Series(words.vocabulary, dtype="str")
     if field.kind == "number":
-        return np.append(numbers_of(field, vocabulary), np.nan)[words.codes]
+        return np.append(_numbers_of(field, vocabulary), np.nan)[words.codes]
     when = times_of(parse_moments(vocabulary, field.day_first))
     return days_before(np.append(when, NEVER)[words.codes], as_of)
 
@@ -174,15 +170,14 @@ def _aggregated(plan: FeaturePlan, crm: Crm, leads: IntArray, as_of: IntArray) -
     vocabularies: dict[str, tuple[str, ...]] = {}
     if plan.aggregates and crm.activities is not None:
         key, ids = _keys(crm)
-        values = property_values(plan.properties, crm.activities)
-        vocabularies = values.vocabularies
+        properties, vocabularies = _property_values(plan.properties, crm.activities)
         events = pd.DataFrame(
             {
                 "lead": ids.get_indexer(pd.Index(crm.activities[ID])),
                 "at": times_of(crm.activities[AT]),
                 "known": known_times(crm.activities),
                 "kind": crm.activities[KIND],
-                **values.columns,
+                **properties,
             }
         )
         rows = pd.DataFrame({"row": np.arange(len(leads)), "lead": key[leads], "as_of": as_of})
@@ -194,6 +189,51 @@ def _aggregated(plan: FeaturePlan, crm: Crm, leads: IntArray, as_of: IntArray) -
         aggregate.name: _as_column(plan, aggregate, values, vocabularies)
         for aggregate, values in zip(plan.aggregates, known, strict=True)
     }
+
+
+def _property_values(
+    fields: Sequence[Field], log: pd.DataFrame
+) -> tuple[dict[str, IntArray], dict[str, tuple[str, ...]]]:
+    """The properties of a log as columns p0, p1, ... in the order of the fields, each of shape
+    (activities,): numbers as whole steps, words as codes of their vocabulary, by field the second
+    answer. One that the log does not have is missing everywhere.
+
+    `position` is the place of each activity in the order of time. What happened at the same moment
+    is in the order of kinds and values, so that the last value does not depend on that of rows.
+    """
+    import pandas as pd
+
+    if not fields:
+        return {}, {}
+    columns: dict[str, IntArray] = {}
+    vocabularies: dict[str, tuple[str, ...]] = {}
+    for place, field in enumerate(fields):
+        written = log.get(field.name, pd.Series(pd.NA, index=log.index, dtype="str"))
+        codes, vocabulary = pd.factorize(written, sort=True)
+        if field.kind == "number":
+            steps = in_steps(_numbers_of(field, pd.Series(vocabulary, dtype="str")))
+            columns[f"p{place}"] = np.append(steps, MISSING)[codes]
+        else:
+            vocabularies[field.name] = tuple(map(str, vocabulary))
+            columns[f"p{place}"] = np.where(codes < 0, MISSING, codes)
+    kinds = pd.factorize(log[KIND], sort=True)[0]
+    order = np.lexsort([*reversed(columns.values()), kinds, times_of(log[AT])])
+    position = np.empty(len(log), dtype=np.int64)
+    position[order] = np.arange(len(log))
+    return {**columns, "position": position}, vocabularies
+
+
+def _numbers_of(field: Field, vocabulary: pd.Series[str]) -> FloatArray:
+    """Distinct texts as numbers, as a field of numbers reads them; NaN for what is none."""
+    from winnable.data.ingestion.parsing import parse_numbers
+
+    read: FloatArray = parse_numbers(vocabulary, field.decimal).to_numpy(
+        dtype=np.float64, copy=True
+    )
+    if field.loose:
+        for row in np.flatnonzero(np.isnan(read)):
+            read[row] = field.read(str(vocabulary.iloc[row]))
+    return read
 
 
 def _computed(plan: FeaturePlan, rows: pd.DataFrame, events: pd.DataFrame) -> pa.Table:
@@ -265,9 +305,9 @@ def _aggregate(
         counts = counts & past.kind.isin(aggregate.kinds)
     if aggregate.column is not None:
         value = past[f"p{properties.index(aggregate.column)}"]
-        counts = counts & value.notnull()
+        counts = counts & (value != MISSING)
         if aggregate.what == "sum":
-            return value.sum(where=counts).cast("float64").fill_null(0.0)
+            return ibis.ifelse(counts, value, 0).sum().cast("float64")
         return value.argmax(past.position, where=counts).cast("float64")
     if aggregate.within_days is not None:
         window = int(aggregate.within_days * DAY)

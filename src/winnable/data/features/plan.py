@@ -226,7 +226,11 @@ def fit_feature_plan(
     returns = returned_leads(definition, crm) >= MIN_RETURNED_LEADS
     scope = AccountScope.of(definition, crm) if ACCOUNT in crm.leads else None
     properties = _properties(definition, crm)
-    aggregates = aggregates_of(definition, crm, properties)
+    by_kind = {
+        kind: [field.name for field in properties if field.kind == kind]
+        for kind in ("number", "words")
+    }
+    aggregates = aggregates_of(definition, crm, by_kind["number"], by_kind["words"])
     asked_for = {aggregate.column for aggregate in aggregates}
     properties = tuple(field for field in properties if field.name in asked_for)
     return FeaturePlan(tuple(fields), aggregates, created, returns, scope, properties)

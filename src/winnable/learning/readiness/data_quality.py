@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from winnable.core.columns import CLOSED, CREATED, SOURCE, STATUS, FloatArray, IntArray
-from winnable.core.text import counted
+from winnable.core.text import counted, listed
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.autodetect.end_dates import ended_without_outcome
 from winnable.data.dataset import Dataset
+from winnable.data.features.activities.properties import properties_of
 from winnable.data.features.episodes import changed_later, last_change_is_no_end
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.ingestion.crm import Crm
@@ -96,6 +97,7 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
         *_duplicates(data),
         *_columns(data),
         *_lonely_zeros(data),
+        *_properties(data),
     ]
     found += _statuses(data)
     if CREATED in crm.leads:
@@ -333,6 +335,21 @@ def _columns(data: Dataset) -> list[Finding]:
         if listed:
             says = f"{counted(len(listed), 'column')} {what}: {_named(listed)}."
             found.append(Finding("columns", says, alarm=listed is gone))
+    return found
+
+
+def _properties(data: Dataset) -> list[Finding]:
+    """What becomes of the further columns of the activity log."""
+    chosen = properties_of(data.definition, data.crm)
+    used = [field.name for field in data.feature_plan().properties]
+    found = []
+    if used:
+        says = f"Activities: {listed(used)} count by sums and last values."
+        found.append(Finding("columns", says))
+    more = [name for name in chosen.used if name not in used]
+    reasons = dict.fromkeys(more, "other properties are told more often") | dict(chosen.unused)
+    for name, why in reasons.items():
+        found.append(Finding("columns", f"Activities: '{name}' is not used: {why}."))
     return found
 
 

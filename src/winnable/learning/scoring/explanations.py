@@ -63,7 +63,9 @@ def model_reasons(
     """
     named = zip(plan.aggregate_names, plan.aggregates, strict=True)
     aggregates = {
-        name: (aggregate, kinds_in_words(aggregate.kinds, groups)) for name, aggregate in named
+        name: (aggregate, kinds_in_words(aggregate.kinds, groups))
+        for name, aggregate in named
+        if aggregate.column is None  # a property is shown as a column is
     }
     raising, lowering = (
         np.argsort(side, axis=1, kind="stable")[:, :REASONS_PER_DIRECTION]

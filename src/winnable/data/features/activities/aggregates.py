@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from winnable.core.columns import KIND, ActivityAggregate
 
 if TYPE_CHECKING:
-    from winnable.data.features.plan import Field
     from winnable.data.ingestion.crm import Crm
     from winnable.definition.schema import Definition
 
@@ -29,10 +28,11 @@ MIN_MEASURED_ACTIVITIES = 50
 
 
 def aggregates_of(
-    definition: Definition, crm: Crm, properties: Sequence[Field]
+    definition: Definition, crm: Crm, numbers: Sequence[str], words: Sequence[str]
 ) -> tuple[ActivityAggregate, ...]:
     """General aggregates of all activities, the same for intent and interest, a count and a recency
-    per frequent kind, sums and last values of `properties`, and those that rules need."""
+    per frequent kind, sums and last values of the properties that are `numbers`, last values of
+    those that are `words`, and those that rules need."""
     asked = definition.aggregates()
     if crm.activities is None:
         return asked
@@ -57,7 +57,7 @@ def aggregates_of(
         for what in ("count", "days_since")
     ]
     recent = [aggregate for kinds in named for aggregate in _by_window(kinds)]
-    of_properties = _of_properties(crm, properties)
+    of_properties = _of_properties(crm, numbers, words)
     return tuple(dict.fromkeys((*general, *by_kind, *recent, *of_properties, *asked)))
 
 
@@ -69,14 +69,15 @@ def _by_window(kinds: tuple[str, ...]) -> list[ActivityAggregate]:
     ]
 
 
-def _of_properties(crm: Crm, properties: Sequence[Field]) -> list[ActivityAggregate]:
+def _of_properties(
+    crm: Crm, numbers: Sequence[str], words: Sequence[str]
+) -> list[ActivityAggregate]:
     """The sum and the last value of each property of numbers by kind, and the last value of each
     property of words, of as many as there is room for."""
     assert crm.activities is not None
-    words = [field.name for field in properties if field.kind == "words"]
     pairs = [
         (int(times), name, str(kind))
-        for name in (field.name for field in properties if field.kind == "number")
+        for name in numbers
         for kind, times in crm.activities.loc[crm.activities[name].notna(), KIND]
         .value_counts()
         .items()

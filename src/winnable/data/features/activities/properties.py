@@ -8,20 +8,18 @@ that are filled in when a lead ends, are left out. How a property is summed up i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.core.columns import AT, ID, KIND, FloatArray, is_nameless, is_of_loader
-from winnable.core.timestamps import times_of
+from winnable.core.columns import ID, FloatArray, IntArray, is_nameless, is_of_loader
 from winnable.data.leakage.names import LIKELY, name_clue, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from winnable.data.features.plan import Field
     from winnable.data.ingestion.crm import Crm
     from winnable.definition.schema import Definition
 
@@ -37,6 +35,9 @@ STEPS_PER_UNIT = 1_000_000
 """Values are summed as whole millionths, so that a sum does not depend on the order."""
 MAX_VALUE = 1e11
 """A larger value is none: sums of it would not be exact."""
+
+MISSING = np.iinfo(np.int64).min
+"""What stands for a missing value among steps and codes, before all others."""
 
 _LENGTHS = frozenset(("duration", "length", "minute", "second", "hour", "time"))
 """How long an activity lasted is known at its end, unlike how long a lead took."""
@@ -120,61 +121,9 @@ def _why_unreadable(values: pd.Series[str], different: int) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class PropertyValues:
-    """The properties of the activities of a log, as columns p0, p1, ... in the order of the fields,
-    each of shape (activities,): numbers as whole steps of 1 / `STEPS_PER_UNIT`, words as codes of
-    their vocabulary. `position` is the place of each activity in the order of time.
-
-    What happened at the same moment is in the order of kinds and values, so that the last value
-    does not depend on the order of rows."""
-
-    columns: Mapping[str, pd.Series[int]]
-    vocabularies: dict[str, tuple[str, ...]]
-
-
-def property_values(fields: Sequence[Field], log: pd.DataFrame) -> PropertyValues:
-    """Read the properties of a log; one that it does not have is missing everywhere."""
-    import pandas as pd
-
-    if not fields:
-        return PropertyValues({}, {})
-    columns: dict[str, pd.Series[int]] = {}
-    vocabularies: dict[str, tuple[str, ...]] = {}
-    for place, field in enumerate(fields):
-        written = log.get(field.name, pd.Series(pd.NA, index=log.index, dtype="str"))
-        codes, vocabulary = pd.factorize(written, sort=True)
-        if field.kind == "number":
-            steps = np.append(in_steps(numbers_of(field, pd.Series(vocabulary))), np.nan)[codes]
-            values = pd.Series(steps, index=log.index).astype("Int64")
-        else:
-            vocabularies[field.name] = tuple(map(str, vocabulary))
-            values = pd.Series(codes, index=log.index).astype("Int64").mask(codes < 0)
-        columns[f"p{place}"] = values
-    smallest = np.iinfo(np.int64).min
-    by_value = [values.fillna(smallest).to_numpy(dtype=np.int64) for values in columns.values()]
-    kinds = pd.factorize(log[KIND], sort=True)[0]
-    order = np.lexsort([*reversed(by_value), kinds, times_of(log[AT])])
-    position = np.empty(len(log), dtype=np.int64)
-    position[order] = np.arange(len(log))
-    return PropertyValues(
-        {**columns, "position": pd.Series(position, index=log.index)}, vocabularies
-    )
-
-
-def numbers_of(field: Field, vocabulary: pd.Series[str]) -> FloatArray:
-    """Distinct texts as numbers, as a field of numbers reads them; NaN for what is none."""
-    from winnable.data.ingestion.parsing import parse_numbers
-
-    read = parse_numbers(vocabulary, field.decimal).to_numpy(dtype=np.float64, copy=True)
-    if field.loose:
-        for row in np.flatnonzero(np.isnan(read)):
-            read[row] = field.read(vocabulary.iloc[row])
-    return read
-
-
-def in_steps(values: FloatArray) -> FloatArray:
-    """Values as whole steps of 1 / `STEPS_PER_UNIT`, NaN for what is missing or too large; same
-    shape."""
+def in_steps(values: FloatArray) -> IntArray:
+    """Values as whole steps of 1 / `STEPS_PER_UNIT`, `MISSING` for what is missing or too large;
+    same shape."""
     usable = np.abs(values) <= MAX_VALUE
-    return np.rint(np.where(usable, values, np.nan) * STEPS_PER_UNIT)
+    steps = np.rint(np.where(usable, values, 0.0) * STEPS_PER_UNIT)
+    return np.where(usable, steps, MISSING).astype(np.int64)
