@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ACTIVITIES_COLUMN = "activities"
-"""An optional column: a JSON list of {"kind", "at"} and properties, because a pyfunc takes one table. So is
-`STATUS_HISTORY`, of {"at", "old", "new"}, where the model knows returns."""
+"""An optional column: a JSON list of {"kind", "at"} and properties, because a pyfunc takes one
+table. So is `STATUS_HISTORY`, of {"at", "old", "new"}, where the model knows returns."""
 
 
 class PyfuncModel:

@@ -227,9 +227,8 @@ def _numbers_of(field: Field, vocabulary: pd.Series[str]) -> FloatArray:
     """Distinct texts as numbers, as a field of numbers reads them; NaN for what is none."""
     from winnable.data.ingestion.parsing import parse_numbers
 
-    read: FloatArray = parse_numbers(vocabulary, field.decimal).to_numpy(
-        dtype=np.float64, copy=True
-    )
+    parsed = parse_numbers(vocabulary, field.decimal)
+    read: FloatArray = np.array(parsed, dtype=np.float64)
     if field.loose:
         for row in np.flatnonzero(np.isnan(read)):
             read[row] = field.read(str(vocabulary.iloc[row]))

@@ -304,12 +304,12 @@ def _columns(data: Dataset) -> list[Finding]:
     empty = [name for name in names if not filled[name].any()]
     constant = [name for name in names if filled[name].all() and crm.leads[name].nunique() == 1]
     found = [
-        Finding("columns", f"{counted(len(listed), 'column')} {what}: {_named(listed)}.")
-        for listed, what in (
+        Finding("columns", f"{counted(len(names_of), 'column')} {what}: {_named(names_of)}.")
+        for names_of, what in (
             (empty, "without any value"),
             (constant, "with only one value"),
         )
-        if listed
+        if names_of
     ]
     if CREATED not in crm.leads or len(crm.leads) < 40:
         return found
@@ -328,13 +328,13 @@ def _columns(data: Dataset) -> list[Finding]:
         for name in names
         if filled[name][early].mean() > 0.2 and filled[name][late].mean() < 0.02
     ]
-    for listed, what in (
+    for names_of, what in (
         (new, "with no value in the first half of the data (new)"),
         (gone, "no longer filled in"),
     ):
-        if listed:
-            says = f"{counted(len(listed), 'column')} {what}: {_named(listed)}."
-            found.append(Finding("columns", says, alarm=listed is gone))
+        if names_of:
+            says = f"{counted(len(names_of), 'column')} {what}: {_named(names_of)}."
+            found.append(Finding("columns", says, alarm=names_of is gone))
     return found
 
 
