@@ -37,7 +37,7 @@ def crm() -> Crm:
             "At": [f"2026-01-{2 + row // 60:02d}T10:00:00Z" for row in rows],
             "Kind": [("Webinar", "Call")[row // 60 % 2] for row in rows],
             "Minutes": [f"{10 + row % 7}.5" for row in rows],
-            "Campaign": [("Spring", "Summer", "Fair")[row * 7 % 5 % 3] for row in rows],
+            "Campaign": [("Spring", "Summer", "Fair")[(row + row // 60) % 3] for row in rows],
             "Call outcome": [("Good", "Bad")[row // 60 % 2] for row in rows],
             "Region": [("North", "South")[row % 2] for row in rows],
             "Rating": [("Won", "Open")[row // 60 % 2] for row in rows],
