@@ -1,7 +1,7 @@
 """Do the intervals hold what they promise? In a simulated world with activities, where each lead
 gives rows at several ages and its true probability is known, the true share won of each tenth of
-leads by score, at 0, 30 and 90 days, is held against the mean interval of these leads. Models of 100,
-500 and 2,000 leads; the truth is another 6,000 leads."""
+leads by score, at 0, 30 and 90 days, is held against the mean interval of these leads. Models of
+100, 500 and 2,000 leads; the truth is another 6,000 leads."""
 
 from dataclasses import dataclass
 

@@ -5,7 +5,7 @@ A million rows of an export and a single lead in a request arrive here in the sa
 everything above is written once. A column is either a `NumericColumn` or a `CategoricalColumn`; the
 latter is dictionary-encoded, so that a test on a text column costs as many comparisons as there are
 distinct values, not rows. What leads did is described by an `ActivityAggregate`, whose values are
-one more numeric column. Reading exports and computing aggregates is done in `winnable.data`.
+one more column. Reading exports and computing aggregates is done in `winnable.data`.
 """
 
 import re
@@ -95,29 +95,36 @@ _AGGREGATE_NAMES = {
     "days_since": "days since",
     "kinds": "different kinds of",
     "change": "change in times",
+    "sum": "sum",
+    "last": "last",
 }
 """How the name of an aggregate begins. Stored models know their columns by these names."""
 
 
 @dataclass(frozen=True)
 class ActivityAggregate:
-    """One number computed from the activity log of a lead.
+    """One value computed from the activity log of a lead.
 
     `kinds` are the kinds of activity that count (empty: every kind); `within_days` limits them to
     the days before the time of the row (None: the whole past). `what` is how many there are
     ("count"), how many days have passed since the last one ("days_since", NaN if there is none),
     how many different kinds there are ("kinds"), or how many more there are in `within_days` than
-    in as many days before these ("change").
+    in as many days before these ("change"). Of a further `column` of the log, such as minutes, it
+    is the "sum" (0 if there is none), or the value of the "last" activity that has one, which may
+    be a word.
     """
 
-    what: Literal["count", "days_since", "kinds", "change"] = "count"
+    what: Literal["count", "days_since", "kinds", "change", "sum", "last"] = "count"
     kinds: tuple[str, ...] = ()
     within_days: float | None = None
+    column: str | None = None
 
     @property
     def name(self) -> str:
         """The name of its column, which reasons show as well."""
         kinds = " or ".join(self.kinds) or "any activity"
+        if self.column is not None:
+            return f"{self.column} of {kinds}, {_AGGREGATE_NAMES[self.what]}"
         period = "" if self.within_days is None else f" in {self.within_days:g} days"
         return f"{_AGGREGATE_NAMES[self.what]} {kinds}{period}"
 

@@ -74,6 +74,9 @@ class Activities(DefinitionPart):
     visitor: Name | None = None
     """Column with the key of an anonymous visitor (a cookie's id), by which rows without a lead
     belong to the lead that the visitor turns out to be; found by its name if not given."""
+    properties: Listed | None = None
+    """Further columns of the activity table that models may learn from: minutes, value, campaign;
+    chosen by what stands in them if not given."""
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Self:

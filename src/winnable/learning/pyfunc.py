@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ACTIVITIES_COLUMN = "activities"
-"""An optional column: a JSON list of {"kind", "at"}, because a pyfunc takes one table. So is
-`STATUS_HISTORY`, of {"at", "old", "new"}, where the model knows returns."""
+"""An optional column: a JSON list of {"kind", "at"} and properties, because a pyfunc takes one
+table. So is `STATUS_HISTORY`, of {"at", "old", "new"}, where the model knows returns."""
 
 
 class PyfuncModel:
@@ -111,7 +111,7 @@ def _activities(written: object) -> Sequence[Activity]:
 def _activity(given: Mapping[str, str]) -> Activity:
     recorded = given.get("recorded")
     known = None if recorded is None else moment(recorded)
-    return Activity(given["kind"], _moment(given["at"]), known)
+    return Activity(given["kind"], _moment(given["at"]), known, given)
 
 
 def _status_changes(written: object) -> Sequence[StatusChange]:

@@ -29,8 +29,19 @@ MEASURES = tuple(
     for kinds in ((), KINDS[:2])
     for days in (None, 7)
 ) + tuple(ActivityAggregate("change", kinds, days) for kinds in ((), KINDS[:2]) for days in (7, 20))
+PROPERTIES = (Field("Minutes", "number", loose=True), Field("Campaign", "words"))
+PROPERTY_MEASURES = tuple(
+    ActivityAggregate(what, kinds, column=column)
+    for kinds in ((), KINDS[:1], KINDS[:2])
+    for what, column in (("sum", "Minutes"), ("last", "Minutes"), ("last", "Campaign"))
+)
 FIELDS = (Field("Employees", "number"), Field("Title", "words"), Field("Last visit", "moment"))
-PLAN = FeaturePlan(FIELDS, MEASURES, Field("Created", "moment", learn=False))
+PLAN = FeaturePlan(
+    FIELDS,
+    MEASURES + PROPERTY_MEASURES,
+    Field("Created", "moment", learn=False),
+    properties=PROPERTIES,
+)
 
 
 def definition(**columns: object) -> Definition:
@@ -52,12 +63,17 @@ def crm(
         for name in ("Id", "Employees", "Title", "Last visit", "Created")
     }
     created = pd.to_datetime(table["Created"], utc=True).astype("datetime64[us, UTC]")
-    done = pd.DataFrame(activities, columns=["@id", "@at", "@kind", "@recorded"])
+    done = pd.DataFrame(
+        activities, columns=["@id", "@at", "@kind", "@recorded", "Minutes", "Campaign"]
+    )
     for name in ("@at", "@recorded"):
         done[name] = pd.to_datetime(done[name], utc=True).astype("datetime64[us, UTC]")
     changes = pd.DataFrame(history, columns=["@id", "@at", "@field", "@old", "@new"])
     changes["@at"] = pd.to_datetime(changes["@at"], utc=True).astype("datetime64[us, UTC]")
-    for frame, names in ((done, ["@id", "@kind"]), (changes, ["@id", "@field", "@old", "@new"])):
+    for frame, names in (
+        (done, ["@id", "@kind", "Minutes", "Campaign"]),
+        (changes, ["@id", "@field", "@old", "@new"]),
+    ):
         frame[names] = frame[names].astype("str")
     return Crm(
         leads=pd.DataFrame({**words, "@id": words["Id"], "@created": created}).assign(
@@ -73,6 +89,8 @@ def crm(
 moments = st.integers(0, 60 * 24).map(lambda hours: START + timedelta(hours=hours))
 numbers = st.sampled_from([None, "7", "1,200", "3.5", "unclear"])
 words = st.sampled_from([None, "VP", "Head of IT", "Clerk"])
+minutes = st.sampled_from([None, "0.1", "0.7", "-3", "1,200.25", "10-20", "unclear", "1e300"])
+campaigns = st.sampled_from([None, "Spring", "Summer", "spring"])
 dates = st.sampled_from([None, "2026-01-10", "2026-02-20T10:00:00Z"])
 values = {"Employees": numbers, "Title": words}
 
@@ -97,6 +115,8 @@ def companies(draw: st.DrawFn) -> tuple[Crm, list[int], list[datetime]]:
             "@at": (at := draw(moments)),
             "@kind": draw(st.sampled_from(KINDS)),
             "@recorded": draw(st.none() | moments) or at,
+            "Minutes": draw(minutes),
+            "Campaign": draw(campaigns),
         }
         for _ in range(draw(st.integers(0, 8)))
     ]
@@ -132,6 +152,12 @@ def known_value(tables: Crm, lead: str, field: str, as_of: datetime) -> object:
     return min(future, key=lambda c: c[1])[3] if future else value
 
 
+def values_of(activity: tuple[object, ...]) -> dict[str, object]:
+    """The properties of a row of the log, as a request would tell them."""
+    named = {"Minutes": activity[4], "Campaign": activity[5]}
+    return {name: None if pd.isna(value) else value for name, value in named.items()}
+
+
 def plainly(tables: Crm, lead: int, as_of: datetime) -> FeatureTable:
     """One lead as a request would describe it, with the values that the oracle says were known."""
     assert tables.activities is not None
@@ -140,7 +166,7 @@ def plainly(tables: Crm, lead: int, as_of: datetime) -> FeatureTable:
     record |= {name: row[name] for name in ("Last visit", "Created")}
     record = {name: None if pd.isna(value) else value for name, value in record.items()}
     done = [
-        Activity(each[2], each[1].to_pydatetime(), each[3].to_pydatetime())
+        Activity(each[2], each[1].to_pydatetime(), each[3].to_pydatetime(), values_of(each))
         for each in tables.activities.itertuples(index=False)
         if each[0] == row["@id"]
     ]
@@ -218,6 +244,44 @@ def test_measures_are_what_a_naive_count_says(
             assert features.numbers(measure.name)[position] == pytest.approx(
                 expected, nan_ok=True
             ), measure.name
+
+
+@settings(max_examples=50, deadline=None)
+@given(companies())
+def test_properties_are_what_walking_through_the_activities_says(
+    company: tuple[Crm, list[int], list[datetime]],
+) -> None:
+    """Of several activities at one moment the last is that of the last kind and value."""
+    tables, rows, as_of = company
+    assert tables.activities is not None
+    number = {"0.1": 0.1, "0.7": 0.7, "-3": -3.0, "1,200.25": 1200.25, "10-20": 14.142136}
+    features = compute_features(
+        PLAN, definition(), tables, np.array(rows), np.array([microseconds(when) for when in as_of])
+    )
+    log = list(tables.activities.itertuples(index=False))
+    for position, (lead, when) in enumerate(zip(rows, as_of, strict=True)):
+        past = [
+            (each[1], each[2], number.get(each[4], -np.inf), each[5])
+            for each in log
+            if each[0] == f"L{lead}" and each[1] < when and each[3] < when
+        ]
+        past.sort(key=lambda each: (*each[:3], "" if pd.isna(each[3]) else each[3]))
+        for measure in PROPERTY_MEASURES:
+            mine = [each for each in past if not measure.kinds or each[1] in measure.kinds]
+            minutes_of_mine = [each[2] for each in mine if each[2] != -np.inf]
+            if measure.column == "Campaign":
+                named = [each[3] for each in mine if not pd.isna(each[3])]
+                column = features.words(measure.name)
+                code = column.codes[position]
+                assert (column.vocabulary[code] if code >= 0 else None) == (
+                    named[-1] if named else None
+                )
+            elif measure.what == "sum":
+                total = features.numbers(measure.name)[position]
+                assert total == pytest.approx(sum(minutes_of_mine), abs=1e-9)
+            else:
+                last = minutes_of_mine[-1] if minutes_of_mine else np.nan
+                assert features.numbers(measure.name)[position] == pytest.approx(last, nan_ok=True)
 
 
 def test_nothing_of_the_very_moment_or_later_counts() -> None:
@@ -337,10 +401,20 @@ def test_the_question_to_the_activity_log_can_be_put_to_spark() -> None:
 
     rows = ibis.table({"row": "int64", "lead": "int64", "as_of": "int64"}, name="snapshots")
     events = ibis.table(
-        {"lead": "int64", "at": "int64", "known": "int64", "kind": "string"}, name="events"
+        {
+            "lead": "int64",
+            "at": "int64",
+            "known": "int64",
+            "kind": "string",
+            "p0": "int64",
+            "p1": "int64",
+            "position": "int64",
+        },
+        name="events",
     )
-    query = str(ibis.to_sql(aggregate_expression(MEASURES, rows, events), dialect="pyspark"))
-    assert f"AS `m{len(MEASURES) - 1}`" in query
+    asked = aggregate_expression(PLAN.aggregates, rows, events, ("Minutes", "Campaign"))
+    query = str(ibis.to_sql(asked, dialect="pyspark"))
+    assert f"AS `m{len(PLAN.aggregates) - 1}`" in query
     # A join by anything but equality would not scale there.
     assert query.count("JOIN") == 1
     assert (

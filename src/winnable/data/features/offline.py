@@ -7,7 +7,7 @@ a row's time counts. Which rows exist is decided in `training_rows`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,7 @@ from winnable.core.columns import (
     NumericColumn,
 )
 from winnable.core.timestamps import DAY, NEVER, days_before, days_between, known_times, times_of
+from winnable.data.features.activities.properties import MISSING, STEPS_PER_UNIT, in_steps
 from winnable.data.features.derived.derive import derived_columns
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.features.returns import returns_at
@@ -36,6 +37,7 @@ from winnable.definition.schema import Definition
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
+    import pyarrow as pa
 
     from winnable.data.ingestion.crm import Crm
 
@@ -60,7 +62,7 @@ def compute_features(
         columns[AGE] = NumericColumn(days_between(start, as_of))
     known = FeatureTable(len(leads), columns)
     derived = derived_columns(plan.derived, definition, known, as_of)
-    aggregated = _aggregated(plan.aggregates, crm, leads, as_of)
+    aggregated = _aggregated(plan, crm, leads, as_of)
     return known.with_columns({**aggregated, **derived})
 
 
@@ -154,85 +156,161 @@ def _read_words(field: Field, words: CategoricalColumn, as_of: IntArray) -> Floa
     one was not known yet."""
     import pandas as pd
 
-    from winnable.data.ingestion.parsing import parse_moments, parse_numbers
+    from winnable.data.ingestion.parsing import parse_moments
 
     vocabulary = pd.Series(words.vocabulary, dtype="str")
     if field.kind == "number":
-        read = parse_numbers(vocabulary, field.decimal).to_numpy(dtype=np.float64, copy=True)
-        if field.loose:
-            for row in np.flatnonzero(np.isnan(read)):
-                read[row] = field.read(words.vocabulary[row])
-        return np.append(read, np.nan)[words.codes]
+        return np.append(_numbers_of(field, vocabulary), np.nan)[words.codes]
     when = times_of(parse_moments(vocabulary, field.day_first))
     return days_before(np.append(when, NEVER)[words.codes], as_of)
 
 
-def _aggregated(
-    aggregates: Sequence[ActivityAggregate], crm: Crm, leads: IntArray, as_of: IntArray
-) -> dict[str, Column]:
+def _aggregated(plan: FeaturePlan, crm: Crm, leads: IntArray, as_of: IntArray) -> dict[str, Column]:
     """Every activity aggregate for every row, by one equality join and filter on DuckDB."""
-    if not aggregates or crm.activities is None:
-        return {
-            aggregate.name: NumericColumn(_without_activity(aggregate, len(leads)))
-            for aggregate in aggregates
-        }
-    import ibis
     import pandas as pd
 
-    key, ids = _keys(crm)
-    events = pd.DataFrame(
-        {
-            "lead": ids.get_indexer(pd.Index(crm.activities[ID])),
-            "at": times_of(crm.activities[AT]),
-            "known": known_times(crm.activities),
-            "kind": crm.activities[KIND],
-        }
-    )
-    rows = pd.DataFrame({"row": np.arange(len(leads)), "lead": key[leads], "as_of": as_of})
+    known = [_without_activity(aggregate, len(leads)) for aggregate in plan.aggregates]
+    vocabularies: dict[str, tuple[str, ...]] = {}
+    if plan.aggregates and crm.activities is not None:
+        key, ids = _keys(crm)
+        properties, vocabularies = _property_values(plan.properties, crm.activities)
+        events = pd.DataFrame(
+            {
+                "lead": ids.get_indexer(pd.Index(crm.activities[ID])),
+                "at": times_of(crm.activities[AT]),
+                "known": known_times(crm.activities),
+                "kind": crm.activities[KIND],
+                **properties,
+            }
+        )
+        rows = pd.DataFrame({"row": np.arange(len(leads)), "lead": key[leads], "as_of": as_of})
+        result = _computed(plan, rows, events)
+        rows_with_activity = result["row"].to_numpy()
+        for position, aggregated in enumerate(known):
+            aggregated[rows_with_activity] = result[f"m{position}"].to_numpy()
+    return {
+        aggregate.name: _as_column(plan, aggregate, values, vocabularies)
+        for aggregate, values in zip(plan.aggregates, known, strict=True)
+    }
+
+
+def _property_values(
+    fields: Sequence[Field], log: pd.DataFrame
+) -> tuple[dict[str, IntArray], dict[str, tuple[str, ...]]]:
+    """The properties of a log as columns p0, p1, ... in the order of the fields, each of shape
+    (activities,): numbers as whole steps, words as codes of their vocabulary, by field the second
+    answer. One that the log does not have is missing everywhere.
+
+    `position` is the place of each activity in the order of time. What happened at the same moment
+    is in the order of kinds and values, so that the last value does not depend on that of rows.
+    """
+    import pandas as pd
+
+    if not fields:
+        return {}, {}
+    columns: dict[str, IntArray] = {}
+    vocabularies: dict[str, tuple[str, ...]] = {}
+    for place, field in enumerate(fields):
+        written = log.get(field.name, pd.Series(pd.NA, index=log.index, dtype="str"))
+        codes, vocabulary = pd.factorize(written, sort=True)
+        if field.kind == "number":
+            steps = in_steps(_numbers_of(field, pd.Series(vocabulary, dtype="str")))
+            columns[f"p{place}"] = np.append(steps, MISSING)[codes]
+        else:
+            vocabularies[field.name] = tuple(map(str, vocabulary))
+            columns[f"p{place}"] = np.where(codes < 0, MISSING, codes)
+    kinds = pd.factorize(log[KIND], sort=True)[0]
+    order = np.lexsort([*reversed(columns.values()), kinds, times_of(log[AT])])
+    position = np.empty(len(log), dtype=np.int64)
+    position[order] = np.arange(len(log))
+    return {**columns, "position": position}, vocabularies
+
+
+def _numbers_of(field: Field, vocabulary: pd.Series[str]) -> FloatArray:
+    """Distinct texts as numbers, as a field of numbers reads them; NaN for what is none."""
+    from winnable.data.ingestion.parsing import parse_numbers
+
+    parsed = parse_numbers(vocabulary, field.decimal)
+    read: FloatArray = np.array(parsed, dtype=np.float64)
+    if field.loose:
+        for row in np.flatnonzero(np.isnan(read)):
+            read[row] = field.read(str(vocabulary.iloc[row]))
+    return read
+
+
+def _computed(plan: FeaturePlan, rows: pd.DataFrame, events: pd.DataFrame) -> pa.Table:
+    """What `aggregate_expression` answers for these tables."""
+    import ibis
+
     engine = ibis.duckdb.connect(threads=2, memory_limit="3GB")
     # A progress bar would be drawn into the output of a command. In a notebook without widgets
     # there is none, and the setting cannot be changed.
     if engine.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
         engine.raw_sql("SET enable_progress_bar = false")
     expression = aggregate_expression(
-        aggregates,
+        plan.aggregates,
         engine.create_table("training_rows", rows),
         engine.create_table("events", events),
+        tuple(field.name for field in plan.properties),
     )
     result = engine.to_pyarrow(expression)
     engine.disconnect()
-    rows_with_activity = result["row"].to_numpy()
-    columns: dict[str, Column] = {}
-    for position, aggregate in enumerate(aggregates):
-        values = _without_activity(aggregate, len(leads))
-        values[rows_with_activity] = result[f"m{position}"].to_numpy()
-        columns[aggregate.name] = NumericColumn(values)
-    return columns
+    return result
+
+
+def _as_column(
+    plan: FeaturePlan,
+    aggregate: ActivityAggregate,
+    values: FloatArray,
+    vocabularies: Mapping[str, tuple[str, ...]],
+) -> Column:
+    """The values of an aggregate as a column; those of properties are steps, or codes of words."""
+    if aggregate.column is None:
+        return NumericColumn(values)
+    if aggregate.column not in plan.properties_of_words:
+        return NumericColumn(values / STEPS_PER_UNIT)
+    codes = np.where(np.isnan(values), -1, values).astype(np.int64)
+    return CategoricalColumn(codes, vocabularies.get(aggregate.column, ()))
 
 
 def aggregate_expression(
-    aggregates: Sequence[ActivityAggregate], rows: ibis.Table, events: ibis.Table
+    aggregates: Sequence[ActivityAggregate],
+    rows: ibis.Table,
+    events: ibis.Table,
+    properties: Sequence[str] = (),
 ) -> ibis.Table:
     """One row for each of `rows` (row, lead, as_of) that has any of `events` (lead, at, known,
     kind) before it: row, m0, m1, ...
 
-    Times are microseconds. Only an equality join and a filter, so that the same expression runs on
-    DuckDB and on Spark.
+    With `properties` the events have their values, as whole steps or codes, as p0, p1, ..., and
+    their `position` among all events in the order of time. Times are microseconds. Only an equality
+    join and a filter, so that the same expression runs on DuckDB and on Spark.
     """
     past = rows.inner_join(events, "lead").filter(lambda both: both.known < both.as_of)
     past = past.mutate(age=past.as_of - past.at)
     return past.group_by("row").aggregate(
-        **{f"m{i}": _aggregate(aggregate, past) for i, aggregate in enumerate(aggregates)}
+        **{
+            f"m{i}": _aggregate(aggregate, past, properties)
+            for i, aggregate in enumerate(aggregates)
+        }
     )
 
 
-def _aggregate(aggregate: ActivityAggregate, past: ibis.Table) -> ibis.Value:
+def _aggregate(
+    aggregate: ActivityAggregate, past: ibis.Table, properties: Sequence[str]
+) -> ibis.Value:
     """One activity aggregate as an Ibis aggregate over a row's past activities."""
     import ibis
 
     counts = past.age > 0  # true for every row that is left
     if aggregate.kinds:
         counts = counts & past.kind.isin(aggregate.kinds)
+    if aggregate.column is not None:
+        value = past[f"p{properties.index(aggregate.column)}"]
+        counts = counts & (value != MISSING)
+        if aggregate.what == "sum":
+            return ibis.ifelse(counts, value, 0).sum().cast("float64")
+        return value.argmax(past.position, where=counts).cast("float64")
     if aggregate.within_days is not None:
         window = int(aggregate.within_days * DAY)
         if aggregate.what == "change":
@@ -248,4 +326,4 @@ def _aggregate(aggregate: ActivityAggregate, past: ibis.Table) -> ibis.Value:
 
 def _without_activity(aggregate: ActivityAggregate, size: int) -> FloatArray:
     """The values without any activity: a count of zero, and no recency."""
-    return np.full(size, np.nan if aggregate.what == "days_since" else 0.0)
+    return np.full(size, np.nan if aggregate.what in {"days_since", "last"} else 0.0)

@@ -26,6 +26,7 @@ from winnable.core.columns import (
 from winnable.core.timestamps import DAY, days_before, days_between, microseconds, whole
 from winnable.core.values import text
 from winnable.data.features.accounts import ACCOUNT_HISTORY, told_accounts
+from winnable.data.features.activities.properties import MAX_VALUE, STEPS_PER_UNIT
 from winnable.data.features.derived.derive import derived_columns
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.features.returns import STATUS_HISTORY, no_returns, told_returns
@@ -34,11 +35,19 @@ from winnable.definition.schema import Definition
 
 @dataclass(frozen=True)
 class Activity:
-    """One activity of a lead; `recorded` is when it was entered into the CRM, if known."""
+    """One activity of a lead; `recorded` is when it was entered into the CRM, if known, and
+    `values` are its properties by the names that the log of the training has for them."""
 
     kind: str
     at: datetime
     recorded: datetime | None = None
+    values: Mapping[str, object] | None = None
+
+    @property
+    def known(self) -> int:
+        """Since when it has been known, in microseconds."""
+        at = microseconds(self.at)
+        return at if self.recorded is None else max(at, microseconds(self.recorded))
 
 
 def features_of_records(
@@ -112,12 +121,74 @@ def _activity_columns(
     pasts = [_past(done, when) for done, when in zip(activities, moments.tolist(), strict=True)]
     values = [
         _aggregate(aggregate, past) if past else _WITHOUT_ACTIVITY[aggregate.what]
-        for aggregate in plan.aggregates
+        for aggregate in plan.counted
         for past in pasts
     ]
-    shape = (len(plan.aggregates), len(pasts))
+    shape = (len(plan.counted), len(pasts))
     aggregated = np.asarray(values, dtype=np.float64).reshape(shape)
-    return dict(zip(plan.aggregate_names, map(NumericColumn, aggregated), strict=True))
+    columns: dict[str, Column] = dict(
+        zip(plan.counted_names, map(NumericColumn, aggregated), strict=True)
+    )
+    if plan.measured:
+        columns.update(_property_columns(plan, activities, moments.tolist()))
+    return columns
+
+
+def _property_columns(
+    plan: FeaturePlan, activities: Sequence[Sequence[Activity]], moments: Sequence[int]
+) -> dict[str, Column]:
+    """The sums and last values of properties of each lead's activities, as known before its
+    moment."""
+    pasts = [
+        sorted(_with_values(plan, activity) for activity in done if activity.known < when)
+        for done, when in zip(activities, moments, strict=True)
+    ]
+    places = {field.name: place for place, field in enumerate(plan.properties, start=2)}
+    columns: dict[str, Column] = {}
+    for aggregate in plan.measured:
+        place = places[aggregate.column or ""]
+        found = [
+            [
+                values[place]
+                for values in past
+                if values[place] not in _MISSING
+                and (not aggregate.kinds or values[1] in aggregate.kinds)
+            ]
+            for past in pasts
+        ]
+        columns[aggregate.name] = _of_property(plan, aggregate, found)
+    return columns
+
+
+_MISSING = ("", -np.inf)
+"""What stands for a missing word and a missing number, before all others."""
+
+
+def _with_values(plan: FeaturePlan, activity: Activity) -> tuple[Any, ...]:
+    """When an activity was, its kind, and the values of its properties, numbers as whole steps."""
+    values: list[object] = []
+    given = activity.values or {}
+    for field in plan.properties:
+        value = given.get(field.name)
+        if field.kind == "words":
+            values.append(text(value) or "")
+        else:
+            number = _read_value(field, value)
+            usable = abs(number) <= MAX_VALUE
+            values.append(round(number * STEPS_PER_UNIT) if usable else -np.inf)
+    return microseconds(activity.at), activity.kind, *values
+
+
+def _of_property(
+    plan: FeaturePlan, aggregate: ActivityAggregate, found: Sequence[Sequence[Any]]
+) -> Column:
+    """One aggregate of a property, of the values that were `found` for each lead."""
+    if aggregate.what == "sum":
+        return NumericColumn(np.asarray([sum(values) / STEPS_PER_UNIT for values in found]))
+    if aggregate.column in plan.properties_of_words:
+        return CategoricalColumn.of([values[-1] if values else None for values in found])
+    last = [values[-1] / STEPS_PER_UNIT if values else np.nan for values in found]
+    return NumericColumn(np.asarray(last, dtype=np.float64))
 
 
 _NUMPY_READY = {

@@ -18,7 +18,6 @@ import numpy as np
 from winnable.core.columns import (
     ACCOUNT,
     CREATED,
-    KIND,
     ActivityAggregate,
     is_nameless,
     is_of_loader,
@@ -27,6 +26,8 @@ from winnable.core.text import counted
 from winnable.core.timestamps import microseconds
 from winnable.core.values import UNKNOWN, is_range, moment, number, quantity, unit_of
 from winnable.data.features.accounts import ACCOUNT_COLUMNS, AccountScope
+from winnable.data.features.activities.aggregates import aggregates_of
+from winnable.data.features.activities.properties import properties_of
 from winnable.data.features.derived.derive import DerivedFeature
 from winnable.data.features.returns import (
     MIN_RETURNED_LEADS,
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from winnable.data.ingestion.crm import Crm
 
 AGE = "days since created"
-MAX_AGGREGATED_KINDS = 20
-"""The most frequent kinds of activity that get aggregates of their own; the rest only count as "any
-activity"."""
 MIN_PARSED_SHARE = 0.98
 """A column is one of numbers (or dates) if at least this share of its values parse as such."""
 MIN_NUMBER_SHARE = 0.9
@@ -125,7 +123,8 @@ class FeaturePlan:
     is parsed, if there is one. With `returns` a lead's age counts from its last return, and its
     earlier episodes are features. With `accounts` what is known of the others of its account is
     computed, too; `learned` does not name it, since models learn it apart from the rest. The
-    `derived` features are computed from the fields and the age."""
+    `derived` features are computed from the fields and the age. `properties` are how the further
+    columns of activities are parsed that aggregates ask for."""
 
     fields: tuple[Field, ...]
     aggregates: tuple[ActivityAggregate, ...] = ()
@@ -133,6 +132,7 @@ class FeaturePlan:
     returns: bool = False
     accounts: AccountScope | None = None
     derived: tuple[DerivedFeature, ...] = ()
+    properties: tuple[Field, ...] = ()
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -157,7 +157,11 @@ class FeaturePlan:
             AGE: age,
             **dict.fromkeys(RETURN_COLUMNS, RETURNS_ATTRIBUTE),
             **dict.fromkeys(ACCOUNT_COLUMNS, ACCOUNT_ATTRIBUTE),
-            **{each.name: activity_attribute(each.kinds) for each in self.aggregates},
+            **{
+                each.name: activity_attribute(each.kinds)
+                for each in self.aggregates
+                if each.column is None or each.kinds
+            },
             **({} if self.created is None else {self.created.name: age}),
             **self._attributes_of_derived,
         }
@@ -191,6 +195,26 @@ class FeaturePlan:
         """The names of the columns of the activity aggregates."""
         return tuple(aggregate.name for aggregate in self.aggregates)
 
+    @cached_property
+    def properties_of_words(self) -> frozenset[str]:
+        """The names of the properties of activities that are words."""
+        return frozenset(field.name for field in self.properties if field.kind == "words")
+
+    @cached_property
+    def counted(self) -> tuple[ActivityAggregate, ...]:
+        """The activity aggregates of kinds and times alone."""
+        return tuple(each for each in self.aggregates if each.column is None)
+
+    @cached_property
+    def counted_names(self) -> tuple[str, ...]:
+        """The names of the columns of `counted`."""
+        return tuple(aggregate.name for aggregate in self.counted)
+
+    @cached_property
+    def measured(self) -> tuple[ActivityAggregate, ...]:
+        """The activity aggregates of properties."""
+        return tuple(each for each in self.aggregates if each.column is not None)
+
     def to_json(self) -> dict[str, Any]:
         """The plan as plain JSON types."""
         data = asdict(self)
@@ -201,7 +225,7 @@ class FeaturePlan:
     def from_json(cls, data: Mapping[str, Any]) -> FeaturePlan:
         """The plan that `to_json` wrote."""
         aggregates = tuple(
-            ActivityAggregate(m["what"], tuple(m["kinds"]), m["within_days"])
+            ActivityAggregate(m["what"], tuple(m["kinds"]), m["within_days"], m.get("column"))
             for m in data["measures"]
         )
         created = Field(**data["created"]) if data["created"] else None
@@ -214,6 +238,7 @@ class FeaturePlan:
             bool(data.get("returns", False)),
             None if scope is None else AccountScope(**scope),
             tuple(DerivedFeature.from_json(feature) for feature in data.get("derived", ())),
+            tuple(Field(**field) for field in data.get("properties", ())),
         )
 
 
@@ -269,8 +294,33 @@ def fit_feature_plan(
     created = Field(roles.created, "moment", day_first=by_day, learn=False)
     returns = returned_leads(definition, crm) >= MIN_RETURNED_LEADS
     scope = AccountScope.of(definition, crm) if ACCOUNT in crm.leads else None
-    aggregates = _aggregates_of(definition, crm)
-    return FeaturePlan(tuple(fields), aggregates, created, returns, scope, derived)
+    properties = _properties(definition, crm)
+    by_kind = {
+        kind: [field.name for field in properties if field.kind == kind]
+        for kind in ("number", "words")
+    }
+    aggregates = aggregates_of(definition, crm, by_kind["number"], by_kind["words"])
+    asked_for = {aggregate.column for aggregate in aggregates}
+    properties = tuple(field for field in properties if field.name in asked_for)
+    return FeaturePlan(tuple(fields), aggregates, created, returns, scope, derived, properties)
+
+
+def _properties(definition: Definition, crm: Crm) -> tuple[Field, ...]:
+    """How the properties of activities are parsed, as numbers or as words."""
+    from winnable.data.ingestion.parsing import decimal_marks
+
+    if crm.activities is None:
+        return ()
+    names = properties_of(definition, crm).used
+    samples = {name: _sample(crm.activities[name]) for name in names}
+    marks = decimal_marks(samples)
+    fields = [
+        _number_field(Field(name, "words", marks[name]), sample) for name, sample in samples.items()
+    ]
+    return tuple(
+        Field(name, "words") if field is None else field
+        for name, field in zip(names, fields, strict=True)
+    )
 
 
 def _account_as_key(crm: Crm, account: str | None) -> tuple[str, ...]:
@@ -359,41 +409,3 @@ def loosely_read(plan: FeaturePlan, crm: Crm) -> tuple[str, ...]:
             of = f"of {counted(int(column.notna().sum()), 'value')}"
             notes.append(f"'{field.name}' is read as numbers: {of} {' and '.join(said)}.")
     return tuple(notes)
-
-
-def _aggregates_of(definition: Definition, crm: Crm) -> tuple[ActivityAggregate, ...]:
-    """General aggregates of all activities, the same for intent and interest, a count and a recency
-    per frequent kind, and those that rules need."""
-    asked = definition.aggregates()
-    if crm.activities is None:
-        return asked
-    general = [
-        ActivityAggregate("count"),
-        *_by_window(()),
-        ActivityAggregate("change", (), 7),
-        ActivityAggregate("days_since"),
-        ActivityAggregate("kinds"),
-    ]
-    named = [
-        tuple(kinds)
-        for kinds in (definition.activities.intent, definition.activities.interest)
-        if kinds
-    ]
-    frequent = [
-        (str(kind),) for kind in crm.activities[KIND].value_counts().index[:MAX_AGGREGATED_KINDS]
-    ]
-    by_kind = [
-        ActivityAggregate(what, kinds)
-        for kinds in (*named, *frequent)
-        for what in ("count", "days_since")
-    ]
-    recent = [aggregate for kinds in named for aggregate in _by_window(kinds)]
-    return tuple(dict.fromkeys((*general, *by_kind, *recent, *asked)))
-
-
-def _by_window(kinds: tuple[str, ...]) -> list[ActivityAggregate]:
-    """Counts in recent windows, and the change against the window before."""
-    return [
-        *(ActivityAggregate("count", kinds, days) for days in (7, 30, 90)),
-        ActivityAggregate("change", kinds, 30),
-    ]

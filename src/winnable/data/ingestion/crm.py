@@ -33,12 +33,13 @@ class Crm:
     is always there; without an id column it is the row's number. Read for training, "@closed" is
     only given for leads that are won or lost: in an open lead it is an expected date.
     activities: "@id", "@at" (datetime64[us, UTC]), "@kind" and, where a row may have become known
-    only later, "@recorded"; sorted by id and time. history: "@id", "@at", "@field", "@old", "@new";
-    sorted by id, field and time; the dates of entering stages that stand in the leads are changes
-    of the status there and no columns of the leads. rejects: table, row, id and reason of every row
-    that could not be used. notes: everything else worth knowing about the data, in plain sentences.
-    seen: the latest time in the activities and in the history, including rows of leads that are not
-    to be scored.
+    only later, "@recorded"; and every column without a role under its own name, as text, which are
+    the properties of activities; sorted by id and time. history: "@id", "@at", "@field", "@old",
+    "@new"; sorted by id, field and time; the dates of entering stages that stand in the leads are
+    changes of the status there and no columns of the leads. rejects: table, row, id and reason of
+    every row that could not be used. notes: everything else worth knowing about the data, in plain
+    sentences. seen: the latest time in the activities and in the history, including rows of leads
+    that are not to be scored.
     visitors: who came before anybody knew them, where the activities tell visitors: "@at", when
     first, and "@identified", when they were known as a lead (NaT if never).
     repeated_id: the id that the definition names, where it stands in several rows as in a history.

@@ -71,7 +71,8 @@ class EventReader:
         return self._visitors[-1] if self._visitors else None
 
     def activities(self, source: Source) -> pd.DataFrame:
-        """The activities with "@id", "@at", "@kind"; sorted by id and time.
+        """The activities with "@id", "@at", "@kind", and as text their properties, which are all
+        columns without a role; sorted by id and time.
 
         If the table has recording times, dates without a time of day, or visitors who were
         identified later, "@recorded" holds the time from which each row was known as its lead's.
@@ -228,6 +229,9 @@ class EventReader:
                 for role, column in {**words, **dates}.items()
             }
         )
+        if kind == "activities":
+            # The columns that are left are the properties of activities.
+            frame = frame.drop(columns=list(roles.values()))
         in_file = len(frame) + len(table.broken)
         named = frame[ID].notna()
         unnamed = ~named

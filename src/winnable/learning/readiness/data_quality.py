@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from winnable.core.columns import CLOSED, CREATED, SOURCE, STATUS, FloatArray, IntArray
-from winnable.core.text import counted
+from winnable.core.text import counted, listed
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.autodetect.end_dates import ended_without_outcome
 from winnable.data.dataset import Dataset
+from winnable.data.features.activities.properties import properties_of
 from winnable.data.features.episodes import changed_later, last_change_is_no_end
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.ingestion.crm import Crm
@@ -96,6 +97,7 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
         *_duplicates(data),
         *_columns(data),
         *_lonely_zeros(data),
+        *_properties(data),
     ]
     found += _statuses(data)
     if CREATED in crm.leads:
@@ -302,12 +304,12 @@ def _columns(data: Dataset) -> list[Finding]:
     empty = [name for name in names if not filled[name].any()]
     constant = [name for name in names if filled[name].all() and crm.leads[name].nunique() == 1]
     found = [
-        Finding("columns", f"{counted(len(listed), 'column')} {what}: {_named(listed)}.")
-        for listed, what in (
+        Finding("columns", f"{counted(len(names_of), 'column')} {what}: {_named(names_of)}.")
+        for names_of, what in (
             (empty, "without any value"),
             (constant, "with only one value"),
         )
-        if listed
+        if names_of
     ]
     if CREATED not in crm.leads or len(crm.leads) < 40:
         return found
@@ -326,13 +328,28 @@ def _columns(data: Dataset) -> list[Finding]:
         for name in names
         if filled[name][early].mean() > 0.2 and filled[name][late].mean() < 0.02
     ]
-    for listed, what in (
+    for names_of, what in (
         (new, "with no value in the first half of the data (new)"),
         (gone, "no longer filled in"),
     ):
-        if listed:
-            says = f"{counted(len(listed), 'column')} {what}: {_named(listed)}."
-            found.append(Finding("columns", says, alarm=listed is gone))
+        if names_of:
+            says = f"{counted(len(names_of), 'column')} {what}: {_named(names_of)}."
+            found.append(Finding("columns", says, alarm=names_of is gone))
+    return found
+
+
+def _properties(data: Dataset) -> list[Finding]:
+    """What becomes of the further columns of the activity log."""
+    chosen = properties_of(data.definition, data.crm)
+    used = [field.name for field in data.feature_plan().properties]
+    found = []
+    if used:
+        says = f"Activities: {listed(used)} count by sums and last values."
+        found.append(Finding("columns", says))
+    more = [name for name in chosen.used if name not in used]
+    reasons = dict.fromkeys(more, "other properties are told more often") | dict(chosen.unused)
+    for name, why in reasons.items():
+        found.append(Finding("columns", f"Activities: '{name}' is not used: {why}."))
     return found
 
 

@@ -287,7 +287,7 @@ def _coverage(evaluation: Evaluation) -> tuple[str, ...]:
         f"Coverage of the 80% intervals: in {inside} of {groups} groups of leads with similar"
         f" scores the observed share lies inside (95% CI {whole_percent(low)} to"
         f" {whole_percent(high)}), in the highest group it does{'' if highest else ' not'}. The"
-        " observed shares have chance of their own, so that fewer than 8 in 10 need not be too few.",
+        " observed shares have chance of their own: fewer than 8 in 10 need not be too few.",
     )
 
 

@@ -30,6 +30,7 @@ from winnable.learning.scoring.input_checks import Kind
 from winnable.service.http.problems import ClientGone, HTTPProblem
 
 ACTIVITIES = "activities"
+ACTIVITY_PARTS = frozenset(("kind", "at", "recorded"))
 MAX_BODY_BYTES = 10_000_000
 BODY_TIMEOUT_SECONDS = 20.0
 MAX_LEADS = 1000
@@ -245,6 +246,7 @@ class LeadReader:
         }
         self._known = known | {name for name, is_used in told.items() if is_used}
         self._alike = {_spelling(name): name for name in known}
+        self._properties = {_spelling(field.name): field.name for field in plan.properties}
         self._has_accounts = plan.accounts is not None
         self._has_returns = plan.returns
         self._ended = ended
@@ -278,7 +280,7 @@ class LeadReader:
             if isinstance(created, datetime) and created > as_of:
                 raise _Fault("the lead was created after the moment of scoring")
             lead_id = str(index) if self._id is None else text(given.get(self._id))
-            activities = _activities(given.get(ACTIVITIES))
+            activities = _activities(given.get(ACTIVITIES), self._properties)
             if self._has_accounts:
                 _check_account_history(given.get(ACCOUNT_HISTORY))
             if self._has_returns and given.get(STATUS_HISTORY) is not None:
@@ -293,11 +295,12 @@ class LeadReader:
             return RequestLead(None, {}, (), str(fault))
 
     def warnings(self, leads: Sequence[Any]) -> list[str]:
-        """One for each column that the model does not know."""
+        """One for each column, and each property of activities, that the model does not know."""
         columns = [lead.keys() for lead in leads if type(lead) is dict]
-        if all(names <= self._known for names in columns):
+        found = self._unknown_properties(leads)
+        if not found and all(names <= self._known for names in columns):
             return []
-        unknown = sorted({name for names in columns for name in names - self._known})
+        unknown = sorted(found | {name for names in columns for name in names - self._known})
         warnings = [
             f"{name[:100]}: the model does not know this column; it was ignored{self._hint(name)}"
             for name in unknown[:MAX_COLUMN_WARNINGS]
@@ -305,6 +308,17 @@ class LeadReader:
         if len(unknown) > MAX_COLUMN_WARNINGS:
             warnings.append(f"and {len(unknown) - MAX_COLUMN_WARNINGS:,} more unknown columns")
         return warnings
+
+    def _unknown_properties(self, leads: Sequence[Any]) -> set[str]:
+        done = (lead.get(ACTIVITIES) for lead in leads if type(lead) is dict)
+        told = (activity for each in done if type(each) is list for activity in each)
+        return {
+            f"{ACTIVITIES}.{key}"
+            for activity in told
+            if type(activity) is dict and len(activity) > 2
+            for key in activity.keys() - ACTIVITY_PARTS
+            if _spelling(key) not in self._properties
+        }
 
     def _hint(self, name: str) -> str:
         """Which column may be meant by one that the model does not know."""
@@ -441,17 +455,17 @@ def _short_text(given: Any) -> str | None:
     return text(given) if type(given) is str and len(given) <= MAX_TEXT_CHARACTERS else None
 
 
-def _activities(given: Any) -> Sequence[Activity]:
+def _activities(given: Any, properties: Mapping[str, str]) -> Sequence[Activity]:
     if given is None:
         return ()
     if type(given) is not list:
         raise _Fault(f"{ACTIVITIES}: expected a list")
     if len(given) > MAX_ACTIVITIES_PER_LEAD:
         raise _Fault(f"{ACTIVITIES}: more than {MAX_ACTIVITIES_PER_LEAD:,}")
-    return [_activity(activity, place) for place, activity in enumerate(given)]
+    return [_activity(activity, place, properties) for place, activity in enumerate(given)]
 
 
-def _activity(given: Any, place: int) -> Activity:
+def _activity(given: Any, place: int, properties: Mapping[str, str]) -> Activity:
     if type(given) is not dict:
         raise _Fault(f"{ACTIVITIES}.{place}: expected an object with kind and at")
     known = _short_text(given.get("kind"))
@@ -461,14 +475,37 @@ def _activity(given: Any, place: int) -> Activity:
         raise _Fault(f"{ACTIVITIES}.{place}.kind: expected a text")
     if at is None:
         raise _Fault(f"{ACTIVITIES}.{place}.at: {NO_MOMENT}")
+    values = None
+    if properties and len(given) > 2:
+        values = _property_values(given, place, properties)
     if recorded is None:
-        return Activity(known, at)
+        return Activity(known, at, None, values)
     entered = read_moment(recorded)
     if entered is None:
         raise _Fault(
             f"{ACTIVITIES}.{place}.recorded: expected a date and time with a time zone, or null"
         )
-    return Activity(known, at, entered)
+    return Activity(known, at, entered, values)
+
+
+def _property_values(
+    given: Mapping[str, Any], place: int, properties: Mapping[str, str]
+) -> dict[str, object]:
+    """The properties of an activity by the names of the training; `properties` are these by how
+    they are spelled."""
+    values: dict[str, object] = {}
+    for key in given.keys() - ACTIVITY_PARTS:
+        name = properties.get(_spelling(key))
+        value = given[key]
+        if name is None or value is None:
+            continue
+        path = f"{ACTIVITIES}.{place}.{key[:100]}"
+        if type(value) is not str:
+            _check_scalar(path, value)
+        elif len(value) > MAX_TEXT_CHARACTERS:
+            raise _Fault(f"{path}: longer than {MAX_TEXT_CHARACTERS:,} characters")
+        values[name] = value
+    return values
 
 
 def read_moment(value: object) -> datetime | None:

@@ -51,7 +51,7 @@ def describe_scoring(document: dict[str, Any], predictor: Predictor) -> dict[str
     }
     parts |= {
         "Lead": lead_schema(predictor),
-        "Activity": _activity(predictor.definition),
+        "Activity": _activity(predictor),
         "ScoreRequest": _request(predictor),
     }
     document["components"]["securitySchemes"] = {
@@ -210,8 +210,9 @@ def _scalar(*types: str) -> dict[str, Any]:
     return {"type": [*types, "null"], "maxLength": MAX_TEXT_CHARACTERS}
 
 
-def _activity(definition: Definition) -> dict[str, Any]:
-    kinds = [*definition.activities.intent, *definition.activities.interest] or ["Call"]
+def _activity(predictor: Predictor) -> dict[str, Any]:
+    groups = predictor.definition.activities
+    kinds = [*groups.intent, *groups.interest] or ["Call"]
     return {
         "type": "object",
         "title": "Activity",
@@ -232,6 +233,7 @@ def _activity(definition: Definition) -> dict[str, Any]:
                 "format": "date-time",
                 "description": "When the CRM learned of it.",
             },
+            **{field.name: _column(field) for field in predictor.plan.properties},
         },
     }
 
