@@ -183,12 +183,20 @@ class Attributes:
         self, attribute: Attribute, features: FeatureTable
     ) -> tuple[IntArray, tuple[str, ...]]:
         """As of `states`; each combination of facts is one."""
+        columns = [features.columns[each.name] for each in self.derived[attribute]]
+        coded = np.column_stack(
+            [
+                column.codes if isinstance(column, CategoricalColumn) else column.values > 0
+                for column in columns
+            ]
+        )
+        _, examples, kinds = np.unique(coded, axis=0, return_index=True, return_inverse=True)
         places: dict[str, int] = {HAS_NOT: 0}
         codes = [
             places.setdefault(", ".join(self.facts(attribute, features, row).values()), len(places))
-            for row in range(features.size)
+            for row in examples.tolist()
         ]
-        return np.array(codes, dtype=np.int64), tuple(places)
+        return np.array(codes, dtype=np.int64)[kinds.reshape(-1)], tuple(places)
 
     def _did(self, attribute: Attribute, features: FeatureTable) -> BoolArray:
         """Whether each lead did this (n,), by whatever aggregate tells it."""
