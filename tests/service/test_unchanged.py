@@ -2,7 +2,7 @@
 and the statuses, media types, keys and types of what the HTTP interface answers.
 
 `unchanged/http.json` was written by version 0.1.0 before its modules were laid out anew, the scores
-when the demo company's leads began to come back and to have colleagues; leads have had four keys
+when models began to learn what is derived of columns; leads have had four keys
 more since they come back (queue, before, comes_back, returns_at). Words are not compared.
 Probabilities may differ as far as another processor makes them differ.
 """
