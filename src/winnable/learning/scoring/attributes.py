@@ -183,11 +183,12 @@ class Attributes:
         self, attribute: Attribute, features: FeatureTable
     ) -> tuple[IntArray, tuple[str, ...]]:
         """As of `states`; each combination of facts is one."""
-        columns = [features.columns[each.name] for each in self.derived[attribute]]
         coded = np.column_stack(
             [
-                column.codes if isinstance(column, CategoricalColumn) else column.values > 0
-                for column in columns
+                features.numbers(each.name) > 0
+                if each.what == "mention"
+                else features.words(each.name).codes
+                for each in self.derived[attribute]
             ]
         )
         _, examples, kinds = np.unique(coded, axis=0, return_index=True, return_inverse=True)
