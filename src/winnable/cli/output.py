@@ -508,18 +508,18 @@ def print_best(scores: Path) -> None:
     import pandas as pd
 
     best = pd.read_csv(scores).nlargest(5, "probability")
-    columns = ("lead", "probability", "80% interval", "grade", "decision", "strongest reasons")
+    columns = ("lead", "probability", "80% interval", "grade", "decision", "strongest reason")
     table = Table(*columns, box=None)
     for lead in best.to_dict("records"):
         interval = percent_range(float(lead["low"]), float(lead["high"]))
-        reasons = "; ".join(str(lead["reasons"]).split("; ")[:2])
+        reason = str(lead["reasons"]).split("; ")[0]
         table.add_row(
             str(lead["lead_id"]),
             f"{lead['probability']:.0%}",
             interval,
             str(lead["grade"]),
             str(lead["decision"]),
-            reasons,
+            reason,
         )
     out.print("\nTop open leads:")
     out.print(table)

@@ -312,7 +312,7 @@ def _raises(reason: Mapping[str, Any]) -> bool:
 def _sum_of_reasons(score: ScoreRecord) -> str:
     """What the reasons start from, and what is left over, so that the numbers of the page add up;
     "" where it is not known."""
-    if score.start is None:
+    if score.start is None or any("effect" not in reason for reason in score.reasons):
         return ""
     start = percent(score.start)
     if score.mode == "rules":
