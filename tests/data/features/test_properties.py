@@ -56,6 +56,15 @@ def test_properties_are_used_and_copies_of_leads_outcomes_dates_and_free_text_ar
     assert "same in all activities" in found.unused["Region"]
 
 
+def test_no_property_tells_who_somebody_is() -> None:
+    told = crm()
+    size = len(told.activities)
+    told.activities["Email"] = [f"kim{row % 3}@firm.de" for row in range(size)]
+    told.activities["sent by"] = [f"kim{row % 3}@firm.de" for row in range(size)]
+    unused = properties_of(definition(), told).unused
+    assert unused["Email"] == unused["sent by"] == "it tells who somebody is"
+
+
 def test_the_definition_decides_which_properties_are_used() -> None:
     assert properties_of(definition(properties=["Call outcome"]), crm()).used == ("Call outcome",)
     assert properties_of(definition(properties=[]), crm()).used == ()

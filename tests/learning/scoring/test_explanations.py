@@ -254,8 +254,24 @@ def test_what_fewer_than_twenty_leads_had_is_no_reason_unless_enough_met_its_rul
     first, second = reasons_of(
         parts, definition=definition, lead=typical({}, [0.0], enough=by_rule)
     )
-    assert said(first) == ["Decision maker (Title is VP)", "Employees is 1200"]
+    assert said(first) == ["Decision maker", "Employees is 1200"]
+    assert [one.value for one in first] == [None, 1200]
     assert second == ()
+
+
+@pytest.mark.parametrize("column", ["First Name", "Email", "account"])
+def test_a_column_that_no_model_learns_is_told_by_its_rules_and_never_by_its_value(
+    column: str,
+) -> None:
+    """Rules may look at what identifies somebody."""
+    definition = agreed([rule("Says who it is", 20, {"field": column, "is_present": True})])
+    plan = FeaturePlan((*PLAN.fields, Field(column, "words", learn=False)), PLAN.aggregates)
+    features = FEATURES.with_columns({column: CategoricalColumn.of(["Ann of Fenaford", None])})
+    parts = {"Employees": 0.3, DAYS_KNOWN: 0.4}
+    lead = typical({}, [0.0])
+    both = reasons_of(parts, definition=definition, lead=lead, features=features, plan=plan)
+    assert "Says who it is" in said(both[0])
+    assert "Ann of Fenaford" not in str(both)
 
 
 def test_an_activity_that_fewer_than_twenty_leads_did_is_no_reason() -> None:

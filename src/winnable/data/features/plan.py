@@ -283,6 +283,8 @@ def fit_feature_plan(
             Field(name, "words", marks[name], first[f"column {name}"], name not in unlearned),
             sample,
         )
+        if name not in contact
+        else Field(name, "words", learn=name not in unlearned)  # +49 151 is no number
         for name, sample in samples.items()
     ]
     kinds: dict[str, str] = {field.name: field.kind for field in fields}

@@ -12,7 +12,7 @@ from typing import Any, Self
 from winnable.data.features.plan import Attribute
 
 States = Mapping[Attribute, frozenset[str]]
-"""By attribute, what enough leads had of it (`scoring.explanations.states`)."""
+"""By attribute, what enough leads had of it (`scoring.attributes.Attributes.states`)."""
 
 
 @dataclass(frozen=True)

@@ -286,10 +286,18 @@ def example_scores(candidate: Candidate, data: Dataset) -> Section | None:
     )
     text = (
         "The three open leads with the highest scores today, and the best of each other decision."
-        " Each reason has its effect in points of probability, against a typical open lead."
+        f" {_what_effects_are(candidate)}"
     )
     table = ReportTable(columns, rows, columns[1:2])
     return Section(EXAMPLES, (text,), tables=(table,))
+
+
+def _what_effects_are(candidate: Candidate) -> str:
+    """What the numbers behind reasons mean."""
+    typical = candidate.artifact.spec.typical
+    if typical is None:
+        return "Each reason has its points."
+    return f"Each reason has its effect in points of probability, against a typical {typical.who}."
 
 
 def _best_first(scores: pd.DataFrame) -> pd.DataFrame:

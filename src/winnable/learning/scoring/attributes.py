@@ -59,6 +59,7 @@ class Attributes:
     ) -> None:
         self._definition = definition
         self._plan = plan
+        self._learned = frozenset((*plan.learned, *names))
         self.rules: tuple[Rule, ...] = tuple(
             rule for card in definition.scorecard for rule in card.rule
         )
@@ -83,23 +84,20 @@ class Attributes:
         return self.every[int(self.of_rules[self._first_rules[award.card] + award.rule])]
 
     def of_rule(self, rule: Rule) -> Attribute:
-        """What a rule tells of: the one thing that its conditions test, or itself."""
+        """What a rule tells of: the one thing that its conditions test, or itself. A rule on a
+        column that no model learns, such as a name, tells of itself: a reason shows no such
+        value."""
         tested = set()
+        itself = Attribute("rule", rule.says)
         for condition in rule.when:
             if condition.field is not None:
-                tested.add(self._plan.attribute_of(condition.field))
+                attribute = self._plan.attribute_of(condition.field)
+                is_hidden = attribute.about == "field" and attribute.name not in self._learned
+                tested.add(itself if is_hidden else attribute)
             elif condition.activity is not None:
                 kinds = self._definition.activities.kinds(condition.activity)
                 tested.add(activity_attribute(kinds))
-        return tested.pop() if len(tested) == 1 else Attribute("rule", rule.says)
-
-    @cached_property
-    def rules_of(self) -> Mapping[Attribute, tuple[int, ...]]:
-        """The rules that tell of each attribute."""
-        found: dict[Attribute, list[int]] = {}
-        for rule, place in enumerate(self.of_rules.tolist()):
-            found.setdefault(self.every[place], []).append(rule)
-        return {attribute: tuple(rules) for attribute, rules in found.items()}
+        return tested.pop() if len(tested) == 1 else itself
 
     @cached_property
     def aggregates(self) -> Mapping[Attribute, tuple[ActivityAggregate, ...]]:

@@ -270,7 +270,10 @@ class _Batch:
         value = words.value(attribute, self._features, row)
         rule = None if self._has_enough(attribute, row) else self._rule_met(attribute, row)
         says = words.says(attribute, self._features, self._points, row)
-        if rule is not None:
+        if rule is not None and attribute.about == "field":  # few leads have this value
+            says = rule
+            value = None
+        elif rule is not None:
             says = f"{rule} ({says})"
         elif self._explainer.enough is None and self._is_rare(attribute, value):
             says = f"{says}, one of the rare ones"

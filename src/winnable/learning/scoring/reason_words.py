@@ -98,18 +98,17 @@ class ReasonWords:
         if attribute.about == "activity":
             aggregate = self._counts.get(attribute)
             return None if aggregate is None else _number(aggregate.name, features, row)
-        if attribute.about == "age":
-            return _number(AGE, features, row)
-        if attribute.about == "returns":
-            return _number(RETURNS, features, row)
         if attribute.about == "derived":
             facts = self._attributes.facts(attribute, features, row)
             return ", ".join(facts.values()) or None
-        column = features.columns.get(attribute.name)
+        if attribute.about in ("account", "rule"):
+            return None
+        name = {"age": AGE, "returns": RETURNS}.get(attribute.about, attribute.name)
+        column = features.columns.get(name)
         if isinstance(column, CategoricalColumn):
             code = column.codes[row]
             return None if code < 0 else column.vocabulary[code]
-        return _number(attribute.name, features, row)
+        return _number(name, features, row)
 
     def says(self, attribute: Attribute, features: FeatureTable, points: Points, row: int) -> str:
         """The same in words."""

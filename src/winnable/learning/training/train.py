@@ -165,7 +165,9 @@ def learn(
     card = replace(
         _card(data, targets, rows, evaluation),
         left_out=excluded,
-        as_they_stand=tuple(name for name in data.assumed_static if name in plan.learned),
+        as_they_stand=tuple(
+            name for name in data.assumed_static if name in {*plan.learned, *plan.derived_from}
+        ),
         segments=describe_segments(
             compare_segments(fit.features, fit.points, rows, options.seed),
             model.report_["weights"],

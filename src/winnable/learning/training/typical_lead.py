@@ -138,22 +138,24 @@ def _slope(logit: FloatArray, parts: Contributions) -> float:
 
 
 def _states(attributes: Attributes, seen: SeenInTraining) -> tuple[States, States, States]:
-    """What enough leads had of each attribute, at any of their ages; and with what of it leads were
-    won clearly more often than without, and less often."""
-    leads = np.unique(seen.rows.leads, return_inverse=True)[1]
-    every = int(leads.max()) + 1
+    """What enough people had of each attribute, at any of their ages; and with what of it those
+    whose outcome is known were won clearly more often than without, and less often."""
+    people = np.unique(seen.rows.person, return_inverse=True)[1]
+    every = int(people.max()) + 1
+    known = np.zeros(every, dtype=bool)
+    known[people[~np.isnan(seen.rows.won)]] = True
     won = np.zeros(every, dtype=bool)
-    won[leads[seen.rows.won == 1.0]] = True
+    won[people[seen.rows.won == 1.0]] = True
     found: tuple[dict[Attribute, frozenset[str]], ...] = ({}, {}, {})
     for attribute, codes, states in attributes.every_state(seen.features, seen.points):
         names, places = np.unique(np.array(states, dtype=object), return_inverse=True)
-        pairs = np.unique(places[codes] * every + leads)
-        counts = np.bincount(pairs // every, minlength=len(names))
-        wins = np.bincount(pairs // every, won[pairs % every] * 1.0, minlength=len(names)).astype(
-            float
-        )
-        errors = _standard_errors(counts, wins, every, int(won.sum()))
-        enough = counts >= MIN_LEADS_PER_STATE
+        pairs = np.unique(places[codes] * every + people)
+        enough = np.bincount(pairs // every, minlength=len(names)) >= MIN_LEADS_PER_STATE
+        state = pairs // every
+        person = pairs % every
+        counts = np.bincount(state[known[person]], minlength=len(names))
+        wins = np.bincount(state[won[person]], minlength=len(names)).astype(float)
+        errors = _standard_errors(counts, wins, int(known.sum()), int(won.sum()))
         for kept, chosen in zip(
             found,
             (enough, enough & (errors > CLEAR), enough & (errors < -CLEAR)),

@@ -494,10 +494,9 @@ def _property_values(
     """The properties of an activity by the names of the training; `properties` are these by how
     they are spelled."""
     values: dict[str, object] = {}
-    for key in given.keys() - ACTIVITY_PARTS:
-        name = properties.get(_spelling(key))
-        value = given[key]
-        if name is None or value is None:
+    for key, value in given.items():
+        name = None if key in ACTIVITY_PARTS else properties.get(_spelling(key))
+        if name is None or value is None or (name in given and name != key):
             continue
         path = f"{ACTIVITIES}.{place}.{key[:100]}"
         if type(value) is not str:

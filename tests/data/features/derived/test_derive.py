@@ -152,6 +152,25 @@ def test_a_token_of_one_account_alone_is_not_kept(tmp_path) -> None:
     assert not [name for name in learned if "fenaford" in name.lower()]
 
 
+def test_nothing_is_learned_of_names_and_addresses_in_columns_of_any_name(tmp_path) -> None:
+    """Many people are called Thomas, and many addresses end alike."""
+    names: list[str | None] = [
+        f"{'Thomas' if row % 2 else 'Maria'} von N{chr(97 + row % 26)}{chr(97 + row // 26)}x"
+        for row in range(300)
+    ]
+    assert not [one for one in company(tmp_path, names).feature_plan().derived if one.word]
+    addresses: list[str | None] = [f"thomas.mueller@firm{row}.de" for row in range(300)]
+    assert not [one for one in company(tmp_path, addresses).feature_plan().derived if one.word]
+
+
+def test_international_numbers_are_no_numbers(tmp_path) -> None:
+    data = company(tmp_path, ["Clerk"] * 60)
+    data.crm.leads["Phone"] = [f"+49301234{row:03d}" for row in range(60)]
+    plan = data.feature_plan()
+    (phone,) = [field for field in plan.fields if field.name == "Phone"]
+    assert phone.kind == "words"
+
+
 def test_values_of_each_kind() -> None:
     features = FeatureTable(
         4,

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from winnable.core.columns import ID, FloatArray, IntArray, is_nameless, is_of_loader
+from winnable.core.identity import normal_email
 from winnable.data.leakage.names import LIKELY, name_clue, words_of
+from winnable.definition.decide.junk import contact_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +41,7 @@ MAX_VALUE = 1e11
 MISSING = np.iinfo(np.int64).min
 """What stands for a missing value among steps and codes, before all others."""
 
-_LENGTHS = frozenset(("duration", "length", "minute", "second", "hour", "time"))
+_LENGTHS = frozenset(("duration", "length", "minute", "second", "hour"))
 """How long an activity lasted is known at its end, unlike how long a lead took."""
 _OF_REQUESTS = frozenset(("kind", "at", "recorded"))
 """What a request calls the parts of an activity."""
@@ -64,7 +66,8 @@ def properties_of(definition: Definition, crm: Crm) -> Properties:
     unused: dict[str, str] = {}
     for name in columns:
         if listed is None:
-            why = _why_not(definition, crm.activities, name)
+            why = _why_personal(definition, crm.activities[name], name)
+            why = why or _why_not(definition, crm.activities, name)
         else:
             why = None if name in listed else "it is not among [activities] properties"
         if why is not None:
@@ -83,6 +86,17 @@ def _why_not(definition: Definition, log: pd.DataFrame, name: str) -> str | None
     if different < 2 and len(filled) == len(log):
         return "it has only one value"
     return _why_leaking(definition, filled, name) or _why_unreadable(filled[name], different)
+
+
+def _why_personal(definition: Definition, values: pd.Series[str], name: str) -> str | None:
+    """Why a column may tell who somebody is."""
+    if name in definition.columns.ignore:
+        return "columns.ignore names it"
+    few = [str(value) for value in values.dropna().iloc[:MIN_VALUES]]
+    has_addresses = 2 * sum(normal_email(value) is not None for value in few) > len(few)
+    if has_addresses or name in contact_columns(definition.junk, [name]).every:
+        return "it tells who somebody is"
+    return None
 
 
 def _why_leaking(definition: Definition, filled: pd.DataFrame, name: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from winnable.core.columns import CREATED
-from winnable.core.identity import is_company
+from winnable.core.identity import account_key, is_company, normal_email
 from winnable.core.text import entries, word_key
 from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.data.features.accounts import account_keys
@@ -48,6 +48,10 @@ MAX_TOKEN_SHARE = 0.95
 MIN_DIFFERENT_TEXTS = 60
 """With fewer different ones the values of a column have coefficients of their own. Texts have two
 words or more in the middle; a column of less is one of names or codes."""
+MAX_SHARE_OF_NAMES = 0.8
+MAX_WORDS_OF_A_NAME = 3
+"""Where more of the leads have a text of their own, of as few words, it is taken for the name of a
+person, of which nothing is learned."""
 MAX_SAMPLED_LEADS = 20_000
 """Leads whose texts are read to choose tokens."""
 MIN_TIMES_OF_DAY = 20
@@ -141,13 +145,23 @@ def _mentions(name: str, crm: Crm, definition: Definition) -> list[DerivedFeatur
     theirs."""
     texts: pd.Series = crm.leads[name]
     different = {word_key(str(text)): len(tokens_of(str(text))) for text in texts.dropna().unique()}
-    if len(different) <= MIN_DIFFERENT_TEXTS or np.median(list(different.values())) < 2:
+    usual = np.median(list(different.values())) if different else 0
+    if len(different) <= MIN_DIFFERENT_TEXTS or usual < 2 or _has_addresses(texts):
+        return []
+    company = _company(definition, list(crm.leads.columns))
+    own = len(different) > MAX_SHARE_OF_NAMES * texts.notna().sum()
+    if own and usual <= MAX_WORDS_OF_A_NAME and name != company:  # as names of people are
         return []
     rows = np.flatnonzero(texts.notna())
     if len(rows) > MAX_SAMPLED_LEADS:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:MAX_SAMPLED_LEADS])
     person = persons(definition, crm)
-    account = [key or f"@{row}" for row, key in enumerate(account_keys(crm))]
+    named = texts if company is None else crm.leads[company]
+    keys = [None if company is None else account_key(each) for each in named.fillna("").map(str)]
+    account = [
+        key or other or f"@{who}"
+        for key, other, who in zip(account_keys(crm), keys, person.tolist(), strict=True)
+    ]
     people: dict[str, set[int]] = {}
     accounts: dict[str, set[str]] = {}
     for row in rows.tolist():
@@ -165,6 +179,12 @@ def _mentions(name: str, crm: Crm, definition: Definition) -> list[DerivedFeatur
         DerivedFeature(f"{name} mentions {token}", "mention", (name,), token)
         for _, token in sorted(frequent)[:MAX_TOKENS_PER_COLUMN]
     ]
+
+
+def _has_addresses(texts: pd.Series) -> bool:
+    """Whether most of a few values are e-mail addresses."""
+    few = [str(text) for text in texts.dropna().iloc[:MIN_DIFFERENT_TEXTS]]
+    return 2 * sum(normal_email(text) is not None for text in few) > len(few)
 
 
 def _of_arrival(created: np.ndarray, age: str) -> list[DerivedFeature]:
