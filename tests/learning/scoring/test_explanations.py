@@ -15,6 +15,7 @@ from winnable.core.statistics import sigmoid
 from winnable.data.features.accounts import ACCOUNT_COLUMNS, DAYS_KNOWN, LOST, WON
 from winnable.data.features.derived.derive import DerivedFeature, derived_columns
 from winnable.data.features.plan import AGE, Attribute, FeaturePlan, Field, activity_attribute
+from winnable.data.features.returns import RETURNS
 from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
@@ -155,6 +156,14 @@ def test_each_attribute_is_said_in_words(name: str, first: str, second: str) -> 
     told = reasons_of({name: -0.5})
     assert [said(reasons) for reasons in told] == [[first], [second]]
     assert all(reasons[0].text.endswith(": -9") for reasons in told)
+
+
+def test_what_a_returned_lead_did_is_not_said_to_lie_in_its_present_episode() -> None:
+    features = FEATURES.with_columns({AGE: numbers(5, 5), RETURNS: numbers(1, 0)})
+    features = features.with_columns({ANY.name: numbers(40, 40)})
+    first, second = reasons_of({ANY.name: 0.5, RETURNS: 0.0}, features=features)
+    assert said(first) == ["Activity 40 times, last today"]
+    assert said(second) == ["Activity 40 times in 5 days"]
 
 
 def test_the_age_is_a_reason_of_its_own_where_no_activities_are_counted() -> None:

@@ -162,7 +162,8 @@ class ReasonWords:
         if not times and days is None:
             old = "" if age is None else f", {counted(round(age), 'day')} old"
             return f"No {kinds}{within or ' yet'}{old}"
-        if not within and age is not None:
+        # What a lead did before it returned counts, but its age begins with the return.
+        if not within and age is not None and not _number(RETURNS, features, row):
             within = f" in {counted(max(1, round(age)), 'day')}"
         last = "" if days is None else f", {'last ' if within or times != 1 else ''}{_ago(days)}"
         return f"{named}{f' {_times(times)}{within}' if times else ''}{last}"
