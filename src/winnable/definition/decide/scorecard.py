@@ -117,7 +117,7 @@ def score_points(definition: Definition, features: FeatureTable) -> Points:
         awards = _awards(position, card, in_segment, features, definition.activities)
         total = _total(card, awards, features.size)
         at_threshold = logit_of(card.conversion_at_threshold)
-        expected = at_threshold + (total - card.threshold) * _log_odds_per_point(card)
+        expected = at_threshold + (total - card.threshold) * log_odds_per_point(card)
         points = np.where(in_segment, total, points)
         anchor = np.where(in_segment, at_threshold, anchor)
         logit = np.where(in_segment, expected, logit)
@@ -151,7 +151,7 @@ def log_odds_by_rule(definition: Definition, points: Points) -> FloatArray:
                 given[:, inside] *= _share_left(total, np.minimum(total, cap))[:, None]
         total = given.sum(axis=1)
         kept = np.where(points.card == position, points.points, total)
-        given *= _share_left(total, kept)[:, None] * _log_odds_per_point(card)
+        given *= _share_left(total, kept)[:, None] * log_odds_per_point(card)
     return shares
 
 
@@ -159,13 +159,14 @@ def log_odds_without_points(definition: Definition) -> FloatArray:
     """What each scorecard expects of a lead to which no rule applies, shape (scorecards,)."""
     return np.array(
         [
-            logit_of(card.conversion_at_threshold) - card.threshold * _log_odds_per_point(card)
+            logit_of(card.conversion_at_threshold) - card.threshold * log_odds_per_point(card)
             for card in definition.scorecard
         ]
     )
 
 
-def _log_odds_per_point(card: Scorecard) -> float:
+def log_odds_per_point(card: Scorecard) -> float:
+    """What one point of a scorecard adds to the log-odds."""
     return log(2) / card.points_to_double_the_odds
 
 

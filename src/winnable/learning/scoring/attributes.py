@@ -8,6 +8,7 @@ is in `explanations`, the words in `reason_words`.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from winnable.definition.decide.scorecard import Award, Points
 from winnable.definition.rules import Rule
 from winnable.definition.schema import Definition
 from winnable.learning.model.scorer import RULES
+
+_Feature = TypeVar("_Feature", ActivityAggregate, DerivedFeature)
 
 HAS = "has it"
 HAS_NOT = ""
@@ -102,18 +105,12 @@ class Attributes:
     @cached_property
     def aggregates(self) -> Mapping[Attribute, tuple[ActivityAggregate, ...]]:
         """The activity aggregates of each attribute, as they stand in the plan."""
-        found: dict[Attribute, list[ActivityAggregate]] = {}
-        for each in self._plan.aggregates:
-            found.setdefault(self._plan.attribute_of(each.name), []).append(each)
-        return {attribute: tuple(own) for attribute, own in found.items()}
+        return _by_attribute(self._plan, self._plan.aggregates)
 
     @cached_property
     def derived(self) -> Mapping[Attribute, tuple[DerivedFeature, ...]]:
         """What is derived from the column of each attribute."""
-        found: dict[Attribute, list[DerivedFeature]] = {}
-        for each in self._plan.derived:
-            found.setdefault(self._plan.attribute_of(each.name), []).append(each)
-        return {attribute: tuple(own) for attribute, own in found.items()}
+        return _by_attribute(self._plan, self._plan.derived)
 
     def facts(self, attribute: Attribute, features: FeatureTable, row: int) -> dict[str, str]:
         """What is derived from the column of an attribute for the lead in this row, by the name of
@@ -213,6 +210,16 @@ class Attributes:
             if award.says == attribute.name:
                 met |= award.held
         return met
+
+
+def _by_attribute(
+    plan: FeaturePlan, features: Sequence[_Feature]
+) -> Mapping[Attribute, tuple[_Feature, ...]]:
+    """The features of a plan by what they tell of, in their order."""
+    found: dict[Attribute, list[_Feature]] = {}
+    for each in features:
+        found.setdefault(plan.attribute_of(each.name), []).append(each)
+    return {attribute: tuple(own) for attribute, own in found.items()}
 
 
 def _times(kind: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from math import log
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from winnable.data.features.plan import Attribute, FeaturePlan, activity_attribu
 from winnable.definition.decide.scorecard import (
     Points,
     log_odds_by_rule,
+    log_odds_per_point,
     log_odds_without_points,
 )
 from winnable.definition.schema import Definition
@@ -101,9 +101,7 @@ class Explainer:
         self.apart = apart
         self.typical = None if apart else typical
         self.enough: States | None = None if self.typical is None else self.typical.enough
-        self.log_odds_per_point = [
-            log(2) / card.points_to_double_the_odds for card in definition.scorecard
-        ]
+        self.log_odds_per_point = [log_odds_per_point(card) for card in definition.scorecard]
         self.attributes = Attributes(definition, plan, names, apart=apart)
         self.words = ReasonWords(definition, self.attributes)
         every = self.attributes.every

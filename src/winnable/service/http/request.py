@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope
 
 from winnable.core.values import moment, text
 from winnable.data.features.accounts import ACCOUNT_HISTORY, FACTS
+from winnable.data.features.activities.properties import ACTIVITY_PARTS
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
 from winnable.data.features.returns import STATUS_HISTORY, StatusChange
@@ -30,7 +31,6 @@ from winnable.learning.scoring.input_checks import Kind
 from winnable.service.http.problems import ClientGone, HTTPProblem
 
 ACTIVITIES = "activities"
-ACTIVITY_PARTS = frozenset(("kind", "at", "recorded"))
 MAX_BODY_BYTES = 10_000_000
 BODY_TIMEOUT_SECONDS = 20.0
 MAX_LEADS = 1000

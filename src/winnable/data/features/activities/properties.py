@@ -43,8 +43,8 @@ MISSING = np.iinfo(np.int64).min
 
 _LENGTHS = frozenset(("duration", "length", "minute", "second", "hour"))
 """How long an activity lasted is known at its end, unlike how long a lead took."""
-_OF_REQUESTS = frozenset(("kind", "at", "recorded"))
-"""What a request calls the parts of an activity."""
+ACTIVITY_PARTS = frozenset(("kind", "at", "recorded"))
+"""What a request calls the parts of an activity that are no properties."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def properties_of(definition: Definition, crm: Crm) -> Properties:
 
 def _why_not(definition: Definition, log: pd.DataFrame, name: str) -> str | None:
     """Why a column is no feature; None if it is one."""
-    if is_nameless(name) or is_of_loader(name) or name in _OF_REQUESTS:
+    if is_nameless(name) or is_of_loader(name) or name in ACTIVITY_PARTS:
         return "it has no name of its own"
     filled = log[[ID, name]].dropna()
     different = int(filled[name].nunique())

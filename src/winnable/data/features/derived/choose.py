@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnable.core.columns import CREATED
+from winnable.core.columns import CREATED, IntArray
 from winnable.core.identity import account_key, is_company, normal_email
 from winnable.core.text import entries, word_key
 from winnable.core.timestamps import DAY, NEVER, times_of
@@ -93,10 +94,10 @@ def choose_derived(
     filled = tuple(dict.fromkeys([*(name for name in kinds if name in learned), *sources]))
     if len(filled) > 1:
         found.append(DerivedFeature("completeness of the record", "completeness", filled))
-    company = _company(definition, columns)
+    leads = _Leads(definition, crm)
     for name, kind in kinds.items():
-        if kind == "words" and (name in learned or (name == company and name in sources)):
-            found += _mentions(name, crm, definition)
+        if kind == "words" and (name in learned or (name == leads.company and name in sources)):
+            found += _mentions(name, leads)
     if CREATED in crm.leads:
         found += _of_arrival(times_of(crm.leads[CREATED]), age)
     taken = {*columns, *leave_out}
@@ -140,35 +141,58 @@ def _company(definition: Definition, columns: Sequence[str]) -> str | None:
     return next((name for name in columns if is_company(name)), None)
 
 
-def _mentions(name: str, crm: Crm, definition: Definition) -> list[DerivedFeature]:
+class _Leads:
+    """The leads of an export, and whose they are, which is looked up for the first text."""
+
+    def __init__(self, definition: Definition, crm: Crm) -> None:
+        self._definition = definition
+        self._crm = crm
+        self.company = _company(definition, list(crm.leads.columns))
+
+    def texts(self, name: str) -> pd.Series:
+        """A column as it stands."""
+        return self._crm.leads[name]
+
+    @cached_property
+    def person(self) -> IntArray:
+        """As of `people.persons`."""
+        return persons(self._definition, self._crm)
+
+    @cached_property
+    def account(self) -> list[str]:
+        """The account of each lead, else its company, else its person."""
+        known: list[str | None] = [None] * len(self.person)
+        if self.company is not None:
+            known = [account_key(each) for each in self.texts(self.company).fillna("").map(str)]
+        return [
+            key or company or f"@{who}"
+            for key, company, who in zip(
+                account_keys(self._crm), known, self.person.tolist(), strict=True
+            )
+        ]
+
+
+def _mentions(name: str, leads: _Leads) -> list[DerivedFeature]:
     """The tokens of a column of texts that enough people and accounts, but not all, have in
     theirs."""
-    texts: pd.Series = crm.leads[name]
+    texts = leads.texts(name)
     different = {word_key(str(text)): len(tokens_of(str(text))) for text in texts.dropna().unique()}
     usual = np.median(list(different.values())) if different else 0
     if len(different) <= MIN_DIFFERENT_TEXTS or usual < 2 or _has_addresses(texts):
         return []
-    company = _company(definition, list(crm.leads.columns))
     own = len(different) > MAX_SHARE_OF_NAMES * texts.notna().sum()
-    if own and usual <= MAX_WORDS_OF_A_NAME and name != company:  # as names of people are
+    if own and usual <= MAX_WORDS_OF_A_NAME and name != leads.company:  # as names of people are
         return []
     rows = np.flatnonzero(texts.notna())
     if len(rows) > MAX_SAMPLED_LEADS:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:MAX_SAMPLED_LEADS])
-    person = persons(definition, crm)
-    named = texts if company is None else crm.leads[company]
-    keys = [None if company is None else account_key(each) for each in named.fillna("").map(str)]
-    account = [
-        key or other or f"@{who}"
-        for key, other, who in zip(account_keys(crm), keys, person.tolist(), strict=True)
-    ]
     people: dict[str, set[int]] = {}
     accounts: dict[str, set[str]] = {}
     for row in rows.tolist():
         for token in tokens_of(str(texts.iat[row])):
-            people.setdefault(token, set()).add(int(person[row]))
-            accounts.setdefault(token, set()).add(account[row])
-    most = MAX_TOKEN_SHARE * len(np.unique(person[rows]))
+            people.setdefault(token, set()).add(int(leads.person[row]))
+            accounts.setdefault(token, set()).add(leads.account[row])
+    most = MAX_TOKEN_SHARE * len(np.unique(leads.person[rows]))
     frequent = [
         (-len(who), token)
         for token, who in people.items()
