@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from winnable.core.progress import Progress, no_progress
+from winnable.data.outputs.place import Output, row_key
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
 from winnable.errors import StoreError, explained
@@ -542,7 +543,7 @@ def score(
         return score_table(job, progress=progress)
     from winnable.learning.scoring.publish import score_and_publish
 
-    return score_and_publish(job, inbox.store, inbox.output, progress=progress)
+    return score_and_publish(job, inbox.store, inbox.output.kept_at, progress=progress)
 
 
 def score_accounts(
@@ -565,11 +566,11 @@ def score_accounts(
 
 @dataclass(frozen=True)
 class Inbox:
-    """The inbox of sales in a `store`; `output` is where the table will be written, so that it can
-    be cleared, too, when a person is to be forgotten."""
+    """The inbox of sales in a `store`; `output` is where the table will be written, if it is kept,
+    so that it can be cleared, too, when a person is to be forgotten."""
 
     store: Path
-    output: Path
+    output: Output
 
 
 # --- looking back
@@ -816,9 +817,9 @@ def write_audit_trail(entries: Sequence[Entry], output: Path) -> None:
     audit.write_audit_trail(entries, output)
 
 
-def remember_output(store: Path | str, output: Path) -> None:
-    """Note that a file will hold scores of leads, so that it is cleared, too, when a person is to
-    be forgotten."""
+def remember_output(store: Path | str, output: Path | str) -> None:
+    """Note what will hold scores of leads (`Output.kept_at`), so that a file is cleared, too, when
+    a person is to be forgotten, and a table of a database is named."""
     from winnable.data.feedback.store.store import FeedbackStore
 
     feedback = FeedbackStore.open(Path(store))
@@ -914,11 +915,34 @@ def write_rejects(data: Dataset, path: Path) -> None:
     rejects.write_rejects(data.rejects, path)
 
 
-def save_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, whole or not at all. `StoreError` if it cannot be written."""
-    from winnable.learning.scoring.batch import write_table
+def place_of_scores(
+    output: str,
+    inputs: Sequence[str | None],
+    *,
+    accounts: bool = False,
+    keep_history: bool = False,
+) -> tuple[Output, tuple[str, ...]]:
+    """Where a table of scores, or of accounts, is to be written, and what tells its rows apart
+    there, in a database with `keep_history` also the moment.
 
-    write_table(table, path)
+    `StoreError`, before any long work, if it cannot be written or is one of the inputs.
+    """
+    place = Output(output)
+    keys = row_key(accounts=accounts, keep_history=keep_history)
+    place.check(inputs, keys)
+    return place, keys
+
+
+def save_table(
+    table: pd.DataFrame, output: Output | Path | str, keys: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Write a table as CSV, Parquet or NDJSON, or into a table of a database, whole or not at all.
+
+    In a database its rows take the place of those with the same `keys`, without keys of all.
+    Returns what of it could not be written, in sentences. `StoreError` if nothing can be written.
+    """
+    place = output if isinstance(output, Output) else Output(str(output))
+    return place.write(table, keys)
 
 
 def _loaded(definition: Definition | Path | str) -> Definition:

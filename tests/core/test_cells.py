@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from winnable.core.cells import cell, value_of, with_safe_cells
-from winnable.learning.scoring.batch import write_table
+from winnable.data.outputs.files import write_file
 
 TEXTS = ["=1+1", "+49 30", "-1", "@x", "\tx", "\rx", "'", "''=x", "L-1", "", "Zoë = 1", "1.5"]
 
@@ -28,7 +28,7 @@ def test_a_table_keeps_its_numbers_and_what_is_missing(tmp_path: Path) -> None:
             "error": pd.Series([None] * size, dtype=object),
         }
     )
-    write_table(table, tmp_path / "table.csv")
+    write_file(table, tmp_path / "table.csv")
     read = pd.read_csv(tmp_path / "table.csv", dtype={"lead_id": str}, keep_default_na=False)
     assert [value_of(word) for word in read["lead_id"]] == texts
     assert read["skill"].astype(float).tolist() == table["skill"].tolist()

@@ -9,7 +9,7 @@ answers; the others stand in the modules beside this one.
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -38,6 +38,7 @@ from winnable.cli.output import (
     print_alarms,
     print_backtest,
     print_best,
+    print_faults,
     print_reading,
     print_scores,
     print_training,
@@ -47,6 +48,9 @@ from winnable.cli.sign_in import app as sign_in_commands
 from winnable.core.text import shortened
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.errors import StoreError, WinnableError
+
+if TYPE_CHECKING:
+    from winnable.interface import Output
 
 MAX_ERROR_CHARACTERS = 2_000
 """No error fills more than a screen, whatever the names in an export are."""
@@ -139,7 +143,13 @@ def train(
 @reads_exports
 def score(
     leads: Leads,
-    output: Annotated[Path, typer.Option(help="Where to write the scores, as CSV.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            help="Where to write the scores: a .csv, .parquet or .ndjson file, - for standard"
+            " output, or a database URL with #table."
+        ),
+    ],
     activities: Activities = None,
     history: History = None,
     store: Store = Path("models"),
@@ -154,6 +164,13 @@ def score(
     inbox: Annotated[
         bool, typer.Option("--inbox", help="Also show the open leads in the sales inbox.")
     ] = False,
+    keep_history: Annotated[
+        bool,
+        typer.Option(
+            "--keep-history",
+            help="In a database keep the scores of earlier moments, instead of a lead's last.",
+        ),
+    ] = False,
     by: Annotated[
         Literal["account"] | None,
         typer.Option(help="account: a table of accounts instead, with their open leads."),
@@ -164,47 +181,50 @@ def score(
 ) -> None:
     """Score every row of an export, in order; a row that cannot be scored says why."""
     from winnable import interface
-    from winnable.core.files import check_output
 
-    out.quiet = quiet
-    check_output(output, (leads, activities, history))
+    if keep_history and (by or "://" not in output):
+        raise typer.BadParameter("it is for scores in a database", param_hint="--keep-history")
+    place, keys = interface.place_of_scores(
+        output,
+        (leads, activities, history),
+        accounts=by is not None,
+        keep_history=keep_history,
+    )
+    out.quiet = quiet or place.is_stdout
     model = interface.load(store, rules=definition)
     data = model.read(leads, activities, history, options=options)
-    print_reading(data, output.with_suffix(".rejects.csv"))
+    print_reading(data, place.beside(".rejects.csv"))
     if by is not None:
         if inbox:
             raise typer.BadParameter("the inbox shows leads, not accounts", param_hint="--inbox")
         with progress_bars() as progress:
             accounts = interface.score_accounts(model, data, as_of=as_of, progress=progress)
-        interface.save_table(accounts, output)
-        print_accounts(accounts, output)
+        interface.save_table(accounts, place)
+        print_accounts(accounts, place.shown)
         return
-    kept = interface.Inbox(store, output) if inbox else None
+    kept = interface.Inbox(store, place) if inbox else None
     if kept is None:
-        _remember(store, output)
+        _remember(store, place)
     with progress_bars() as progress:
         table = interface.score(
             model, data, as_of=as_of, reasons=reasons, inbox=kept, progress=progress
         )
-    interface.save_table(table, output)
-    print_scores(table, model, output)
-    faults = int(table["error"].notna().sum())
-    if faults:
-        err.print(
-            f"{faults:,} of {len(table):,} rows could not be scored; see the column error of"
-            f" {output}."
-        )
+    unwritten = interface.save_table(table, place, keys)
+    print_scores(table, model, place.shown)
+    if not print_faults(table, unwritten, place.shown):
         raise typer.Exit(1)
 
 
-def _remember(store: Path, output: Path) -> None:
+def _remember(store: Path, place: "Output") -> None:
     """Note where the scores are; a store that cannot be written scores all the same."""
     from winnable import interface
 
+    if place.kept_at is None:
+        return
     try:
-        interface.remember_output(store, output)
+        interface.remember_output(store, place.kept_at)
     except StoreError as error:
-        err.print(f"{output} will not be cleared when a person is erased: {error}")
+        err.print(f"{place.shown} will not be cleared when a person is erased: {error}")
 
 
 @app.command(epilog="Example: winnable serve --store models --port 8000 --workers 2")
@@ -263,7 +283,7 @@ def demo(
     scores = store / "demo" / "scores.csv"
     score(
         str(files.open_leads),
-        scores,
+        str(scores),
         str(files.activities),
         str(files.history),
         store,

@@ -473,7 +473,7 @@ def print_check(data: "Dataset", found: "Check") -> None:
     out.print(f"\n{ready} by the published minimum sample size.")
 
 
-def print_scores(table: "DataFrame", model: "Model", output: Path) -> None:
+def print_scores(table: "DataFrame", model: "Model", output: str) -> None:
     """How many leads were scored by which model, where the table is, and the count of each
     decision."""
     name = f"model version {model.version} ({model.mode})"
@@ -486,7 +486,21 @@ def print_scores(table: "DataFrame", model: "Model", output: Path) -> None:
         out.print(f"  {decision:<8} {count:>8,}")
 
 
-def print_accounts(table: "DataFrame", output: Path) -> None:
+def print_faults(table: "DataFrame", unwritten: "Sequence[str]", output: str) -> bool:
+    """Which rows of a table of scores could not be scored or written, on standard error; whether
+    there are none."""
+    for sentence in unwritten:
+        err.print(sentence)
+    faults = int(table["error"].notna().sum())
+    if faults:
+        err.print(
+            f"{faults:,} of {len(table):,} rows could not be scored; see the column error of"
+            f" {output}."
+        )
+    return not (faults or unwritten)
+
+
+def print_accounts(table: "DataFrame", output: str) -> None:
     """How many accounts have open leads, where their table is, and the best of them."""
     out.print(f"{counted(len(table), 'account')} with open leads, written to {output}")
     shown = Table("account", "open leads", "P(any won)", "best lead", "won", "lost", box=None)

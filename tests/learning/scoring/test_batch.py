@@ -25,7 +25,6 @@ from winnable.learning.scoring.batch import (
     moments_of_scoring,
     read_to_score,
     score_table,
-    write_table,
 )
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.request import ACTIVITIES, ScoreRequest
@@ -239,11 +238,6 @@ def test_the_present_is_that_of_the_whole_export_and_its_newest_record_counts(
         predictor.plan, np.zeros(1, dtype=np.int64), moments_of_scoring(last, None)
     )
     assert features.numbers("days since any activity")[0] < 2 / 86_400  # two seconds
-
-
-def test_a_table_is_written_without_row_numbers(tmp_path: Path) -> None:
-    write_table(pd.DataFrame({"a": [1, 2]}), tmp_path / "scores.csv")
-    assert (tmp_path / "scores.csv").read_bytes() == b"a\n1\n2\n"
 
 
 def test_at_any_age_a_lead_that_goes_on_stands_better_than_one_that_does_not(

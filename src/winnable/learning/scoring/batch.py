@@ -6,14 +6,11 @@ The numbers are the predictor's; here rows are brought to it and its scores to a
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from winnable.core.cells import with_safe_cells
 from winnable.core.columns import CLOSED, CREATED, ID, STATUS, BoolArray, IntArray
-from winnable.core.files import whole_file
 from winnable.core.progress import Progress, no_progress
 from winnable.core.timestamps import NEVER, times_of
 from winnable.data.dataset import Dataset
@@ -238,11 +235,3 @@ def _faults(crm: Crm, as_of: IntArray) -> "pd.Series[str]":
         late = (times_of(crm.leads[CREATED]) > as_of) & faults.isna().to_numpy()
         faults[late] = "the lead was created after the moment of scoring"
     return faults
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, whole or not at all; a new file is for its owner alone, since leads are
-    people, and no spreadsheet runs its cells (`core.cells`). `StoreError` if it cannot be
-    written."""
-    with whole_file(path, private=True) as file:
-        with_safe_cells(table).to_csv(file, index=False, lineterminator="\n")

@@ -40,14 +40,14 @@ Activities = tuple[dict[str, Any], ...]
 
 
 def score_and_publish(
-    job: ScoringJob, store: Path, output: Path, *, progress: Progress = no_progress
+    job: ScoringJob, store: Path, output: Path | str | None, *, progress: Progress = no_progress
 ) -> pd.DataFrame:
     """The table of `batch.score_table`, with the scores of open leads kept for sales in the store's
     feedback.
 
-    `output` is where the table will lie: the store clears it, too, when a person is to be
-    forgotten. `DataError` where the definition names no column for a lead's id: nobody could answer
-    a lead without one.
+    `output` is where the table will stay, if it does (`Output.kept_at`): a file is cleared, too,
+    when a person is to be forgotten. `DataError` where the definition names no column for a lead's
+    id: nobody could answer a lead without one.
     """
     if job.predictor.definition.columns.id is None:
         raise DataError(
@@ -56,7 +56,8 @@ def score_and_publish(
         )
     feedback = FeedbackStore.open(store)
     try:
-        feedback.exported(output)
+        if output is not None:
+            feedback.exported(output)
         keep = InboxPublisher(job.predictor, job.data, feedback).keep
         return score_table(job, keep=keep, progress=progress)
     finally:

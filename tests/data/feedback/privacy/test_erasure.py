@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.data.feedback.scores import given
@@ -14,6 +15,7 @@ from winnable.data.feedback.store.csv_exchange import export_labels
 from winnable.data.feedback.store.leads import LeadFilter
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.outputs.place import Output
 from winnable.errors import DataError
 
 SECRET = "ines.petrov@cornewick.example"
@@ -184,3 +186,21 @@ def test_nothing_of_the_person_is_left_in_their_account(feedback: FeedbackStore)
     assert "etrov" not in repr(acme)
     erase(feedback, lead_id="L-1")
     assert feedback.account("acme") is None
+
+
+def test_parquet_and_lines_of_json_are_cleared_and_databases_named(
+    feedback: FeedbackStore, tmp_path: Path
+) -> None:
+    fill(feedback)
+    table = pd.DataFrame({"lead_id": ["L-1", "L-9", "=L-8"], "probability": [0.1, 0.2, 0.3]})
+    for name in ("scores.parquet", "scores.ndjson"):
+        Output(str(tmp_path / name)).write(table, ())
+        feedback.exported(tmp_path / name)
+    place = Output("postgresql://kim:secret@db.example/sales#scores").kept_at
+    assert place == "postgresql://kim:***@db.example/sales#scores"
+    feedback.exported(place)
+    receipt = erase(feedback, person=SECRET)
+    assert receipt.counts["export rows"] == 4
+    assert receipt.unreached == (place,)
+    assert pd.read_parquet(tmp_path / "scores.parquet")["lead_id"].tolist() == ["L-1"]
+    assert "L-9" not in (tmp_path / "scores.ndjson").read_text()

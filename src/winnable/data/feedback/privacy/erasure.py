@@ -28,6 +28,7 @@ from winnable.data.feedback.store.audit import Actor, record
 from winnable.data.feedback.store.csv_files import read_csv, write_csv
 from winnable.data.feedback.store.records import SCORE_LOG
 from winnable.data.feedback.store.store import FeedbackStore
+from winnable.data.outputs.files import is_typed_file, rows_of_leads, without_leads
 from winnable.errors import DataError, StoreError, WinnableError
 
 _ID_COLUMNS = ("lead_id", "id")
@@ -40,14 +41,15 @@ _BATCH_LEADS = 500
 class Receipt:
     """What was erased. `counts` are rows by table, and under "export rows" those of files; `digest`
     is the SHA-256 of the tables' rows, including random ids, as sorted JSON. `unreached` are
-    exports that could not be cleared.
+    exports that could not be cleared, and tables of databases, for which the store keeps no
+    password.
     """
 
     receipt_id: str
     at: datetime
     counts: dict[str, int]
     digest: str
-    unreached: tuple[Path, ...] = ()
+    unreached: tuple[Path | str, ...] = ()
 
 
 def erase(
@@ -190,12 +192,17 @@ def _waiting_scores(folder: Path) -> list[Path]:
     return left()
 
 
-def _exports(feedback: FeedbackStore, connection: sql.Connection) -> tuple[list[Path], list[Path]]:
-    """The exports of this store, and those of the store that it is a copy of, which are not its to
-    change."""
+def _exports(
+    feedback: FeedbackStore, connection: sql.Connection
+) -> tuple[list[Path], list[Path | str]]:
+    """The exports of this store, and those that are not its to change: of the store that it is a
+    copy of, and in databases."""
     own: list[Path] = []
-    foreign: list[Path] = []
+    foreign: list[Path | str] = []
     for row in connection.execute(sql.select(tables.exports)):
+        if "://" in row.path:
+            foreign.append(row.path)
+            continue
         path = feedback.folder / row.path  # an absolute path stays as it is
         if path.exists():
             (own if row.home in (None, str(feedback.folder)) else foreign).append(path)
@@ -209,6 +216,9 @@ def _clear(paths: list[Path], ids: set[str], people: People) -> tuple[int, list[
     unreached: list[Path] = []
     for path in paths:
         try:
+            if is_typed_file(path):
+                cleared += without_leads(path, ids)
+                continue
             header, rows = read_csv(path)
             column = next(header.index(name) for name in _ID_COLUMNS if name in header)
             kept = [row for row in rows if len(row) <= column or value_of(row[column]) not in ids]
@@ -222,11 +232,19 @@ def _clear(paths: list[Path], ids: set[str], people: People) -> tuple[int, list[
     return cleared, unreached
 
 
-def exports_with(feedback: FeedbackStore, connection: sql.Connection, ids: set[str]) -> list[Path]:
-    """The exports of this store that have rows of these leads, or may have them."""
-    found: list[Path] = []
-    for path in _exports(feedback, connection)[0]:
+def exports_with(
+    feedback: FeedbackStore, connection: sql.Connection, ids: set[str]
+) -> list[Path | str]:
+    """The exports of this store that have rows of these leads, or may have them, as tables of
+    databases may."""
+    own, foreign = _exports(feedback, connection)
+    found: list[Path | str] = [place for place in foreign if isinstance(place, str)]
+    for path in own:
         try:
+            if is_typed_file(path):
+                if rows_of_leads(path, ids):
+                    found.append(path)
+                continue
             header, rows = read_csv(path)
             column = next(header.index(name) for name in _ID_COLUMNS if name in header)
             if any(len(row) > column and value_of(row[column]) in ids for row in rows):

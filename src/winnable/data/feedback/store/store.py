@@ -181,23 +181,27 @@ class FeedbackStore:
         with self.reading() as connection:
             return audit_trail(connection, since)
 
-    def exported(self, path: Path) -> None:
-        """Register a file that holds data from this store, so that it is cleared, too, when a
-        person is erased. What lies in the store's folder moves with it; any other file belongs to
-        the store at this place, not to a copy of it elsewhere."""
-        place = path.resolve()
-        inside = place.is_relative_to(self.folder)
-        row = {
-            "path": str(place.relative_to(self.folder) if inside else place),
-            "written_at": datetime.now(UTC),
-            "home": None if inside else str(self.folder),
-        }
+    def exported(self, output: Path | str) -> None:
+        """Register what holds data from this store, so that it is cleared, too, when a person is
+        erased, or named then: a file, or a table of a database by its URL without a password.
+
+        What lies in the store's folder moves with it; any other file belongs to the store at this
+        place, not to a copy of it elsewhere."""
+        row = {"written_at": datetime.now(UTC), **self._place_of(output)}
         insert = self._insert(tables.exports)
         update = {name: insert.excluded[name] for name in ("written_at", "home")}
         with self.transaction() as connection:
             connection.execute(
                 insert.on_conflict_do_update(index_elements=["path"], set_=update), row
             )
+
+    def _place_of(self, output: Path | str) -> dict[str, str | None]:
+        if isinstance(output, str) and "://" in output:
+            return {"path": output, "home": str(self.folder)}
+        place = Path(output).resolve()
+        if place.is_relative_to(self.folder):
+            return {"path": str(place.relative_to(self.folder)), "home": None}
+        return {"path": str(place), "home": str(self.folder)}
 
     def labels(self, lead_id: str | None = None, since: datetime | None = None) -> list[Label]:
         """All labels, or those of one lead, or those recorded since a time; in the order in which

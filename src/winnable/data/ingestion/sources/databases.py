@@ -1,6 +1,7 @@
 """Read tables of a SQL database, named by a SQLAlchemy URL with the table's name after "#".
 
-Passwords never leave this module: messages show the URL without them.
+Messages show the URL without passwords (`shown_url`, `cause_without_passwords`), here and where
+tables are written (`data.outputs`).
 """
 
 from pathlib import Path
@@ -24,25 +25,35 @@ def read_database(source: str, kind: str) -> tuple[str, TablePart]:
     Returns the table's name for messages (without a password) and its content. Raises DataError,
     whose message never contains a password.
     """
-    address, _, wanted = source.rpartition("#") if "#" in source else (source, "", "")
-    if "@" in wanted:
-        raise DataError(
-            "the database URL has a '#' before its '@'; write '#' in a password as %23."
-        )
-    url = _url(address)
-    shown = _shown(url)
-    engine = _engine(url)
+    address, wanted = address_and_table(source)
+    url = database_url(address)
+    if url.drivername.startswith("sqlite") and not _is_file(url.database):
+        raise DataError(f"{url.drivername}:///{url.database or ''}: there is no such SQLite file.")
+    shown = shown_url(url)
+    engine = engine_of(url)
     try:
         with engine.connect().execution_options(stream_results=True) as connection:
             table = _table_called(connection, wanted or kind, shown)
             return f"{shown}#{table.name}", _content(connection, table)
     except SQLAlchemyError as error:
-        raise DataError(f"{shown}: the database cannot be read: {_cause(error, url)}.") from None
+        raise DataError(
+            f"{shown}: the database cannot be read: {cause_without_passwords(error, url)}."
+        ) from None
     finally:
         engine.dispose()
 
 
-def _url(address: str) -> sql.URL:
+def address_and_table(source: str) -> tuple[str, str]:
+    """The URL of a database, and the table after "#", empty if none is named."""
+    address, _, table = source.rpartition("#") if "#" in source else (source, "", "")
+    if "@" in table:
+        raise DataError(
+            "the database URL has a '#' before its '@'; write '#' in a password as %23."
+        )
+    return address, table
+
+
+def database_url(address: str) -> sql.URL:
     """The parsed URL, with the driver that winnable installs for PostgreSQL."""
     try:
         url = sql.make_url(address)
@@ -53,12 +64,11 @@ def _url(address: str) -> sql.URL:
         ) from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
-    if url.drivername.startswith("sqlite") and not _is_file(url.database):
-        raise DataError(f"{url.drivername}:///{url.database or ''}: there is no such SQLite file.")
     return url
 
 
-def _engine(url: sql.URL) -> sql.Engine:
+def engine_of(url: sql.URL) -> sql.Engine:
+    """The engine of a database; DataError where its driver is not there."""
     try:
         return sql.create_engine(url)
     except NoSuchModuleError:
@@ -77,7 +87,7 @@ def _is_file(database: str | None) -> bool:
     return bool(database) and Path(str(database)).is_file()
 
 
-def _shown(url: sql.URL) -> str:
+def shown_url(url: sql.URL) -> str:
     """The URL for messages: without a password, and without the query, in which some drivers
     accept a password, too."""
     return url.set(query={}, drivername=url.drivername.split("+")[0]).render_as_string(
@@ -85,7 +95,7 @@ def _shown(url: sql.URL) -> str:
     )
 
 
-def _cause(error: SQLAlchemyError, url: sql.URL) -> str:
+def cause_without_passwords(error: SQLAlchemyError, url: sql.URL) -> str:
     """The first line of the driver's error message, with every password masked."""
     message = str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0].rstrip(".")
     secrets = [
