@@ -9,7 +9,7 @@ answers; the others stand in the modules beside this one.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -48,9 +48,6 @@ from winnable.cli.sign_in import app as sign_in_commands
 from winnable.core.text import shortened
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.errors import StoreError, WinnableError
-
-if TYPE_CHECKING:
-    from winnable.interface import Output
 
 MAX_ERROR_CHARACTERS = 2_000
 """No error fills more than a screen, whatever the names in an export are."""
@@ -204,7 +201,7 @@ def score(
         return
     kept = interface.Inbox(store, place) if inbox else None
     if kept is None:
-        _remember(store, place)
+        _remember(store, place.kept_at)
     with progress_bars() as progress:
         table = interface.score(
             model, data, as_of=as_of, reasons=reasons, inbox=kept, progress=progress
@@ -215,16 +212,16 @@ def score(
         raise typer.Exit(1)
 
 
-def _remember(store: Path, place: "Output") -> None:
+def _remember(store: Path, kept_at: Path | str | None) -> None:
     """Note where the scores are; a store that cannot be written scores all the same."""
     from winnable import interface
 
-    if place.kept_at is None:
+    if kept_at is None:
         return
     try:
-        interface.remember_output(store, place.kept_at)
+        interface.remember_output(store, kept_at)
     except StoreError as error:
-        err.print(f"{place.shown} will not be cleared when a person is erased: {error}")
+        err.print(f"{kept_at} will not be cleared when a person is erased: {error}")
 
 
 @app.command(epilog="Example: winnable serve --store models --port 8000 --workers 2")
