@@ -197,7 +197,8 @@ def _score_rows(
     good: BoolArray = faults.isna().to_numpy()
     features = job.data.features(predictor.plan, rows, np.where(good, as_of, 0))
     one_week = len(crm.leads) <= MAX_LEADS_OF_ONE_WEEK
-    scores = predictor.score(features, ids, reasons=job.reasons, one_week=one_week)
+    parts = job.reasons and keep is not None
+    scores = predictor.score(features, ids, reasons=job.reasons, one_week=one_week, parts=parts)
     if keep is not None:
         keep(rows[good], as_of[good], scores.take(np.flatnonzero(good)))
     empty = np.full(len(rows), np.nan)
