@@ -19,14 +19,16 @@ from math import log
 from typing import Any, Literal, Self
 
 from winnable.core.text import effect_points, effect_text
-from winnable.data.feedback.store.records import EarlierScore, unpacked
+from winnable.data.feedback.store.records import EarlierScore, ScoreRecord, unpacked
 
 Value = str | float | None
 Cause = Literal["fact", "time", "model"]
 
 RAISING = 1
 LOWERING = 2
-"""Whether a part may be named where it raises the score, and where it lowers it."""
+CLEARLY_WORSE = 4
+"""Whether a part may be named where it raises the score, and where it lowers it, and whether leads
+that had the same were won less often, beyond chance."""
 
 MIN_EFFECT = 0.0005
 """In probability; what moves a score by less would be shown as nothing."""
@@ -47,8 +49,9 @@ _DAYS = re.compile(r"[\d,]+ days?(?: ago)?|today")
 class Part:
     """What one attribute added to a score, in log-odds, against the typical lead.
 
-    `directions` says whether it may be named (`RAISING`, `LOWERING`, both or neither); what may
-    not, because too few leads had the same or they were won otherwise, has no `value` and no words.
+    `directions` are those of `RAISING`, `LOWERING` and `CLEARLY_WORSE` that hold. What may not be
+    named, because too few leads had the same or they were won otherwise, has no `value` and no
+    words.
     `days` is how old what it tells of is, where it grows old.
     """
 
@@ -170,7 +173,7 @@ class Change:
         """The strongest parts in words: "Title is VP, was Intern (+4); everything else (+1)"; ""
         where none can be named."""
         if self.parts is None:
-            return "the parts of the earlier score were not kept"
+            return "why is not known, the parts of one of the two scores were not kept"
         named = self.parts[:MAX_NAMED]
         told = [f"{part.text} ({effect_text(part.effect)})" for part in named]
         rest = self.shown_rest(named)
@@ -195,6 +198,13 @@ class Change:
             "parts": None if self.parts is None else [part.to_json() for part in self.parts],
             "rest": self.rest,
         }
+
+
+def change_of(score: ScoreRecord, earlier: EarlierScore) -> Change:
+    """Why a score that was kept differs from an `earlier` one."""
+    kept = unpacked(score.parts)
+    parts = None if kept is None else ScoreParts.from_json(kept)
+    return change_between(earlier, score.probability, score.as_of, parts)
 
 
 def change_between(
@@ -291,9 +301,19 @@ class _Comparison:
         )
 
     def _is_plausible(self, part: Part, effect: float, *, is_older: bool) -> bool:
-        """Whether it may be named that it moved the score this way. That something grew old may
-        take away from what speaks for a lead."""
-        allowed = is_older or bool(part.directions & (RAISING if effect > 0 else LOWERING))
+        """Whether it may be named that it moved the score this way.
+
+        That a lead did no more of something takes from what spoke for it, and speaks for nobody;
+        that it did more speaks against those alone of whom that is known.
+        """
+        if is_older and part.about == "activity":
+            allowed = effect < 0
+        elif is_older:
+            allowed = True
+        elif part.about == "activity" and effect < 0:
+            allowed = bool(part.directions & CLEARLY_WORSE)
+        else:
+            allowed = bool(part.directions & (RAISING if effect > 0 else LOWERING))
         return allowed and (self.is_same_model or effect * part.log_odds > 0)
 
     @staticmethod

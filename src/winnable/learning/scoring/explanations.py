@@ -30,7 +30,14 @@ from winnable.learning.artifacts.typical_lead import States, TypicalLead
 from winnable.learning.model.scorer import RULES, Contributions
 from winnable.learning.model.segments import SEGMENT
 from winnable.learning.scoring.attributes import Attributes
-from winnable.learning.scoring.changes import LOWERING, MIN_EFFECT, RAISING, Part, Value
+from winnable.learning.scoring.changes import (
+    CLEARLY_WORSE,
+    LOWERING,
+    MIN_EFFECT,
+    RAISING,
+    Part,
+    Value,
+)
 from winnable.learning.scoring.reason_words import ReasonWords
 
 KnownWords = Mapping[str, Container[str]]
@@ -312,7 +319,12 @@ class _Batch:
         may_raise = not (attribute.about == "activity" and not self._did(attribute, row))
         raising = may_raise and not self._contradicts(attribute, row, 1.0)
         lowering = not self._contradicts(attribute, row, -1.0)
-        return (RAISING if raising else 0) | (LOWERING if lowering else 0)
+        worse = not raising and may_raise  # since what is clearly worse may not raise
+        return (
+            (RAISING if raising else 0)
+            | (LOWERING if lowering else 0)
+            | (CLEARLY_WORSE if worse else 0)
+        )
 
     def _is_rare(self, attribute: Attribute, value: Value) -> bool:
         """Whether the model does not tell a word apart from other rare ones."""
