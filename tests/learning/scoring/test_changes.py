@@ -83,11 +83,11 @@ def told(found: Change) -> list[tuple[str, str]]:
 
 def test_what_happened_is_told_in_the_words_of_the_reasons_with_what_was_before() -> None:
     found = change(
-        [visits(1, 9, 0.1), title(None, -0.1), Part("field", "Country", 0.3, BOTH, "X", "Is X")],
+        [visits(1, 9, 0.1), title(None, -0.1), Part("field", "Country", 0.0, BOTH, "X", "Is X")],
         [
             visits(3, 0, 0.85),
             title("Manager", 0.4),
-            Part("field", "Country", 0.3, BOTH, "X", "Is X"),
+            Part("field", "Country", 0.0, BOTH, "X", "Is X"),
         ],
     )
     assert told(found) == [
