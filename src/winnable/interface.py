@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from winnable.core.progress import Progress, no_progress
 from winnable.data.outputs.place import Output, row_key
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
-from winnable.errors import StoreError, explained
+from winnable.errors import DataError, StoreError, explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from winnable.learning.registry.promotion import Registration
     from winnable.learning.registry.records import Promotion, Version
     from winnable.learning.reporting.report import Report
+    from winnable.learning.scoring.batch import Earlier
     from winnable.learning.training.backtest import Backtest
     from winnable.learning.training.train import Candidate, Tell
 
@@ -529,21 +530,46 @@ def score(
     as_of: datetime | str | None = None,
     reasons: bool = True,
     inbox: Inbox | None = None,
+    kept: KeptScores | None = None,
     progress: Progress = no_progress,
 ) -> pd.DataFrame:
     """The table of `Model.score` for leads that `Model.read` has read.
 
-    With an `inbox` the scores of open leads are kept for sales, too.
+    With an `inbox` the scores of open leads are kept for sales, too. Compared with `kept` scores,
+    it says why each lead's score is another: `DataError` where leads have no ids.
     """
     from winnable.learning.scoring.batch import ScoringJob, moments_of_scoring, score_table
 
     moment = as_of if isinstance(as_of, str) or as_of is None else as_of.isoformat()
     job = ScoringJob(model._predictor, data, moments_of_scoring(data, moment), reasons)
-    if inbox is None:
-        return score_table(job, progress=progress)
-    from winnable.learning.scoring.publish import score_and_publish
+    with _earlier_scores(model, kept) as earlier:
+        job = replace(job, earlier=earlier)
+        if inbox is None:
+            return score_table(job, progress=progress)
+        from winnable.learning.scoring.publish import score_and_publish
 
-    return score_and_publish(job, inbox.store, inbox.output.kept_at, progress=progress)
+        return score_and_publish(job, inbox.store, inbox.output.kept_at, progress=progress)
+
+
+@contextmanager
+def _earlier_scores(model: Model, kept: KeptScores | None) -> Iterator[Earlier | None]:
+    """Looks up the scores that are compared with, while the block lasts."""
+    if kept is None:
+        yield None
+        return
+    if model.definition.columns.id is None:
+        raise DataError(
+            "scores can be compared for leads with an id only; name its column under columns.id of"
+            " the definition and train again."
+        )
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    since = kept.since
+    store = FeedbackStore.open(kept.store)
+    try:
+        yield lambda leads: store.earlier_scores([(lead, since, at) for lead, at in leads])
+    finally:
+        store.close()
 
 
 def score_accounts(
@@ -571,6 +597,15 @@ class Inbox:
 
     store: Path
     output: Output
+
+
+@dataclass(frozen=True)
+class KeptScores:
+    """The scores that a `store` keeps, of each lead the last one as of `since` or before, or else
+    its first one after that."""
+
+    store: Path
+    since: datetime
 
 
 # --- looking back

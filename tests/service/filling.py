@@ -10,7 +10,7 @@ import pandas as pd
 
 from winnable.core.timestamps import microseconds
 from winnable.data.features.offline import compute_features
-from winnable.data.feedback.store.records import Label, ScoreRecord
+from winnable.data.feedback.store.records import Label, ScoreRecord, packed
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.data.ingestion.crm import Crm, latest_moment, read_crm
 from winnable.demo.company import DemoFiles
@@ -67,7 +67,8 @@ def scores_at(predictor: Predictor, crm: Crm, as_of: datetime) -> list[ScoreReco
         predictor.plan, predictor.definition, crm, rows, np.full(len(rows), microseconds(as_of))
     )
     ids = crm.leads["@id"].iloc[rows].tolist()
-    scores = predictor.score(features, ids, one_week=True)
+    scores = predictor.score(features, ids, one_week=True, parts=True)
+    assert scores.parts is not None
     assert crm.activities is not None
     acts = crm.activities[crm.activities["@at"] < as_of].groupby("@id")
     given = []
@@ -99,6 +100,7 @@ def scores_at(predictor: Predictor, crm: Crm, as_of: datetime) -> list[ScoreReco
                 version=predictor.version,
                 reasons=tuple(each.to_json() for each in scores.reasons[i]),
                 start=None if scores.start is None else float(scores.start[i]),
+                parts=packed(scores.parts[i].to_json()),
                 values={name: lead[name] for name in columns},
                 activities=[
                     {"kind": kind, "at": at.isoformat()}

@@ -8,6 +8,7 @@ answers; the others stand in the modules beside this one.
 """
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,6 +50,7 @@ from winnable.core.text import shortened
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.errors import StoreError, WinnableError
 
+SINCE = "--since"
 MAX_ERROR_CHARACTERS = 2_000
 """No error fills more than a screen, whatever the names in an export are."""
 
@@ -168,6 +170,13 @@ def score(
             help="In a database keep the scores of earlier moments, instead of a lead's last.",
         ),
     ] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+            help="Also say why scores differ from those that the store kept by then (UTC).",
+        ),
+    ] = None,
     by: Annotated[
         Literal["account"] | None,
         typer.Option(help="account: a table of accounts instead, with their open leads."),
@@ -194,17 +203,28 @@ def score(
     if by is not None:
         if inbox:
             raise typer.BadParameter("the inbox shows leads, not accounts", param_hint="--inbox")
+        if since is not None:
+            raise typer.BadParameter("scores of leads are kept, not of accounts", param_hint=SINCE)
         with progress_bars() as progress:
             accounts = interface.score_accounts(model, data, as_of=as_of, progress=progress)
         interface.save_table(accounts, place)
         print_accounts(accounts, place.shown)
         return
-    kept = interface.Inbox(store, place) if inbox else None
-    if kept is None:
+    if since is not None and not reasons:
+        raise typer.BadParameter("a change is told by reasons", param_hint=SINCE)
+    kept = None if since is None else interface.KeptScores(store, since.replace(tzinfo=UTC))
+    published = interface.Inbox(store, place) if inbox else None
+    if published is None:
         _remember(store, place.kept_at)
     with progress_bars() as progress:
         table = interface.score(
-            model, data, as_of=as_of, reasons=reasons, inbox=kept, progress=progress
+            model,
+            data,
+            as_of=as_of,
+            reasons=reasons,
+            inbox=published,
+            kept=kept,
+            progress=progress,
         )
     unwritten = interface.save_table(table, place, keys)
     print_scores(table, model, place.shown)

@@ -484,6 +484,9 @@ def print_scores(table: "DataFrame", model: "Model", output: str) -> None:
         out.print(f"The scorecard is used: {model.why}.")
     for decision, count in table["decision"].value_counts().items():
         out.print(f"  {decision:<8} {count:>8,}")
+    if "changed_by" in table:
+        compared = int(table["changed_by"].notna().sum())
+        out.print(f"{compared:,} of them have an earlier score; changed_by says what moved it.")
 
 
 def print_faults(table: "DataFrame", unwritten: "Sequence[str]", output: str) -> bool:

@@ -99,7 +99,12 @@ class Service:
 
     def __init__(self, context: ServiceContext) -> None:
         self._context = context
-        self._scoring = ScoringEndpoint(context.predictor, context.metrics, context.score_log)
+        self._scoring = ScoringEndpoint(
+            context.predictor,
+            context.metrics,
+            context.score_log,
+            lambda wanted: context.read(lambda store: store.earlier_scores(wanted)),
+        )
         self._direct_routes: dict[tuple[str, str], ASGIApp] = {
             ("POST", "/score"): self._scoring,
             ("GET", "/healthz"): _Health(),

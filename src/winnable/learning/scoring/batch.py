@@ -4,21 +4,24 @@ block of rows at a time.
 The numbers are the predictor's; here rows are brought to it and its scores to a table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
 
 from winnable.core.columns import CLOSED, CREATED, ID, STATUS, BoolArray, IntArray
 from winnable.core.progress import Progress, no_progress
-from winnable.core.timestamps import NEVER, times_of
+from winnable.core.timestamps import NEVER, datetime_of, times_of
 from winnable.data.dataset import Dataset
+from winnable.data.feedback.store.records import EarlierScore
 from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.data.ingestion.parsing import parse_moments
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source
 from winnable.errors import DataError
+from winnable.learning.scoring.changes import change_between
 from winnable.learning.scoring.input_checks import input_notes
 from winnable.learning.scoring.predictor import Predictor, Scores
 from winnable.learning.scoring.score_record import BECAUSE_CLOSED
@@ -38,7 +41,13 @@ COLUMNS = [
     "as_of",
     "error",
 ]
+CHANGE_COLUMNS = ["probability_before", "before_as_of", "changed_by"]
+"""Besides, where the scores are compared with earlier ones."""
+
 Keep = Callable[[IntArray, IntArray, Scores], None]
+Earlier = Callable[[Sequence[tuple[str, datetime]]], Mapping[tuple[str, datetime], EarlierScore]]
+"""Gives the earlier scores of leads, each by its id and the moment of scoring, of those that have
+one."""
 
 BLOCK_ROWS = 50_000
 """Rows scored together, so that memory does not grow with the export."""
@@ -109,12 +118,19 @@ def moments_of_scoring(data: Dataset, asked: str | None) -> IntArray:
 class ScoringJob:
     """The leads of an export that are scored by a model, each for its moment in `as_of`
     (microseconds, shape (number of leads,)), and whether reasons are given, which takes three times
-    as long."""
+    as long. With `earlier` scores the table says why the present ones are others; that needs
+    reasons."""
 
     predictor: Predictor
     data: Dataset
     as_of: IntArray
     reasons: bool = True
+    earlier: Earlier | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the table."""
+        return COLUMNS if self.earlier is None else [*COLUMNS[:-1], *CHANGE_COLUMNS, COLUMNS[-1]]
 
 
 def score_table(
@@ -142,8 +158,8 @@ def score_table(
         progress("Scoring", int(rows[-1]) + 1, len(crm.leads))
     filled = [part for part in blocks if len(part)]
     if not filled:
-        return pd.DataFrame(columns=COLUMNS)
-    return pd.concat(filled).sort_index().reindex(columns=COLUMNS)
+        return pd.DataFrame(columns=job.columns)
+    return pd.concat(filled).sort_index().reindex(columns=job.columns)
 
 
 def _unread(crm: Crm) -> pd.DataFrame:
@@ -194,7 +210,8 @@ def _score_rows(
     good: BoolArray = faults.isna().to_numpy()
     features = job.data.features(predictor.plan, rows, np.where(good, as_of, 0))
     one_week = len(crm.leads) <= MAX_LEADS_OF_ONE_WEEK
-    scores = predictor.score(features, ids, reasons=job.reasons, one_week=one_week)
+    parts = job.reasons and (keep is not None or job.earlier is not None)
+    scores = predictor.score(features, ids, reasons=job.reasons, one_week=one_week, parts=parts)
     if keep is not None:
         keep(rows[good], as_of[good], scores.take(np.flatnonzero(good)))
     empty = np.full(len(rows), np.nan)
@@ -219,8 +236,29 @@ def _score_rows(
         },
         index=crm.leads.index[rows],
     )
+    if job.earlier is not None:
+        table[CHANGE_COLUMNS] = _changes(job.earlier, ids, as_of, scores)
     table.loc[~good, table.columns[1:]] = None
     return table.assign(error=faults.to_numpy())
+
+
+def _changes(
+    earlier: Earlier, ids: Sequence[str], as_of: IntArray, scores: Scores
+) -> list[tuple[float | None, str | None, str | None]]:
+    """What is in `CHANGE_COLUMNS` for each lead."""
+    moments = [datetime_of(moment) for moment in as_of]
+    found = earlier(list(zip(ids, moments, strict=True)))
+    changes: list[tuple[float | None, str | None, str | None]] = []
+    for row, key in enumerate(zip(ids, moments, strict=True)):
+        before = found.get(key)
+        if before is None:
+            changes.append((None, None, None))
+            continue
+        parts = None if scores.parts is None else scores.parts[row]
+        change = change_between(before, float(scores.probability[row]), key[1], parts)
+        at = f"{before.as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        changes.append((before.probability, at, change.because))
+    return changes
 
 
 def _faults(crm: Crm, as_of: IntArray) -> "pd.Series[str]":

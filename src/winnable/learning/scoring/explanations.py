@@ -30,7 +30,15 @@ from winnable.learning.artifacts.typical_lead import States, TypicalLead
 from winnable.learning.model.scorer import RULES, Contributions
 from winnable.learning.model.segments import SEGMENT
 from winnable.learning.scoring.attributes import Attributes
-from winnable.learning.scoring.reason_words import ReasonWords, Value
+from winnable.learning.scoring.changes import (
+    CLEARLY_WORSE,
+    LOWERING,
+    MIN_EFFECT,
+    RAISING,
+    Part,
+    Value,
+)
+from winnable.learning.scoring.reason_words import ReasonWords
 
 KnownWords = Mapping[str, Container[str]]
 
@@ -39,9 +47,6 @@ MAX_REASONS = 6
 
 MIN_LOG_ODDS = 0.01
 """What moves a score by less is no reason."""
-
-MIN_EFFECT = 0.0005
-"""In probability; what moves it by less would be shown as nothing."""
 
 SAME_LOG_ODDS = 1e-7
 """Closer than this to the typical lead, the slope between the two is that of the curve."""
@@ -235,6 +240,15 @@ class Explainer:
             found.append(tuple(sorted(strongest, key=lambda reason: reason.effect < 0)))
         return tuple(found)
 
+    def parts(
+        self, features: FeatureTable, points: Points, log_odds: FloatArray, words: KnownWords
+    ) -> Iterator[tuple[Part, ...]]:
+        """For each lead what every attribute added to its score, by the `log_odds` (n, attributes)
+        of `Explained`, in the words of the reasons."""
+        batch = _Batch(self, features, points, words)
+        for row, added in enumerate(log_odds.tolist()):
+            yield tuple(batch.part(place, row, each) for place, each in enumerate(added))
+
 
 class _Batch:
     """A batch of leads whose reasons are put into words; what is the same for all of them is looked
@@ -265,18 +279,52 @@ class _Batch:
             points = log_odds / self._explainer.log_odds_per_point[card]
             text = f"{attribute.name}: {points:+.3g} points"
             return Reason(attribute.name, text, None, round(points, 6), effect)
+        says, value = self._told(attribute, row)
+        text = f"{says}: {effect_text(effect)}"
+        return Reason(words.name(attribute), text, log_odds, value, effect)
+
+    def part(self, place: int, row: int, log_odds: float) -> Part:
+        """What one attribute added to the score of the lead in this row."""
+        attribute = self._attributes.every[place]
+        words = self._explainer.words
+        name = words.name(attribute)
+        directions = self._directions(attribute, row)
+        if not directions:
+            return Part(attribute.about, name, log_odds)
+        says, value = self._told(attribute, row)
+        if self._explainer.apart:
+            card = int(self._points.card[row])
+            value = round(log_odds / self._explainer.log_odds_per_point[card], 6)
+        days = words.days(attribute, self._features, row)
+        return Part(attribute.about, name, log_odds, directions, value, says, days)
+
+    def _told(self, attribute: Attribute, row: int) -> tuple[str, Value]:
+        """What the lead in this row has of an attribute, in words and for machines."""
+        words = self._explainer.words
         value = words.value(attribute, self._features, row)
         rule = None if self._has_enough(attribute, row) else self._rule_met(attribute, row)
         says = words.says(attribute, self._features, self._points, row)
         if rule is not None and attribute.about == "field":  # few leads have this value
-            says = rule
-            value = None
-        elif rule is not None:
-            says = f"{rule} ({says})"
-        elif self._explainer.enough is None and self._is_rare(attribute, value):
-            says = f"{says}, one of the rare ones"
-        text = f"{says}: {effect_text(effect)}"
-        return Reason(words.name(attribute), text, log_odds, value, effect)
+            return rule, None
+        if rule is not None:
+            return f"{rule} ({says})", value
+        if self._explainer.enough is None and self._is_rare(attribute, value):
+            return f"{says}, one of the rare ones", value
+        return says, value
+
+    def _directions(self, attribute: Attribute, row: int) -> int:
+        """Whether an attribute may be named where it raises the score, and where it lowers it."""
+        if not self._rests_on_enough(attribute, row):
+            return 0
+        may_raise = not (attribute.about == "activity" and not self._did(attribute, row))
+        raising = may_raise and not self._contradicts(attribute, row, 1.0)
+        lowering = not self._contradicts(attribute, row, -1.0)
+        worse = not raising and may_raise  # since what is clearly worse may not raise
+        return (
+            (RAISING if raising else 0)
+            | (LOWERING if lowering else 0)
+            | (CLEARLY_WORSE if worse else 0)
+        )
 
     def _is_rare(self, attribute: Attribute, value: Value) -> bool:
         """Whether the model does not tell a word apart from other rare ones."""
@@ -291,6 +339,9 @@ class _Batch:
             return False
         if self._contradicts(attribute, row, effect):
             return False
+        return self._rests_on_enough(attribute, row)
+
+    def _rests_on_enough(self, attribute: Attribute, row: int) -> bool:
         return self._has_enough(attribute, row) or self._rule_met(attribute, row) is not None
 
     def _contradicts(self, attribute: Attribute, row: int, effect: float) -> bool:

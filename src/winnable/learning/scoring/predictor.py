@@ -18,7 +18,7 @@ import numpy as np
 from winnable.core.columns import STATUS, FeatureTable, FloatArray, IntArray
 from winnable.data.features.derived.derive import warm as warm_derived
 from winnable.data.features.online import Activity, features_of_records
-from winnable.data.features.plan import AGE, FeaturePlan, Field
+from winnable.data.features.plan import AGE, Attribute, FeaturePlan, Field
 from winnable.definition.decide.gate import GateDecision, decide, grade
 from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.load import load_definition
@@ -27,10 +27,12 @@ from winnable.errors import StoreError
 from winnable.learning.artifacts.artifact import Artifact, read_artifact
 from winnable.learning.artifacts.card import ModelCard, Spec
 from winnable.learning.artifacts.deployed import champion_of
+from winnable.learning.artifacts.typical_lead import TypicalLead
 from winnable.learning.model.calibration import identity
 from winnable.learning.model.scorer import UNKNOWN_BAND, Contributions, Prediction, Scorer
 from winnable.learning.model.segments import with_segment
 from winnable.learning.model.spec import ModelSpec
+from winnable.learning.scoring.changes import ScoreParts
 from winnable.learning.scoring.explanations import Explainer, Reason
 
 
@@ -43,7 +45,8 @@ class Scores:
     `start` is the probability of a typical open lead (of one without points, where the scorecard
     answers), from which the effects of the `reasons` and `rest`, that of everything else, add up to
     `probability`; both None without reasons, and for a model that does not know typical leads.
-    `mode` is "rules", "blend" or "learned", and `why` says why.
+    `mode` is "rules", "blend" or "learned", and `why` says why. `log_odds` (n, attributes) is
+    what the reasons are chosen from, `parts` the same with its words, where they were asked for.
     """
 
     probability: FloatArray
@@ -57,6 +60,8 @@ class Scores:
     why: str
     start: FloatArray | None = None
     rest: FloatArray | None = None
+    log_odds: FloatArray | None = None
+    parts: tuple[ScoreParts, ...] | None = None
 
     def take(self, rows: IntArray) -> "Scores":
         """The scores at these positions."""
@@ -72,6 +77,8 @@ class Scores:
             reasons=tuple(self.reasons[row] for row in chosen),
             start=None if self.start is None else self.start[rows],
             rest=None if self.rest is None else self.rest[rows],
+            log_odds=None if self.log_odds is None else self.log_odds[rows],
+            parts=None if self.parts is None else tuple(self.parts[row] for row in chosen),
         )
 
 
@@ -158,6 +165,16 @@ class Predictor:
         )
 
     @property
+    def typical(self) -> TypicalLead | None:
+        """The lead against which reasons are measured, if the model knows it."""
+        return self._explainer.typical
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What the reasons tell of, in the order of `Scores.log_odds`."""
+        return self._explainer.attributes.every
+
+    @property
     def learned_columns(self) -> tuple[str, ...]:
         """The columns that the model learned from."""
         return self.scorer.names
@@ -176,12 +193,14 @@ class Predictor:
         *,
         reasons: bool = True,
         one_week: bool = False,
+        parts: bool = False,
     ) -> Scores:
         """Scores for features of n leads; `lead_ids` (n) only choose the random slice that is
         always worked.
 
         Where sales has a capacity, `one_week` says that these leads compete with each other for the
         places of a week; otherwise each is held against the bar that the capacity usually means.
+        With `parts` the scores can be compared with later ones (`changes`); they need `reasons`.
         """
         points = score_points(self.definition, features)
         features = with_segment(self.definition, features, points)
@@ -207,7 +226,10 @@ class Predictor:
             mode=self.mode,
             why=self.why,
         )
-        return self._with_reasons(scores, features, points, answer) if reasons else scores
+        if not reasons:
+            return scores
+        scores = self._with_reasons(scores, features, points, answer)
+        return self._with_parts(scores, features, points) if parts else scores
 
     def within(
         self, features: FeatureTable, probability: FloatArray, days: float
@@ -244,12 +266,17 @@ class Predictor:
         assert answer.reasons is not None, "they were asked for"
         explained = self._explainer.explain(features, points, answer.reasons, answer.probability)
         reasons = self._explainer.reasons(features, points, explained, self.scorer.words)
-        scores = replace(scores, reasons=reasons)
+        scores = replace(scores, reasons=reasons, log_odds=explained.log_odds)
         if not self._explainer.has_start:
             return scores
         shown = np.array([sum(reason.effect for reason in own) for own in reasons])
         rest = answer.probability - explained.start - shown
         return replace(scores, start=explained.start, rest=rest)
+
+    def _with_parts(self, scores: Scores, features: FeatureTable, points: Points) -> Scores:
+        assert scores.log_odds is not None, "reasons were asked for"
+        parts = self._explainer.parts(features, points, scores.log_odds, self.scorer.words)
+        return replace(scores, parts=tuple(ScoreParts(self.fingerprint, own) for own in parts))
 
 
 def scorecard_spec() -> ModelSpec:

@@ -23,7 +23,12 @@ from winnable.data.dataset import Dataset
 from winnable.data.features.accounts import account_keys
 from winnable.data.features.derived.people import person_keys
 from winnable.data.feedback.lead_names import MAX_CHARACTERS, LeadDisplay, LeadDisplayColumns
-from winnable.data.feedback.store.records import ACTIVITIES_KEPT, LONGEST_ID, ScoreRecord
+from winnable.data.feedback.store.records import (
+    ACTIVITIES_KEPT,
+    LONGEST_ID,
+    ScoreRecord,
+    packed,
+)
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError
 from winnable.learning.scoring.batch import ScoringJob, score_table
@@ -120,7 +125,7 @@ class InboxPublisher:
         scores: Scores,
         place: int,
     ) -> ScoreRecord:
-        return to_score_record(
+        record = to_score_record(
             to_response(scores, place, lead_id, str(uuid.uuid4())),
             ScoreOrigin(scores.mode, self._predictor.version, moment, self._now),
             plate=self._plate(lead_id, lead),
@@ -128,6 +133,9 @@ class InboxPublisher:
             values={**lead, **self._created(lead)},
             activities=activities,
         )
+        if scores.parts is None:
+            return record
+        return replace(record, parts=packed(scores.parts[place].to_json()))
 
     def _created(self, lead: dict[Any, Any]) -> dict[str, str]:
         """When the lead was created, as it was read: the export may write it in many ways."""

@@ -23,14 +23,16 @@ from winnable.definition.conditions import Activities
 from winnable.definition.decide.scorecard import Points
 from winnable.definition.schema import Definition
 from winnable.learning.scoring.attributes import Attributes
-
-Value = str | float | None
+from winnable.learning.scoring.changes import Value
 
 MAX_KINDS_IN_WORDS = 3
 """Kinds of activity that a reason names; of more it names two and counts the others."""
 
 MAX_ACCOUNT_FACTS = 2
 """Facts about the others of an account that a reason names."""
+
+_DAYS_OF = {"age": AGE, "account": DAYS_KNOWN, "returns": DAYS_SINCE_OUTCOME}
+"""The feature that tells how old what is known of an attribute is."""
 
 _TOLD_OF_ACCOUNTS = {
     WON: ("earlier win of the account", "earlier wins of the account"),
@@ -125,6 +127,14 @@ class ReasonWords:
             is_met = any(award.held[row] for award in of_rule)
             return attribute.name if is_met else f"Not met: {attribute.name}"
         return self._single(attribute, features, row)
+
+    def days(self, attribute: Attribute, features: FeatureTable, row: int) -> float | None:
+        """How many days old what the lead has of an attribute is, where that grows old."""
+        if attribute.about == "activity":
+            since = self._since.get(attribute)
+            return None if since is None else _number(since.name, features, row)
+        name = _DAYS_OF.get(attribute.about)
+        return None if name is None else _number(name, features, row)
 
     def _single(self, attribute: Attribute, features: FeatureTable, row: int) -> str:
         """What is told by one value."""

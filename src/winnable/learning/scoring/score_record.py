@@ -68,8 +68,9 @@ def to_score_record(
     activities: tuple[dict[str, Any], ...],
 ) -> ScoreRecord:
     """The record of a `to_response`; of the lead's `values` it keeps the `fields` (`kept_fields`)
-    that are there. What is left over by the reasons follows from the others and is not kept."""
-    answer = {name: value for name, value in response.items() if name != "rest"}
+    that are there. What is left over by the reasons follows from the others and is not kept, nor is
+    what an earlier score says."""
+    answer = {name: value for name, value in response.items() if name not in {"rest", "change"}}
     return ScoreRecord(
         **{**answer, "reasons": tuple(response["reasons"])},
         as_of=origin.as_of,

@@ -45,10 +45,11 @@ MAX_COLUMN_WARNINGS = 20
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
     """A request's leads as they were sent, and the moment for which they are to be scored; None is
-    now."""
+    now. `since` is the moment whose scores they are compared with, if that is asked for."""
 
     leads: list[Any]
     as_of: datetime | None
+    since: datetime | None = None
 
 
 NO_MOMENT = "expected a date and time with a time zone, such as 2026-06-30T12:00:00Z"
@@ -123,18 +124,23 @@ def read_body(body: bytes) -> ScoreRequest:
     if type(data) is not dict:
         raise HTTPProblem(422, "The body is not an object with a list of leads.")
     for name in data:
-        if name not in {"leads", "as_of"}:
-            raise HTTPProblem(422, "The body has a member besides leads and as_of.")
+        if name not in {"leads", "as_of", "since"}:
+            raise HTTPProblem(422, "The body has a member besides leads, as_of and since.")
     leads = data.get("leads")
     if type(leads) is not list or not 1 <= len(leads) <= MAX_LEADS:
         raise HTTPProblem(422, f"leads: expected a list of 1 to {MAX_LEADS:,} leads.")
-    as_of = data.get("as_of")
-    if as_of is None:
-        return ScoreRequest(leads, None)
-    when = read_moment(as_of)
+    return ScoreRequest(leads, _moment_of(data, "as_of"), _moment_of(data, "since"))
+
+
+def _moment_of(data: Mapping[str, Any], name: str) -> datetime | None:
+    """A moment of the request; None if it is not given."""
+    written = data.get(name)
+    if written is None:
+        return None
+    when = read_moment(written)
     if when is None:
-        raise HTTPProblem(422, f"as_of: {NO_MOMENT}.")
-    return ScoreRequest(leads, when)
+        raise HTTPProblem(422, f"{name}: {NO_MOMENT}.")
+    return when
 
 
 def _json(body: bytes) -> Any:

@@ -261,6 +261,15 @@ def _request(predictor: Predictor) -> dict[str, Any]:
                 "format": "date-time",
                 "description": "The moment for which the probability is asked; now, if not given.",
             },
+            "since": {
+                "type": ["string", "null"],
+                "format": "date-time",
+                "description": (
+                    "Each score is compared with the lead's last one as of this moment or before,"
+                    " or else with its first one after it, and `change` says what moved it. Reasons"
+                    " are needed."
+                ),
+            },
         },
         "examples": [{"leads": [typical_lead(predictor)], "as_of": "2026-02-01T00:00:00Z"}],
     }
@@ -311,7 +320,12 @@ def _score() -> dict[str, Any]:
         "requestBody": {"required": True, "content": _content("ScoreRequest")},
         "responses": answered
         | {code: refusal(description) for code, description in _REFUSALS.items()}
-        | {"503": refusal("The scores cannot be saved, and are not given; nothing is lost")},
+        | {
+            "503": refusal(
+                "The scores cannot be saved or earlier ones not read, and are not given; nothing"
+                " is lost"
+            )
+        },
     }
 
 

@@ -42,6 +42,39 @@ class ReasonOut(BaseModel):
     log_odds: float | None
 
 
+class ChangePartOut(BaseModel):
+    """One thing that moved a score since an earlier one, as a reason: `cause` is "fact" (something
+    became known, or happened), "time" (only time passed) or "model" (another model scored, and
+    there is no `feature`), `before` the value at the earlier score."""
+
+    says: str
+    cause: Literal["fact", "time", "model"]
+    feature: str | None
+    value: str | float | None
+    before: str | float | None
+    effect: float
+    log_odds: float | None
+
+
+class ChangeOut(BaseModel):
+    """Why a score differs from an earlier one of the lead, which `score_id`, `as_of`, `version` and
+    `probability` tell of.
+
+    `effect` is the difference of the two probabilities, to which the effects of the `parts`, the
+    strongest first, and `rest` add up. `parts` is null where those of the earlier score were not
+    kept: it was given without reasons, or by an earlier version.
+    """
+
+    says: str
+    score_id: str
+    as_of: str
+    version: str
+    probability: Probability
+    effect: float
+    parts: list[ChangePartOut] | None
+    rest: float
+
+
 class KeptReason(BaseModel):
     """A reason as it was kept; those of earlier versions have words and log-odds only."""
 
@@ -79,10 +112,12 @@ class AnyScore(BaseModel):
 
 class ScoreOut(AnyScore):
     """The answer for one lead. The effects of the `reasons` and `rest`, that of everything else,
-    add up from `start` to `probability`."""
+    add up from `start` to `probability`. `change` is there where the request says since when; it is
+    null for a lead without an earlier score."""
 
     rest: float | None
     reasons: list[ReasonOut]
+    change: ChangeOut | None = None
 
 
 class Problem(BaseModel):

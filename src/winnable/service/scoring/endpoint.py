@@ -4,12 +4,16 @@ How leads are read, scored and answered is in `loaded_model`, how requests are s
 `micro_batching`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
 from starlette.types import Receive, Scope, Send
 
+from winnable.data.feedback.store.records import EarlierScore
+from winnable.errors import StoreError
+from winnable.learning.scoring.changes import Change, change_between
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.metrics import Metrics
 from winnable.service.http.problems import HTTPProblem
@@ -21,7 +25,14 @@ from winnable.service.scoring.loaded_model import (
     ScoreIds,
 )
 from winnable.service.scoring.micro_batching import MAX_LEADS_PER_BATCH, MicroBatcher
-from winnable.service.scoring.score_log import ScoreLog
+from winnable.service.scoring.score_journal import Answered
+from winnable.service.scoring.score_log import RETRY_SECONDS, ScoreLog
+
+EarlierScores = Callable[
+    [Sequence[tuple[str, datetime, datetime]]],
+    Awaitable[Mapping[tuple[str, datetime], EarlierScore]],
+]
+"""As of `FeedbackStore.earlier_scores`."""
 
 LARGE_BODY_BYTES = 100_000
 """From this size on, a request is worked on in a thread of its own."""
@@ -29,12 +40,17 @@ LARGE_BODY_BYTES = 100_000
 
 class ScoringEndpoint:
     """The endpoint. `current` gives the predictor in charge; a request is answered by the one that
-    was in charge when it came."""
+    was in charge when it came. `earlier_scores` looks up what is kept."""
 
     def __init__(
-        self, current: Callable[[], Predictor], metrics: Metrics, score_log: ScoreLog
+        self,
+        current: Callable[[], Predictor],
+        metrics: Metrics,
+        score_log: ScoreLog,
+        earlier_scores: EarlierScores,
     ) -> None:
         self._current = current
+        self._earlier_scores = earlier_scores
         self._score_log = score_log
         self._metrics = metrics
         self._ids = ScoreIds()
@@ -74,12 +90,32 @@ class ScoringEndpoint:
         scope["winnable.leads"] = len(request.leads)
         if not request.good:
             return self._answer(model, [(request, None)])[0]
+        if request.since is not None:
+            scored = await self._compared(model, request, request.since, reasons=reasons)
+            return self._answer(model, [(request, scored)])[0]
         if len(request.leads) <= MAX_LEADS_PER_BATCH and len(body) <= LARGE_BODY_BYTES:
             return await self._batcher.answer(model, request, reasons=reasons)
         scored = await self._batcher.run_in_thread(
             lambda: model.score([request], reasons=reasons)[0]
         )
         return self._answer(model, [(request, scored)])[0]
+
+    async def _compared(
+        self, model: LoadedModel, request: ParsedRequest, since: datetime, *, reasons: bool
+    ) -> ScoredRequest:
+        """The scores of a request, compared with those that were kept since a moment."""
+        _check_since(model, request, since, reasons=reasons)
+        wanted = [(lead.lead_id, since, request.as_of) for lead in request.good if lead.lead_id]
+        try:
+            kept = await self._earlier_scores(wanted)
+        except StoreError:
+            raise HTTPProblem(
+                503,
+                "The earlier scores cannot be read at the moment. Ask again later, or without"
+                " since.",
+                {"retry-after": f"{RETRY_SECONDS:.0f}"},
+            ) from None
+        return await self._batcher.run_in_thread(lambda: _compare(model, request, kept))
 
     def _active_model(self) -> LoadedModel:
         predictor = self._current()
@@ -101,8 +137,8 @@ class ScoringEndpoint:
         self._score_log.submit(
             model,
             [
-                (request.body, answer, len(request.good))
-                for (request, _), answer in zip(requests, answers, strict=True)
+                Answered(request.body, answer, len(request.good), _log_odds(request, scored))
+                for (request, scored), answer in zip(requests, answers, strict=True)
                 if request.good
             ],
         )
@@ -130,6 +166,45 @@ class ScoringEndpoint:
         ]
         if unexpected:
             self._metrics.unexpected(unexpected)
+
+
+def _check_since(
+    model: LoadedModel, request: ParsedRequest, since: datetime, *, reasons: bool
+) -> None:
+    """`HTTPProblem` 422 where no change can be told."""
+    if not reasons:
+        raise HTTPProblem(422, "since: a change is told by reasons; leave out reasons=false.")
+    if not model.leads_have_ids:
+        raise HTTPProblem(422, "since: no scores are kept of leads that have no column for an id.")
+    if since >= request.as_of:
+        raise HTTPProblem(422, "since: expected a moment before that of scoring.")
+
+
+def _compare(
+    model: LoadedModel,
+    request: ParsedRequest,
+    kept: Mapping[tuple[str, datetime], EarlierScore],
+) -> ScoredRequest:
+    scored = model.score([request], reasons=True, parts=True)[0]
+    scores = scored.scores
+    assert scores.parts is not None, "they were asked for"
+    changes: list[Change | None] = []
+    for row, lead in enumerate(request.good):
+        earlier = kept.get((lead.lead_id or "", request.as_of))
+        change = None
+        if earlier is not None:
+            probability = float(scores.probability[row])
+            change = change_between(earlier, probability, request.as_of, scores.parts[row])
+        changes.append(change)
+    return replace(scored, changes=changes)
+
+
+def _log_odds(request: ParsedRequest, scored: ScoredRequest | None) -> bytes:
+    """What each attribute of each lead added, for the score log; nothing without reasons."""
+    if scored is None or scored.scores.log_odds is None:
+        return b""
+    end = scored.start + len(request.good)
+    return scored.scores.log_odds[scored.start : end].tobytes()
 
 
 def _read(model: LoadedModel, body: bytes) -> ParsedRequest:

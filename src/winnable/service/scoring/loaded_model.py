@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from winnable.learning.scoring.changes import Change
 from winnable.learning.scoring.input_checks import InputChecks
 from winnable.learning.scoring.predictor import Predictor, Scores
 from winnable.learning.scoring.score_record import BECAUSE_CLOSED, to_response
@@ -34,7 +35,7 @@ class ParsedRequest:
     """A request read for one model: its `body`, its leads as they were `given`, all of them in
     order as they were read, those without a fault (`good`), and the moment for which they are
     scored. `unexpected` are the values that cannot be read, and the unknown columns of the
-    `warnings`."""
+    `warnings`. `since` is the moment whose scores they are compared with, if any."""
 
     body: bytes
     given: list[Any]
@@ -43,16 +44,19 @@ class ParsedRequest:
     as_of: datetime
     warnings: list[str]
     unexpected: Sequence[Unexpected] = ()
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRequest:
     """The scores of a request's good leads: those of `scores` from the row `start` on, in order.
-    `unexpected` are the values of these leads that training did not have."""
+    `unexpected` are the values of these leads that training did not have, `changes` what moved the
+    score of each since its earlier one, where that was asked for."""
 
     scores: Scores
     start: int
     unexpected: Sequence[Unexpected] = ()
+    changes: Sequence[Change | None] | None = None
 
 
 class LoadedModel:
@@ -93,17 +97,21 @@ class LoadedModel:
         # Their names come from outside, and would make metrics without end.
         unexpected += [("", "unknown column")] * len(warnings)
         good = [lead for lead in leads if lead.fault is None]
-        return ParsedRequest(body, request.leads, leads, good, as_of, warnings, unexpected)
+        return ParsedRequest(
+            body, request.leads, leads, good, as_of, warnings, unexpected, request.since
+        )
 
-    def score(self, requests: Sequence[ParsedRequest], *, reasons: bool) -> list[ScoredRequest]:
-        """Scores for all good leads of the requests, in one go."""
+    def score(
+        self, requests: Sequence[ParsedRequest], *, reasons: bool, parts: bool = False
+    ) -> list[ScoredRequest]:
+        """Scores for all good leads of the requests, in one go; `parts` as of `Predictor.score`."""
         leads = [lead for request in requests for lead in request.good]
         moments = [request.as_of for request in requests for _ in request.good]
         features = self.predictor.features(
             [lead.values for lead in leads], [lead.activities for lead in leads], moments
         )
         scores = self.predictor.score(
-            features, [lead.lead_id or "" for lead in leads], reasons=reasons
+            features, [lead.lead_id or "" for lead in leads], reasons=reasons, parts=parts
         )
         unexpected: dict[int, list[Unexpected]] = {}
         for row, name, kind in self._checks.unexpected(features):
@@ -130,6 +138,9 @@ class LoadedModel:
                 response = to_response(scored.scores, scored.start + row, lead.lead_id, ids[row])
                 if lead.closed:
                     response |= {"decision": "closed", "because": BECAUSE_CLOSED}
+                if scored.changes is not None:
+                    change = scored.changes[row]
+                    response["change"] = None if change is None else change.to_json()
                 scores.append(response)
                 row += 1
             else:

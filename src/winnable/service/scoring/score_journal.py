@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import to_json
 
 from winnable.data.feedback.store.records import SCORE_LOG
 from winnable.service.scoring.loaded_model import LoadedModel
+from winnable.service.scoring.score_parts import described
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -38,10 +39,20 @@ ANSWERED = struct.Struct("<dII")
 scored, the bytes of its body. The answer is the rest."""
 
 MODEL = b"M"
+PARTS = b"P"
+"""Stands before its request, where reasons were given."""
 REQUEST = b"R"
 
-Answered = tuple[bytes, bytes, int]
-"""The body of a request, that of its answer, and how many of its leads were scored."""
+
+class Answered(NamedTuple):
+    """The body of a request, that of its answer, how many of its leads were scored, and the numbers
+    of their parts (`score_parts`), where reasons were given."""
+
+    body: bytes
+    content: bytes
+    leads: int
+    log_odds: bytes = b""
+
 
 MAX_WAITING_BYTES = 1_000_000_000
 """Requests and answers of a process that are not in the database yet; more are refused."""
@@ -93,7 +104,9 @@ class ScoreJournal:
         """Write requests and their answers, all or none of them."""
         now = time.time()
         pieces = []
-        for body, content, leads in answered:
+        for body, content, leads, log_odds in answered:
+            if log_odds:
+                pieces += [HEAD.pack(PARTS, len(log_odds)), log_odds]
             size = ANSWERED.size + len(body) + len(content)
             head = ANSWERED.pack(now, leads, len(body))
             pieces += [HEAD.pack(REQUEST, size), head, body, content]
@@ -105,7 +118,7 @@ class ScoreJournal:
                 self._is_named = False
             self._write(entry if self._is_named else self._model_entry + entry)
             self._is_named = True
-            self._leads += sum(leads for _, _, leads in answered)
+            self._leads += sum(each.leads for each in answered)
 
     def cut(self) -> JournalPart | None:
         """Close the current file and begin another one; None if nothing is in it."""
@@ -263,5 +276,11 @@ def entries(path: Path) -> Iterator[tuple[bytes, bytes]]:
 def _model_entry(model: LoadedModel) -> bytes:
     predictor = model.predictor
     definition = predictor.definition.model_dump(mode="json", exclude_defaults=True)
-    payload = to_json({"definition": definition, "plan": predictor.plan.to_json()})
+    payload = to_json(
+        {
+            "definition": definition,
+            "plan": predictor.plan.to_json(),
+            "parts": described(predictor),
+        }
+    )
     return HEAD.pack(MODEL, len(payload)) + payload

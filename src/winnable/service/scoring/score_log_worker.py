@@ -11,7 +11,8 @@ to send when it is asked to stop.
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -35,10 +36,12 @@ from winnable.service.http.request import LeadReader, read_body, read_moment
 from winnable.service.scoring.score_journal import (
     ANSWERED,
     MODEL,
+    PARTS,
     REQUEST,
     ScoreJournal,
     entries,
 )
+from winnable.service.scoring.score_parts import PartsMaker, ScoredLead
 
 if TYPE_CHECKING:
     from winnable.data.feedback.store.store import FeedbackStore
@@ -61,12 +64,19 @@ class ScoredModel:
         self.definition = definition_from(model["definition"], "the model's definition")
         self._id = self.definition.columns.id
         plan = FeaturePlan.from_json(model["plan"])
+        description = model.get("parts")  # which files of earlier versions do not have
+        self.parts = None
+        if description is not None:
+            self.parts = PartsMaker(self.definition, plan, description)
         self._fields = kept_fields(plan, self.definition)
         self._reader = LeadReader(plan, self._id)
         self._plates: dict[tuple[str, ...], LeadDisplayColumns] = {}
 
-    def scores(self, at: float, body: bytes, content: bytes) -> Iterator[ScoreRecord]:
-        """The rows of a request that was answered; leads without an id of their own have none."""
+    def scores(
+        self, at: float, body: bytes, content: bytes, log_odds: bytes = b""
+    ) -> Iterator[tuple[ScoreRecord, ScoredLead | None]]:
+        """The rows of a request that was answered, each with the lead whose parts are to be kept,
+        if they are known; leads without an id of their own have no rows."""
         answer = from_json(content)
         given_at = datetime.fromtimestamp(at, UTC)
         as_of = read_moment(answer["as_of"])
@@ -74,8 +84,12 @@ class ScoredModel:
         model = answer["model"]
         origin = ScoreOrigin(model["mode"], model["version"], as_of, given_at)
         leads = read_body(body).leads
+        added = iter(self.parts.log_odds(log_odds) if self.parts and log_odds else ())
         for index, (given, score) in enumerate(zip(leads, answer["scores"], strict=True)):
-            if score is None or score["decision"] == "closed":
+            if score is None:
+                continue
+            parts = next(added, None)
+            if score["decision"] == "closed":
                 continue  # a closed lead takes nobody's place with sales
             if text(given.get(self._id)) is None or len(score["lead_id"]) > LONGEST_ID:
                 continue
@@ -84,7 +98,7 @@ class ScoredModel:
                 (activity for activity in lead.activities if activity.at < as_of),
                 key=lambda activity: activity.at,
             )
-            yield to_score_record(
+            record = to_score_record(
                 score,
                 origin,
                 plate=self._plates_of(tuple(given)).of(lead.values),
@@ -95,6 +109,23 @@ class ScoredModel:
                     for activity in past[-ACTIVITIES_KEPT:]
                 ),
             )
+            yield record, None if parts is None else ScoredLead(lead, as_of, parts)
+
+    def with_parts(
+        self, scores: Sequence[tuple[ScoreRecord, ScoredLead | None]]
+    ) -> list[ScoreRecord]:
+        """The rows with their parts; whatever is wrong with parts costs no row."""
+        leads = [lead for _, lead in scores if lead is not None]
+        if self.parts is None or not leads:
+            return [record for record, _ in scores]
+        try:
+            parts = iter(self.parts.parts(leads))
+        except Exception:
+            return [record for record, _ in scores]
+        return [
+            record if lead is None else replace(record, parts=next(parts))
+            for record, lead in scores
+        ]
 
     def _plates_of(self, columns: tuple[str, ...]) -> LeadDisplayColumns:
         """The columns that name leads, among those of a lead; most leads have the same."""
@@ -184,27 +215,40 @@ class JournalReader:
     def _batches(self, path: Path) -> Iterator[tuple[list[ScoreRecord], int]]:
         """The file's scores, as many as are committed at once, and how many could not be read."""
         scores: list[ScoreRecord] = []
+        waiting: list[tuple[ScoreRecord, ScoredLead | None]] = []  # for their parts
+        log_odds = b""
         broken = 0
         size = 0
         for kind, payload in entries(path):
             if kind == MODEL:
+                scores += self._with_parts(waiting)
+                waiting = []
                 self._take_model(payload)
+            elif kind == PARTS:
+                log_odds = payload
             elif kind == REQUEST:
                 at, leads, length = ANSWERED.unpack_from(payload)
                 end = ANSWERED.size + length
                 try:
                     assert self._model is not None, "a model comes before its answers"
                     body = payload[ANSWERED.size : end]
-                    scores += list(self._model.scores(at, body, payload[end:]))
+                    waiting += list(self._model.scores(at, body, payload[end:], log_odds))
                 except Exception:  # no request may cost the others their rows
                     broken += leads
+                log_odds = b""
             size += len(payload)
             if size >= MAX_COMMIT_BYTES:
-                yield scores, broken
+                yield scores + self._with_parts(waiting), broken
                 scores = []
+                waiting = []
                 broken = 0
                 size = 0
-        yield scores, broken
+        yield scores + self._with_parts(waiting), broken
+
+    def _with_parts(
+        self, waiting: list[tuple[ScoreRecord, ScoredLead | None]]
+    ) -> list[ScoreRecord]:
+        return self._model.with_parts(waiting) if self._model is not None else []
 
     def _take_model(self, payload: bytes) -> None:
         if payload != self._model_payload:

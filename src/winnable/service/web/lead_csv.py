@@ -11,6 +11,7 @@ from winnable.data.feedback.store.leads import LeadRow
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.definition.schema import Definition
+from winnable.learning.scoring.changes import change_of
 from winnable.service.web.lead_list import MAX_EXPORTED_LEADS, InboxQuery
 
 _LEADS_PER_READ = 500
@@ -36,6 +37,9 @@ COLUMNS = (
     "by_before",
     "at_before",
     "same_person",
+    "probability_before",
+    "before_as_of",
+    "changed_by",
 )
 
 
@@ -82,6 +86,16 @@ def _values(row: LeadRow, definition: Definition) -> Iterator[str]:
     yield row.comes_back(definition)
     yield from _said(row.before)
     yield _others(row)
+    yield from _changed(row)
+
+
+def _changed(row: LeadRow) -> tuple[str, str, str]:
+    """The earlier score, and why the present one is another."""
+    if row.score is None or row.earlier is None:
+        return ("", "", "")
+    change = change_of(row.score, row.earlier)
+    at = row.earlier.as_of.isoformat(timespec="seconds")
+    return (f"{row.earlier.probability:.4f}", at, change.because)
 
 
 def _others(row: LeadRow) -> str:

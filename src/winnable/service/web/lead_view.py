@@ -16,6 +16,7 @@ from winnable.core.text import effect_points, percent, percent_range
 from winnable.data.feedback.store.leads import LeadRow
 from winnable.data.feedback.store.records import UNANSWERED, Label, ScoreRecord, State
 from winnable.definition.schema import Definition
+from winnable.learning.scoring.changes import Change, change_of
 
 LABEL_NAMES = {
     "accepted": "Accepted",
@@ -69,6 +70,19 @@ class OtherLead:
 
 
 @dataclass(frozen=True)
+class ChangeView:
+    """Why a lead's score is not that of earlier: `headline` says by how much, `because` names the
+    strongest reasons in one sentence. `raised` and `lowered` are all of them, `rest` what is left
+    over."""
+
+    headline: str
+    because: str
+    raised: tuple[str, ...] = ()
+    lowered: tuple[str, ...] = ()
+    rest: str = ""
+
+
+@dataclass(frozen=True)
 class LeadView:
     """A lead as the pages show it; the defaults are those of a lead without a score.
 
@@ -98,6 +112,7 @@ class LeadView:
     sum_of_reasons: str = ""
     trend: str = ""
     direction: str = ""
+    change: ChangeView | None = None
     before: str = ""
     comes_back: str = ""
     account: str = ""
@@ -138,7 +153,8 @@ def lead_view(row: LeadRow, definition: Definition, by: str, following: str = ""
     score = row.score
     if score is None:
         return unscored
-    trend, direction = _trend(score.probability, row.week_ago)
+    change = None if row.earlier is None else change_of(score, row.earlier)
+    trend, direction = _trend(score.probability, row.week_ago, change)
     account, to_account = _account(score, definition)
     return replace(
         unscored,
@@ -158,6 +174,7 @@ def lead_view(row: LeadRow, definition: Definition, by: str, following: str = ""
         sum_of_reasons=_sum_of_reasons(score),
         trend=trend,
         direction=direction,
+        change=None if change is None else _change_view(change),
         account=account,
         account_address=to_account,
     )
@@ -277,16 +294,37 @@ def _account(score: ScoreRecord, definition: Definition) -> tuple[str, str]:
     return score.account_name or score.account, account_address(score.account)
 
 
-def _trend(probability: float, week_ago: float | None) -> tuple[str, str]:
-    """How the probability moved in a week, in words, and the direction."""
+def _trend(probability: float, week_ago: float | None, change: Change | None) -> tuple[str, str]:
+    """How the probability moved since the earlier score, in words, and the direction; where it is
+    not known why, since a week ago."""
+    if change is not None and change.parts is not None:
+        return change.headline, _direction(change.points)
     if week_ago is None:
         return "First scored this week", "new"
-    change = round(100 * probability) - round(100 * week_ago)
-    if change > 0:
-        return f"Up from {percent(week_ago)} a week ago", "up"
-    if change < 0:
-        return f"Down from {percent(week_ago)} a week ago", "down"
-    return "Unchanged from a week ago", "same"
+    points = round(100 * probability) - round(100 * week_ago)
+    if points == 0:
+        return "Unchanged from a week ago", "same"
+    moved = "Up" if points > 0 else "Down"
+    return f"{moved} from {percent(week_ago)} a week ago", _direction(points)
+
+
+def _direction(points: float) -> str:
+    if points == 0:
+        return "same"
+    return "up" if points > 0 else "down"
+
+
+def _change_view(change: Change) -> ChangeView:
+    if change.parts is None:
+        return ChangeView(change.headline, change.because)
+    rest = change.shown_rest(change.parts)
+    return ChangeView(
+        headline=change.headline,
+        because=change.because,
+        raised=tuple(part.text_with_effect for part in change.parts if part.effect > 0),
+        lowered=tuple(part.text_with_effect for part in change.parts if part.effect <= 0),
+        rest=f"Everything else: {rest:+g}." if rest else "",
+    )
 
 
 def _reasons(reasons: Iterable[Mapping[str, Any]], *, raising: bool) -> tuple[str, ...]:

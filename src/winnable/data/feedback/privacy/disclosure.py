@@ -19,7 +19,7 @@ from winnable.data.feedback.privacy.erasure import exports_with, leads_of
 from winnable.data.feedback.privacy.people import People
 from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.audit import Actor, record
-from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.records import Label, ScoreRecord, unpacked
 from winnable.data.feedback.store.returns import returns_of
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.data.feedback.store.tables import label_of, score_of
@@ -61,12 +61,16 @@ def disclose(feedback: FeedbackStore, who: str, actor: Actor | None = None) -> d
     return {
         "at": datetime.now(UTC),
         "leads": sorted(ids & ({row.lead_id for row in rows} | {label.lead_id for label in own})),
-        "scores": [asdict(score_of(row)) for row in rows],
+        "scores": [_disclosed(score_of(row)) for row in rows],
         "labels": [asdict(label) for label in own],
         "returns": [asdict(back) for backs in returns.values() for back in backs],
         "labels_of_other_leads_that_name_the_person": [asdict(label) for label in named],
         "files_with_these_leads": files,
     }
+
+
+def _disclosed(score: ScoreRecord) -> dict[str, Any]:
+    return asdict(score) | {"parts": unpacked(score.parts)}
 
 
 def as_json(disclosed: dict[str, Any]) -> str:

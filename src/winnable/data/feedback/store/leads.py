@@ -5,7 +5,7 @@ Everything here reads within a transaction that `store` began.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
@@ -17,6 +17,7 @@ from winnable.data.feedback.store.records import (
     NURTURED,
     OUTCOMES,
     UNANSWERED,
+    EarlierScore,
     Label,
     Queue,
     Return,
@@ -72,7 +73,8 @@ NOBODY_ELSE = SamePerson()
 @dataclass(frozen=True, slots=True)
 class LeadRow:
     """A lead as a list shows it: its latest score (None if it was only labeled), the probability a
-    week before that, and its current label.
+    week before that, and its current label. `earlier` is the score that the latest is compared
+    with: that of a week before or, of a younger lead, its first one.
 
     `before` is the label that its last return ended, `queue` who works it, and `returns_at` when
     an answered lead comes back, if that is known. A list also names the `others` of its person.
@@ -87,6 +89,7 @@ class LeadRow:
     queue: Queue | None = None
     returns_at: datetime | None = None
     others: SamePerson = NOBODY_ELSE
+    earlier: EarlierScore | None = None
 
     def comes_back(self, definition: Definition, now: datetime | None = None) -> str:
         """What would bring an answered lead back, in words: "after 12 Mar 2026, with Demo request
@@ -489,9 +492,15 @@ def _filled(connection: sql.Connection, rows: Sequence[Any], now: datetime) -> l
     score_by_id = {score.score_id: score for score in scores}
     labels = map(label_of, connection.execute(labels_query))
     label_by_id = {label.label_id: label for label in labels}
-    week_ago = _week_ago(connection, rows)
+    latest = [(row.lead_id, row.as_of - WEEK, row.as_of) for row in rows if row.score_id]
+    earlier = earlier_scores(connection, latest)
     return [
-        _lead_row(row, score_by_id, label_by_id, week_ago.get(row.lead_id), now) for row in rows
+        replace(
+            _lead_row(row, score_by_id, label_by_id, now),
+            week_ago=_week_ago(row, earlier.get((row.lead_id, row.as_of))),
+            earlier=earlier.get((row.lead_id, row.as_of)),
+        )
+        for row in rows
     ]
 
 
@@ -499,7 +508,6 @@ def _lead_row(
     row: Any,
     scores: Mapping[str, ScoreRecord],
     labels: Mapping[str, Label],
-    week_ago: float | None,
     now: datetime,
 ) -> LeadRow:
     score = scores.get(row.score_id)
@@ -507,12 +515,12 @@ def _lead_row(
     state = _state_at(row, now)
     if state != row.state:
         queue = queue_of("returned", row.decision)
-        return LeadRow(row.lead_id, "returned", score, week_ago, None, label, queue)
+        return LeadRow(row.lead_id, "returned", score, None, None, label, queue)
     return LeadRow(
         row.lead_id,
         state,
         score,
-        week_ago,
+        None,
         label,
         labels.get(row.before_id),
         cast(Queue | None, row.queue),
@@ -520,23 +528,44 @@ def _lead_row(
     )
 
 
-def _week_ago(connection: sql.Connection, rows: Sequence[Any]) -> dict[str, float]:
-    """By lead, the probability of its last score that is at least a week older than its latest."""
-    latest = [(row.lead_id, row.as_of - WEEK) for row in rows if row.score_id]
-    if not latest:
+def _week_ago(row: Any, earlier: EarlierScore | None) -> float | None:
+    """The probability of the score a week before that of a row of `leads`, if there is one."""
+    is_old = earlier is not None and earlier.as_of <= row.as_of - WEEK
+    return earlier.probability if earlier is not None and is_old else None
+
+
+def earlier_scores(
+    connection: sql.Connection, wanted: Sequence[tuple[str, datetime, datetime]]
+) -> dict[tuple[str, datetime], EarlierScore]:
+    """For each lead, the moment to look back to and that of its present score: the last score as of
+    the first moment or before, else the first one after it, by lead and present moment. A score as
+    of the present moment or later is none."""
+    if not wanted:
         return {}
+    columns = (
+        sql.column("lead_id", sql.Text),
+        sql.column("since", tables.Utc),
+        sql.column("present", tables.Utc),
+    )
+    asked = sql.values(*columns, name="wanted").data(list(wanted)).cte()
     scores = tables.scores.c
-    columns = (sql.column("lead_id", sql.Text), sql.column("before", tables.Utc))
-    wanted = sql.values(*columns, name="wanted").data(latest).cte()
-    probability = (
-        sql.select(scores.probability)
-        .where(scores.lead_id == wanted.c.lead_id, scores.as_of <= wanted.c.before)
+    of_lead = sql.select(scores.score_id).where(
+        scores.lead_id == asked.c.lead_id, scores.as_of < asked.c.present
+    )
+    last = (
+        of_lead.where(scores.as_of <= asked.c.since)
         .order_by(scores.as_of.desc(), scores.given_at.desc())
         .limit(1)
-        .scalar_subquery()
     )
-    found = connection.execute(sql.select(wanted.c.lead_id, probability))
-    return {lead_id: value for lead_id, value in found if value is not None}
+    first = (
+        of_lead.where(scores.as_of > asked.c.since).order_by(scores.as_of, scores.given_at).limit(1)
+    )
+    chosen = sql.func.coalesce(last.scalar_subquery(), first.scalar_subquery())
+    found = sql.select(asked.c.present, chosen.label("score_id")).cte()
+    query = sql.select(
+        found.c.present, *(scores[field.name] for field in fields(EarlierScore))
+    ).join_from(found, tables.scores, scores.score_id == found.c.score_id)
+    return {(row.lead_id, row.present): EarlierScore(*row[1:]) for row in connection.execute(query)}
 
 
 def _distinct(connection: sql.Connection, column: Any) -> list[str]:

@@ -38,12 +38,14 @@ from winnable.data.feedback.store.leads import (
     LeadHistory,
     LeadPage,
     account_leads,
+    earlier_scores,
     lead_choices,
     lead_history,
     lead_page,
 )
 from winnable.data.feedback.store.records import (
     Conflict,
+    EarlierScore,
     HandedOver,
     Label,
     Return,
@@ -73,6 +75,8 @@ UNSCORED_PROBABILITY = -1.0
 """The probability of a lead that was never scored, so that it is listed last."""
 _LABEL_SPACING = timedelta(microseconds=1)
 """The time between labels of one commit, so that their order is kept."""
+_LEADS_PER_QUERY = 1000
+"""Leads whose earlier scores are looked up at once."""
 
 
 class FeedbackStore:
@@ -251,6 +255,17 @@ class FeedbackStore:
         is stored about it."""
         with self.reading() as connection:
             return lead_history(connection, lead_id, latest_scores)
+
+    def earlier_scores(
+        self, wanted: Sequence[tuple[str, datetime, datetime]]
+    ) -> dict[tuple[str, datetime], EarlierScore]:
+        """As `leads.earlier_scores`."""
+        found: dict[tuple[str, datetime], EarlierScore] = {}
+        with self.reading() as connection:
+            for start in range(0, len(wanted), _LEADS_PER_QUERY):
+                batch = wanted[start : start + _LEADS_PER_QUERY]
+                found |= earlier_scores(connection, batch)
+        return found
 
     def account(self, key: str) -> AccountLeads | None:
         """The leads of the account with this key; None if no lead's latest score names it."""

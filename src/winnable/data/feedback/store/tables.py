@@ -21,7 +21,7 @@ from sqlalchemy.types import TypeDecorator
 
 from winnable.data.feedback.store.records import Label, Return, ScoreRecord, queue_of
 
-HEAD = "0005"
+HEAD = "0006"
 """The revision of `migrations` that these tables correspond to."""
 
 
@@ -72,6 +72,7 @@ scores = sql.Table(
     sql.Column("account", sql.Text),
     sql.Column("account_name", sql.Text),
     sql.Column("start", sql.Double),
+    sql.Column("parts", sql.LargeBinary),
     sql.Index("scores_of_lead", "lead_id", "as_of"),
     sql.Index("scores_of_person", "person"),
 )
