@@ -109,8 +109,12 @@ def places(grid: Grid, scores: SubScores) -> tuple[GridPlace | None, ...]:
             continue
         cell = FIT[letters[row]] + ENGAGEMENT[digits[row]]
         given = None if points is None else dict(zip(SIDES, points[row], strict=True))
-        own, *did = ratios[row]
-        found.append(GridPlace(cell, grid.says(cell), own, engaged[row], *did, points=given))
+        own, interest, intent, behaviour = ratios[row]
+        found.append(
+            GridPlace(
+                cell, grid.says(cell), own, engaged[row], interest, intent, behaviour, points=given
+            )
+        )
     return tuple(found)
 
 

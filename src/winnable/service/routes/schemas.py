@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from winnable.core.values import text
+from winnable.data.feedback.store.leads import SortAsked
 from winnable.data.feedback.store.records import (
     LONGEST_ID,
     LONGEST_NAME,
@@ -17,7 +18,6 @@ from winnable.data.feedback.store.records import (
     Queue,
     State,
 )
-from winnable.data.feedback.store.leads import SortAsked
 from winnable.definition.grid import CELLS, NAMES
 from winnable.definition.schema import Definition
 

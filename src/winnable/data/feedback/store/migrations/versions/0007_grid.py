@@ -16,9 +16,14 @@ def upgrade() -> None:
     """Add the columns and the indexes."""
     op.add_column("scores", sql.Column("grid", sql.JSON))
     op.add_column("leads", sql.Column("cell", sql.Text))
+    known = sql.text("cell IS NOT NULL")  # of no lead without a grid
     for name, second in _INDEXES.items():
-        order: list[str | sql.TextClause] = ["cell", second, sql.text("probability DESC"), "lead_id"]
-        known = sql.text("cell IS NOT NULL")  # of no lead without a grid
+        order: list[str | sql.TextClause] = [
+            "cell",
+            second,
+            sql.text("probability DESC"),
+            "lead_id",
+        ]
         op.create_index(name, "leads", order, sqlite_where=known, postgresql_where=known)
 
 
