@@ -265,10 +265,9 @@ def _grid_choices(grid: Grid | None, query: InboxQuery) -> tuple[FilterOption, .
     """The filter by fit and engagement and the order by both, where the definition has a grid."""
     if grid is None:
         return ()
-    words = {name: f"Fit {name}" for name in FIT} | {
-        name: f"Engagement {name}" for name in ENGAGEMENT
-    }
-    words |= {cell: cell for cell in CELLS}
+    words = {cell: cell for cell in CELLS}
+    words |= {name: f"Fit {name}" for name in FIT}
+    words |= {name: f"Engagement {name}" for name in ENGAGEMENT}
     words |= {name: f"{words[name]}: {grid.says(name)}" for name in NAMES if grid.says(name)}
     return (
         FilterOption("grid", "Fit and engagement", "Any", NAMES, query.grid, words),

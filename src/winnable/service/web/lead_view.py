@@ -84,8 +84,8 @@ class ChangeView:
 
 @dataclass(frozen=True)
 class GridView:
-    """A lead's cell of the grid and what the company calls it, and each sub-score with what it says:
-    fit, engagement, and of that interest, intent and other behaviour."""
+    """A lead's cell of the grid, what the company calls it, and each sub-score in words: fit,
+    engagement, and of that interest, intent and other behaviour."""
 
     cell: str
     says: str
