@@ -8,6 +8,7 @@ are any; a lead without one is open (censored) and never counts as lost.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sql
@@ -145,6 +146,18 @@ def random_sample_outcomes(store: FeedbackStore) -> RandomSampleOutcomes:
     return RandomSampleOutcomes(
         int(leads), int(won or 0), int(lost or 0), float(expected_wins or 0)
     )
+
+
+def first_cells(store: FeedbackStore) -> dict[str, tuple[datetime, str]]:
+    """By lead, the moment of its first score that has a cell of the grid, and that cell."""
+    scores = tables.scores.c
+    query = (
+        sql.select(scores.lead_id, scores.as_of, scores.grid)
+        .where(scores.grid.is_not(None))
+        .order_by(scores.as_of.desc(), scores.given_at.desc())
+    )
+    with store.reading() as connection:  # of each lead the earliest comes last, and stays
+        return {row.lead_id: (row.as_of, row.grid["cell"]) for row in connection.execute(query)}
 
 
 def _first_scores(*names: str) -> Any:
