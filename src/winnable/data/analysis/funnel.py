@@ -70,8 +70,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Group:
-    """The leads of one source, month or cell of the grid. `reached` counts by stage as in the funnel's steps;
-    conversion is of leads to won.
+    """The leads of one source, month or cell of the grid. `reached` counts by stage as in the
+    funnel's steps; conversion is of leads to won.
 
     `young` leads are in no conversion; `worked` is how many of the others sales took up, None where
     no stage tells; `grade` is hot to cold (sources only), `advice` what sales and marketing should

@@ -303,9 +303,9 @@ def _comes_back(row: LeadRow, definition: Definition) -> str:
 _SUB_SCORES = (
     ("fit", "profile", "Fit"),
     ("engagement", "", "Engagement"),
-    ("interest", "interest", "Interest"),
-    ("intent", "intent", "Intent"),
-    ("behaviour", "behaviour", "Other behaviour"),
+    ("interest", "interest", "of that, interest"),
+    ("intent", "intent", "of that, intent"),
+    ("behaviour", "behaviour", "of that, other behaviour"),
 )
 """Each sub-score by its name, that of its points, and the one that people read."""
 

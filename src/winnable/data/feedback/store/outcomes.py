@@ -33,6 +33,18 @@ class Cohort:
 
 
 @dataclass(frozen=True)
+class CellOutcomes:
+    """The leads whose first score is in this cell of the grid: how many, how many won and lost, and
+    predicted wins."""
+
+    cell: str
+    leads: int
+    won: int
+    lost: int
+    expected_wins: float
+
+
+@dataclass(frozen=True)
 class Decided:
     """A lead with an outcome: its first score, and the inputs that the scorecard needs to score
     it, too."""
@@ -146,6 +158,24 @@ def random_sample_outcomes(store: FeedbackStore) -> RandomSampleOutcomes:
     return RandomSampleOutcomes(
         int(leads), int(won or 0), int(lost or 0), float(expected_wins or 0)
     )
+
+
+def cell_outcomes(store: FeedbackStore) -> list[CellOutcomes]:
+    """By cell of the grid, A1 first; leads whose first score has none are left out."""
+    first = _first_scores("grid", "probability")
+    cell = first.c.grid["cell"].as_string()
+    query = (
+        sql.select(cell, *_counts(first))
+        .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
+        .where(first.c.grid.is_not(None))
+        .group_by(cell)
+    )
+    with store.reading() as connection:
+        found = [
+            CellOutcomes(name, leads, int(won), int(lost), float(expected_wins))
+            for name, leads, won, lost, expected_wins in connection.execute(query)
+        ]
+    return sorted(found, key=lambda outcomes: outcomes.cell)
 
 
 def first_cells(store: FeedbackStore) -> dict[str, tuple[datetime, str]]:
