@@ -84,7 +84,7 @@ def test_fit_times_engagement_is_what_the_score_makes_of_a_typical_lead(
 
 
 def test_both_sides_tell_winners_from_others(predictor: Predictor, demo_store: DemoStore) -> None:
-    """Each alone, on the leads of the training: a grid one of whose sides says nothing is a list."""
+    """Each alone, on the leads of the training."""
     rows = demo_store.data.training_rows
     features = demo_store.data.features(predictor.plan, rows.leads, rows.as_of)
     scores = predictor.score(features, [""] * features.size)
