@@ -34,9 +34,9 @@ threshold = 40
   points = 40
 """
 NOW = BEFORE.replace('version = "1"', 'version = "2"') + (
-    '[grid]\nfit = [1.5, 1, 0.5]\nwords = { A1 = "Call today", A4 = "Invite" }\n'
+    '[grid]\nfit = [1.5, 1, 0.5]\nwords = { A1 = "Call today", A3 = "Invite" }\n'
 )
-PLACES = {"L0": "A1", "L1": "A4", "L2": "D1", "L3": "D4"}
+PLACES = {"L0": "A1", "L1": "A3", "L2": "C1", "L3": "C3"}
 
 
 @pytest.fixture
@@ -121,4 +121,4 @@ def test_scores_have_cells_and_the_funnel_tells_what_they_convert(folder: Path) 
     assert told.returncode == 0, told.stderr
     assert "A1 Call today" in told.stdout
     cells = pd.read_csv(folder / "funnel.csv").query("part == 'grid'").set_index("name")
-    assert cells["leads"].to_dict() == {"A1 Call today": 1, "A4 Invite": 1, "D1": 1, "D4": 1}
+    assert cells["leads"].to_dict() == {"A1 Call today": 1, "A3 Invite": 1, "C1": 1, "C3": 1}

@@ -246,7 +246,8 @@ def _score_rows(
         index=crm.leads.index[rows],
     )
     if scores.grid is not None:
-        table[GRID_COLUMNS] = [_grid_row(place) for place in scores.grid]
+        places = [_grid_row(place) for place in scores.grid]
+        table[GRID_COLUMNS] = pd.DataFrame(places, table.index, GRID_COLUMNS)
     if job.earlier is not None:
         table[CHANGE_COLUMNS] = _changes(job.earlier, ids, as_of, scores)
     table.loc[~good, table.columns[1:]] = None
