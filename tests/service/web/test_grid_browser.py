@@ -51,7 +51,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A service on the scorecard of a definition with a grid, which has scored five leads."""
     folder = tmp_path_factory.mktemp("grid")
     agreed = folder / "definition.toml"
-    agreed.write_text(EXAMPLE.read_text() + GRID)
+    agreed.write_text(EXAMPLE.read_text().partition("[grid]")[0] + GRID)
     store = folder / "store"
     _, secret = add_key(store, "admin", "everybody")
     with serving(store, folder / "log", "--definition", str(agreed)) as live:
