@@ -20,6 +20,7 @@ from winnable.service.http.problems import HTTPProblem
 from winnable.service.http.request import read_body
 from winnable.service.scoring.champion import ChampionFollower
 from winnable.service.scoring.loaded_model import LoadedModel
+from winnable.service.scoring.score_journal import Answered
 from winnable.service.scoring.score_log import ScoreLog
 from winnable.service.scoring.score_log_worker import ScoreLogWriter
 
@@ -148,9 +149,9 @@ def test_more_than_may_wait_is_refused(store: Path) -> None:
     model = LoadedModel(ChampionFollower(store).current())
     body = b"x" * 1000
     for _ in range(150):
-        score_log.submit(model, [(body, b"", 1)])
+        score_log.submit(model, [Answered(body, b"", 1)])
     with pytest.raises(HTTPProblem, match="cannot be saved") as refused:
-        score_log.submit(model, [(50 * body, b"", 1)])
+        score_log.submit(model, [Answered(50 * body, b"", 1)])
     assert refused.value.status == 503
 
 
@@ -162,7 +163,7 @@ def test_one_request_of_which_no_rows_can_be_made_costs_the_others_nothing(store
     body = b'{"leads": [{"Lead ID": "L-1"}]}'
     read = model.read(read_body(body), body, datetime.now(UTC))
     content = model.answer(read, model.score([read], reasons=True)[0], ["S-1"])
-    score_log.submit(model, [(body, content, 1), (body, b"{}", 3)])
+    score_log.submit(model, [Answered(body, content, 1), Answered(body, b"{}", 3)])
     score_log.start()
     score_log.close()
     assert kept(store) == {"S-1"}
@@ -189,7 +190,7 @@ def test_a_process_that_cannot_live_is_not_started_again_and_again(
         store, Metrics(), lambda event, **more: told.append(f"{event}: {more.get('problem')}")
     )
     model = LoadedModel(ChampionFollower(store).current())
-    score_log.submit(model, [(b"{}", b"{}", 1)])
+    score_log.submit(model, [Answered(b"{}", b"{}", 1)])
     monkeypatch.setenv("PYTHONHOME", str(store))  # no Python can begin there
     score_log.start()
     until(lambda: told)

@@ -75,7 +75,9 @@ class PartsMaker:
         """What each attribute added to the scores of a request, (leads, attributes), as the server
         wrote it; (0, attributes) if it was of a version that knew others."""
         width = len(self._explainer.attributes.every)
-        return np.frombuffer(written if self._is_alike else b"").reshape(-1, width)
+        numbers = np.frombuffer(written if self._is_alike else b"")
+        is_whole = width > 0 and numbers.size % width == 0
+        return (numbers if is_whole else numbers[:0]).reshape(-1, width)
 
     def parts(self, leads: Sequence[ScoredLead]) -> list[bytes]:
         """The parts of these scores, as they are kept."""

@@ -9,10 +9,11 @@ from tests.data.feedback.scores import given
 from winnable.data.feedback.privacy.disclosure import as_json, disclose, write_disclosure
 from winnable.data.feedback.privacy.erasure import erase
 from winnable.data.feedback.store.csv_exchange import export_labels
-from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.records import Label, packed
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError
 
+PARTS = {"model": "a", "parts": [["field", "Title", 0.2, 3, "Head of IT", "Title is Head of IT"]]}
 ADDRESS = "ines.petrov@cornewick.example"
 
 
@@ -26,6 +27,7 @@ def fill(feedback: FeedbackStore) -> None:
                 name="Ines Petrov",
                 account="cornewick",
                 account_name="Cornewick",
+                parts=packed(PARTS),
             ),
         ]
     )
@@ -43,6 +45,7 @@ def test_all_of_a_person_is_disclosed(feedback: FeedbackStore, tmp_path: Path, w
     assert shown["leads"] == ["L-2", "L-3"]
     assert [score["values"]["Title"] for score in shown["scores"]] == ["Head of IT"] * 2
     assert [score["account"] for score in shown["scores"]] == ["cornewick", None]
+    assert [score["parts"] for score in shown["scores"]] == [PARTS, None]
     assert [label["label"] for label in shown["labels"]] == ["accepted"]
     named = shown["labels_of_other_leads_that_name_the_person"]
     assert [label["note"] for label in named] == ["Ines Petrov is the one to ask"]

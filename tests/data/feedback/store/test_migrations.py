@@ -10,7 +10,7 @@ from alembic import command
 from tests.data.feedback.scores import given
 from winnable.data.feedback.store import tables
 from winnable.data.feedback.store.database import migrations
-from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.records import Label, packed
 from winnable.data.feedback.store.store import FeedbackStore
 
 
@@ -86,4 +86,17 @@ def test_a_lead_from_before_has_no_account_until_its_next_score(label_place: Pat
     found = again.account("acme")
     assert found is not None
     assert [row.lead_id for row in found.leads] == ["L-1"]
+    again.close()
+
+
+def test_scores_from_before_parts_were_kept_still_read(label_place: Path) -> None:
+    feedback = FeedbackStore.open(label_place)
+    feedback.remember([given("L-1", parts=packed({"model": "a", "parts": []}))])
+    downgrade(feedback, "0005")
+    assert "parts" not in columns(feedback.engine)["scores"]
+    feedback.close()
+    again = FeedbackStore.open(label_place)
+    lead = again.lead("L-1")
+    assert lead is not None
+    assert lead.scores == (given("L-1"),)
     again.close()

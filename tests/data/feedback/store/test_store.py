@@ -12,7 +12,7 @@ import sqlalchemy as sql
 from tests.data.feedback.scores import NOW, given
 from winnable.data.feedback.store.audit import Actor
 from winnable.data.feedback.store.leads import LeadFilter
-from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.records import Label, packed
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, LabelError, StoreError
 
@@ -349,3 +349,59 @@ def test_a_page_of_a_lead_reads_only_the_scores_that_it_shows(feedback: Feedback
         NOW + timedelta(days=number) for number in range(250, 300)
     ]
     assert lead.lead.week_ago == pytest.approx(292 / 500)
+
+
+WEEKS = [NOW - timedelta(weeks=weeks) for weeks in (3, 2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("since", "present", "found"),
+    [
+        (WEEKS[1] + timedelta(days=3), NOW, WEEKS[1]),
+        (WEEKS[1], NOW, WEEKS[1]),
+        (NOW, NOW, WEEKS[2]),
+        (WEEKS[0] - timedelta(days=1), NOW, WEEKS[0]),
+        (WEEKS[1], WEEKS[1], WEEKS[0]),
+        (WEEKS[0], WEEKS[0], None),
+    ],
+    ids=[
+        "the last one by then",
+        "as of then",
+        "none of the present",
+        "else the first one after it",
+        "none that is not earlier",
+        "none",
+    ],
+)
+def test_the_earlier_score_of_a_lead(
+    feedback: FeedbackStore, since: datetime, present: datetime, found: datetime | None
+) -> None:
+    parts = packed({"model": "a", "parts": []})
+    for place, as_of in enumerate([*WEEKS, NOW]):
+        feedback.remember([given("L-1", 0.1 * place, as_of, parts=parts), given("L-2")])
+    earlier = feedback.earlier_scores([("L-1", since, present), ("L-9", since, present)])
+    if found is None:
+        assert earlier == {}
+        return
+    (score,) = earlier.values()
+    assert earlier.keys() == {("L-1", present)}
+    assert (score.lead_id, score.as_of, score.parts) == ("L-1", found, parts)
+    assert score.probability == pytest.approx(0.1 * WEEKS.index(found))
+    assert score.score_id == f"L-1-{found:%m%d}"
+
+
+def test_a_list_has_the_score_of_a_week_before_or_else_the_first_one(
+    feedback: FeedbackStore,
+) -> None:
+    day = timedelta(days=1)
+    feedback.remember([given("old", 0.1, NOW - 9 * day), given("old", 0.2, NOW - 8 * day)])
+    feedback.remember([given("young", 0.1, NOW - 3 * day), given("young", 0.2, NOW - 2 * day)])
+    feedback.remember([given(lead, 0.3) for lead in ("old", "young", "new")])
+    rows = {row.lead_id: row for row in feedback.leads().leads}
+    earlier = {name: row.earlier and row.earlier.as_of for name, row in rows.items()}
+    assert earlier == {"old": NOW - 8 * day, "young": NOW - 3 * day, "new": None}
+    assert {name: row.week_ago for name, row in rows.items()} == {
+        "old": pytest.approx(0.2),
+        "young": None,
+        "new": None,
+    }
