@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from winnable.core.documents import Page
-    from winnable.data.analysis.funnel import By, Funnel
+    from winnable.data.analysis.funnel import By, Cells, Funnel
     from winnable.data.analysis.suggest import Suggestions
     from winnable.data.autodetect.infer import Guesses
     from winnable.data.backup import Backup
@@ -611,11 +611,30 @@ class KeptScores:
 # --- looking back
 
 
-def funnel(data: Dataset, by: By = "source") -> Funnel:
-    """How many leads get from stage to stage, and what each source or month converts."""
+def funnel(data: Dataset, by: By = "source", store: Path | str = "models") -> Funnel:
+    """How many leads get from stage to stage, and what each source, month or cell of the grid
+    converts; the cells are those of the scores that the store keeps. `DataError` where it has none.
+    """
     from winnable.data.analysis.funnel import funnel as funnel_of
 
-    return funnel_of(data, by)
+    return funnel_of(data, by, _cells(store) if by == "grid" else None)
+
+
+def _cells(store: Path | str) -> Cells:
+    from winnable.data.feedback.store.outcomes import first_cells
+    from winnable.data.feedback.store.store import FeedbackStore
+
+    feedback = FeedbackStore.open(Path(store))
+    try:
+        cells = first_cells(feedback)
+    finally:
+        feedback.close()
+    if not cells:
+        raise DataError(
+            f"{store}: no score with a cell of the grid is kept here. Add a table [grid] to the"
+            " definition, and score with --inbox or through the service, with reasons."
+        )
+    return cells
 
 
 @_training_packages()

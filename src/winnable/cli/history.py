@@ -96,22 +96,28 @@ def funnel(
     activities: Activities = None,
     history: History = None,
     definition: DefinitionFile = Path("definition.toml"),
-    by: Annotated[Literal["source", "month"], typer.Option(help="What to compare.")] = "source",
+    by: Annotated[
+        Literal["source", "month", "grid"],
+        typer.Option(help="What to compare; grid: the cells of the scores that the store keeps."),
+    ] = "source",
     output: Annotated[Path | None, typer.Option(help="Write the tables as one CSV.")] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the funnel: a .png, .svg or .pdf file.")
     ] = None,
+    store: Annotated[Path, typer.Option(help="The folder of kept scores, for grid.")] = Path(
+        "models"
+    ),
     quiet: Quiet = False,
     *,
     options: ReadOptions,
 ) -> None:
-    """Show how many leads get from stage to stage, and what each source or month converts."""
+    """Show how many leads get from stage to stage, and what each source, month or cell converts."""
     from winnable import interface
 
     out.quiet = quiet
     data = read(definition, leads, activities, history, output, plot, options=options)
     print_reading(data)
-    report = interface.funnel(data, by)
+    report = interface.funnel(data, by, store)
     print_funnel(report)
     _keep(report, lambda: interface.funnel_table(report), output, plot)
 

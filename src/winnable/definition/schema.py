@@ -22,6 +22,7 @@ from winnable.definition.conditions import (
     Name,
     Share,
 )
+from winnable.definition.grid import Grid
 from winnable.definition.outcome import ANYTHING, Outcome, has_conditions
 from winnable.definition.returns import DEFAULT_DAYS, ReturnRule, Returns
 from winnable.definition.rules import CaseOrCondition, Points, Profile, Scorecard
@@ -369,6 +370,8 @@ class Definition(DefinitionPart):
         Which leads are handed to sales.
     grades : Grades
         Hot to cold, by odds ratio.
+    grid : Grid, optional
+        Fit and engagement apart, A1 to D4.
     junk : Junk
         What is not a lead at all.
     feedback : Feedback
@@ -425,6 +428,8 @@ class Definition(DefinitionPart):
     bant: Bant = Bant()
     gate: Gate = Gate()
     grades: Grades = Grades()
+    grid: Grid | None = None
+    """Fit and engagement apart, A1 to D4; leads have no grid without this table."""
     junk: Junk = Junk()
     feedback: Feedback = Feedback()
     returns: Returns = Returns()

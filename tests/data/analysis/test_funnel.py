@@ -8,7 +8,15 @@ import pandas as pd
 import pytest
 
 from winnable.core.statistics import wilson
-from winnable.data.analysis.funnel import UNKNOWN, By, Funnel, funnel, funnel_table, source_of
+from winnable.data.analysis.funnel import (
+    UNKNOWN,
+    WITHOUT_CELL,
+    By,
+    Funnel,
+    funnel,
+    funnel_table,
+    source_of,
+)
 from winnable.data.analysis.funnel_plot import funnel_plot
 from winnable.data.dataset import Dataset
 from winnable.data.ingestion.crm import Crm, read_crm
@@ -254,3 +262,45 @@ def test_several_leads_of_one_person_are_one_of_the_people_at_each_stage(tmp_pat
     crm = read_crm(agreed, str(tmp_path / "leads.csv"), now=NOW)
     steps = funnel(Dataset(agreed, crm, NOW.to_pydatetime())).steps
     assert [(step.volume, step.people) for step in (steps[0], steps[-1])] == [(4, 2), (3, 2)]
+
+
+def test_cells_are_compared_by_the_first_score_that_was_kept(
+    company: Company, tmp_path: Path
+) -> None:
+    company.lead("Web", "New Hot Accepted Won", times=2)
+    company.lead("Web", "New Lost", times=3)
+    agreed = definition(grid={"words": {"A1": "Call today"}})
+    data = Dataset(agreed, company.read(tmp_path, agreed), NOW)
+    scored = pd.Timestamp("2024-01-02", tz="UTC").to_pydatetime()
+    cells = {"L0": "A1", "L1": "A1", "L2": "D4", "L3": "A1", "gone": "B2"}
+    told = funnel(data, "grid", {lead: (scored, cell) for lead, cell in cells.items()})
+    assert [(group.name, group.leads, group.won) for group in told.groups] == [
+        ("A1 Call today", 3, 2),
+        ("D4", 1, 0),
+        (WITHOUT_CELL, 1, 0),
+    ]
+    assert "first kept score" in told.notes[-1]
+    table = funnel_table(told)
+    assert table[table["part"] == "grid"]["name"].tolist() == [
+        "A1 Call today",
+        "D4",
+        WITHOUT_CELL,
+    ]
+
+
+def test_a_cell_tells_only_of_the_time_in_which_it_was_given(
+    company: Company, tmp_path: Path
+) -> None:
+    """A lead that was lost, came back, was scored then and won: the cell is not of the loss."""
+    company.lead("Web", "New Lost Hot Won")
+    agreed = definition(grid={})
+    data = Dataset(agreed, company.read(tmp_path, agreed), NOW)
+    scored = pd.Timestamp("2024-01-04T12:00", tz="UTC").to_pydatetime()
+    told = funnel(data, "grid", {"L0": (scored, "B1")})
+    assert [(group.name, group.leads, group.won) for group in told.groups] == [
+        ("B1", 1, 1),
+        (WITHOUT_CELL, 1, 0),
+    ]
+    early = pd.Timestamp("2023-12-01", tz="UTC").to_pydatetime()
+    told = funnel(data, "grid", {"L0": (early, "B1")})
+    assert [group.name for group in told.groups] == [WITHOUT_CELL]

@@ -154,9 +154,6 @@ def test_caps_hold_for_groups_and_for_the_card() -> None:
     )
     points = score_points(definition(card, activities=kinds), told)
     assert points.points.tolist() == [40, 80, -20]
-    assert points.by_group("interest").tolist() == [60, 60, 0]
-    assert points.by_group("intent").tolist() == [0, 50, 0]
-    assert points.by_group("profile").tolist() == [0, 0, -200]
 
 
 def test_no_expectation_is_certain() -> None:

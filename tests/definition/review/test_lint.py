@@ -85,3 +85,10 @@ def test_segments_held_against_leads() -> None:
         in warnings_about_leads(definition(SMALL, ANY_SIZE), features)[1]
     )
     assert warnings_about_leads(definition(SMALL, ANY_SIZE), FeatureTable(0, {})) == ()
+
+
+def test_a_grid_needs_points_for_both_of_its_sides() -> None:
+    assert not any("grid" in warning for warning in warnings(definition(BIG)))
+    found = [warning for warning in warnings(definition(BIG, grid={})) if "grid" in warning]
+    assert len(found) == 1
+    assert "no rule of 'card 0' gives points for engagement" in found[0]

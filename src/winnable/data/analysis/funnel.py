@@ -8,8 +8,9 @@ came before anybody knew them stand above all leads. The plot is drawn in `funne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -38,12 +39,17 @@ if TYPE_CHECKING:
 
     from winnable.data.dataset import Dataset
 
-By = Literal["source", "month"]
+By = Literal["source", "month", "grid"]
 LEVEL = 0.90
 """The level of every confidence interval."""
 UNKNOWN = "(unknown)"
+WITHOUT_CELL = "(no cell)"
 SALES = STAGES.index("SAL")
 """From this stage on, sales has accepted the lead."""
+
+
+Cells = Mapping[str, tuple[datetime, str]]
+"""By lead, the moment of its first kept score that has a cell of the grid, and that cell."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Group:
-    """The leads of one source or month. `reached` counts by stage as in the funnel's steps;
-    conversion is of leads to won.
+    """The leads of one source, month or cell of the grid. `reached` counts by stage as in the
+    funnel's steps; conversion is of leads to won.
 
     `young` leads are in no conversion; `worked` is how many of the others sales took up, None where
     no stage tells; `grade` is hot to cold (sources only), `advice` what sales and marketing should
@@ -114,8 +120,9 @@ class _Units:
     known: BoolArray
 
 
-def funnel(data: Dataset, by: By = "source") -> Funnel:
-    """The funnel of an export at its `present`.
+def funnel(data: Dataset, by: By = "source", cells: Cells | None = None) -> Funnel:
+    """The funnel of an export at its `present`; `cells` are those of kept scores, by which leads
+    are compared where it is by grid.
 
     With dates a lead's outcome counts once the horizon has passed since it came; without them, once
     it is won or lost.
@@ -138,7 +145,10 @@ def funnel(data: Dataset, by: By = "source") -> Funnel:
         for i in range(len(names))
     )
     worked = _worked(definition, history, units)
-    keys = _months(units) if by == "month" else _sources(data, units)
+    if by == "grid":
+        keys = _cells(data, units, cells or {})
+    else:
+        keys = _months(units) if by == "month" else _sources(data, units)
     groups = _groups(definition, units, keys, reached, worked, by)
     anonymous = _anonymous(data)
     notes = (*_notes_on(anonymous), *_notes(data, history, units, by))
@@ -252,6 +262,23 @@ def _sources(data: Dataset, units: _Units) -> list[str]:
     return [str(sources[lead]) for lead in units.lead]
 
 
+def _cells(data: Dataset, units: _Units, cells: Cells) -> list[str]:
+    """The cell of each unit, with the company's words: that of the lead's first kept score, which
+    tells of the time that the lead had come back to by then, and of no other."""
+    grid = data.definition.grid
+    of_lead: dict[int, tuple[int, str]] = {}
+    ids = data.crm.leads[ID].to_list()
+    for unit, (lead, came) in enumerate(
+        zip(units.lead.tolist(), units.created.tolist(), strict=True)
+    ):
+        scored = cells.get(ids[lead])
+        if scored is not None and (came == NEVER or came <= microseconds(scored[0])):
+            says = "" if grid is None else grid.says(scored[1])
+            of_lead[lead] = (unit, f"{scored[1]} {says}".rstrip())
+    by_unit = dict(of_lead.values())
+    return [by_unit.get(unit, WITHOUT_CELL) for unit in range(len(units.lead))]
+
+
 def _step(
     name: str,
     reached: BoolArray,
@@ -304,6 +331,8 @@ def _groups(
         )
         for i, name in enumerate(names)
     ]
+    if by == "grid":
+        return tuple(sorted(groups, key=lambda group: (group.name == WITHOUT_CELL, group.name)))
     if by == "month":
         return tuple(groups)
     return tuple(
@@ -429,6 +458,11 @@ def _notes(data: Dataset, history: StageHistory, units: _Units, by: By) -> list[
             f"No stage changes are known, so it is unknown how far {silent:,} leads got; pass"
             " --history to see it."
         )
+    if by == "grid":
+        notes.append(
+            "Each lead counts in the cell of its first kept score; those without one were never"
+            " scored with a grid."
+        )
     if by == "source":
         own = int(crm.leads[SOURCE].notna().sum()) if SOURCE in crm.leads else 0
         found = int(source_of(data).notna().sum()) - own
@@ -442,8 +476,8 @@ def _notes(data: Dataset, history: StageHistory, units: _Units, by: By) -> list[
 
 
 def funnel_table(report: Funnel) -> pd.DataFrame:
-    """The funnel as one flat table: the stages (part "stage") and the groups (part "source" or
-    "month"), shares from 0 to 1."""
+    """The funnel as one flat table: the stages (part "stage") and the groups (part "source",
+    "month" or "grid"), shares from 0 to 1."""
     import pandas as pd
 
     names = [step.name for step in report.steps]

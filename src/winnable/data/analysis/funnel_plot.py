@@ -26,11 +26,14 @@ def funnel_plot(report: Funnel) -> Figure:
     from matplotlib.figure import Figure
 
     groups = _drawn(report)
-    height = max(3.2, 0.34 * len(groups) + 1.4) if report.by == "source" else 4.0
+    height = max(3.2, 0.34 * len(groups) + 1.4) if report.by != "month" else 4.0
     figure = Figure(figsize=(11.5, height), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.25))
     _stages(left, report)
-    (_sources if report.by == "source" else _months)(right, groups, _usual(report))
+    if report.by == "month":
+        _months(right, groups, _usual(report))
+    else:
+        _sources(right, groups, _usual(report), "source" if report.by == "source" else "cell")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -79,7 +82,7 @@ def _stages(axes: Axes, report: Funnel) -> None:
     axes.set_title("Leads that reached each stage\n", fontsize=10, loc="left")
 
 
-def _sources(axes: Axes, groups: list[Group], usual: float) -> None:
+def _sources(axes: Axes, groups: list[Group], usual: float, by: str) -> None:
     places = np.arange(len(groups))
     shares = 100 * np.asarray(
         [[group.low, group.conversion, group.high] for group in groups]
@@ -96,7 +99,7 @@ def _sources(axes: Axes, groups: list[Group], usual: float) -> None:
     axes.set(xlim=(0, None), ylim=(-0.7, len(groups) - 0.3), xlabel="Conversion (%)")
     warned = "; orange: needs attention" if any(group.advice for group in groups) else ""
     axes.set_title(
-        f"Conversion by source, with 90% intervals\n(dotted: all leads{warned})",
+        f"Conversion by {by}, with 90% intervals\n(dotted: all leads{warned})",
         fontsize=10,
         loc="left",
     )

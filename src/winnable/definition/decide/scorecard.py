@@ -83,14 +83,6 @@ class Points:
             awarded=tuple(award.take(rows) for award in self.awarded),
         )
 
-    def by_group(self, group: str) -> FloatArray:
-        """The points of one group of rules (such as intent) before caps, shape (n,)."""
-        total = np.zeros(self.size)
-        for award in self.awarded:
-            if award.group == group:
-                total += award.given
-        return total
-
 
 def score_points(definition: Definition, features: FeatureTable) -> Points:
     """The points of all leads, each by the first scorecard whose segment fits it.

@@ -105,7 +105,8 @@ def _leaves_of_list(items: tuple[object, ...], place: str) -> Iterator[tuple[str
         yield from _leaves_of_named(items, place)
         return
     conditions = [item for item in items if isinstance(item, Condition)]
-    yield place, in_words(conditions) if conditions else ", ".join(str(item) for item in items)
+    texts = [f"{item:.15g}" if isinstance(item, float) else str(item) for item in items]
+    yield place, in_words(conditions) if conditions else ", ".join(texts)
 
 
 def _leaves_of_named(items: tuple[object, ...], place: str) -> Iterator[tuple[str, str]]:

@@ -12,13 +12,18 @@ import numpy as np
 from winnable.core.columns import FeatureTable
 from winnable.core.text import nearest
 from winnable.definition.conditions import all_hold, impossible
+from winnable.definition.decide.grid import offered_points
 from winnable.definition.decide.scorecard import choose_cards
 from winnable.definition.schema import Definition
 
 
 def warnings(definition: Definition) -> tuple[str, ...]:
     """What is doubtful without looking at any data, one sentence each."""
-    found = [*_overlapping_scorecards(definition), *_unreachable_thresholds(definition)]
+    found = [
+        *_overlapping_scorecards(definition),
+        *_unreachable_thresholds(definition),
+        *_sides_without_points(definition),
+    ]
     gate = definition.gate
     if gate.sources and definition.columns.source is None:
         found.append(
@@ -60,6 +65,19 @@ def _unreachable_thresholds(definition: Definition) -> Iterator[str]:
                 f"No lead can reach the threshold of {card.name!r}: its rules give at most"
                 f" {most:g} of {card.threshold:g} points."
             )
+
+
+def _sides_without_points(definition: Definition) -> Iterator[str]:
+    if definition.grid is None:
+        return
+    for card in definition.scorecard:
+        fit, *engagement = offered_points(definition, card).tolist()
+        for side, points in (("fit", fit), ("engagement", sum(engagement))):
+            if card.rule and not points:
+                yield (
+                    f"The grid tells fit and engagement apart, but no rule of {card.name!r} gives"
+                    f" points for {side}; while it answers, {side} tells no lead from another."
+                )
 
 
 def warnings_about_names(

@@ -40,6 +40,7 @@ def describe(definition: Definition, data_warnings: Sequence[str] = ()) -> Page:
         *_points(definition),
         *_handover(definition),
         *_grades(definition),
+        *_grid(definition),
         *_feedback(definition),
         *_returns(definition),
         *_retention(definition),
@@ -380,6 +381,38 @@ def _grades(definition: Definition) -> Iterator[Block]:
         rows.append((grades.labels.get(name, name), f"{times} of {reference}, or more"))
     rows.append((grades.labels.get("cold", "cold"), "less than that"))
     yield Table(("Grade", "Odds of being won"), tuple(rows))
+
+
+def _grid(definition: Definition) -> Iterator[Block]:
+    grid = definition.grid
+    if grid is None:
+        return
+    yield Heading("Fit and engagement apart: A1 to D4")
+    yield Text(
+        "The letter says how well a lead fits: who they are. The number says how engaged it is:"
+        " interest, intent and other behaviour, what they did. Each says what it alone makes of the"
+        " odds of the average lead. So an A4 is worth winning over, and a D1 is only curious."
+    )
+    rows = tuple(
+        (
+            side,
+            *(f"{name}: {step:g} times the odds" for name, step in zip(names, steps, strict=True)),
+            last,
+        )
+        for side, names, steps, last in (
+            ("Fit", "ABC", grid.fit, "D: less"),
+            ("Engagement", "123", grid.engagement, "4: less"),
+        )
+    )
+    yield Table(("", "Best", "Good", "Fair", "Poor"), rows)
+    if grid.words:
+        yield Table(("Cell", "What we call it"), grid.word_rows())
+    if definition.scorecard:
+        yield Text(
+            "While the scorecard answers, they are its points, and the average lead is one that is"
+            f" won as often as we expect of any: {of_100(definition.outcome.expected_conversion)}."
+            " With a trained model they are parts of its score, against a typical open lead."
+        )
 
 
 def _feedback(definition: Definition) -> Iterator[Block]:

@@ -24,6 +24,7 @@ from winnable.data.features.accounts import DAYS_KNOWN
 from winnable.data.features.derived.derive import DerivedFeature
 from winnable.data.features.plan import Attribute, FeaturePlan, activity_attribute
 from winnable.data.features.returns import RETURNS
+from winnable.definition.decide.grid import SIDES, side_of
 from winnable.definition.decide.scorecard import Award, Points
 from winnable.definition.rules import Rule
 from winnable.definition.schema import Definition
@@ -101,6 +102,39 @@ class Attributes:
                 kinds = self._definition.activities.kinds(condition.activity)
                 tested.add(activity_attribute(kinds))
         return tested.pop() if len(tested) == 1 else itself
+
+    @cached_property
+    def sides(self) -> IntArray:
+        """Which of `decide.grid.SIDES` each attribute tells of; -1 for the age of a lead and its
+        returns, which are neither who they are nor what they did."""
+        by_rule = {
+            rule.says: side_of(rule, self._definition.activities) for rule in reversed(self.rules)
+        }
+        sides = {"field": "profile", "derived": "profile", "account": "profile"}
+        found = []
+        for attribute in self.every:
+            side = sides.get(attribute.about)
+            if attribute.about == "activity":
+                side = self._side_of_activity(attribute)
+            elif attribute.about == "rule":
+                side = by_rule[attribute.name]
+            found.append(-1 if side is None else SIDES.index(side))
+        return np.array(found, dtype=np.int64)
+
+    def _side_of_activity(self, attribute: Attribute) -> str:
+        kinds = self.kinds.get(attribute, frozenset())
+        for side in ("intent", "interest"):
+            if kinds and kinds <= set(self._definition.activities.kinds(side)):
+                return side
+        return "behaviour"
+
+    @cached_property
+    def kinds(self) -> Mapping[Attribute, frozenset[str]]:
+        """The kinds of activity that each attribute tells of, none if of any kind."""
+        known = [aggregate.kinds for aggregate in self._plan.aggregates]
+        tested = [condition.activity for rule in self.rules for condition in rule.when]
+        known += [self._definition.activities.kinds(name) for name in tested if name is not None]
+        return {activity_attribute(kinds): frozenset(kinds) for kinds in known}
 
     @cached_property
     def aggregates(self) -> Mapping[Attribute, tuple[ActivityAggregate, ...]]:

@@ -20,6 +20,7 @@ from winnable.data.ingestion.crm import Crm, read_crm
 from winnable.data.ingestion.parsing import parse_moments
 from winnable.data.ingestion.sources.options import ReadOptions
 from winnable.data.ingestion.sources.source import Source
+from winnable.definition.decide.grid import GridPlace
 from winnable.errors import DataError
 from winnable.learning.scoring.changes import change_between
 from winnable.learning.scoring.input_checks import input_notes
@@ -43,6 +44,9 @@ COLUMNS = [
 ]
 CHANGE_COLUMNS = ["probability_before", "before_as_of", "changed_by"]
 """Besides, where the scores are compared with earlier ones."""
+
+GRID_COLUMNS = ["cell", "cell_says", "fit", "engagement", "interest", "intent", "behaviour"]
+"""Besides, where the definition has a grid: odds ratios against the average lead."""
 
 Keep = Callable[[IntArray, IntArray, Scores], None]
 Earlier = Callable[[Sequence[tuple[str, datetime]]], Mapping[tuple[str, datetime], EarlierScore]]
@@ -130,7 +134,9 @@ class ScoringJob:
     @property
     def columns(self) -> list[str]:
         """The columns of the table."""
-        return COLUMNS if self.earlier is None else [*COLUMNS[:-1], *CHANGE_COLUMNS, COLUMNS[-1]]
+        grid = [] if self.predictor.definition.grid is None else GRID_COLUMNS
+        changes = [] if self.earlier is None else CHANGE_COLUMNS
+        return [*COLUMNS[:-1], *grid, *changes, COLUMNS[-1]]
 
 
 def score_table(
@@ -236,10 +242,21 @@ def _score_rows(
         },
         index=crm.leads.index[rows],
     )
+    if scores.grid is not None:
+        places = [_grid_row(place) for place in scores.grid]
+        table[GRID_COLUMNS] = pd.DataFrame(places, table.index, GRID_COLUMNS)
     if job.earlier is not None:
         table[CHANGE_COLUMNS] = _changes(job.earlier, ids, as_of, scores)
     table.loc[~good, table.columns[1:]] = None
     return table.assign(error=faults.to_numpy())
+
+
+def _grid_row(place: GridPlace | None) -> list[str | float | None]:
+    """What is in `GRID_COLUMNS` for a lead."""
+    if place is None:
+        return [None] * len(GRID_COLUMNS)
+    ratios = (place.fit, place.engagement, place.interest, place.intent, place.behaviour)
+    return [place.cell, place.says, *ratios]
 
 
 def _changes(

@@ -19,6 +19,7 @@ from winnable.core.columns import ActivityAggregate, FeatureTable, FloatArray, I
 from winnable.core.statistics import logit_of, sigmoid
 from winnable.core.text import effect_text
 from winnable.data.features.plan import Attribute, FeaturePlan, activity_attribute
+from winnable.definition.decide.grid import SIDES, SubScores, sides_of_points
 from winnable.definition.decide.scorecard import (
     Points,
     log_odds_by_rule,
@@ -79,12 +80,14 @@ class Reason:
 class Explained:
     """Where the scores of n leads start, `start` (n,), and what each attribute adds to that:
     `log_odds` and `effects` (n, attributes). The effects and `rest` (n,), which no attribute
-    explains, add up from the start to the probability."""
+    explains, add up from the start to the probability. `sides` are the sub-scores where the
+    definition has a grid."""
 
     start: FloatArray
     log_odds: FloatArray
     effects: FloatArray
     rest: FloatArray
+    sides: SubScores | None = None
 
 
 class Explainer:
@@ -113,6 +116,7 @@ class Explainer:
         self._names = tuple(names)
         self._of_names = _indicators(self.attributes.of_names, len(every))
         self._of_rules = _indicators(self.attributes.of_rules, len(every))
+        self._of_sides = _indicators(self.attributes.sides, len(SIDES))
         self._points = self._names.index(RULES)
         self._account = next(
             (i for i, attribute in enumerate(every) if attribute.about == "account"), None
@@ -155,6 +159,7 @@ class Explainer:
         added = values @ self._of_names
         added += self._by_rule(points)
         self._add_level(added, level, points)
+        sides = self._sides(added, points)
         self._fold_groups(added, features)
         self._fold_inactive(added, features)
         start = sigmoid(logit)
@@ -166,7 +171,18 @@ class Explainer:
             where=np.abs(moved) > SAME_LOG_ODDS,
         )
         effects = added * slope[:, None]
-        return Explained(start, added, effects, probability - start - effects.sum(axis=1))
+        rest = probability - start - effects.sum(axis=1)
+        return Explained(start, added, effects, rest, sides)
+
+    def _sides(self, added: FloatArray, points: Points) -> SubScores | None:
+        """The sub-scores of who they are and what they did, before what was not done is told as one
+        thing; None where the definition has no grid, or it is not known what a typical lead has."""
+        if self._definition.grid is None or not self.has_start:
+            return None
+        if self.apart:
+            by_rule = log_odds_by_rule(self._definition, points)
+            return sides_of_points(self._definition, by_rule, points.card)
+        return SubScores(added @ self._of_sides)
 
     def _by_rule(self, points: Points) -> FloatArray:
         """What the rules of each lead's scorecard add, by attribute, against their means over the

@@ -20,6 +20,7 @@ from winnable.data.features.derived.derive import warm as warm_derived
 from winnable.data.features.online import Activity, features_of_records
 from winnable.data.features.plan import AGE, Attribute, FeaturePlan, Field
 from winnable.definition.decide.gate import GateDecision, decide, grade
+from winnable.definition.decide.grid import GridPlace, places
 from winnable.definition.decide.scorecard import Points, score_points
 from winnable.definition.load import load_definition
 from winnable.definition.schema import Definition
@@ -47,6 +48,7 @@ class Scores:
     `probability`; both None without reasons, and for a model that does not know typical leads.
     `mode` is "rules", "blend" or "learned", and `why` says why. `log_odds` (n, attributes) is
     what the reasons are chosen from, `parts` the same with its words, where they were asked for.
+    `grid` are the places in the grid, None without reasons and where the definition has no grid.
     """
 
     probability: FloatArray
@@ -62,6 +64,7 @@ class Scores:
     rest: FloatArray | None = None
     log_odds: FloatArray | None = None
     parts: tuple[ScoreParts, ...] | None = None
+    grid: tuple[GridPlace | None, ...] | None = None
 
     def take(self, rows: IntArray) -> "Scores":
         """The scores at these positions."""
@@ -79,6 +82,7 @@ class Scores:
             rest=None if self.rest is None else self.rest[rows],
             log_odds=None if self.log_odds is None else self.log_odds[rows],
             parts=None if self.parts is None else tuple(self.parts[row] for row in chosen),
+            grid=None if self.grid is None else tuple(self.grid[row] for row in chosen),
         )
 
 
@@ -267,6 +271,8 @@ class Predictor:
         explained = self._explainer.explain(features, points, answer.reasons, answer.probability)
         reasons = self._explainer.reasons(features, points, explained, self.scorer.words)
         scores = replace(scores, reasons=reasons, log_odds=explained.log_odds)
+        if self.definition.grid is not None and explained.sides is not None:
+            scores = replace(scores, grid=places(self.definition.grid, explained.sides))
         if not self._explainer.has_start:
             return scores
         shown = np.array([sum(reason.effect for reason in own) for own in reasons])

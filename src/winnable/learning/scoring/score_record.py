@@ -24,6 +24,7 @@ BECAUSE_CLOSED = (
 def to_response(scores: "Scores", place: int, lead_id: str | None, score_id: str) -> dict[str, Any]:
     """The response for the lead at `place` among the `scores`, as plain JSON types."""
     decision = scores.decision[place]
+    cell = None if scores.grid is None else scores.grid[place]
     return {
         "score_id": score_id,
         "lead_id": lead_id,
@@ -37,6 +38,7 @@ def to_response(scores: "Scores", place: int, lead_id: str | None, score_id: str
         "start": None if scores.start is None else float(scores.start[place]),
         "rest": None if scores.rest is None else float(scores.rest[place]),
         "reasons": [reason.to_json() for reason in scores.reasons[place]],
+        **({} if cell is None else {"grid": cell.to_json()}),
     }
 
 

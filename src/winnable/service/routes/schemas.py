@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from winnable.core.values import text
+from winnable.data.feedback.store.leads import SortAsked
 from winnable.data.feedback.store.records import (
     LONGEST_ID,
     LONGEST_NAME,
@@ -17,6 +18,7 @@ from winnable.data.feedback.store.records import (
     Queue,
     State,
 )
+from winnable.definition.grid import CELLS, NAMES
 from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
@@ -75,6 +77,25 @@ class ChangeOut(BaseModel):
     rest: float
 
 
+class GridOut(BaseModel):
+    """Fit and engagement apart: the cell, A1 to D4, and what the company calls it ("" for nothing).
+
+    `fit`, `interest`, `intent` and `behaviour` (other than those two) are odds ratios against a
+    typical open lead, or, where the scorecard answers, against the average lead that the definition
+    expects; the last three multiply to `engagement`. `points` are then those of the scorecard, by
+    the same four (fit is "profile"), else null.
+    """
+
+    cell: Literal[CELLS]  # type: ignore[valid-type]
+    says: str
+    fit: float
+    engagement: float
+    interest: float
+    intent: float
+    behaviour: float
+    points: dict[Literal["profile", "interest", "intent", "behaviour"], float] | None
+
+
 class KeptReason(BaseModel):
     """A reason as it was kept; those of earlier versions have words and log-odds only."""
 
@@ -113,11 +134,13 @@ class AnyScore(BaseModel):
 class ScoreOut(AnyScore):
     """The answer for one lead. The effects of the `reasons` and `rest`, that of everything else,
     add up from `start` to `probability`. `change` is there where the request says since when; it is
-    null for a lead without an earlier score."""
+    null for a lead without an earlier score. `grid` is there where the definition has a grid and
+    reasons are given."""
 
     rest: float | None
     reasons: list[ReasonOut]
     change: ChangeOut | None = None
+    grid: GridOut | None = None
 
 
 class Problem(BaseModel):
@@ -254,7 +277,9 @@ class LeadListQuery(BaseModel):
     returned or accepted.
 
     `queue` is who works them: sales, or marketing, which has leads to nurture and those that sales
-    has given back. Without a `state`, those of a queue are in any, else only the open ones.
+    has given back. Without a `state`, those of a queue are in any, else only the open ones. `grid`
+    is a cell of the grid (A1), a letter (A) or a number (1); sorted by grid, leads of the best cell
+    come first.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -267,6 +292,8 @@ class LeadListQuery(BaseModel):
     decision: Literal["pass", "nurture", "recycle", "discard"] | None = None
     page: Annotated[int, Field(ge=1, le=100_000)] = 1
     size: Annotated[int, Field(ge=1, le=200)] = 50
+    grid: Literal[NAMES] | None = None  # type: ignore[valid-type]
+    sort: SortAsked = "probability"
 
 
 class KeptScore(AnyScore):
@@ -277,6 +304,7 @@ class KeptScore(AnyScore):
     given_at: datetime
     mode: str
     version: str
+    grid: Annotated[GridOut | None, Field(exclude_if=lambda grid: grid is None)] = None
 
 
 class LeadOut(BaseModel):

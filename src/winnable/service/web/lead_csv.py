@@ -41,6 +41,8 @@ COLUMNS = (
     "before_as_of",
     "changed_by",
 )
+GRID_COLUMNS = ("cell", "cell_says", "fit", "engagement", "interest", "intent", "behaviour")
+"""Besides, where the definition has a grid."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def leads_csv(store: FeedbackStore, query: InboxQuery, definition: Definition) -
     they cannot be read."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    grid = () if definition.grid is None else GRID_COLUMNS
+    writer.writerow((*COLUMNS, *grid))
     leads = 0
     for row in _rows(store, query):
         writer.writerow([cell(value) for value in _values(row, definition)])
@@ -87,6 +90,18 @@ def _values(row: LeadRow, definition: Definition) -> Iterator[str]:
     yield from _said(row.before)
     yield _others(row)
     yield from _changed(row)
+    if definition.grid is not None:
+        yield from _grid(row)
+
+
+def _grid(row: LeadRow) -> Iterator[str]:
+    """What is in `GRID_COLUMNS`."""
+    place = None if row.score is None else row.score.grid
+    if place is None:
+        yield from ("",) * len(GRID_COLUMNS)
+        return
+    yield from (place["cell"], place["says"])
+    yield from (f"{place[name]:.4f}" for name in GRID_COLUMNS[2:])
 
 
 def _changed(row: LeadRow) -> tuple[str, str, str]:

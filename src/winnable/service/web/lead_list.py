@@ -4,7 +4,7 @@ by their probability."""
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 from urllib.parse import urlencode
 
@@ -13,9 +13,11 @@ from winnable.data.feedback.store.leads import (
     LeadFilter,
     LeadPage,
     QueueAsked,
+    SortAsked,
     StateAsked,
 )
 from winnable.data.feedback.store.store import FeedbackStore
+from winnable.definition.grid import CELLS, ENGAGEMENT, FIT, NAMES, Grid
 from winnable.definition.schema import Definition
 from winnable.service.web.lead_view import LeadView, lead_view, numbers_text
 
@@ -70,6 +72,8 @@ class InboxQuery:
     owner: str = ""
     source: str = ""
     page: int = 1
+    grid: str = ""
+    sort: SortAsked = "probability"
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "InboxQuery":
@@ -84,7 +88,16 @@ class InboxQuery:
         page = 1
         if number.isascii() and number.isdigit() and len(number) < 9:
             page = min(max(int(number), 1), LAST_PAGE)
-        return cls(show, filters["q"], filters["owner"], filters["source"], page)
+        grid = query.get("grid", "")
+        return cls(
+            show,
+            filters["q"],
+            filters["owner"],
+            filters["source"],
+            page,
+            grid if grid in NAMES else "",
+            "grid" if query.get("sort") == "grid" else "probability",
+        )
 
     @property
     def address(self) -> str:
@@ -94,6 +107,8 @@ class InboxQuery:
             "q": self.search,
             "owner": self.owner,
             "source": self.source,
+            "grid": self.grid,
+            "sort": "" if self.sort == "probability" else self.sort,
             "page": "" if self.page == 1 else str(self.page),
         }
         given = {name: value for name, value in parameters.items() if value}
@@ -122,12 +137,14 @@ class InboxQuery:
             page=self.page,
             size=size,
             one_per_person=self.show == "today",
+            grid=self.grid or None,
+            sort=self.sort,
         )
 
     @property
     def filtered(self) -> bool:
         """Whether any filter is set."""
-        return bool(self.search or self.owner or self.source)
+        return bool(self.search or self.owner or self.source or self.grid)
 
     @property
     def unfiltered(self) -> "InboxQuery":
@@ -137,13 +154,14 @@ class InboxQuery:
 
 @dataclass(frozen=True)
 class FilterOption:
-    """A filter with the values that leads have."""
+    """A filter with the values that leads have, and the words for those that have others."""
 
     name: str
     label: str
     everything: str
     options: tuple[str, ...]
     chosen: str
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -218,7 +236,7 @@ def lead_list(
             (replace(query, show=show, page=1).address, name, show == query.show)
             for show, (name, _) in titles.items()
         ),
-        choices=_choices(values.of(store), query),
+        choices=(*_choices(values.of(store), query), *_grid_choices(definition.grid, query)),
         leads=tuple(leads),
         first=first,
         place=f"{first:,} to {first + len(leads) - 1:,} of {_total(found)}",
@@ -243,6 +261,27 @@ def _choices(values: tuple[list[str], list[str]], query: InboxQuery) -> tuple[Fi
     return tuple(choices)
 
 
+def _grid_choices(grid: Grid | None, query: InboxQuery) -> tuple[FilterOption, ...]:
+    """The filter by fit and engagement and the order by both, where the definition has a grid."""
+    if grid is None:
+        return ()
+    words = {cell: cell for cell in CELLS}
+    words |= {name: f"Fit {name}" for name in FIT}
+    words |= {name: f"Engagement {name}" for name in ENGAGEMENT}
+    words |= {name: f"{words[name]}: {grid.says(name)}" for name in NAMES if grid.says(name)}
+    return (
+        FilterOption("grid", "Fit and engagement", "Any", NAMES, query.grid, words),
+        FilterOption(
+            "sort",
+            "Order",
+            "Most likely first",
+            ("grid",),
+            "" if query.sort == "probability" else query.sort,
+            {"grid": "A1 to D4"},
+        ),
+    )
+
+
 def _total(found: LeadPage) -> str:
     return f"more than {found.total:,}" if found.uncounted else f"{found.total:,}"
 
@@ -251,14 +290,17 @@ def _summary(query: InboxQuery, found: LeadPage) -> str:
     leads = "lead" if found.total == 1 else "leads"
     waiting = " waiting for your answer" if query.show == "today" else ""
     total = _total(found)
-    return f"{total[:1].upper()}{total[1:]} {leads}{waiting}, most likely to be won first."
+    order = "most likely to be won first"
+    if query.sort == "grid":
+        order = "from A1 to D4, and in each cell the most likely first"
+    return f"{total[:1].upper()}{total[1:]} {leads}{waiting}, {order}."
 
 
 def _empty(query: InboxQuery) -> Empty:
     if query.filtered:
         return Empty(
             "No matching leads",
-            "Try a shorter search, or another owner or source.",
+            "Try a shorter search, or another choice.",
             query.unfiltered.address,
             "Clear filters",
         )

@@ -83,6 +83,17 @@ class ChangeView:
 
 
 @dataclass(frozen=True)
+class GridView:
+    """A lead's cell of the grid, what the company calls it, and each sub-score in words: fit,
+    engagement, and of that interest, intent and other behaviour."""
+
+    cell: str
+    says: str
+    sub_scores: tuple[tuple[str, str], ...]
+    against: str
+
+
+@dataclass(frozen=True)
 class LeadView:
     """A lead as the pages show it; the defaults are those of a lead without a score.
 
@@ -106,6 +117,7 @@ class LeadView:
     probability: str = "–"
     interval: str = ""
     grade: str = ""
+    grid: GridView | None = None
     decision: str = "Not scored yet."
     reasons_for: tuple[str, ...] = ()
     reasons_against: tuple[str, ...] = ()
@@ -168,6 +180,7 @@ def lead_view(row: LeadRow, definition: Definition, by: str, following: str = ""
         probability=percent(score.probability),
         interval=percent_range(score.low, score.high),
         grade=score.grade,
+        grid=None if score.grid is None else _grid(score.grid),
         decision=decision_text(score.because),
         reasons_for=_reasons(score.reasons, raising=True),
         reasons_against=_reasons(score.reasons, raising=False),
@@ -285,6 +298,37 @@ def _before(label: Label | None, by: str) -> str:
 def _comes_back(row: LeadRow, definition: Definition) -> str:
     text = row.comes_back(definition)
     return f"Comes back {text}." if text else ""
+
+
+_SUB_SCORES = (
+    ("fit", "profile", "Fit"),
+    ("engagement", "", "Engagement"),
+    ("interest", "interest", "of that, interest"),
+    ("intent", "intent", "of that, intent"),
+    ("behaviour", "behaviour", "of that, other behaviour"),
+)
+"""Each sub-score by its name, that of its points, and the one that people read."""
+
+
+def _grid(place: Mapping[str, Any]) -> GridView:
+    points = dict(place["points"] or {})
+    if points:
+        points[""] = sum(points[name] for name in ("interest", "intent", "behaviour"))
+    steps = dict(zip(("fit", "engagement"), place["cell"], strict=True))
+    shown = []
+    for name, group, title in _SUB_SCORES:
+        if name == "behaviour" and round(place[name], 2) == 1:
+            continue
+        given = f"{points[group]:.3g} points, " if points else ""
+        text = f"{given}{times_text(place[name])}"
+        shown.append((title, f"{steps[name]}: {text}" if name in steps else text))
+    against = "the average lead that we expect" if points else "a typical lead"
+    return GridView(place["cell"], place["says"], tuple(shown), against)
+
+
+def times_text(ratio: float) -> str:
+    """An odds ratio as people read it."""
+    return f"{ratio:.2g} times the odds"
 
 
 def _account(score: ScoreRecord, definition: Definition) -> tuple[str, str]:

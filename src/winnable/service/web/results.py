@@ -19,15 +19,18 @@ from winnable.core.text import counted, percent, percent_range
 from winnable.core.values import moment
 from winnable.data.features.online import Activity
 from winnable.data.feedback.store.outcomes import (
+    CellOutcomes,
     Cohort,
     Decided,
     RandomSampleOutcomes,
+    cell_outcomes,
     cohorts,
     decided,
     random_sample_outcomes,
 )
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.definition.decide.scorecard import score_points
+from winnable.definition.grid import Grid
 from winnable.learning.scoring.predictor import Predictor
 from winnable.service.web.lead_view import tone
 
@@ -105,12 +108,22 @@ class MetricsLine:
 
 
 @dataclass(frozen=True)
+class CellLine:
+    """What became of the leads of one cell of the grid, which the company calls `says`."""
+
+    cell: str
+    says: str
+    outcome: OutcomeSummary
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything that the page shows."""
 
     leads: int
     total: OutcomeSummary
     grades: tuple[GradeLine, ...]
+    cells: tuple[CellLine, ...]
     months: tuple[MonthLine, ...]
     compared: int
     compared_won: int
@@ -142,6 +155,7 @@ def results(store: FeedbackStore, predictor: Predictor) -> Results:
             for name, some in by_grade
             if some
         ),
+        cells=tuple(_cell_lines(store, predictor.definition.grid)),
         months=tuple(_month_line(month, by_grade) for month in reversed(months)),
         compared=len(leads),
         compared_won=sum(lead.won for lead in leads),
@@ -155,7 +169,14 @@ def results(store: FeedbackStore, predictor: Predictor) -> Results:
     )
 
 
-def _summary(groups: Sequence[Cohort | RandomSampleOutcomes]) -> OutcomeSummary:
+def _cell_lines(store: FeedbackStore, grid: Grid | None) -> Iterator[CellLine]:
+    """The cells, where the definition has a grid; the store is asked for nothing else."""
+    if grid is not None:
+        for found in cell_outcomes(store):
+            yield CellLine(found.cell, grid.says(found.cell), _summary([found]))
+
+
+def _summary(groups: Sequence[Cohort | RandomSampleOutcomes | CellOutcomes]) -> OutcomeSummary:
     leads = sum(group.leads for group in groups)
     won = sum(group.won for group in groups)
     known = won + sum(group.lost for group in groups)

@@ -28,6 +28,7 @@ from winnable.data.feedback.store.records import (
 )
 from winnable.data.feedback.store.returns import returns_of
 from winnable.data.feedback.store.tables import label_of, score_of
+from winnable.definition.grid import CELLS
 from winnable.definition.schema import Definition
 
 WEEK = timedelta(days=7)
@@ -49,6 +50,7 @@ LONGEST_SEARCH = 100
 
 StateAsked = Literal["open", "all"] | State
 QueueAsked = Literal["marketing"] | Queue
+SortAsked = Literal["probability", "grid"]
 Where = list[sql.ColumnElement[bool]]
 Columns = ReadOnlyColumnCollection[str, sql.Column[Any]]
 _OPEN_FIRST = (
@@ -111,6 +113,7 @@ class LeadFilter:
 
     `queue` is who works them: "sales", or "marketing", which has leads to "nurture" and those that
     sales has "given_back". Without a `state`, those in a queue are asked for in any, else the open.
+    `grid` is a cell, or its letter or number; sorted by grid, leads of the best cell come first.
     """
 
     search: str = ""
@@ -122,6 +125,8 @@ class LeadFilter:
     page: int = 1
     size: int = PAGE_SIZE
     one_per_person: bool = False
+    grid: str | None = None
+    sort: SortAsked = "probability"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +181,8 @@ def lead_page(connection: sql.Connection, query: LeadFilter) -> LeadPage:
     size = query.size
     page = max(query.page, 1)
     parts = _parts(query, now)
-    found = _page_of(connection, parts, size + 1, (page - 1) * size)
+    by_grid = query.sort == "grid"
+    found = _page_of(connection, parts, size + 1, (page - 1) * size, by_grid=by_grid)
     total = _counted(connection, parts)
     shown = found[:size]
     others = _named_others(connection, shown, now)
@@ -352,26 +358,41 @@ class _Part:
 
 
 def _page_of(
-    connection: sql.Connection, parts: Sequence[_Part], limit: int, offset: int
+    connection: sql.Connection,
+    parts: Sequence[_Part],
+    limit: int,
+    offset: int,
+    *,
+    by_grid: bool = False,
 ) -> list[Any]:
-    """The rows of the most probable leads of all parts."""
-    found = [_best_first(part, limit + offset) for part in parts]
+    """The rows of the most probable leads of all parts, `by_grid` those of the best cells."""
+    found = [_best_first(part, limit + offset, by_grid=by_grid) for part in parts]
     best = found[0]
     if len(found) > 1:
         rows = sql.union_all(*(sql.select(part.subquery()) for part in found)).subquery()
-        best = sql.select(rows).order_by(rows.c.probability.desc(), rows.c.lead_id)
+        best = sql.select(rows).order_by(
+            *_cell_first(rows.c, by_grid=by_grid), rows.c.probability.desc(), rows.c.lead_id
+        )
     ids = [row.lead_id for row in connection.execute(best.limit(limit).offset(offset))]
     query = sql.select(tables.leads).where(tables.leads.c.lead_id.in_(ids))
     by_id = {row.lead_id: row for row in connection.execute(query)}
     return [by_id[lead_id] for lead_id in ids]
 
 
-def _best_first(part: _Part, limit: int) -> sql.Select[Any]:
+def _cell_first(
+    column: ReadOnlyColumnCollection[str, Any], *, by_grid: bool
+) -> list[sql.ColumnElement[Any]]:
+    """What comes before the probability in the order of a list; leads without a cell come last."""
+    return [sql.case((column.cell.is_(None), 1), else_=0), column.cell] if by_grid else []
+
+
+def _best_first(part: _Part, limit: int, *, by_grid: bool) -> sql.Select[Any]:
     column = tables.leads.c
     # No index has the sum, so that none is walked along in search of the few.
     order = column.probability + 0 if part.few else column.probability
-    query = sql.select(column.lead_id, column.probability).where(*part.where)
-    return query.order_by(order.desc(), column.lead_id).limit(limit)
+    query = sql.select(column.lead_id, column.probability, column.cell).where(*part.where)
+    first = _cell_first(column, by_grid=by_grid)
+    return query.order_by(*first, order.desc(), column.lead_id).limit(limit)
 
 
 def _counted(connection: sql.Connection, parts: Sequence[_Part]) -> int:
@@ -473,6 +494,10 @@ def _common(query: LeadFilter, column: Columns, *, few: bool = False) -> Where:
         for attribute, value in wanted
         if value is not None
     ]
+    if query.grid is not None:
+        cells = [cell for cell in CELLS if query.grid in cell]
+        cell = sql.func.coalesce(column.cell, "") if few else column.cell
+        where.append(cell == cells[0] if len(cells) == 1 else cell.in_(cells))
     words = query.search.strip().casefold()[:LONGEST_SEARCH]
     if words:
         where.append(column.search.contains(words, autoescape=True))

@@ -8,6 +8,7 @@ are any; a lead without one is open (censored) and never counts as lost.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sql
@@ -25,6 +26,18 @@ class Cohort:
 
     month: str
     grade: str
+    leads: int
+    won: int
+    lost: int
+    expected_wins: float
+
+
+@dataclass(frozen=True)
+class CellOutcomes:
+    """The leads whose first score is in this cell of the grid: how many, how many won and lost, and
+    predicted wins."""
+
+    cell: str
     leads: int
     won: int
     lost: int
@@ -145,6 +158,36 @@ def random_sample_outcomes(store: FeedbackStore) -> RandomSampleOutcomes:
     return RandomSampleOutcomes(
         int(leads), int(won or 0), int(lost or 0), float(expected_wins or 0)
     )
+
+
+def cell_outcomes(store: FeedbackStore) -> list[CellOutcomes]:
+    """By cell of the grid, A1 first; leads whose first score has none are left out."""
+    first = _first_scores("grid", "probability")
+    cell = first.c.grid["cell"].as_string()
+    query = (
+        sql.select(cell, *_counts(first))
+        .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
+        .where(first.c.grid.is_not(None))
+        .group_by(cell)
+    )
+    with store.reading() as connection:
+        found = [
+            CellOutcomes(name, leads, int(won), int(lost), float(expected_wins))
+            for name, leads, won, lost, expected_wins in connection.execute(query)
+        ]
+    return sorted(found, key=lambda outcomes: outcomes.cell)
+
+
+def first_cells(store: FeedbackStore) -> dict[str, tuple[datetime, str]]:
+    """By lead, the moment of its first score that has a cell of the grid, and that cell."""
+    scores = tables.scores.c
+    query = (
+        sql.select(scores.lead_id, scores.as_of, scores.grid)
+        .where(scores.grid.is_not(None))
+        .order_by(scores.as_of.desc(), scores.given_at.desc())
+    )
+    with store.reading() as connection:  # of each lead the earliest comes last, and stays
+        return {row.lead_id: (row.as_of, row.grid["cell"]) for row in connection.execute(query)}
 
 
 def _first_scores(*names: str) -> Any:

@@ -68,7 +68,8 @@ class ScoreRecord:
     `values` the columns that the model uses, `activities` a list of {"kind", "at"}, newest last.
     `name`, `owner` and `source` are for people to read and to search; `account` is the key of the
     lead's account (`identity.account_key`), `account_name` how people write it. `parts` is all that
-    the reasons were chosen from, `packed`; None where it was not kept.
+    the reasons were chosen from, `packed`; None where it was not kept. `grid` is the place in the
+    grid (`decide.grid.GridPlace`), None where the definition had none.
     """
 
     score_id: str
@@ -95,6 +96,12 @@ class ScoreRecord:
     account_name: str | None = None
     start: float | None = None
     parts: bytes | None = None
+    grid: Mapping[str, Any] | None = None
+
+    @property
+    def cell(self) -> str | None:
+        """The cell of the grid."""
+        return None if self.grid is None else str(self.grid["cell"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sqlalchemy.types import TypeDecorator
 
 from winnable.data.feedback.store.records import Label, Return, ScoreRecord, queue_of
 
-HEAD = "0006"
+HEAD = "0007"
 """The revision of `migrations` that these tables correspond to."""
 
 
@@ -73,6 +73,7 @@ scores = sql.Table(
     sql.Column("account_name", sql.Text),
     sql.Column("start", sql.Double),
     sql.Column("parts", sql.LargeBinary),
+    sql.Column("grid", sql.JSON(none_as_null=True)),
     sql.Index("scores_of_lead", "lead_id", "as_of"),
     sql.Index("scores_of_person", "person"),
 )
@@ -120,6 +121,7 @@ leads = sql.Table(
     sql.Column("before_id", sql.Text),
     sql.Column("outcome", sql.Text),
     sql.Column("account", sql.Text),
+    sql.Column("cell", sql.Text),
     sql.Index("leads_best_first", "open", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_all", sql.text("probability DESC"), "lead_id"),
     sql.Index("leads_by_state", "state", sql.text("probability DESC"), "lead_id"),
@@ -131,6 +133,18 @@ leads = sql.Table(
     sql.Index("leads_by_queue", "queue", sql.text("probability DESC"), "lead_id"),
     sql.Index("queue_by_owner", "owner", "queue", sql.text("probability DESC"), "lead_id"),
     sql.Index("queue_by_source", "source", "queue", sql.text("probability DESC"), "lead_id"),
+    *(
+        sql.Index(
+            name,
+            "cell",
+            second,
+            sql.text("probability DESC"),
+            "lead_id",
+            sqlite_where=sql.text("cell IS NOT NULL"),
+            postgresql_where=sql.text("cell IS NOT NULL"),
+        )
+        for name, second in (("leads_by_cell", "open"), ("queue_by_cell", "queue"))
+    ),
     sql.Index(
         "leads_returning",
         "returns_at",
@@ -193,6 +207,7 @@ OF_SCORE = (
     "owner",
     "source",
     "account",
+    "cell",
     "score_id",
     "as_of",
     "given_at",
