@@ -10,16 +10,8 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from winnable.definition.conditions import (
-    Activities,
-    Condition,
-    Days,
-    DefinitionPart,
-    Name,
-    Share,
-    impossible,
-    in_words,
-)
+from winnable.definition.conditions import NO_ACTIVITIES, Condition, impossible, in_words
+from winnable.definition.parts import Days, DefinitionPart, Name, Share
 
 Points = Annotated[float, Field(ge=-1e6, le=1e6)]
 
@@ -103,7 +95,7 @@ class Rule(DefinitionPart):
     def _possible(self) -> Self:
         _must_be_possible(self.when)
         if self.half_life_days is not None and not any(
-            condition.age(Activities()) for condition in self.when
+            True for condition in self.when for _ in condition.ages(NO_ACTIVITIES)
         ):
             raise ValueError(
                 "half_life_days needs something with a date: an activity, or a date field with"

@@ -14,15 +14,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from winnable.core.columns import STATUS, ActivityAggregate
 from winnable.core.text import nearest
-from winnable.definition.conditions import (
-    Activities,
-    Condition,
-    DefinitionPart,
-    Listed,
-    Name,
-    Share,
-)
-from winnable.definition.outcome import ANYTHING, Outcome, has_conditions
+from winnable.definition.conditions import Condition, has_conditions
+from winnable.definition.outcome import ANYTHING, Outcome
+from winnable.definition.parts import Activities, DefinitionPart, Listed, Name, Share
 from winnable.definition.returns import DEFAULT_DAYS, ReturnRule, Returns
 from winnable.definition.rules import CaseOrCondition, Points, Profile, Scorecard
 
@@ -447,12 +441,12 @@ class Definition(DefinitionPart):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for condition in self.conditions():
-            activity = condition.activity
-            if activity in {"intent", "interest"} and not self.activities.kinds(activity):
-                raise ValueError(
-                    f"a condition asks for {activity}, but [activities] lists no kind under"
-                    f" {activity}; list some there"
-                )
+            for activity in condition.asked_activities:
+                if activity in {"intent", "interest"} and not self.activities.kinds(activity):
+                    raise ValueError(
+                        f"a condition asks for {activity}, but [activities] lists no kind under"
+                        f" {activity}; list some there"
+                    )
         self._check_status()
         if self.columns.closed == self.columns.status and self.outcome.won != (ANYTHING,):
             raise ValueError(
@@ -512,14 +506,20 @@ class Definition(DefinitionPart):
                     )
 
     def conditions(self) -> Iterator[Condition]:
-        """Every condition that is written anywhere in the definition."""
+        """Every condition on a field or an activity that is written anywhere in the definition,
+        alone or among others."""
         yield from self._conditions_at_scoring()
         for returning in self.returns.rules():
-            yield from returning.when
+            for condition in returning.when:
+                yield from condition.leaves()
 
     def _conditions_at_scoring(self) -> Iterator[Condition]:
-        """The conditions that every score asks, in the order of the file. Those of returns count
-        activities since an answer, which no score knows."""
+        """The conditions on fields and activities that every score asks, in the order of the file.
+        Those of returns count activities since an answer, which no score knows."""
+        for condition in self._written_for_scoring():
+            yield from condition.leaves()
+
+    def _written_for_scoring(self) -> Iterator[Condition]:
         yield from self.profile.ideal
         for persona in self.profile.personas.values():
             yield from persona
@@ -591,17 +591,21 @@ class Definition(DefinitionPart):
         for card in self.scorecard:
             for rule in card.rule:
                 if rule.half_life_days is not None:
-                    needed += [
-                        age
-                        for age in (condition.age(self.activities) for condition in rule.when)
-                        if isinstance(age, ActivityAggregate)
-                    ]
+                    ages = (age for each in rule.when for age in each.ages(self.activities))
+                    needed += [age for age in ages if isinstance(age, ActivityAggregate)]
         return tuple(dict.fromkeys(aggregate for aggregate in needed if aggregate is not None))
+
+    def properties(self) -> tuple[str, ...]:
+        """Every property of activities that a score asks, each once."""
+        conditions = self._conditions_at_scoring()
+        return tuple(dict.fromkeys(name for each in conditions for name in each.properties))
 
     def fields(self) -> tuple[str, ...]:
         """Every column of a lead that the definition reads (in conditions, for BANT, consent,
         sources and junk), each once."""
-        read = [condition.field for condition in self.conditions()]
+        read: list[str | None] = []
+        for condition in self.conditions():
+            read += condition.columns
         read += [
             *self.bant.fields.values(),
             self.columns.consent,

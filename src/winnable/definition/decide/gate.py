@@ -19,13 +19,11 @@ from typing import Literal
 import numpy as np
 
 from winnable.core.columns import BoolArray, FeatureTable, FloatArray
-from winnable.definition.conditions import Activities, Condition, all_hold
+from winnable.definition.conditions import Condition, all_hold
 from winnable.definition.decide.junk import find_junk, unreachable
 from winnable.definition.decide.scorecard import Points
 from winnable.definition.schema import Definition
 from winnable.definition.schema import Grade as GradeName
-
-NO_ACTIVITIES = Activities()
 
 ROUNDING = 1e-9
 """The share by which a probability may lie below a threshold and still count as reaching it."""
@@ -279,13 +277,13 @@ def _known_of_bant(definition: Definition, features: FeatureTable) -> FloatArray
 
 
 def _is_known(column: str, features: FeatureTable) -> BoolArray:
-    return _test_of(column, ()).holds(features, NO_ACTIVITIES)
+    return _test_of(column, ()).holds(features)
 
 
 def _is_one_of(column: str, values: tuple[str, ...], features: FeatureTable) -> BoolArray:
     if not values:
         return np.zeros(features.size, dtype=np.bool_)
-    return _test_of(column, values).holds(features, NO_ACTIVITIES)
+    return _test_of(column, values).holds(features)
 
 
 @lru_cache(maxsize=1024)

@@ -77,12 +77,9 @@ def warnings_about_names(
     found = _absent("column", definition.fields(), columns)
     if kinds is not None:
         activities = definition.activities
-        tested = {
-            condition.activity
-            for condition in definition.conditions()
-            if condition.activity not in {None, "any", "intent", "interest"}
-        }
-        named = [*activities.intent, *activities.interest, *sorted(filter(None, tested))]
+        groups = {"any", "intent", "interest"}
+        asked = {each for tested in definition.conditions() for each in tested.asked_activities}
+        named = [*activities.intent, *activities.interest, *sorted(asked - groups)]
         found += _absent("kind of activity", named, kinds)
     if statuses is not None:
         staged = [status for stage in definition.stages.values() for status in stage.status]

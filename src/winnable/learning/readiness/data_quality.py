@@ -262,7 +262,8 @@ def _rejects(crm: Crm) -> list[Finding]:
 def _junk(data: Dataset) -> list[Finding]:
     definition = data.definition
     crm = data.crm
-    asked = {condition.field for case in definition.junk.rule for condition in case.when}
+    conditions = (each for case in definition.junk.rule for each in case.when)
+    asked = {name for each in conditions for leaf in each.leaves() for name in leaf.columns}
     plan = data.feature_plan()
     contact = contact_columns(definition.junk, (str(name) for name in crm.leads.columns)).every
     fields = [field for field in plan.fields if field.name in asked] + [
@@ -271,7 +272,8 @@ def _junk(data: Dataset) -> list[Finding]:
     now = microseconds(data.present) if data.present is not None else 0
     measures = definition.aggregates() if definition.junk.rule else ()
     rows = np.arange(len(crm.leads))
-    features = data.features(FeaturePlan(tuple(fields), measures), rows, np.full(len(rows), now))
+    junk_plan = FeaturePlan(tuple(fields), measures, properties=plan.properties)
+    features = data.features(junk_plan, rows, np.full(len(rows), now))
     why = find_junk(definition, features)
     junk = int((why.codes >= 0).sum())
     if not junk:

@@ -269,11 +269,7 @@ def scorecard_spec() -> ModelSpec:
 def scorecard_artifact(definition: Definition) -> Artifact:
     """The artifact of a company without any history: nothing is learned, and what the rules look at
     is all that is read."""
-    dates = {
-        condition.field
-        for condition in definition.conditions()
-        if condition.within_days is not None
-    }
+    dates = {name for condition in definition.conditions() for name in condition.dates}
     fields = tuple(
         Field(name, "moment" if name in dates else "words", learn=False)
         for name in definition.fields()
@@ -283,6 +279,7 @@ def scorecard_artifact(definition: Definition) -> Artifact:
         fields,
         definition.aggregates(),
         None if created is None else Field(created, "moment", learn=False),
+        properties=tuple(Field(name, "words", learn=False) for name in definition.properties()),
     )
     card = ModelCard(
         horizon_days=None,
