@@ -240,8 +240,8 @@ class Condition(DefinitionPart):
                     )
                 if leaf.dates:
                     return (
-                        f"the property {leaf.field!r} of {self.activity} cannot be tested as a date;"
-                        " within_days beside the activity says how long ago it may be"
+                        f"the property {leaf.field!r} of {self.activity} cannot be tested as a"
+                        " date; within_days beside the activity says how long ago it may be"
                     )
         return None
 
