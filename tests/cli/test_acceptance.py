@@ -87,8 +87,8 @@ def asked(leads: Mapping[str, Told]) -> list[dict[str, Any]]:
 
 def shown_on(client: httpx.Client, path: str, because: str) -> bool:
     """Whether the lead's page has the sentence, as soon as the score is stored."""
-    page = html.unescape(client.get(path).text)
-    return because.rsplit(", ", maxsplit=1)[-1].rstrip(".") in page
+    page = html.unescape(client.get(path).text).casefold()
+    return because.rsplit(", ", maxsplit=1)[-1].rstrip(".").casefold() in page
 
 
 def answered(folder: Path, leads: Mapping[str, Told]) -> dict[str, tuple[str, str]]:
@@ -240,3 +240,219 @@ def test_a_wrong_condition_is_refused_with_what_to_do(conditions: Path) -> None:
     refused = winnable("describe", "--definition", "bad.toml", folder=conditions)
     assert refused.returncode == 1
     assert "did you mean 'after'?" in refused.stderr
+
+
+PROFILES = """
+hand_raise = ["Demo request"]
+[profile]
+ideal = [{ field = "Employees", at_least = 100 }]
+acceptable = [{ says = "Small firms", when = [{ field = "Employees", between = [10, 99] }] }]
+unacceptable = [{ field = "Country", any_of = ["Atlantis"] }]
+[gate]
+always_work_share = 0
+sources = ["Referral", "Website"]
+refused_sources = ["Purchased list"]
+"""
+LEADS = {
+    "ideal": Told({"Employees": "500", "Country": "France", "Source": "Referral"}),
+    "ideal, engaged": Told(
+        {"Employees": "500", "Country": "France", "Source": "Referral"}, [("Webinar", 3, {})]
+    ),
+    "acceptable, engaged": Told(
+        {"Employees": "20", "Country": "France", "Source": "Website"}, [("Pricing page", 3, {})]
+    ),
+    "acceptable, asks": Told(
+        {"Employees": "20", "Country": "France", "Source": "Website"}, [("Demo request", 3, {})]
+    ),
+    "neither, asks": Told(
+        {"Employees": "3", "Country": "France", "Source": "Website"}, [("Demo request", 3, {})]
+    ),
+    "unwanted, asks": Told(
+        {"Employees": "500", "Country": "Atlantis", "Source": "Website"}, [("Demo request", 3, {})]
+    ),
+    "other source, engaged": Told(
+        {"Employees": "500", "Country": "France", "Source": "Fair"}, [("Webinar", 3, {})]
+    ),
+    "other source, asks": Told(
+        {"Employees": "500", "Country": "France", "Source": "Fair"}, [("Demo request", 3, {})]
+    ),
+    "list, asks": Told(
+        {"Employees": "500", "Country": "France", "Source": "Purchased list"},
+        [("Demo request", 3, {})],
+    ),
+}
+ASKED = "It asked for sales itself, and who does is always heard."
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        (
+            "seed",
+            {
+                "ideal": "It has not asked for sales itself yet",
+                "ideal, engaged": "It has not asked for sales itself yet",
+                "acceptable, asks": "pass",
+                "neither, asks": "pass",
+                "other source, engaged": "Its source is not one of those that convert best",
+            },
+        ),
+        (
+            "growth",
+            {
+                "ideal": "It has not done anything yet that shows interest or intent",
+                "ideal, engaged": "pass",
+                "acceptable, asks": "pass",
+                "neither, asks": "It does not fit our ideal customer",
+                "other source, engaged": "Its source is not one of those that convert best",
+            },
+        ),
+        (
+            "mature",
+            {
+                "ideal": "pass",
+                "ideal, engaged": "pass",
+                "acceptable, asks": "pass",
+                "neither, asks": "It does not fit our ideal customer",
+                "other source, engaged": "Its source is not one of those that convert best",
+            },
+        ),
+    ],
+)
+def test_profiles_raised_hands_and_sources_decide_at_every_growth_stage(
+    stage: str, expected: Mapping[str, str], tmp_path: Path
+) -> None:
+    write(tmp_path, PROFILES, LEADS, stage)
+    decided = scored(tmp_path)
+    said = {
+        lead: what if what == "pass" else because.split(", but")[0].split(";")[0]
+        for lead, (what, because) in decided.items()
+    }
+    assert said == {
+        **expected,
+        "acceptable, engaged": "An acceptable customer",
+        "unwanted, asks": "Not a customer that we want: Country is Atlantis.",
+        "other source, asks": "pass",
+        "list, asks": "Its source is one of those that we refuse",
+    }
+    assert decided["acceptable, engaged"][0] == "nurture"
+    assert decided["acceptable, asks"][1] == decided["other source, asks"][1] == ASKED
+    if stage == "growth":
+        assert answered(tmp_path, LEADS) == decided
+
+
+def test_the_page_says_who_is_acceptable_who_asks_and_which_sources_are_refused(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, PROFILES, LEADS)
+    page = described(tmp_path)
+    for sentence in (
+        "| Asks for sales | Demo request |",
+        "Small firms: Employees is between 10 and 99",
+        "It does not come from Purchased list, even if it asks for sales itself.",
+        "It comes from Referral or Website, or asks for sales itself.",
+        "It fits our ideal customer, or is acceptable and asks for sales itself.",
+    ):
+        assert sentence in page
+    for wrong, said in (
+        (
+            PROFILES.replace('"Demo request"', '"Webinar"'),
+            "is listed under hand_raise, but not under",
+        ),
+        (
+            PROFILES.replace('"Purchased list"', '"referral"'),
+            "is listed under sources and under refused_sources",
+        ),
+        (
+            PROFILES.replace("between = [10, 99]", "at_most = 5").replace(
+                'field = "Country", any_of = ["Atlantis"]', 'field = "Employees", at_most = 5'
+            ),
+            "is listed as acceptable and as unacceptable",
+        ),
+    ):
+        write(tmp_path, wrong, LEADS)
+        refused = winnable("describe", folder=tmp_path)
+        assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
+
+
+TOUCHES = """
+recorded = "recorded"
+[gate]
+always_work_share = 0
+sources = ["Webinar", "Referral"]
+[[scorecard]]
+threshold = 0
+  [[scorecard.rule]]
+  says = "Came by a webinar"
+  when = [{ field = "Source", any_of = ["Webinar"] }]
+  points = 60
+"""
+CAME = {
+    "by its own source": Told({"Created": "2026-06-05", "Source": "Referral"}),
+    "by a webinar": Told(
+        {"Created": "2026-06-05", "Source": ""}, [("Case study", 2, {}), ("Webinar", 3, {})]
+    ),
+    "by a case study": Told(
+        {"Created": "2026-06-05", "Source": ""},
+        [("Webinar", 2, {}), ("Case study", 3, {}), ("Webinar", 9, {})],
+    ),
+    "from nowhere": Told({"Created": "2026-06-05", "Source": ""}, [("Webinar", 9, {})]),
+    "by a late record": Told(
+        {"Created": "2026-06-05", "Source": ""},
+        [("Webinar", 3, {"recorded": "2026-06-20T00:00:00Z"})],
+    ),
+}
+
+
+@pytest.mark.parametrize("has_column", [True, False], ids=["of the CRM", "of no CRM"])
+def test_the_last_marketing_touch_is_the_source_where_the_crm_has_none(
+    has_column: bool, tmp_path: Path
+) -> None:
+    leads = CAME
+    write(tmp_path, TOUCHES, leads, "mature")
+    file = tmp_path / "definition.toml"
+    text = file.read_text()
+    before = scored(tmp_path)
+    refused = "Its source is not one of those that convert best"
+    assert [what for what, _ in before.values()].count("pass") == 1
+    touch = 'source = "Source"\nmissing_source = "last touch"'
+    if not has_column:
+        leads = {name: Told({"Created": "2026-06-05"}, lead.did) for name, lead in CAME.items()}
+        write(tmp_path, TOUCHES.replace('"Source"', '"Last marketing touch"'), leads, "mature")
+        text = file.read_text()
+        touch = 'missing_source = "last touch"'
+        table = pd.read_csv(tmp_path / "leads.csv", dtype=str).drop(columns="Source")
+        table.to_csv(tmp_path / "leads.csv", index=False)
+    file.write_text(text.replace('source = "Source"', touch))
+    decided = scored(tmp_path)
+    assert decided["by a webinar"][0] == "pass"
+    assert (decided["by its own source"][0] == "pass") == has_column
+    for lead in ("by a case study", "from nowhere", "by a late record"):
+        assert decided[lead][1].startswith(refused)
+    assert answered(tmp_path, leads) == decided
+
+
+def test_init_proposes_who_asks_for_sales_and_which_sources_to_refuse(tmp_path: Path) -> None:
+    leads = pd.DataFrame(
+        {
+            "Id": [f"L{row}" for row in range(400)],
+            "Lead Source": ["Purchased list", "Referral"] * 200,
+            "Status": ["Closed Lost", "Closed Won", "Closed Lost", "Closed Lost"] * 100,
+            "Created Date": "2026-01-01",
+        }
+    )
+    leads.to_csv(tmp_path / "leads.csv", index=False)
+    kinds = ["Demo request", "Pricing page", "Webinar", "Contact form"] * 100
+    done = {"Lead Id": leads["Id"], "Activity Date": "2026-01-02T10:00:00Z", "Kind": kinds}
+    pd.DataFrame(done).to_csv(tmp_path / "activities.csv", index=False)
+    words = ("init", "leads.csv", "--activities", "activities.csv")
+    begun = winnable(*words, folder=tmp_path)
+    assert begun.returncode == 0, begun.stderr
+    draft = (tmp_path / "definition.toml").read_text()
+    assert '# hand_raise = ["Demo request", "Contact form"]' in draft
+    assert '# refused_sources = ["Purchased list"]' in draft
+    assert "(25% won); Purchased list: 0 of 200 won" in draft
+    accepted = draft.replace("# hand_raise", "hand_raise").replace("# refused", "refused")
+    (tmp_path / "definition.toml").write_text(accepted)
+    page = described(tmp_path)
+    assert "It does not come from Purchased list" in page

@@ -79,7 +79,7 @@ class Earlier(DefinitionPart):
     """The activity that must have come before another one; its kind alone is enough."""
 
     activity: Name
-    """A kind of activity, or "intent", "interest" or "any"."""
+    """A kind of activity, or "intent", "interest", "hand_raise" or "any"."""
     within_days: Days | None = None
     """It came at most this many days before."""
     having: tuple["Condition", ...] = ()
@@ -106,7 +106,7 @@ class Condition(DefinitionPart):
     field: Name | None = None
     """The lead's column that is tested."""
     activity: Name | None = None
-    """A kind of activity, or "intent", "interest" or "any"; its count is tested."""
+    """A kind of activity, or "intent", "interest", "hand_raise" or "any"; its count is tested."""
     having: tuple["Condition", ...] = ()
     """Only activities count of whose properties all of these are true: of minutes, of a page."""
     after: EarlierOrActivity | None = None
@@ -556,11 +556,13 @@ _COMPARED = {
 _SOME_OF = {
     "intent": "anything that shows intent",
     "interest": "anything that shows interest",
+    "hand_raise": "anything that asks for sales",
     "any": "any activity",
 }
 _NONE_OF = {
     "intent": "nothing that shows intent",
     "interest": "nothing that shows interest",
+    "hand_raise": "nothing that asks for sales",
     "any": "no activity",
 }
 

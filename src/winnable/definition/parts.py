@@ -44,6 +44,9 @@ class Activities(DefinitionPart):
 
     intent: Listed = ()
     """Kinds of activity that show intent to buy: a pricing page, a demo request."""
+    hand_raise: Listed = ()
+    """Kinds of activity by which people ask for sales themselves: a demo request, a call back. They
+    are kinds of intent, too."""
     interest: Listed = ()
     """Kinds of activity that show interest only: an e-book, a webinar, swag at a booth."""
     lead: Name | None = None
@@ -69,10 +72,21 @@ class Activities(DefinitionPart):
                 f"{', '.join(map(repr, listed_twice))} is listed under intent and under interest;"
                 " keep it in one of them"
             )
+        unlisted = [kind for kind in self.hand_raise if kind not in self.intent]
+        if unlisted:
+            raise ValueError(
+                f"{unlisted[0]!r} is listed under hand_raise, but not under intent; who asks for"
+                " sales shows intent, so list it there, too"
+            )
         return self
 
     def kinds(self, activity: str) -> tuple[str, ...]:
-        """The kinds that a condition's `activity` means: for "intent" and "interest" all that are
-        listed, for "any" every kind (an empty tuple)."""
-        groups = {"intent": self.intent, "interest": self.interest, "any": ()}
+        """The kinds that a condition's `activity` means: for "intent", "interest" and "hand_raise"
+        all that are listed, for "any" every kind (an empty tuple)."""
+        groups = {
+            "intent": self.intent,
+            "interest": self.interest,
+            "hand_raise": self.hand_raise,
+            "any": (),
+        }
         return groups.get(activity, (activity,))

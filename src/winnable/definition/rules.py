@@ -53,12 +53,15 @@ CaseOrCondition = Annotated[
 
 
 class Profile(DefinitionPart):
-    """The ideal customer profile, the buyer personas, and the customers that are not wanted."""
+    """The three customer profiles, ideal, acceptable and not wanted, and the buyer personas."""
 
     ideal: tuple[Condition, ...] = ()
     """The ideal customer profile (ICP): all of these are true."""
     personas: dict[Name, tuple[Condition, ...]] = Field(default_factory=dict)
     """Buyer personas by name; a lead is the first whose conditions are all true."""
+    acceptable: tuple[CaseOrCondition, ...] = ()
+    """Customers that are acceptable, but not ideal: any one of these is enough. They are nurtured
+    until they ask for sales themselves ([activities] hand_raise)."""
     unacceptable: tuple[CaseOrCondition, ...] = ()
     """Customers that are not wanted: any one of these is enough."""
 
@@ -72,6 +75,10 @@ class Profile(DefinitionPart):
                 raise ValueError(
                     f"{case} is required of the ideal customer and refused as unacceptable; remove"
                     " one of the two"
+                )
+            if any(set(case.when) == set(other.when) for other in self.acceptable):
+                raise ValueError(
+                    f"{case} is listed as acceptable and as unacceptable; remove one of the two"
                 )
         return self
 

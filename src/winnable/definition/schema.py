@@ -39,6 +39,9 @@ CONSENT_VALUES = (
 """Values of a consent column that allow contact, upper and lower case being the same, where the
 definition lists none."""
 
+LAST_TOUCH = "Last marketing touch"
+"""The column with the source of leads where the CRM has no column for it."""
+
 OUTCOME_STAGES = ("won", "lost")
 """The stages whose statuses [outcome] lists."""
 
@@ -75,6 +78,9 @@ class Columns(DefinitionPart):
     conditions."""
     source: Name | None = None
     """Where it came from."""
+    missing_source: Literal["unknown", "last touch"] = "unknown"
+    """What counts as the source of a lead for which the CRM has none: nothing ("unknown"), or the
+    kind of its last marketing touch before it was created ("last touch")."""
     consent: Name | None = None
     """Whether the person may be contacted; if named, a lead without consent is never handed
     over."""
@@ -86,6 +92,14 @@ class Columns(DefinitionPart):
     """Columns that models may use as features although they look as if they leaked the outcome."""
     ignore: Listed = ()
     """Columns that models must not use as features."""
+
+    @property
+    def source_name(self) -> str | None:
+        """The column with the source of a lead, which need not be one of the CRM; None if there is
+        none."""
+        if self.source is None and self.missing_source == "last touch":
+            return LAST_TOUCH
+        return self.source
 
     @property
     def dates(self) -> dict[str, str]:
@@ -181,7 +195,10 @@ class Gate(DefinitionPart):
     """How many leads sales can work in a week: the best of those scored together, taken as one
     week's leads."""
     sources: Listed = ()
-    """A mature company hands over leads from these sources only; if none is given, from all."""
+    """Hand over leads from these sources only, and who asks for sales; if none is given, from
+    all."""
+    refused_sources: Listed = ()
+    """Never hand over leads from these sources, such as purchased and syndicated lists."""
     consent: Annotated[Listed, Field(min_length=1)] = CONSENT_VALUES
     """Values of the consent column that allow contact."""
     nurture_from: Share | None = None
@@ -198,6 +215,12 @@ class Gate(DefinitionPart):
     def _consistent(self) -> Self:
         if (self.cost_to_work is None) != (self.deal_value is None):
             raise ValueError("cost_to_work and deal_value only work together; give both or neither")
+        for source in self.refused_sources:
+            if source.casefold() in {wanted.casefold() for wanted in self.sources}:
+                raise ValueError(
+                    f"{source!r} is listed under sources and under refused_sources; keep it in one"
+                    " of them"
+                )
         if (
             self.cost_to_work is not None
             and self.deal_value is not None
@@ -442,7 +465,9 @@ class Definition(DefinitionPart):
     def _consistent(self) -> Self:
         for condition in self.conditions():
             for activity in condition.asked_activities:
-                if activity in {"intent", "interest"} and not self.activities.kinds(activity):
+                if activity in {"intent", "interest", "hand_raise"} and not self.activities.kinds(
+                    activity
+                ):
                     raise ValueError(
                         f"a condition asks for {activity}, but [activities] lists no kind under"
                         f" {activity}; list some there"
@@ -523,7 +548,8 @@ class Definition(DefinitionPart):
         yield from self.profile.ideal
         for persona in self.profile.personas.values():
             yield from persona
-        for case in (*self.profile.unacceptable, *self.junk.rule):
+        profile = self.profile
+        for case in (*profile.acceptable, *profile.unacceptable, *self.junk.rule):
             yield from case.when
         for card in self.scorecard:
             yield from card.segment
@@ -574,11 +600,17 @@ class Definition(DefinitionPart):
         return frozenset({self.columns.status, *self.outcome.fields})
 
     def engagement(self) -> ActivityAggregate | None:
-        """The activities that the growth stage requires: intent (seed), any engagement (growth), or
-        none (mature)."""
+        """The activities that the growth stage requires: a raised hand, else intent (seed), any
+        engagement (growth), or none (mature)."""
         intent = self.activities.intent
-        kinds_by_stage = {"seed": intent, "growth": intent + self.activities.interest, "mature": ()}
+        asking = self.activities.hand_raise or intent
+        kinds_by_stage = {"seed": asking, "growth": intent + self.activities.interest, "mature": ()}
         kinds = kinds_by_stage[self.growth_stage]
+        return ActivityAggregate("count", kinds) if kinds else None
+
+    def hand_raises(self) -> ActivityAggregate | None:
+        """The activities by which leads ask for sales themselves; None where nobody said which."""
+        kinds = self.activities.hand_raise
         return ActivityAggregate("count", kinds) if kinds else None
 
     def aggregates(self) -> tuple[ActivityAggregate, ...]:
@@ -586,6 +618,7 @@ class Definition(DefinitionPart):
         once."""
         needed = [
             self.engagement(),
+            self.hand_raises(),
             *(condition.aggregate(self.activities) for condition in self._conditions_at_scoring()),
         ]
         for card in self.scorecard:
@@ -613,6 +646,6 @@ class Definition(DefinitionPart):
             *self.junk.email,
             *self.junk.phone,
         ]
-        if self.gate.sources:
-            read.append(self.columns.source)
+        if self.gate.sources or self.gate.refused_sources:
+            read.append(self.columns.source_name)
         return tuple(dict.fromkeys(field for field in read if field is not None))

@@ -31,6 +31,7 @@ from winnable.core.columns import (
 from winnable.core.timestamps import DAY, NEVER, days_before, days_between, known_times, times_of
 from winnable.data.features.activities.properties import MISSING, STEPS_PER_UNIT, in_steps
 from winnable.data.features.activities.tested import ActivityLog, known_since
+from winnable.data.features.activities.touches import TOUCH
 from winnable.data.features.derived.derive import derived_columns
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.features.returns import returns_at
@@ -83,7 +84,8 @@ def words_at(
 
     That is the new value of the last change before it, else the old value of the next change, else
     the current value, which is all there is for a field without recorded changes. A field that the
-    definition lists as fixed always has its current value.
+    definition lists as fixed always has its current value. A source that was not known yet is the
+    last touch, where the definition wants that.
     """
     import pandas as pd
 
@@ -91,6 +93,9 @@ def words_at(
         return CategoricalColumn(np.full(len(leads), -1, dtype=np.int64), ())
     changes = None if name in definition.columns.fixed else crm.changes_of(name)
     parts = [crm.leads[name]]
+    has_touch = TOUCH in crm.leads and name == definition.columns.source_name
+    if has_touch:
+        parts.append(crm.leads[TOUCH])
     if changes is not None:
         parts += [changes[OLD], changes[NEW]]
     codes, vocabulary = pd.factorize(pd.concat(parts, ignore_index=True), use_na_sentinel=True)
@@ -99,9 +104,10 @@ def words_at(
     values = codes[:n_leads][leads]
     if changes is not None:
         before, after = change_around(crm, changes, leads, as_of)
-        old = codes[n_leads : n_leads + len(changes)]
-        new = codes[n_leads + len(changes) :]
+        old, new = np.split(codes[-2 * len(changes) :], 2)
         values = np.where(before >= 0, new[before], np.where(after >= 0, old[after], values))
+    if has_touch:
+        values = np.where(values < 0, codes[n_leads : 2 * n_leads][leads], values)
     return CategoricalColumn(values, tuple(str(word) for word in vocabulary))
 
 

@@ -20,13 +20,16 @@ def warnings(definition: Definition) -> tuple[str, ...]:
     """What is doubtful without looking at any data, one sentence each."""
     found = [*_overlapping_scorecards(definition), *_unreachable_thresholds(definition)]
     gate = definition.gate
-    if gate.sources and definition.columns.source is None:
+    if (gate.sources or gate.refused_sources) and definition.columns.source_name is None:
         found.append(
             "The gate lists sources, but [columns] names no source column, so the gate cannot check"
-            " them."
+            ' them; name it, or take the last marketing touch (missing_source = "last touch").'
         )
-    if gate.sources and definition.growth_stage != "mature":
-        found.append('The gate lists sources, but they are only used with growth_stage = "mature".')
+    if definition.profile.acceptable and not definition.activities.hand_raise:
+        found.append(
+            "The profile lists acceptable customers, but [activities] lists no hand_raise, so they"
+            " are nurtured whatever they do."
+        )
     if definition.profile.ideal and definition.growth_stage == "seed":
         found.append(
             "The profile describes an ideal customer, but the gate does not require it with"
@@ -78,7 +81,7 @@ def warnings_about_names(
     found = _absent("column", definition.fields(), columns)
     if kinds is not None:
         activities = definition.activities
-        groups = {"any", "intent", "interest"}
+        groups = {"any", "intent", "interest", "hand_raise"}
         asked = {each for tested in definition.conditions() for each in tested.asked_activities}
         named = [*activities.intent, *activities.interest, *sorted(asked - groups)]
         found += _absent("kind of activity", named, kinds)

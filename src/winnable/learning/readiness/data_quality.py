@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import CLOSED, CREATED, SOURCE, STATUS, FloatArray, IntArray
+from winnable.core.columns import CLOSED, CREATED, STATUS, FloatArray, IntArray
+from winnable.core.statistics import wilson
 from winnable.core.text import counted, listed
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.autodetect.end_dates import ended_without_outcome
@@ -102,7 +103,7 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
     found += _statuses(data)
     if CREATED in crm.leads:
         found += _untracked(data)
-        found += [*_months(crm), *_sources(crm), *_cliffs(data), *_open_months(data)]
+        found += [*_months(crm), *_sources(data), *_cliffs(data), *_open_months(data)]
         found += [*_ends(data), *_ended_as_open(data), *_returns(data)]
     return tuple(found)
 
@@ -113,7 +114,7 @@ def alarms(data: Dataset) -> tuple[Finding, ...]:
         return ()
     found = [*_several_rows(data), *_nothing_to_learn(data), *_columns(data), *_statuses(data)]
     if CREATED in data.crm.leads:
-        found += [*_sources(data.crm), *_cliffs(data), *_ended_as_open(data)]
+        found += [*_sources(data), *_cliffs(data), *_ended_as_open(data)]
     return tuple(finding for finding in found if finding.alarm)
 
 
@@ -146,13 +147,15 @@ def _nothing_to_learn(data: Dataset) -> list[Finding]:
     return found
 
 
-def _sources(crm: Crm) -> list[Finding]:
-    """Sources that no lead of the latest tenth came from, and such as no lead of the first four
-    fifths came from."""
-    if SOURCE not in crm.leads or len(crm.leads) < MIN_LEADS_FOR_SOURCES:
+def _sources(data: Dataset) -> list[Finding]:
+    """Sources that no lead of the latest tenth came from, such as no lead of the first four fifths
+    came from, and such as many more of the latest tenth came from than before."""
+    crm = data.crm
+    name = data.definition.columns.source_name
+    if name is None or name not in crm.leads or len(crm.leads) < MIN_LEADS_FOR_SOURCES:
         return []
     order = np.argsort(times_of(crm.leads[CREATED]), kind="stable")
-    sources = crm.leads[SOURCE].iloc[order].fillna("(none)")
+    sources = crm.leads[name].iloc[order].fillna("(none)")
     new_from = len(order) * 4 // 5
     silent_from = len(order) - len(order) // 10
     before = sources.iloc[:silent_from]
@@ -172,6 +175,29 @@ def _sources(crm: Crm) -> list[Finding]:
             f"Before {since:%Y-%m-%d} no lead had come from {_named(new)}: little is known of them."
         )
         found.append(Finding("sources", says, alarm=True))
+    since = crm.leads[CREATED].iloc[order[silent_from]]
+    found += [
+        Finding("sources", f"Since {since:%Y-%m-%d} {says}", alarm=True)
+        for says in _grown(before, latest)
+    ]
+    return found
+
+
+def _grown(before: pd.Series[str], latest: pd.Series[str]) -> list[str]:
+    """A sentence for each source whose share of the latest leads has at least doubled, and not by
+    chance: their 95% confidence intervals do not meet."""
+    earlier = before.value_counts()
+    found = []
+    for name, times in latest.value_counts().items():
+        was = int(earlier.get(name, 0))
+        share, old = times / len(latest), was / len(before)
+        if not was or share < max(MIN_SOURCE_SHARE, 2 * old):
+            continue
+        if wilson(int(times), len(latest), 0.95)[0] > wilson(was, len(before), 0.95)[1]:
+            found.append(
+                f"{share:.0%} of the leads have come from {name!r}, {old:.0%} before: are they of"
+                " the same kind?"
+            )
     return found
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pydantic_core import from_json, to_json
 
 from winnable.core.values import text
+from winnable.data.features.activities.touches import SourceOfRequest
 from winnable.data.features.plan import FeaturePlan
 from winnable.data.feedback.lead_names import LeadDisplayColumns
 from winnable.data.feedback.store.records import (
@@ -62,7 +63,7 @@ class ScoredModel:
         self._id = self.definition.columns.id
         plan = FeaturePlan.from_json(model["plan"])
         self._fields = kept_fields(plan, self.definition)
-        self._reader = LeadReader(plan, self._id)
+        self._reader = LeadReader(plan, self._id, source=SourceOfRequest.of(self.definition))
         self._plates: dict[tuple[str, ...], LeadDisplayColumns] = {}
 
     def scores(self, at: float, body: bytes, content: bytes) -> Iterator[ScoreRecord]:
