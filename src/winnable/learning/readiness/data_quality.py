@@ -1,7 +1,7 @@
 """Data quality: what is unusual about a company's data, found before anything is trained on them.
 
 Junk, duplicates, columns that are empty, constant or new, zeros that stand for nothing, statuses
-that the definition does not know, missing months, sources that fell silent or are new, outcomes
+that the definition does not know, missing months, sources that fell silent, are new or have doubled, outcomes
 that stopped being recorded, months whose leads are mostly still open, rows that are not leads. Each
 is a sentence with a number; what to do about it is for people to decide. Those that make a model
 wrong rather than weak are alarms, which every training repeats. Rows that could not be used at all
@@ -10,6 +10,7 @@ are found by `data.ingestion`, columns with target leakage by `data.leakage`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -178,20 +179,20 @@ def _sources(data: Dataset) -> list[Finding]:
     since = crm.leads[CREATED].iloc[order[silent_from]]
     found += [
         Finding("sources", f"Since {since:%Y-%m-%d} {says}", alarm=True)
-        for says in _grown(before, latest)
+        for says in _grown(before, latest, new)
     ]
     return found
 
 
-def _grown(before: pd.Series[str], latest: pd.Series[str]) -> list[str]:
-    """A sentence for each source whose share of the latest leads has at least doubled, and not by
-    chance: their 95% confidence intervals do not meet."""
+def _grown(before: pd.Series[str], latest: pd.Series[str], new: Sequence[str]) -> list[str]:
+    """A sentence for each source, but the new ones, whose share of the latest leads has at least
+    doubled, and not by chance: their 95% confidence intervals do not meet."""
     earlier = before.value_counts()
     found = []
     for name, times in latest.value_counts().items():
         was = int(earlier.get(name, 0))
         share, old = times / len(latest), was / len(before)
-        if not was or share < max(MIN_SOURCE_SHARE, 2 * old):
+        if not was or name in new or share < max(MIN_SOURCE_SHARE, 2 * old):
             continue
         if wilson(int(times), len(latest), 0.95)[0] > wilson(was, len(before), 0.95)[1]:
             found.append(
