@@ -456,3 +456,52 @@ def test_init_proposes_who_asks_for_sales_and_which_sources_to_refuse(tmp_path: 
     (tmp_path / "definition.toml").write_text(accepted)
     page = described(tmp_path)
     assert "It does not come from Purchased list" in page
+
+
+GRADES = """
+[grades]
+while_thin = "source"
+labels = { hot = "Hot", warm = "Warm", cool = "Cool", cold = "Cold" }
+[[scorecard]]
+  [[scorecard.rule]]
+  says = "Large"
+  when = [{ field = "Employees", at_least = 100 }]
+  points = 200
+"""
+
+
+def test_leads_have_the_grade_of_their_source_while_the_history_is_thin(tmp_path: Path) -> None:
+    write(tmp_path, GRADES, {})
+    file = tmp_path / "definition.toml"
+    file.write_text(
+        file.read_text().replace('source = "Source"', 'source = "Source"\nclosed = "Closed"'),
+    )
+    size = 36
+    sources = ["Referral", "Website", "Purchased list"] * 12
+    won = [(source == "Referral" and row % 2 == 0) or row == 1 for row, source in enumerate(sources)]
+    past = pd.DataFrame(
+        {
+            "Id": [f"P{row}" for row in range(size)],
+            "Status": ["Won" if each else "Lost" for each in won],
+            "Created": [f"2025-{1 + row % 9:02d}-01" for row in range(size)],
+            "Closed": [f"2025-{1 + row % 9:02d}-20" for row in range(size)],
+            "Source": sources,
+            "Employees": ["500" if each else "20" for each in won],
+        }
+    )
+    past.to_csv(tmp_path / "past.csv", index=False)
+    trained = winnable("train", "past.csv", "--store", "store", folder=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    names = ["Referral", "referral", "Website", "Purchased list", "Fair", ""]
+    new = pd.DataFrame({"Id": range(6), "Status": "Open", "Created": "2026-06-01", "Source": names})
+    new.assign(Employees="500").to_csv(tmp_path / "new.csv", index=False)
+    done = winnable(
+        "score", "new.csv", "--store", "store", "--output", "scores.csv", folder=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    grades = pd.read_csv(tmp_path / "scores.csv", dtype=str)["grade"].tolist()
+    assert grades == ["Hot", "Hot", "Cool", "Cold", "Warm", "Warm"]
+    assert "a lead has the grade of its source" in described(tmp_path)
+    file.write_text(file.read_text().replace('source = "Source"', ""))
+    refused = winnable("describe", folder=tmp_path)
+    assert "leads cannot be graded by source" in refused.stderr

@@ -364,12 +364,12 @@ class Condition(DefinitionPart):
             return None
         within_days = self.within_days if what == "count" else None
         kinds = activities.kinds(self.activity)
-        return ActivityAggregate(what, kinds, within_days, only=self._only(activities))
+        tested = self.having or self.after is not None
+        only = self._only(activities) if tested else None
+        return ActivityAggregate(what, kinds, within_days, only=only)
 
-    def _only(self, activities: Activities) -> ActivityTest | None:
-        """Which activities count besides their kind; None if all do."""
-        if not self.having and self.after is None:
-            return None
+    def _only(self, activities: Activities) -> ActivityTest:
+        """Which activities count besides their kind."""
         after = None
         if self.after is not None:
             kinds = activities.kinds(self.after.activity)
@@ -395,9 +395,8 @@ class Condition(DefinitionPart):
         condition except `is_missing`."""
         if self.members:
             return self.join_answers([each.holds(features, activities) for each in self.members])
-        aggregate = self.aggregate(activities)
-        if aggregate is not None:
-            return self._of_numbers(features.numbers(aggregate.name))
+        if self.activity is not None:
+            return self._of_numbers(features.numbers(self._counted(activities)))
         assert self.field is not None
         column = features.columns.get(self.field)
         if column is None:
@@ -411,6 +410,20 @@ class Condition(DefinitionPart):
         else:
             held = self._of_number_column(column.values, features)
         return held & self._of_other_columns(features) if self._compared else held
+
+    @cached_property
+    def _last_counted(self) -> list[tuple[Activities, str]]:
+        return []
+
+    def _counted(self, activities: Activities) -> str:
+        """The name of the column with the count; kept, since every lead asks for it."""
+        for known, name in self._last_counted:
+            if known is activities:
+                return name
+        aggregate = self.aggregate(activities)
+        assert aggregate is not None
+        self._last_counted[:] = [(activities, aggregate.name)]
+        return aggregate.name
 
     def join_answers(self, answers: Sequence[BoolArray]) -> BoolArray:
         """The answers of its members (k of shape (n,)) as its own."""

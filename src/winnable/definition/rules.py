@@ -6,6 +6,7 @@ twice, is refused here; giving points is done in `decide.scorecard`.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -97,6 +98,12 @@ class Rule(DefinitionPart):
     group: Name | None = None
     """The group whose cap it counts towards; if not given: intent, interest, behaviour or profile,
     depending on its conditions."""
+
+    @cached_property
+    def activities(self) -> tuple[str, ...]:
+        """The activities that its conditions count."""
+        leaves = (leaf for condition in self.when for leaf in condition.leaves())
+        return tuple(leaf.activity for leaf in leaves if leaf.activity is not None)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

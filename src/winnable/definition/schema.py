@@ -255,6 +255,9 @@ class Grades(DefinitionPart):
     """Warm from this odds ratio on."""
     cool: Annotated[float, Field(gt=0)] = 0.5
     """Cool from this odds ratio on; cold below."""
+    while_thin: Literal["lead", "source"] = "lead"
+    """By what a lead is graded while the history is so thin that the scorecard has most of the
+    weight: by its own odds ("lead"), or by what its source converts ("source")."""
     labels: dict[Grade, Name] = Field(default_factory=dict)
     """The company's own words for the grades."""
 
@@ -481,6 +484,12 @@ class Definition(DefinitionPart):
         repeated = _repeated(card.name for card in self.scorecard)
         if repeated is not None:
             raise ValueError(f"two scorecards are called {repeated!r}; give each its own name")
+        if self.grades.while_thin == "source" and self.columns.source_name is None:
+            raise ValueError(
+                "grades, while_thin: leads cannot be graded by source, because [columns] names"
+                " no source column; name it, or take the last marketing touch (missing_source ="
+                ' "last touch")'
+            )
         self._check_stages()
         self._check_returns()
         return self
@@ -646,6 +655,7 @@ class Definition(DefinitionPart):
             *self.junk.email,
             *self.junk.phone,
         ]
-        if self.gate.sources or self.gate.refused_sources:
+        graded = self.grades.while_thin == "source"
+        if self.gate.sources or self.gate.refused_sources or graded:
             read.append(self.columns.source_name)
         return tuple(dict.fromkeys(field for field in read if field is not None))

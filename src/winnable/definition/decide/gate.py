@@ -257,11 +257,12 @@ def _fit_criteria(
     definition: Definition, features: FeatureTable, raised: BoolArray | None
 ) -> Iterator[_Criterion]:
     profile = definition.profile
-    acceptable = is_acceptable(definition, features)
+    fits = is_ideal(definition, features) if profile.ideal else None
     if profile.acceptable:
+        acceptable = is_acceptable(definition, features)
         yield _Criterion(~acceptable, ACCEPTABLE, action="nurture").unless(raised)
-    if profile.ideal and definition.growth_stage != "seed":
-        fits = is_ideal(definition, features) | acceptable
+        fits = None if fits is None else fits | acceptable
+    if fits is not None and definition.growth_stage != "seed":
         yield _Criterion(fits, "It does not fit our ideal customer")
 
 

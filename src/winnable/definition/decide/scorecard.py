@@ -196,8 +196,7 @@ def group_of(rule: Rule, activities: Activities) -> str:
     other behaviour, or profile."""
     if rule.group is not None:
         return rule.group
-    leaves = (leaf for condition in rule.when for leaf in condition.leaves())
-    tested = [leaf.activity for leaf in leaves if leaf.activity is not None]
+    tested = rule.activities
     if not tested:
         return "profile"
     if all(activity == "intent" or activity in activities.intent for activity in tested):

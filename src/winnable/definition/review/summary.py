@@ -408,6 +408,11 @@ def _grades(definition: Definition) -> Iterator[Block]:
         rows.append((grades.labels.get(name, name), f"{times} of {reference}, or more"))
     rows.append((grades.labels.get("cold", "cold"), "less than that"))
     yield Table(("Grade", "Odds of being won"), tuple(rows))
+    if grades.while_thin == "source":
+        yield Text(
+            "While the history is too thin to tell leads apart, a lead has the grade of its source:"
+            " what leads from there were won so far, compared with all leads."
+        )
 
 
 def _feedback(definition: Definition) -> Iterator[Block]:

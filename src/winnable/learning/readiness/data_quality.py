@@ -1,11 +1,11 @@
 """Data quality: what is unusual about a company's data, found before anything is trained on them.
 
 Junk, duplicates, columns that are empty, constant or new, zeros that stand for nothing, statuses
-that the definition does not know, missing months, sources that fell silent, are new or have doubled, outcomes
-that stopped being recorded, months whose leads are mostly still open, rows that are not leads. Each
-is a sentence with a number; what to do about it is for people to decide. Those that make a model
-wrong rather than weak are alarms, which every training repeats. Rows that could not be used at all
-are found by `data.ingestion`, columns with target leakage by `data.leakage`.
+that the definition does not know, missing months, sources that fell silent, are new or have
+doubled, outcomes that stopped being recorded, months whose leads are mostly still open, rows that
+are not leads. Each is a sentence with a number; what to do about it is for people to decide. Those
+that make a model wrong rather than weak are alarms, which every training repeats. Rows that could
+not be used at all are found by `data.ingestion`, columns with target leakage by `data.leakage`.
 """
 
 from __future__ import annotations

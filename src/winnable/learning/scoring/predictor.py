@@ -103,6 +103,7 @@ class Predictor:
         self.version = version or self.fingerprint
         self.card = spec.card
         self.profile = spec.profile
+        self._sources = spec.sources
         roles = self.definition.columns
         named = (
             roles.id,
@@ -193,7 +194,7 @@ class Predictor:
             low=answer.low,
             high=answer.high,
             winnable=winnable,
-            grade=grade(self.definition, probability, self.card.base_rate),
+            grade=self._grades(features, probability),
             decision=decide(
                 self.definition,
                 features,
@@ -208,6 +209,14 @@ class Predictor:
             why=self.why,
         )
         return self._with_reasons(scores, features, points, answer) if reasons else scores
+
+    def _grades(self, features: FeatureTable, probability: FloatArray) -> tuple[str, ...]:
+        """Hot to cold by each lead's probability (n,), or by its source while the history is
+        thin."""
+        source = self.definition.columns.source_name
+        if self._sources is None or source is None:
+            return grade(self.definition, probability, self.card.base_rate)
+        return self._sources.grades(self.definition, features.words(source))
 
     def within(
         self, features: FeatureTable, probability: FloatArray, days: float
