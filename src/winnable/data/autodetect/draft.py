@@ -314,7 +314,8 @@ def _refused_sources(guesses: Guesses) -> Iterator[str]:
     usual = float(won.mean()) if len(won) else 0.0
     found = {}
     for name, of_source in won.groupby(sources):
-        wins, leads = int(of_source.sum()), len(of_source)
+        wins = int(of_source.sum())
+        leads = len(of_source)
         poor = usual / (2 - usual)  # half the odds
         if leads >= MIN_LEADS_OF_SOURCE and wilson(wins, leads)[1] < poor:
             found[str(name)] = f"{wins:,} of {leads:,} won"

@@ -191,7 +191,8 @@ def _grown(before: pd.Series[str], latest: pd.Series[str], new: Sequence[str]) -
     found = []
     for name, times in latest.value_counts().items():
         was = int(earlier.get(name, 0))
-        share, old = times / len(latest), was / len(before)
+        share = times / len(latest)
+        old = was / len(before)
         if not was or name in new or share < max(MIN_SOURCE_SHARE, 2 * old):
             continue
         if wilson(int(times), len(latest), 0.95)[0] > wilson(was, len(before), 0.95)[1]:
