@@ -1,11 +1,14 @@
 """A condition says what it says in plain English, and answers for a whole column what it would
 answer for each lead alone."""
 
+import re
+
 import numpy as np
 import pytest
 
 from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable, NumericColumn
-from winnable.definition.conditions import Activities, Condition, all_hold, impossible
+from winnable.definition.conditions import Condition, all_hold, impossible
+from winnable.definition.parts import Activities
 
 ACTIVITIES = Activities(intent=("Demo",), interest=("Webinar", "E-book"))
 
@@ -225,3 +228,170 @@ def test_what_can_be_true_is_not_called_impossible() -> None:
         )
         is None
     )
+
+
+TITLES = CategoricalColumn.of(["VP", "Clerk", None])
+SIZES = NumericColumn(np.array([10.0, 80.0, 90.0]))
+THREE = FeatureTable(
+    3,
+    {
+        "Title": TITLES,
+        "Size": SIZES,
+        "Budget": NumericColumn(np.array([50.0, 80.0, np.nan])),
+        "Seats": CategoricalColumn.of(["60", "70", "80"]),
+        "Country": CategoricalColumn.of(["France", "spain", None]),
+        "Billing": CategoricalColumn.of(["FRANCE ", "Italy", None]),
+        "Visit": NumericColumn(np.array([3.0, 9.0, np.nan])),
+        "Call": NumericColumn(np.array([5.0, 5.0, 5.0])),
+    },
+)
+VP = {"field": "Title", "any_of": ["VP"]}
+BIG = {"field": "Size", "at_least": 80}
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected", "words"),
+    [
+        (
+            {"any_of": [VP, BIG]},
+            [True, True, True],
+            "either Title is VP or Size is 80 or more",
+        ),
+        (
+            {"all_of": [VP, BIG]},
+            [False, False, False],
+            "both Title is VP and Size is 80 or more",
+        ),
+        (
+            {"none_of": [VP, {"field": "Size", "at_least": 90}]},
+            [False, True, False],
+            "neither Title is VP nor Size is 90 or more",
+        ),
+        ({"none_of": [VP]}, [False, True, True], "it is not true that Title is VP"),
+        (
+            {"any_of": [VP, {"all_of": [BIG, {"field": "Title", "is_missing": True}]}]},
+            [True, False, True],
+            "either Title is VP or both Size is 80 or more and Title is not known",
+        ),
+        ({"field": "Title", "none_of": ["vp"]}, [False, True, False], "Title is not vp"),
+        (
+            {"field": "Size", "none_of": ["80", "7"]},
+            [True, False, True],
+            "Size is neither 80 nor 7",
+        ),
+        (
+            {"field": "Country", "same_as": "Billing"},
+            [True, False, False],
+            "Country is the same as Billing",
+        ),
+        (
+            {"field": "Size", "same_as": "Budget"},
+            [False, True, False],
+            "Size is the same as Budget",
+        ),
+        ({"field": "Size", "more_than": "Budget"}, [False] * 3, "Size is more than Budget"),
+        (
+            {"field": "Seats", "more_than": "Size"},
+            [True, False, False],
+            "Seats is more than Size",
+        ),
+        (
+            {"field": "Size", "less_than": "Budget", "at_least": 5},
+            [True, False, False],
+            "Size is 5 or more and is less than Budget",
+        ),
+        (
+            {"field": "Visit", "later_than": "Call"},
+            [True, False, False],
+            "Visit is later than Call",
+        ),
+        (
+            {"field": "Visit", "earlier_than": "Call"},
+            [False, True, False],
+            "Visit is earlier than Call",
+        ),
+    ],
+)
+def test_conditions_join_others_and_compare_columns(
+    condition: dict[str, object], expected: list[bool], words: str
+) -> None:
+    asked = Condition.model_validate(condition)
+    assert asked.holds(THREE, ACTIVITIES).tolist() == expected
+    assert str(asked) == words
+    assert Condition.model_validate(asked.model_dump(exclude_defaults=True)) == asked
+
+
+@pytest.mark.parametrize(
+    ("condition", "words", "name"),
+    [
+        (
+            {"activity": "Webinar", "having": [{"field": "Minutes", "at_least": 30}]},
+            "Webinar (Minutes is 30 or more)",
+            "times Webinar (Minutes is 30 or more)",
+        ),
+        (
+            {"activity": "Pricing page", "after": "Case study", "at_least": 2, "within_days": 30},
+            "Pricing page after Case study at least 2 times in the last 30 days",
+            "times Pricing page after Case study in 30 days",
+        ),
+        (
+            {
+                "activity": "Demo",
+                "after": {"activity": "interest", "within_days": 14},
+                "at_most": 0,
+            },
+            "no Demo within 14 days after anything that shows interest",
+            "times Demo within 14 days after anything that shows interest",
+        ),
+    ],
+)
+def test_activities_are_counted_that_have_properties_or_follow_others(
+    condition: dict[str, object], words: str, name: str
+) -> None:
+    asked = Condition.model_validate(condition)
+    assert str(asked) == words
+    counted = asked.aggregate(ACTIVITIES)
+    assert counted is not None
+    assert counted.name == name
+
+
+def test_points_of_joined_activities_decay_from_the_latest_that_may_count() -> None:
+    demo, webinar = {"activity": "Demo"}, {"activity": "Webinar"}
+    either = Condition.model_validate({"any_of": [demo, webinar]})
+    names = [age.name for age in either.ages(ACTIVITIES) if isinstance(age, ActivityAggregate)]
+    assert names == ["days since Demo", "days since Webinar"]
+    assert list(Condition.model_validate({"none_of": [demo]}).ages(ACTIVITIES)) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ({"any_of": ["a"]}, "either a field or an activity, or lists conditions"),
+        ({"any_of": [VP, "x"]}, "lists values (1) and conditions (1)"),
+        ({"field": "Title", "any_of": [VP]}, "conditions under any_of stand alone"),
+        ({"any_of": [VP], "none_of": [BIG]}, "stand alone"),
+        ({"any_of": [VP], "at_least": 3}, "stand alone"),
+        (
+            {"any_of": [{"all_of": [{"none_of": [VP]}]}]},
+            "the most that people read correctly",
+        ),
+        ({"field": "A", "having": [BIG], "at_least": 1}, "'A' is a field"),
+        ({"field": "A", "same_as": "A"}, "compared with itself"),
+        ({"activity": "A", "having": [{"activity": "B"}]}, "names one as its field"),
+        (
+            {"activity": "A", "having": [{"field": "At", "within_days": 3}]},
+            "cannot be tested as a date",
+        ),
+        (
+            {"field": "A", "any_of": ["x"], "none_of": ["X"]},
+            "cannot be x and not at once",
+        ),
+        ({"field": "A", "is_missing": True, "same_as": "B"}, "be missing and have a value"),
+        ({"activity": "A", "same_as": "B"}, "test a field"),
+    ],
+)
+def test_conditions_that_cannot_be_meant_are_refused(
+    condition: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Condition.model_validate(condition)

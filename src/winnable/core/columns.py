@@ -11,7 +11,7 @@ one more column. Reading exports and computing aggregates is done in `winnable.d
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,37 @@ _AGGREGATE_NAMES = {
 """How the name of an aggregate begins. Stored models know their columns by these names."""
 
 
+class PropertyTest(Protocol):
+    """What must be true of an activity's properties: a condition of the definition, which is asked
+    of a table with a row for each activity."""
+
+    def holds(self, features: "FeatureTable") -> BoolArray:
+        """For which rows it is true, shape (features.size,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class EarlierActivity:
+    """An activity that must have come before another one: of these `kinds` (empty: any), at most
+    `within_days` before it (None: at any time), whose properties meet all of `having`."""
+
+    kinds: tuple[str, ...] = ()
+    within_days: float | None = None
+    having: tuple[PropertyTest, ...] = ()
+
+
+@dataclass(frozen=True)
+class ActivityTest:
+    """What must be true of an activity, besides its kind, for it to count: of its properties, and
+    what it came `after`. `words` says so in English, behind the kind; `columns` are the properties
+    that are read."""
+
+    having: tuple[PropertyTest, ...] = ()
+    after: EarlierActivity | None = None
+    words: str = ""
+    columns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class ActivityAggregate:
     """One value computed from the activity log of a lead.
@@ -111,18 +142,21 @@ class ActivityAggregate:
     how many different kinds there are ("kinds"), or how many more there are in `within_days` than
     in as many days before these ("change"). Of a further `column` of the log, such as minutes, it
     is the "sum" (0 if there is none), or the value of the "last" activity that has one, which may
-    be a word.
+    be a word. With `only`, activities count that meet this test.
     """
 
     what: Literal["count", "days_since", "kinds", "change", "sum", "last"] = "count"
     kinds: tuple[str, ...] = ()
     within_days: float | None = None
     column: str | None = None
+    only: ActivityTest | None = None
 
     @property
     def name(self) -> str:
         """The name of its column, which reasons show as well."""
         kinds = " or ".join(self.kinds) or "any activity"
+        if self.only is not None:
+            kinds += self.only.words
         if self.column is not None:
             return f"{self.column} of {kinds}, {_AGGREGATE_NAMES[self.what]}"
         period = "" if self.within_days is None else f" in {self.within_days:g} days"

@@ -1,110 +1,124 @@
 """Conditions on leads: predicates as data, which print themselves in plain English and are
 evaluated for many leads at once.
 
-A condition names a lead's `field` or an `activity` and says what must be true of it. It is never
-code: whoever can read the definition file can read every condition in it, and a definition from
-elsewhere cannot run anything. Text is tested once per distinct value, not once per lead. What a
-condition is used for (points, a profile, junk) is not known here.
+A condition names a lead's `field` or an `activity` and says what must be true of it, or joins other
+conditions (any, all, none of them). It is never code: whoever can read the definition file can read
+every condition in it, and a definition from elsewhere cannot run anything. Text is tested once per
+distinct value, not once per lead. What a condition is used for (points, a profile, junk) is not
+known here, nor how activities are counted.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from winnable.core.columns import (
     ActivityAggregate,
+    ActivityTest,
     BoolArray,
     CategoricalColumn,
+    EarlierActivity,
     FeatureTable,
     FloatArray,
     IntArray,
 )
 from winnable.core.values import number
+from winnable.definition.parts import Activities, Days, DefinitionPart, Listed, Name
+from winnable.definition.wording import (
+    days_in_words,
+    either,
+    joined,
+    range_in_words,
+    times_in_words,
+)
+
+NO_ACTIVITIES = Activities()
+MAX_DEPTH = 2
+"""How deep conditions may stand in conditions: deeper ones nobody reads correctly."""
 
 
-class DefinitionPart(BaseModel):
-    """Any table of the definition file: frozen, and a key that it does not know is an error."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        str_strip_whitespace=True,
-        coerce_numbers_to_str=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        serialize_by_alias=True,
-    )
+def has_conditions(value: object) -> bool:
+    """Whether what is written in a list is conditions, not values of a column."""
+    first = next(iter(value), None) if isinstance(value, (list, tuple)) else value
+    return isinstance(first, (Mapping, Condition))
 
 
-def _listed(value: object) -> object:
-    """A single value as a list of one, and true and false as words, the way people write them."""
-    values = value if isinstance(value, (list, tuple)) else [value]
-    return [str(item).lower() if isinstance(item, bool) else item for item in values]
+def form_of_list(value: object) -> str:
+    """The tag of what is written in a list of values or conditions."""
+    return "[conditions]" if has_conditions(value) else "[words]"
 
 
-Name = Annotated[str, Field(min_length=1)]
-Listed = Annotated[
-    tuple[Name, ...],
-    BeforeValidator(_listed, json_schema_input_type=Name | list[Name | float | bool]),
+def _all_words_or_all_conditions(value: object) -> object:
+    items = value if isinstance(value, (list, tuple)) else [value]
+    conditions = sum(isinstance(item, (Mapping, Condition)) for item in items)
+    if 0 < conditions < len(items):
+        raise ValueError(
+            f"lists values ({len(items) - conditions}) and conditions ({conditions}); write the"
+            ' values as a condition too, such as { field = "Country", any_of = ["France"] }'
+        )
+    return items
+
+
+ValuesOrConditions = Annotated[
+    Annotated[tuple["Condition", ...], Tag("[conditions]")] | Annotated[Listed, Tag("[words]")],
+    Discriminator(form_of_list),
+    BeforeValidator(_all_words_or_all_conditions),
 ]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
-class Activities(DefinitionPart):
-    """Which kinds of activity show intent to buy and which mere interest, and the columns of the
-    activity table."""
+def _activity_or_table(value: object) -> object:
+    """A kind of activity alone as a table."""
+    return {"activity": value} if isinstance(value, str) else value
 
-    intent: Listed = ()
-    """Kinds of activity that show intent to buy: a pricing page, a demo request."""
-    interest: Listed = ()
-    """Kinds of activity that show interest only: an e-book, a webinar, swag at a booth."""
-    lead: Name | None = None
-    """Column of the activity table with the lead's id; found by its name if not given."""
-    at: Name | None = None
-    """Column with the time of the activity; found by its name if not given."""
-    kind: Name | None = None
-    """Column with the kind of activity; found by its name if not given."""
-    recorded: Name | None = None
-    """Column with the time at which the activity was recorded, where that is later."""
-    visitor: Name | None = None
-    """Column with the key of an anonymous visitor (a cookie's id), by which rows without a lead
-    belong to the lead that the visitor turns out to be; found by its name if not given."""
-    properties: Listed | None = None
-    """Further columns of the activity table that models may learn from: minutes, value, campaign;
-    chosen by what stands in them if not given."""
 
-    @model_validator(mode="after")
-    def _one_or_the_other(self) -> Self:
-        listed_twice = sorted(set(self.intent) & set(self.interest))
-        if listed_twice:
-            raise ValueError(
-                f"{_quoted(listed_twice)} is listed under intent and under interest;"
-                " keep it in one of them"
-            )
-        return self
+class Earlier(DefinitionPart):
+    """The activity that must have come before another one; its kind alone is enough."""
 
-    def kinds(self, activity: str) -> tuple[str, ...]:
-        """The kinds that a condition's `activity` means: for "intent" and "interest" all that are
-        listed, for "any" every kind (an empty tuple)."""
-        groups = {"intent": self.intent, "interest": self.interest, "any": ()}
-        return groups.get(activity, (activity,))
+    activity: Name
+    """A kind of activity, or "intent", "interest", "hand_raise" or "any"."""
+    within_days: Days | None = None
+    """It came at most this many days before."""
+    having: tuple["Condition", ...] = ()
+    """All of these are true of its properties, such as minutes."""
+
+    def __str__(self) -> str:
+        when = "after" if self.within_days is None else f"within {self._days} after"
+        return f"{when} {_some_of(self.activity, self.having)}"
+
+    @property
+    def _days(self) -> str:
+        return "1 day" if self.within_days == 1 else f"{self.within_days:.15g} days"
+
+
+EarlierOrActivity = Annotated[
+    Earlier, BeforeValidator(_activity_or_table, json_schema_input_type=str | Earlier)
+]
 
 
 class Condition(DefinitionPart):
     """One thing that must be true of a lead: of a `field`, or of the number of times that an
-    `activity` happened."""
+    `activity` happened. Or other conditions, of which any, all or none must be true."""
 
     field: Name | None = None
     """The lead's column that is tested."""
     activity: Name | None = None
-    """A kind of activity, or "intent", "interest" or "any"; its count is tested."""
-    any_of: Listed = ()
-    """The field is one of these values; case is ignored."""
+    """A kind of activity, or "intent", "interest", "hand_raise" or "any"; its count is tested."""
+    having: tuple["Condition", ...] = ()
+    """Only activities count of whose properties all of these are true: of minutes, of a page."""
+    after: EarlierOrActivity | None = None
+    """Only activities count that came after this other activity."""
+    any_of_these: ValuesOrConditions = Field(default=(), alias="any_of")
+    """The field is one of these values; case is ignored. Without a field or an activity: any one of
+    these conditions is true."""
+    none_of_these: ValuesOrConditions = Field(default=(), alias="none_of")
+    """The field is known and none of these values; case is ignored. Without a field or an activity:
+    none of these conditions is true."""
+    all_of: tuple["Condition", ...] = ()
+    """Without a field or an activity: all of these conditions are true."""
     matches: Listed = ()
     """The field contains one of these words or phrases as whole words."""
     at_least: float | None = None
@@ -113,6 +127,16 @@ class Condition(DefinitionPart):
     """The number is this or less."""
     between: tuple[float, float] | None = None
     """The number lies between these two, both inclusive."""
+    same_as: Name | None = None
+    """The field has the same value as this column; case is ignored."""
+    more_than: Name | None = None
+    """The number is larger than that of this column."""
+    less_than: Name | None = None
+    """The number is smaller than that of this column."""
+    later_than: Name | None = None
+    """The date is later than that of this column."""
+    earlier_than: Name | None = None
+    """The date is earlier than that of this column."""
     is_missing: Literal[True] | None = None
     """The field is empty (of an activity: it never happened)."""
     is_present: Literal[True] | None = None
@@ -122,27 +146,75 @@ class Condition(DefinitionPart):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:
-        if (self.field is None) == (self.activity is None):
-            raise ValueError("a condition names either a field or an activity; give one of the two")
-        if self.between is not None and self.between[0] > self.between[1]:
-            low, high = self.between
-            raise ValueError(
-                f"between {low:g} and {high:g} can never be true; put the smaller number first"
-            )
-        if self.activity is not None and (self.any_of or self.matches):
-            raise ValueError(
-                "any_of and matches test a field; an activity is tested by its count: at_least,"
-                " at_most or between"
-            )
-        if self.field is not None and not self._has_test():
-            raise ValueError(
-                f"nothing is tested of the field {self.field!r}; add any_of, matches, at_least,"
-                " at_most, between, is_missing, is_present or within_days"
-            )
-        why = impossible([self])
+        why = self._not_one_thing() or self._wrong_between() or self._wrong_test()
+        why = why or self._wrong_activity() or impossible([self])
         if why is not None:
             raise ValueError(why)
         return self
+
+    def _not_one_thing(self) -> str | None:
+        """Why it is not about one thing: a field, an activity, or other conditions."""
+        listed = [
+            key
+            for key, items in (
+                ("any_of", self.any_of_these),
+                ("none_of", self.none_of_these),
+                ("all_of", self.all_of),
+            )
+            if has_conditions(items)
+        ]
+        named = (self.field is not None) + (self.activity is not None)
+        if named > 1 or (not named and not listed):
+            return (
+                "a condition names either a field or an activity, or lists conditions under any_of,"
+                " all_of or none_of; give one of these"
+            )
+        if not listed:
+            return None
+        if named or len(listed) > 1 or len(self.model_fields_set) > 1:
+            return (
+                f"conditions under {listed[0]} stand alone; give what else must be true as a"
+                " condition of its own beside it"
+            )
+        if self._depth() > MAX_DEPTH:
+            return (
+                "conditions stand in conditions that stand in conditions; one list within another"
+                " is the most that people read correctly, so write it as several rules"
+            )
+        return None
+
+    def _depth(self) -> int:
+        return 1 + max((each._depth() for each in self.members), default=-1)
+
+    def _wrong_between(self) -> str | None:
+        if self.between is None or self.between[0] <= self.between[1]:
+            return None
+        low, high = self.between
+        return f"between {low:g} and {high:g} can never be true; put the smaller number first"
+
+    def _wrong_test(self) -> str | None:
+        """Why a field cannot be tested like this."""
+        if self.activity is not None and (
+            self.any_of or self.none_of or self.matches or self._compared
+        ):
+            return (
+                "any_of and matches test a field, and so do none_of and other columns; an activity"
+                " is tested by its count: at_least, at_most or between"
+            )
+        if self.field is None:
+            return None
+        if self.having or self.after is not None:
+            key = "having" if self.having else "after"
+            return f"{key} says which activities count, but {self.field!r} is a field"
+        if self.field in self._compared.values():
+            return f"{self.field!r} is compared with itself; name another column"
+        if not self._has_test():
+            return (
+                f"nothing is tested of the field {self.field!r}; add any_of, none_of, matches,"
+                " at_least, at_most, between, same_as, more_than, less_than, later_than,"
+                " earlier_than, is_missing, is_present or within_days"
+            )
+        return None
 
     def _has_test(self) -> bool:
         limits = (
@@ -153,7 +225,90 @@ class Condition(DefinitionPart):
             self.is_present,
             self.within_days,
         )
-        return bool(self.any_of or self.matches) or any(limit is not None for limit in limits)
+        tested = self.any_of or self.none_of or self.matches or self._compared
+        return bool(tested) or any(limit is not None for limit in limits)
+
+    def _wrong_activity(self) -> str | None:
+        """Why the properties of activities cannot be tested like this."""
+        earlier = () if self.after is None else self.after.having
+        for tested in (*self.having, *earlier):
+            for leaf in tested.leaves():
+                if leaf.field is None:
+                    return (
+                        f"having tests the properties of {self.activity}, so each of its conditions"
+                        ' names one as its field, such as { field = "Minutes", at_least = 30 }'
+                    )
+                if leaf.dates:
+                    return (
+                        f"the property {leaf.field!r} of {self.activity} cannot be tested as a"
+                        " date; within_days beside the activity says how long ago it may be"
+                    )
+        return None
+
+    @cached_property
+    def members(self) -> tuple["Condition", ...]:
+        """The conditions that it joins; none of a condition on a field or an activity."""
+        these = (*self.any_of_these, *self.none_of_these, *self.all_of)
+        return tuple(each for each in these if isinstance(each, Condition))
+
+    def leaves(self) -> Iterator["Condition"]:
+        """The conditions on fields and activities in it: itself, or those of its members."""
+        if not self.members:
+            yield self
+        for member in self.members:
+            yield from member.leaves()
+
+    @cached_property
+    def is_of_activities(self) -> bool:
+        """Whether it is about nothing but what leads did."""
+        return all(leaf.activity is not None for leaf in self.leaves())
+
+    @cached_property
+    def any_of(self) -> tuple[str, ...]:
+        """The values of which the field is one."""
+        return tuple(each for each in self.any_of_these if isinstance(each, str))
+
+    @cached_property
+    def none_of(self) -> tuple[str, ...]:
+        """The values of which the field is none."""
+        return tuple(each for each in self.none_of_these if isinstance(each, str))
+
+    @cached_property
+    def _compared(self) -> dict[str, str]:
+        """The columns that the field is compared with, by the key."""
+        named = {
+            "same_as": self.same_as,
+            "more_than": self.more_than,
+            "less_than": self.less_than,
+            "later_than": self.later_than,
+            "earlier_than": self.earlier_than,
+        }
+        return {key: name for key, name in named.items() if name is not None}
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The lead's columns that a condition on a field reads; none of one on an activity."""
+        return () if self.field is None else (self.field, *self._compared.values())
+
+    @cached_property
+    def dates(self) -> tuple[str, ...]:
+        """Those of `columns` that are read as dates."""
+        compared = [name for name in (self.later_than, self.earlier_than) if name is not None]
+        is_date = self.field is not None and (self.within_days is not None or bool(compared))
+        return (self.field or "", *compared) if is_date else ()
+
+    @cached_property
+    def asked_activities(self) -> tuple[str, ...]:
+        """The activities that it names: the one that is counted, and the one before it."""
+        named = [self.activity, None if self.after is None else self.after.activity]
+        return tuple(name for name in named if name is not None)
+
+    @cached_property
+    def properties(self) -> tuple[str, ...]:
+        """The properties of activities that it reads."""
+        tested = (*self.having, *(() if self.after is None else self.after.having))
+        read = [name for each in tested for leaf in each.leaves() for name in leaf.columns]
+        return tuple(dict.fromkeys(read))
 
     @cached_property
     def range(self) -> tuple[float, float] | None:
@@ -181,9 +336,12 @@ class Condition(DefinitionPart):
         return frozenset(value.casefold() for value in self.any_of)
 
     @cached_property
+    def _refused(self) -> frozenset[str]:
+        return frozenset(value.casefold() for value in self.none_of)
+
+    @cached_property
     def _numbers(self) -> tuple[float, ...]:
-        parsed = (number(value) for value in self.any_of)
-        return tuple(value for value in parsed if value is not None)
+        return _as_numbers(self.any_of)
 
     @cached_property
     def _word_by_number(self) -> dict[float, str]:
@@ -197,46 +355,122 @@ class Condition(DefinitionPart):
         )
         return re.compile("|".join(rf"(?<!\w){phrase}(?!\w)" for phrase in phrases), re.IGNORECASE)
 
-    def aggregate(self, activities: Activities) -> ActivityAggregate | None:
-        """The activity aggregate that this condition tests; None for a condition on a field."""
+    def aggregate(
+        self, activities: Activities, what: Literal["count", "days_since"] = "count"
+    ) -> ActivityAggregate | None:
+        """The activity aggregate that this condition tests, or when it last happened; None for a
+        condition on a field."""
         if self.activity is None:
             return None
-        return ActivityAggregate("count", activities.kinds(self.activity), self.within_days)
+        within_days = self.within_days if what == "count" else None
+        kinds = activities.kinds(self.activity)
+        tested = self.having or self.after is not None
+        only = self._only(activities) if tested else None
+        return ActivityAggregate(what, kinds, within_days, only=only)
 
-    def age(self, activities: Activities) -> ActivityAggregate | str | None:
-        """What tells the age in days, for points that decay: an activity aggregate, the name of a
-        date field, or None."""
+    def _only(self, activities: Activities) -> ActivityTest:
+        """Which activities count besides their kind."""
+        after = None
+        if self.after is not None:
+            kinds = activities.kinds(self.after.activity)
+            after = EarlierActivity(kinds, self.after.within_days, self.after.having)
+        return ActivityTest(self.having, after, self._which_in_words(), self.properties)
+
+    def ages(self, activities: Activities) -> Iterator[ActivityAggregate | str]:
+        """What tells the age in days, for points that decay: activity aggregates, and names of date
+        fields."""
+        if self.none_of_these and self.members:
+            return
+        for member in self.members:
+            yield from member.ages(activities)
         if self.activity is not None and self.range is not None and self.range[0] > 0:
-            return ActivityAggregate("days_since", activities.kinds(self.activity))
-        return self.field if self.within_days is not None else None
+            aggregate = self.aggregate(activities, "days_since")
+            assert aggregate is not None
+            yield aggregate
+        elif self.field is not None and self.within_days is not None:
+            yield self.field
 
-    def holds(self, features: FeatureTable, activities: Activities) -> BoolArray:
+    def holds(self, features: FeatureTable, activities: Activities = NO_ACTIVITIES) -> BoolArray:
         """For which leads it is true, shape (features.size,), bool. A missing value meets no
         condition except `is_missing`."""
-        aggregate = self.aggregate(activities)
-        if aggregate is not None:
-            return self._of_numbers(features.numbers(aggregate.name))
+        if self.members:
+            return self.join_answers([each.holds(features, activities) for each in self.members])
+        if self.activity is not None:
+            return self._of_numbers(features.numbers(self._counted(activities)))
         assert self.field is not None
         column = features.columns.get(self.field)
         if column is None:
             return np.full(features.size, self.is_missing is True)
         if isinstance(column, CategoricalColumn):
-            return _by_code(
+            held = _by_code(
                 [self._of_text(value) for value in column.vocabulary],
                 column.codes,
                 missing=self.is_missing is True,
             )
-        held = self._of_numbers(column.values)
+        else:
+            held = self._of_number_column(column.values, features)
+        return held & self._of_other_columns(features) if self._compared else held
+
+    @cached_property
+    def _last_counted(self) -> list[tuple[Activities, str]]:
+        return []
+
+    def _counted(self, activities: Activities) -> str:
+        """The name of the column with the count; kept, since every lead asks for it."""
+        for known, name in self._last_counted:
+            if known is activities:
+                return name
+        aggregate = self.aggregate(activities)
+        assert aggregate is not None
+        self._last_counted[:] = [(activities, aggregate.name)]
+        return aggregate.name
+
+    def join_answers(self, answers: Sequence[BoolArray]) -> BoolArray:
+        """The answers of its members (k of shape (n,)) as its own."""
+        held = np.asarray(answers)
+        if self.all_of:
+            return np.asarray(held.all(axis=0))
+        any_held = np.asarray(held.any(axis=0))
+        return ~any_held if self.none_of_these else any_held
+
+    def _of_number_column(self, values: FloatArray, features: FeatureTable) -> BoolArray:
+        held = self._of_numbers(values)
         if self.any_of:
-            held &= np.isin(column.values, self._numbers)
+            held &= np.isin(values, self._numbers)
+        if self.none_of:
+            held &= ~np.isin(values, _as_numbers(self.none_of))
         if self.matches:
-            words = features.words(self.field)
+            words = features.words(self.field or "")
             held &= _by_code(
                 [self._pattern.search(value) is not None for value in words.vocabulary],
                 words.codes,
                 missing=False,
             )
         return held
+
+    def _of_other_columns(self, features: FeatureTable) -> BoolArray:
+        """For which leads the field compares as it should with the other columns, where both are
+        known."""
+        assert self.field is not None
+        held = np.ones(features.size, dtype=np.bool_)
+        own = _numbers_of(features, self.field)
+        for key, name in self._compared.items():
+            other = _numbers_of(features, name)
+            if key == "same_as":
+                held &= (own == other) | _same_words(features, self.field, name)
+            elif key in {"more_than", "earlier_than"}:  # a date is how many days ago it was
+                held &= own > other
+            else:
+                held &= own < other
+        return held
+
+    def holds_of(self, value_of: Callable[[str], str | None]) -> bool:
+        """Whether it is true of one lead, of which `value_of` answers a column's value as it is
+        written, None if it is missing. For conditions on fields that are compared with no other."""
+        if self.members:
+            answers = [np.asarray([each.holds_of(value_of)]) for each in self.members]
+            return bool(self.join_answers(answers)[0])
+        return self.holds_for(value_of(self.field or ""))
 
     def holds_for(self, written: str | None) -> bool:
         """Whether it is true of one value of its field as it is written, None if that is missing. A
@@ -260,6 +494,8 @@ class Condition(DefinitionPart):
             return False
         if self.any_of and value.strip().casefold() not in self._values:
             return False
+        if self.none_of and value.strip().casefold() in self._refused:
+            return False
         if self.matches and self._pattern.search(value) is None:
             return False
         if self.range is None:
@@ -269,45 +505,88 @@ class Condition(DefinitionPart):
 
     def __str__(self) -> str:
         """The condition in plain English, without a full stop: "Employees is 50 or more"."""
+        if self.members:
+            return self._members_in_words()
         if self.activity is not None:
             return self._activity_in_words()
         parts = []
         if self.is_missing:
             parts.append("is not known")
         if self.any_of:
-            parts.append(f"is {_either(self.any_of)}")
+            parts.append(f"is {either(self.any_of)}")
+        if self.none_of:
+            one = len(self.none_of) == 1
+            parts.append(f"is {'not' if one else 'neither'} {joined(self.none_of, 'nor')}")
         if self.matches:
-            parts.append(f"contains {_either(self.matches)}")
+            parts.append(f"contains {either(self.matches)}")
         if self.within_days is not None:
-            parts.append(f"lies in the last {_days(self.within_days)}")
+            parts.append(f"lies in the last {days_in_words(self.within_days)}")
         if self.at_least is not None or self.at_most is not None or self.between is not None:
-            parts.append(f"is {_range_in_words(self.range)}")
+            parts.append(f"is {range_in_words(self.range)}")
+        parts += [f"is {_COMPARED[key]} {name}" for key, name in self._compared.items()]
         if self.is_present and not parts:
             parts.append("is known")
         return f"{self.field} {' and '.join(parts)}"
 
+    def _members_in_words(self) -> str:
+        told = [str(each) for each in self.members]
+        if self.none_of_these:
+            one = len(told) == 1
+            return f"it is not true that {told[0]}" if one else f"neither {joined(told, 'nor')}"
+        if len(told) == 1:
+            return told[0]
+        return f"both {' and '.join(told)}" if self.all_of else f"either {either(told)}"
+
+    def _which_in_words(self) -> str:
+        """Which activities count, behind their kind: " (Minutes is 30 or more) after Webinar"."""
+        having = f" ({in_words(self.having)})" if self.having else ""
+        return having if self.after is None else f"{having} {self.after}"
+
     def _activity_in_words(self) -> str:
         activity = self.activity or ""
         low, high = self.range or (1.0, np.inf)
-        period = "" if self.within_days is None else f" in the last {_days(self.within_days)}"
+        period = (
+            "" if self.within_days is None else f" in the last {days_in_words(self.within_days)}"
+        )
+        which = self._which_in_words()
         if high <= 0:
-            return f"{_NONE_OF.get(activity, f'no {activity}')}{period}"
-        some = _SOME_OF.get(activity, activity)
+            return f"{_NONE_OF.get(activity, f'no {activity}')}{which}{period}"
+        some = f"{_SOME_OF.get(activity, activity)}{which}"
         if (low, high) == (1.0, np.inf):
             return f"{some}{period}"
-        return f"{some} {_times_in_words(low, high)}{period}"
+        return f"{some} {times_in_words(low, high)}{period}"
+
+
+_COMPARED = {
+    "same_as": "the same as",
+    "more_than": "more than",
+    "less_than": "less than",
+    "later_than": "later than",
+    "earlier_than": "earlier than",
+}
 
 
 _SOME_OF = {
     "intent": "anything that shows intent",
     "interest": "anything that shows interest",
+    "hand_raise": "anything that asks for sales",
     "any": "any activity",
 }
 _NONE_OF = {
     "intent": "nothing that shows intent",
     "interest": "nothing that shows interest",
+    "hand_raise": "nothing that asks for sales",
     "any": "no activity",
 }
+
+
+def _some_of(activity: str, having: Sequence[Condition]) -> str:
+    of = f" ({in_words(having)})" if having else ""
+    return f"{_SOME_OF.get(activity, activity)}{of}"
+
+
+Earlier.model_rebuild()
+Condition.model_rebuild()
 
 
 def all_hold(
@@ -339,10 +618,16 @@ def impossible(conditions: Sequence[Condition]) -> str | None:
 
 
 def _contradiction(one: Condition, other: Condition) -> str | None:
+    if one.members or other.members:
+        return None
     if one.field is not None:
         why = _clash(one, other) if other.field == one.field else None
         return None if why is None else f"{one.field} {why}"
-    if (other.activity, other.within_days) != (one.activity, one.within_days):
+    counted, also_counted = (
+        (condition.activity, condition.within_days, condition.having, condition.after)
+        for condition in (one, other)
+    )
+    if counted != also_counted:
         return None
     why = _no_number(one, other)
     return None if why is None else f"the number of {one.activity} {why}"
@@ -350,7 +635,8 @@ def _contradiction(one: Condition, other: Condition) -> str | None:
 
 def _clash(one: Condition, other: Condition) -> str | None:
     needs_value = any(
-        c.any_of or c.matches or c.range is not None or c.is_present for c in (one, other)
+        c.any_of or c.none_of or c.matches or c.range is not None or c.is_present or c._compared
+        for c in (one, other)
     )
     if (one.is_missing or other.is_missing) and needs_value:
         return "cannot be missing and have a value at once; remove one of the two"
@@ -359,8 +645,14 @@ def _clash(one: Condition, other: Condition) -> str | None:
     )
     if allowed and also_allowed and not allowed & also_allowed:
         return (
-            f"cannot be {_either(one.any_of)} and {_either(other.any_of)} at once; put all the"
+            f"cannot be {either(one.any_of)} and {either(other.any_of)} at once; put all the"
             " values in one list"
+        )
+    refused = {value.casefold() for value in (*one.none_of, *other.none_of)}
+    wanted = allowed & also_allowed if allowed and also_allowed else allowed | also_allowed
+    if wanted and wanted <= refused:
+        return (
+            f"cannot be {either(sorted(wanted))} and not at once; take it out of any_of or none_of"
         )
     return _no_number(one, other)
 
@@ -375,39 +667,33 @@ def _no_number(one: Condition, other: Condition) -> str | None:
     return f"cannot be at least {low:g} and at most {high:g} at once; correct one of the two"
 
 
+def _as_numbers(values: Sequence[str]) -> tuple[float, ...]:
+    parsed = (number(value) for value in values)
+    return tuple(value for value in parsed if value is not None)
+
+
+def _numbers_of(features: FeatureTable, name: str) -> FloatArray:
+    """A column as numbers, those in words too, shape (features.size,); NaN for what is none."""
+    column = features.columns.get(name)
+    if not isinstance(column, CategoricalColumn):
+        return features.numbers(name)
+    parsed = [number(value) for value in column.vocabulary]
+    values = [np.nan if value is None else value for value in parsed]
+    return np.asarray([*values, np.nan], dtype=np.float64)[column.codes]
+
+
+def _same_words(features: FeatureTable, name: str, other: str) -> BoolArray:
+    """For which leads two columns have the same word, shape (features.size,)."""
+    known: dict[str, int] = {}
+    keys = []
+    for column in (features.words(name), features.words(other)):
+        codes = [
+            known.setdefault(value.strip().casefold(), len(known)) for value in column.vocabulary
+        ]
+        keys.append(np.asarray([*codes, -1], dtype=np.int64)[column.codes])
+    return np.asarray((keys[0] == keys[1]) & (keys[0] >= 0))
+
+
 def _by_code(answers: Sequence[bool], codes: IntArray, *, missing: bool) -> BoolArray:
     # Code -1 (missing) picks the last entry, so that one look-up answers for every row.
     return np.asarray([*answers, missing], dtype=np.bool_)[codes]
-
-
-def _range_in_words(limits: tuple[float, float] | None) -> str:
-    low, high = limits or (-np.inf, np.inf)
-    if low == high:
-        return f"exactly {low:.15g}"
-    if np.isinf(high):
-        return f"{low:.15g} or more"
-    if np.isinf(low):
-        return f"{high:.15g} or less"
-    return f"between {low:.15g} and {high:.15g}"
-
-
-def _times_in_words(low: float, high: float) -> str:
-    if low == high:
-        return "exactly once" if low == 1 else f"exactly {low:.15g} times"
-    if np.isinf(high):
-        return f"at least {low:.15g} times"
-    if np.isinf(low):
-        return f"at most {high:.15g} times"
-    return f"between {low:.15g} and {high:.15g} times"
-
-
-def _days(days: float) -> str:
-    return "day" if days == 1 else f"{days:.15g} days"
-
-
-def _quoted(values: Iterable[str]) -> str:
-    return ", ".join(repr(value) for value in values)
-
-
-def _either(values: Sequence[str]) -> str:
-    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"

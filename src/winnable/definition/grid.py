@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from winnable.definition.conditions import DefinitionPart, Name
+from winnable.definition.parts import DefinitionPart, Name
 
 FIT = "ABCD"
 ENGAGEMENT = "1234"

@@ -12,14 +12,8 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from winnable.definition.conditions import (
-    Condition,
-    Days,
-    DefinitionPart,
-    Listed,
-    Share,
-    impossible,
-)
+from winnable.definition.conditions import Condition, form_of_list, impossible
+from winnable.definition.parts import Days, DefinitionPart, Listed, Share
 
 ANYTHING = "*"
 """Alone under `won`: a lead is won when its status column holds anything at all, such as the date
@@ -45,19 +39,9 @@ def _all_words_or_all_conditions(value: object) -> object:
     return items
 
 
-def has_conditions(value: object) -> bool:
-    """Whether what is written under won or lost is conditions, not values of the status column."""
-    first = next(iter(value), None) if isinstance(value, (list, tuple)) else value
-    return isinstance(first, (Mapping, Condition))
-
-
-def _form(value: object) -> str:
-    return "[conditions]" if has_conditions(value) else "[words]"
-
-
 WordsOrConditions = Annotated[
     Annotated[tuple[Condition, ...], Tag("[conditions]")] | Annotated[Listed, Tag("[words]")],
-    Discriminator(_form),
+    Discriminator(form_of_list),
     BeforeValidator(_all_words_or_all_conditions),
 ]
 
@@ -103,14 +87,14 @@ class Outcome(DefinitionPart):
     def fields(self) -> tuple[str, ...]:
         """The columns that the conditions test, each once; none where the status column tells the
         outcome."""
-        tested = (condition.field for condition in (*self.won_if, *self.lost_if))
-        return tuple(dict.fromkeys(field for field in tested if field is not None))
+        leaves = (leaf for each in (*self.won_if, *self.lost_if) for leaf in each.leaves())
+        return tuple(dict.fromkeys(column for leaf in leaves for column in leaf.columns))
 
     def status_of(self, value_of: Callable[[str], str | None]) -> str:
         """The status of one lead by the conditions: "won", "lost", "won and lost" or "open".
         `value_of` answers a column's value as text, None if it is missing."""
         won, lost = (
-            bool(conditions) and all(c.holds_for(value_of(c.field or "")) for c in conditions)
+            bool(conditions) and all(condition.holds_of(value_of) for condition in conditions)
             for conditions in (self.won_if, self.lost_if)
         )
         return STATUS_BY_CONDITIONS[won + 2 * lost]
@@ -160,7 +144,12 @@ def _words(means: tuple[object, ...]) -> tuple[str, ...]:
 
 def _not_for_an_outcome(conditions: tuple[Condition, ...]) -> str | None:
     """Why these conditions cannot tell an outcome; None if they can."""
-    for condition in conditions:
+    for condition in (leaf for each in conditions for leaf in each.leaves()):
+        if len(condition.columns) > 1:
+            return (
+                f"{condition.field!r} is compared with another column, which cannot tell the"
+                " outcome; test its own values"
+            )
         if condition.activity is not None:
             return (
                 f"the condition on the activity {condition.activity!r} cannot tell the outcome,"
@@ -171,7 +160,7 @@ def _not_for_an_outcome(conditions: tuple[Condition, ...]) -> str | None:
                 f"within_days would let the outcome of a lead change as time passes; test"
                 f" {condition.field!r} with is_present or any_of"
             )
-    if conditions and all(condition.is_missing for condition in conditions):
+    if conditions and all(condition.holds_of(lambda _: None) for condition in conditions):
         return (
             "a new lead, of which nothing is known yet, would meet every condition; add one that"
             " asks for a value"

@@ -13,7 +13,8 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from winnable.definition.conditions import Condition, DefinitionPart, Name, impossible
+from winnable.definition.conditions import Condition, impossible
+from winnable.definition.parts import DefinitionPart, Name
 
 DEFAULT_DAYS = 90.0
 """After so many days a lead may come back where the definition has no rule for the answer: about
@@ -40,6 +41,13 @@ class ReturnRule(DefinitionPart):
             raise ValueError(
                 'it says neither after how many days nor on which conditions; write "never",'
                 ' or such as { after_days = 90, when = [{ activity = "any" }] }'
+            )
+        leaves = [leaf for condition in self.when for leaf in condition.leaves()]
+        untold = next((name for leaf in leaves for name in leaf.properties), None)
+        if untold is not None:
+            raise ValueError(
+                f"the property {untold!r} of activities is not stored with a score, so a return"
+                " cannot ask for it; leave having out"
             )
         why = impossible(self.when)
         if why is not None:
@@ -71,8 +79,8 @@ class ReturnRule(DefinitionPart):
     def conditions_in_words(self, since: str = "since") -> Iterator[str]:
         """What must be true besides the days: what was done, then what is known of the lead.
         `since` is the word, or the words with a date, behind what was done."""
-        done = [str(condition) for condition in self.when if condition.activity is not None]
-        known = [str(condition) for condition in self.when if condition.activity is None]
+        done = [str(each) for each in self.when if each.is_of_activities]
+        known = [str(each) for each in self.when if not each.is_of_activities]
         if done:
             yield f"with {' and '.join(done)} {since}"
         if known:

@@ -6,20 +6,13 @@ twice, is refused here; giving points is done in `decide.scorecard`.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from winnable.definition.conditions import (
-    Activities,
-    Condition,
-    Days,
-    DefinitionPart,
-    Name,
-    Share,
-    impossible,
-    in_words,
-)
+from winnable.definition.conditions import NO_ACTIVITIES, Condition, impossible, in_words
+from winnable.definition.parts import Days, DefinitionPart, Name, Share
 
 Points = Annotated[float, Field(ge=-1e6, le=1e6)]
 
@@ -61,12 +54,15 @@ CaseOrCondition = Annotated[
 
 
 class Profile(DefinitionPart):
-    """The ideal customer profile, the buyer personas, and the customers that are not wanted."""
+    """The three customer profiles, ideal, acceptable and not wanted, and the buyer personas."""
 
     ideal: tuple[Condition, ...] = ()
     """The ideal customer profile (ICP): all of these are true."""
     personas: dict[Name, tuple[Condition, ...]] = Field(default_factory=dict)
     """Buyer personas by name; a lead is the first whose conditions are all true."""
+    acceptable: tuple[CaseOrCondition, ...] = ()
+    """Customers that are acceptable, but not ideal: any one of these is enough. They are nurtured
+    until they ask for sales themselves ([activities] hand_raise)."""
     unacceptable: tuple[CaseOrCondition, ...] = ()
     """Customers that are not wanted: any one of these is enough."""
 
@@ -80,6 +76,10 @@ class Profile(DefinitionPart):
                 raise ValueError(
                     f"{case} is required of the ideal customer and refused as unacceptable; remove"
                     " one of the two"
+                )
+            if any(set(case.when) == set(other.when) for other in self.acceptable):
+                raise ValueError(
+                    f"{case} is listed as acceptable and as unacceptable; remove one of the two"
                 )
         return self
 
@@ -99,11 +99,17 @@ class Rule(DefinitionPart):
     """The group whose cap it counts towards; if not given: intent, interest, behaviour or profile,
     depending on its conditions."""
 
+    @cached_property
+    def activities(self) -> tuple[str, ...]:
+        """The activities that its conditions count."""
+        leaves = (leaf for condition in self.when for leaf in condition.leaves())
+        return tuple(leaf.activity for leaf in leaves if leaf.activity is not None)
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         _must_be_possible(self.when)
         if self.half_life_days is not None and not any(
-            condition.age(Activities()) for condition in self.when
+            True for condition in self.when for _ in condition.ages(NO_ACTIVITIES)
         ):
             raise ValueError(
                 "half_life_days needs something with a date: an activity, or a date field with"

@@ -14,16 +14,10 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from winnable.core.columns import STATUS, ActivityAggregate
 from winnable.core.text import nearest
-from winnable.definition.conditions import (
-    Activities,
-    Condition,
-    DefinitionPart,
-    Listed,
-    Name,
-    Share,
-)
+from winnable.definition.conditions import Condition, has_conditions
 from winnable.definition.grid import Grid
-from winnable.definition.outcome import ANYTHING, Outcome, has_conditions
+from winnable.definition.outcome import ANYTHING, Outcome
+from winnable.definition.parts import Activities, DefinitionPart, Listed, Name, Share
 from winnable.definition.returns import DEFAULT_DAYS, ReturnRule, Returns
 from winnable.definition.rules import CaseOrCondition, Points, Profile, Scorecard
 
@@ -45,6 +39,9 @@ CONSENT_VALUES = (
 )
 """Values of a consent column that allow contact, upper and lower case being the same, where the
 definition lists none."""
+
+LAST_TOUCH = "Last marketing touch"
+"""The column with the source of leads where the CRM has no column for it."""
 
 OUTCOME_STAGES = ("won", "lost")
 """The stages whose statuses [outcome] lists."""
@@ -82,6 +79,9 @@ class Columns(DefinitionPart):
     conditions."""
     source: Name | None = None
     """Where it came from."""
+    missing_source: Literal["unknown", "last touch"] = "unknown"
+    """What counts as the source of a lead for which the CRM has none: nothing ("unknown"), or the
+    kind of its last marketing touch before it was created ("last touch")."""
     consent: Name | None = None
     """Whether the person may be contacted; if named, a lead without consent is never handed
     over."""
@@ -93,6 +93,14 @@ class Columns(DefinitionPart):
     """Columns that models may use as features although they look as if they leaked the outcome."""
     ignore: Listed = ()
     """Columns that models must not use as features."""
+
+    @property
+    def source_name(self) -> str | None:
+        """The column with the source of a lead, which need not be one of the CRM; None if there is
+        none."""
+        if self.source is None and self.missing_source == "last touch":
+            return LAST_TOUCH
+        return self.source
 
     @property
     def dates(self) -> dict[str, str]:
@@ -188,7 +196,10 @@ class Gate(DefinitionPart):
     """How many leads sales can work in a week: the best of those scored together, taken as one
     week's leads."""
     sources: Listed = ()
-    """A mature company hands over leads from these sources only; if none is given, from all."""
+    """Hand over leads from these sources only, and who asks for sales; if none is given, from
+    all."""
+    refused_sources: Listed = ()
+    """Never hand over leads from these sources, such as purchased and syndicated lists."""
     consent: Annotated[Listed, Field(min_length=1)] = CONSENT_VALUES
     """Values of the consent column that allow contact."""
     nurture_from: Share | None = None
@@ -205,6 +216,12 @@ class Gate(DefinitionPart):
     def _consistent(self) -> Self:
         if (self.cost_to_work is None) != (self.deal_value is None):
             raise ValueError("cost_to_work and deal_value only work together; give both or neither")
+        for source in self.refused_sources:
+            if source.casefold() in {wanted.casefold() for wanted in self.sources}:
+                raise ValueError(
+                    f"{source!r} is listed under sources and under refused_sources; keep it in one"
+                    " of them"
+                )
         if (
             self.cost_to_work is not None
             and self.deal_value is not None
@@ -239,6 +256,9 @@ class Grades(DefinitionPart):
     """Warm from this odds ratio on."""
     cool: Annotated[float, Field(gt=0)] = 0.5
     """Cool from this odds ratio on; cold below."""
+    while_thin: Literal["lead", "source"] = "lead"
+    """By what a lead is graded while the history is so thin that the scorecard has most of the
+    weight: by its own odds ("lead"), or by what its source converts ("source")."""
     labels: dict[Grade, Name] = Field(default_factory=dict)
     """The company's own words for the grades."""
 
@@ -452,12 +472,14 @@ class Definition(DefinitionPart):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for condition in self.conditions():
-            activity = condition.activity
-            if activity in {"intent", "interest"} and not self.activities.kinds(activity):
-                raise ValueError(
-                    f"a condition asks for {activity}, but [activities] lists no kind under"
-                    f" {activity}; list some there"
-                )
+            for activity in condition.asked_activities:
+                if activity in {"intent", "interest", "hand_raise"} and not self.activities.kinds(
+                    activity
+                ):
+                    raise ValueError(
+                        f"a condition asks for {activity}, but [activities] lists no kind under"
+                        f" {activity}; list some there"
+                    )
         self._check_status()
         if self.columns.closed == self.columns.status and self.outcome.won != (ANYTHING,):
             raise ValueError(
@@ -467,6 +489,12 @@ class Definition(DefinitionPart):
         repeated = _repeated(card.name for card in self.scorecard)
         if repeated is not None:
             raise ValueError(f"two scorecards are called {repeated!r}; give each its own name")
+        if self.grades.while_thin == "source" and self.columns.source_name is None:
+            raise ValueError(
+                "grades, while_thin: leads cannot be graded by source, because [columns] names"
+                " no source column; name it, or take the last marketing touch (missing_source ="
+                ' "last touch")'
+            )
         self._check_stages()
         self._check_returns()
         return self
@@ -517,18 +545,25 @@ class Definition(DefinitionPart):
                     )
 
     def conditions(self) -> Iterator[Condition]:
-        """Every condition that is written anywhere in the definition."""
+        """Every condition on a field or an activity that is written anywhere in the definition,
+        alone or among others."""
         yield from self._conditions_at_scoring()
         for returning in self.returns.rules():
-            yield from returning.when
+            for condition in returning.when:
+                yield from condition.leaves()
 
     def _conditions_at_scoring(self) -> Iterator[Condition]:
-        """The conditions that every score asks, in the order of the file. Those of returns count
-        activities since an answer, which no score knows."""
+        """The conditions on fields and activities that every score asks, in the order of the file.
+        Those of returns count activities since an answer, which no score knows."""
+        for condition in self._written_for_scoring():
+            yield from condition.leaves()
+
+    def _written_for_scoring(self) -> Iterator[Condition]:
         yield from self.profile.ideal
         for persona in self.profile.personas.values():
             yield from persona
-        for case in (*self.profile.unacceptable, *self.junk.rule):
+        profile = self.profile
+        for case in (*profile.acceptable, *profile.unacceptable, *self.junk.rule):
             yield from case.when
         for card in self.scorecard:
             yield from card.segment
@@ -579,11 +614,17 @@ class Definition(DefinitionPart):
         return frozenset({self.columns.status, *self.outcome.fields})
 
     def engagement(self) -> ActivityAggregate | None:
-        """The activities that the growth stage requires: intent (seed), any engagement (growth), or
-        none (mature)."""
+        """The activities that the growth stage requires: a raised hand, else intent (seed), any
+        engagement (growth), or none (mature)."""
         intent = self.activities.intent
-        kinds_by_stage = {"seed": intent, "growth": intent + self.activities.interest, "mature": ()}
+        asking = self.activities.hand_raise or intent
+        kinds_by_stage = {"seed": asking, "growth": intent + self.activities.interest, "mature": ()}
         kinds = kinds_by_stage[self.growth_stage]
+        return ActivityAggregate("count", kinds) if kinds else None
+
+    def hand_raises(self) -> ActivityAggregate | None:
+        """The activities by which leads ask for sales themselves; None where nobody said which."""
+        kinds = self.activities.hand_raise
         return ActivityAggregate("count", kinds) if kinds else None
 
     def aggregates(self) -> tuple[ActivityAggregate, ...]:
@@ -591,22 +632,27 @@ class Definition(DefinitionPart):
         once."""
         needed = [
             self.engagement(),
+            self.hand_raises(),
             *(condition.aggregate(self.activities) for condition in self._conditions_at_scoring()),
         ]
         for card in self.scorecard:
             for rule in card.rule:
                 if rule.half_life_days is not None:
-                    needed += [
-                        age
-                        for age in (condition.age(self.activities) for condition in rule.when)
-                        if isinstance(age, ActivityAggregate)
-                    ]
+                    ages = (age for each in rule.when for age in each.ages(self.activities))
+                    needed += [age for age in ages if isinstance(age, ActivityAggregate)]
         return tuple(dict.fromkeys(aggregate for aggregate in needed if aggregate is not None))
+
+    def properties(self) -> tuple[str, ...]:
+        """Every property of activities that a score asks, each once."""
+        conditions = self._conditions_at_scoring()
+        return tuple(dict.fromkeys(name for each in conditions for name in each.properties))
 
     def fields(self) -> tuple[str, ...]:
         """Every column of a lead that the definition reads (in conditions, for BANT, consent,
         sources and junk), each once."""
-        read = [condition.field for condition in self.conditions()]
+        read: list[str | None] = []
+        for condition in self.conditions():
+            read += condition.columns
         read += [
             *self.bant.fields.values(),
             self.columns.consent,
@@ -614,6 +660,7 @@ class Definition(DefinitionPart):
             *self.junk.email,
             *self.junk.phone,
         ]
-        if self.gate.sources:
-            read.append(self.columns.source)
+        graded = self.grades.while_thin == "source"
+        if self.gate.sources or self.gate.refused_sources or graded:
+            read.append(self.columns.source_name)
         return tuple(dict.fromkeys(field for field in read if field is not None))

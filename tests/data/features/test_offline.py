@@ -1,6 +1,7 @@
 """Features: the rendering for many rows, the one for a request, and a naive oracle agree on what
 was known when."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -18,7 +19,9 @@ from winnable.data.features.plan import AGE, FeaturePlan, Field, fit_feature_pla
 from winnable.data.ingestion.crm import Crm
 from winnable.data.leakage.detect import left_out
 from winnable.data.leakage.names import name_clue
+from winnable.definition.conditions import Condition
 from winnable.definition.load import definition_from
+from winnable.definition.parts import Activities
 from winnable.definition.schema import Definition
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,10 +38,26 @@ PROPERTY_MEASURES = tuple(
     for kinds in ((), KINDS[:1], KINDS[:2])
     for what, column in (("sum", "Minutes"), ("last", "Minutes"), ("last", "Campaign"))
 )
+LONG = Condition(field="Minutes", at_least=0.5)
+SPRING = Condition(none_of=[Condition(field="Campaign", any_of=("Summer",))])
+TESTED = (
+    Condition(activity="Webinar", having=(LONG,)),
+    Condition(activity="any", having=(LONG, SPRING), within_days=20),
+    Condition(activity="Pricing page", after="Webinar"),
+    Condition(
+        activity="intent", after={"activity": "E-book", "within_days": 9, "having": [SPRING]}
+    ),
+    Condition(activity="any", after={"activity": "any", "within_days": 3}, within_days=20),
+)
+TESTED_MEASURES = tuple(
+    condition.aggregate(Activities(intent=KINDS[:2]), what)
+    for condition in TESTED
+    for what in ("count", "days_since")
+)
 FIELDS = (Field("Employees", "number"), Field("Title", "words"), Field("Last visit", "moment"))
 PLAN = FeaturePlan(
     FIELDS,
-    MEASURES + PROPERTY_MEASURES,
+    MEASURES + PROPERTY_MEASURES + TESTED_MEASURES,
     Field("Created", "moment", learn=False),
     properties=PROPERTIES,
 )
@@ -284,6 +303,61 @@ def test_properties_are_what_walking_through_the_activities_says(
                 assert features.numbers(measure.name)[position] == pytest.approx(last, nan_ok=True)
 
 
+@settings(max_examples=100, deadline=None)
+@given(companies())
+def test_activities_meet_tests_of_properties_and_order_as_a_naive_walk_says(
+    company: tuple[Crm, list[int], list[datetime]],
+) -> None:
+    """Only what was known by then counts as having come before, too."""
+    tables, rows, as_of = company
+    features = compute_features(
+        PLAN, definition(), tables, np.array(rows), np.array([microseconds(when) for when in as_of])
+    )
+    log = list(tables.activities.itertuples(index=False))
+    number = {
+        "0.1": 0.1,
+        "0.7": 0.7,
+        "-3": -3.0,
+        "1,200.25": 1200.25,
+        "10-20": 14.1,
+        "1e300": 1e300,
+    }
+
+    def long(each: tuple[object, ...]) -> bool:
+        return number.get(each[4], 0.0) >= 0.5
+
+    def spring(each: tuple[object, ...]) -> bool:
+        return each[5] != "Summer"
+
+    for position, (lead, when) in enumerate(zip(rows, as_of, strict=True)):
+        past = [each for each in log if each[0] == f"L{lead}" and each[1] < when and each[3] < when]
+
+        def later_than_some(each: tuple[object, ...], days: int, *earlier: object) -> bool:
+            return any(
+                timedelta(0) < each[1] - first[1] <= timedelta(days=days)
+                for first in past  # noqa: B023
+                if first in earlier
+            )
+
+        recent = [each for each in past if each[1] >= when - timedelta(days=20)]
+        webinars = [each for each in past if each[2] == "Webinar"]
+        books = [each for each in past if each[2] == "E-book" and spring(each)]
+        counted = [
+            [each for each in webinars if long(each)],
+            [each for each in recent if long(each) and spring(each)],
+            [e for e in past if e[2] == "Pricing page" and later_than_some(e, 999, *webinars)],
+            [e for e in past if e[2] in KINDS[:2] and later_than_some(e, 9, *books)],
+            [each for each in recent if later_than_some(each, 3, *past)],
+        ]
+        for place, found in enumerate(counted):
+            name = TESTED_MEASURES[2 * place].name
+            assert features.numbers(name)[position] == len(found), name
+
+
+def test_a_plan_with_tests_of_activities_survives_json() -> None:
+    assert FeaturePlan.from_json(json.loads(json.dumps(PLAN.to_json()))) == PLAN
+
+
 def test_nothing_of_the_very_moment_or_later_counts() -> None:
     at = START + timedelta(days=5)
     lead = {
@@ -409,10 +483,11 @@ def test_the_question_to_the_activity_log_can_be_put_to_spark() -> None:
             "p0": "int64",
             "p1": "int64",
             "position": "int64",
+            **{f"t{place}": "int64" for place in range(len(PLAN.tests))},
         },
         name="events",
     )
-    asked = aggregate_expression(PLAN.aggregates, rows, events, ("Minutes", "Campaign"))
+    asked = aggregate_expression(PLAN.aggregates, rows, events, ("Minutes", "Campaign"), PLAN.tests)
     query = str(ibis.to_sql(asked, dialect="pyspark"))
     assert f"AS `m{len(PLAN.aggregates) - 1}`" in query
     # A join by anything but equality would not scale there.

@@ -226,8 +226,8 @@ def test_the_growth_stage_decides_where_no_bar_is_written(stage: str) -> None:
     assert (
         passed
         == {
-            "seed": [True, False, False, True, True, True],
-            "growth": [True, True, False, False, True, False],
+            "seed": [True, False, False, True, False, True],
+            "growth": [True, True, False, False, False, False],
             "mature": [True, True, True, False, False, False],
         }[stage]
     )

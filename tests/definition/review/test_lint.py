@@ -56,8 +56,18 @@ def test_a_threshold_that_no_lead_can_reach() -> None:
 
 def test_a_gate_that_cannot_look_at_sources() -> None:
     found = warnings(definition(gate={"sources": ["Referral"]}))
+    assert len(found) == 1
     assert "names no source column" in found[0]
-    assert 'only used with growth_stage = "mature"' in found[1]
+    assert 'missing_source = "last touch"' in found[0]
+    known = definition(gate={"refused_sources": ["List"]}, columns={"status": "S", "source": "F"})
+    assert warnings(known) == ()
+
+
+def test_acceptable_customers_who_can_never_ask() -> None:
+    profile = {"acceptable": [{"field": "Size", "at_least": 10}]}
+    assert "nurtured whatever they do" in warnings(definition(profile=profile))[0]
+    asks = {"intent": ["Demo"], "hand_raise": ["Demo"]}
+    assert warnings(definition(profile=profile, activities=asks)) == ()
 
 
 def test_names_that_the_data_do_not_have() -> None:

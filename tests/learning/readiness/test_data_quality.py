@@ -259,6 +259,11 @@ def test_sources_that_fell_silent_or_are_new_raise_alarms(company: pd.DataFrame)
     assert "no lead has come from 'Web'" in silent["sources"]
     new = alarms_of(company.assign(From=source.mask(late & (source == "Web"), "Call")), agreed)
     assert "no lead had come from 'Call'" in new["sources"]
+    web = pd.Series(np.where(np.arange(SIZE) % 5 == 0, "Web", "Fair"))
+    flood = web.mask(late & (np.arange(SIZE) % 5 < 3), "Web")
+    assert alarms_of(company.assign(From=web), agreed) == {}
+    more = alarms_of(company.assign(From=flood), agreed)
+    assert "of the leads have come from 'Web', 21% before" in more["sources"]
 
 
 def test_several_rows_a_lead_are_told_to_be_a_history(company: pd.DataFrame) -> None:

@@ -19,7 +19,11 @@ from winnable.data.ingestion.crm import read_crm
 from winnable.definition.decide.gate import capacity_threshold, decide
 from winnable.definition.decide.scorecard import probability_of, score_points
 from winnable.definition.review.diff import HandOverChange
-from winnable.definition.review.lint import warnings_about_leads, warnings_about_names
+from winnable.definition.review.lint import (
+    warnings_about_dates,
+    warnings_about_leads,
+    warnings_about_names,
+)
 from winnable.definition.review.summary import describe, describe_changes
 from winnable.definition.schema import Definition
 
@@ -98,9 +102,13 @@ def warnings_about(data: Dataset) -> tuple[str, ...]:
         else None
     )
     columns = [str(column) for column in crm.leads.columns if not str(column).startswith("@")]
+    properties = [] if crm.activities is None else list(map(str, crm.activities.columns))
     rows = rows.take(rows.age == 0)
-    features = data.features(data.feature_plan(), rows.leads, rows.as_of)
+    plan = data.feature_plan()
+    features = data.features(plan, rows.leads, rows.as_of)
+    dates = [field.name for field in plan.fields if field.kind == "moment"]
     return (
-        *warnings_about_names(definition, columns, kinds, statuses),
+        *warnings_about_names(definition, columns, kinds, statuses, properties),
+        *warnings_about_dates(definition, dates),
         *warnings_about_leads(definition, features),
     )

@@ -20,7 +20,6 @@ from winnable.core.columns import (
     CREATED,
     ID,
     IDENTIFIED,
-    KIND,
     SOURCE,
     BoolArray,
     FloatArray,
@@ -28,6 +27,7 @@ from winnable.core.columns import (
 )
 from winnable.core.statistics import wilson
 from winnable.core.timestamps import DAY, NEVER, microseconds, times_of
+from winnable.data.features.activities.touches import last_touches
 from winnable.data.features.stage_history import LOST, WON, StageHistory, stage_history
 from winnable.definition.decide.gate import grade
 from winnable.definition.decide.recalibration import shrink
@@ -180,31 +180,13 @@ def _notes_on(anonymous: Step | None) -> Sequence[str]:
 
 
 def source_of(data: Dataset) -> pd.Series[str]:
-    """Each lead's source: the CRM's own, else the kind of the last marketing touch before it was
-    created, else missing.
-
-    Touches are activities of the kinds that the definition lists as interest or intent, of any kind
-    if it lists none; one at the very moment of creation counts, because it is what made the company
-    flag the person.
-    """
-    import pandas as pd
-
-    definition = data.definition
+    """Each lead's source: the CRM's own, else its last marketing touch, else missing."""
     crm = data.crm
-    nothing = pd.Series(pd.array([pd.NA] * len(crm.leads), dtype="str"), index=crm.leads.index)
-    own = crm.leads.get(SOURCE, nothing)
-    if crm.activities is None or CREATED not in crm.leads or own.notna().all():
+    own = crm.leads.get(SOURCE)
+    if own is not None and own.notna().all():
         return own
-    kinds = (*definition.activities.intent, *definition.activities.interest)
-    touches = (
-        crm.activities[crm.activities[KIND].isin(kinds)]
-        if kinds
-        else crm.activities.dropna(subset=[KIND])
-    )
-    created = crm.leads.drop_duplicates(ID).set_index(ID)[CREATED]
-    early = touches[touches[AT] <= touches[ID].map(created)]
-    last = early.drop_duplicates(ID, keep="last").set_index(ID)[KIND]
-    return own.where(own.notna(), crm.leads[ID].map(last).astype("str"))
+    touch = last_touches(data.definition, crm.leads, crm.activities)
+    return touch if own is None else own.where(own.notna(), touch)
 
 
 def _units(data: Dataset, history: StageHistory) -> _Units:

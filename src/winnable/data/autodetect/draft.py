@@ -13,9 +13,10 @@ import numpy as np
 
 from winnable.core.columns import CategoricalColumn, FeatureTable
 from winnable.core.files import whole_file
+from winnable.core.statistics import wilson
 from winnable.core.text import counted
 from winnable.data.autodetect.infer import SETTLED_ROLES, Guesses, allowing
-from winnable.data.autodetect.lexicon import bant_of
+from winnable.data.autodetect.lexicon import asks_for_sales, bant_of
 from winnable.data.ingestion.parsing import parse_moments
 from winnable.definition.conditions import Condition
 from winnable.definition.decide.junk import contact_columns, find_junk
@@ -32,6 +33,9 @@ HORIZON_QUANTILE = 0.8
 
 MIN_DATED_WINS = 10
 """Wins with both dates needed to choose a horizon."""
+
+MIN_LEADS_OF_SOURCE = 30
+"""Leads that a source needs before it is proposed to refuse it."""
 
 MAX_LISTED_VALUES = 8
 """Values that a comment lists before it says how many more there are."""
@@ -254,6 +258,12 @@ def _activities(guesses: Guesses) -> Iterator[str]:
     for name, found in (("intent", kinds.intent), ("interest", kinds.interest)):
         if found:
             yield f"{name} = {_list(found)}   # {_counts(found, found)}"
+    asking = [kind for kind in kinds.intent if asks_for_sales(kind)]
+    if asking:
+        yield (
+            f"# hand_raise = {_list(asking)}   # by their names people ask for sales with these"
+            f" ({_counts(asking, kinds.intent)}); with this line they are always heard"
+        )
     if kinds.neither:
         yield f"# Neither by name, but used all the same: {_counts(kinds.neither, kinds.neither)}"
     if guesses.visitor is not None:
@@ -279,13 +289,42 @@ def _bant(guesses: Guesses) -> Iterator[str]:
 
 
 def _gate(guesses: Guesses) -> Iterator[str]:
+    lines = [*_consent(guesses), *_refused_sources(guesses)]
+    if lines:
+        yield "[gate]"
+        yield from lines
+        yield ""
+
+
+def _consent(guesses: Guesses) -> Iterator[str]:
     if "consent" in guesses.roles:
         allowed = allowing(guesses.leads[guesses.roles["consent"].column])
         if allowed:
-            yield "[gate]"
             column = _one_line(guesses.roles["consent"].column)
             yield f"consent = {_list(allowed)}   # values of '{column}' that allow contact"
-            yield ""
+
+
+def _refused_sources(guesses: Guesses) -> Iterator[str]:
+    """Sources that convert significantly worse than half the usual odds, for people to refuse."""
+    if "source" not in guesses.roles:
+        return
+    counts = guesses.won | guesses.lost if guesses.outcome.lost else guesses.won | True
+    sources = guesses.leads[guesses.roles["source"].column][counts]
+    won = guesses.won[counts]
+    usual = float(won.mean()) if len(won) else 0.0
+    found = {}
+    for name, of_source in won.groupby(sources):
+        wins = int(of_source.sum())
+        leads = len(of_source)
+        poor = usual / (2 - usual)  # half the odds
+        if leads >= MIN_LEADS_OF_SOURCE and wilson(wins, leads)[1] < poor:
+            found[str(name)] = f"{wins:,} of {leads:,} won"
+    if found:
+        why = "; ".join(f"{_one_line(name)}: {told}" for name, told in found.items())
+        yield (
+            f"# refused_sources = {_list(found)}   # significantly below half the usual odds"
+            f" ({100 * usual:.3g}% won); {why}"
+        )
 
 
 def _junk(guesses: Guesses) -> Iterator[str]:

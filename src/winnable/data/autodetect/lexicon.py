@@ -152,6 +152,10 @@ _INTEREST = _pattern(
     r"|view|visit|session|website"
     r"|landing|event|booth|trade\s*show|swag|fair|social|linkedin|subscrib|survey|form|registration|podcast|messe"
 )
+_HAND_RAISE = _pattern(
+    r"demo|quot(e|ation)|contact\s*(us|sales|form|request)|call\s*(me\s*)?back|talk\s*to|book(ed)?\s+a"
+    r"|appointment|consult|angebot|anfrage|rückruf"
+)
 _CONFUSED = _pattern(r"unsubscri|bounce|opt(ed)?[\s-]*out|complaint|spam")
 
 _LATE = _pattern(
@@ -312,6 +316,11 @@ def meaning_of_kind(kind: str) -> Literal["intent", "interest"] | None:
     if _INTENT.search(word):
         return "intent"
     return "interest" if _INTEREST.search(word) else None
+
+
+def asks_for_sales(kind: str) -> bool:
+    """Whether people who do this kind of activity ask for sales themselves, by its name."""
+    return _HAND_RAISE.search(spaced(kind)) is not None
 
 
 def spaced(column: str) -> str:

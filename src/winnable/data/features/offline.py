@@ -20,6 +20,7 @@ from winnable.core.columns import (
     NEW,
     OLD,
     ActivityAggregate,
+    ActivityTest,
     CategoricalColumn,
     Column,
     FeatureTable,
@@ -29,6 +30,8 @@ from winnable.core.columns import (
 )
 from winnable.core.timestamps import DAY, NEVER, days_before, days_between, known_times, times_of
 from winnable.data.features.activities.properties import MISSING, STEPS_PER_UNIT, in_steps
+from winnable.data.features.activities.tested import ActivityLog, known_since
+from winnable.data.features.activities.touches import TOUCH
 from winnable.data.features.derived.derive import derived_columns
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.features.returns import returns_at
@@ -81,7 +84,8 @@ def words_at(
 
     That is the new value of the last change before it, else the old value of the next change, else
     the current value, which is all there is for a field without recorded changes. A field that the
-    definition lists as fixed always has its current value.
+    definition lists as fixed always has its current value. A source that was not known yet is the
+    last touch, where the definition wants that.
     """
     import pandas as pd
 
@@ -89,6 +93,9 @@ def words_at(
         return CategoricalColumn(np.full(len(leads), -1, dtype=np.int64), ())
     changes = None if name in definition.columns.fixed else crm.changes_of(name)
     parts = [crm.leads[name]]
+    has_touch = TOUCH in crm.leads and name == definition.columns.source_name
+    if has_touch:
+        parts.append(crm.leads[TOUCH])
     if changes is not None:
         parts += [changes[OLD], changes[NEW]]
     codes, vocabulary = pd.factorize(pd.concat(parts, ignore_index=True), use_na_sentinel=True)
@@ -97,9 +104,10 @@ def words_at(
     values = codes[:n_leads][leads]
     if changes is not None:
         before, after = change_around(crm, changes, leads, as_of)
-        old = codes[n_leads : n_leads + len(changes)]
-        new = codes[n_leads + len(changes) :]
+        old, new = np.split(codes[-2 * len(changes) :], 2)
         values = np.where(before >= 0, new[before], np.where(after >= 0, old[after], values))
+    if has_touch:
+        values = np.where(values < 0, codes[n_leads : 2 * n_leads][leads], values)
     return CategoricalColumn(values, tuple(str(word) for word in vocabulary))
 
 
@@ -184,7 +192,8 @@ def _aggregated(plan: FeaturePlan, crm: Crm, leads: IntArray, as_of: IntArray) -
             }
         )
         rows = pd.DataFrame({"row": np.arange(len(leads)), "lead": key[leads], "as_of": as_of})
-        result = _computed(plan, rows, events)
+        tested = _tested(plan, crm.activities, events)
+        result = _computed(plan, rows, events.assign(**tested))
         rows_with_activity = result["row"].to_numpy()
         for position, aggregated in enumerate(known):
             aggregated[rows_with_activity] = result[f"m{position}"].to_numpy()
@@ -192,6 +201,35 @@ def _aggregated(plan: FeaturePlan, crm: Crm, leads: IntArray, as_of: IntArray) -
         aggregate.name: _as_column(plan, aggregate, values, vocabularies)
         for aggregate, values in zip(plan.aggregates, known, strict=True)
     }
+
+
+def _tested(plan: FeaturePlan, log: pd.DataFrame, events: pd.DataFrame) -> dict[str, IntArray]:
+    """Since when it has been known that each activity meets each test of the plan, as columns t0,
+    t1, ..."""
+    import pandas as pd
+
+    if not plan.tests:
+        return {}
+    asked = {name for test in plan.tests for name in test.columns}
+    properties: dict[str, Column] = {}
+    for field in plan.properties:
+        if field.name in asked and field.name in log:
+            words = _categorical(log[field.name])
+            properties[field.name] = words
+            if field.kind == "number":
+                numbers = _numbers_of(field, pd.Series(words.vocabulary, dtype="str"))
+                properties[field.name] = NumericColumn(np.append(numbers, np.nan)[words.codes])
+    own, at, known = (events[name].to_numpy() for name in ("lead", "at", "known"))
+    table = FeatureTable(len(log), properties)
+    activities = ActivityLog(own, at, known, _categorical(log[KIND]), table)
+    return {f"t{place}": known_since(test, activities) for place, test in enumerate(plan.tests)}
+
+
+def _categorical(values: pd.Series[str]) -> CategoricalColumn:
+    import pandas as pd
+
+    codes, vocabulary = pd.factorize(values)
+    return CategoricalColumn(codes.astype(np.int64), tuple(map(str, vocabulary)))
 
 
 def _property_values(
@@ -252,6 +290,7 @@ def _computed(plan: FeaturePlan, rows: pd.DataFrame, events: pd.DataFrame) -> pa
         engine.create_table("training_rows", rows),
         engine.create_table("events", events),
         tuple(field.name for field in plan.properties),
+        plan.tests,
     )
     result = engine.to_pyarrow(expression)
     engine.disconnect()
@@ -278,26 +317,31 @@ def aggregate_expression(
     rows: ibis.Table,
     events: ibis.Table,
     properties: Sequence[str] = (),
+    tests: Sequence[ActivityTest] = (),
 ) -> ibis.Table:
     """One row for each of `rows` (row, lead, as_of) that has any of `events` (lead, at, known,
     kind) before it: row, m0, m1, ...
 
     With `properties` the events have their values, as whole steps or codes, as p0, p1, ..., and
-    their `position` among all events in the order of time. Times are microseconds. Only an equality
-    join and a filter, so that the same expression runs on DuckDB and on Spark.
+    their `position` among all events in the order of time. With `tests` they have, as t0, t1, ...,
+    since when it has been known that they meet each. Times are microseconds. Only an equality join
+    and a filter, so that the same expression runs on DuckDB and on Spark.
     """
     past = rows.inner_join(events, "lead").filter(lambda both: both.known < both.as_of)
     past = past.mutate(age=past.as_of - past.at)
     return past.group_by("row").aggregate(
         **{
-            f"m{i}": _aggregate(aggregate, past, properties)
+            f"m{i}": _aggregate(aggregate, past, properties, tests)
             for i, aggregate in enumerate(aggregates)
         }
     )
 
 
 def _aggregate(
-    aggregate: ActivityAggregate, past: ibis.Table, properties: Sequence[str]
+    aggregate: ActivityAggregate,
+    past: ibis.Table,
+    properties: Sequence[str],
+    tests: Sequence[ActivityTest],
 ) -> ibis.Value:
     """One activity aggregate as an Ibis aggregate over a row's past activities."""
     import ibis
@@ -305,6 +349,8 @@ def _aggregate(
     counts = past.age > 0  # true for every row that is left
     if aggregate.kinds:
         counts = counts & past.kind.isin(aggregate.kinds)
+    if aggregate.only is not None:
+        counts = counts & (past[f"t{tests.index(aggregate.only)}"] < past.as_of)
     if aggregate.column is not None:
         value = past[f"p{properties.index(aggregate.column)}"]
         counts = counts & (value != MISSING)

@@ -27,6 +27,7 @@ from winnable.core.timestamps import DAY, days_before, days_between, microsecond
 from winnable.core.values import text
 from winnable.data.features.accounts import ACCOUNT_HISTORY, told_accounts
 from winnable.data.features.activities.properties import MAX_VALUE, STEPS_PER_UNIT
+from winnable.data.features.activities.tested import ActivityLog, known_since
 from winnable.data.features.derived.derive import derived_columns
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.features.returns import STATUS_HISTORY, no_returns, told_returns
@@ -131,7 +132,52 @@ def _activity_columns(
     )
     if plan.measured:
         columns.update(_property_columns(plan, activities, moments.tolist()))
+    if plan.tests:
+        columns.update(_tested_columns(plan, activities, moments.tolist()))
     return columns
+
+
+def _tested_columns(
+    plan: FeaturePlan, activities: Sequence[Sequence[Activity]], moments: Sequence[int]
+) -> dict[str, Column]:
+    """The aggregates of those activities of each lead that meet a test, as known before its
+    moment."""
+    log = _log_of(plan, activities)
+    starts = np.cumsum([0, *map(len, activities)]).tolist()
+    columns: dict[str, Column] = {}
+    for test in plan.tests:
+        since = known_since(test, log).tolist()
+        pasts = [
+            _past(
+                [each for each, known in zip(done, since[start:], strict=False) if known < when],
+                when,
+            )
+            for done, when, start in zip(activities, moments, starts[:-1], strict=True)
+        ]
+        for aggregate in plan.aggregates:
+            if aggregate.only == test:
+                values = [_aggregate(aggregate, past) for past in pasts]
+                columns[aggregate.name] = NumericColumn(np.asarray(values, dtype=np.float64))
+    return columns
+
+
+def _log_of(plan: FeaturePlan, activities: Sequence[Sequence[Activity]]) -> ActivityLog:
+    """The activities of all leads of a request as one log."""
+    every = [activity for done in activities for activity in done]
+    values = [activity.values or {} for activity in every]
+    properties: dict[str, Column] = {}
+    for field in plan.properties:
+        if field.kind == "words":
+            properties[field.name] = _words(field.name, values, ())
+        else:
+            properties[field.name] = NumericColumn(_read_values((field,), values)[0])
+    return ActivityLog(
+        np.repeat(np.arange(len(activities)), list(map(len, activities))),
+        np.asarray([microseconds(activity.at) for activity in every], dtype=np.int64),
+        np.asarray([activity.known for activity in every], dtype=np.int64),
+        CategoricalColumn.of([activity.kind for activity in every]),
+        FeatureTable(len(every), properties),
+    )
 
 
 def _property_columns(

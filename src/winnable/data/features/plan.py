@@ -19,6 +19,9 @@ from winnable.core.columns import (
     ACCOUNT,
     CREATED,
     ActivityAggregate,
+    ActivityTest,
+    EarlierActivity,
+    PropertyTest,
     is_nameless,
     is_of_loader,
 )
@@ -34,6 +37,7 @@ from winnable.data.features.returns import (
     RETURN_COLUMNS,
     returned_leads,
 )
+from winnable.definition.conditions import Condition
 from winnable.definition.decide.junk import contact_columns
 from winnable.definition.schema import Definition
 
@@ -138,9 +142,14 @@ class FeaturePlan:
     def learned(self) -> tuple[str, ...]:
         """The names of the columns that models may learn from."""
         age = (AGE,) if self.created else ()
+        unlearned = {field.name for field in self.properties if not field.learn}
         return (
             *(field.name for field in self.fields if field.learn),
-            *(aggregate.name for aggregate in self.aggregates),
+            *(
+                each.name
+                for each in self.aggregates
+                if each.only is None or unlearned.isdisjoint(each.only.columns)
+            ),
             *age,
             *(RETURN_COLUMNS if self.returns else ()),
             *(feature.name for feature in self.derived),
@@ -203,7 +212,7 @@ class FeaturePlan:
     @cached_property
     def counted(self) -> tuple[ActivityAggregate, ...]:
         """The activity aggregates of kinds and times alone."""
-        return tuple(each for each in self.aggregates if each.column is None)
+        return tuple(each for each in self.aggregates if each.column is None and each.only is None)
 
     @cached_property
     def counted_names(self) -> tuple[str, ...]:
@@ -215,19 +224,23 @@ class FeaturePlan:
         """The activity aggregates of properties."""
         return tuple(each for each in self.aggregates if each.column is not None)
 
+    @cached_property
+    def tests(self) -> tuple[ActivityTest, ...]:
+        """What activities must meet besides their kind to count, each once."""
+        tests = (each.only for each in self.aggregates if each.only is not None)
+        return tuple(dict.fromkeys(tests))
+
     def to_json(self) -> dict[str, Any]:
         """The plan as plain JSON types."""
-        data = asdict(self)
-        data["measures"] = data.pop("aggregates")
+        data = asdict(replace(self, aggregates=()))
+        del data["aggregates"]
+        data["measures"] = [_measure_to_json(aggregate) for aggregate in self.aggregates]
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FeaturePlan:
         """The plan that `to_json` wrote."""
-        aggregates = tuple(
-            ActivityAggregate(m["what"], tuple(m["kinds"]), m["within_days"], m.get("column"))
-            for m in data["measures"]
-        )
+        aggregates = tuple(map(_measure_from_json, data["measures"]))
         created = Field(**data["created"]) if data["created"] else None
         fields = tuple(Field(**field) for field in data["fields"])
         scope = data.get("accounts")
@@ -240,6 +253,50 @@ class FeaturePlan:
             tuple(DerivedFeature.from_json(feature) for feature in data.get("derived", ())),
             tuple(Field(**field) for field in data.get("properties", ())),
         )
+
+
+def _measure_to_json(aggregate: ActivityAggregate) -> dict[str, Any]:
+    data: dict[str, Any] = asdict(replace(aggregate, only=None))
+    del data["only"]
+    only = aggregate.only
+    if only is not None:
+        data["only"] = {
+            "having": _conditions_to_json(only.having),
+            "words": only.words,
+            "columns": list(only.columns),
+        }
+        if only.after is not None:
+            data["only"]["after"] = {
+                "kinds": list(only.after.kinds),
+                "within_days": only.after.within_days,
+                "having": _conditions_to_json(only.after.having),
+            }
+    return data
+
+
+def _conditions_to_json(having: Sequence[PropertyTest]) -> list[dict[str, Any]]:
+    conditions = (condition for condition in having if isinstance(condition, Condition))
+    return [condition.model_dump(mode="json", exclude_defaults=True) for condition in conditions]
+
+
+def _conditions_from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
+    return tuple(map(Condition.model_validate, data))
+
+
+def _measure_from_json(data: Mapping[str, Any]) -> ActivityAggregate:
+    kinds = tuple(data["kinds"])
+    aggregate = ActivityAggregate(data["what"], kinds, data["within_days"], data.get("column"))
+    only = data.get("only")
+    if only is None:
+        return aggregate
+    after = only.get("after")
+    earlier = None
+    if after is not None:
+        having = _conditions_from_json(after["having"])
+        earlier = EarlierActivity(tuple(after["kinds"]), after["within_days"], having)
+    having = _conditions_from_json(only["having"])
+    test = ActivityTest(having, earlier, only["words"], tuple(only["columns"]))
+    return replace(aggregate, only=test)
 
 
 def fit_feature_plan(
@@ -298,31 +355,33 @@ def fit_feature_plan(
     scope = AccountScope.of(definition, crm) if ACCOUNT in crm.leads else None
     properties = _properties(definition, crm)
     by_kind = {
-        kind: [field.name for field in properties if field.kind == kind]
+        kind: [field.name for field in properties if field.kind == kind and field.learn]
         for kind in ("number", "words")
     }
     aggregates = aggregates_of(definition, crm, by_kind["number"], by_kind["words"])
-    asked_for = {aggregate.column for aggregate in aggregates}
+    asked_for = {*definition.properties(), *(aggregate.column for aggregate in aggregates)}
     properties = tuple(field for field in properties if field.name in asked_for)
     return FeaturePlan(tuple(fields), aggregates, created, returns, scope, derived, properties)
 
 
 def _properties(definition: Definition, crm: Crm) -> tuple[Field, ...]:
-    """How the properties of activities are parsed, as numbers or as words."""
+    """How the properties of activities are parsed, as numbers or as words; rules may use others
+    than models do."""
     from winnable.data.ingestion.parsing import decimal_marks
 
     if crm.activities is None:
         return ()
-    names = properties_of(definition, crm).used
+    used = properties_of(definition, crm).used
+    asked = [name for name in definition.properties() if name in crm.activities]
+    names = tuple(dict.fromkeys((*used, *asked)))
     samples = {name: _sample(crm.activities[name]) for name in names}
     marks = decimal_marks(samples)
-    fields = [
-        _number_field(Field(name, "words", marks[name]), sample) for name, sample in samples.items()
-    ]
-    return tuple(
-        Field(name, "words") if field is None else field
-        for name, field in zip(names, fields, strict=True)
-    )
+    fields = []
+    for name, sample in samples.items():
+        words = Field(name, "words", learn=name in used)
+        numbers = _number_field(replace(words, decimal=marks[name]), sample)
+        fields.append(words if numbers is None else numbers)
+    return tuple(fields)
 
 
 def _account_as_key(crm: Crm, account: str | None) -> tuple[str, ...]:

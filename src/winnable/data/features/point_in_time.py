@@ -147,7 +147,7 @@ def untracked_columns(definition: Definition, crm: Crm) -> dict[str, str]:
         f"The field history has changes of {others}, but none of this column: it is unknown since"
         " when it has had its value."
     )
-    vouched = {definition.columns.source, *definition.columns.trusted}
+    vouched = {definition.columns.source_name, *definition.columns.trusted}
     return {name: reason for name in current_value_columns(definition, crm) if name not in vouched}
 
 

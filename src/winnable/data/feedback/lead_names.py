@@ -76,7 +76,7 @@ class LeadDisplayColumns:
             contact_columns(definition.junk, existing).name,
             company,
             owner,
-            roles.source,
+            roles.source_name,
             roles.account,
             (
                 *filter(None, (roles.person,)),

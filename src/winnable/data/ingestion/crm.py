@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from winnable.core.columns import AT, CHANGED, CLOSED, CREATED, FIELD, RECORDED
+from winnable.data.features.activities.touches import with_sources
 from winnable.data.ingestion.events import EventReader
 from winnable.data.ingestion.leads import read_leads
 from winnable.data.ingestion.rejects import Findings
@@ -108,7 +109,7 @@ def read_crm(
     entered, dropped = events.stages_of_leads()
     change_rows = events.changes(history, entered)
     return Crm(
-        lead_rows.drop(columns=list(dropped)),
+        with_sources(definition, lead_rows.drop(columns=list(dropped)), activity_rows),
         activity_rows,
         change_rows,
         findings.rejects(),

@@ -99,15 +99,18 @@ def _status_by_conditions(
 def all_hold(conditions: Iterable[Condition], frame: pd.DataFrame) -> BoolArray:
     """For which rows every condition holds, shape (n,); without conditions for none. Each distinct
     value is tested once; a column that is not there is missing everywhere."""
-    held: BoolArray | None = None
-    for condition in conditions:
-        name = condition.field
-        values = frame[name] if name in frame else pd.Series(pd.NA, index=frame.index, dtype="str")
-        codes, distinct = pd.factorize(values)
-        answers = [condition.holds_for(str(value)) for value in distinct]
-        met = np.array([*answers, condition.holds_for(None)], dtype=np.bool_)[codes]
-        held = met if held is None else held & met
-    return np.zeros(len(frame), dtype=np.bool_) if held is None else held
+    held = [_holds(condition, frame) for condition in conditions]
+    return np.all(held, axis=0) if held else np.zeros(len(frame), dtype=np.bool_)
+
+
+def _holds(condition: Condition, frame: pd.DataFrame) -> BoolArray:
+    if condition.members:
+        return condition.join_answers([_holds(member, frame) for member in condition.members])
+    name = condition.field
+    values = frame[name] if name in frame else pd.Series(pd.NA, index=frame.index, dtype="str")
+    codes, distinct = pd.factorize(values)
+    answers = [condition.holds_for(str(value)) for value in distinct]
+    return np.array([*answers, condition.holds_for(None)], dtype=np.bool_)[codes]
 
 
 def _check_ids(table: TextTable, id_column: str | None, findings: Findings) -> None:

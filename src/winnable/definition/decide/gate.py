@@ -11,21 +11,25 @@ is not known here.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
 from winnable.core.columns import BoolArray, FeatureTable, FloatArray
-from winnable.definition.conditions import Activities, Condition, all_hold
+from winnable.definition.conditions import all_hold
+from winnable.definition.decide.fit import (
+    has_raised_hand,
+    is_acceptable,
+    is_ideal,
+    is_known,
+    is_one_of,
+)
 from winnable.definition.decide.junk import find_junk, unreachable
 from winnable.definition.decide.scorecard import Points
 from winnable.definition.schema import Definition
 from winnable.definition.schema import Grade as GradeName
-
-NO_ACTIVITIES = Activities()
 
 ROUNDING = 1e-9
 """The share by which a probability may lie below a threshold and still count as reaching it."""
@@ -46,11 +50,21 @@ class _Criterion:
     """One thing that is required for the hand-over.
 
     `met` (n,) tells which leads meet it. The sentences may contain {chance}, {points} and {known}.
+    Where `action` is given, that is done with leads that fail it, whatever their probability.
+    `waived` (n,) are those that meet it only because they asked for sales themselves.
     """
 
     met: BoolArray
     failed: str
     passed: str = ""
+    action: Action | None = None
+    waived: BoolArray | None = None
+
+    def unless(self, raised: BoolArray | None) -> Self:
+        """The same, but who raised a hand (n,) meets it; None: nobody can."""
+        if raised is None:
+            return self
+        return replace(self, met=self.met | raised, waived=~self.met & raised)
 
 
 def decide(
@@ -93,6 +107,9 @@ def decide(
         qualified &= best
         criteria.append(_capacity_criterion(definition, qualified))
     reasons = [criterion.passed for criterion in criteria if criterion.passed]
+    waived = [criterion.waived for criterion in criteria if criterion.waived is not None]
+    if waived:
+        decisions.assign(qualified & np.any(waived, axis=0), "pass", RAISED_HAND)
     decisions.assign(qualified, "pass", reasons[-1] if reasons else MEETS_EVERYTHING)
     decisions.assign(sampled, "pass", _sampled_in_words(definition.gate.always_work_share))
     _assign_others(definition, decisions, criteria, long_term, dated=winnable is not None)
@@ -103,6 +120,10 @@ def decide(
         known=lambda: known,
     )
 
+
+RAISED_HAND = "It asked for sales itself, and who does is always heard."
+"""Why a lead is handed over that would not have been on its source, its profile or its
+probability alone."""
 
 MEETS_EVERYTHING = "It meets everything that we ask of a lead."
 
@@ -175,7 +196,7 @@ def _exclusions(
     for code in sorted(set(junk.codes.tolist()) - {-1}):
         yield junk.codes == code, "discard", f"Junk: {_literal(junk.vocabulary[code])}."
     if definition.columns.consent is not None:
-        consents = _is_one_of(definition.columns.consent, definition.gate.consent, features)
+        consents = is_one_of(definition.columns.consent, definition.gate.consent, features)
         because = "There is no consent to contact this person; marketing has to obtain it first."
         yield ~consents, "recycle", because
     because = "There is no e-mail address and no telephone number; marketing has to find one."
@@ -192,13 +213,9 @@ def _criteria(
     known: FloatArray,
 ) -> Iterator[_Criterion]:
     gate = definition.gate
-    stage = definition.growth_stage
-    if stage == "mature" and gate.sources and definition.columns.source is not None:
-        converts_best = _is_one_of(definition.columns.source, gate.sources, features)
-        yield _Criterion(converts_best, "Its source is not one of those that convert best")
-    if stage != "seed" and definition.profile.ideal:
-        fits = all_hold(definition.profile.ideal, features, definition.activities)
-        yield _Criterion(fits, "It does not fit our ideal customer")
+    raised = has_raised_hand(definition, features)
+    yield from _source_criteria(definition, features, raised)
+    yield from _fit_criteria(definition, features, raised)
     required = definition.bant.at_least
     if required:
         fields = ", ".join(definition.bant.fields)
@@ -216,14 +233,53 @@ def _criteria(
         thresholds = np.full(features.size, passing_probability(definition))
         yield _probability_criterion(definition, probability, thresholds)
     if gate.points is None and gate.capacity_per_week is None and not asks_probability:
-        yield from _policy(definition, features, points, probability)
+        yield from _policy(definition, features, points, probability, raised)
+
+
+def _source_criteria(
+    definition: Definition, features: FeatureTable, raised: BoolArray | None
+) -> Iterator[_Criterion]:
+    """A refused source is refused even where a hand is raised: a purchased list has no hands."""
+    gate = definition.gate
+    source = definition.columns.source_name
+    if source is None:
+        return
+    if gate.refused_sources:
+        refused = is_one_of(source, gate.refused_sources, features)
+        yield _Criterion(~refused, "Its source is one of those that we refuse")
+    if gate.sources:
+        converts_best = is_one_of(source, gate.sources, features)
+        failed = "Its source is not one of those that convert best"
+        yield _Criterion(converts_best, failed).unless(raised)
+
+
+def _fit_criteria(
+    definition: Definition, features: FeatureTable, raised: BoolArray | None
+) -> Iterator[_Criterion]:
+    profile = definition.profile
+    fits = is_ideal(definition, features) if profile.ideal else None
+    if profile.acceptable:
+        acceptable = is_acceptable(definition, features)
+        yield _Criterion(~acceptable, ACCEPTABLE, action="nurture").unless(raised)
+        fits = None if fits is None else fits | acceptable
+    if fits is not None and definition.growth_stage != "seed":
+        yield _Criterion(fits, "It does not fit our ideal customer")
+
+
+ACCEPTABLE = (
+    "An acceptable customer, but not our ideal one: keep in touch until it asks for sales itself."
+)
 
 
 def _policy(
-    definition: Definition, features: FeatureTable, points: Points, probability: FloatArray
+    definition: Definition,
+    features: FeatureTable,
+    points: Points,
+    probability: FloatArray,
+    raised: BoolArray | None,
 ) -> Iterator[_Criterion]:
     """What the growth stage requires where no threshold is written. A missing activity log is not
-    held against a lead."""
+    held against a lead, and who asks for sales itself is always heard."""
     engagement = definition.engagement()
     if engagement is None:
         engaged = np.ones(features.size, dtype=np.bool_)
@@ -231,15 +287,20 @@ def _policy(
         engaged = ~(features.numbers(engagement.name) < 1)
     if definition.growth_stage == "seed":
         who = "every lead" if engagement is None else "every lead that shows intent"
+        failed = "It has not shown intent to buy yet"
+        if raised is not None:
+            who = "every lead that asks for sales"
+            failed = "It has not asked for sales itself yet"
         passed = f"At our stage nearly {who} is worth a call."
-        yield _Criterion(engaged, "It has not shown intent to buy yet", passed)
+        yield _Criterion(engaged, failed, passed)
         return
     if engagement is not None:
         yield _Criterion(engaged, "It has not done anything yet that shows interest or intent")
     # A lead without a scorecard has card -1, which picks the last threshold.
     thresholds = [card.conversion_at_threshold for card in definition.scorecard]
     thresholds.append(definition.outcome.expected_conversion)
-    yield _probability_criterion(definition, probability, np.asarray(thresholds)[points.card])
+    enough = _probability_criterion(definition, probability, np.asarray(thresholds)[points.card])
+    yield enough.unless(raised)
 
 
 def _probability_criterion(
@@ -272,28 +333,10 @@ def _within_horizon(definition: Definition) -> str:
 def _known_of_bant(definition: Definition, features: FeatureTable) -> FloatArray:
     known = np.zeros(features.size)
     for column in definition.bant.fields.values():
-        known += _is_known(column, features) & ~_is_one_of(
+        known += is_known(column, features) & ~is_one_of(
             column, definition.bant.not_known, features
         )
     return known
-
-
-def _is_known(column: str, features: FeatureTable) -> BoolArray:
-    return _test_of(column, ()).holds(features, NO_ACTIVITIES)
-
-
-def _is_one_of(column: str, values: tuple[str, ...], features: FeatureTable) -> BoolArray:
-    if not values:
-        return np.zeros(features.size, dtype=np.bool_)
-    return _test_of(column, values).holds(features, NO_ACTIVITIES)
-
-
-@lru_cache(maxsize=1024)
-def _test_of(column: str, values: tuple[str, ...]) -> Condition:
-    """The condition that a column has one of these values; without values, that it has any."""
-    if values:
-        return Condition(field=column, any_of=values)
-    return Condition(field=column, is_present=True)
 
 
 def _assign_others(
@@ -318,6 +361,9 @@ def _assign_others(
     for criterion in criteria:
         failed = ~criterion.met
         why = criterion.failed
+        if criterion.action is not None:
+            decisions.assign(failed, criterion.action, why)
+            continue
         decisions.assign(failed & promising, "nurture", f"{why}, but {in_time}: keep in touch.")
         decisions.assign(failed & hopeless, "discard", f"{why}, and {in_time}.")
         because = f"{why}; marketing may bring it back once there is more to go on."

@@ -15,10 +15,10 @@ import numpy as np
 
 from winnable.core.columns import FloatArray, IntArray
 from winnable.core.statistics import logit_of
-from winnable.definition.conditions import Activities
 from winnable.definition.decide.gate import ROUNDING
 from winnable.definition.decide.scorecard import group_of, log_odds_per_point
 from winnable.definition.grid import ENGAGEMENT, FIT, Grid
+from winnable.definition.parts import Activities
 from winnable.definition.rules import Rule, Scorecard
 from winnable.definition.schema import Definition
 

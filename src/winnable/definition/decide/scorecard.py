@@ -16,7 +16,8 @@ import numpy as np
 
 from winnable.core.columns import ActivityAggregate, BoolArray, FeatureTable, FloatArray, IntArray
 from winnable.core.statistics import logit_of, sigmoid
-from winnable.definition.conditions import Activities, all_hold
+from winnable.definition.conditions import all_hold
+from winnable.definition.parts import Activities
 from winnable.definition.rules import Rule, Scorecard
 from winnable.definition.schema import Definition
 
@@ -187,7 +188,7 @@ def group_of(rule: Rule, activities: Activities) -> str:
     other behaviour, or profile."""
     if rule.group is not None:
         return rule.group
-    tested = [condition.activity for condition in rule.when if condition.activity is not None]
+    tested = rule.activities
     if not tested:
         return "profile"
     if all(activity == "intent" or activity in activities.intent for activity in tested):
@@ -225,8 +226,7 @@ def _decay(rule: Rule, features: FeatureTable, activities: Activities) -> FloatA
     assert rule.half_life_days is not None
     days = np.full(features.size, np.nan)
     for condition in rule.when:
-        age = condition.age(activities)
-        if age is not None:
+        for age in condition.ages(activities):
             column = age.name if isinstance(age, ActivityAggregate) else age
             days = np.fmin(days, features.numbers(column))
     share: FloatArray = np.exp2(-np.fmax(days, 0.0) / rule.half_life_days)

@@ -5,7 +5,7 @@ Nothing here is an error. A field that the export does not have gives no points,
 that an earlier one hides is never used; people should know before they wonder about the scores.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
@@ -25,13 +25,16 @@ def warnings(definition: Definition) -> tuple[str, ...]:
         *_sides_without_points(definition),
     ]
     gate = definition.gate
-    if gate.sources and definition.columns.source is None:
+    if (gate.sources or gate.refused_sources) and definition.columns.source_name is None:
         found.append(
             "The gate lists sources, but [columns] names no source column, so the gate cannot check"
-            " them."
+            ' them; name it, or take the last marketing touch (missing_source = "last touch").'
         )
-    if gate.sources and definition.growth_stage != "mature":
-        found.append('The gate lists sources, but they are only used with growth_stage = "mature".')
+    if definition.profile.acceptable and not definition.activities.hand_raise:
+        found.append(
+            "The profile lists acceptable customers, but [activities] lists no hand_raise, so they"
+            " are nurtured whatever they do."
+        )
     if definition.profile.ideal and definition.growth_stage == "seed":
         found.append(
             "The profile describes an ideal customer, but the gate does not require it with"
@@ -85,27 +88,44 @@ def warnings_about_names(
     columns: Iterable[str],
     kinds: Iterable[str] | None = None,
     statuses: Iterable[str] | None = None,
+    properties: Iterable[str] = (),
 ) -> tuple[str, ...]:
     """Columns, kinds of activity and statuses that the definition names but the data do not have,
     with the nearest that they have.
 
     `columns` are the export's, `kinds` those found in the activity log and `statuses` those in the
-    status column; what is None is not checked.
+    status column; what is None is not checked. `properties` are the further columns of the log.
     """
     found = _absent("column", definition.fields(), columns)
     if kinds is not None:
         activities = definition.activities
-        tested = {
-            condition.activity
-            for condition in definition.conditions()
-            if condition.activity not in {None, "any", "intent", "interest"}
-        }
-        named = [*activities.intent, *activities.interest, *sorted(filter(None, tested))]
+        groups = {"any", "intent", "interest", "hand_raise"}
+        asked = {each for tested in definition.conditions() for each in tested.asked_activities}
+        named = [*activities.intent, *activities.interest, *sorted(asked - groups)]
         found += _absent("kind of activity", named, kinds)
+        found += _absent("property of activities", definition.properties(), properties)
     if statuses is not None:
         staged = [status for stage in definition.stages.values() for status in stage.status]
         named = [*definition.outcome.won, *definition.outcome.lost, *staged]
         found += _absent("status", named, statuses)
+    return tuple(found)
+
+
+def warnings_about_dates(definition: Definition, dates: Collection[str]) -> tuple[str, ...]:
+    """Columns that are compared as numbers and are dates, or the other way round; `dates` are the
+    columns that are read as dates."""
+    found = []
+    for condition in definition.conditions():
+        for key in ("more_than", "less_than", "later_than", "earlier_than"):
+            other = getattr(condition, key)
+            if condition.field is None or other is None:
+                continue
+            pair = f"{condition.field!r} and {other!r}"
+            is_date = [name in dates for name in (condition.field, other)]
+            if key in {"more_than", "less_than"} and any(is_date):
+                found.append(f"{pair} are dates; compare them by later_than or earlier_than.")
+            elif key in {"later_than", "earlier_than"} and not all(is_date):
+                found.append(f"{pair} are not both dates, so {key} is true of no lead.")
     return tuple(found)
 
 

@@ -178,7 +178,7 @@ def _stages(definition: Definition) -> Iterator[Block]:
 
 def _customers(definition: Definition) -> Iterator[Block]:
     profile = definition.profile
-    if not (profile.ideal or profile.personas or profile.unacceptable):
+    if not (profile.ideal or profile.personas or profile.acceptable or profile.unacceptable):
         return
     yield Heading("Whom we want as a customer")
     if profile.ideal:
@@ -190,6 +190,12 @@ def _customers(definition: Definition) -> Iterator[Block]:
             ("Buyer", "Recognized by"),
             tuple((name, in_words(when)) for name, when in profile.personas.items()),
         )
+    if profile.acceptable:
+        yield Text(
+            "Other customers are acceptable. We keep in touch with them until they ask for sales"
+            " themselves. One of these conditions is enough:"
+        )
+        yield Bullets(tuple(_case_in_words(case) for case in profile.acceptable))
     if profile.unacceptable:
         yield Text(
             "Customers that we do not want are never handed to sales, whatever their points. One of"
@@ -206,7 +212,11 @@ def _activities(definition: Definition) -> Iterator[Block]:
             "Intent is what people do who want to buy. Interest is not intent: a gift taken at a"
             " booth does not sell anything."
         )
-        rows = (("Intent", ", ".join(kinds.intent)), ("Interest", ", ".join(kinds.interest)))
+        rows = (
+            ("Asks for sales", ", ".join(kinds.hand_raise)),
+            ("Intent", ", ".join(kinds.intent)),
+            ("Interest", ", ".join(kinds.interest)),
+        )
         yield Table(("What it shows", "Activities"), tuple(row for row in rows if row[1]))
 
 
@@ -307,9 +317,10 @@ def _other_actions(definition: Definition) -> Iterator[str]:
     expected = outcome.expected_conversion
     nurture_from = expected if gate.nurture_from is None else gate.nurture_from
     discard_below = expected / 10 if gate.discard_below is None else gate.discard_below
+    also = ", and acceptable customers" if definition.profile.acceptable else ""
     yield (
         f"Nurture: at least {of_100(nurture_from)} such leads are won within"
-        f" {outcome.winnable_days:g} days; keep in touch."
+        f" {outcome.winnable_days:g} days{also}; keep in touch."
     )
     yield (
         "Recycle: there is too little to go on, or something is missing; marketing may bring it"
@@ -323,11 +334,7 @@ def _other_actions(definition: Definition) -> Iterator[str]:
 
 def _criteria(definition: Definition) -> Iterator[str]:
     gate = definition.gate
-    stage = definition.growth_stage
-    if stage == "mature" and gate.sources:
-        yield f"It comes from {_or(gate.sources)}."
-    if stage != "seed" and definition.profile.ideal:
-        yield "It fits our ideal customer."
+    yield from _source_and_fit(definition)
     if definition.bant.at_least:
         needs = _and([f"{need} ({column})" for need, column in definition.bant.fields.items()])
         yield f"At least {definition.bant.at_least} of {needs} are known."
@@ -350,22 +357,43 @@ def _criteria(definition: Definition) -> Iterator[str]:
         yield from _policy(definition)
 
 
+def _source_and_fit(definition: Definition) -> Iterator[str]:
+    gate = definition.gate
+    profile = definition.profile
+    asks = definition.activities.hand_raise
+    unless_it_asks = ", or asks for sales itself" if asks else ""
+    if gate.refused_sources:
+        refused = _or(gate.refused_sources)
+        yield f"It does not come from {refused}, even if it asks for sales itself."
+    if gate.sources:
+        yield f"It comes from {_or(gate.sources)}{unless_it_asks}."
+    if definition.growth_stage != "seed" and profile.ideal:
+        also = ", or is acceptable and asks for sales itself" if profile.acceptable and asks else ""
+        yield f"It fits our ideal customer{also}."
+    elif profile.acceptable:
+        yield f"It is not merely an acceptable customer{unless_it_asks}."
+
+
 def _policy(definition: Definition) -> Iterator[str]:
     """What the growth stage requires where the gate gives no threshold."""
     engagement = definition.engagement()
+    asks = ", or it asks for sales itself" if definition.activities.hand_raise else ""
     if definition.growth_stage == "seed":
         if engagement is None:
             yield "Nothing more: at our stage nearly every lead is worth a call."
+        elif definition.activities.hand_raise:
+            yield "It has asked for sales itself."
         else:
             yield "It has shown intent."
         return
     if engagement is not None:
         yield "It has shown interest or intent."
     if definition.scorecard:
-        yield "It reaches the conversion that is expected at the threshold of its scorecard."
+        reaches = "It reaches the conversion that is expected at the threshold of its scorecard"
+        yield f"{reaches}{asks}."
     else:
         expected = of_100(definition.outcome.expected_conversion)
-        yield f"At least {expected} such leads are won."
+        yield f"At least {expected} such leads are won{asks}."
 
 
 def _grades(definition: Definition) -> Iterator[Block]:
@@ -381,6 +409,11 @@ def _grades(definition: Definition) -> Iterator[Block]:
         rows.append((grades.labels.get(name, name), f"{times} of {reference}, or more"))
     rows.append((grades.labels.get("cold", "cold"), "less than that"))
     yield Table(("Grade", "Odds of being won"), tuple(rows))
+    if grades.while_thin == "source":
+        yield Text(
+            "While the history is too thin to tell leads apart, a lead has the grade of its source:"
+            " what leads from there were won so far, compared with all leads."
+        )
 
 
 def _grid(definition: Definition) -> Iterator[Block]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from winnable.data.features.plan import FeaturePlan
+from winnable.definition.decide.source_conversion import SourceConversion
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
 from winnable.learning.artifacts.input_profile import NO_PROFILE, InputProfile
@@ -110,7 +111,8 @@ class Spec:
     `win_time_curve` is None where the history has no dates; `usual_bar` is the probability that the
     capacity of sales usually means, None where there is no capacity or nothing to tell it from.
     `profile` is what the columns looked like in training, `typical` the lead against which reasons
-    are measured, None for a model that was not trained, or by a version that kept none.
+    are measured, None for a model that was not trained, or by a version that kept none. `sources`
+    is what sources convert, where leads are graded by it.
     """
 
     definition: Definition
@@ -121,6 +123,7 @@ class Spec:
     card: ModelCard
     profile: InputProfile = NO_PROFILE
     typical: TypicalLead | None = None
+    sources: SourceConversion | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -136,6 +139,7 @@ class Spec:
             card=ModelCard.from_json(data["card"]),
             profile=InputProfile.from_json(data["profile"]) if "profile" in data else NO_PROFILE,
             typical=TypicalLead.from_json(data["typical"]) if "typical" in data else None,
+            sources=SourceConversion.from_json(data["sources"]) if "sources" in data else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -153,6 +157,8 @@ class Spec:
             data["profile"] = self.profile.to_json()
         if self.typical is not None:
             data["typical"] = self.typical.to_json()
+        if self.sources is not None:
+            data["sources"] = self.sources.to_json()
         return data
 
 

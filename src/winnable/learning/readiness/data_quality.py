@@ -1,21 +1,23 @@
 """Data quality: what is unusual about a company's data, found before anything is trained on them.
 
 Junk, duplicates, columns that are empty, constant or new, zeros that stand for nothing, statuses
-that the definition does not know, missing months, sources that fell silent or are new, outcomes
-that stopped being recorded, months whose leads are mostly still open, rows that are not leads. Each
-is a sentence with a number; what to do about it is for people to decide. Those that make a model
-wrong rather than weak are alarms, which every training repeats. Rows that could not be used at all
-are found by `data.ingestion`, columns with target leakage by `data.leakage`.
+that the definition does not know, missing months, sources that fell silent, are new or have
+doubled, outcomes that stopped being recorded, months whose leads are mostly still open, rows that
+are not leads. Each is a sentence with a number; what to do about it is for people to decide. Those
+that make a model wrong rather than weak are alarms, which every training repeats. Rows that could
+not be used at all are found by `data.ingestion`, columns with target leakage by `data.leakage`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from winnable.core.columns import CLOSED, CREATED, SOURCE, STATUS, FloatArray, IntArray
+from winnable.core.columns import CLOSED, CREATED, STATUS, FloatArray, IntArray
+from winnable.core.statistics import wilson
 from winnable.core.text import counted, listed
 from winnable.core.timestamps import microseconds, times_of
 from winnable.data.autodetect.end_dates import ended_without_outcome
@@ -102,7 +104,7 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
     found += _statuses(data)
     if CREATED in crm.leads:
         found += _untracked(data)
-        found += [*_months(crm), *_sources(crm), *_cliffs(data), *_open_months(data)]
+        found += [*_months(crm), *_sources(data), *_cliffs(data), *_open_months(data)]
         found += [*_ends(data), *_ended_as_open(data), *_returns(data)]
     return tuple(found)
 
@@ -113,7 +115,7 @@ def alarms(data: Dataset) -> tuple[Finding, ...]:
         return ()
     found = [*_several_rows(data), *_nothing_to_learn(data), *_columns(data), *_statuses(data)]
     if CREATED in data.crm.leads:
-        found += [*_sources(data.crm), *_cliffs(data), *_ended_as_open(data)]
+        found += [*_sources(data), *_cliffs(data), *_ended_as_open(data)]
     return tuple(finding for finding in found if finding.alarm)
 
 
@@ -146,13 +148,15 @@ def _nothing_to_learn(data: Dataset) -> list[Finding]:
     return found
 
 
-def _sources(crm: Crm) -> list[Finding]:
-    """Sources that no lead of the latest tenth came from, and such as no lead of the first four
-    fifths came from."""
-    if SOURCE not in crm.leads or len(crm.leads) < MIN_LEADS_FOR_SOURCES:
+def _sources(data: Dataset) -> list[Finding]:
+    """Sources that no lead of the latest tenth came from, such as no lead of the first four fifths
+    came from, and such as many more of the latest tenth came from than before."""
+    crm = data.crm
+    name = data.definition.columns.source_name
+    if name is None or name not in crm.leads or len(crm.leads) < MIN_LEADS_FOR_SOURCES:
         return []
     order = np.argsort(times_of(crm.leads[CREATED]), kind="stable")
-    sources = crm.leads[SOURCE].iloc[order].fillna("(none)")
+    sources = crm.leads[name].iloc[order].fillna("(none)")
     new_from = len(order) * 4 // 5
     silent_from = len(order) - len(order) // 10
     before = sources.iloc[:silent_from]
@@ -172,6 +176,30 @@ def _sources(crm: Crm) -> list[Finding]:
             f"Before {since:%Y-%m-%d} no lead had come from {_named(new)}: little is known of them."
         )
         found.append(Finding("sources", says, alarm=True))
+    since = crm.leads[CREATED].iloc[order[silent_from]]
+    found += [
+        Finding("sources", f"Since {since:%Y-%m-%d} {says}", alarm=True)
+        for says in _grown(before, latest, new)
+    ]
+    return found
+
+
+def _grown(before: pd.Series[str], latest: pd.Series[str], new: Sequence[str]) -> list[str]:
+    """A sentence for each source, but the new ones, whose share of the latest leads has at least
+    doubled, and not by chance: their 95% confidence intervals do not meet."""
+    earlier = before.value_counts()
+    found = []
+    for name, times in latest.value_counts().items():
+        was = int(earlier.get(name, 0))
+        share = times / len(latest)
+        old = was / len(before)
+        if not was or name in new or share < max(MIN_SOURCE_SHARE, 2 * old):
+            continue
+        if wilson(int(times), len(latest), 0.95)[0] > wilson(was, len(before), 0.95)[1]:
+            found.append(
+                f"{share:.0%} of the leads have come from {name!r}, {old:.0%} before: are they of"
+                " the same kind?"
+            )
     return found
 
 
@@ -262,7 +290,8 @@ def _rejects(crm: Crm) -> list[Finding]:
 def _junk(data: Dataset) -> list[Finding]:
     definition = data.definition
     crm = data.crm
-    asked = {condition.field for case in definition.junk.rule for condition in case.when}
+    conditions = (each for case in definition.junk.rule for each in case.when)
+    asked = {name for each in conditions for leaf in each.leaves() for name in leaf.columns}
     plan = data.feature_plan()
     contact = contact_columns(definition.junk, (str(name) for name in crm.leads.columns)).every
     fields = [field for field in plan.fields if field.name in asked] + [
@@ -271,7 +300,8 @@ def _junk(data: Dataset) -> list[Finding]:
     now = microseconds(data.present) if data.present is not None else 0
     measures = definition.aggregates() if definition.junk.rule else ()
     rows = np.arange(len(crm.leads))
-    features = data.features(FeaturePlan(tuple(fields), measures), rows, np.full(len(rows), now))
+    junk_plan = FeaturePlan(tuple(fields), measures, properties=plan.properties)
+    features = data.features(junk_plan, rows, np.full(len(rows), now))
     why = find_junk(definition, features)
     junk = int((why.codes >= 0).sum())
     if not junk:

@@ -93,14 +93,13 @@ class Attributes:
         value."""
         tested = set()
         itself = Attribute("rule", rule.says)
-        for condition in rule.when:
-            if condition.field is not None:
-                attribute = self._plan.attribute_of(condition.field)
+        for condition in (leaf for each in rule.when for leaf in each.leaves()):
+            for column in condition.columns:
+                attribute = self._plan.attribute_of(column)
                 is_hidden = attribute.about == "field" and attribute.name not in self._learned
                 tested.add(itself if is_hidden else attribute)
-            elif condition.activity is not None:
-                kinds = self._definition.activities.kinds(condition.activity)
-                tested.add(activity_attribute(kinds))
+            for activity in condition.asked_activities:
+                tested.add(activity_attribute(self._definition.activities.kinds(activity)))
         return tested.pop() if len(tested) == 1 else itself
 
     @cached_property

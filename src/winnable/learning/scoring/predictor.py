@@ -114,6 +114,7 @@ class Predictor:
         self.version = version or self.fingerprint
         self.card = spec.card
         self.profile = spec.profile
+        self._sources = spec.sources
         roles = self.definition.columns
         named = (
             roles.id,
@@ -216,7 +217,7 @@ class Predictor:
             low=answer.low,
             high=answer.high,
             winnable=winnable,
-            grade=grade(self.definition, probability, self.card.base_rate),
+            grade=self._grades(features, probability),
             decision=decide(
                 self.definition,
                 features,
@@ -234,6 +235,14 @@ class Predictor:
             return scores
         scores = self._with_reasons(scores, features, points, answer)
         return self._with_parts(scores, features, points) if parts else scores
+
+    def _grades(self, features: FeatureTable, probability: FloatArray) -> tuple[str, ...]:
+        """Hot to cold by each lead's probability (n,), or by its source while the history is
+        thin."""
+        source = self.definition.columns.source_name
+        if self._sources is None or source is None:
+            return grade(self.definition, probability, self.card.base_rate)
+        return self._sources.grades(self.definition, features.words(source))
 
     def within(
         self, features: FeatureTable, probability: FloatArray, days: float
@@ -302,11 +311,7 @@ def scorecard_spec() -> ModelSpec:
 def scorecard_artifact(definition: Definition) -> Artifact:
     """The artifact of a company without any history: nothing is learned, and what the rules look at
     is all that is read."""
-    dates = {
-        condition.field
-        for condition in definition.conditions()
-        if condition.within_days is not None
-    }
+    dates = {name for condition in definition.conditions() for name in condition.dates}
     fields = tuple(
         Field(name, "moment" if name in dates else "words", learn=False)
         for name in definition.fields()
@@ -316,6 +321,7 @@ def scorecard_artifact(definition: Definition) -> Artifact:
         fields,
         definition.aggregates(),
         None if created is None else Field(created, "moment", learn=False),
+        properties=tuple(Field(name, "words", learn=False) for name in definition.properties()),
     )
     card = ModelCard(
         horizon_days=None,

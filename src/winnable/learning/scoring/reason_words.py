@@ -19,8 +19,8 @@ from winnable.data.features.accounts import (
 )
 from winnable.data.features.plan import AGE, Attribute, activity_attribute
 from winnable.data.features.returns import DAYS_SINCE_OUTCOME, OUTCOME_BEFORE, RETURNS
-from winnable.definition.conditions import Activities
 from winnable.definition.decide.scorecard import Points
+from winnable.definition.parts import Activities
 from winnable.definition.schema import Definition
 from winnable.learning.scoring.attributes import Attributes
 from winnable.learning.scoring.changes import Value
@@ -181,7 +181,7 @@ class ReasonWords:
 
 def _longest(own: Sequence[ActivityAggregate], what: str) -> ActivityAggregate | None:
     """The aggregate that tells this of the longest time."""
-    found = [each for each in own if each.what == what]
+    found = [each for each in own if each.what == what and each.only is None]
     return max(found, key=lambda each: each.within_days or np.inf, default=None)
 
 

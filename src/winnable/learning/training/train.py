@@ -25,6 +25,7 @@ from winnable.data.features.training_rows import TrainingRows
 from winnable.data.leakage.detect import ColumnVerdict
 from winnable.definition.decide.gate import capacity_threshold
 from winnable.definition.decide.scorecard import Points, score_points
+from winnable.definition.decide.source_conversion import SourceConversion
 from winnable.definition.schema import Definition
 from winnable.learning.artifacts.artifact import Artifact
 from winnable.learning.artifacts.card import ModelCard, Spec
@@ -39,6 +40,9 @@ from winnable.learning.training.targets import Targets, build_targets
 from winnable.learning.training.typical_lead import SeenInTraining, typical_lead
 
 Tell = Callable[[str], None]
+
+MIN_THIN_WEIGHT = 0.5
+"""The scorecard's weight from which on the history is thin."""
 
 
 @dataclass(frozen=True)
@@ -187,9 +191,26 @@ def learn(
         card=card,
         profile=InputProfile.of(fit.features.take(of_each_lead), names, encoding.codes),
         typical=typical_lead(data, plan, model, SeenInTraining(fit.features, fit.points, rows)),
+        sources=_sources(definition, fit.features, rows, model.spec_.weights),
     )
     artifact = Artifact.of(spec, model.boosters_)
     return Candidate(artifact, definition, evaluation, data.verdicts, {**model.report_, **effect})
+
+
+def _sources(
+    definition: Definition,
+    features: FeatureTable,
+    rows: TrainingRows,
+    weights: Mapping[str, float],
+) -> SourceConversion | None:
+    """What each source converts within the horizon, where leads are graded by it: the definition
+    wants it, and the scorecard has most of the weight."""
+    name = definition.columns.source_name
+    thin = weights.get("rules", 0.0) >= MIN_THIN_WEIGHT
+    if definition.grades.while_thin != "source" or name is None or not thin:
+        return None
+    first = np.flatnonzero((rows.age == 0) & rows.known)
+    return SourceConversion.of(definition, features.words(name).take(first), rows.won[first])
 
 
 def evaluate_since(

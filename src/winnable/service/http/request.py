@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope
 from winnable.core.values import moment, text
 from winnable.data.features.accounts import ACCOUNT_HISTORY, FACTS
 from winnable.data.features.activities.properties import ACTIVITY_PARTS
+from winnable.data.features.activities.touches import SourceOfRequest
 from winnable.data.features.online import Activity
 from winnable.data.features.plan import FeaturePlan, Field
 from winnable.data.features.returns import STATUS_HISTORY, StatusChange
@@ -235,7 +236,8 @@ def _scalar_text(value: object) -> str | None:
 
 class LeadReader:
     """Reads the leads of requests for one model: `plan` says how its columns read, `known` which
-    columns it has ever heard of; `ended` looks for leads that are closed."""
+    columns it has ever heard of; `ended` looks for leads that are closed, `source` for their last
+    touch."""
 
     def __init__(
         self,
@@ -243,8 +245,10 @@ class LeadReader:
         id_column: str | None,
         known: frozenset[str] = frozenset(),
         ended: EndedLeads | None = None,
+        source: SourceOfRequest | None = None,
     ) -> None:
         self._id = id_column
+        self._source = source
         told = {
             ACTIVITIES: True,
             ACCOUNT_HISTORY: plan.accounts is not None,
@@ -287,6 +291,8 @@ class LeadReader:
                 raise _Fault("the lead was created after the moment of scoring")
             lead_id = str(index) if self._id is None else text(given.get(self._id))
             activities = _activities(given.get(ACTIVITIES), self._properties)
+            if self._source is not None:
+                values = self._source.told(values, activities)
             if self._has_accounts:
                 _check_account_history(given.get(ACCOUNT_HISTORY))
             if self._has_returns and given.get(STATUS_HISTORY) is not None:

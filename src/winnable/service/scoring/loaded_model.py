@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from winnable.data.features.activities.touches import SourceOfRequest
 from winnable.learning.scoring.changes import Change
 from winnable.learning.scoring.input_checks import InputChecks
 from winnable.learning.scoring.predictor import Predictor, Scores
@@ -82,6 +83,7 @@ class LoadedModel:
             predictor.definition.columns.id,
             predictor.columns,
             EndedLeads(predictor.definition, created is not None and created.day_first),
+            SourceOfRequest.of(predictor.definition),
         )
 
     def read(self, request: ScoreRequest, body: bytes, now: datetime) -> ParsedRequest:

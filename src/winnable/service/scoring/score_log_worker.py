@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pydantic_core import from_json, to_json
 
 from winnable.core.values import text
+from winnable.data.features.activities.touches import SourceOfRequest
 from winnable.data.features.plan import FeaturePlan
 from winnable.data.feedback.lead_names import LeadDisplayColumns
 from winnable.data.feedback.store.records import (
@@ -69,7 +70,7 @@ class ScoredModel:
         if description is not None:
             self.parts = PartsMaker(self.definition, plan, description)
         self._fields = kept_fields(plan, self.definition)
-        self._reader = LeadReader(plan, self._id)
+        self._reader = LeadReader(plan, self._id, source=SourceOfRequest.of(self.definition))
         self._plates: dict[tuple[str, ...], LeadDisplayColumns] = {}
 
     def scores(

@@ -184,14 +184,12 @@ def _hold(
     """Whether the conditions are true at a time, of the values that the score was made from and of
     its activities since an answer."""
     activities = definition.activities
-    aggregates = [condition.aggregate(activities) for condition in conditions]
-    fields = {
-        condition.field: "moment" if condition.within_days is not None else "words"
-        for condition in conditions
-        if condition.field is not None
-    }
+    leaves = [leaf for condition in conditions for leaf in condition.leaves()]
+    aggregates = [leaf.aggregate(activities) for leaf in leaves]
+    dates = {name for leaf in leaves for name in leaf.dates}
+    fields = dict.fromkeys(name for leaf in leaves for name in leaf.columns)
     plan = FeaturePlan(
-        tuple(Field(name, kind, learn=False) for name, kind in fields.items()),  # type: ignore[arg-type]
+        tuple(Field(name, "moment" if name in dates else "words", learn=False) for name in fields),
         tuple(dict.fromkeys(asked for asked in aggregates if asked is not None)),
     )
     done = [activity for activity in _activities(score) if activity.at > since]
