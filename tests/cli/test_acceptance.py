@@ -478,7 +478,9 @@ def test_leads_have_the_grade_of_their_source_while_the_history_is_thin(tmp_path
     )
     size = 36
     sources = ["Referral", "Website", "Purchased list"] * 12
-    won = [(source == "Referral" and row % 2 == 0) or row == 1 for row, source in enumerate(sources)]
+    won = [
+        (source == "Referral" and row % 2 == 0) or row == 1 for row, source in enumerate(sources)
+    ]
     past = pd.DataFrame(
         {
             "Id": [f"P{row}" for row in range(size)],
