@@ -86,7 +86,35 @@ on_activity = st.builds(
     ),
     tables(within_days=days),
 )
-conditions = st.lists(on_field | on_activity, min_size=1, max_size=2)
+refused = st.builds(
+    lambda field, told: {"field": field, "none_of": told}, st.sampled_from(FIELDS), listed
+)
+compared = st.builds(
+    lambda field, key, other: {"field": field, key: other},
+    st.sampled_from(FIELDS),
+    st.sampled_from(["same_as", "more_than", "less_than", "later_than", "earlier_than"]),
+    st.sampled_from(FIELDS),
+)
+tested = st.builds(
+    lambda kind, minutes, earlier: {
+        "activity": kind,
+        "having": [{"field": "Minutes", "at_least": minutes}],
+        **earlier,
+    },
+    st.sampled_from(KINDS),
+    numbers,
+    tables(
+        after=st.sampled_from(KINDS)
+        | st.builds(lambda d: {"activity": "any", "within_days": d}, days)
+    ),
+)
+single = on_field | on_activity | refused | compared | tested
+among = st.builds(
+    lambda key, told: {key: told},
+    st.sampled_from(["any_of", "all_of", "none_of"]),
+    st.lists(single, min_size=1, max_size=2),
+)
+conditions = st.lists(single | among, min_size=1, max_size=2)
 fading = st.builds(
     lambda kind, half: {"when": [{"activity": kind}], "half_life_days": half},
     st.sampled_from(KINDS),
@@ -120,6 +148,7 @@ gates = tables(
     nurture_from=st.floats(0.1, 0.9),
     discard_below=st.floats(0, 0.1),
     sources=st.lists(words, min_size=1, max_size=2),
+    refused_sources=st.lists(words, min_size=1, max_size=2),
 )
 definitions = st.fixed_dictionaries(
     {
@@ -128,12 +157,14 @@ definitions = st.fixed_dictionaries(
                 lambda told: [{"name": f"card {i}", **card} for i, card in enumerate(told)]
             )
         ),
-        "activities": st.just({"intent": ["Demo"], "interest": ["Webinar"]}),
+        "activities": st.just({"intent": ["Demo"], "interest": ["Webinar"]})
+        | st.just({"intent": ["Demo"], "hand_raise": ["Demo"], "interest": ["Webinar"]}),
     },
     optional={
         "growth_stage": st.sampled_from(["seed", "growth", "mature"]),
         "profile": tables(
             ideal=conditions,
+            acceptable=st.lists(st.builds(lambda when: {"when": when}, conditions), max_size=2),
             unacceptable=st.lists(st.builds(lambda when: {"when": when}, conditions), max_size=2),
         ),
         "bant": st.just({"fields": {"budget": "Size", "need": "Title"}, "at_least": 1}),

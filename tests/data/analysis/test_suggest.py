@@ -258,3 +258,21 @@ def test_x_education(shared_data: Path) -> None:
     assert all(rule.points * np.log(rule.effect.odds_ratio) > 0 for rule in found.rules), (
         "points agree with their evidence"
     )
+
+
+def test_what_an_activity_was_like_is_proposed_as_a_rule_that_loads(tmp_path: Path) -> None:
+    agreed = definition(activities={"intent": ["Demo"], "interest": ["Mail"]})
+    leads = company(signal=False)
+    log = activities_of(leads)
+    log = log[log.kind == "Mail"].reset_index(drop=True)
+    won = log.id.map(leads.set_index("id").status) == "Won"
+    chance = np.where(won, 0.8, 0.3)
+    long = np.random.default_rng(3).random(len(log)) < chance
+    log["minutes"] = np.where(long, 40, 5) + np.arange(len(log)) % 5
+    found = suggest(Dataset(agreed, read(tmp_path, agreed, leads, log)))
+    (rule,) = [rule for rule in found.rules if rule.condition.having]
+    assert rule.points > 0
+    assert str(rule.condition).startswith("Mail (minutes is ")
+    cards = tomllib.loads(proposal(agreed, found))["scorecard"]
+    assert cards[0]["rule"][0]["when"][0]["having"][0]["field"] == "minutes"
+    assert {signal.kind for signal in found.signals} == {"Mail"}

@@ -36,12 +36,14 @@ from winnable.data.analysis.association import (
     prior_variance,
     two_sided,
 )
-from winnable.data.features.plan import FeaturePlan
+from winnable.data.features.plan import FeaturePlan, Field
 from winnable.data.features.training_rows import TrainingRows
 from winnable.definition.conditions import Condition
 from winnable.definition.schema import Definition
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from winnable.data.dataset import Dataset
     from winnable.data.ingestion.crm import Crm
 
@@ -51,6 +53,8 @@ MAX_VALUES_PER_COLUMN = 40
 """The most frequent values of a column that are tested."""
 MAX_ACTIVITY_KINDS = 30
 """The most frequent kinds of activity that are tested."""
+MAX_KINDS_PER_PROPERTY = 5
+"""The most kinds of activity of which a number, such as minutes, is tested."""
 MIN_WINS_TO_CONFIRM = 150
 """With this many wins, and as many other leads, a part is held out to confirm the findings."""
 MAX_FALSE_DISCOVERY_RATE = 0.10
@@ -151,7 +155,7 @@ def suggest(data: Dataset, *, seed: int = 0) -> Suggestions:
     living = known.take(_one_each(known, seed))
     features = data.features(FeaturePlan(plan.fields), arriving.leads, arriving.as_of)
     by_field = _look(data, plan, arriving, list(field_conditions(plan, features, data)))
-    by_activity = _look(data, plan, living, list(_activity_conditions(data.crm)))
+    by_activity = _look(data, plan, living, list(_activity_conditions(data.crm, plan.properties)))
     looked = [look for look in (by_field, by_activity) if look.conditions]
     confirmable = min(won, people - won) >= MIN_WINS_TO_CONFIRM
     variance = _spread(looked)
@@ -217,12 +221,13 @@ def _plan(data: Dataset, leaks: Sequence[str]) -> FeaturePlan:
     recently."""
     plan = data.feature_plan(leaks)
     fields = tuple(field for field in plan.fields if field.learn)
+    properties = tuple(field for field in plan.properties if field.learn)
     aggregates = [
         condition.aggregate(data.definition.activities)
-        for condition in _activity_conditions(data.crm)
+        for condition in _activity_conditions(data.crm, properties)
     ]
     needed = dict.fromkeys(aggregate for aggregate in aggregates if aggregate is not None)
-    return FeaturePlan(fields, tuple(needed), plan.created)
+    return FeaturePlan(fields, tuple(needed), plan.created, properties=properties)
 
 
 def _look(
@@ -303,15 +308,32 @@ def _cuts(values: FloatArray) -> list[float]:
     return sorted(cut for cut in fifths if cut > known.min())
 
 
-def _activity_conditions(crm: Crm) -> Iterator[Condition]:
+def _activity_conditions(crm: Crm, properties: Sequence[Field]) -> Iterator[Condition]:
+    """How often and how lately each kind of activity was done, and whether a number that it has,
+    such as minutes, was ever as large as that of half of them."""
     if crm.activities is None:
         return
+    for field in properties:
+        if field.kind == "number":
+            yield from _property_conditions(crm.activities, field)
     for kind in crm.activities[KIND].value_counts().index[:MAX_ACTIVITY_KINDS]:
         if str(kind) in {"any", "intent", "interest"}:
             continue
         yield Condition(activity=str(kind), at_least=1)
         yield Condition(activity=str(kind), at_least=3)
         yield Condition(activity=str(kind), at_least=1, within_days=30)
+
+
+def _property_conditions(log: pd.DataFrame, field: Field) -> Iterator[Condition]:
+    from winnable.data.ingestion.parsing import parse_numbers
+
+    values = parse_numbers(log[field.name], field.decimal).groupby(log[KIND])
+    frequent = values.count().sort_values(ascending=False, kind="stable")
+    for kind in frequent.index[:MAX_KINDS_PER_PROPERTY]:
+        if frequent[kind] >= MIN_LEADS_PER_SIDE:
+            half = float(f"{values.get_group(kind).median():.2g}")
+            long = Condition(field=field.name, at_least=half)
+            yield Condition(activity=str(kind), having=(long,))
 
 
 def _chosen(looked: Sequence[_Look], *, confirmable: bool) -> list[tuple[int, int, float]]:

@@ -122,8 +122,7 @@ def _free_name(definition: Definition) -> str:
 
 
 def _inline(condition: Condition) -> str:
-    keys = condition.model_dump(mode="json", exclude_defaults=True)
-    return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in keys.items()) + " }"
+    return _value(condition.model_dump(mode="json", exclude_defaults=True))
 
 
 def _value(value: object) -> str:
@@ -131,6 +130,8 @@ def _value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return f"{value:.15g}"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list):
         return f"[{', '.join(_value(item) for item in value)}]"
     return _text(str(value))

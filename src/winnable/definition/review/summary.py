@@ -527,6 +527,9 @@ def _columns(definition: Definition) -> Iterator[Block]:
         for role in roles
         if getattr(columns, role) not in {None, STATUS}
     ]
+    if columns.missing_source == "last touch":
+        touch = "the last marketing touch before it was created"
+        rows.append(("source, where the CRM has none", touch))
     if definition.outcome.fields:
         rows.append(("won or lost", ", ".join(definition.outcome.fields)))
     if columns.fixed:
