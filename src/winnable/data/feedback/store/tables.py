@@ -21,7 +21,7 @@ from sqlalchemy.types import TypeDecorator
 
 from winnable.data.feedback.store.records import Label, Return, ScoreRecord, queue_of
 
-HEAD = "0007"
+HEAD = "0008"
 """The revision of `migrations` that these tables correspond to."""
 
 
