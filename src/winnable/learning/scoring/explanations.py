@@ -8,14 +8,20 @@ enough leads are its reasons, in the words of `reason_words`.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from winnable.core.columns import ActivityAggregate, FeatureTable, FloatArray, IntArray
+from winnable.core.columns import (
+    ActivityAggregate,
+    CategoricalColumn,
+    FeatureTable,
+    FloatArray,
+    IntArray,
+)
 from winnable.core.statistics import logit_of, sigmoid
 from winnable.core.text import effect_text
 from winnable.data.features.plan import Attribute, FeaturePlan, activity_attribute
@@ -29,7 +35,7 @@ from winnable.definition.schema import Definition
 from winnable.learning.artifacts.typical_lead import States, TypicalLead
 from winnable.learning.model.scorer import RULES, Contributions
 from winnable.learning.model.segments import SEGMENT
-from winnable.learning.scoring.attributes import Attributes
+from winnable.learning.scoring.attributes import HAS_NOT, Attributes
 from winnable.learning.scoring.changes import (
     CLEARLY_WORSE,
     LOWERING,
@@ -39,6 +45,8 @@ from winnable.learning.scoring.changes import (
     Value,
 )
 from winnable.learning.scoring.reason_words import ReasonWords
+
+ANY_ACTIVITY = activity_attribute(())
 
 KnownWords = Mapping[str, Container[str]]
 
@@ -209,7 +217,7 @@ class Explainer:
 
     def _fold_inactive(self, added: FloatArray, features: FeatureTable) -> None:
         """Of a lead that did nothing yet that is one reason."""
-        any_activity = self.attributes.place.get(activity_attribute(()))
+        any_activity = self.attributes.place.get(ANY_ACTIVITY)
         times = ActivityAggregate("count").name
         if any_activity is None or times not in features.columns:
             return
@@ -250,6 +258,20 @@ class Explainer:
             yield tuple(batch.part(place, row, each) for place, each in enumerate(added))
 
 
+@dataclass(frozen=True)
+class _Naming:
+    """How parts of one attribute are named: by lead the code of its state, and by code whether
+    enough leads had the same, in which directions it may be named, and whether the state says all
+    of it; then it is put into words once (`told`)."""
+
+    name: str
+    codes: list[int]
+    enough: list[bool]
+    directions: list[int]
+    is_all: list[bool]
+    told: dict[int, tuple[str, Value]] = field(default_factory=dict)
+
+
 class _Batch:
     """A batch of leads whose reasons are put into words; what is the same for all of them is looked
     up once."""
@@ -263,6 +285,7 @@ class _Batch:
         self._points = points
         self._words = words
         self._states: dict[Attribute, tuple[list[int], tuple[str, ...]]] = {}
+        self._naming: dict[int, _Naming] = {}
 
     def first(self, places: Iterable[int], row: int, effects: Sequence[float]) -> Iterator[int]:
         """The first of these attributes of the lead in this row that may be shown, as many as are
@@ -286,17 +309,48 @@ class _Batch:
     def part(self, place: int, row: int, log_odds: float) -> Part:
         """What one attribute added to the score of the lead in this row."""
         attribute = self._attributes.every[place]
-        words = self._explainer.words
-        name = words.name(attribute)
-        directions = self._directions(attribute, row)
-        if not directions:
-            return Part(attribute.about, name, log_odds)
-        says, value = self._told(attribute, row)
+        naming = self._naming_of(place)
+        code = naming.codes[row]
+        directions = naming.directions[code]
+        if not naming.enough[code] and self._rule_met(attribute, row) is None:
+            directions = 0
+        is_undone = attribute.about == "activity" and not code
+        if not directions or (is_undone and not log_odds):
+            return Part(attribute.about, naming.name, log_odds)
+        if not naming.is_all[code]:
+            says, value = self._told(attribute, row)
+        elif code in naming.told:
+            says, value = naming.told[code]
+        else:
+            says, value = naming.told[code] = self._told(attribute, row)
         if self._explainer.apart:
             card = int(self._points.card[row])
             value = round(log_odds / self._explainer.log_odds_per_point[card], 6)
-        days = words.days(attribute, self._features, row)
-        return Part(attribute.about, name, log_odds, directions, value, says, days)
+        days = None if is_undone else self._explainer.words.days(attribute, self._features, row)
+        return Part(attribute.about, naming.name, log_odds, directions, value, says, days)
+
+    def _naming_of(self, place: int) -> "_Naming":
+        """What is the same for all leads in one state of an attribute, looked up once."""
+        if place not in self._naming:
+            attribute = self._attributes.every[place]
+            codes, states = self._states_of(attribute)
+            column = self._features.columns.get(attribute.name)
+            is_word = attribute.about == "field" and isinstance(column, CategoricalColumn)
+            may_be_all = is_word or (attribute.about == "activity" and attribute != ANY_ACTIVITY)
+            known = self._explainer.enough
+            found = frozenset(states) if known is None else known.get(attribute, frozenset())
+            enough = [attribute.about == "age" or state in found for state in states]
+            self._naming[place] = _Naming(
+                self._explainer.words.name(attribute),
+                codes,
+                enough,
+                [self._directions(attribute, state) for state in states],
+                [
+                    may_be_all and enough[code] and (is_word or not code)
+                    for code in range(len(states))
+                ],
+            )
+        return self._naming[place]
 
     def _told(self, attribute: Attribute, row: int) -> tuple[str, Value]:
         """What the lead in this row has of an attribute, in words and for machines."""
@@ -312,18 +366,16 @@ class _Batch:
             return f"{says}, one of the rare ones", value
         return says, value
 
-    def _directions(self, attribute: Attribute, row: int) -> int:
-        """Whether an attribute may be named where it raises the score, and where it lowers it."""
-        if not self._rests_on_enough(attribute, row):
-            return 0
-        may_raise = not (attribute.about == "activity" and not self._did(attribute, row))
-        raising = may_raise and not self._contradicts(attribute, row, 1.0)
-        lowering = not self._contradicts(attribute, row, -1.0)
-        worse = not raising and may_raise  # since what is clearly worse may not raise
+    def _directions(self, attribute: Attribute, state: str) -> int:
+        """The directions in which what leads in this state have of an attribute may be named."""
+        typical = self._explainer.typical
+        is_worse = typical is not None and state in typical.worse.get(attribute, frozenset())
+        is_better = typical is not None and state in typical.better.get(attribute, frozenset())
+        is_undone = attribute.about == "activity" and state == HAS_NOT
         return (
-            (RAISING if raising else 0)
-            | (LOWERING if lowering else 0)
-            | (CLEARLY_WORSE if worse else 0)
+            (0 if is_worse or is_undone else RAISING)
+            | (0 if is_better else LOWERING)
+            | (CLEARLY_WORSE if is_worse else 0)
         )
 
     def _is_rare(self, attribute: Attribute, value: Value) -> bool:
@@ -339,9 +391,6 @@ class _Batch:
             return False
         if self._contradicts(attribute, row, effect):
             return False
-        return self._rests_on_enough(attribute, row)
-
-    def _rests_on_enough(self, attribute: Attribute, row: int) -> bool:
         return self._has_enough(attribute, row) or self._rule_met(attribute, row) is not None
 
     def _contradicts(self, attribute: Attribute, row: int, effect: float) -> bool:

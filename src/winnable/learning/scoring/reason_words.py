@@ -4,8 +4,7 @@ How strong a reason is, and which are shown, is decided in `explanations`.
 """
 
 from collections.abc import Mapping, Sequence
-
-import numpy as np
+from math import inf, isnan
 
 from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable
 from winnable.core.text import counted
@@ -182,7 +181,7 @@ class ReasonWords:
 def _longest(own: Sequence[ActivityAggregate], what: str) -> ActivityAggregate | None:
     """The aggregate that tells this of the longest time."""
     found = [each for each in own if each.what == what]
-    return max(found, key=lambda each: each.within_days or np.inf, default=None)
+    return max(found, key=lambda each: each.within_days or inf, default=None)
 
 
 def _within(aggregate: ActivityAggregate) -> str:
@@ -203,7 +202,7 @@ def _number(name: str, features: FeatureTable, row: int) -> float | None:
     if column is None or isinstance(column, CategoricalColumn):
         return None
     value = float(column.values[row])
-    return None if np.isnan(value) else value
+    return None if isnan(value) else value
 
 
 def _account(features: FeatureTable, row: int) -> str:
