@@ -60,6 +60,10 @@ SAME_LOG_ODDS = 1e-7
 """Closer than this to the typical lead, the slope between the two is that of the curve."""
 
 
+NOT_KNOWN = -1e300
+"""Stands for a number that is not known where leads of the same are found."""
+
+
 @dataclass(frozen=True)
 class Reason:
     """One thing that moves a score: `name` is the attribute, `text` the sentence, `value` what the
@@ -261,14 +265,14 @@ class Explainer:
 @dataclass(frozen=True)
 class _Naming:
     """How parts of one attribute are named: by lead the code of its state, and by code whether
-    enough leads had the same, in which directions it may be named, and whether the state says all
-    of it; then it is put into words once (`told`)."""
+    enough leads had the same and in which directions it may be named. Leads of the same key have
+    the same words, which are made once (`told`)."""
 
     name: str
-    codes: list[int]
-    enough: list[bool]
-    directions: list[int]
-    is_all: list[bool]
+    codes: Sequence[int]
+    enough: Sequence[bool]
+    directions: Sequence[int]
+    keys: Sequence[int | None]
     told: dict[int, tuple[str, Value]] = field(default_factory=dict)
 
 
@@ -317,12 +321,13 @@ class _Batch:
         is_undone = attribute.about == "activity" and not code
         if not directions or (is_undone and not log_odds):
             return Part(attribute.about, naming.name, log_odds)
-        if not naming.is_all[code]:
-            says, value = self._told(attribute, row)
-        elif code in naming.told:
-            says, value = naming.told[code]
-        else:
-            says, value = naming.told[code] = self._told(attribute, row)
+        key = naming.keys[row] if naming.enough[code] else None
+        told = None if key is None else naming.told.get(key)
+        if told is None:
+            told = self._told(attribute, row)
+            if key is not None:
+                naming.told[key] = told
+        says, value = told
         if self._explainer.apart:
             card = int(self._points.card[row])
             value = round(log_odds / self._explainer.log_odds_per_point[card], 6)
@@ -330,27 +335,40 @@ class _Batch:
         return Part(attribute.about, naming.name, log_odds, directions, value, says, days)
 
     def _naming_of(self, place: int) -> "_Naming":
-        """What is the same for all leads in one state of an attribute, looked up once."""
+        """What is the same for all leads that have the same of an attribute, looked up once."""
         if place not in self._naming:
             attribute = self._attributes.every[place]
             codes, states = self._states_of(attribute)
-            column = self._features.columns.get(attribute.name)
-            is_word = attribute.about == "field" and isinstance(column, CategoricalColumn)
-            may_be_all = is_word or (attribute.about == "activity" and attribute != ANY_ACTIVITY)
             known = self._explainer.enough
             found = frozenset(states) if known is None else known.get(attribute, frozenset())
-            enough = [attribute.about == "age" or state in found for state in states]
             self._naming[place] = _Naming(
                 self._explainer.words.name(attribute),
                 codes,
-                enough,
+                [attribute.about == "age" or state in found for state in states],
                 [self._directions(attribute, state) for state in states],
-                [
-                    may_be_all and enough[code] and (is_word or not code)
-                    for code in range(len(states))
-                ],
+                self._keys(attribute, codes),
             )
         return self._naming[place]
+
+    def _keys(self, attribute: Attribute, codes: Sequence[int]) -> Sequence[int | None]:
+        """A number for each lead, the same for those of whom the same is said."""
+        names = self._explainer.words.depends_on(attribute)
+        if names is None:
+            return [None] * len(codes)
+        columns = [self._features.columns[name] for name in names if name in self._features.columns]
+        numbers = [
+            each.codes if isinstance(each, CategoricalColumn) else each.values for each in columns
+        ]
+        if not numbers:
+            return [0] * len(codes)
+        same = np.unique(
+            np.nan_to_num(np.array(numbers, dtype=float), nan=NOT_KNOWN), axis=1, return_inverse=True
+        )
+        keys: list[int | None] = same[1].reshape(-1).tolist()
+        if attribute.about == "activity" and attribute != ANY_ACTIVITY:
+            # How old a lead is tells nothing about what it did not do.
+            return [key if code else -1 for key, code in zip(keys, codes, strict=True)]
+        return keys
 
     def _told(self, attribute: Attribute, row: int) -> tuple[str, Value]:
         """What the lead in this row has of an attribute, in words and for machines."""

@@ -111,6 +111,22 @@ class ReasonWords:
             return None if code < 0 else column.vocabulary[code]
         return _number(name, features, row)
 
+    def depends_on(self, attribute: Attribute) -> tuple[str, ...] | None:
+        """The features from which alone the words and the value of an attribute are made; None if
+        they are not made of features alone."""
+        if attribute.about == "activity":
+            own = (self._counts.get(attribute), self._since.get(attribute))
+            return (*(each.name for each in own if each is not None), AGE, RETURNS)
+        if attribute.about == "derived":
+            return tuple(each.name for each in self._attributes.derived[attribute])
+        if attribute.about == "account":
+            return ACCOUNT_COLUMNS
+        if attribute.about == "returns":
+            return (RETURNS, OUTCOME_BEFORE, DAYS_SINCE_OUTCOME)
+        if attribute.about == "rule":
+            return None
+        return (AGE,) if attribute.about == "age" else (attribute.name,)
+
     def says(self, attribute: Attribute, features: FeatureTable, points: Points, row: int) -> str:
         """The same in words."""
         if attribute.about == "activity":
