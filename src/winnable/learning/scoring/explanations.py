@@ -361,10 +361,9 @@ class _Batch:
         ]
         if not numbers:
             return [0] * len(codes)
-        same = np.unique(
-            np.nan_to_num(np.array(numbers, dtype=float), nan=NOT_KNOWN), axis=1, return_inverse=True
-        )
-        keys: list[int | None] = same[1].reshape(-1).tolist()
+        known = np.nan_to_num(np.array(numbers, dtype=np.float64), nan=NOT_KNOWN)
+        _, groups = np.unique(known, axis=1, return_inverse=True)
+        keys: list[int | None] = groups.reshape(-1).tolist()
         if attribute.about == "activity" and attribute != ANY_ACTIVITY:
             # How old a lead is tells nothing about what it did not do.
             return [key if code else -1 for key, code in zip(keys, codes, strict=True)]
