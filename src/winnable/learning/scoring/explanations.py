@@ -363,7 +363,7 @@ class _Batch:
             return [0] * len(codes)
         known = np.nan_to_num(np.array(numbers, dtype=np.float64), nan=NOT_KNOWN)
         _, groups = np.unique(known, axis=1, return_inverse=True)
-        keys: list[int | None] = groups.reshape(-1).tolist()
+        keys: list[int] = groups.reshape(-1).tolist()
         if attribute.about == "activity" and attribute != ANY_ACTIVITY:
             # How old a lead is tells nothing about what it did not do.
             return [key if code else -1 for key, code in zip(keys, codes, strict=True)]
