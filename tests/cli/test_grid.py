@@ -67,7 +67,7 @@ def test_the_definition_says_what_the_grid_means_and_what_changed(folder: Path) 
     assert page.returncode == 0, page.stderr
     assert "Fit and engagement apart: A1 to D4" in page.stdout
     assert "The letter says how well a lead fits: who they are." in page.stdout
-    assert "A: 1.5 times the odds" in page.stdout
+    assert "A: 1.5 or more" in page.stdout
     assert "Call today" in page.stdout
     assert "as often as we expect of any: 10 in 100" in " ".join(page.stdout.split())
     compared = winnable(

@@ -17,6 +17,7 @@ from winnable.core.text import counted, with_article
 from winnable.definition.conditions import in_words
 from winnable.definition.decide.gate import passing_probability
 from winnable.definition.decide.scorecard import group_of, probability_of
+from winnable.definition.grid import ENGAGEMENT, FIT
 from winnable.definition.outcome import ANYTHING
 from winnable.definition.returns import NEVER
 from winnable.definition.review.diff import HandOverChange, changes
@@ -423,21 +424,20 @@ def _grid(definition: Definition) -> Iterator[Block]:
     yield Heading("Fit and engagement apart: A1 to D4")
     yield Text(
         "The letter says how well a lead fits: who they are. The number says how engaged it is:"
-        " interest, intent and other behaviour, what they did. Each says what it alone makes of the"
-        " odds of the average lead. So an A4 is worth winning over, and a D1 is only curious."
+        " interest, intent and other behavior, what they did. Each is by how much it alone"
+        " multiplies the odds of the average lead. So an A4 is worth winning over, and a D1 asks"
+        " without fitting."
     )
+    sides = (("Fit", FIT, grid.fit), ("Engagement", ENGAGEMENT, grid.engagement))
     rows = tuple(
         (
             side,
-            *(f"{name}: {step:g} times the odds" for name, step in zip(names, steps, strict=True)),
-            last,
+            *(f"{name}: {step:g} or more" for name, step in zip(names, steps, strict=False)),
+            f"{names[-1]}: less",
         )
-        for side, names, steps, last in (
-            ("Fit", "ABC", grid.fit, "D: less"),
-            ("Engagement", "123", grid.engagement, "4: less"),
-        )
+        for side, names, steps in sides
     )
-    yield Table(("", "Best", "Good", "Fair", "Poor"), rows)
+    yield Table(("Multiplies the odds by", "Best", "Good", "Fair", "Poor"), rows)
     if grid.words:
         yield Table(("Cell", "What we call it"), grid.word_rows())
     if definition.scorecard:

@@ -305,7 +305,7 @@ _SUB_SCORES = (
     ("engagement", "", "Engagement"),
     ("interest", "interest", "of that, interest"),
     ("intent", "intent", "of that, intent"),
-    ("behaviour", "behaviour", "of that, other behaviour"),
+    ("behaviour", "behaviour", "of that, other behavior"),
 )
 """Each sub-score by its name, that of its points, and the one that people read."""
 

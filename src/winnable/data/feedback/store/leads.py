@@ -52,6 +52,7 @@ StateAsked = Literal["open", "all"] | State
 QueueAsked = Literal["marketing"] | Queue
 SortAsked = Literal["probability", "grid"]
 Where = list[sql.ColumnElement[bool]]
+Rows = list[Any]
 Columns = ReadOnlyColumnCollection[str, sql.Column[Any]]
 _OPEN_FIRST = (
     tables.leads.c.open.desc(),
@@ -181,8 +182,8 @@ def lead_page(connection: sql.Connection, query: LeadFilter) -> LeadPage:
     size = query.size
     page = max(query.page, 1)
     parts = _parts(query, now)
-    by_grid = query.sort == "grid"
-    found = _page_of(connection, parts, size + 1, (page - 1) * size, by_grid=by_grid)
+    in_order = _page_by_grid if query.sort == "grid" else _page_of
+    found = in_order(connection, parts, size + 1, (page - 1) * size)
     total = _counted(connection, parts)
     shown = found[:size]
     others = _named_others(connection, shown, now)
@@ -357,42 +358,54 @@ class _Part:
     few: bool = False
 
 
-def _page_of(
-    connection: sql.Connection,
-    parts: Sequence[_Part],
-    limit: int,
-    offset: int,
-    *,
-    by_grid: bool = False,
-) -> list[Any]:
-    """The rows of the most probable leads of all parts, `by_grid` those of the best cells."""
-    found = [_best_first(part, limit + offset, by_grid=by_grid) for part in parts]
-    best = found[0]
-    if len(found) > 1:
-        rows = sql.union_all(*(sql.select(part.subquery()) for part in found)).subquery()
-        best = sql.select(rows).order_by(
-            *_cell_first(rows.c, by_grid=by_grid), rows.c.probability.desc(), rows.c.lead_id
-        )
-    ids = [row.lead_id for row in connection.execute(best.limit(limit).offset(offset))]
+def _page_of(connection: sql.Connection, parts: Sequence[_Part], limit: int, offset: int) -> Rows:
+    """The rows of the most probable leads of all parts."""
+    return _rows_of(connection, _best_ids(connection, parts, limit, offset))
+
+
+def _page_by_grid(
+    connection: sql.Connection, parts: Sequence[_Part], limit: int, offset: int
+) -> Rows:
+    """The same, the best cell of the grid first, leads without one last: cell by cell, so that an
+    index has the best of each."""
+    ids: list[str] = []
+    for cell in (*CELLS, None):
+        wanted = limit + offset - len(ids)
+        if wanted > 0:
+            inside = [_in_cell(part, cell) for part in parts]
+            ids += _best_ids(connection, inside, wanted, 0)
+    return _rows_of(connection, ids[offset:])
+
+
+def _in_cell(part: _Part, cell: str | None) -> _Part:
+    column = tables.leads.c.cell
+    in_cell = sql.func.coalesce(column, "") == (cell or "") if part.few else column == cell
+    return replace(part, where=[*part.where, in_cell])
+
+
+def _rows_of(connection: sql.Connection, ids: Sequence[str]) -> Rows:
     query = sql.select(tables.leads).where(tables.leads.c.lead_id.in_(ids))
     by_id = {row.lead_id: row for row in connection.execute(query)}
     return [by_id[lead_id] for lead_id in ids]
 
 
-def _cell_first(
-    column: ReadOnlyColumnCollection[str, Any], *, by_grid: bool
-) -> list[sql.ColumnElement[Any]]:
-    """What comes before the probability in the order of a list; leads without a cell come last."""
-    return [sql.case((column.cell.is_(None), 1), else_=0), column.cell] if by_grid else []
+def _best_ids(
+    connection: sql.Connection, parts: Sequence[_Part], limit: int, offset: int
+) -> list[str]:
+    found = [_best_first(part, limit + offset) for part in parts]
+    best = found[0]
+    if len(found) > 1:
+        rows = sql.union_all(*(sql.select(part.subquery()) for part in found)).subquery()
+        best = sql.select(rows).order_by(rows.c.probability.desc(), rows.c.lead_id)
+    return [row.lead_id for row in connection.execute(best.limit(limit).offset(offset))]
 
 
-def _best_first(part: _Part, limit: int, *, by_grid: bool) -> sql.Select[Any]:
+def _best_first(part: _Part, limit: int) -> sql.Select[Any]:
     column = tables.leads.c
     # No index has the sum, so that none is walked along in search of the few.
     order = column.probability + 0 if part.few else column.probability
-    query = sql.select(column.lead_id, column.probability, column.cell).where(*part.where)
-    first = _cell_first(column, by_grid=by_grid)
-    return query.order_by(*first, order.desc(), column.lead_id).limit(limit)
+    query = sql.select(column.lead_id, column.probability).where(*part.where)
+    return query.order_by(order.desc(), column.lead_id).limit(limit)
 
 
 def _counted(connection: sql.Connection, parts: Sequence[_Part]) -> int:
