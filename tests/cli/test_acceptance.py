@@ -399,7 +399,7 @@ CAME = {
     "from nowhere": Told({"Created": "2026-06-05", "Source": ""}, [("Webinar", 9, {})]),
     "by a late record": Told(
         {"Created": "2026-06-05", "Source": ""},
-        [("Webinar", 3, {"recorded": "2026-06-20T00:00:00Z"})],
+        [("Webinar", 3, {"recorded": "2026-07-20T10:00:00Z"})],
     ),
 }
 

@@ -17,7 +17,7 @@ from winnable.core.text import counted
 from winnable.data.analysis.value_conversion import ConversionByValue
 from winnable.data.autodetect.infer import SETTLED_ROLES, Guesses, allowing
 from winnable.data.autodetect.lexicon import asks_for_sales, bant_of
-from winnable.data.ingestion.parsing import parse_moments
+from winnable.data.ingestion.parsing import parse_moments, parse_numbers
 from winnable.definition.conditions import Condition
 from winnable.definition.decide.junk import contact_columns, find_junk
 from winnable.definition.load import definition_from
@@ -33,6 +33,9 @@ HORIZON_QUANTILE = 0.8
 
 MIN_DATED_WINS = 10
 """Wins with both dates needed to choose a horizon."""
+
+MAX_NUMBER_SHARE = 0.5
+"""A column with more numbers than that has no kinds of customers."""
 
 MAX_LISTED_VALUES = 8
 """Values that a comment lists before it says how many more there are."""
@@ -320,7 +323,8 @@ def _profile(guesses: Guesses) -> Iterator[str]:
     reasons = []
     source = guesses.roles.get("source")
     for column in guesses.fixed:
-        if source is not None and column == source.column:
+        is_source = source is not None and column == source.column
+        if is_source or parse_numbers(guesses.leads[column]).notna().mean() > MAX_NUMBER_SHARE:
             continue
         found = _conversion(guesses, column)
         good = found.good()
