@@ -399,7 +399,7 @@ CAME = {
     "from nowhere": Told({"Created": "2026-06-05", "Source": ""}, [("Webinar", 9, {})]),
     "by a late record": Told(
         {"Created": "2026-06-05", "Source": ""},
-        [("Webinar", 3, {"recorded": "2026-06-20T00:00:00Z"})],
+        [("Webinar", 3, {"recorded": "2026-07-20T10:00:00Z"})],
     ),
 }
 
@@ -432,13 +432,16 @@ def test_the_last_marketing_touch_is_the_source_where_the_crm_has_none(
     assert answered(tmp_path, leads) == decided
 
 
-def test_init_proposes_who_asks_for_sales_and_which_sources_to_refuse(tmp_path: Path) -> None:
+def test_init_proposes_profiles_who_asks_for_sales_and_which_sources_to_refuse(
+    tmp_path: Path,
+) -> None:
     leads = pd.DataFrame(
         {
             "Id": [f"L{row}" for row in range(400)],
             "Lead Source": ["Purchased list", "Referral"] * 200,
             "Status": ["Closed Lost", "Closed Won", "Closed Lost", "Closed Lost"] * 100,
             "Created Date": "2026-01-01",
+            "Country": ["Spain", "France", "Spain", "Italy"] * 100,
         }
     )
     leads.to_csv(tmp_path / "leads.csv", index=False)
@@ -452,10 +455,15 @@ def test_init_proposes_who_asks_for_sales_and_which_sources_to_refuse(tmp_path: 
     assert '# hand_raise = ["Demo request", "Contact form"]' in draft
     assert '# refused_sources = ["Purchased list"]' in draft
     assert "(25% won); Purchased list: 0 of 200 won" in draft
+    assert '# ideal = [{ field = "Country", any_of = ["France"] }]' in draft
+    assert "#   Country: significantly above the usual 25% won; France: 100 of 100 won" in draft
+    assert '# unacceptable = [{ field = "Country", any_of = ["Italy", "Spain"] }]' in draft
     accepted = draft.replace("# hand_raise", "hand_raise").replace("# refused", "refused")
+    accepted = accepted.replace("# ideal", "ideal").replace("# unacceptable", "unacceptable")
     (tmp_path / "definition.toml").write_text(accepted)
     page = described(tmp_path)
     assert "It does not come from Purchased list" in page
+    assert "- Country is France" in page
 
 
 GRADES = """

@@ -389,6 +389,9 @@ def _advice(definition: Definition, group: Group, usual: _Usual) -> str:
     known = group.leads - group.young
     if group.name == UNKNOWN or not known:
         return ""
+    refused = {source.casefold() for source in definition.gate.refused_sources}
+    if group.name.casefold() in refused:
+        return _advice_on_refused(group, usual)
     if group.worked is not None:
         return _advice_on_worked(group, group.worked, known, usual)
     poor = usual.poor(usual.conversion)
@@ -401,6 +404,15 @@ def _advice(definition: Definition, group: Group, usual: _Usual) -> str:
             f" of {100 * usual.conversion:.3g}%"
         )
     return ""
+
+
+def _advice_on_refused(group: Group, usual: _Usual) -> str:
+    if group.low <= usual.conversion:
+        return ""
+    return (
+        "take up: the gate refuses it, but its conversion is significantly above the average of"
+        f" {100 * usual.conversion:.3g}%"
+    )
 
 
 def _advice_on_worked(group: Group, worked: int, known: int, usual: _Usual) -> str:

@@ -13,11 +13,11 @@ import numpy as np
 
 from winnable.core.columns import CategoricalColumn, FeatureTable
 from winnable.core.files import whole_file
-from winnable.core.statistics import wilson
 from winnable.core.text import counted
+from winnable.data.analysis.value_conversion import ConversionByValue
 from winnable.data.autodetect.infer import SETTLED_ROLES, Guesses, allowing
 from winnable.data.autodetect.lexicon import asks_for_sales, bant_of
-from winnable.data.ingestion.parsing import parse_moments
+from winnable.data.ingestion.parsing import parse_moments, parse_numbers
 from winnable.definition.conditions import Condition
 from winnable.definition.decide.junk import contact_columns, find_junk
 from winnable.definition.load import definition_from
@@ -34,8 +34,8 @@ HORIZON_QUANTILE = 0.8
 MIN_DATED_WINS = 10
 """Wins with both dates needed to choose a horizon."""
 
-MIN_LEADS_OF_SOURCE = 30
-"""Leads that a source needs before it is proposed to refuse it."""
+MAX_NUMBER_SHARE = 0.5
+"""A column with more numbers than that has no kinds of customers."""
 
 MAX_LISTED_VALUES = 8
 """Values that a comment lists before it says how many more there are."""
@@ -48,6 +48,7 @@ def draft(guesses: Guesses) -> str:
         *_outcome(guesses),
         *_columns(guesses),
         *_stages(guesses),
+        *_profile(guesses),
         *_activities(guesses),
         *_bant(guesses),
         *_gate(guesses),
@@ -308,23 +309,46 @@ def _refused_sources(guesses: Guesses) -> Iterator[str]:
     """Sources that convert significantly worse than half the usual odds, for people to refuse."""
     if "source" not in guesses.roles:
         return
-    counts = guesses.won | guesses.lost if guesses.outcome.lost else guesses.won | True
-    sources = guesses.leads[guesses.roles["source"].column][counts]
-    won = guesses.won[counts]
-    usual = float(won.mean()) if len(won) else 0.0
-    found = {}
-    for name, of_source in won.groupby(sources):
-        wins = int(of_source.sum())
-        leads = len(of_source)
-        poor = usual / (2 - usual)  # half the odds
-        if leads >= MIN_LEADS_OF_SOURCE and wilson(wins, leads)[1] < poor:
-            found[str(name)] = f"{wins:,} of {leads:,} won"
-    if found:
-        why = "; ".join(f"{_one_line(name)}: {told}" for name, told in found.items())
-        yield (
-            f"# refused_sources = {_list(found)}   # significantly below half the usual odds"
-            f" ({100 * usual:.3g}% won); {why}"
-        )
+    found = _conversion(guesses, guesses.roles["source"].column)
+    poor = found.poor()
+    if poor:
+        why = _one_line(found.below_half_the_odds(poor))
+        yield f"# refused_sources = {_list(poor)}   # {why}"
+
+
+def _profile(guesses: Guesses) -> Iterator[str]:
+    """Kinds of customers that convert significantly better than usual, or worse than half the usual
+    odds, for people to want or refuse; by the columns that are known at creation."""
+    proposed: dict[str, list[str]] = {"ideal": [], "unacceptable": []}
+    reasons = []
+    source = guesses.roles.get("source")
+    for column in guesses.fixed:
+        is_source = source is not None and column == source.column
+        if is_source or parse_numbers(guesses.leads[column]).notna().mean() > MAX_NUMBER_SHARE:
+            continue
+        found = _conversion(guesses, column)
+        good = found.good()
+        poor = found.poor()
+        for key, values in (("ideal", good), ("unacceptable", poor)):
+            if values:
+                field = f"field = {_text(column)}, any_of = {_list(values)}"
+                proposed[key].append(f"{{ {field} }}")
+        told = [found.above_usual(good)] if good else []
+        told += [found.below_half_the_odds(poor)] if poor else []
+        reasons += [f"#   {_one_line(f'{column}: {why}')}" for why in told]
+    if reasons:
+        yield "[profile]   # proposed from how leads ended; keep what makes sense to both teams"
+        yield from (f"# {key} = [{', '.join(what)}]" for key, what in proposed.items() if what)
+        yield from reasons
+        yield ""
+
+
+def _conversion(guesses: Guesses, column: str) -> ConversionByValue:
+    """By the leads that were won or lost; by all where no value means lost."""
+    won = guesses.won
+    if guesses.outcome.lost:
+        won = won[guesses.won | guesses.lost]
+    return ConversionByValue.of(guesses.leads[column], won)
 
 
 def _junk(guesses: Guesses) -> Iterator[str]:

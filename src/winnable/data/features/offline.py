@@ -19,6 +19,7 @@ from winnable.core.columns import (
     KIND,
     NEW,
     OLD,
+    SOURCE,
     ActivityAggregate,
     ActivityTest,
     CategoricalColumn,
@@ -31,7 +32,7 @@ from winnable.core.columns import (
 from winnable.core.timestamps import DAY, NEVER, days_before, days_between, known_times, times_of
 from winnable.data.features.activities.properties import MISSING, STEPS_PER_UNIT, in_steps
 from winnable.data.features.activities.tested import ActivityLog, known_since
-from winnable.data.features.activities.touches import TOUCH
+from winnable.data.features.activities.touches import is_filled, touches_at
 from winnable.data.features.derived.derive import derived_columns
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.features.returns import returns_at
@@ -92,10 +93,8 @@ def words_at(
     if name not in crm.leads:
         return CategoricalColumn(np.full(len(leads), -1, dtype=np.int64), ())
     changes = None if name in definition.columns.fixed else crm.changes_of(name)
-    parts = [crm.leads[name]]
-    has_touch = TOUCH in crm.leads and name == definition.columns.source_name
-    if has_touch:
-        parts.append(crm.leads[TOUCH])
+    filled = is_filled(definition, name)
+    parts = [_own_sources(crm) if filled else crm.leads[name]]
     if changes is not None:
         parts += [changes[OLD], changes[NEW]]
     codes, vocabulary = pd.factorize(pd.concat(parts, ignore_index=True), use_na_sentinel=True)
@@ -106,9 +105,22 @@ def words_at(
         before, after = change_around(crm, changes, leads, as_of)
         old, new = np.split(codes[-2 * len(changes) :], 2)
         values = np.where(before >= 0, new[before], np.where(after >= 0, old[after], values))
-    if has_touch:
-        values = np.where(values < 0, codes[n_leads : 2 * n_leads][leads], values)
-    return CategoricalColumn(values, tuple(str(word) for word in vocabulary))
+    written = CategoricalColumn(values, tuple(str(word) for word in vocabulary))
+    if not filled:
+        return written
+    touches = touches_at(definition, crm.leads, crm.activities, leads, as_of)
+    known = len(written.vocabulary)
+    later = np.where(touches.codes < 0, -1, touches.codes + known)
+    codes = np.where(values < 0, later, values)
+    return CategoricalColumn(codes, (*written.vocabulary, *touches.vocabulary))
+
+
+def _own_sources(crm: Crm) -> pd.Series[str]:
+    """The sources of the CRM alone; missing where it has no column for it."""
+    import pandas as pd
+
+    nothing = pd.Series(pd.array([pd.NA] * len(crm.leads), dtype="str"), index=crm.leads.index)
+    return crm.leads.get(SOURCE, nothing)
 
 
 def _keys(crm: Crm) -> tuple[IntArray, pd.Index[str]]:

@@ -292,7 +292,7 @@ class LeadReader:
             lead_id = str(index) if self._id is None else text(given.get(self._id))
             activities = _activities(given.get(ACTIVITIES), self._properties)
             if self._source is not None:
-                values = self._source.told(values, activities)
+                values = self._source.told(values, activities, as_of)
             if self._has_accounts:
                 _check_account_history(given.get(ACCOUNT_HISTORY))
             if self._has_returns and given.get(STATUS_HISTORY) is not None:
