@@ -59,6 +59,22 @@ def test_a_table_says_why_scores_differ_from_those_that_were_kept(
     assert compared["changed_by"].str.contains("more than before").sum() > 5
 
 
+def test_leads_without_a_moment_of_their_own_have_an_error_and_no_change(
+    demo_store: DemoStore, company: Path
+) -> None:
+    leads = pd.read_csv(demo_store.files.open_leads, dtype=str).assign(Moment="2026-06-29")
+    leads.loc[0, "Moment"] = None
+    leads.to_csv(company / "dated.csv", index=False)
+    words = ("--as-of", "Moment", "--since", "2026-06-22", "--output", "dated-scores.csv")
+    done = winnable("score", "dated.csv", *words, folder=company)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    scores = pd.read_csv(company / "dated-scores.csv")
+    assert "has no date" in scores.loc[0, "error"]
+    assert scores.loc[0, CHANGED].isna().all()
+    assert scores["probability_before"].notna().sum() > 20
+
+
 def test_without_since_the_columns_are_as_before(demo_store: DemoStore, company: Path) -> None:
     done = score(demo_store, company, "plain.csv")
     assert done.returncode == 0, done.stderr

@@ -246,7 +246,7 @@ def _score_rows(
         places = [_grid_row(place) for place in scores.grid]
         table[GRID_COLUMNS] = pd.DataFrame(places, table.index, GRID_COLUMNS)
     if job.earlier is not None:
-        table[CHANGE_COLUMNS] = _changes(job.earlier, ids, as_of, scores)
+        table[CHANGE_COLUMNS] = _changes(job.earlier, ids, np.where(good, as_of, 0), scores)
     table.loc[~good, table.columns[1:]] = None
     return table.assign(error=faults.to_numpy())
 

@@ -33,7 +33,7 @@ that had the same were won less often, beyond chance."""
 MIN_EFFECT = 0.0005
 """In probability; what moves a score by less would be shown as nothing."""
 
-MAX_NAMED = 3
+MAX_NAMED = 2
 """Parts that the sentence about a change names; its list of parts has all."""
 
 NEW_MODEL = "a new model"
