@@ -16,7 +16,7 @@ import pytest
 from tests.data.feedback.scores import given
 from winnable.data.backup import MANIFEST, back_up, restore
 from winnable.data.feedback.store.database import DATABASE_URL
-from winnable.data.feedback.store.records import Label
+from winnable.data.feedback.store.records import Label, packed
 from winnable.data.feedback.store.store import FeedbackStore
 from winnable.errors import DataError, StoreError, WinnableError
 
@@ -34,7 +34,7 @@ def fill(store: Path, labels: int = 3) -> FeedbackStore:
         registry.execute("INSERT INTO runs VALUES (?)", [f"{store.as_uri()}-other/1"])
     registry.close()
     feedback = FeedbackStore.open(store)
-    feedback.remember([given("L-1"), given("L-2")])
+    feedback.remember([given("L-1", parts=packed({"model": "a", "parts": []})), given("L-2")])
     for number in range(labels):
         feedback.add(Label("L-1", "accepted", f"Person {number}"))
     return feedback

@@ -1,5 +1,5 @@
-"""Why a score changed, as sales reads it: in the lists, on a lead's page and in the CSV file, in the
-words of the reasons."""
+"""Why a score changed, as sales reads it: in the lists, on a lead's page and in the CSV file, in
+the words of the reasons."""
 
 import csv
 import io

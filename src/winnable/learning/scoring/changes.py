@@ -33,7 +33,7 @@ that had the same were won less often, beyond chance."""
 MIN_EFFECT = 0.0005
 """In probability; what moves a score by less would be shown as nothing."""
 
-MAX_NAMED = 3
+MAX_NAMED = 2
 """Parts that the sentence about a change names; its list of parts has all."""
 
 NEW_MODEL = "a new model"
@@ -283,8 +283,8 @@ class _Comparison:
         if part.says is None or self._is_unchanged(before, part):
             return None
         is_known = before is not None and before.says is not None
-        if not is_known and not self.is_same_model:
-            return None  # then nobody knows whether it changed
+        if not is_known and (not self.is_same_model or _is_undone(part)):
+            return None  # nobody knows whether it changed, or it is still not done
         log_odds = part.log_odds - (0.0 if before is None else before.log_odds)
         effect = log_odds * self.slope
         is_older = self._is_older(before, part)
@@ -345,6 +345,10 @@ class _Comparison:
         if before is None or days is None:
             return before is days
         return abs(days - before - self.elapsed / timedelta(days=1)) < _SAME_DAYS
+
+
+def _is_undone(part: Part) -> bool:
+    return part.about == "activity" and not part.value and part.days is None
 
 
 def _is_less(value: Value, before: Value) -> bool:

@@ -8,14 +8,20 @@ enough leads are its reasons, in the words of `reason_words`.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from winnable.core.columns import ActivityAggregate, FeatureTable, FloatArray, IntArray
+from winnable.core.columns import (
+    ActivityAggregate,
+    CategoricalColumn,
+    FeatureTable,
+    FloatArray,
+    IntArray,
+)
 from winnable.core.statistics import logit_of, sigmoid
 from winnable.core.text import effect_text
 from winnable.data.features.plan import Attribute, FeaturePlan, activity_attribute
@@ -30,7 +36,7 @@ from winnable.definition.schema import Definition
 from winnable.learning.artifacts.typical_lead import States, TypicalLead
 from winnable.learning.model.scorer import RULES, Contributions
 from winnable.learning.model.segments import SEGMENT
-from winnable.learning.scoring.attributes import Attributes
+from winnable.learning.scoring.attributes import HAS_NOT, Attributes
 from winnable.learning.scoring.changes import (
     CLEARLY_WORSE,
     LOWERING,
@@ -40,6 +46,8 @@ from winnable.learning.scoring.changes import (
     Value,
 )
 from winnable.learning.scoring.reason_words import ReasonWords
+
+ANY_ACTIVITY = activity_attribute(())
 
 KnownWords = Mapping[str, Container[str]]
 
@@ -51,6 +59,10 @@ MIN_LOG_ODDS = 0.01
 
 SAME_LOG_ODDS = 1e-7
 """Closer than this to the typical lead, the slope between the two is that of the curve."""
+
+
+NOT_KNOWN = -1e300
+"""Stands for a number that is not known where leads of the same are found."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +237,7 @@ class Explainer:
 
     def _fold_inactive(self, added: FloatArray, features: FeatureTable) -> None:
         """Of a lead that did nothing yet that is one reason."""
-        any_activity = self.attributes.place.get(activity_attribute(()))
+        any_activity = self.attributes.place.get(ANY_ACTIVITY)
         times = ActivityAggregate("count").name
         if any_activity is None or times not in features.columns:
             return
@@ -266,6 +278,20 @@ class Explainer:
             yield tuple(batch.part(place, row, each) for place, each in enumerate(added))
 
 
+@dataclass(frozen=True)
+class _Naming:
+    """How parts of one attribute are named: by lead the code of its state, and by code whether
+    enough leads had the same and in which directions it may be named. Leads of the same key have
+    the same words, which are made once (`told`)."""
+
+    name: str
+    codes: Sequence[int]
+    enough: Sequence[bool]
+    directions: Sequence[int]
+    keys: Sequence[int | None]
+    told: dict[int, tuple[str, Value]] = field(default_factory=dict)
+
+
 class _Batch:
     """A batch of leads whose reasons are put into words; what is the same for all of them is looked
     up once."""
@@ -279,6 +305,7 @@ class _Batch:
         self._points = points
         self._words = words
         self._states: dict[Attribute, tuple[list[int], tuple[str, ...]]] = {}
+        self._naming: dict[int, _Naming] = {}
 
     def first(self, places: Iterable[int], row: int, effects: Sequence[float]) -> Iterator[int]:
         """The first of these attributes of the lead in this row that may be shown, as many as are
@@ -302,17 +329,61 @@ class _Batch:
     def part(self, place: int, row: int, log_odds: float) -> Part:
         """What one attribute added to the score of the lead in this row."""
         attribute = self._attributes.every[place]
-        words = self._explainer.words
-        name = words.name(attribute)
-        directions = self._directions(attribute, row)
-        if not directions:
-            return Part(attribute.about, name, log_odds)
-        says, value = self._told(attribute, row)
+        naming = self._naming_of(place)
+        code = naming.codes[row]
+        directions = naming.directions[code]
+        if not naming.enough[code] and self._rule_met(attribute, row) is None:
+            directions = 0
+        is_undone = attribute.about == "activity" and not code
+        if not directions or (is_undone and not log_odds):
+            return Part(attribute.about, naming.name, log_odds)
+        key = naming.keys[row] if naming.enough[code] else None
+        told = None if key is None else naming.told.get(key)
+        if told is None:
+            told = self._told(attribute, row)
+            if key is not None:
+                naming.told[key] = told
+        says, value = told
         if self._explainer.apart:
             card = int(self._points.card[row])
             value = round(log_odds / self._explainer.log_odds_per_point[card], 6)
-        days = words.days(attribute, self._features, row)
-        return Part(attribute.about, name, log_odds, directions, value, says, days)
+        days = None if is_undone else self._explainer.words.days(attribute, self._features, row)
+        return Part(attribute.about, naming.name, log_odds, directions, value, says, days)
+
+    def _naming_of(self, place: int) -> "_Naming":
+        """What is the same for all leads that have the same of an attribute, looked up once."""
+        if place not in self._naming:
+            attribute = self._attributes.every[place]
+            codes, states = self._states_of(attribute)
+            known = self._explainer.enough
+            found = frozenset(states) if known is None else known.get(attribute, frozenset())
+            self._naming[place] = _Naming(
+                self._explainer.words.name(attribute),
+                codes,
+                [attribute.about == "age" or state in found for state in states],
+                [self._directions(attribute, state) for state in states],
+                self._keys(attribute, codes),
+            )
+        return self._naming[place]
+
+    def _keys(self, attribute: Attribute, codes: Sequence[int]) -> Sequence[int | None]:
+        """A number for each lead, the same for those of whom the same is said."""
+        names = self._explainer.words.depends_on(attribute)
+        if names is None:
+            return [None] * len(codes)
+        columns = [self._features.columns[name] for name in names if name in self._features.columns]
+        numbers = [
+            each.codes if isinstance(each, CategoricalColumn) else each.values for each in columns
+        ]
+        if not numbers:
+            return [0] * len(codes)
+        known = np.nan_to_num(np.array(numbers, dtype=np.float64), nan=NOT_KNOWN)
+        _, groups = np.unique(known, axis=1, return_inverse=True)
+        keys: list[int] = groups.reshape(-1).tolist()
+        if attribute.about == "activity" and attribute != ANY_ACTIVITY:
+            # How old a lead is tells nothing about what it did not do.
+            return [key if code else -1 for key, code in zip(keys, codes, strict=True)]
+        return keys
 
     def _told(self, attribute: Attribute, row: int) -> tuple[str, Value]:
         """What the lead in this row has of an attribute, in words and for machines."""
@@ -328,18 +399,16 @@ class _Batch:
             return f"{says}, one of the rare ones", value
         return says, value
 
-    def _directions(self, attribute: Attribute, row: int) -> int:
-        """Whether an attribute may be named where it raises the score, and where it lowers it."""
-        if not self._rests_on_enough(attribute, row):
-            return 0
-        may_raise = not (attribute.about == "activity" and not self._did(attribute, row))
-        raising = may_raise and not self._contradicts(attribute, row, 1.0)
-        lowering = not self._contradicts(attribute, row, -1.0)
-        worse = not raising and may_raise  # since what is clearly worse may not raise
+    def _directions(self, attribute: Attribute, state: str) -> int:
+        """The directions in which what leads in this state have of an attribute may be named."""
+        typical = self._explainer.typical
+        is_worse = typical is not None and state in typical.worse.get(attribute, frozenset())
+        is_better = typical is not None and state in typical.better.get(attribute, frozenset())
+        is_undone = attribute.about == "activity" and state == HAS_NOT
         return (
-            (RAISING if raising else 0)
-            | (LOWERING if lowering else 0)
-            | (CLEARLY_WORSE if worse else 0)
+            (0 if is_worse or is_undone else RAISING)
+            | (0 if is_better else LOWERING)
+            | (CLEARLY_WORSE if is_worse else 0)
         )
 
     def _is_rare(self, attribute: Attribute, value: Value) -> bool:
@@ -355,9 +424,6 @@ class _Batch:
             return False
         if self._contradicts(attribute, row, effect):
             return False
-        return self._rests_on_enough(attribute, row)
-
-    def _rests_on_enough(self, attribute: Attribute, row: int) -> bool:
         return self._has_enough(attribute, row) or self._rule_met(attribute, row) is not None
 
     def _contradicts(self, attribute: Attribute, row: int, effect: float) -> bool:

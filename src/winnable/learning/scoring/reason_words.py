@@ -4,8 +4,7 @@ How strong a reason is, and which are shown, is decided in `explanations`.
 """
 
 from collections.abc import Mapping, Sequence
-
-import numpy as np
+from math import inf, isnan
 
 from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable
 from winnable.core.text import counted
@@ -112,6 +111,22 @@ class ReasonWords:
             return None if code < 0 else column.vocabulary[code]
         return _number(name, features, row)
 
+    def depends_on(self, attribute: Attribute) -> tuple[str, ...] | None:
+        """The features from which alone the words and the value of an attribute are made; None if
+        they are not made of features alone."""
+        if attribute.about == "activity":
+            own = (self._counts.get(attribute), self._since.get(attribute))
+            return (*(each.name for each in own if each is not None), AGE, RETURNS)
+        if attribute.about == "derived":
+            return tuple(each.name for each in self._attributes.derived[attribute])
+        if attribute.about == "account":
+            return ACCOUNT_COLUMNS
+        if attribute.about == "returns":
+            return (RETURNS, OUTCOME_BEFORE, DAYS_SINCE_OUTCOME)
+        if attribute.about == "rule":
+            return None
+        return (AGE,) if attribute.about == "age" else (attribute.name,)
+
     def says(self, attribute: Attribute, features: FeatureTable, points: Points, row: int) -> str:
         """The same in words."""
         if attribute.about == "activity":
@@ -182,7 +197,7 @@ class ReasonWords:
 def _longest(own: Sequence[ActivityAggregate], what: str) -> ActivityAggregate | None:
     """The aggregate that tells this of the longest time."""
     found = [each for each in own if each.what == what]
-    return max(found, key=lambda each: each.within_days or np.inf, default=None)
+    return max(found, key=lambda each: each.within_days or inf, default=None)
 
 
 def _within(aggregate: ActivityAggregate) -> str:
@@ -203,7 +218,7 @@ def _number(name: str, features: FeatureTable, row: int) -> float | None:
     if column is None or isinstance(column, CategoricalColumn):
         return None
     value = float(column.values[row])
-    return None if np.isnan(value) else value
+    return None if isnan(value) else value
 
 
 def _account(features: FeatureTable, row: int) -> str:

@@ -110,7 +110,8 @@ def _blocks(predictor: Predictor, document: dict[str, Any]) -> Iterator[Block]:
             " `errors`, the others their scores. Each reason says in words and, for machines, as"
             " `feature`, `value` and `effect` what it adds to the probability of a typical open"
             " lead, which is `start`: the effects and `rest`, everything else, add up from it to"
-            " `probability`. `?reasons=false` is quicker."
+            " `probability`. `?reasons=false` is quicker. With `since`, a moment, `change` says"
+            " what moved the score of each lead from its earlier one, in parts that add up, too."
         )
     )
 

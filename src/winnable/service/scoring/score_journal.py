@@ -57,6 +57,10 @@ class Answered(NamedTuple):
 MAX_WAITING_BYTES = 1_000_000_000
 """Requests and answers of a process that are not in the database yet; more are refused."""
 
+HURRY_SHARE = 0.25
+"""Of what may wait, from which on parts of scores are left out, so that no score is refused for
+their sake."""
+
 LARGE_PART_BYTES = 8_000_000
 """A file of this size is closed, even if others wait before it."""
 
@@ -94,6 +98,11 @@ class ScoreJournal:
         self._model: Callable[[], LoadedModel | None] = lambda: None
         self._model_entry = b""  # which takes milliseconds to make, and every file begins with
         self._is_named = False  # whether the file has it
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether so much waits that what keeps it has to hurry."""
+        return self._waiting > HURRY_SHARE * self._max_bytes
 
     @property
     def is_large(self) -> bool:

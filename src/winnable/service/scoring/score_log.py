@@ -136,7 +136,8 @@ class ScoreLog:
             return False
         part = self._parts[0]
         # A process that died is started anew, once.
-        result = self._worker.ask(part.path) or self._worker.ask(part.path)
+        parts = not self._journal.is_filling
+        result = self._worker.ask(part.path, parts) or self._worker.ask(part.path, parts)
         self._deaths = self._deaths + 1 if result is None else 0
         if self._deaths >= MAX_WORKER_DEATHS and self._worker.ask(None) is not None:
             self._set_aside(part)
@@ -149,6 +150,7 @@ class ScoreLog:
         self._parts.popleft()
         self._journal.remove(part)
         self._tell(result["kept"], result["broken"])
+        self._tell_of_parts(result["without_parts"])
         return True
 
     def _tell(self, kept: int, broken: int) -> None:
@@ -163,6 +165,16 @@ class ScoreLog:
                 level="error",
                 problem="no rows could be made of some",
                 scores=broken,
+            )
+
+    def _tell_of_parts(self, scores: int) -> None:
+        """Log scores whose parts could not be kept, with which later ones cannot be compared."""
+        if scores:
+            self._log_event(
+                "parts of scores not kept",
+                level="warning",
+                problem="more scores are asked for than can be described, or some cannot be",
+                scores=scores,
             )
 
     def _set_aside(self, part: JournalPart) -> None:
@@ -210,14 +222,15 @@ class _WorkerProcess:
         self._ended = False
         self._changing = threading.Lock()  # no process may be started while the last one is ended
 
-    def ask(self, path: Path | None) -> dict[str, Any] | None:
-        """What the process says of a file: the scores "kept" and "broken" and the "problem" of
-        all; nothing of none. None if it died of it."""
+    def ask(self, path: Path | None, parts: bool = True) -> dict[str, Any] | None:
+        """What the process says of a file: the scores "kept", "broken" and "without_parts" and the
+        "problem" of all; nothing of none. None if it died of it. Without `parts` it is quicker."""
         try:
             process = self._running()
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(to_json(None if path is None else str(path)) + b"\n")
+            asked = {"path": None if path is None else str(path), "parts": parts}
+            process.stdin.write(to_json(asked) + b"\n")
             process.stdin.flush()
             result: dict[str, Any] = from_json(process.stdout.readline())
             return result

@@ -120,7 +120,7 @@ class ScoredModel:
             return [record for record, _ in scores]
         try:
             parts = iter(self.parts.parts(leads))
-        except Exception:
+        except Exception:  # the server hears of it by their number
             return [record for record, _ in scores]
         return [
             record if lead is None else replace(record, parts=next(parts))
@@ -197,20 +197,26 @@ class JournalReader:
         self._writer = ScoreLogWriter(store)
         self._model_payload = b""  # of the last model that was read; most files name the same
         self._model: ScoredModel | None = None
+        self._has_time = True  # to make parts
+        self._without_parts = 0
 
-    def keep(self, path: Path) -> dict[str, Any]:
-        """How many scores of a file were "kept" and "broken", and the "problem" if it has to be
-        read again: no score is kept twice."""
+    def keep(self, path: Path, parts: bool = True) -> dict[str, Any]:
+        """How many scores of a file were "kept" and "broken", how many were kept "without_parts"
+        although they have some, and the "problem" if it has to be read again: no score is kept
+        twice. `parts` are left out where there is no time for them."""
         kept = 0
         broken = 0
+        self._has_time = parts
+        self._without_parts = 0
         for scores, unread in self._batches(path):
             definition = None if self._model is None else self._model.definition
             n_kept, problem = self._writer.keep(scores, definition)
             if problem is not None:
-                return {"kept": 0, "broken": 0, "problem": problem}
+                return {"kept": 0, "broken": 0, "without_parts": 0, "problem": problem}
             kept += n_kept
             broken += unread + len(scores) - n_kept
-        return {"kept": kept, "broken": broken, "problem": None}
+        without = self._without_parts
+        return {"kept": kept, "broken": broken, "without_parts": without, "problem": None}
 
     def _batches(self, path: Path) -> Iterator[tuple[list[ScoreRecord], int]]:
         """The file's scores, as many as are committed at once, and how many could not be read."""
@@ -248,7 +254,15 @@ class JournalReader:
     def _with_parts(
         self, waiting: list[tuple[ScoreRecord, ScoredLead | None]]
     ) -> list[ScoreRecord]:
-        return self._model.with_parts(waiting) if self._model is not None else []
+        if self._model is None or not self._has_time:
+            scores = [record for record, _ in waiting]
+        else:
+            scores = self._model.with_parts(waiting)
+        self._without_parts += sum(
+            lead is not None and score.parts is None
+            for score, (_, lead) in zip(scores, waiting, strict=True)
+        )
+        return scores
 
     def _take_model(self, payload: bytes) -> None:
         if payload != self._model_payload:
@@ -277,8 +291,9 @@ def run(store: Path, requests: BinaryIO, answers: BinaryIO) -> None:
     same."""
     reader = JournalReader(store)
     for line in requests:
-        name = from_json(line)
-        result = {} if name is None else reader.keep(Path(name))
+        asked = from_json(line)
+        path = asked["path"]
+        result = {} if path is None else reader.keep(Path(path), asked["parts"])
         answers.write(to_json(result) + b"\n")
         answers.flush()
 

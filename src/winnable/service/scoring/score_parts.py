@@ -9,7 +9,7 @@ need the model's description in the score journal, and not the model.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,10 @@ from winnable.learning.artifacts.typical_lead import TypicalLead
 from winnable.learning.model.segments import with_segment
 from winnable.learning.scoring.changes import ScoreParts
 from winnable.learning.scoring.explanations import Explainer
-from winnable.learning.scoring.predictor import Predictor
 from winnable.service.http.request import RequestLead
+
+if TYPE_CHECKING:
+    from winnable.learning.scoring.predictor import Predictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class ScoredLead:
     log_odds: FloatArray
 
 
-def described(predictor: Predictor) -> dict[str, Any]:
+def described(predictor: "Predictor") -> dict[str, Any]:
     """What `PartsMaker` has to know of a model besides its definition and plan, as plain JSON
     types."""
     typical = predictor.typical

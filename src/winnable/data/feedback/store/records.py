@@ -118,8 +118,8 @@ class EarlierScore:
 
 
 def packed(parts: object) -> bytes:
-    """Plain JSON types as a few bytes: a third of what they take as text."""
-    return zlib.compress(to_json(parts))
+    """Plain JSON types as a few bytes, well under half of what they take as text."""
+    return zlib.compress(to_json(parts), 1)  # more would take longer and save little
 
 
 def unpacked(parts: bytes | None) -> Any:
