@@ -33,7 +33,7 @@ class SourceConversion:
         folded = CategoricalColumn.of([names[code] for code in sources.codes[known].tolist()])
         size = len(folded.vocabulary)
         leads = np.bincount(folded.codes, minlength=size).astype(np.float64)
-        wins = np.bincount(folded.codes, weights=won[known], minlength=size)
+        wins = np.bincount(folded.codes, weights=won[known], minlength=size).astype(np.float64)
         drawn = shrink(wins, leads, definition.outcome.expected_conversion)
         found = zip(folded.vocabulary, drawn.conversion.tolist(), strict=True)
         return cls(drawn.mean, dict(found))
