@@ -70,7 +70,7 @@ MIN_OUTCOMES = 3
 
 PRIOR_WEIGHTS = {
     "rules": 0.25,
-    "ridge": 0.35,
+    "ridge": 0.45,
     "catboost": 0.50,
     "lightgbm": 0.15,
     "per_segment": 0.10,
