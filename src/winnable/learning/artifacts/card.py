@@ -48,9 +48,9 @@ class ModelCard:
     `as_they_stand` those without a recorded history, both None for a model without training;
     `segments` says whether separate models by segment would be better; `feedback` what labels
     changed; `doubt` says in sentences that the model is not proven to be better than the base rate,
-    None where it is; `accounts` what the account effect gained and how accounts were calibrated, None where
-    leads name none. `winnable` is the version that trained it, `others` are keys of another
-    version.
+    None where it is; `accounts` what the account effect gained and how accounts were calibrated,
+    None where leads name none. `winnable` is the version that trained it, `others` are keys of
+    another version.
     """
 
     horizon_days: float | None

