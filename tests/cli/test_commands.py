@@ -326,7 +326,7 @@ def test_a_history_so_thin_that_more_leads_bring_no_more_wins_is_learned_from_an
     assert done.returncode == 0, done.stderr
     told = done.stdout.replace("\n", " ")  # chance alone decides who is won
     assert "Version 1 is champion" in told
-    assert "Warning: the model may be worse than the base rate" in told
+    assert "Warning: The model may be worse than the base rate" in told
 
 
 def test_wins_alone_do_not_tell_how_many_leads_are_won(tmp_path: Path) -> None:

@@ -255,7 +255,8 @@ def print_alarms(found: "Sequence[str]") -> None:
 
 
 def print_worse(verdict: "Registration") -> None:
-    """That a baseline answers, because the model is worse than it, or that it may be."""
+    """That a baseline answers, because the model is worse than it, or that the model is not proven
+    to be better."""
     console = err if out.quiet else out
     if verdict.doubt is not None:
         console.print(f"\nWarning: {verdict.doubt}")
@@ -482,6 +483,8 @@ def print_scores(table: "DataFrame", model: "Model", output: str) -> None:
     out.print(f"{int(table['error'].isna().sum()):,} leads scored by {name}, written to {output}")
     if model.mode == "rules":
         out.print(f"The scorecard is used: {model.why}.")
+    if model.card_.get("doubt"):
+        out.print(f"Note: {model.card_['doubt']}")
     for decision, count in table["decision"].value_counts().items():
         out.print(f"  {decision:<8} {count:>8,}")
     if "changed_by" in table:
@@ -599,6 +602,9 @@ def print_versions(versions: "Sequence[Version]", store: Path) -> None:
         "Each was evaluated on so many rows of the latest leads of its own day; `winnable train`"
         " compares a new model with the champion on the same leads."
     )
+    for version in versions:
+        if version.standing and "doubt" in version.tags:
+            out.print(f"Version {version.version}: {version.tags['doubt']}")
 
 
 def _minute(moment: str) -> str:

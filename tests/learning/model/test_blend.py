@@ -97,3 +97,20 @@ def test_no_weight_is_negative() -> None:
     )
     assert (weights >= 0).all()
     assert weights[0] > 0.75
+
+
+def test_of_few_leads_a_blend_that_gains_nothing_is_drawn_towards_the_rate() -> None:
+    """Not so far that one is ignored which is good, or has had no luck yet."""
+
+    def kept(size: int, signal: float) -> float:
+        found = []
+        for seed in range(40):
+            truth, won, base = history(size, seed)
+            noise = np.random.default_rng(1000 + seed).normal(-1, 1, size)
+            opinion = base + 0.5 * (signal * truth + (1 - signal) * noise + 1)
+            found.append(fit_blend(opinion[:, None], base, won, np.ones(size), np.ones(1))[0])
+        return float(np.mean(found))
+
+    assert kept(60, 1.0) > 0.9
+    assert kept(60, 0.0) < 0.75 * kept(60, 1.0)
+    assert kept(600, 0.0) < 0.1

@@ -22,6 +22,7 @@ from winnable.learning.model.experts.linear import (
     codes_with_enough_leads,
     fit_linear,
     fit_per_segment,
+    with_others,
 )
 from winnable.learning.model.experts.predict import expert_of
 from winnable.learning.model.lead_model import LeadModel, TrainingData
@@ -142,10 +143,10 @@ def test_a_segment_too_small_for_a_regression_of_its_own_is_answered_by_that_of_
     won, weights = (chance.random(300) < sigmoid(numbers[:, 0])).astype(float), np.ones(300)
     assert codes_with_enough_leads(leads, won, weights, 0) == [2]
     encoding = Encoding({"numbers": ["size"], "words": [[SEGMENT, ["large", "small"]]]})
-    apart = expert_of(
-        fit_per_segment(leads, won, weights, encoding.level_counts, column=0).part, "", encoding
-    )
-    of_all = expert_of(fit_linear(leads, won, weights, encoding.level_counts).part, "", encoding)
+    ridge = fit_linear(leads, won, weights, encoding.level_counts)
+    own = fit_per_segment(leads, won, weights, encoding.level_counts, column=0)
+    apart = expert_of(with_others(own, ridge).part, "", encoding)
+    of_all = expert_of(ridge.part, "", encoding)
     difference = apart.predict(leads).logit - of_all.predict(leads).logit
     assert not difference[280:].any()
     assert difference[:280].any()

@@ -154,3 +154,17 @@ def test_the_plot_shows_where_the_company_stands(tmp_path: Path) -> None:
     )
     figure.savefig(tmp_path / "ready.png")
     assert (tmp_path / "ready.png").stat().st_size > 5000
+
+
+def test_columns_that_may_tell_nothing_are_said_to(tmp_path: Path) -> None:
+    weak = [company(260, seed=seed, noise=1) for seed in range(6)]
+    for leads in weak:
+        won = np.random.default_rng(len(leads)).random(len(leads)) < 0.3
+        leads["Status"] = np.where(won, "Closed Won", "Closed Lost")
+        leads["Fit"] += 0.25 * won
+    doubts = ("hardly separate won from lost", "It is not proven that these columns separate")
+    for leads in weak:
+        messages = " ".join(readiness(leads, tmp_path).messages)
+        assert any(doubt in messages for doubt in doubts)
+    clear = " ".join(readiness(company(2000), tmp_path).messages)
+    assert not any(doubt in clear for doubt in doubts)

@@ -48,9 +48,10 @@ class ModelCard:
     "rules", "base rate"). `left_out` are columns that were excluded for possible target leakage,
     `as_they_stand` those without a recorded history, both None for a model without training;
     `segments` says whether separate models by segment would be better; `feedback` what labels
-    changed; `accounts` what the account effect gained and how accounts were calibrated, None where
-    leads name none. `winnable` is the version that trained it, `others` are keys of another
-    version.
+    changed; `doubt` says in sentences that the model is not proven to be better than the base rate,
+    None where it is; `accounts` what the account effect gained and how accounts were calibrated,
+    None where leads name none. `winnable` is the version that trained it, `others` are keys of
+    another version.
     """
 
     horizon_days: float | None
@@ -67,13 +68,14 @@ class ModelCard:
     as_they_stand: tuple[str, ...] | None = None
     segments: str | None = None
     feedback: Mapping[str, Any] | None = None
+    doubt: str | None = None
     accounts: Mapping[str, Any] | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The card that `to_json` wrote."""
-        known = {*_ALWAYS, *_TRAINED, "known_until", "feedback", "accounts"}
+        known = {*_ALWAYS, *_TRAINED, "known_until", "feedback", "doubt", "accounts"}
         left_out = data.get("left_out")
         as_they_stand = data.get("as_they_stand")
         return cls(
@@ -83,6 +85,7 @@ class ModelCard:
             as_they_stand=None if as_they_stand is None else tuple(as_they_stand),
             segments=data.get("segments"),
             feedback=data.get("feedback"),
+            doubt=data.get("doubt"),
             accounts=data.get("accounts"),
             others={key: value for key, value in data.items() if key not in known},
         )
@@ -99,6 +102,8 @@ class ModelCard:
             data["segments"] = self.segments
         if self.feedback is not None:
             data["feedback"] = self.feedback
+        if self.doubt is not None:
+            data["doubt"] = self.doubt
         if self.accounts is not None:
             data["accounts"] = self.accounts
         return {**data, **self.others}

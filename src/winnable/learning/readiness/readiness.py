@@ -174,13 +174,27 @@ class Readiness:
             f" {when}.",
         )
 
-    def _helps(self) -> tuple[str, ...]:
-        messages = []
-        if self.measured_auc is not None and self.measured_auc < MIN_TELLING_AUC:
-            messages.append(
+    def _tells(self) -> tuple[str, ...]:
+        """Whether the columns separate won from lost leads, where that is in doubt."""
+        auc = self.measured_auc
+        if auc is None:
+            return ()
+        if auc < MIN_TELLING_AUC:
+            return (
                 "These columns hardly separate won from lost leads: other data would help more than"
-                " more of the same."
+                " more of the same.",
             )
+        margin = 1.96 * auc_error(auc, self.wins, self.leads - self.wins)
+        if auc - margin > 0.5:
+            return ()
+        return (
+            "It is not proven that these columns separate won from lost leads at all (AUC"
+            f" {auc:.2f}, 95% CI {auc - margin:.2f} to {min(auc + margin, 1.0):.2f}): a model may"
+            " be no better than the base rate.",
+        )
+
+    def _helps(self) -> tuple[str, ...]:
+        messages = [*self._tells()]
         if not self.ready and self.needed_half.leads < 0.8 * self.needed.leads:
             messages.append(
                 f"What would help most: fewer columns. Keeping the {self.half_columns} strongest of"

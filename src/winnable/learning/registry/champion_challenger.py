@@ -80,7 +80,7 @@ class Comparison:
 class PromotionDecision:
     """Whether a candidate becomes champion, and why; `comparison` is None where there was nothing
     to compare on. `instead` is the baseline that answers in its place, where there is no champion
-    that could; `doubt` says that a champion was not better than a baseline."""
+    that could; `doubt` says that the candidate is not proven to be better than a baseline."""
 
     champion: bool
     because: str
@@ -95,7 +95,9 @@ def compare(
     incumbent: Predictor | None,
     progress: Progress = no_progress,
 ) -> PromotionDecision:
-    """The promotion rule. A candidate becomes champion if it is significantly better than the
+    """The decision by the promotion rule, with what the candidate's card doubts.
+
+    A candidate becomes champion if it is significantly better than the
     champion, or if it is not significantly worse and the champion is old: its data end four weeks
     earlier, or it was trained by another definition.
 
@@ -108,6 +110,15 @@ def compare(
     model that replaces nobody must not be worse than the base rate and the scorecard on its
     holdout; else that baseline answers.
     """
+    decision = _decide(candidate, data, incumbent, progress)
+    if decision.doubt is not None or decision.instead is not None:
+        return decision
+    return replace(decision, doubt=candidate.artifact.spec.card.doubt)
+
+
+def _decide(
+    candidate: Candidate, data: Dataset, incumbent: Predictor | None, progress: Progress
+) -> PromotionDecision:
     if incumbent is None:
         return _first(candidate, "there was no champion before it")
     if candidate.artifact.fingerprint == incumbent.fingerprint:
@@ -155,7 +166,7 @@ def _first(candidate: Candidate, because: str) -> PromotionDecision:
     )
     if best.surely_better:
         return PromotionDecision(False, f"it is {evidence}", comparison, best.name)
-    doubt = f"the model may be {evidence}. More leads will tell; until then trust it little."
+    doubt = f"The model may be {evidence}. More leads will tell; until then trust it little."
     return PromotionDecision(True, because, comparison, doubt=doubt)
 
 
@@ -278,7 +289,9 @@ def _compared(evaluation: Evaluation, champion: Mapping[str, FloatArray]) -> Com
         Competitor(
             name,
             evaluate(rows.won, answer, evaluation.base).log_loss,
-            difference(rows.won, evaluation.candidate, answer, rows.person),
+            evaluation.gain
+            if name == BASE_RATE
+            else difference(rows.won, evaluation.candidate, answer, rows.person),
         )
         for name, answer in answers.items()
     )

@@ -33,7 +33,7 @@ class Registration:
     what is different since the champion before it. None where there was nothing to compare with.
     `report` is the model report, `alarms` what makes the data look wrong. Where a baseline answers
     instead of the model, `instead` says which, and `champion_version` is its version; `doubt` is a
-    warning about a first model that may be worse than a baseline.
+    warning that the model is not proven to be better than a baseline.
     """
 
     version: int

@@ -147,9 +147,11 @@ def build_run(
 
 
 def standing(decision: PromotionDecision) -> str:
-    """In a sentence whether the model is champion or challenger, and why."""
+    """Whether the model is champion or challenger, why, and what is not proven of it, in
+    sentences."""
     alias = "champion" if decision.champion else "challenger"
-    return f"The model is {alias}: {decision.because}."
+    text = f"The model is {alias}: {decision.because}."
+    return text if decision.doubt is None else f"{text} {decision.doubt}"
 
 
 def _name(candidate: Candidate) -> str:
@@ -197,6 +199,8 @@ def _version_tags(candidate: Candidate, decision: PromotionDecision) -> dict[str
         "known_until": "" if card.known_until is None else card.known_until.isoformat(),
         "because": decision.because,
     }
+    if card.doubt is not None:
+        tags["doubt"] = card.doubt
     measured = card.measured.get("model", {})
     for name in ("log_loss", "skill", "auc"):
         if name in measured:

@@ -41,9 +41,10 @@ def stand_in(candidate: Candidate, baseline: str) -> Candidate:
         answers = np.full_like(evaluation.rules, evaluation.base)
         rate = {"kind": "rules", "intercept": float(logit_of(spec.card.base_rate)), "slope": 0.0}
     evaluation = replace(evaluation, candidate=answers)
+    why = f"the model that was trained is worse than {baseline}, which answers in its place"
     model = ModelSpec(
         mode="rules" if baseline == SCORECARD else "learned",
-        why=f"the model that was trained is worse than {baseline}, which answers in its place",
+        why=why,
         encoding={"numbers": [], "words": []},
         experts={"rules": rate},
         base=0.0,
@@ -54,6 +55,7 @@ def stand_in(candidate: Candidate, baseline: str) -> Candidate:
     card = replace(
         spec.card,
         measured={name: found.metrics() for name, found in evaluation.measured().items()},
+        doubt=f"{why[0].upper()}{why[1:]}.",
         others={**spec.card.others, STANDS_IN: baseline},
     )
     artifact = Artifact.of(replace(spec, model=model, card=card), {})

@@ -8,6 +8,7 @@ fitted and how it is blended in `model`, whether the candidate becomes champion 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib import metadata
 from typing import Any
 
@@ -34,7 +35,14 @@ from winnable.learning.model.experts.encoding import Encoding
 from winnable.learning.model.lead_model import LeadModel, TrainingData
 from winnable.learning.model.segments import describe_segments, with_segment
 from winnable.learning.training.account_calibration import AccountCalibration, calibrate_accounts
-from winnable.learning.training.metrics import Metrics, evaluate, split_forward, tells_enough
+from winnable.learning.training.metrics import (
+    Difference,
+    Metrics,
+    difference,
+    evaluate,
+    split_forward,
+    tells_enough,
+)
 from winnable.learning.training.segment_check import compare_segments
 from winnable.learning.training.targets import Targets, build_targets
 from winnable.learning.training.typical_lead import SeenInTraining, typical_lead
@@ -82,6 +90,29 @@ class Evaluation:
             name: evaluate(self.rows.won, probability, self.base)
             for name, probability in answers.items()
         }
+
+    @cached_property
+    def gain(self) -> Difference:
+        """By how much the candidate's log loss is lower than the base rate's."""
+        constant = np.full(len(self.rules), self.base)
+        return difference(self.rows.won, self.candidate, constant, self.rows.person)
+
+    def doubt(self, name: str) -> str | None:
+        """What is to be said of the candidate, called `name`, where it is not significantly better
+        than the base rate; None where it is."""
+        if self.gain.low > 0 and tells_enough(self.rows.won):
+            return None
+        if np.ptp(self.candidate) < 1e-9:
+            return (
+                "Nothing was found that tells won from lost leads, and every lead gets the base"
+                f" rate, {self.base:.1%}. Do not rank leads by it; other columns may help."
+            )
+        return (
+            f"It is not proven that {name} is better than the base rate, {self.base:.1%} for every"
+            f" lead: log-loss difference {-self.gain.mean:+.4f}, 95% CI [{-self.gain.high:+.4f},"
+            f" {-self.gain.low:+.4f}], on {self.how}. More leads or other columns will tell; until"
+            " then rely on the base rate rather than on the order of the leads."
+        )
 
 
 @dataclass(frozen=True)
@@ -177,6 +208,7 @@ def learn(
             model.report_["weights"],
         ),
         feedback=effect.get("feedback"),
+        doubt=_doubt(model, evaluation),
         accounts=_accounts(model, evaluation),
     )
     encoding = Encoding(model.spec_.encoding)
@@ -380,6 +412,13 @@ def _usual_bar(definition: Definition, evaluation: Evaluation) -> float | None:
     new = evaluation.rows.age == 0
     weeks = float(np.ptp(evaluation.rows.as_of[new])) / (7 * DAY) if new.any() else 0.0
     return capacity_threshold(definition, evaluation.candidate[new], weeks) if weeks >= 1 else None
+
+
+def _doubt(model: LeadModel, evaluation: Evaluation | None) -> str | None:
+    """What the card says where it is not proven that the model is better than the base rate."""
+    if evaluation is None:
+        return None
+    return evaluation.doubt("the scorecard" if model.spec_.mode == "rules" else "the model")
 
 
 def _accounts(model: LeadModel, evaluation: Evaluation | None) -> dict[str, Any] | None:

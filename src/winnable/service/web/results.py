@@ -131,6 +131,7 @@ class Results:
     random_sample: OutcomeSummary
     metrics: tuple[MetricsLine, ...]
     holdout: str
+    doubt: str
     feedback: tuple[str, ...]
     version: str
     horizon: str
@@ -163,6 +164,7 @@ def results(store: FeedbackStore, predictor: Predictor) -> Results:
         random_sample=_summary([random_sample_outcomes(store)]),
         metrics=_metrics_lines(card.measured),
         holdout=card.judged_on or "",
+        doubt=card.doubt or "",
         feedback=tuple(_feedback_effects(card.feedback)),
         version=predictor.version,
         horizon="" if horizon is None else f" within {horizon:g} days",
