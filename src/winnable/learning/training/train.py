@@ -8,6 +8,7 @@ fitted and how it is blended in `model`, whether the candidate becomes champion 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib import metadata
 from typing import Any
 
@@ -33,7 +34,13 @@ from winnable.learning.model.experts.encoding import Encoding
 from winnable.learning.model.lead_model import LeadModel, TrainingData
 from winnable.learning.model.segments import describe_segments, with_segment
 from winnable.learning.training.account_calibration import AccountCalibration, calibrate_accounts
-from winnable.learning.training.metrics import Metrics, evaluate, split_forward, tells_enough
+from winnable.learning.training.metrics import (
+    Metrics,
+    bootstrap,
+    evaluate,
+    split_forward,
+    tells_enough,
+)
 from winnable.learning.training.segment_check import compare_segments
 from winnable.learning.training.targets import Targets, build_targets
 from winnable.learning.training.typical_lead import SeenInTraining, typical_lead
@@ -66,6 +73,11 @@ class Evaluation:
         won = len(np.unique(self.rows.leads[self.rows.won == 1.0]))
         text = f"{counted(leads, 'lead')}, {won:,} of them won"
         return text if len(self.rows.won) == leads else f"{text} ({len(self.rows.won):,} rows)"
+
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95% confidence intervals of the model's metrics, from a bootstrap of people."""
+        return bootstrap(self.rows.won, self.candidate, self.base, self.rows.person)
 
     def measured(self) -> dict[str, Metrics]:
         """The metrics of the model, the scorecard and the base rate on these leads."""
