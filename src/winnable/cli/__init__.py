@@ -207,6 +207,7 @@ def score(
             raise typer.BadParameter("scores of leads are kept, not of accounts", param_hint=SINCE)
         with progress_bars() as progress:
             accounts = interface.score_accounts(model, data, as_of=as_of, progress=progress)
+        _remember(store, place.kept_at)
         interface.save_table(accounts, place)
         print_accounts(accounts, place.shown)
         return

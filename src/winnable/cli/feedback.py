@@ -74,6 +74,11 @@ def erase_person(
         "The CRM and other copies of its exports are yours to clear, or the person comes back with"
         " the next scoring."
     )
+    if receipt.databases:
+        out.print(
+            f"Scores were also written to {', '.join(receipt.databases)}, for which no password is"
+            " kept: delete the person's rows there, if it has any."
+        )
     if receipt.unreached:
         listed = ", ".join(map(str, receipt.unreached))
         raise StoreError(f"{listed}: could not be cleared. Remove the person there by hand.")
@@ -120,6 +125,12 @@ def retain(
     )
     for receipt in retained.receipts:
         out.print(f"Receipt {receipt.receipt_id}, SHA-256 {receipt.digest}")
+    databases = {place for receipt in retained.receipts for place in receipt.databases}
+    if databases:
+        out.print(
+            f"Scores were also written to {', '.join(sorted(databases))}, for which no password is"
+            " kept: delete the leads' rows there, if it has any."
+        )
     unreached = {str(path) for receipt in retained.receipts for path in receipt.unreached}
     if unreached:
         listed = ", ".join(sorted(unreached))

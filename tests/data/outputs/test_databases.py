@@ -71,7 +71,7 @@ def test_what_cannot_be_told_apart_is_told(address: str) -> None:
     told = Output(f"{address}#outputs_scores").write(table, SCORE_KEY)
     assert len(told) == 2
     assert told[0].startswith("2 rows without 'lead_id', 'model': not in")
-    assert told[1].startswith("2 rows with the same")
+    assert told[1].startswith("2 rows with the same 'lead_id', 'model' as a later one")
     assert [row["probability"] for row in rows(address)] == [0.2, 1 / 3]
 
 
@@ -134,12 +134,49 @@ def test_an_input_is_never_written_into(address: str) -> None:
         ("nonsense://u:secret@h/db#t", "PostgreSQL and SQLite only"),
         ("postgresql://u:sec#ret@h/db", "write '#' in a password as %23"),
         ("sqlite:////nowhere/at/all.db#t", "cannot be written"),
+        ("sqlite://#t", "names no file"),
+        ("sqlite:///:memory:#t", "names no file"),
+        ("s3://bucket/scores.csv", "PostgreSQL and SQLite only"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_told_without_the_password(given: str, says: str) -> None:
     with pytest.raises(StoreError, match=rf"(?i){says}") as caught:
         Output(given).check((), SCORE_KEY)
     assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_there_keeps_its_mode_and_a_check_makes_none(tmp_path: Path) -> None:
+    shared = tmp_path / "shared.db"
+    Output(f"sqlite:///{shared}#outputs_scores").check((), SCORE_KEY)
+    assert not shared.exists()
+    Output(f"sqlite:///{shared}#outputs_scores").write(scores(0.1), SCORE_KEY)
+    shared.chmod(0o664)
+    Output(f"sqlite:///{shared}#outputs_scores").write(scores(0.2), SCORE_KEY)
+    assert shared.stat().st_mode & 0o777 == 0o664
+    (tmp_path / "leads.csv").write_text("lead_id\nL-1\n")
+    (tmp_path / "leads.csv").chmod(0o664)
+    with pytest.raises(StoreError, match="not a database"):
+        Output(f"sqlite:///{tmp_path / 'leads.csv'}#outputs_scores").check((), SCORE_KEY)
+    assert (tmp_path / "leads.csv").stat().st_mode & 0o777 == 0o664
+
+
+def test_types_do_not_follow_what_the_first_export_has(address: str) -> None:
+    place = Output(f"{address}#outputs_scores")
+    columns = {"cell": [None, None], "fit": [None, None], "error": [None, None]}
+    place.write(scores(0.1).assign(probability=None, **columns).iloc[:0], SCORE_KEY)
+    place.write(scores(0.1).assign(cell=float("nan"), fit=None, error=None), SCORE_KEY)
+    place.write(scores(0.2).assign(cell="A1", fit=1.5, error=None), SCORE_KEY)
+    assert [(row["probability"], row["cell"], row["fit"]) for row in rows(address)] == [
+        (0.2, "A1", 1.5),
+        (1 / 3, "A1", 1.5),
+    ]
+
+
+def test_a_failure_leaves_no_table_behind(address: str) -> None:
+    place = Output(f"{address}#outputs_scores")
+    with pytest.raises(UnicodeEncodeError):  # no database takes half of a surrogate pair
+        place.write(scores(0.1).assign(because="\ud800"), SCORE_KEY)
+    assert not sql.inspect(engine(address)).has_table("outputs_scores")
 
 
 def test_a_new_sqlite_file_is_for_its_owner_alone(tmp_path: Path) -> None:

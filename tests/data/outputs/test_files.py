@@ -88,6 +88,12 @@ def test_a_file_that_does_not_say_whose_rows_it_has_is_an_error(tmp_path: Path, 
         without_leads(path, {"L-1"})
 
 
+@pytest.mark.parametrize("name", ["s.json", "s.xlsx", "s.tsv"])
+def test_a_format_that_is_not_written_is_refused(name: str) -> None:
+    with pytest.raises(StoreError, match=r"\.csv, \.parquet or \.ndjson"):
+        Output(name).check((), ())
+
+
 def test_a_folder_that_is_not_there_is_told_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no folder"):
         Output(str(tmp_path / "none" / "s.parquet")).check((), ())

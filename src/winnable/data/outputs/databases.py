@@ -26,7 +26,7 @@ from winnable.data.ingestion.sources.databases import (
     engine_of,
     shown_url,
 )
-from winnable.data.outputs.files import MOMENTS, plain_rows, typed
+from winnable.data.outputs.files import ID_COLUMNS, MOMENTS, plain_rows, typed
 from winnable.errors import DataError, StoreError
 
 if TYPE_CHECKING:
@@ -39,7 +39,16 @@ _INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.in
 def shown_place(given: str) -> str:
     """The URL and the table, without a password."""
     address, table = _parsed(given)
-    return f"{shown_url(database_url(address))}#{table}"
+    return f"{shown_url(_url(address))}#{table}"
+
+
+def lasting_place(given: str) -> str:
+    """The same, with the whole path of a file, so that it is found from any folder."""
+    address, table = _parsed(given)
+    url = _url(address)
+    if url.get_backend_name() == "sqlite" and url.database:
+        url = url.set(database=str(Path(url.database).absolute()))
+    return f"{shown_url(url)}#{table}"
 
 
 def check_database(given: str, inputs: Sequence[str | None], keys: Sequence[str]) -> None:
@@ -50,6 +59,10 @@ def check_database(given: str, inputs: Sequence[str | None], keys: Sequence[str]
             f"{shown_place(given)}: is an input of this command and would be lost. Choose another"
             " --output."
         )
+    url = _url_to_write(given)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        _check_folder(Path(str(url.database)), given)
+        return
     with _connected(given) as (connection, name):
         table = _table_there(connection, name)
         if table is not None and keys:
@@ -76,27 +89,49 @@ def write_database(table: pd.DataFrame, given: str, keys: Sequence[str]) -> tupl
         else:
             connection.execute(sql.delete(target))
         _insert(connection, target, rows, keys)
-    return tuple(
-        f"{counted(number, 'row')} {what} {listed(keys)}: {outcome} {shown_place(given)}."
-        for number, what, outcome in (
-            (len(told) - len(complete), "without", "not in"),
-            (len(complete) - len(rows), "with the same", "only the last of each is in"),
-        )
-        if number
-    )
+    failed = 0 if "error" not in told else int(told["error"].notna().sum())
+    without_key = len(told) - len(complete) - failed
+    repeated = len(complete) - len(rows)
+    place = shown_place(given)
+    sentences = {
+        f"{counted(failed, 'row')} without a score: not in {place}, where an earlier score of the"
+        " lead stays.": failed,
+        f"{counted(without_key, 'row')} without {listed(keys)}: not in {place}.": without_key,
+        f"{counted(repeated, 'row')} with the same {listed(keys)} as a later one: not in"
+        f" {place}.": repeated,
+    }
+    return tuple(sentence for sentence, number in sentences.items() if number > 0)
+
+
+def erase_rows(place: str, ids: Sequence[str]) -> int | None:
+    """Delete the rows of these leads from a table of SQLite, which needs no password; returns how
+    many there were, 0 where the file or the table is gone, None for another database.
+
+    `StoreError` if it cannot be written.
+    """
+    url = _url_to_write(place)
+    if url.get_backend_name() != "sqlite":
+        return None
+    if not Path(str(url.database)).exists():
+        return 0
+    with _connected(place) as (connection, name):
+        table = _table_there(connection, name)
+        if table is None:
+            return 0
+        told = [table.c[column] for column in ID_COLUMNS if column in table.c]
+        removed = 0
+        for start in range(0, len(ids), ROWS_PER_STATEMENT):
+            some = ids[start : start + ROWS_PER_STATEMENT]
+            of_leads = sql.or_(sql.false(), *(column.in_(some) for column in told))
+            removed += connection.execute(sql.delete(table).where(of_leads)).rowcount
+    return removed
 
 
 def _parsed(given: str) -> tuple[str, str]:
     try:
-        address, table = address_and_table(given)
+        return address_and_table(given)
     except DataError as error:
         raise StoreError(str(error)) from None
-    if not table:
-        raise StoreError(
-            f"{shown_url(_url(address))}: which table? Name it after '#', such as"
-            " postgresql://user@host/database#scores."
-        )
-    return address, table
 
 
 def _url(address: str) -> sql.URL:
@@ -106,21 +141,47 @@ def _url(address: str) -> sql.URL:
         raise StoreError(str(error)) from None
 
 
-@contextmanager
-def _connected(given: str) -> Iterator[tuple[sql.Connection, str]]:
-    """A transaction in the database, and the name of the table; it is committed if the block
-    succeeds."""
-    address, name = _parsed(given)
+def _url_to_write(given: str) -> sql.URL:
+    """The URL of a database that tables can be written into; else `StoreError`."""
+    address, table = _parsed(given)
     url = _url(address)
     if url.get_backend_name() not in _INSERTS:
         raise StoreError(
             f"{shown_url(url)}: tables are written into PostgreSQL and SQLite only. Write a file"
             " and load it."
         )
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise StoreError(
+            f"{shown_url(url)}: names no file, and the scores would be lost. Name one, such as"
+            " sqlite:///scores.db#scores."
+        )
+    if not table:
+        raise StoreError(
+            f"{shown_url(url)}: which table? Name it after '#', such as"
+            " postgresql://user@host/database#scores."
+        )
+    return url
+
+
+def _check_folder(file: Path, given: str) -> None:
+    if not file.absolute().parent.is_dir():
+        raise StoreError(
+            f"{shown_place(given)}: cannot be written, there is no folder"
+            f" {file.absolute().parent.name}. Make it or choose another --output."
+        )
+
+
+@contextmanager
+def _connected(given: str) -> Iterator[tuple[sql.Connection, str]]:
+    """A transaction in the database, and the name of the table; it is committed if the block
+    succeeds. A file of SQLite that is not there is made, for its owner alone."""
+    url = _url_to_write(given)
     try:
-        if url.get_backend_name() == "sqlite" and url.database:
-            make_private_file(Path(url.database))
         engine = engine_of(url)
+        if url.get_backend_name() == "sqlite":
+            if not Path(str(url.database)).exists():
+                make_private_file(Path(str(url.database)))
+            _begin_explicitly(engine)
     except DataError as error:
         raise StoreError(str(error)) from None
     except OSError as error:
@@ -129,7 +190,7 @@ def _connected(given: str) -> Iterator[tuple[sql.Connection, str]]:
         ) from None
     try:
         with engine.begin() as connection:
-            yield connection, name
+            yield connection, _parsed(given)[1]
     except SQLAlchemyError as error:
         raise StoreError(
             f"{shown_place(given)}: cannot be written ({cause_without_passwords(error, url)}). Is"
@@ -137,6 +198,19 @@ def _connected(given: str) -> Iterator[tuple[sql.Connection, str]]:
         ) from None
     finally:
         engine.dispose()
+
+
+def _begin_explicitly(engine: sql.Engine) -> None:
+    """Let a transaction of SQLite begin before anything in it is done: Python's driver begins none
+    before a table is made, which would then stay whatever fails."""
+
+    @sql.event.listens_for(engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+
+    @sql.event.listens_for(engine, "begin")
+    def begun(connection: sql.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _table_there(connection: sql.Connection, name: str) -> sql.Table | None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from winnable.core.cells import with_safe_cells
 from winnable.core.files import whole_binary_file, whole_file
-from winnable.errors import DataError
+from winnable.core.text import entries
+from winnable.errors import DataError, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +23,21 @@ if TYPE_CHECKING:
 PARQUET = frozenset({".parquet", ".pq"})
 NDJSON = frozenset({".ndjson", ".jsonl"})
 
-MOMENTS = ("as_of",)
+OTHER_FORMATS = frozenset({".json", ".xlsx", ".xls", ".ods", ".feather", ".arrow", ".tsv"})
+"""What a name may promise and is not written."""
+
+MOMENTS = frozenset({"as_of", "before_as_of"})
 """Columns of times, which are text in a table of scores and times in Parquet and in databases."""
+
+NUMBERS = frozenset(
+    entries("""
+    probability, low, high, probability_winnable, probability_before, fit, engagement, interest,
+    intent, behaviour, best_probability
+    """)
+)
+WORDS = frozenset(entries("cell, cell_says, changed_by, reasons, because, grade, model, error"))
+"""Columns of numbers and of text in a table of scores, also where they are empty: what one export
+happens to have decides no type."""
 
 BLOCK_ROWS = 10_000
 """Rows that are written together, so that memory does not grow with the table."""
@@ -48,21 +62,32 @@ def write_file(table: pd.DataFrame, path: Path) -> None:
             with_safe_cells(table).to_csv(text_file, index=False, lineterminator="\n")
 
 
+def check_format(path: Path) -> None:
+    """`StoreError` for a name that promises a format that is not written."""
+    if path.suffix.lower() in OTHER_FORMATS:
+        raise StoreError(
+            f"{path}: tables are written as .csv, .parquet or .ndjson. Choose another --output."
+        )
+
+
 def write_stdout(table: pd.DataFrame) -> None:
     """Print a table as CSV."""
     with_safe_cells(table).to_csv(sys.stdout, index=False, lineterminator="\n")
 
 
 def typed(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with its columns of times as times in UTC, and columns of words as text even where
-    they are empty."""
+    """The table with each column in its own type, whatever this export has of it: times in UTC,
+    numbers, text."""
     import pandas as pd
 
-    columns = {
-        str(name): pd.to_datetime(column, utc=True) if name in MOMENTS else column.astype("str")
-        for name, column in table.items()
-        if name in MOMENTS or column.dtype.kind == "O"
-    }
+    columns: dict[str, pd.Series] = {}
+    for name, column in table.items():
+        if name in MOMENTS:
+            columns[str(name)] = pd.to_datetime(column, utc=True)
+        elif name in NUMBERS:
+            columns[str(name)] = pd.to_numeric(column).astype("float64")
+        elif name in WORDS or column.dtype.kind == "O":
+            columns[str(name)] = column.astype("str")
     return table.assign(**columns)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winnable.core.files import check_output
-from winnable.data.outputs.files import write_file, write_stdout
+from winnable.data.outputs.files import check_format, write_file, write_stdout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,11 @@ class Output:
     def kept_at(self) -> Path | str | None:
         """Where what is written stays, as `FeedbackStore.exported` notes it: the file, or the table
         without a password; None for standard output."""
-        return self.shown if self.is_database else self.path
+        if not self.is_database:
+            return self.path
+        from winnable.data.outputs.databases import lasting_place
+
+        return lasting_place(self.given)
 
     def beside(self, ending: str) -> Path:
         """A file that belongs to this place: beside a file with another ending, else in the current
@@ -87,6 +91,7 @@ class Output:
 
             check_database(self.given, inputs, keys)
         elif self.path is not None:
+            check_format(self.path)
             check_output(self.path, inputs)
 
     def write(self, table: pd.DataFrame, keys: Sequence[str]) -> tuple[str, ...]:

@@ -198,9 +198,14 @@ def test_parquet_and_lines_of_json_are_cleared_and_databases_named(
         feedback.exported(tmp_path / name)
     place = Output("postgresql://kim:secret@db.example/sales#scores").kept_at
     assert place == "postgresql://kim:***@db.example/sales#scores"
-    feedback.exported(place)
+    sqlite = Output(f"sqlite:///{tmp_path / 'bi.db'}#scores")
+    sqlite.write(table, ())
+    for each in (place, sqlite.kept_at, f"sqlite:///{tmp_path / 'gone.db'}#scores"):
+        feedback.exported(each)
     receipt = erase(feedback, person=SECRET)
-    assert receipt.counts["export rows"] == 4
-    assert receipt.unreached == (place,)
+    assert receipt.counts["export rows"] == 6
+    assert (receipt.unreached, receipt.databases) == ((), (place,))
     assert pd.read_parquet(tmp_path / "scores.parquet")["lead_id"].tolist() == ["L-1"]
     assert "L-9" not in (tmp_path / "scores.ndjson").read_text()
+    assert b"L-9" not in (tmp_path / "bi.db").read_bytes()
+    assert not (tmp_path / "gone.db").exists()

@@ -28,10 +28,14 @@ from winnable.data.feedback.store.audit import Actor, record
 from winnable.data.feedback.store.csv_files import read_csv, write_csv
 from winnable.data.feedback.store.records import SCORE_LOG
 from winnable.data.feedback.store.store import FeedbackStore
-from winnable.data.outputs.files import is_typed_file, rows_of_leads, without_leads
+from winnable.data.outputs.files import (
+    ID_COLUMNS,
+    is_typed_file,
+    rows_of_leads,
+    without_leads,
+)
 from winnable.errors import DataError, StoreError, WinnableError
 
-_ID_COLUMNS = ("lead_id", "id")
 _FREE_TEXTS = ("note", "reason")
 _BATCH_LEADS = 500
 """Leads in one statement."""
@@ -41,15 +45,16 @@ _BATCH_LEADS = 500
 class Receipt:
     """What was erased. `counts` are rows by table, and under "export rows" those of files; `digest`
     is the SHA-256 of the tables' rows, including random ids, as sorted JSON. `unreached` are
-    exports that could not be cleared, and tables of databases, for which the store keeps no
-    password.
+    exports that could not be cleared, `databases` tables that scores were written into and that
+    nobody here can clear, since the store keeps no password.
     """
 
     receipt_id: str
     at: datetime
     counts: dict[str, int]
     digest: str
-    unreached: tuple[Path | str, ...] = ()
+    unreached: tuple[Path, ...] = ()
+    databases: tuple[str, ...] = ()
 
 
 def erase(
@@ -104,12 +109,14 @@ def erase_leads(
         counts["notes"] = notes
     places, foreign = _exports(feedback, connection)
     cleared, unreached = _clear(places, ids, people)
+    of_tables, left = _clear_tables(_tables_elsewhere(connection), ids)
     receipt = Receipt(
         str(uuid.uuid4()),
         datetime.now(UTC),
-        {**counts, "export rows": cleared},
+        {**counts, "export rows": cleared + of_tables},
         hashlib.sha256("\n".join(lines).encode()).hexdigest(),
         (*unreached, *foreign, *waiting),
+        tuple(left),
     )
     receipt_row = {
         "receipt_id": receipt.receipt_id,
@@ -192,21 +199,41 @@ def _waiting_scores(folder: Path) -> list[Path]:
     return left()
 
 
-def _exports(
-    feedback: FeedbackStore, connection: sql.Connection
-) -> tuple[list[Path], list[Path | str]]:
-    """The exports of this store, and those that are not its to change: of the store that it is a
-    copy of, and in databases."""
+def _exports(feedback: FeedbackStore, connection: sql.Connection) -> tuple[list[Path], list[Path]]:
+    """The exported files of this store, and those of the store that it is a copy of, which are not
+    its to change."""
     own: list[Path] = []
-    foreign: list[Path | str] = []
+    foreign: list[Path] = []
     for row in connection.execute(sql.select(tables.exports)):
-        if "://" in row.path:
-            foreign.append(row.path)
-            continue
         path = feedback.folder / row.path  # an absolute path stays as it is
-        if path.exists():
+        if "://" not in row.path and path.exists():
             (own if row.home in (None, str(feedback.folder)) else foreign).append(path)
     return own, foreign
+
+
+def _tables_elsewhere(connection: sql.Connection) -> list[str]:
+    """The tables of databases that scores of this store were written into."""
+    places = connection.scalars(sql.select(tables.exports.c.path))
+    return [place for place in places if "://" in place]
+
+
+def _clear_tables(places: Sequence[str], ids: set[str]) -> tuple[int, list[str]]:
+    """Delete the leads' rows from tables of databases; returns how many there were, and the tables
+    that nobody here can clear."""
+    from winnable.data.outputs.databases import erase_rows
+
+    cleared = 0
+    left: list[str] = []
+    for place in places:
+        try:
+            rows = erase_rows(place, sorted(ids))
+        except WinnableError:
+            rows = None
+        if rows is None:
+            left.append(place)
+        else:
+            cleared += rows
+    return cleared, left
 
 
 def _clear(paths: list[Path], ids: set[str], people: People) -> tuple[int, list[Path]]:
@@ -220,7 +247,7 @@ def _clear(paths: list[Path], ids: set[str], people: People) -> tuple[int, list[
                 cleared += without_leads(path, ids)
                 continue
             header, rows = read_csv(path)
-            column = next(header.index(name) for name in _ID_COLUMNS if name in header)
+            column = next(header.index(name) for name in ID_COLUMNS if name in header)
             kept = [row for row in rows if len(row) <= column or value_of(row[column]) not in ids]
             notes = [header.index(name) for name in _FREE_TEXTS if name in header]
             redacted = [_redacted_row(row, notes, people) for row in kept]
@@ -237,16 +264,15 @@ def exports_with(
 ) -> list[Path | str]:
     """The exports of this store that have rows of these leads, or may have them, as tables of
     databases may."""
-    own, foreign = _exports(feedback, connection)
-    found: list[Path | str] = [place for place in foreign if isinstance(place, str)]
-    for path in own:
+    found: list[Path | str] = [*_tables_elsewhere(connection)]
+    for path in _exports(feedback, connection)[0]:
         try:
             if is_typed_file(path):
                 if rows_of_leads(path, ids):
                     found.append(path)
                 continue
             header, rows = read_csv(path)
-            column = next(header.index(name) for name in _ID_COLUMNS if name in header)
+            column = next(header.index(name) for name in ID_COLUMNS if name in header)
             if any(len(row) > column and value_of(row[column]) in ids for row in rows):
                 found.append(path)
         except (WinnableError, StopIteration):
