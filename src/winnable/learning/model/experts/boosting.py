@@ -234,17 +234,15 @@ def _catboost_size(leads: float) -> dict[str, Any]:
     are worth their time for few leads, a higher rate is as good for more.
     """
     if leads < CATBOOST_FEW_LEADS:
-        iterations, depth, steps, learned = 200, 4, 10, 3.4
+        size = {"iterations": 200, "depth": 4, "leaf_estimation_iterations": 10}
+        learned = 3.4
     elif leads < CATBOOST_MANY_LEADS:
-        iterations, depth, steps, learned = 150, 6, 1, 4.2
+        size = {"iterations": 150, "depth": 6, "leaf_estimation_iterations": 1}
+        learned = 4.2
     else:
-        iterations, depth, steps, learned = 300, 6, 3, 4.2
-    return {
-        "iterations": iterations,
-        "depth": depth,
-        "learning_rate": learned * (leads / 100) ** 0.4 / iterations,
-        "leaf_estimation_iterations": steps,
-    }
+        size = {"iterations": 300, "depth": 6, "leaf_estimation_iterations": 3}
+        learned = 4.2
+    return {**size, "learning_rate": learned * (leads / 100) ** 0.4 / size["iterations"]}
 
 
 def _varies(leads: Encoded) -> bool:
