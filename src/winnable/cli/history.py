@@ -132,7 +132,8 @@ def backtest(
         int | None, typer.Option(min=1, help="So many periods of equal length, instead of months.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Fit without CatBoost, in a third of the time.")
+        bool,
+        typer.Option("--quick", help="Fit without CatBoost and with fewer folds, in less time."),
     ] = False,
     output: Annotated[
         Path | None, typer.Option(help="Write every metric of every period as CSV.")

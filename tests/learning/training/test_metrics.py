@@ -3,12 +3,14 @@ through."""
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from winnable.core.statistics import base_rate
 from winnable.core.timestamps import DAY, NEVER
 from winnable.data.features.training_rows import TrainingRows
 from winnable.learning.training.metrics import (
     MIN_OUTCOMES,
+    WeightedAUC,
     bootstrap,
     difference,
     evaluate,
@@ -74,6 +76,17 @@ def test_rows_of_one_person_make_an_interval_wider_and_all_measures_lie_in_their
         assert np.diff(alone[name]) < 0.7 * np.diff(together[name])
     assert together == bootstrap(won, truth, won.mean(), person)
     assert "auc" not in bootstrap(np.zeros(9), np.full(9, 0.1), 0.1)
+
+
+def test_the_auc_of_drawn_people_is_that_of_scikit_learn() -> None:
+    """In ten draws of people, with probabilities of which many are equal."""
+    probability = CHANCE.integers(1, 20, 400) / 20
+    won = (CHANCE.random(400) < probability).astype(float)
+    auc = WeightedAUC(won, probability)
+    for _ in range(10):
+        weights = np.bincount(CHANCE.integers(400, size=400), minlength=400).astype(float)
+        theirs = roc_auc_score(won, probability, sample_weight=weights)
+        assert auc(weights) == pytest.approx(theirs, abs=1e-12)
 
 
 def test_a_better_answer_is_known_to_be_better_and_an_equal_one_is_not() -> None:

@@ -66,7 +66,7 @@ MIN_OUTCOMES = 3
 
 PRIOR_WEIGHTS = {
     "rules": 0.25,
-    "ridge": 0.45,
+    "ridge": 0.35,
     "catboost": 0.50,
     "lightgbm": 0.15,
     "per_segment": 0.10,
@@ -110,9 +110,8 @@ class LeadModel:
     """The probability that a lead is won, learned from leads with known outcomes.
 
     `threads` fits run side by side; neither it nor the order in which they end changes a result.
-    `quick` leaves out CatBoost and cross-fits three times, for whoever fits again and again: a
-    third of the time, and on seven cuts through the demo company's history 0.1% more log loss than
-    in full (0.2386 against 0.2384). Where columns work together it may be more.
+    `quick` leaves out CatBoost and cross-fits three times, for whoever fits again and again. Where
+    columns work together that costs some log loss.
 
     Learned state: `spec_` (a `ModelSpec`) and `boosters_` (name to text), which are all that
     `Scorer` needs; `oof_` (n,), the out-of-fold probability of each training lead, from experts
@@ -367,7 +366,7 @@ def fold_count(size: int) -> int:
         return 10
     if size < 3000:
         return 5
-    return 4 if size < 50_000 else 3
+    return 4 if size < 10_000 else 3
 
 
 def _recency(order: FloatArray) -> FloatArray:

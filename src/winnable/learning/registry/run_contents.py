@@ -38,7 +38,6 @@ from winnable.learning.reporting.plots import (
 )
 from winnable.learning.reporting.report import Report, report_on
 from winnable.learning.training.backtest import MODEL, Backtest
-from winnable.learning.training.metrics import bootstrap
 from winnable.learning.training.train import Candidate, Evaluation
 
 if TYPE_CHECKING:
@@ -222,9 +221,7 @@ def _metrics(evaluation: Evaluation | None) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, metrics in evaluation.measured().items():
         found |= metrics.metrics("" if name == "model" else f"{name.replace(' ', '_')}_")
-    for name, (low, high) in bootstrap(
-        evaluation.rows.won, evaluation.candidate, evaluation.base, evaluation.rows.person
-    ).items():
+    for name, (low, high) in evaluation.intervals.items():
         found |= {f"{name}_low": low, f"{name}_high": high}
     return found
 

@@ -40,7 +40,6 @@ from winnable.learning.training.curves import (
 from winnable.learning.training.metrics import (
     Difference,
     Metrics,
-    bootstrap,
     difference,
     tells_enough,
 )
@@ -219,10 +218,7 @@ def _against(evaluation: Evaluation, baseline: str) -> Difference:
 def _skill(
     evaluation: Evaluation, measured: dict[str, Metrics], baseline: str, less: Difference
 ) -> str:
-    intervals = bootstrap(
-        evaluation.rows.won, evaluation.candidate, evaluation.base, evaluation.rows.person
-    )
-    interval = intervals.get("skill")
+    interval = evaluation.intervals.get("skill")
     text = f"Skill (log-loss reduction against the base rate): {percent(measured['model'].skill)}"
     if interval is not None:
         text += f" (95% CI {percent(interval[0])} to {percent(interval[1])})"

@@ -255,7 +255,7 @@ def backtest(
 
     Without `periods` they are months, or as many months as it takes for a period to see ten wins,
     and the latest six of them; else so many of equal length, or from each of the given moments to
-    the next. With `options.quick` the models are fitted without CatBoost, in a third of the time.
+    the next. With `options.quick` the models are fitted without CatBoost, in less time.
     No model has a holdout of its own, since the next period is one. `DataError` where leads have no
     creation date or the history is too short for one period.
     """

@@ -122,6 +122,7 @@ def bootstrap(
     drawn: dict[str, list[float]] = {
         name: [] for name in ("log_loss", "skill", "brier", "observed_to_expected", "auc")
     }
+    auc = WeightedAUC(won, probability)
     for weights in _redrawn(len(won), person, seed):
         wins = float(weights @ won)
         drawn["log_loss"].append(float(weights @ loss / weights.sum()))
@@ -131,10 +132,24 @@ def bootstrap(
             wins / float(weights @ probability) if wins else np.nan
         )
         both = 0 < wins < weights.sum()
-        drawn["auc"].append(
-            float(roc_auc_score(won, probability, sample_weight=weights)) if both else np.nan
-        )
+        drawn["auc"].append(auc(weights) if both else np.nan)
     return {name: _interval(values) for name, values in drawn.items() if not np.isnan(values).any()}
+
+
+class WeightedAUC:
+    """The area under the ROC curve of n probabilities by the weights of their rows (n,), ties
+    counted as half: that of scikit-learn, but sorted once and not at every draw."""
+
+    def __init__(self, won: FloatArray, probability: FloatArray) -> None:
+        self._won = won
+        self._place = np.unique(probability, return_inverse=True)[1]
+
+    def __call__(self, weights: FloatArray) -> float:
+        """The area with these weights, of which both outcomes have some."""
+        wins = np.bincount(self._place, weights * self._won)
+        losses = np.bincount(self._place, weights * (1 - self._won))
+        below = np.cumsum(losses) - losses / 2
+        return float(wins @ below / (wins.sum() * losses.sum()))
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from winnable.learning.training.account_calibration import AccountCalibration, c
 from winnable.learning.training.metrics import (
     Difference,
     Metrics,
+    bootstrap,
     difference,
     evaluate,
     split_forward,
@@ -74,6 +75,11 @@ class Evaluation:
         won = len(np.unique(self.rows.leads[self.rows.won == 1.0]))
         text = f"{counted(leads, 'lead')}, {won:,} of them won"
         return text if len(self.rows.won) == leads else f"{text} ({len(self.rows.won):,} rows)"
+
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95% confidence intervals of the model's metrics, from a bootstrap of people."""
+        return bootstrap(self.rows.won, self.candidate, self.base, self.rows.person)
 
     def measured(self) -> dict[str, Metrics]:
         """The metrics of the model, the scorecard and the base rate on these leads."""
