@@ -66,7 +66,7 @@ MIN_OUTCOMES = 3
 
 PRIOR_WEIGHTS = {
     "rules": 0.25,
-    "ridge": 0.45,
+    "ridge": 0.35,
     "catboost": 0.50,
     "lightgbm": 0.15,
     "per_segment": 0.10,
