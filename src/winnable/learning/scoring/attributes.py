@@ -131,8 +131,8 @@ class Attributes:
     def kinds(self) -> Mapping[Attribute, frozenset[str]]:
         """The kinds of activity that each attribute tells of, none if of any kind."""
         known = [aggregate.kinds for aggregate in self._plan.aggregates]
-        tested = [condition.activity for rule in self.rules for condition in rule.when]
-        known += [self._definition.activities.kinds(name) for name in tested if name is not None]
+        tested = [name for rule in self.rules for name in rule.activities]
+        known += [self._definition.activities.kinds(name) for name in tested]
         return {activity_attribute(kinds): frozenset(kinds) for kinds in known}
 
     @cached_property
