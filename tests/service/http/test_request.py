@@ -32,6 +32,8 @@ def test_every_number_is_read_as_python_reads_it() -> None:
         '{"a" : "10:30"}',
         '{"a\\u003a": "\\":"}',
         '{"a": [{"b": 1}], "c": {}}',
+        '{"activities": [{"kind": "a:b", "at": "2026-07-01T10:30:00Z"}, 7], "x": null}',
+        '{"activities": {"a": 1}, "status_history": [[]], "account_history": {"b": "":"}}',
         "7",
     ],
 )
@@ -48,6 +50,11 @@ def test_a_lead_is_read_as_it_stands(told: str) -> None:
         '{"leads": [{"a": "x:y", "a": "x"}]}',
         '{"leads": [{}], "leads": [{}]}',
         '{"leads": [{"a": [{"b": 1, "b": 1}]}]}',
+        '{"leads": [{"a": "10:30", "a" : 1}]}',
+        '{"leads": [{"a": "\\":", "a"\n: 1}]}',
+        '{"leads": [{"activities": [{"kind": "x", "at": "10:30", "at": "10:31"}]}]}',
+        '{"leads": [{"activities": [{"kind" : "x", "kind": "y", "at": "10:30"}]}]}',
+        '{"leads": [{"account_history": {"a": 1, "a": 2}}]}',
     ],
 )
 def test_a_member_that_stands_twice_is_refused(body: str) -> None:

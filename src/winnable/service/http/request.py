@@ -10,6 +10,7 @@ it, as of words and numbers that training did not have.
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -151,13 +152,35 @@ def _json(body: bytes) -> Any:
         data = from_json(body, allow_inf_nan=False)
     except ValueError:
         return read_json(body)
-    # Every member has a colon of its own, so if there are as many colons as members, none was lost
-    # for standing there twice.
     leads = data.get("leads") if type(data) is dict else None
     if type(leads) is not list:
         return read_json(body)
-    members = len(data) + sum(len(lead) for lead in leads if type(lead) is dict)
-    return data if body.count(b":") == members else read_json(body)
+    members = len(data) + sum(map(_members, leads))
+    return data if _has_members(body, members) else read_json(body)
+
+
+def _members(lead: Any) -> int:
+    """The members of a lead and of what is told of it in lists and objects of their own."""
+    if type(lead) is not dict:
+        return 0
+    members = len(lead)
+    for name in (ACTIVITIES, STATUS_HISTORY):
+        told = lead.get(name)
+        if type(told) is list:
+            members += sum([len(each) for each in told if type(each) is dict])
+    accounts = lead.get(ACCOUNT_HISTORY)
+    return members + (len(accounts) if type(accounts) is dict else 0)
+
+
+def _has_members(body: bytes, members: int) -> bool:
+    """Whether a body of JSON has no more than so many members: then none was lost for standing
+    there twice. Every member has a colon of its own, after the quote that ends its name."""
+    if body.count(b":") == members:
+        return True
+    return body.count(b'":') == members and _SPACE_BEFORE_COLON.search(body) is None
+
+
+_SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
 
 
 def read_json(body: bytes) -> Any:
