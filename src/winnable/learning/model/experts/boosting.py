@@ -210,7 +210,7 @@ def fit_catboost(
         # Columns with two codes are indicators already; CatBoost would make more of those in a
         # fold, under hashed names.
         one_hot_max_size=1,
-        max_ctr_complexity=1,
+        max_ctr_complexity=2,
         verbose=0,
         thread_count=1,
         allow_writing_files=False,
