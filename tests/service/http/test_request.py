@@ -33,7 +33,7 @@ def test_every_number_is_read_as_python_reads_it() -> None:
         '{"a\\u003a": "\\":"}',
         '{"a": [{"b": 1}], "c": {}}',
         '{"activities": [{"kind": "a:b", "at": "2026-07-01T10:30:00Z"}, 7], "x": null}',
-        '{"activities": {"a": 1}, "status_history": [[]], "account_history": {"b": "":"}}',
+        '{"activities": {"a": 1}, "status_history": [[]], "account_history": {"b": "\\":"}}',
         "7",
     ],
 )

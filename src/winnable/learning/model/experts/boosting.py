@@ -33,7 +33,7 @@ LIGHTGBM_MANY_ROWS = 20_000
 CATBOOST_FEW_LEADS = 800
 """Leads below which CatBoost gets fewer and smaller trees."""
 
-CATBOOST_MANY_LEADS = 2_000
+CATBOOST_MANY_LEADS = 1_000
 """Leads from which on CatBoost gets more and better trees."""
 
 CATBOOST_BORDERS = 128
@@ -210,7 +210,7 @@ def fit_catboost(
         # Columns with two codes are indicators already; CatBoost would make more of those in a
         # fold, under hashed names.
         one_hot_max_size=1,
-        max_ctr_complexity=1,
+        max_ctr_complexity=2,
         verbose=0,
         thread_count=1,
         allow_writing_files=False,
