@@ -44,6 +44,21 @@ def test_any_of_compares_numbers_as_numbers() -> None:
     ]
 
 
+def test_numbers_in_a_column_of_words_may_be_written_in_another_way() -> None:
+    assert holds(Condition(field="F", any_of=("1", "x")), "1.0", "1", "10", "X") == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert holds(Condition(field="F", none_of=("0",)), "0.0", "1.0", "x", None) == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
 def test_conditions_that_were_asked_are_still_equal() -> None:
     one, other = (Condition(field="F", any_of=("3", "x")) for _ in range(2))
     assert holds(one, 3.0, None) == holds(other, 3.0, None)

@@ -9,7 +9,7 @@ known here, nor how activities are counted.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
@@ -344,9 +344,8 @@ class Condition(DefinitionPart):
         return _as_numbers(self.any_of)
 
     @cached_property
-    def _word_by_number(self) -> dict[float, str]:
-        parsed = ((number(value), value) for value in self.any_of)
-        return {value: word for value, word in parsed if value is not None}
+    def _refused_numbers(self) -> tuple[float, ...]:
+        return _as_numbers(self.none_of)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -438,7 +437,7 @@ class Condition(DefinitionPart):
         if self.any_of:
             held &= np.isin(values, self._numbers)
         if self.none_of:
-            held &= ~np.isin(values, _as_numbers(self.none_of))
+            held &= ~np.isin(values, self._refused_numbers)
         if self.matches:
             words = features.words(self.field or "")
             held &= _by_code(
@@ -474,12 +473,8 @@ class Condition(DefinitionPart):
 
     def holds_for(self, written: str | None) -> bool:
         """Whether it is true of one value of its field as it is written, None if that is missing. A
-        number of `any_of` may be written in another way (1.0 for 1)."""
-        if written is None:
-            return self.is_missing is True
-        parsed = number(written)
-        word = None if parsed is None else self._word_by_number.get(parsed)
-        return self._of_text(written if word is None else word)
+        number of `any_of` and `none_of` may be written in another way (1.0 for 1)."""
+        return self.is_missing is True if written is None else self._of_text(written)
 
     def _of_numbers(self, values: FloatArray) -> BoolArray:
         if self.is_missing and self.activity is None:
@@ -492,9 +487,9 @@ class Condition(DefinitionPart):
     def _of_text(self, value: str) -> bool:
         if self.is_missing:
             return False
-        if self.any_of and value.strip().casefold() not in self._values:
+        if self.any_of and not _is_one_of(value, self._values, self._numbers):
             return False
-        if self.none_of and value.strip().casefold() in self._refused:
+        if self.none_of and _is_one_of(value, self._refused, self._refused_numbers):
             return False
         if self.matches and self._pattern.search(value) is None:
             return False
@@ -665,6 +660,12 @@ def _no_number(one: Condition, other: Condition) -> str | None:
     if low <= high:
         return None
     return f"cannot be at least {low:g} and at most {high:g} at once; correct one of the two"
+
+
+def _is_one_of(value: str, words: Collection[str], numbers: Collection[float]) -> bool:
+    """Whether a value is one of these words, or one of these numbers in whatever way it is
+    written: where a column is read as words, 1.0 is 1, too."""
+    return value.strip().casefold() in words or (bool(numbers) and number(value) in numbers)
 
 
 def _as_numbers(values: Sequence[str]) -> tuple[float, ...]:
