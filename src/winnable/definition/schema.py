@@ -480,6 +480,7 @@ class Definition(DefinitionPart):
                         f"a condition asks for {activity}, but [activities] lists no kind under"
                         f" {activity}; list some there"
                     )
+        self._check_comparisons()
         self._check_status()
         if self.columns.closed == self.columns.status and self.outcome.won != (ANYTHING,):
             raise ValueError(
@@ -498,6 +499,21 @@ class Definition(DefinitionPart):
         self._check_stages()
         self._check_returns()
         return self
+
+    def _check_comparisons(self) -> None:
+        for condition in self.conditions_at_scoring():
+            told = self.untold_until_the_end.intersection(condition.columns)
+            if len(condition.columns) > 1 and told:
+                raise ValueError(
+                    f"a condition compares {' with '.join(map(repr, condition.columns))}, but"
+                    f" {sorted(told)[0]!r} tells how a lead ended, which no score may know; compare"
+                    " with another column"
+                )
+
+    @property
+    def untold_until_the_end(self) -> frozenset[str]:
+        """The columns that tell how and when a lead ended, which no feature may tell of."""
+        return self.outcome_columns | self.columns.dates_of_the_end
 
     def _check_status(self) -> None:
         if not self.outcome.won_if:
@@ -547,12 +563,12 @@ class Definition(DefinitionPart):
     def conditions(self) -> Iterator[Condition]:
         """Every condition on a field or an activity that is written anywhere in the definition,
         alone or among others."""
-        yield from self._conditions_at_scoring()
+        yield from self.conditions_at_scoring()
         for returning in self.returns.rules():
             for condition in returning.when:
                 yield from condition.leaves()
 
-    def _conditions_at_scoring(self) -> Iterator[Condition]:
+    def conditions_at_scoring(self) -> Iterator[Condition]:
         """The conditions on fields and activities that every score asks, in the order of the file.
         Those of returns count activities since an answer, which no score knows."""
         for condition in self._written_for_scoring():
@@ -633,7 +649,7 @@ class Definition(DefinitionPart):
         needed = [
             self.engagement(),
             self.hand_raises(),
-            *(condition.aggregate(self.activities) for condition in self._conditions_at_scoring()),
+            *(condition.aggregate(self.activities) for condition in self.conditions_at_scoring()),
         ]
         for card in self.scorecard:
             for rule in card.rule:
@@ -644,7 +660,7 @@ class Definition(DefinitionPart):
 
     def properties(self) -> tuple[str, ...]:
         """Every property of activities that a score asks, each once."""
-        conditions = self._conditions_at_scoring()
+        conditions = self.conditions_at_scoring()
         return tuple(dict.fromkeys(name for each in conditions for name in each.properties))
 
     def fields(self) -> tuple[str, ...]:

@@ -102,3 +102,13 @@ def test_a_grid_needs_points_for_both_of_its_sides() -> None:
     found = [warning for warning in warnings(definition(BIG, grid={})) if "grid" in warning]
     assert len(found) == 1
     assert "no rule of 'card 0' gives points for engagement" in found[0]
+
+
+def test_a_condition_on_how_a_lead_ended_is_true_of_none_with_a_trained_model() -> None:
+    columns = {"status": "S", "created": "C", "closed": "End"}
+    profile = {"ideal": [{"field": "End", "within_days": 30}]}
+    found = warnings(definition(columns=columns, profile=profile))
+    assert len(found) == 1
+    assert "asks for 'End', which tells how or when a lead ended" in found[0]
+    returns = {"lost": {"when": [{"field": "S", "any_of": ["Recycled"]}]}}
+    assert warnings(definition(columns=columns, returns=returns)) == ()

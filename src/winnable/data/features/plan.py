@@ -314,7 +314,7 @@ def fit_feature_plan(
     from winnable.data.ingestion.parsing import decimal_marks
 
     roles = definition.columns
-    never = {roles.id, *definition.outcome_columns, *roles.dates_of_the_end}
+    never = {roles.id, *definition.untold_until_the_end}
     columns = [str(name) for name in crm.leads.columns if not str(name).startswith("@")]
     contact = contact_columns(definition.junk, columns).every
     meaningless = [name for name in columns if is_nameless(name) or is_of_loader(name)]

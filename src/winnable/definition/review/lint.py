@@ -23,6 +23,7 @@ def warnings(definition: Definition) -> tuple[str, ...]:
         *_overlapping_scorecards(definition),
         *_unreachable_thresholds(definition),
         *_sides_without_points(definition),
+        *_known_at_the_end(definition),
     ]
     gate = definition.gate
     if (gate.sources or gate.refused_sources) and definition.columns.source_name is None:
@@ -81,6 +82,15 @@ def _sides_without_points(definition: Definition) -> Iterator[str]:
                     f"The grid tells fit and engagement apart, but no rule of {card.name!r} gives"
                     f" points for {side}; while it answers, {side} tells no lead from another."
                 )
+
+
+def _known_at_the_end(definition: Definition) -> Iterator[str]:
+    asked = {name for each in definition.conditions_at_scoring() for name in each.columns}
+    for name in sorted(asked & definition.untold_until_the_end):
+        yield (
+            f"A condition asks for {name!r}, which tells how or when a lead ended; a trained model"
+            " takes it as missing, so test another column."
+        )
 
 
 def warnings_about_names(
