@@ -199,7 +199,8 @@ class Gate(DefinitionPart):
     """Hand over leads from these sources only, and who asks for sales; if none is given, from
     all."""
     refused_sources: Listed = ()
-    """Never hand over leads from these sources, such as purchased and syndicated lists."""
+    """Never hand over leads from these sources, such as purchased and syndicated lists, not even
+    as part of the exploration sample."""
     consent: Annotated[Listed, Field(min_length=1)] = CONSENT_VALUES
     """Values of the consent column that allow contact."""
     nurture_from: Share | None = None
@@ -209,8 +210,8 @@ class Gate(DefinitionPart):
     """A lead that is not handed over is discarded below this probability of being won within
     winnable_days; a tenth of expected_conversion if not given."""
     always_work_share: Annotated[float, Field(ge=0, le=0.5)] = 0.03
-    """The exploration sample: a random share of leads that sales works whatever their score, so
-    that the history is not limited to leads that scored well."""
+    """The exploration sample: a random share of leads that sales works whatever their score, also
+    of acceptable customers, so that the history is not limited to leads that scored well."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -629,19 +630,28 @@ class Definition(DefinitionPart):
         of the conditions."""
         return frozenset({self.columns.status, *self.outcome.fields})
 
+    @property
+    def requires_ideal(self) -> bool:
+        """Whether the gate asks for ideal customers: where it is said who they are, except at the
+        seed stage."""
+        return bool(self.profile.ideal) and self.growth_stage != "seed"
+
     def engagement(self) -> ActivityAggregate | None:
         """The activities that the growth stage requires: a raised hand, else intent (seed), any
         engagement (growth), or none (mature)."""
         intent = self.activities.intent
-        asking = self.activities.hand_raise or intent
-        kinds_by_stage = {"seed": asking, "growth": intent + self.activities.interest, "mature": ()}
+        if self.growth_stage == "seed" and self.activities.hand_raise:
+            return self.hand_raises()
+        kinds_by_stage = {"seed": intent, "growth": intent + self.activities.interest, "mature": ()}
         kinds = kinds_by_stage[self.growth_stage]
         return ActivityAggregate("count", kinds) if kinds else None
 
     def hand_raises(self) -> ActivityAggregate | None:
-        """The activities by which leads ask for sales themselves; None where nobody said which."""
+        """The activities by which leads ask for sales themselves, as long as they are heard; None
+        where nobody said which."""
         kinds = self.activities.hand_raise
-        return ActivityAggregate("count", kinds) if kinds else None
+        days = self.activities.hand_raise_days
+        return ActivityAggregate("count", kinds, days) if kinds else None
 
     def aggregates(self) -> tuple[ActivityAggregate, ...]:
         """Every activity aggregate that the gate, a condition or a decaying rule needs, each

@@ -65,6 +65,8 @@ def test_a_gate_that_cannot_look_at_sources() -> None:
 
 def test_acceptable_customers_who_can_never_ask() -> None:
     profile = {"acceptable": [{"field": "Size", "at_least": 10}]}
+    assert "but no ideal ones" in warnings(definition(profile=profile))[0]
+    profile["ideal"] = [{"field": "Size", "at_least": 100}]
     assert "nurtured whatever they do" in warnings(definition(profile=profile))[0]
     asks = {"intent": ["Demo"], "hand_raise": ["Demo"]}
     assert warnings(definition(profile=profile, activities=asks)) == ()

@@ -31,7 +31,13 @@ def warnings(definition: Definition) -> tuple[str, ...]:
             "The gate lists sources, but [columns] names no source column, so the gate cannot check"
             ' them; name it, or take the last marketing touch (missing_source = "last touch").'
         )
-    if definition.profile.acceptable and not definition.activities.hand_raise:
+    if definition.profile.acceptable and not definition.profile.ideal:
+        found.append(
+            "The profile lists acceptable customers, but no ideal ones, so acceptable ones are"
+            " handed over like any other; add ideal."
+        )
+    asks = bool(definition.activities.hand_raise)
+    if definition.profile.acceptable and definition.requires_ideal and not asks:
         found.append(
             "The profile lists acceptable customers, but [activities] lists no hand_raise, so they"
             " are nurtured whatever they do."
