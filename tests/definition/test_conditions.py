@@ -2,6 +2,7 @@
 answer for each lead alone."""
 
 import re
+from datetime import date
 
 import numpy as np
 import pytest
@@ -410,3 +411,20 @@ def test_conditions_that_cannot_be_meant_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         Condition.model_validate(condition)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "instead"),
+    [
+        ("more_than", 50, "for a number write at_least"),
+        ("less_than", "1,000", "for a number write at_most"),
+        ("same_as", 3.5, "for a value write any_of"),
+        ("later_than", "2026-01-01", "is said by within_days"),
+        ("earlier_than", date(2026, 1, 1), "is said by within_days"),
+    ],
+)
+def test_a_number_or_a_date_is_not_taken_for_the_name_of_a_column(
+    key: str, value: object, instead: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{key} names a column, got .*; .*{instead}"):
+        Condition.model_validate({"field": "Size", key: value})

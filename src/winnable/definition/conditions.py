@@ -14,7 +14,15 @@ from functools import cached_property
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from winnable.core.columns import (
     ActivityAggregate,
@@ -26,7 +34,7 @@ from winnable.core.columns import (
     FloatArray,
     IntArray,
 )
-from winnable.core.values import number
+from winnable.core.values import moment, number
 from winnable.definition.parts import Activities, Days, DefinitionPart, Listed, Name
 from winnable.definition.wording import (
     days_in_words,
@@ -99,6 +107,26 @@ EarlierOrActivity = Annotated[
 ]
 
 
+def _names_a_column(key: str, value: object) -> None:
+    """Refuse a number or a date where a column is to be named: it would be taken for a column that
+    no export has, and the condition would be true of no lead."""
+    if isinstance(value, str) and number(value) is None and moment(value) is None:
+        return
+    if value is None or isinstance(value, (Mapping, list, tuple)):
+        return
+    instead = _WRITE_INSTEAD[key]
+    raise ValueError(f"{key} names a column, got {str(value)!r}; {instead}")
+
+
+_WRITE_INSTEAD = {
+    "same_as": "for a value write any_of",
+    "more_than": "for a number write at_least",
+    "less_than": "for a number write at_most",
+    "later_than": "how lately it was is said by within_days",
+    "earlier_than": "how lately it was is said by within_days",
+}
+
+
 class Condition(DefinitionPart):
     """One thing that must be true of a lead: of a `field`, or of the number of times that an
     `activity` happened. Or other conditions, of which any, all or none must be true."""
@@ -143,6 +171,12 @@ class Condition(DefinitionPart):
     """The field is not empty (of an activity: it happened)."""
     within_days: Days | None = None
     """Only activities in the last this many days count; of a date field: it lies within them."""
+
+    @field_validator(*_WRITE_INSTEAD, mode="before")
+    @classmethod
+    def _is_a_column(cls, value: object, info: ValidationInfo) -> object:
+        _names_a_column(str(info.field_name), value)
+        return value
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:
@@ -377,7 +411,7 @@ class Condition(DefinitionPart):
 
     def ages(self, activities: Activities) -> Iterator[ActivityAggregate | str]:
         """What tells the age in days, for points that decay: activity aggregates, and names of date
-        fields."""
+        fields. Those of all its members, of which not all need be true."""
         if self.none_of_these and self.members:
             return
         for member in self.members:
@@ -388,6 +422,22 @@ class Condition(DefinitionPart):
             yield aggregate
         elif self.field is not None and self.within_days is not None:
             yield self.field
+
+    def youngest(self, features: FeatureTable, activities: Activities) -> FloatArray:
+        """How many days ago the latest of what makes it true was, shape (features.size,); NaN where
+        nothing tells that. Of several conditions of which any is enough, those that are true."""
+        days = np.full(features.size, np.nan)
+        if self.members and not self.none_of_these:
+            for member in self.members:
+                age = member.youngest(features, activities)
+                if self.any_of_these:
+                    age = np.where(member.holds(features, activities), age, np.nan)
+                days = np.fmin(days, age)
+            return days
+        for age_of in self.ages(activities):
+            column = age_of.name if isinstance(age_of, ActivityAggregate) else age_of
+            days = np.fmin(days, features.numbers(column))
+        return days
 
     def holds(self, features: FeatureTable, activities: Activities = NO_ACTIVITIES) -> BoolArray:
         """For which leads it is true, shape (features.size,), bool. A missing value meets no
