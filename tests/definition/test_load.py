@@ -326,3 +326,9 @@ def test_no_condition_compares_with_how_a_lead_ended(name: str) -> None:
     }
     with pytest.raises(DefinitionError, match=f"'Trial' with '{name}', but '{name}' tells how"):
         definition_from(data, "test")
+
+
+def test_the_last_touch_before_creation_needs_the_date_of_creation() -> None:
+    columns = {"status": "S", "missing_source": "last touch"}
+    with pytest.raises(DefinitionError, match=r"columns: missing_source .*created names no column"):
+        definition_from({"outcome": {"won": ["Won"]}, "columns": columns}, "test")

@@ -130,6 +130,11 @@ class Columns(DefinitionPart):
                     f"{self.created!r} cannot be both created and {role}; leave {role} out if the"
                     " CRM does not record it"
                 )
+        if self.missing_source == "last touch" and self.created is None:
+            raise ValueError(
+                'missing_source = "last touch" takes the last touch before a lead was created, but'
+                " created names no column; name it"
+            )
         for key, columns in (("fixed", self.fixed), ("trusted", self.trusted)):
             listed_twice = sorted(set(columns) & set(self.ignore))
             if listed_twice:
