@@ -277,7 +277,7 @@ class Condition(DefinitionPart):
                         f"the property {leaf.field!r} of {self.activity} cannot be tested as a"
                         " date; within_days beside the activity says how long ago it may be"
                     )
-        return None
+        return impossible(self.having) or impossible(earlier)
 
     @cached_property
     def members(self) -> tuple["Condition", ...]:
@@ -561,7 +561,9 @@ class Condition(DefinitionPart):
             parts.append(f"is {either(self.any_of)}")
         if self.none_of:
             one = len(self.none_of) == 1
-            parts.append(f"is {'not' if one else 'neither'} {joined(self.none_of, 'nor')}")
+            parts.append(
+                f"is known and {'not' if one else 'neither'} {joined(self.none_of, 'nor')}"
+            )
         if self.matches:
             parts.append(f"contains {either(self.matches)}")
         if self.within_days is not None:
@@ -574,12 +576,12 @@ class Condition(DefinitionPart):
         return f"{self.field} {' and '.join(parts)}"
 
     def _members_in_words(self) -> str:
-        told = [str(each) for each in self.members]
+        if len(self.members) == 1:
+            only = str(self.members[0])
+            return f"it is not true that {only}" if self.none_of_these else only
+        told = [_as_part(each) for each in self.members]
         if self.none_of_these:
-            one = len(told) == 1
-            return f"it is not true that {told[0]}" if one else f"neither {joined(told, 'nor')}"
-        if len(told) == 1:
-            return told[0]
+            return f"neither {joined(told, 'nor')}"
         return f"both {' and '.join(told)}" if self.all_of else f"either {either(told)}"
 
     def _which_in_words(self) -> str:
@@ -593,13 +595,16 @@ class Condition(DefinitionPart):
         period = (
             "" if self.within_days is None else f" in the last {days_in_words(self.within_days)}"
         )
-        which = self._which_in_words()
+        having = f" ({in_words(self.having)})" if self.having else ""
         if high <= 0:
-            return f"{_NONE_OF.get(activity, f'no {activity}')}{which}{period}"
-        some = f"{_SOME_OF.get(activity, activity)}{which}"
-        if (low, high) == (1.0, np.inf):
-            return f"{some}{period}"
-        return f"{some} {times_in_words(low, high)}{period}"
+            said = f"{_NONE_OF.get(activity, f'no {activity}')}{having}"
+        else:
+            said = f"{_SOME_OF.get(activity, activity)}{having}"
+        if high > 0 and (low, high) != (1.0, np.inf):
+            period = f" {times_in_words(low, high)}{period}"
+        if self.after is None:
+            return f"{said}{period}"
+        return f"{said}{period}, {self.after}" if period else f"{said} {self.after}"
 
 
 _COMPARED = {
@@ -647,19 +652,36 @@ def all_hold(
 
 
 def in_words(conditions: Iterable[Condition]) -> str:
-    """Conditions that must all be true, as one phrase."""
-    return " and ".join(str(condition) for condition in conditions)
+    """Conditions that must all be true, as one phrase; joined ones in brackets, where they stand
+    beside others."""
+    told = tuple(conditions)
+    return " and ".join(map(_as_part, told)) if len(told) > 1 else "".join(map(str, told))
+
+
+def _as_part(condition: Condition) -> str:
+    """A condition in words beside others; in brackets where it joins several itself."""
+    is_several = len(condition.members) > 1 or (condition.members and condition.none_of_these)
+    return f"({condition})" if is_several else str(condition)
 
 
 def impossible(conditions: Sequence[Condition]) -> str | None:
     """Why these conditions can never all be true of one lead; None if they can, as far as the
     conditions themselves tell."""
-    for i, one in enumerate(conditions):
-        for other in conditions[i:]:
+    required = [each for condition in conditions for each in _required(condition)]
+    for i, one in enumerate(required):
+        for other in required[i:]:
             why = _contradiction(one, other)
             if why is not None:
                 return why
     return None
+
+
+def _required(condition: Condition) -> Iterator[Condition]:
+    """The conditions that must be true where this one is: itself, or each that all_of lists."""
+    if not condition.all_of:
+        yield condition
+    for member in condition.all_of:
+        yield from _required(member)
 
 
 def _contradiction(one: Condition, other: Condition) -> str | None:

@@ -512,7 +512,7 @@ class Definition(DefinitionPart):
             if len(condition.columns) > 1 and told:
                 raise ValueError(
                     f"a condition compares {' with '.join(map(repr, condition.columns))}, but"
-                    f" {sorted(told)[0]!r} tells how a lead ended, which no score may know; compare"
+                    f" {min(told)!r} tells how a lead ended, which no score may know; compare"
                     " with another column"
                 )
 

@@ -114,3 +114,11 @@ def test_a_condition_on_how_a_lead_ended_is_true_of_none_with_a_trained_model() 
     assert "asks for 'End', which tells how or when a lead ended" in found[0]
     returns = {"lost": {"when": [{"field": "S", "any_of": ["Recycled"]}]}}
     assert warnings(definition(columns=columns, returns=returns)) == ()
+
+
+def test_an_acceptable_customer_that_is_ideal_anyway() -> None:
+    profile = {"acceptable": BIG, "ideal": BIG}
+    asks = {"intent": ["Demo"], "hand_raise": ["Demo"]}
+    found = warnings(definition(profile=profile, activities=asks))
+    assert len(found) == 1
+    assert "Size is 100 or more is acceptable and already all that is asked" in found[0]

@@ -36,6 +36,13 @@ def warnings(definition: Definition) -> tuple[str, ...]:
             "The profile lists acceptable customers, but no ideal ones, so acceptable ones are"
             " handed over like any other; add ideal."
         )
+    ideal = set(definition.profile.ideal)
+    found += [
+        f"{case} is acceptable and already all that is asked of the ideal customer, so no lead is"
+        " acceptable by it; change one of the two."
+        for case in definition.profile.acceptable
+        if ideal and ideal <= set(case.when)
+    ]
     asks = bool(definition.activities.hand_raise)
     if definition.profile.acceptable and definition.requires_ideal and not asks:
         found.append(

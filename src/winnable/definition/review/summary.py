@@ -404,9 +404,9 @@ def _policy(definition: Definition) -> Iterator[str]:
 
 def _grades(definition: Definition) -> Iterator[Block]:
     grades = definition.grades
-    reference = "the average lead"
+    reference, among = "the average lead", "all leads"
     if grades.relative_to == "gate":
-        reference = "a lead that just passes the gate"
+        reference = among = "a lead that just passes the gate"
     yield Heading("Grades: hot to cold")
     cuts: dict[Grade, float] = {"hot": grades.hot, "warm": grades.warm, "cool": grades.cool}
     rows = []
@@ -418,7 +418,7 @@ def _grades(definition: Definition) -> Iterator[Block]:
     if grades.while_thin == "source":
         yield Text(
             "While the history is too thin to tell leads apart, a lead has the grade of its source:"
-            " what leads from there were won so far, compared with all leads."
+            f" what leads from there were won so far, compared with {among}."
         )
 
 

@@ -108,7 +108,13 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
     found += [*_statuses(data), *_moving_rate(data)]
     if CREATED in crm.leads:
         found += _untracked(data)
-        found += [*_months(crm), *_touches(data), *_sources(data), *_cliffs(data), *_open_months(data)]
+        found += [
+            *_months(crm),
+            *_touches(data),
+            *_sources(data),
+            *_cliffs(data),
+            *_open_months(data),
+        ]
         found += [*_ends(data), *_ended_as_open(data), *_returns(data)]
     return tuple(found)
 
