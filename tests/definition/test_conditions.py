@@ -2,13 +2,15 @@
 answer for each lead alone."""
 
 import re
+from datetime import date
 
 import numpy as np
 import pytest
 
 from winnable.core.columns import ActivityAggregate, CategoricalColumn, FeatureTable, NumericColumn
-from winnable.definition.conditions import Condition, all_hold, impossible
+from winnable.definition.conditions import Condition, all_hold, impossible, in_words
 from winnable.definition.parts import Activities
+from winnable.definition.rules import Case
 
 ACTIVITIES = Activities(intent=("Demo",), interest=("Webinar", "E-book"))
 
@@ -40,6 +42,21 @@ def test_any_of_compares_numbers_as_numbers() -> None:
         True,
         True,
         False,
+        False,
+    ]
+
+
+def test_numbers_in_a_column_of_words_may_be_written_in_another_way() -> None:
+    assert holds(Condition(field="F", any_of=("1", "x")), "1.0", "1", "10", "X") == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert holds(Condition(field="F", none_of=("0",)), "0.0", "1.0", "x", None) == [
+        False,
+        True,
+        True,
         False,
     ]
 
@@ -271,13 +288,13 @@ BIG = {"field": "Size", "at_least": 80}
         (
             {"any_of": [VP, {"all_of": [BIG, {"field": "Title", "is_missing": True}]}]},
             [True, False, True],
-            "either Title is VP or both Size is 80 or more and Title is not known",
+            "either Title is VP or (both Size is 80 or more and Title is not known)",
         ),
-        ({"field": "Title", "none_of": ["vp"]}, [False, True, False], "Title is not vp"),
+        ({"field": "Title", "none_of": ["vp"]}, [False, True, False], "Title is known and not vp"),
         (
             {"field": "Size", "none_of": ["80", "7"]},
             [True, False, True],
-            "Size is neither 80 nor 7",
+            "Size is known and neither 80 nor 7",
         ),
         (
             {"field": "Country", "same_as": "Billing"},
@@ -331,7 +348,7 @@ def test_conditions_join_others_and_compare_columns(
         ),
         (
             {"activity": "Pricing page", "after": "Case study", "at_least": 2, "within_days": 30},
-            "Pricing page after Case study at least 2 times in the last 30 days",
+            "Pricing page at least 2 times in the last 30 days, after Case study",
             "times Pricing page after Case study in 30 days",
         ),
         (
@@ -394,4 +411,55 @@ def test_conditions_that_cannot_be_meant_are_refused(
     condition: dict[str, object], said: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
+        Condition.model_validate(condition)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "instead"),
+    [
+        ("more_than", 50, "for a number write at_least"),
+        ("less_than", "1,000", "for a number write at_most"),
+        ("same_as", 3.5, "for a value write any_of"),
+        ("later_than", "2026-01-01", "is said by within_days"),
+        ("earlier_than", date(2026, 1, 1), "is said by within_days"),
+    ],
+)
+def test_a_number_or_a_date_is_not_taken_for_the_name_of_a_column(
+    key: str, value: object, instead: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{key} names a column, got .*; .*{instead}"):
+        Condition.model_validate({"field": "Size", key: value})
+
+
+def test_joined_conditions_stand_in_brackets_beside_others() -> None:
+    either = Condition.model_validate({"any_of": [VP, BIG]})
+    big = Condition.model_validate(BIG)
+    assert in_words([either, big]) == (
+        "(either Title is VP or Size is 80 or more) and Size is 80 or more"
+    )
+    neither = Condition.model_validate({"none_of": [{"any_of": [VP, BIG]}, VP]})
+    assert str(neither) == ("neither (either Title is VP or Size is 80 or more) nor Title is VP")
+    assert in_words([either]) == str(either)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        [{"all_of": [BIG, {"field": "Size", "at_most": 5}]}],
+        [BIG, {"all_of": [VP, {"field": "Size", "at_most": 5}]}],
+    ],
+)
+def test_what_joined_conditions_require_may_not_contradict(
+    conditions: list[dict[str, object]],
+) -> None:
+    with pytest.raises(ValueError, match="Size cannot be at least 80 and at most 5 at once"):
+        Case.model_validate({"when": conditions})
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_properties_may_not_contradict(earlier: bool) -> None:
+    having = [{"field": "Minutes", "at_least": 30}, {"field": "Minutes", "at_most": 5}]
+    asked = {"activity": "Demo", "having": having}
+    condition = {"activity": "Call", "after": asked} if earlier else asked
+    with pytest.raises(ValueError, match="Minutes cannot be at least 30 and at most 5 at once"):
         Condition.model_validate(condition)

@@ -315,3 +315,20 @@ def test_an_integer_of_thousands_of_digits_is_told(tmp_path: Path) -> None:
     path.write_text(f"[outcome]\nhorizon_days = {'9' * 5000}\n")
     with pytest.raises(DefinitionError, match="not valid TOML"):
         load_definition(path)
+
+
+@pytest.mark.parametrize("name", ["End", "S"])
+def test_no_condition_compares_with_how_a_lead_ended(name: str) -> None:
+    data = {
+        "outcome": {"won": ["Won"]},
+        "columns": {"status": "S", "created": "C", "closed": "End"},
+        "profile": {"ideal": [{"field": "Trial", "same_as": name}]},
+    }
+    with pytest.raises(DefinitionError, match=f"'Trial' with '{name}', but '{name}' tells how"):
+        definition_from(data, "test")
+
+
+def test_the_last_touch_before_creation_needs_the_date_of_creation() -> None:
+    columns = {"status": "S", "missing_source": "last touch"}
+    with pytest.raises(DefinitionError, match=r"columns: missing_source .*created names no column"):
+        definition_from({"outcome": {"won": ["Won"]}, "columns": columns}, "test")

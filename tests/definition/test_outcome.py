@@ -58,6 +58,8 @@ def test_where_no_conditions_say_lost_nobody_is() -> None:
         ({"any_of": ["1"]}, "1.0", True),
         ({"any_of": ["1.0"]}, "1", True),
         ({"any_of": [1]}, "10", False),
+        ({"none_of": ["0"]}, "0.0", False),
+        ({"none_of": ["0"]}, "1.0", True),
         ({"any_of": ["yes"]}, "YES", True),
         ({"at_most": 0}, "0 %", True),
         ({"at_most": 0}, "5", False),

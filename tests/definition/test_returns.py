@@ -112,3 +112,9 @@ def test_conditions_of_returns_change_no_feature_of_the_model() -> None:
     assert asking.aggregates() == usual.aggregates()
     with_field = definition({"lost": {"when": [{"field": "Size", "at_least": 5}]}})
     assert with_field.fields() == (*usual.fields(), "Size")
+
+
+def test_what_must_not_have_been_done_is_said_without_twisting_the_words() -> None:
+    none = {"none_of": [{"activity": "Demo request"}, {"activity": "Webinar"}]}
+    rule = definition({"lost": {"after_days": 30, "when": [none]}}).return_rule("lost")
+    assert str(rule) == "after 30 days, without Demo request or Webinar since"

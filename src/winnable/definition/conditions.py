@@ -9,12 +9,20 @@ known here, nor how activities are counted.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from winnable.core.columns import (
     ActivityAggregate,
@@ -26,7 +34,7 @@ from winnable.core.columns import (
     FloatArray,
     IntArray,
 )
-from winnable.core.values import number
+from winnable.core.values import moment, number
 from winnable.definition.parts import Activities, Days, DefinitionPart, Listed, Name
 from winnable.definition.wording import (
     days_in_words,
@@ -99,6 +107,26 @@ EarlierOrActivity = Annotated[
 ]
 
 
+def _names_a_column(key: str, value: object) -> None:
+    """Refuse a number or a date where a column is to be named: it would be taken for a column that
+    no export has, and the condition would be true of no lead."""
+    if isinstance(value, str) and number(value) is None and moment(value) is None:
+        return
+    if value is None or isinstance(value, (Mapping, list, tuple)):
+        return
+    instead = _WRITE_INSTEAD[key]
+    raise ValueError(f"{key} names a column, got {str(value)!r}; {instead}")
+
+
+_WRITE_INSTEAD = {
+    "same_as": "for a value write any_of",
+    "more_than": "for a number write at_least",
+    "less_than": "for a number write at_most",
+    "later_than": "how lately it was is said by within_days",
+    "earlier_than": "how lately it was is said by within_days",
+}
+
+
 class Condition(DefinitionPart):
     """One thing that must be true of a lead: of a `field`, or of the number of times that an
     `activity` happened. Or other conditions, of which any, all or none must be true."""
@@ -143,6 +171,12 @@ class Condition(DefinitionPart):
     """The field is not empty (of an activity: it happened)."""
     within_days: Days | None = None
     """Only activities in the last this many days count; of a date field: it lies within them."""
+
+    @field_validator(*_WRITE_INSTEAD, mode="before")
+    @classmethod
+    def _is_a_column(cls, value: object, info: ValidationInfo) -> object:
+        _names_a_column(str(info.field_name), value)
+        return value
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:
@@ -243,7 +277,7 @@ class Condition(DefinitionPart):
                         f"the property {leaf.field!r} of {self.activity} cannot be tested as a"
                         " date; within_days beside the activity says how long ago it may be"
                     )
-        return None
+        return impossible(self.having) or impossible(earlier)
 
     @cached_property
     def members(self) -> tuple["Condition", ...]:
@@ -344,9 +378,8 @@ class Condition(DefinitionPart):
         return _as_numbers(self.any_of)
 
     @cached_property
-    def _word_by_number(self) -> dict[float, str]:
-        parsed = ((number(value), value) for value in self.any_of)
-        return {value: word for value, word in parsed if value is not None}
+    def _refused_numbers(self) -> tuple[float, ...]:
+        return _as_numbers(self.none_of)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -378,7 +411,7 @@ class Condition(DefinitionPart):
 
     def ages(self, activities: Activities) -> Iterator[ActivityAggregate | str]:
         """What tells the age in days, for points that decay: activity aggregates, and names of date
-        fields."""
+        fields. Those of all its members, of which not all need be true."""
         if self.none_of_these and self.members:
             return
         for member in self.members:
@@ -389,6 +422,22 @@ class Condition(DefinitionPart):
             yield aggregate
         elif self.field is not None and self.within_days is not None:
             yield self.field
+
+    def youngest(self, features: FeatureTable, activities: Activities) -> FloatArray:
+        """How many days ago the latest of what makes it true was, shape (features.size,); NaN where
+        nothing tells that. Of several conditions of which any is enough, those that are true."""
+        days = np.full(features.size, np.nan)
+        if self.members and not self.none_of_these:
+            for member in self.members:
+                age = member.youngest(features, activities)
+                if self.any_of_these:
+                    age = np.where(member.holds(features, activities), age, np.nan)
+                days = np.fmin(days, age)
+            return days
+        for age_of in self.ages(activities):
+            column = age_of.name if isinstance(age_of, ActivityAggregate) else age_of
+            days = np.fmin(days, features.numbers(column))
+        return days
 
     def holds(self, features: FeatureTable, activities: Activities = NO_ACTIVITIES) -> BoolArray:
         """For which leads it is true, shape (features.size,), bool. A missing value meets no
@@ -438,7 +487,7 @@ class Condition(DefinitionPart):
         if self.any_of:
             held &= np.isin(values, self._numbers)
         if self.none_of:
-            held &= ~np.isin(values, _as_numbers(self.none_of))
+            held &= ~np.isin(values, self._refused_numbers)
         if self.matches:
             words = features.words(self.field or "")
             held &= _by_code(
@@ -474,12 +523,8 @@ class Condition(DefinitionPart):
 
     def holds_for(self, written: str | None) -> bool:
         """Whether it is true of one value of its field as it is written, None if that is missing. A
-        number of `any_of` may be written in another way (1.0 for 1)."""
-        if written is None:
-            return self.is_missing is True
-        parsed = number(written)
-        word = None if parsed is None else self._word_by_number.get(parsed)
-        return self._of_text(written if word is None else word)
+        number of `any_of` and `none_of` may be written in another way (1.0 for 1)."""
+        return self.is_missing is True if written is None else self._of_text(written)
 
     def _of_numbers(self, values: FloatArray) -> BoolArray:
         if self.is_missing and self.activity is None:
@@ -492,9 +537,9 @@ class Condition(DefinitionPart):
     def _of_text(self, value: str) -> bool:
         if self.is_missing:
             return False
-        if self.any_of and value.strip().casefold() not in self._values:
+        if self.any_of and not _is_one_of(value, self._values, self._numbers):
             return False
-        if self.none_of and value.strip().casefold() in self._refused:
+        if self.none_of and _is_one_of(value, self._refused, self._refused_numbers):
             return False
         if self.matches and self._pattern.search(value) is None:
             return False
@@ -516,7 +561,9 @@ class Condition(DefinitionPart):
             parts.append(f"is {either(self.any_of)}")
         if self.none_of:
             one = len(self.none_of) == 1
-            parts.append(f"is {'not' if one else 'neither'} {joined(self.none_of, 'nor')}")
+            parts.append(
+                f"is known and {'not' if one else 'neither'} {joined(self.none_of, 'nor')}"
+            )
         if self.matches:
             parts.append(f"contains {either(self.matches)}")
         if self.within_days is not None:
@@ -529,12 +576,12 @@ class Condition(DefinitionPart):
         return f"{self.field} {' and '.join(parts)}"
 
     def _members_in_words(self) -> str:
-        told = [str(each) for each in self.members]
+        if len(self.members) == 1:
+            only = str(self.members[0])
+            return f"it is not true that {only}" if self.none_of_these else only
+        told = [_as_part(each) for each in self.members]
         if self.none_of_these:
-            one = len(told) == 1
-            return f"it is not true that {told[0]}" if one else f"neither {joined(told, 'nor')}"
-        if len(told) == 1:
-            return told[0]
+            return f"neither {joined(told, 'nor')}"
         return f"both {' and '.join(told)}" if self.all_of else f"either {either(told)}"
 
     def _which_in_words(self) -> str:
@@ -548,13 +595,16 @@ class Condition(DefinitionPart):
         period = (
             "" if self.within_days is None else f" in the last {days_in_words(self.within_days)}"
         )
-        which = self._which_in_words()
+        having = f" ({in_words(self.having)})" if self.having else ""
         if high <= 0:
-            return f"{_NONE_OF.get(activity, f'no {activity}')}{which}{period}"
-        some = f"{_SOME_OF.get(activity, activity)}{which}"
-        if (low, high) == (1.0, np.inf):
-            return f"{some}{period}"
-        return f"{some} {times_in_words(low, high)}{period}"
+            said = f"{_NONE_OF.get(activity, f'no {activity}')}{having}"
+        else:
+            said = f"{_SOME_OF.get(activity, activity)}{having}"
+        if high > 0 and (low, high) != (1.0, np.inf):
+            period = f" {times_in_words(low, high)}{period}"
+        if self.after is None:
+            return f"{said}{period}"
+        return f"{said}{period}, {self.after}" if period else f"{said} {self.after}"
 
 
 _COMPARED = {
@@ -602,19 +652,36 @@ def all_hold(
 
 
 def in_words(conditions: Iterable[Condition]) -> str:
-    """Conditions that must all be true, as one phrase."""
-    return " and ".join(str(condition) for condition in conditions)
+    """Conditions that must all be true, as one phrase; joined ones in brackets, where they stand
+    beside others."""
+    told = tuple(conditions)
+    return " and ".join(map(_as_part, told)) if len(told) > 1 else "".join(map(str, told))
+
+
+def _as_part(condition: Condition) -> str:
+    """A condition in words beside others; in brackets where it joins several itself."""
+    is_several = len(condition.members) > 1 or (condition.members and condition.none_of_these)
+    return f"({condition})" if is_several else str(condition)
 
 
 def impossible(conditions: Sequence[Condition]) -> str | None:
     """Why these conditions can never all be true of one lead; None if they can, as far as the
     conditions themselves tell."""
-    for i, one in enumerate(conditions):
-        for other in conditions[i:]:
+    required = [each for condition in conditions for each in _required(condition)]
+    for i, one in enumerate(required):
+        for other in required[i:]:
             why = _contradiction(one, other)
             if why is not None:
                 return why
     return None
+
+
+def _required(condition: Condition) -> Iterator[Condition]:
+    """The conditions that must be true where this one is: itself, or each that all_of lists."""
+    if not condition.all_of:
+        yield condition
+    for member in condition.all_of:
+        yield from _required(member)
 
 
 def _contradiction(one: Condition, other: Condition) -> str | None:
@@ -665,6 +732,12 @@ def _no_number(one: Condition, other: Condition) -> str | None:
     if low <= high:
         return None
     return f"cannot be at least {low:g} and at most {high:g} at once; correct one of the two"
+
+
+def _is_one_of(value: str, words: Collection[str], numbers: Collection[float]) -> bool:
+    """Whether a value is one of these words, or one of these numbers in whatever way it is
+    written: where a column is read as words, 1.0 is 1, too."""
+    return value.strip().casefold() in words or (bool(numbers) and number(value) in numbers)
 
 
 def _as_numbers(values: Sequence[str]) -> tuple[float, ...]:

@@ -47,6 +47,8 @@ class Activities(DefinitionPart):
     hand_raise: Listed = ()
     """Kinds of activity by which people ask for sales themselves: a demo request, a call back. They
     are kinds of intent, too."""
+    hand_raise_days: Days = 90
+    """For how many days after one of these people count as asking for sales."""
     interest: Listed = ()
     """Kinds of activity that show interest only: an e-book, a webinar, swag at a booth."""
     lead: Name | None = None

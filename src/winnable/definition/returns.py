@@ -13,8 +13,9 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from winnable.definition.conditions import Condition, impossible
+from winnable.definition.conditions import Condition, impossible, in_words
 from winnable.definition.parts import DefinitionPart, Name
+from winnable.definition.wording import either
 
 DEFAULT_DAYS = 90.0
 """After so many days a lead may come back where the definition has no rule for the answer: about
@@ -79,12 +80,18 @@ class ReturnRule(DefinitionPart):
     def conditions_in_words(self, since: str = "since") -> Iterator[str]:
         """What must be true besides the days: what was done, then what is known of the lead.
         `since` is the word, or the words with a date, behind what was done."""
-        done = [str(each) for each in self.when if each.is_of_activities]
-        known = [str(each) for each in self.when if not each.is_of_activities]
+        of_activities = [each for each in self.when if each.is_of_activities]
+        done = [each for each in of_activities if not each.none_of_these]
+        known = [each for each in self.when if not each.is_of_activities]
+        undone = [
+            str(each) for none in of_activities if none.none_of_these for each in none.members
+        ]
         if done:
-            yield f"with {' and '.join(done)} {since}"
+            yield f"with {in_words(done)} {since}"
+        if undone:
+            yield f"without {either(undone)} {since}"
         if known:
-            yield f"if {' and '.join(known)}"
+            yield f"if {in_words(known)}"
 
 
 def _day(moment: datetime) -> str:

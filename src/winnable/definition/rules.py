@@ -61,8 +61,9 @@ class Profile(DefinitionPart):
     personas: dict[Name, tuple[Condition, ...]] = Field(default_factory=dict)
     """Buyer personas by name; a lead is the first whose conditions are all true."""
     acceptable: tuple[CaseOrCondition, ...] = ()
-    """Customers that are acceptable, but not ideal: any one of these is enough. They are nurtured
-    until they ask for sales themselves ([activities] hand_raise)."""
+    """Customers that are acceptable, but not ideal: any one of these is enough. Where the gate asks
+    for ideal ones, they are nurtured until they ask for sales themselves ([activities]
+    hand_raise)."""
     unacceptable: tuple[CaseOrCondition, ...] = ()
     """Customers that are not wanted: any one of these is enough."""
 

@@ -130,6 +130,11 @@ class Columns(DefinitionPart):
                     f"{self.created!r} cannot be both created and {role}; leave {role} out if the"
                     " CRM does not record it"
                 )
+        if self.missing_source == "last touch" and self.created is None:
+            raise ValueError(
+                'missing_source = "last touch" takes the last touch before a lead was created, but'
+                " created names no column; name it"
+            )
         for key, columns in (("fixed", self.fixed), ("trusted", self.trusted)):
             listed_twice = sorted(set(columns) & set(self.ignore))
             if listed_twice:
@@ -199,7 +204,8 @@ class Gate(DefinitionPart):
     """Hand over leads from these sources only, and who asks for sales; if none is given, from
     all."""
     refused_sources: Listed = ()
-    """Never hand over leads from these sources, such as purchased and syndicated lists."""
+    """Never hand over leads from these sources, such as purchased and syndicated lists, not even
+    as part of the exploration sample."""
     consent: Annotated[Listed, Field(min_length=1)] = CONSENT_VALUES
     """Values of the consent column that allow contact."""
     nurture_from: Share | None = None
@@ -209,8 +215,8 @@ class Gate(DefinitionPart):
     """A lead that is not handed over is discarded below this probability of being won within
     winnable_days; a tenth of expected_conversion if not given."""
     always_work_share: Annotated[float, Field(ge=0, le=0.5)] = 0.03
-    """The exploration sample: a random share of leads that sales works whatever their score, so
-    that the history is not limited to leads that scored well."""
+    """The exploration sample: a random share of leads that sales works whatever their score, also
+    of acceptable customers, so that the history is not limited to leads that scored well."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -480,6 +486,7 @@ class Definition(DefinitionPart):
                         f"a condition asks for {activity}, but [activities] lists no kind under"
                         f" {activity}; list some there"
                     )
+        self._check_comparisons()
         self._check_status()
         if self.columns.closed == self.columns.status and self.outcome.won != (ANYTHING,):
             raise ValueError(
@@ -498,6 +505,21 @@ class Definition(DefinitionPart):
         self._check_stages()
         self._check_returns()
         return self
+
+    def _check_comparisons(self) -> None:
+        for condition in self.conditions_at_scoring():
+            told = self.untold_until_the_end.intersection(condition.columns)
+            if len(condition.columns) > 1 and told:
+                raise ValueError(
+                    f"a condition compares {' with '.join(map(repr, condition.columns))}, but"
+                    f" {min(told)!r} tells how a lead ended, which no score may know; compare"
+                    " with another column"
+                )
+
+    @property
+    def untold_until_the_end(self) -> frozenset[str]:
+        """The columns that tell how and when a lead ended, which no feature may tell of."""
+        return self.outcome_columns | self.columns.dates_of_the_end
 
     def _check_status(self) -> None:
         if not self.outcome.won_if:
@@ -547,12 +569,12 @@ class Definition(DefinitionPart):
     def conditions(self) -> Iterator[Condition]:
         """Every condition on a field or an activity that is written anywhere in the definition,
         alone or among others."""
-        yield from self._conditions_at_scoring()
+        yield from self.conditions_at_scoring()
         for returning in self.returns.rules():
             for condition in returning.when:
                 yield from condition.leaves()
 
-    def _conditions_at_scoring(self) -> Iterator[Condition]:
+    def conditions_at_scoring(self) -> Iterator[Condition]:
         """The conditions on fields and activities that every score asks, in the order of the file.
         Those of returns count activities since an answer, which no score knows."""
         for condition in self._written_for_scoring():
@@ -613,19 +635,28 @@ class Definition(DefinitionPart):
         of the conditions."""
         return frozenset({self.columns.status, *self.outcome.fields})
 
+    @property
+    def requires_ideal(self) -> bool:
+        """Whether the gate asks for ideal customers: where it is said who they are, except at the
+        seed stage."""
+        return bool(self.profile.ideal) and self.growth_stage != "seed"
+
     def engagement(self) -> ActivityAggregate | None:
         """The activities that the growth stage requires: a raised hand, else intent (seed), any
         engagement (growth), or none (mature)."""
         intent = self.activities.intent
-        asking = self.activities.hand_raise or intent
-        kinds_by_stage = {"seed": asking, "growth": intent + self.activities.interest, "mature": ()}
+        if self.growth_stage == "seed" and self.activities.hand_raise:
+            return self.hand_raises()
+        kinds_by_stage = {"seed": intent, "growth": intent + self.activities.interest, "mature": ()}
         kinds = kinds_by_stage[self.growth_stage]
         return ActivityAggregate("count", kinds) if kinds else None
 
     def hand_raises(self) -> ActivityAggregate | None:
-        """The activities by which leads ask for sales themselves; None where nobody said which."""
+        """The activities by which leads ask for sales themselves, as long as they are heard; None
+        where nobody said which."""
         kinds = self.activities.hand_raise
-        return ActivityAggregate("count", kinds) if kinds else None
+        days = self.activities.hand_raise_days
+        return ActivityAggregate("count", kinds, days) if kinds else None
 
     def aggregates(self) -> tuple[ActivityAggregate, ...]:
         """Every activity aggregate that the gate, a condition or a decaying rule needs, each
@@ -633,7 +664,7 @@ class Definition(DefinitionPart):
         needed = [
             self.engagement(),
             self.hand_raises(),
-            *(condition.aggregate(self.activities) for condition in self._conditions_at_scoring()),
+            *(condition.aggregate(self.activities) for condition in self.conditions_at_scoring()),
         ]
         for card in self.scorecard:
             for rule in card.rule:
@@ -644,7 +675,7 @@ class Definition(DefinitionPart):
 
     def properties(self) -> tuple[str, ...]:
         """Every property of activities that a score asks, each once."""
-        conditions = self._conditions_at_scoring()
+        conditions = self.conditions_at_scoring()
         return tuple(dict.fromkeys(name for each in conditions for name in each.properties))
 
     def fields(self) -> tuple[str, ...]:

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnable.core.timestamps import microseconds
 from winnable.data.dataset import Dataset
 from winnable.data.features.offline import compute_features
 from winnable.data.features.online import features_of_records
 from winnable.data.features.plan import FeaturePlan, Field
 from winnable.data.ingestion.crm import read_crm
+from winnable.definition.conditions import Condition
 from winnable.definition.schema import Definition
 
 ROWS = 120
@@ -145,3 +147,36 @@ def test_dates_of_spreadsheets_are_read() -> None:
     data = dataset({"Created": days}, created="Created")
     assert data.crm.leads["@created"].iloc[0] == pd.Timestamp("2023-03-15 12:00", tz="UTC")
     assert len(data.crm.leads) == ROWS
+
+
+def test_a_condition_may_compare_with_the_date_of_creation_and_no_model_learns_it() -> None:
+    trial_later = Condition(field="Trial", later_than="Created")
+    definition = Definition.model_validate(
+        {
+            "outcome": {"won": ["Won"], "lost": ["Lost"]},
+            "columns": {"status": "Status", "created": "Created"},
+            "profile": {"ideal": [trial_later.model_dump(by_alias=True, exclude_defaults=True)]},
+        }
+    )
+    rows = {
+        "Status": np.resize(["Won", "Lost", "New"], ROWS),
+        "Created": "03.02.2026",
+        "Trial": np.resize(["04.02.2026", "02.02.2026"], ROWS),
+    }
+    data = Dataset(definition, read_crm(definition, pd.DataFrame(rows)))
+    plan = data.feature_plan()
+    as_of = datetime(2026, 6, 1, tzinfo=UTC)
+    records = [{name: str(values[row]) for name, values in told(rows)} for row in range(2)]
+    online = features_of_records(plan, definition, records, [[], []], [as_of, as_of])
+    assert trial_later.holds(online).tolist() == [True, False]
+    leads = np.arange(2)
+    times = np.full(2, microseconds(as_of))
+    offline = compute_features(plan, definition, data.crm, leads, times)
+    assert trial_later.holds(offline).tolist() == [True, False]
+    assert "Created" not in plan.learned
+    unasked = dataset({"Created": rows["Created"]}, created="Created").feature_plan()
+    assert "Created" not in {field.name for field in unasked.fields}
+
+
+def told(rows: dict[str, object]) -> list[tuple[str, np.ndarray]]:
+    return [(name, np.resize(values, ROWS)) for name, values in rows.items()]

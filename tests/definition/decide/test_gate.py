@@ -272,6 +272,71 @@ def test_a_lead_exactly_at_the_threshold_is_passed() -> None:
         assert actions(decide(what, told, ["a"], points, chance, None)) == ["pass"]
 
 
+ASKS = {"intent": ["Demo", "Pricing"], "hand_raise": ["Demo"]}
+SMALL = {"ideal": [{"field": "Size", "at_least": 100}], "acceptable": [{"field": "Size"}]}
+SMALL["acceptable"][0]["between"] = [10, 99]
+
+
+def test_a_refused_source_is_not_in_the_exploration_sample_and_an_acceptable_customer_is() -> None:
+    what = definition(
+        columns={"source": "Source"},
+        gate={"refused_sources": ["List"], "always_work_share": 0.5, "probability": 0.9},
+        profile=SMALL,
+    )
+    size = 200
+    refused = features(size, Source=["List"] * size, Size=[500.0] * size)
+    assert "pass" not in actions(decided(what, refused, [0.95] * size))
+    small = features(size, Source=["Fair"] * size, Size=[50.0] * size)
+    passed = [each for each in decided(what, small, [0.95] * size) if each.action == "pass"]
+    assert passed
+    assert all(randomly_selected(each.because) for each in passed)
+
+
+@pytest.mark.parametrize(
+    ("more", "action"),
+    [
+        ({"growth_stage": "growth"}, "nurture"),
+        ({"growth_stage": "seed"}, "pass"),
+        ({"profile": {"acceptable": SMALL["acceptable"]}}, "pass"),
+    ],
+)
+def test_an_acceptable_customer_waits_only_where_ideal_ones_are_asked_for(
+    more: dict[str, Any], action: str
+) -> None:
+    what = definition(**{"profile": SMALL, **more})
+    assert actions(decided(what, features(1, Size=[50.0]), [0.2])) == [action]
+
+
+def test_an_acceptable_customer_is_kept_in_touch_with_even_where_hardly_any_are_won() -> None:
+    what = definition(columns={"source": "Source"}, gate={"sources": ["Referral"]}, profile=SMALL)
+    told = features(1, Source=["Fair"], Size=[50.0])
+    assert actions(decided(what, told, [0.001], [0.002])) == ["nurture"]
+
+
+def test_a_raised_hand_is_heard_for_a_while_and_the_sentence_says_what_it_outweighs() -> None:
+    what = definition(
+        columns={"source": "Source"}, gate={"sources": ["Referral"]}, activities=ASKS, profile=SMALL
+    )
+    raises = what.hand_raises()
+    assert raises == ActivityAggregate("count", ("Demo",), 90)
+    told = features(
+        4,
+        Source=["Fair", "Referral", "Fair", "Referral"],
+        Size=[500.0, 50.0, 50.0, 500.0],
+        **{raises.name: [1.0] * 4},
+    )
+    because = [each.because for each in decided(what, told, [0.5, 0.5, 0.01, 0.5])]
+    asked = "It asked for sales itself, which outweighs"
+    assert because[:3] == [
+        f"{asked} its source.",
+        f"{asked} that it is not our ideal customer.",
+        f"{asked} that it is not our ideal customer, its source and its low probability.",
+    ]
+    assert because[3].endswith("enough to hand over.")
+    seed = definition(activities={**ASKS, "hand_raise_days": 30}, growth_stage="seed")
+    assert seed.engagement() == seed.hand_raises() == ActivityAggregate("count", ("Demo",), 30)
+
+
 def test_bant_asks_for_some_of_the_four() -> None:
     what = definition(
         bant={"fields": {"budget": "B", "need": "N", "timeframe": "T"}, "at_least": 2},

@@ -177,3 +177,23 @@ def test_a_million_and_one_lead_are_scored_alike() -> None:
         assert alone.points[0] == together.points[row]
         assert alone.logit[0] == together.logit[row]
         assert met(alone, 0) == met(together, row)
+
+
+def test_points_decay_by_what_is_true_of_several_conditions_not_by_what_is_not() -> None:
+    either = {
+        "any_of": [
+            {"activity": "Demo", "at_least": 1},
+            {"activity": "Pricing", "at_least": 3},
+        ]
+    }
+    what = definition({"rule": [rule("Either", 40, either, half_life_days=10)]})
+    told = FeatureTable(
+        2,
+        {
+            ActivityAggregate("count", ("Demo",)).name: NumericColumn(np.array([1.0, 1])),
+            ActivityAggregate("count", ("Pricing",)).name: NumericColumn(np.array([1.0, 3])),
+            ActivityAggregate("days_since", ("Demo",)).name: NumericColumn(np.array([20.0, 20])),
+            ActivityAggregate("days_since", ("Pricing",)).name: NumericColumn(np.array([0.0, 10])),
+        },
+    )
+    assert score_points(what, told).points.tolist() == pytest.approx([10, 20])

@@ -65,6 +65,8 @@ def test_a_gate_that_cannot_look_at_sources() -> None:
 
 def test_acceptable_customers_who_can_never_ask() -> None:
     profile = {"acceptable": [{"field": "Size", "at_least": 10}]}
+    assert "but no ideal ones" in warnings(definition(profile=profile))[0]
+    profile["ideal"] = [{"field": "Size", "at_least": 100}]
     assert "nurtured whatever they do" in warnings(definition(profile=profile))[0]
     asks = {"intent": ["Demo"], "hand_raise": ["Demo"]}
     assert warnings(definition(profile=profile, activities=asks)) == ()
@@ -102,3 +104,21 @@ def test_a_grid_needs_points_for_both_of_its_sides() -> None:
     found = [warning for warning in warnings(definition(BIG, grid={})) if "grid" in warning]
     assert len(found) == 1
     assert "no rule of 'card 0' gives points for engagement" in found[0]
+
+
+def test_a_condition_on_how_a_lead_ended_is_true_of_none_with_a_trained_model() -> None:
+    columns = {"status": "S", "created": "C", "closed": "End"}
+    profile = {"ideal": [{"field": "End", "within_days": 30}]}
+    found = warnings(definition(columns=columns, profile=profile))
+    assert len(found) == 1
+    assert "asks for 'End', which tells how or when a lead ended" in found[0]
+    returns = {"lost": {"when": [{"field": "S", "any_of": ["Recycled"]}]}}
+    assert warnings(definition(columns=columns, returns=returns)) == ()
+
+
+def test_an_acceptable_customer_that_is_ideal_anyway() -> None:
+    profile = {"acceptable": BIG, "ideal": BIG}
+    asks = {"intent": ["Demo"], "hand_raise": ["Demo"]}
+    found = warnings(definition(profile=profile, activities=asks))
+    assert len(found) == 1
+    assert "Size is 100 or more is acceptable and already all that is asked" in found[0]

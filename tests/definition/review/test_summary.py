@@ -204,3 +204,20 @@ def test_how_long_data_is_kept_is_said_only_where_it_is_limited() -> None:
     page = describe(definition_from(limited, "test")).markdown()
     assert "Scores older than 24 months are thinned to one a month for each lead." in page
     assert "neither scored nor answered for 1 month is erased, with a receipt." in page
+
+
+def test_a_list_that_is_split_at_a_comma_is_a_change() -> None:
+    one = definition_from({**SMALLEST, "gate": {"refused_sources": ["Fair, 2024", "List"]}}, "one")
+    two = definition_from(
+        {**SMALLEST, "gate": {"refused_sources": ["Fair", "2024", "List"]}}, "two"
+    )
+    assert changes(one, two) == (
+        Change("gate, refused_sources", '"Fair, 2024", List', "Fair, 2024, List"),
+    )
+
+
+def test_grades_of_sources_are_said_to_compare_with_what_they_do() -> None:
+    grades = {"while_thin": "source", "relative_to": "gate"}
+    columns = {**SMALLEST["columns"], "source": "From"}
+    page = describe(definition_from({**SMALLEST, "columns": columns, "grades": grades}, "test"))
+    assert "won so far, compared with a lead that just passes the gate." in page.markdown()

@@ -266,6 +266,25 @@ def test_sources_that_fell_silent_or_are_new_raise_alarms(company: pd.DataFrame)
     assert "of the leads have come from 'Web', 21% before" in more["sources"]
 
 
+def test_sources_that_no_touch_tells_are_counted_and_a_missing_log_is_an_alarm(
+    company: pd.DataFrame,
+) -> None:
+    written = shared().model_dump(mode="json", exclude_defaults=True)
+    columns = {**written["columns"], "missing_source": "last touch"}
+    gate = {"refused_sources": ["Webinar"]}
+    agreed = definition_from({**written, "columns": columns, "gate": gate}, "")
+    assert "no activities are given" in alarms_of(company, agreed)["sources"]
+    did = {"Lead ID": ["L3", "L9"], "Kind": "Webinar", "At": ["2023-12-30", "2024-12-31"]}
+    data = Dataset(agreed, read_crm(agreed, company, pd.DataFrame(did)))
+    assert "sources" not in {finding.kind for finding in alarms(data)}
+    says = [finding.text for finding in inspect_quality(data) if finding.kind == "sources"]
+    assert says == [
+        "599 leads of 600 with neither a source nor a touch before creation: where they came from"
+        " is not known."
+    ]
+    assert not any("Last marketing touch" in note for note in data.crm.notes)
+
+
 def test_several_rows_a_lead_are_told_to_be_a_history(company: pd.DataFrame) -> None:
     """Where the definition names the id; otherwise reading refuses them."""
     rows = pd.concat([company, company, company]).reset_index(drop=True)

@@ -102,7 +102,8 @@ def warnings_about(data: Dataset) -> tuple[str, ...]:
         else None
     )
     columns = [str(column) for column in crm.leads.columns if not str(column).startswith("@")]
-    properties = [] if crm.activities is None else list(map(str, crm.activities.columns))
+    log = () if crm.activities is None else map(str, crm.activities.columns)
+    properties = [name for name in log if not name.startswith("@")]
     rows = rows.take(rows.age == 0)
     plan = data.feature_plan()
     features = data.features(plan, rows.leads, rows.as_of)

@@ -317,7 +317,7 @@ def _activity_conditions(crm: Crm, properties: Sequence[Field]) -> Iterator[Cond
         if field.kind == "number":
             yield from _property_conditions(crm.activities, field)
     for kind in crm.activities[KIND].value_counts().index[:MAX_ACTIVITY_KINDS]:
-        if str(kind) in {"any", "intent", "interest"}:
+        if str(kind) in {"any", "intent", "interest", "hand_raise"}:
             continue
         yield Condition(activity=str(kind), at_least=1)
         yield Condition(activity=str(kind), at_least=3)

@@ -306,19 +306,21 @@ def fit_feature_plan(
 
     Roles other than source and consent, and contact data, identify a lead or its outcome, so models
     do not use them as they stand, nor columns without a name, those of loaders, ignored columns and
-    those in `leave_out`. Rules may use contact data and whatever the definition names.
+    those in `leave_out`. Rules may use contact data and whatever the definition names, the date of
+    creation, too, with which they compare other dates.
     """
     from winnable.data.features.derived.choose import choose_derived, source_columns
     from winnable.data.ingestion.dates import day_first_of_table
     from winnable.data.ingestion.parsing import decimal_marks
 
     roles = definition.columns
-    never = {roles.id, roles.created, *definition.outcome_columns, *roles.dates_of_the_end}
+    never = {roles.id, *definition.untold_until_the_end}
     columns = [str(name) for name in crm.leads.columns if not str(name).startswith("@")]
     contact = contact_columns(definition.junk, columns).every
     meaningless = [name for name in columns if is_nameless(name) or is_of_loader(name)]
     unlearned = {
         roles.person,
+        roles.created,
         *_account_as_key(crm, roles.account),
         *contact,
         *roles.ignore,
@@ -351,6 +353,7 @@ def fit_feature_plan(
         return FeaturePlan(tuple(fields), derived=derived)
     by_day = day_first_of_table(dates)["created"]
     created = Field(roles.created, "moment", day_first=by_day, learn=False)
+    fields = [created if field.name == created.name else field for field in fields]
     returns = returned_leads(definition, crm) >= MIN_RETURNED_LEADS
     scope = AccountScope.of(definition, crm) if ACCOUNT in crm.leads else None
     properties = _properties(definition, crm)

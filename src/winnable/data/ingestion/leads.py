@@ -183,7 +183,9 @@ def _roles(
             *definition.fields(),
         ]
     )
-    missing = [name for name in mentioned if name not in columns]
+    derived = definition.columns.source_name if definition.columns.source is None else None
+    known = {*columns, derived}
+    missing = [name for name in mentioned if name not in known]
     if missing:
         findings.note(
             f"{table.name}: there is no {listed(missing)}, which the definition uses;"

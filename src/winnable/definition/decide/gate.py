@@ -4,8 +4,8 @@ every lead.
 First come the exclusions that no score can outweigh: customers that are not wanted, junk, no
 consent, no way to reach the person. Then the thresholds and other criteria, those of the company's
 growth stage or those that are written, all of which must be met. A small random exploration sample
-is handed over whatever its score, because a history of only the leads that a model liked cannot
-show where the model is wrong. Of the others, the long horizon decides: nurture, recycle to
+is handed over whatever its score, save from refused sources, because a history of only the leads
+that a model liked cannot show where the model is wrong. Of the others, the long horizon decides: nurture, recycle to
 marketing, or discard. The grades, hot to cold, are here as well. Where the probabilities come from
 is not known here.
 """
@@ -13,6 +13,7 @@ is not known here.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import combinations
 from typing import Literal, Self
 
 import numpy as np
@@ -30,6 +31,7 @@ from winnable.definition.decide.junk import find_junk, unreachable
 from winnable.definition.decide.scorecard import Points
 from winnable.definition.schema import Definition
 from winnable.definition.schema import Grade as GradeName
+from winnable.definition.wording import days_in_words, joined
 
 ROUNDING = 1e-9
 """The share by which a probability may lie below a threshold and still count as reaching it."""
@@ -50,21 +52,25 @@ class _Criterion:
     """One thing that is required for the hand-over.
 
     `met` (n,) tells which leads meet it. The sentences may contain {chance}, {points} and {known}.
-    Where `action` is given, that is done with leads that fail it, whatever their probability.
-    `waived` (n,) are those that meet it only because they asked for sales themselves.
+    Where `action` is given, that is done with leads that fail it, whatever their probability; with
+    `always`, they are not in the exploration sample either. `waived` (n,) are those that meet it
+    only because they asked for sales themselves, which outweighs `outweighed`.
     """
 
     met: BoolArray
     failed: str
     passed: str = ""
     action: Action | None = None
+    always: bool = False
     waived: BoolArray | None = None
+    outweighed: str = ""
 
-    def unless(self, raised: BoolArray | None) -> Self:
+    def unless(self, raised: BoolArray | None, outweighed: str) -> Self:
         """The same, but who raised a hand (n,) meets it; None: nobody can."""
         if raised is None:
             return self
-        return replace(self, met=self.met | raised, waived=~self.met & raised)
+        waived = ~self.met & raised
+        return replace(self, met=self.met | raised, waived=waived, outweighed=outweighed)
 
 
 def decide(
@@ -99,6 +105,9 @@ def decide(
     for criterion in criteria:
         qualified &= criterion.met
     draws = np.asarray([_draw(lead_id) for lead_id in lead_ids])
+    for criterion in criteria:
+        if criterion.always:
+            eligible &= criterion.met
     sampled = eligible & (draws < definition.gate.always_work_share)
     if capacity is not None and usual_bar is None:
         sampled &= _first(sampled, round(capacity * definition.gate.always_work_share), draws)
@@ -107,9 +116,8 @@ def decide(
         qualified &= best
         criteria.append(_capacity_criterion(definition, qualified))
     reasons = [criterion.passed for criterion in criteria if criterion.passed]
-    waived = [criterion.waived for criterion in criteria if criterion.waived is not None]
-    if waived:
-        decisions.assign(qualified & np.any(waived, axis=0), "pass", RAISED_HAND)
+    for waived, because in _raised_hands(criteria):
+        decisions.assign(qualified & waived, "pass", because)
     decisions.assign(qualified, "pass", reasons[-1] if reasons else MEETS_EVERYTHING)
     decisions.assign(sampled, "pass", _sampled_in_words(definition.gate.always_work_share))
     _assign_others(definition, decisions, criteria, long_term, dated=winnable is not None)
@@ -121,9 +129,17 @@ def decide(
     )
 
 
-RAISED_HAND = "It asked for sales itself, and who does is always heard."
-"""Why a lead is handed over that would not have been on its source, its profile or its
-probability alone."""
+def _raised_hands(criteria: Sequence[_Criterion]) -> Iterator[tuple[BoolArray, str]]:
+    """Which leads (n,) are handed over only because they asked for sales themselves, and the
+    sentence that says what that outweighs."""
+    waiving = [criterion for criterion in criteria if criterion.waived is not None]
+    for count in range(len(waiving), 0, -1):
+        for some in combinations(waiving, count):
+            waived = [criterion.waived for criterion in some if criterion.waived is not None]
+            outweighed = joined([criterion.outweighed for criterion in some], "and")
+            because = f"It asked for sales itself, which outweighs {outweighed}."
+            yield np.all(waived, axis=0), because
+
 
 MEETS_EVERYTHING = "It meets everything that we ask of a lead."
 
@@ -214,8 +230,9 @@ def _criteria(
 ) -> Iterator[_Criterion]:
     gate = definition.gate
     raised = has_raised_hand(definition, features)
-    yield from _source_criteria(definition, features, raised)
-    yield from _fit_criteria(definition, features, raised)
+    yield from _refused_sources(definition, features)
+    yield from _acceptable(definition, features, raised)
+    yield from _sources_and_fit(definition, features, raised)
     required = definition.bant.at_least
     if required:
         fields = ", ".join(definition.bant.fields)
@@ -236,33 +253,36 @@ def _criteria(
         yield from _policy(definition, features, points, probability, raised)
 
 
-def _source_criteria(
-    definition: Definition, features: FeatureTable, raised: BoolArray | None
-) -> Iterator[_Criterion]:
-    """A refused source is refused even where a hand is raised: a purchased list has no hands."""
-    gate = definition.gate
+def _refused_sources(definition: Definition, features: FeatureTable) -> Iterator[_Criterion]:
+    """A refused source is refused even where a hand is raised, and in the exploration sample: a
+    purchased list has no hands."""
     source = definition.columns.source_name
-    if source is None:
-        return
-    if gate.refused_sources:
-        refused = is_one_of(source, gate.refused_sources, features)
-        yield _Criterion(~refused, "Its source is one of those that we refuse")
-    if gate.sources:
-        converts_best = is_one_of(source, gate.sources, features)
-        failed = "Its source is not one of those that convert best"
-        yield _Criterion(converts_best, failed).unless(raised)
+    if source is not None and definition.gate.refused_sources:
+        refused = is_one_of(source, definition.gate.refused_sources, features)
+        failed = "Its source is one of those that we refuse"
+        yield _Criterion(~refused, failed, always=True)
 
 
-def _fit_criteria(
+def _acceptable(
     definition: Definition, features: FeatureTable, raised: BoolArray | None
 ) -> Iterator[_Criterion]:
-    profile = definition.profile
-    fits = is_ideal(definition, features) if profile.ideal else None
-    if profile.acceptable:
+    """Before all that may discard a lead: acceptable customers are kept in touch with."""
+    if definition.profile.acceptable and definition.requires_ideal:
         acceptable = is_acceptable(definition, features)
-        yield _Criterion(~acceptable, ACCEPTABLE, action="nurture").unless(raised)
-        fits = None if fits is None else fits | acceptable
-    if fits is not None and definition.growth_stage != "seed":
+        criterion = _Criterion(~acceptable, ACCEPTABLE, action="nurture")
+        yield criterion.unless(raised, "that it is not our ideal customer")
+
+
+def _sources_and_fit(
+    definition: Definition, features: FeatureTable, raised: BoolArray | None
+) -> Iterator[_Criterion]:
+    source = definition.columns.source_name
+    if source is not None and definition.gate.sources:
+        converts_best = is_one_of(source, definition.gate.sources, features)
+        failed = "Its source is not one of those that convert best"
+        yield _Criterion(converts_best, failed).unless(raised, "its source")
+    if definition.requires_ideal:
+        fits = is_ideal(definition, features) | is_acceptable(definition, features)
         yield _Criterion(fits, "It does not fit our ideal customer")
 
 
@@ -279,7 +299,7 @@ def _policy(
     raised: BoolArray | None,
 ) -> Iterator[_Criterion]:
     """What the growth stage requires where no threshold is written. A missing activity log is not
-    held against a lead, and who asks for sales itself is always heard."""
+    held against a lead, and who asks for sales itself is heard whatever its probability."""
     engagement = definition.engagement()
     if engagement is None:
         engaged = np.ones(features.size, dtype=np.bool_)
@@ -290,7 +310,8 @@ def _policy(
         failed = "It has not shown intent to buy yet"
         if raised is not None:
             who = "every lead that asks for sales"
-            failed = "It has not asked for sales itself yet"
+            days = days_in_words(definition.activities.hand_raise_days)
+            failed = f"It has not asked for sales itself in the last {days}"
         passed = f"At our stage nearly {who} is worth a call."
         yield _Criterion(engaged, failed, passed)
         return
@@ -300,7 +321,7 @@ def _policy(
     thresholds = [card.conversion_at_threshold for card in definition.scorecard]
     thresholds.append(definition.outcome.expected_conversion)
     enough = _probability_criterion(definition, probability, np.asarray(thresholds)[points.card])
-    yield enough.unless(raised)
+    yield enough.unless(raised, "its low probability")
 
 
 def _probability_criterion(

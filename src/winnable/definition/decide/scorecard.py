@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from winnable.core.columns import ActivityAggregate, BoolArray, FeatureTable, FloatArray, IntArray
+from winnable.core.columns import BoolArray, FeatureTable, FloatArray, IntArray
 from winnable.core.statistics import logit_of, sigmoid
 from winnable.definition.conditions import all_hold
 from winnable.definition.parts import Activities
@@ -222,13 +222,11 @@ def _awards(
 
 def _decay(rule: Rule, features: FeatureTable, activities: Activities) -> FloatArray:
     """The share of the points that is left, shape (n,): 2 ** (-days / half-life), counted from the
-    latest of what the rule's conditions test; 1 where that day is unknown."""
+    latest of what makes the rule's conditions true; 1 where that day is unknown."""
     assert rule.half_life_days is not None
     days = np.full(features.size, np.nan)
     for condition in rule.when:
-        for age in condition.ages(activities):
-            column = age.name if isinstance(age, ActivityAggregate) else age
-            days = np.fmin(days, features.numbers(column))
+        days = np.fmin(days, condition.youngest(features, activities))
     share: FloatArray = np.exp2(-np.fmax(days, 0.0) / rule.half_life_days)
     return share
 

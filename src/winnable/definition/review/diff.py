@@ -106,7 +106,8 @@ def _leaves_of_list(items: tuple[object, ...], place: str) -> Iterator[tuple[str
         return
     conditions = [item for item in items if isinstance(item, Condition)]
     texts = [f"{item:.15g}" if isinstance(item, float) else str(item) for item in items]
-    yield place, in_words(conditions) if conditions else ", ".join(texts)
+    told = [f'"{text}"' if "," in text else text for text in texts]
+    yield place, in_words(conditions) if conditions else ", ".join(told)
 
 
 def _leaves_of_named(items: tuple[object, ...], place: str) -> Iterator[tuple[str, str]]:

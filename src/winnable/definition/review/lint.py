@@ -23,6 +23,7 @@ def warnings(definition: Definition) -> tuple[str, ...]:
         *_overlapping_scorecards(definition),
         *_unreachable_thresholds(definition),
         *_sides_without_points(definition),
+        *_known_at_the_end(definition),
     ]
     gate = definition.gate
     if (gate.sources or gate.refused_sources) and definition.columns.source_name is None:
@@ -30,7 +31,20 @@ def warnings(definition: Definition) -> tuple[str, ...]:
             "The gate lists sources, but [columns] names no source column, so the gate cannot check"
             ' them; name it, or take the last marketing touch (missing_source = "last touch").'
         )
-    if definition.profile.acceptable and not definition.activities.hand_raise:
+    if definition.profile.acceptable and not definition.profile.ideal:
+        found.append(
+            "The profile lists acceptable customers, but no ideal ones, so acceptable ones are"
+            " handed over like any other; add ideal."
+        )
+    ideal = set(definition.profile.ideal)
+    found += [
+        f"{case} is acceptable and already all that is asked of the ideal customer, so no lead is"
+        " acceptable by it; change one of the two."
+        for case in definition.profile.acceptable
+        if ideal and ideal <= set(case.when)
+    ]
+    asks = bool(definition.activities.hand_raise)
+    if definition.profile.acceptable and definition.requires_ideal and not asks:
         found.append(
             "The profile lists acceptable customers, but [activities] lists no hand_raise, so they"
             " are nurtured whatever they do."
@@ -81,6 +95,15 @@ def _sides_without_points(definition: Definition) -> Iterator[str]:
                     f"The grid tells fit and engagement apart, but no rule of {card.name!r} gives"
                     f" points for {side}; while it answers, {side} tells no lead from another."
                 )
+
+
+def _known_at_the_end(definition: Definition) -> Iterator[str]:
+    asked = {name for each in definition.conditions_at_scoring() for name in each.columns}
+    for name in sorted(asked & definition.untold_until_the_end):
+        yield (
+            f"A condition asks for {name!r}, which tells how or when a lead ended; a trained model"
+            " takes it as missing, so test another column."
+        )
 
 
 def warnings_about_names(

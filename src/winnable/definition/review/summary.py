@@ -25,6 +25,7 @@ from winnable.definition.review.lint import warnings
 from winnable.definition.rules import Case, Rule, Scorecard
 from winnable.definition.schema import Definition, Grade
 from winnable.definition.stages import STAGES, label
+from winnable.definition.wording import days_in_words
 
 POINTS_TABLE_STEPS = np.arange(-3, 4)
 """Rows of the table of points, in doublings of the odds from the threshold."""
@@ -192,10 +193,10 @@ def _customers(definition: Definition) -> Iterator[Block]:
             tuple((name, in_words(when)) for name, when in profile.personas.items()),
         )
     if profile.acceptable:
-        yield Text(
-            "Other customers are acceptable. We keep in touch with them until they ask for sales"
-            " themselves. One of these conditions is enough:"
-        )
+        what = "They are handed to sales like any other."
+        if definition.requires_ideal:
+            what = "We keep in touch with them until they ask for sales themselves."
+        yield Text(f"Other customers are acceptable. {what} One of these conditions is enough:")
         yield Bullets(tuple(_case_in_words(case) for case in profile.acceptable))
     if profile.unacceptable:
         yield Text(
@@ -219,6 +220,9 @@ def _activities(definition: Definition) -> Iterator[Block]:
             ("Interest", ", ".join(kinds.interest)),
         )
         yield Table(("What it shows", "Activities"), tuple(row for row in rows if row[1]))
+    if kinds.hand_raise:
+        days = days_in_words(kinds.hand_raise_days)
+        yield Text(f"Who asked for sales in the last {days} counts as asking for sales.")
 
 
 def _points(definition: Definition) -> Iterator[Block]:
@@ -288,9 +292,11 @@ def _handover(definition: Definition) -> Iterator[Block]:
     yield Text("Otherwise every lead that meets all of these:")
     yield Bullets(tuple(_criteria(definition)))
     if gate.always_work_share:
+        keeps = definition.profile.acceptable and definition.requires_ideal
+        also = ", acceptable customers, too" if keeps else ""
         yield Text(
             f"In addition, {of_100(gate.always_work_share)} leads are randomly selected and worked"
-            " whatever their score (the exploration sample). If sales only ever saw leads that"
+            f" whatever their score{also} (the exploration sample). If sales only ever saw leads that"
             " score well, nobody could learn where the score is wrong."
         )
     yield Heading("What happens to the others")
@@ -310,6 +316,9 @@ def _exclusions(definition: Definition) -> Iterator[str]:
     if consent is not None:
         yield f"people without consent: {consent} is not {_or(definition.gate.consent)}"
     yield "leads that could not be scored"
+    if definition.gate.refused_sources:
+        refused = _or(definition.gate.refused_sources)
+        yield f"leads that come from {refused}, even if they ask for sales themselves"
 
 
 def _other_actions(definition: Definition) -> Iterator[str]:
@@ -318,7 +327,8 @@ def _other_actions(definition: Definition) -> Iterator[str]:
     expected = outcome.expected_conversion
     nurture_from = expected if gate.nurture_from is None else gate.nurture_from
     discard_below = expected / 10 if gate.discard_below is None else gate.discard_below
-    also = ", and acceptable customers" if definition.profile.acceptable else ""
+    keeps = definition.profile.acceptable and definition.requires_ideal
+    also = ", and acceptable customers" if keeps else ""
     yield (
         f"Nurture: at least {of_100(nurture_from)} such leads are won within"
         f" {outcome.winnable_days:g} days{also}; keep in touch."
@@ -363,16 +373,11 @@ def _source_and_fit(definition: Definition) -> Iterator[str]:
     profile = definition.profile
     asks = definition.activities.hand_raise
     unless_it_asks = ", or asks for sales itself" if asks else ""
-    if gate.refused_sources:
-        refused = _or(gate.refused_sources)
-        yield f"It does not come from {refused}, even if it asks for sales itself."
     if gate.sources:
         yield f"It comes from {_or(gate.sources)}{unless_it_asks}."
-    if definition.growth_stage != "seed" and profile.ideal:
+    if definition.requires_ideal:
         also = ", or is acceptable and asks for sales itself" if profile.acceptable and asks else ""
         yield f"It fits our ideal customer{also}."
-    elif profile.acceptable:
-        yield f"It is not merely an acceptable customer{unless_it_asks}."
 
 
 def _policy(definition: Definition) -> Iterator[str]:
@@ -399,9 +404,9 @@ def _policy(definition: Definition) -> Iterator[str]:
 
 def _grades(definition: Definition) -> Iterator[Block]:
     grades = definition.grades
-    reference = "the average lead"
+    reference, among = "the average lead", "all leads"
     if grades.relative_to == "gate":
-        reference = "a lead that just passes the gate"
+        reference = among = "a lead that just passes the gate"
     yield Heading("Grades: hot to cold")
     cuts: dict[Grade, float] = {"hot": grades.hot, "warm": grades.warm, "cool": grades.cool}
     rows = []
@@ -413,7 +418,7 @@ def _grades(definition: Definition) -> Iterator[Block]:
     if grades.while_thin == "source":
         yield Text(
             "While the history is too thin to tell leads apart, a lead has the grade of its source:"
-            " what leads from there were won so far, compared with all leads."
+            f" what leads from there were won so far, compared with {among}."
         )
 
 

@@ -24,6 +24,7 @@ from winnable.core.timestamps import microseconds, times_of
 from winnable.data.autodetect.end_dates import ended_without_outcome
 from winnable.data.dataset import Dataset
 from winnable.data.features.activities.properties import properties_of
+from winnable.data.features.activities.touches import is_filled
 from winnable.data.features.episodes import changed_later, last_change_is_no_end
 from winnable.data.features.plan import AGE, FeaturePlan, Field
 from winnable.data.ingestion.crm import Crm
@@ -107,7 +108,13 @@ def inspect_quality(data: Dataset) -> tuple[Finding, ...]:
     found += [*_statuses(data), *_moving_rate(data)]
     if CREATED in crm.leads:
         found += _untracked(data)
-        found += [*_months(crm), *_sources(data), *_cliffs(data), *_open_months(data)]
+        found += [
+            *_months(crm),
+            *_touches(data),
+            *_sources(data),
+            *_cliffs(data),
+            *_open_months(data),
+        ]
         found += [*_ends(data), *_ended_as_open(data), *_returns(data)]
     return tuple(found)
 
@@ -119,7 +126,7 @@ def alarms(data: Dataset) -> tuple[Finding, ...]:
     found = [*_several_rows(data), *_nothing_to_learn(data), *_columns(data), *_statuses(data)]
     found += _moving_rate(data)
     if CREATED in data.crm.leads:
-        found += [*_sources(data), *_cliffs(data), *_ended_as_open(data)]
+        found += [*_touches(data), *_sources(data), *_cliffs(data), *_ended_as_open(data)]
     return tuple(finding for finding in found if finding.alarm)
 
 
@@ -150,6 +157,29 @@ def _nothing_to_learn(data: Dataset) -> list[Finding]:
         )
         found.append(Finding("nothing to learn", says, alarm=True))
     return found
+
+
+def _touches(data: Dataset) -> list[Finding]:
+    """Leads without a source although their last touch counts as one: nothing else tells that the
+    gate does not know where they came from."""
+    name = data.definition.columns.source_name
+    crm = data.crm
+    if name is None or not is_filled(data.definition, name):
+        return []
+    if crm.activities is None:
+        says = (
+            'Where a source is missing the last touch counts (missing_source = "last touch"), but'
+            " no activities are given, so no lead has one: add them."
+        )
+        return [Finding("sources", says, alarm=True)]
+    unknown = int(crm.leads[name].isna().sum())
+    if not unknown:
+        return []
+    says = (
+        f"{counted(unknown, 'lead')} of {len(crm.leads):,} with neither a source nor a touch before"
+        " creation: where they came from is not known."
+    )
+    return [Finding("sources", says)]
 
 
 def _sources(data: Dataset) -> list[Finding]:

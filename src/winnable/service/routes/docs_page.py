@@ -87,12 +87,14 @@ def _blocks(predictor: Predictor, document: dict[str, Any]) -> Iterator[Block]:
         "By the CRM's own names. What is absent or null is missing; an unknown column is ignored"
         " with a warning."
     )
+    created = predictor.plan.created
     columns = [
         (field.name, _KINDS[field.kind], "the model" if field.learn else "rules only")
         for field in predictor.plan.fields
+        if created is None or field.name != created.name
     ]
-    if predictor.plan.created is not None:
-        columns.append((predictor.plan.created.name, "date", "the model"))
+    if created is not None:
+        columns.append((created.name, "date", "the model"))
     yield Table(("Column", "Value", "Used by"), tuple(columns))
     if predictor.plan.returns:
         yield Text(

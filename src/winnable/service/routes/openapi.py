@@ -348,9 +348,12 @@ def _words_of(definition: Definition) -> Mapping[str, str]:
         *definition.profile.ideal,
         *(condition for rule in rules for condition in rule.when),
     ):
-        asked = condition.any_of or condition.matches
-        if condition.field is not None and asked:
-            words.setdefault(condition.field, asked[0])
+        if condition.members and condition.none_of_these:
+            continue
+        for leaf in condition.leaves():
+            asked = leaf.any_of or leaf.matches
+            if leaf.field is not None and asked:
+                words.setdefault(leaf.field, asked[0])
     if definition.columns.consent is not None:
         words.setdefault(definition.columns.consent, definition.gate.consent[0])
     return words
