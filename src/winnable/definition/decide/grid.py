@@ -34,7 +34,8 @@ SIDES = ("profile", "interest", "intent", "behaviour")
 class GridPlace:
     """A lead's place in the grid: its cell and what the company calls it. `fit`, `interest`,
     `intent` and `behaviour` are odds ratios against the average lead, the last three of which make
-    up `engagement`, none beyond `MAX_ABS_LOG_ODDS`; `points` are those of the four where the scorecard answers, else None."""
+    up `engagement`, none of them beyond `MAX_ABS_LOG_ODDS`; `points` are those of the four where
+    the scorecard answers, else None."""
 
     cell: str
     says: str
