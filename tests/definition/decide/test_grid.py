@@ -1,6 +1,7 @@
 """Fit, interest and intent apart: the points of a scorecard by what they tell of, against the
 average lead that the definition expects, and the cells A1 to D4."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from winnable.definition.decide.grid import (
     side_of,
     sides_of_points,
 )
-from winnable.definition.decide.scorecard import log_odds_by_rule, score_points
+from winnable.definition.decide.scorecard import MAX_ABS_LOG_ODDS, log_odds_by_rule, score_points
 from winnable.definition.grid import CELLS, Grid
 from winnable.definition.load import definition_from
 from winnable.definition.schema import Definition
@@ -175,6 +176,17 @@ def test_the_steps_are_odds_ratios_and_belong_to_the_better_cell() -> None:
 
 def test_a_lead_without_a_score_has_no_place() -> None:
     assert places(Grid(), SubScores(np.full((1, len(SIDES)), np.nan))) == (None,)
+
+
+@pytest.mark.parametrize("knock_out", [1_000, 100_000, -1_000, -100_000])
+def test_a_rule_of_very_many_points_has_an_odds_ratio_that_every_reader_can_parse(
+    knock_out: int,
+) -> None:
+    rules = [{**rule, "points": knock_out} for rule in RULES[:3]]
+    (place,) = placed(definition({"rule": rules, "threshold": 0}), leads(("big", 1, 1)))
+    json.dumps(place.to_json(), allow_nan=False)
+    for ratio in (place.fit, place.engagement, place.interest, place.intent):
+        assert abs(np.log(ratio)) == pytest.approx(MAX_ABS_LOG_ODDS)
 
 
 def test_a_cell_is_called_by_its_own_words_else_by_those_of_its_letter_and_number() -> None:

@@ -164,6 +164,22 @@ def test_where_only_time_passed_it_says_so() -> None:
 
 
 @pytest.mark.parametrize(
+    "gone", [title("VP", 0.3), hidden("Company", 0.3)], ids=["named", "hidden"]
+)
+def test_what_counts_nothing_any_more_is_told_alike_before_and_after_it_is_kept(
+    gone: Part,
+) -> None:
+    """Kept parts have none that add nothing and have no words."""
+    then = [visits(3, 5, 0.9), gone]
+    live = [visits(3, 9, 0.4), hidden(gone.name, 0.0)]
+    kept = ScoreParts.from_json(ScoreParts("a", tuple(live)).to_json()).parts
+    assert len(kept) < len(live)
+    odds = (0.4, 0.2)
+    assert change(then, kept, probabilities=odds) == change(then, live, probabilities=odds)
+    assert not change(then, kept, probabilities=odds).only_time
+
+
+@pytest.mark.parametrize(
     ("then", "now", "named"),
     [
         (visits(3, 5, 0.2), visits(3, 9, 0.9), False),

@@ -1,5 +1,6 @@
 """The words of a lead in the inbox: its decision without the probability, and what moved it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -81,6 +82,29 @@ def test_the_trend_is_told_from_the_last_score_of_a_week_before(
 ) -> None:
     view = lead_view(row(week_ago), definition(), "Kim")
     assert (view.probability, view.interval, view.trend) == ("50%", "40–60%", trend)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "points", "text"),
+    [
+        (2.8284, 50.0, "A: 50 points, 2.8 times the odds"),
+        (0.0123, -12.5, "A: -12.5 points, 0.012 times the odds"),
+        (99.7, 99.97, "A: 100 points, 100 times the odds"),
+        (4.1e14, 1500.0, "A: 1,500 points, more than 100 times the odds"),
+        (2e-9, -100_000.0, "A: -100,000 points, less than a hundredth of the odds"),
+    ],
+)
+def test_no_number_of_the_grid_is_written_with_an_exponent(
+    ratio: float, points: float, text: str
+) -> None:
+    sides = {"interest": 1.0, "intent": 1.0, "behaviour": 1.0}
+    given = {"profile": points, "interest": 0.0, "intent": 0.0, "behaviour": 0.0}
+    place = {"cell": "A2", "says": "", "fit": ratio, "engagement": 1.0, **sides, "points": given}
+    lead = row()
+    assert lead.score is not None
+    view = lead_view(replace(lead, score=replace(lead.score, grid=place)), definition(), "Kim")
+    assert view.grid is not None
+    assert view.grid.sub_scores[0] == ("Fit", text)
 
 
 def test_a_lead_without_a_score_says_so() -> None:

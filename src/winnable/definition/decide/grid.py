@@ -16,7 +16,11 @@ import numpy as np
 from winnable.core.columns import FloatArray, IntArray
 from winnable.core.statistics import logit_of
 from winnable.definition.decide.gate import ROUNDING
-from winnable.definition.decide.scorecard import group_of, log_odds_per_point
+from winnable.definition.decide.scorecard import (
+    MAX_ABS_LOG_ODDS,
+    group_of,
+    log_odds_per_point,
+)
 from winnable.definition.grid import ENGAGEMENT, FIT, Grid
 from winnable.definition.parts import Activities
 from winnable.definition.rules import Rule, Scorecard
@@ -30,7 +34,8 @@ SIDES = ("profile", "interest", "intent", "behaviour")
 class GridPlace:
     """A lead's place in the grid: its cell and what the company calls it. `fit`, `interest`,
     `intent` and `behaviour` are odds ratios against the average lead, the last three of which make
-    up `engagement`; `points` are those of the four where the scorecard answers, else None."""
+    up `engagement`, none of them beyond `MAX_ABS_LOG_ODDS`; `points` are those of the four where
+    the scorecard answers, else None."""
 
     cell: str
     says: str
@@ -99,8 +104,8 @@ def places(grid: Grid, scores: SubScores) -> tuple[GridPlace | None, ...]:
     engagement = scores.log_odds[:, 1:].sum(axis=1)
     letters = _codes(grid.fit, fit)
     digits = _codes(grid.engagement, engagement)
-    ratios: list[list[float]] = np.exp(scores.log_odds).tolist()
-    engaged: list[float] = np.exp(engagement).tolist()
+    ratios: list[list[float]] = _odds_ratios(scores.log_odds).tolist()
+    engaged: list[float] = _odds_ratios(engagement).tolist()
     points = None if scores.points is None else np.round(scores.points, 6).tolist()
     found: list[GridPlace | None] = []
     for row, unknown in enumerate(np.isnan(fit + engagement).tolist()):
@@ -139,6 +144,11 @@ def _average_points(definition: Definition, card: Scorecard) -> FloatArray:
     offered = offered_points(definition, card)
     total = offered.sum()
     return np.asarray(offered * ((card.threshold + doublings) / total if total else 0.0))
+
+
+def _odds_ratios(log_odds: FloatArray) -> FloatArray:
+    """Within the bounds that the probability has, too, so that every one is a finite number."""
+    return np.asarray(np.exp(np.clip(log_odds, -MAX_ABS_LOG_ODDS, MAX_ABS_LOG_ODDS)))
 
 
 def _codes(steps: Sequence[float], log_odds: FloatArray) -> list[int]:

@@ -274,10 +274,12 @@ class _Comparison:
         )
 
     def _pairs(self) -> Iterator[tuple[Part | None, Part]]:
-        """Each part now, and what it was then."""
+        """Each part now, and what it was then; what is no part now adds nothing any more."""
         before = {(part.about, part.name): part for part in self.then.parts}
         for part in self.now.parts:
-            yield before.get((part.about, part.name)), part
+            yield before.pop((part.about, part.name), None), part
+        for part in before.values():
+            yield part, Part(part.about, part.name, 0.0)
 
     def _told(self, before: Part | None, part: Part) -> ChangePart | None:
         if part.says is None or self._is_unchanged(before, part):

@@ -101,7 +101,7 @@ def _grid(row: LeadRow) -> Iterator[str]:
         yield from ("",) * len(GRID_COLUMNS)
         return
     yield from (place["cell"], place["says"])
-    yield from (f"{place[name]:.4f}" for name in GRID_COLUMNS[2:])
+    yield from (f"{place[name]:.4g}" for name in GRID_COLUMNS[2:])
 
 
 def _changed(row: LeadRow) -> tuple[str, str, str]:

@@ -310,6 +310,10 @@ _SUB_SCORES = (
 """Each sub-score by its name, that of its points, and the one that people read."""
 
 
+_MANY_TIMES = 100
+"""Beyond it, and below one part of it, an odds ratio is not told in numbers."""
+
+
 def _grid(place: Mapping[str, Any]) -> GridView:
     points = dict(place["points"] or {})
     if points:
@@ -319,7 +323,7 @@ def _grid(place: Mapping[str, Any]) -> GridView:
     for name, group, title in _SUB_SCORES:
         if name == "behaviour" and round(place[name], 2) == 1:
             continue
-        given = f"{points[group]:.3g} points, " if points else ""
+        given = f"{points_text(points[group])}, " if points else ""
         text = f"{given}{times_text(place[name])}"
         shown.append((title, f"{steps[name]}: {text}" if name in steps else text))
     against = "the average lead that we expect" if points else "a typical lead"
@@ -328,7 +332,17 @@ def _grid(place: Mapping[str, Any]) -> GridView:
 
 def times_text(ratio: float) -> str:
     """An odds ratio as people read it."""
-    return f"{ratio:.2g} times the odds"
+    if round(ratio) > _MANY_TIMES:
+        return f"more than {_MANY_TIMES} times the odds"
+    if ratio < 1 / _MANY_TIMES:
+        return "less than a hundredth of the odds"
+    return f"{ratio:.0f} times the odds" if ratio >= 10 else f"{ratio:.2g} times the odds"
+
+
+def points_text(points: float) -> str:
+    """Points of a scorecard as people read them."""
+    number = f"{points:,.0f}" if abs(points) >= 100 else f"{points:.3g}"
+    return f"{number} points"
 
 
 def _account(score: ScoreRecord, definition: Definition) -> tuple[str, str]:

@@ -390,6 +390,14 @@ def test_the_earlier_score_of_a_lead(
     assert score.score_id == f"L-1-{found:%m%d}"
 
 
+def test_an_id_that_no_database_takes_costs_the_others_no_earlier_score(
+    feedback: FeedbackStore,
+) -> None:
+    feedback.remember([given("L-1", 0.1, WEEKS[0])])
+    wanted = [(lead, WEEKS[1], NOW) for lead in ("L\x00-1", "L-1", "\x00")]
+    assert feedback.earlier_scores(wanted).keys() == {("L-1", NOW)}
+
+
 def test_a_list_has_the_score_of_a_week_before_or_else_the_first_one(
     feedback: FeedbackStore,
 ) -> None:

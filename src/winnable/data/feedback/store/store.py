@@ -259,11 +259,13 @@ class FeedbackStore:
     def earlier_scores(
         self, wanted: Sequence[tuple[str, datetime, datetime]]
     ) -> dict[tuple[str, datetime], EarlierScore]:
-        """As `leads.earlier_scores`."""
+        """As `leads.earlier_scores`; an id with a NUL character, which PostgreSQL takes in no
+        query, has none."""
         found: dict[tuple[str, datetime], EarlierScore] = {}
+        asked = [each for each in wanted if "\x00" not in each[0]]
         with self.reading() as connection:
-            for start in range(0, len(wanted), _LEADS_PER_QUERY):
-                batch = wanted[start : start + _LEADS_PER_QUERY]
+            for start in range(0, len(asked), _LEADS_PER_QUERY):
+                batch = asked[start : start + _LEADS_PER_QUERY]
                 found |= earlier_scores(connection, batch)
         return found
 
