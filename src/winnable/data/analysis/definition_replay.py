@@ -140,7 +140,7 @@ def _dates_to_come(data: Dataset, plan: FeaturePlan) -> Iterator[str]:
         later = int((np.isnan(days) & crm.leads[field.name].notna().to_numpy()).sum())
         if later:
             yield (
-                f"{counted(later, 'lead')} of {len(rows):,} with a date under {field.name!r} that is"
-                " still to come, or is none: it is not known yet, so no comparison with it is"
+                f"{counted(later, 'lead')} of {len(rows):,} with a date under {field.name!r} that"
+                " is still to come, or is none: it is not known yet, so no comparison with it is"
                 " true."
             )
