@@ -162,9 +162,10 @@ class Condition(DefinitionPart):
     less_than: Name | None = None
     """The number is smaller than that of this column."""
     later_than: Name | None = None
-    """The date is later than that of this column."""
+    """The date is later than that of this column. A date after the moment of scoring counts as not
+    known yet, on either side."""
     earlier_than: Name | None = None
-    """The date is earlier than that of this column."""
+    """The date is earlier than that of this column, both before the moment of scoring."""
     is_missing: Literal[True] | None = None
     """The field is empty (of an activity: it never happened)."""
     is_present: Literal[True] | None = None

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from winnable.data.analysis.definition_replay import handed_over, warnings_about
@@ -97,3 +99,31 @@ def test_doubts_that_only_the_leads_can_raise(sources: tuple[str, str]) -> None:
     )
     for words in (*misspelt, "applies to none"):
         assert words in told
+
+
+def test_dates_that_are_still_to_come_are_counted_where_they_are_compared(
+    sources: tuple[str, str],
+) -> None:
+    leads = pd.read_csv(sources[0], dtype=str)
+    leads["Trial"] = np.where(np.arange(100) < 30, "2999-01-01", "2024-01-30")
+    later = {"ideal": [{"field": "Trial", "later_than": "created"}]}
+    agreed = version(10, profile=later)
+    found = warnings_about(Dataset(agreed, read_crm(agreed, leads)))
+    assert [warning for warning in found if "Trial" in warning] == [
+        "30 leads of 100 with a date under 'Trial' that is still to come, or is none: it is not"
+        " known yet, so no comparison with it is true."
+    ]
+    plain = version(10)
+    assert not any(
+        "Trial" in each for each in warnings_about(Dataset(plain, read_crm(plain, leads)))
+    )
+
+
+def test_the_kinds_of_activities_are_no_property_that_is_proposed(
+    sources: tuple[str, str],
+) -> None:
+    page = {"activity": "Demo", "having": [{"field": "kind", "any_of": ["Demo"]}]}
+    agreed = version(10, profile={"ideal": [page]})
+    found = warnings_about(Dataset(agreed, read(agreed, sources, log=True)))
+    assert any("no property of activities 'kind'" in warning for warning in found)
+    assert not any("@" in warning for warning in found)

@@ -7,14 +7,17 @@ page is rendered by `winnable.definition.review.summary`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from winnable.core.columns import ID, KIND, STATUS
 from winnable.core.documents import Page
-from winnable.core.timestamps import DAY
+from winnable.core.text import counted
+from winnable.core.timestamps import DAY, microseconds
 from winnable.data.dataset import Dataset
+from winnable.data.features.plan import FeaturePlan
 from winnable.data.ingestion.crm import read_crm
 from winnable.definition.decide.gate import capacity_threshold, decide
 from winnable.definition.decide.scorecard import probability_of, score_points
@@ -111,5 +114,33 @@ def warnings_about(data: Dataset) -> tuple[str, ...]:
     return (
         *warnings_about_names(definition, columns, kinds, statuses, properties),
         *warnings_about_dates(definition, dates),
+        *_dates_to_come(data, plan),
         *warnings_about_leads(definition, features),
     )
+
+
+def _dates_to_come(data: Dataset, plan: FeaturePlan) -> Iterator[str]:
+    """Dates of the future that conditions compare with others: not known yet, they meet none."""
+    crm = data.crm
+    compared = {
+        name
+        for condition in data.definition.conditions_at_scoring()
+        if len(condition.columns) > 1
+        for name in condition.dates
+    }
+    fields = tuple(
+        field for field in plan.fields if field.kind == "moment" and field.name in compared
+    )
+    if data.present is None or not fields:
+        return
+    rows = np.arange(len(crm.leads))
+    now = np.full(len(rows), microseconds(data.present) + 1)
+    for field in fields:
+        days = data.features(FeaturePlan((field,)), rows, now).numbers(field.name)
+        later = int((np.isnan(days) & crm.leads[field.name].notna().to_numpy()).sum())
+        if later:
+            yield (
+                f"{counted(later, 'lead')} of {len(rows):,} with a date under {field.name!r} that"
+                " is still to come, or is none: it is not known yet, so no comparison with it is"
+                " true."
+            )

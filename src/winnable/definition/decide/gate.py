@@ -5,9 +5,9 @@ First come the exclusions that no score can outweigh: customers that are not wan
 consent, no way to reach the person. Then the thresholds and other criteria, those of the company's
 growth stage or those that are written, all of which must be met. A small random exploration sample
 is handed over whatever its score, save from refused sources, because a history of only the leads
-that a model liked cannot show where the model is wrong. Of the others, the long horizon decides: nurture, recycle to
-marketing, or discard. The grades, hot to cold, are here as well. Where the probabilities come from
-is not known here.
+that a model liked cannot show where the model is wrong. Of the others, the long horizon decides:
+nurture, recycle to marketing, or discard. The grades, hot to cold, are here as well. Where the
+probabilities come from is not known here.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -296,8 +296,8 @@ def _handover(definition: Definition) -> Iterator[Block]:
         also = ", acceptable customers, too" if keeps else ""
         yield Text(
             f"In addition, {of_100(gate.always_work_share)} leads are randomly selected and worked"
-            f" whatever their score{also} (the exploration sample). If sales only ever saw leads that"
-            " score well, nobody could learn where the score is wrong."
+            f" whatever their score{also} (the exploration sample). If sales only ever saw leads"
+            " that score well, nobody could learn where the score is wrong."
         )
     yield Heading("What happens to the others")
     yield Bullets(tuple(_other_actions(definition)))
