@@ -130,7 +130,7 @@ def test_without_kept_parts_only_the_difference_is_told(shop: tuple[httpx.Client
     change = score["change"]
     assert change["parts"] is None
     assert change["rest"] == change["effect"] != 0
-    assert "were not kept" in change["says"]
+    assert "was not kept" in change["says"]
 
 
 def test_a_young_lead_is_compared_with_its_first_score(
