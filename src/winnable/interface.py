@@ -621,14 +621,17 @@ def funnel(data: Dataset, by: By = "source", store: Path | str = "models") -> Fu
 
 
 def _cells(store: Path | str) -> Cells:
+    from winnable.data.feedback.store.database import has_database
     from winnable.data.feedback.store.outcomes import first_cells
     from winnable.data.feedback.store.store import FeedbackStore
 
-    feedback = FeedbackStore.open(Path(store))
-    try:
-        cells = first_cells(feedback)
-    finally:
-        feedback.close()
+    cells: Cells = {}
+    if has_database(Path(store)):  # else opening it would make one
+        feedback = FeedbackStore.open(Path(store))
+        try:
+            cells = first_cells(feedback)
+        finally:
+            feedback.close()
     if not cells:
         raise DataError(
             f"{store}: no score with a cell of the grid is kept here. Add a table [grid] to the"

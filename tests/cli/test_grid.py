@@ -100,6 +100,7 @@ def test_scores_have_cells_and_the_funnel_tells_what_they_convert(folder: Path) 
         *("funnel", "later.csv", "--by", "grid", "--store", "store"), folder=folder, COLUMNS="140"
     )
     assert early.returncode == 1
+    assert not (folder / "store").exists(), "reading creates nothing"
     assert "no score with a cell of the grid is kept here" in " ".join(early.stderr.split())
     scored = winnable(
         *("score", "leads.csv", "--activities", "activities.csv", "--inbox"),

@@ -36,6 +36,11 @@ def datetime_of(time: int) -> datetime:
     return _EPOCH + timedelta(microseconds=int(time))
 
 
+def moment_text(moment: datetime) -> str:
+    """A moment in UTC to the second, as tables have it: "2026-06-30T12:00:00Z"."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def times_of(moments: pd.Series) -> IntArray:
     """A column of times as microseconds since 1970, shape (n,); `NEVER` for missing."""
     times: IntArray = (

@@ -237,9 +237,11 @@ def test_without_the_parts_of_both_scores_it_says_that_it_cannot_tell() -> None:
         assert found.parts is None
         assert found.rest == pytest.approx(0.3)
         assert found.says == (
-            "+30 since Mon 22 Jun 2026: why is not known, the parts of one of the two scores were"
-            " not kept"
+            "+30 since Mon 22 Jun 2026: we do not know why, because what made up one of the two"
+            " scores was not kept"
         )
+        same = change_between(earlier, 0.2, FRIDAY, after)
+        assert (same.says, same.because) == ("Unchanged since Mon 22 Jun 2026", "")
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_without_kept_parts_only_the_difference_is_told(shop: tuple[httpx.Client
     change = score["change"]
     assert change["parts"] is None
     assert change["rest"] == change["effect"] != 0
-    assert "were not kept" in change["says"]
+    assert change["says"] == "Unchanged since Mon 22 Jun 2026"
 
 
 def test_a_young_lead_is_compared_with_its_first_score(
@@ -245,6 +245,37 @@ def test_parts_of_another_version_cost_no_row(store: Path, leads: list[dict[str,
     feedback.close()
     assert {score.score_id for score in found} == {"S-1", "S-2"}
     assert {score.parts for score in found} == {None}
+
+
+def test_why_parts_could_not_be_made_is_counted_and_said_once(
+    store: Path, leads: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    model = LoadedModel(ChampionFollower(store).current())
+    body = to_json({"leads": leads[:2], "as_of": FRIDAY})
+    read = model.read(read_body(body), body, datetime.now(UTC))
+    scored_leads = model.score([read], reasons=True)[0]
+    assert scored_leads.scores.log_odds is not None
+    content = model.answer(read, scored_leads, ["S-1", "S-2"])
+    journal = ScoreJournal(store)
+    answered = Answered(body, content, 2, scored_leads.scores.log_odds.tobytes())
+    journal.append(model, [answered])
+    part = journal.cut()
+    assert part is not None
+    monkeypatch.setattr("winnable.service.scoring.score_parts.features_of_records", fail)
+    result = JournalReader(store).keep(part.path)
+    assert (result["kept"], result["without_parts"]) == (2, 2)
+    assert (result["parts_problem"], result["problem"]) == ("ZeroDivisionError", None)
+    journal.close()
+    said: list[dict[str, Any]] = []
+    score_log = ScoreLog(store, Metrics(), lambda event, **told: said.append(told))
+    score_log._tell_of_parts(result["without_parts"], result["parts_problem"])
+    assert [(each["problem"], each["scores"]) for each in said] == [
+        ("they cannot be made (ZeroDivisionError)", 2)
+    ]
+    score_log.close()
 
 
 def test_parts_read_back_as_they_were_written() -> None:

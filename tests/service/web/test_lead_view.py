@@ -1,14 +1,14 @@
 """The words of a lead in the inbox: its decision without the probability, and what moved it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from winnable.core.columns import FeatureTable
 from winnable.data.feedback.store.leads import LeadRow
-from winnable.data.feedback.store.records import ScoreRecord
+from winnable.data.feedback.store.records import EarlierScore, ScoreRecord
 from winnable.definition.decide.gate import decide
 from winnable.definition.decide.scorecard import score_points
 from winnable.definition.schema import Definition
@@ -82,6 +82,14 @@ def test_the_trend_is_told_from_the_last_score_of_a_week_before(
 ) -> None:
     view = lead_view(row(week_ago), definition(), "Kim")
     assert (view.probability, view.interval, view.trend) == ("50%", "40–60%", trend)
+
+
+def test_a_lead_with_an_earlier_score_of_this_week_was_not_first_scored_this_week() -> None:
+    before = EarlierScore("L", "s-0", NOW - timedelta(days=3), 0.47, "rules", None)
+    view = lead_view(replace(row(), earlier=before), definition(), "Kim")
+    assert view.change is not None
+    assert view.trend == view.change.headline == "+3 since Sat 27 Jun 2026"
+    assert view.direction == "up"
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ The numbers are the predictor's; here rows are brought to it and its scores to a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from winnable.core.columns import CLOSED, CREATED, ID, STATUS, BoolArray, IntArray
 from winnable.core.progress import Progress, no_progress
-from winnable.core.timestamps import NEVER, datetime_of, times_of
+from winnable.core.timestamps import NEVER, datetime_of, moment_text, times_of
 from winnable.data.dataset import Dataset
 from winnable.data.feedback.store.records import EarlierScore
 from winnable.data.ingestion.crm import Crm, read_crm
@@ -273,7 +273,7 @@ def _changes(
             continue
         parts = None if scores.parts is None else scores.parts[row]
         change = change_between(before, float(scores.probability[row]), key[1], parts)
-        at = f"{before.as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        at = moment_text(before.as_of)
         changes.append((before.probability, at, change.because))
     return changes
 

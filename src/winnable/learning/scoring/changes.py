@@ -38,6 +38,8 @@ MAX_NAMED = 2
 
 NEW_MODEL = "a new model"
 
+NOT_KNOWN_WHY = "we do not know why, because what made up one of the two scores was not kept"
+
 _MIN_PROBABILITY = 1e-12
 _SAME_DAYS = 0.02
 """Within which days that passed are the days that something became older."""
@@ -173,7 +175,7 @@ class Change:
         """The strongest parts in words: "Title is VP, was Intern (+4); everything else (+1)"; ""
         where none can be named."""
         if self.parts is None:
-            return "why is not known, the parts of one of the two scores were not kept"
+            return NOT_KNOWN_WHY if self.points else ""
         named = self.parts[:MAX_NAMED]
         told = [f"{part.text} ({effect_text(part.effect)})" for part in named]
         rest = self.shown_rest(named)

@@ -150,7 +150,7 @@ class ScoreLog:
         self._parts.popleft()
         self._journal.remove(part)
         self._tell(result["kept"], result["broken"])
-        self._tell_of_parts(result["without_parts"])
+        self._tell_of_parts(result["without_parts"], result["parts_problem"])
         return True
 
     def _tell(self, kept: int, broken: int) -> None:
@@ -167,13 +167,14 @@ class ScoreLog:
                 scores=broken,
             )
 
-    def _tell_of_parts(self, scores: int) -> None:
+    def _tell_of_parts(self, scores: int, problem: str | None) -> None:
         """Log scores whose parts could not be kept, with which later ones cannot be compared."""
         if scores:
+            too_many = "more scores are asked for than can be described"
             self._log_event(
                 "parts of scores not kept",
                 level="warning",
-                problem="more scores are asked for than can be described, or some cannot be",
+                problem=too_many if problem is None else f"they cannot be made ({problem})",
                 scores=scores,
             )
 
@@ -223,8 +224,8 @@ class _WorkerProcess:
         self._changing = threading.Lock()  # no process may be started while the last one is ended
 
     def ask(self, path: Path | None, parts: bool = True) -> dict[str, Any] | None:
-        """What the process says of a file: the scores "kept", "broken" and "without_parts" and the
-        "problem" of all; nothing of none. None if it died of it. Without `parts` it is quicker."""
+        """What the process says of a file: the scores "kept", "broken" and "without_parts", the
+        "parts_problem" of these and the "problem" of all; nothing of none. None if it died of it. Without `parts` it is quicker."""
         try:
             process = self._running()
             assert process.stdin is not None

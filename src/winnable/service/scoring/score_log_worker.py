@@ -115,14 +115,11 @@ class ScoredModel:
     def with_parts(
         self, scores: Sequence[tuple[ScoreRecord, ScoredLead | None]]
     ) -> list[ScoreRecord]:
-        """The rows with their parts; whatever is wrong with parts costs no row."""
+        """The rows with their parts."""
         leads = [lead for _, lead in scores if lead is not None]
         if self.parts is None or not leads:
             return [record for record, _ in scores]
-        try:
-            parts = iter(self.parts.parts(leads))
-        except Exception:  # the server hears of it by their number
-            return [record for record, _ in scores]
+        parts = iter(self.parts.parts(leads))
         return [
             record if lead is None else replace(record, parts=next(parts))
             for record, lead in scores
@@ -200,24 +197,25 @@ class JournalReader:
         self._model: ScoredModel | None = None
         self._has_time = True  # to make parts
         self._without_parts = 0
+        self._parts_problem: str | None = None
 
     def keep(self, path: Path, parts: bool = True) -> dict[str, Any]:
         """How many scores of a file were "kept" and "broken", how many were kept "without_parts"
-        although they have some, and the "problem" if it has to be read again: no score is kept
-        twice. `parts` are left out where there is no time for them."""
+        although they have some, the "parts_problem" that kept the first of these from being
+        made, and the "problem" if the file has to be read again: no score is kept twice. `parts` are left out where there is no time for them."""
         kept = 0
         broken = 0
         self._has_time = parts
         self._without_parts = 0
+        self._parts_problem = None
         for scores, unread in self._batches(path):
             definition = None if self._model is None else self._model.definition
             n_kept, problem = self._writer.keep(scores, definition)
             if problem is not None:
-                return {"kept": 0, "broken": 0, "without_parts": 0, "problem": problem}
+                return _result(problem=problem)
             kept += n_kept
             broken += unread + len(scores) - n_kept
-        without = self._without_parts
-        return {"kept": kept, "broken": broken, "without_parts": without, "problem": None}
+        return _result(kept, broken, self._without_parts, self._parts_problem)
 
     def _batches(self, path: Path) -> Iterator[tuple[list[ScoreRecord], int]]:
         """The file's scores, as many as are committed at once, and how many could not be read."""
@@ -255,10 +253,12 @@ class JournalReader:
     def _with_parts(
         self, waiting: list[tuple[ScoreRecord, ScoredLead | None]]
     ) -> list[ScoreRecord]:
-        if self._model is None or not self._has_time:
-            scores = [record for record, _ in waiting]
-        else:
-            scores = self._model.with_parts(waiting)
+        scores = [record for record, _ in waiting]
+        if self._model is not None and self._has_time:
+            try:
+                scores = self._model.with_parts(waiting)
+            except Exception as error:  # whatever is wrong with parts costs no row
+                self._parts_problem = self._parts_problem or type(error).__name__
         self._without_parts += sum(
             lead is not None and score.parts is None
             for score, (_, lead) in zip(scores, waiting, strict=True)
@@ -269,6 +269,22 @@ class JournalReader:
         if payload != self._model_payload:
             self._model = ScoredModel(from_json(payload))
             self._model_payload = payload
+
+
+def _result(
+    kept: int = 0,
+    broken: int = 0,
+    without_parts: int = 0,
+    parts_problem: str | None = None,
+    problem: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "kept": kept,
+        "broken": broken,
+        "without_parts": without_parts,
+        "parts_problem": parts_problem,
+        "problem": problem,
+    }
 
 
 def keep_left_behind(store: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from winnable.core.cells import cell
+from winnable.core.timestamps import moment_text
 from winnable.data.feedback.store.leads import LeadRow
 from winnable.data.feedback.store.records import Label
 from winnable.data.feedback.store.store import FeedbackStore
@@ -109,7 +110,7 @@ def _changed(row: LeadRow) -> tuple[str, str, str]:
     if row.score is None or row.earlier is None:
         return ("", "", "")
     change = change_of(row.score, row.earlier)
-    at = row.earlier.as_of.isoformat(timespec="seconds")
+    at = moment_text(row.earlier.as_of)
     return (f"{row.earlier.probability:.4f}", at, change.because)
 
 

@@ -355,7 +355,7 @@ def _account(score: ScoreRecord, definition: Definition) -> tuple[str, str]:
 def _trend(probability: float, week_ago: float | None, change: Change | None) -> tuple[str, str]:
     """How the probability moved since the earlier score, in words, and the direction; where it is
     not known why, since a week ago."""
-    if change is not None and change.parts is not None:
+    if change is not None and (change.parts is not None or week_ago is None):
         return change.headline, _direction(change.points)
     if week_ago is None:
         return "First scored this week", "new"

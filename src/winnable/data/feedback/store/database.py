@@ -93,6 +93,12 @@ def open_database(
     return database
 
 
+def has_database(store: Path, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a store's database is there already, which `open_database` else creates; one that is
+    named by its address is taken to be."""
+    return bool(environment.get(DATABASE_URL)) or (store / FILE).is_file()
+
+
 def _engine(url: sql.URL, **options: Any) -> sql.Engine:
     pre_ping = url.get_backend_name() != "sqlite"
     return sql.create_engine(url, pool_pre_ping=pre_ping, json_serializer=_json, **options)

@@ -162,12 +162,13 @@ def random_sample_outcomes(store: FeedbackStore) -> RandomSampleOutcomes:
 
 def cell_outcomes(store: FeedbackStore) -> list[CellOutcomes]:
     """By cell of the grid, A1 first; leads whose first score has none are left out."""
-    first = _first_scores("grid", "probability")
-    cell = first.c.grid["cell"].as_string()
+    first = _first_scores("score_id", "probability")  # ranked without what takes much room
+    cell = tables.scores.c.grid["cell"].as_string()
     query = (
         sql.select(cell, *_counts(first))
         .join(tables.leads, tables.leads.c.lead_id == first.c.lead_id)
-        .where(first.c.grid.is_not(None))
+        .join(tables.scores, tables.scores.c.score_id == first.c.score_id)
+        .where(tables.scores.c.grid.is_not(None))
         .group_by(cell)
     )
     with store.reading() as connection:
@@ -180,24 +181,26 @@ def cell_outcomes(store: FeedbackStore) -> list[CellOutcomes]:
 
 def first_cells(store: FeedbackStore) -> dict[str, tuple[datetime, str]]:
     """By lead, the moment of its first score that has a cell of the grid, and that cell."""
-    scores = tables.scores.c
+    first = _first_scores("as_of", "score_id", only=tables.scores.c.grid.is_not(None))
+    cell = tables.scores.c.grid["cell"].as_string()  # read of those that were chosen alone
     query = (
-        sql.select(scores.lead_id, scores.as_of, scores.grid)
-        .where(scores.grid.is_not(None))
-        .order_by(scores.as_of.desc(), scores.given_at.desc())
+        sql.select(first.c.lead_id, first.c.as_of, cell)
+        .select_from(first)
+        .join(tables.scores, tables.scores.c.score_id == first.c.score_id)
     )
-    with store.reading() as connection:  # of each lead the earliest comes last, and stays
-        return {row.lead_id: (row.as_of, row.grid["cell"]) for row in connection.execute(query)}
+    with store.reading() as connection:
+        return {lead_id: (as_of, name) for lead_id, as_of, name in connection.execute(query)}
 
 
-def _first_scores(*names: str) -> Any:
-    """These columns of each lead's first score."""
+def _first_scores(*names: str, only: Any = None) -> Any:
+    """These columns of each lead's first score, of all or of `only` some."""
     scores = tables.scores.c
     rank = sql.func.row_number().over(
         partition_by=scores.lead_id, order_by=(scores.as_of, scores.given_at, scores.score_id)
     )
     columns = ("lead_id", *names)
-    ranked = sql.select(*(scores[name] for name in columns), rank.label("rank")).subquery()
+    ranking = sql.select(*(scores[name] for name in columns), rank.label("rank"))
+    ranked = (ranking if only is None else ranking.where(only)).subquery()
     return sql.select(*(ranked.c[name] for name in columns)).where(ranked.c.rank == 1).subquery()
 
 
