@@ -263,7 +263,7 @@ def _activities(guesses: Guesses) -> Iterator[str]:
     if asking:
         yield (
             f"# hand_raise = {_list(asking)}   # by their names people ask for sales with these"
-            f" ({_counts(asking, kinds.intent)}); with this line they are always heard"
+            f" ({_counts(asking, kinds.intent)}); with this line they are heard"
         )
     if kinds.neither:
         yield f"# Neither by name, but used all the same: {_counts(kinds.neither, kinds.neither)}"

@@ -404,7 +404,8 @@ def _policy(definition: Definition) -> Iterator[str]:
 
 def _grades(definition: Definition) -> Iterator[Block]:
     grades = definition.grades
-    reference, among = "the average lead", "all leads"
+    reference = "the average lead"
+    among = "all leads"
     if grades.relative_to == "gate":
         reference = among = "a lead that just passes the gate"
     yield Heading("Grades: hot to cold")
