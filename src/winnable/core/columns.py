@@ -11,6 +11,7 @@ one more column. Reading exports and computing aggregates is done in `winnable.d
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol, Self
 
 import numpy as np
@@ -151,7 +152,7 @@ class ActivityAggregate:
     column: str | None = None
     only: ActivityTest | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of its column, which reasons show as well."""
         kinds = " or ".join(self.kinds) or "any activity"

@@ -364,6 +364,21 @@ def test_the_reasons_of_a_score_are_among_its_parts(demo_store: DemoStore) -> No
             assert (part.value, part.log_odds) == (reason.value, reason.log_odds)
 
 
+def test_what_is_said_of_many_leads_is_put_into_words_once(demo_store: DemoStore) -> None:
+    """Whatever the hour of what they did and their age, of which the words do not tell."""
+    predictor = Predictor.of_store(demo_store.store)
+    scores, _ = scored(demo_store, predictor, FRIDAY)
+    assert scores.parts is not None
+    said = [
+        (part.name, part.says)
+        for kept in scores.parts
+        for part in kept.parts
+        if part.about == "activity" and part.says is not None and "(" not in part.says
+    ]
+    assert len(said) > len(set(said))
+    assert len({id(says) for _, says in said}) == len(set(said))
+
+
 def test_scores_without_parts_are_the_same(demo_store: DemoStore) -> None:
     predictor = Predictor.of_store(demo_store.store)
     scores, ids = scored(demo_store, predictor, FRIDAY)

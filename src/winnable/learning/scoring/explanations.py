@@ -378,6 +378,8 @@ class _Batch:
         if not numbers:
             return [0] * len(codes)
         known = np.nan_to_num(np.array(numbers, dtype=np.float64), nan=NOT_KNOWN)
+        if attribute.about == "activity":
+            known = np.round(known)  # as the words have it, which tell of whole days
         _, groups = np.unique(known, axis=1, return_inverse=True)
         keys: list[int] = groups.reshape(-1).tolist()
         if attribute.about == "activity" and attribute != ANY_ACTIVITY:

@@ -116,7 +116,9 @@ class ReasonWords:
         they are not made of features alone."""
         if attribute.about == "activity":
             own = (self._counts.get(attribute), self._since.get(attribute))
-            return (*(each.name for each in own if each is not None), AGE, RETURNS)
+            names = tuple(each.name for each in own if each is not None)
+            # How old a lead is tells only in how many days it was active at all.
+            return (*names, AGE, RETURNS) if attribute == activity_attribute(()) else names
         if attribute.about == "derived":
             return tuple(each.name for each in self._attributes.derived[attribute])
         if attribute.about == "account":

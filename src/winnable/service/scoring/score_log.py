@@ -225,7 +225,8 @@ class _WorkerProcess:
 
     def ask(self, path: Path | None, parts: bool = True) -> dict[str, Any] | None:
         """What the process says of a file: the scores "kept", "broken" and "without_parts", the
-        "parts_problem" of these and the "problem" of all; nothing of none. None if it died of it. Without `parts` it is quicker."""
+        "parts_problem" of these and the "problem" of all; nothing of none. None if it died of it.
+        Without `parts` it is quicker."""
         try:
             process = self._running()
             assert process.stdin is not None

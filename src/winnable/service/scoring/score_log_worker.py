@@ -201,8 +201,9 @@ class JournalReader:
 
     def keep(self, path: Path, parts: bool = True) -> dict[str, Any]:
         """How many scores of a file were "kept" and "broken", how many were kept "without_parts"
-        although they have some, the "parts_problem" that kept the first of these from being
-        made, and the "problem" if the file has to be read again: no score is kept twice. `parts` are left out where there is no time for them."""
+        although they have some, the "parts_problem" that kept the first of these from being made,
+        and the "problem" if the file has to be read again: no score is kept twice. `parts` are left
+        out where there is no time for them."""
         kept = 0
         broken = 0
         self._has_time = parts
