@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from tests.data.feedback.scores import given
 from tests.service.conftest import serving, until
@@ -23,7 +23,13 @@ from winnable.service.http.request import read_body
 from winnable.service.routes.schemas import ScoreResponse
 from winnable.service.scoring.champion import ChampionFollower
 from winnable.service.scoring.loaded_model import LoadedModel
-from winnable.service.scoring.score_journal import Answered, ScoreJournal
+from winnable.service.scoring.score_journal import (
+    HEAD,
+    MODEL,
+    Answered,
+    ScoreJournal,
+    entries,
+)
 from winnable.service.scoring.score_log import ScoreLog
 from winnable.service.scoring.score_log_worker import JournalReader
 
@@ -248,11 +254,9 @@ def test_parts_of_another_version_cost_no_row(store: Path, leads: list[dict[str,
 
 
 def test_why_parts_could_not_be_made_is_counted_and_said_once(
-    store: Path, leads: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    store: Path, leads: list[dict[str, Any]]
 ) -> None:
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError
-
+    """A file whose model is described as another version would do it."""
     model = LoadedModel(ChampionFollower(store).current())
     body = to_json({"leads": leads[:2], "as_of": FRIDAY})
     read = model.read(read_body(body), body, datetime.now(UTC))
@@ -264,16 +268,23 @@ def test_why_parts_could_not_be_made_is_counted_and_said_once(
     journal.append(model, [answered])
     part = journal.cut()
     assert part is not None
-    monkeypatch.setattr("winnable.service.scoring.score_parts.features_of_records", fail)
+    written = []
+    for kind, payload in entries(part.path):
+        told = payload
+        if kind == MODEL:
+            described = from_json(payload)
+            told = to_json({**described, "parts": {**described["parts"], "typical": {}}})
+        written.append(HEAD.pack(kind, len(told)) + told)
+    part.path.write_bytes(b"".join(written))
     result = JournalReader(store).keep(part.path)
     assert (result["kept"], result["without_parts"]) == (2, 2)
-    assert (result["parts_problem"], result["problem"]) == ("ZeroDivisionError", None)
+    assert (result["parts_problem"], result["problem"]) == ("KeyError", None)
     journal.close()
     said: list[dict[str, Any]] = []
     score_log = ScoreLog(store, Metrics(), lambda event, **told: said.append(told))
     score_log._tell_of_parts(result["without_parts"], result["parts_problem"])
     assert [(each["problem"], each["scores"]) for each in said] == [
-        ("they cannot be made (ZeroDivisionError)", 2)
+        ("they cannot be made (KeyError)", 2)
     ]
     score_log.close()
 

@@ -67,8 +67,12 @@ class ScoredModel:
         plan = FeaturePlan.from_json(model["plan"])
         description = model.get("parts")  # which files of earlier versions do not have
         self.parts = None
-        if description is not None:
-            self.parts = PartsMaker(self.definition, plan, description)
+        self.parts_problem: str | None = None
+        try:
+            if description is not None:
+                self.parts = PartsMaker(self.definition, plan, description)
+        except Exception as error:  # such as a file of a later version; it costs no row
+            self.parts_problem = type(error).__name__
         self._fields = kept_fields(plan, self.definition)
         self._reader = LeadReader(plan, self._id, source=SourceOfRequest.of(self.definition))
         self._plates: dict[tuple[str, ...], LeadDisplayColumns] = {}
@@ -239,6 +243,9 @@ class JournalReader:
                     assert self._model is not None, "a model comes before its answers"
                     body = payload[ANSWERED.size : end]
                     waiting += list(self._model.scores(at, body, payload[end:], log_odds))
+                    if log_odds and self._model.parts_problem is not None:
+                        self._without_parts += leads
+                        self._parts_problem = self._parts_problem or self._model.parts_problem
                 except Exception:  # no request may cost the others their rows
                     broken += leads
                 log_odds = b""
