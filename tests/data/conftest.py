@@ -40,6 +40,17 @@ def postgres(postgres_server: PostgresServer) -> str:
 
 
 @pytest.fixture
+def empty_postgres(postgres: str) -> str:
+    """The same URL, whatever other tests left there."""
+    engine = sql.create_engine(postgres.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(sql.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sql.text("CREATE SCHEMA public"))
+    engine.dispose()
+    return postgres
+
+
+@pytest.fixture
 def sqlite(tmp_path: Path) -> tuple[str, sql.Engine]:
     """An empty SQLite database: its URL, and an engine to fill it."""
     url = f"sqlite:///{tmp_path / 'crm.db'}"
@@ -53,13 +64,7 @@ def label_place(
     """A store's folder whose labels go to SQLite in it, or to an empty schema of a PostgreSQL
     server."""
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres")
-        with sql.create_engine(
-            url.replace("postgresql://", "postgresql+psycopg://")
-        ).begin() as connection:
-            connection.execute(sql.text("DROP SCHEMA public CASCADE"))
-            connection.execute(sql.text("CREATE SCHEMA public"))
-        monkeypatch.setenv("WINNABLE_DATABASE_URL", url)
+        monkeypatch.setenv("WINNABLE_DATABASE_URL", request.getfixturevalue("empty_postgres"))
     return tmp_path / "store"
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.conftest import label_place, postgres, postgres_server
+from tests.data.conftest import empty_postgres, label_place, postgres, postgres_server
 from tests.service.conftest import serving
 from tests.service.durability import Killer, faults, import_with_kills, post_labels
 from winnable.data.feedback.store.store import FeedbackStore
 
-__all__ = ["label_place", "postgres", "postgres_server"]  # the fixtures
+__all__ = ["empty_postgres", "label_place", "postgres", "postgres_server"]  # the fixtures
 
 LABELS = 200
 

@@ -367,10 +367,11 @@ def test_sqlite(sqlite: tuple[str, sql.Engine], named: str) -> None:
 
 
 @pytest.mark.parametrize("named", ["#leads", ""])
-def test_postgresql(postgres: str, named: str) -> None:
-    fill(engine := sql.create_engine(postgres.replace("postgresql://", "postgresql+psycopg://")))
+def test_postgresql(empty_postgres: str, named: str) -> None:
+    url = empty_postgres.replace("postgresql://", "postgresql+psycopg://")
+    fill(engine := sql.create_engine(url))
     engine.dispose()
-    check_filled(read_source(postgres + named, "leads"))
+    check_filled(read_source(empty_postgres + named, "leads"))
 
 
 def test_a_table_in_a_schema_and_a_view(postgres: str) -> None:
