@@ -1,5 +1,6 @@
 """The commands under `winnable feedback`: thin, like those of `cli`, of which they are a part."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -74,14 +75,19 @@ def erase_person(
         "The CRM and other copies of its exports are yours to clear, or the person comes back with"
         " the next scoring."
     )
-    if receipt.databases:
-        out.print(
-            f"Scores were also written to {', '.join(receipt.databases)}, for which no password is"
-            " kept: delete the person's rows there, if it has any."
-        )
+    _print_databases(receipt.databases, "person's")
     if receipt.unreached:
         listed = ", ".join(map(str, receipt.unreached))
         raise StoreError(f"{listed}: could not be cleared. Remove the person there by hand.")
+
+
+def _print_databases(places: Sequence[str], whose: str) -> None:
+    """Which tables of databases may have rows that nobody here can delete."""
+    if places:
+        out.print(
+            f"Scores were also written to {', '.join(places)}, for which no password is kept:"
+            f" delete the {whose} rows there, if it has any."
+        )
 
 
 @app.command("person", epilog="Example: winnable feedback person ines.petrov@cornewick.example")
@@ -126,11 +132,7 @@ def retain(
     for receipt in retained.receipts:
         out.print(f"Receipt {receipt.receipt_id}, SHA-256 {receipt.digest}")
     databases = {place for receipt in retained.receipts for place in receipt.databases}
-    if databases:
-        out.print(
-            f"Scores were also written to {', '.join(sorted(databases))}, for which no password is"
-            " kept: delete the leads' rows there, if it has any."
-        )
+    _print_databases(sorted(databases), "leads'")
     unreached = {str(path) for receipt in retained.receipts for path in receipt.unreached}
     if unreached:
         listed = ", ".join(sorted(unreached))

@@ -60,21 +60,27 @@ def form_of_list(value: object) -> str:
     return "[conditions]" if has_conditions(value) else "[words]"
 
 
-def _all_words_or_all_conditions(value: object) -> object:
+def all_of_one_form(value: object, what: str, example: str) -> object:
+    """A list of values or of conditions; ValueError, which names the values `what` and shows an
+    `example` of a condition, for one with both."""
     items = value if isinstance(value, (list, tuple)) else [value]
     conditions = sum(isinstance(item, (Mapping, Condition)) for item in items)
     if 0 < conditions < len(items):
         raise ValueError(
-            f"lists values ({len(items) - conditions}) and conditions ({conditions}); write the"
-            ' values as a condition too, such as { field = "Country", any_of = ["France"] }'
+            f"lists {what} ({len(items) - conditions}) and conditions ({conditions}); write the"
+            f" values as a condition too, such as {{ {example} }}"
         )
     return items
+
+
+def _values_or_conditions(value: object) -> object:
+    return all_of_one_form(value, "values", 'field = "Country", any_of = ["France"]')
 
 
 ValuesOrConditions = Annotated[
     Annotated[tuple["Condition", ...], Tag("[conditions]")] | Annotated[Listed, Tag("[words]")],
     Discriminator(form_of_list),
-    BeforeValidator(_all_words_or_all_conditions),
+    BeforeValidator(_values_or_conditions),
 ]
 
 

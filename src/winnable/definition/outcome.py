@@ -6,13 +6,18 @@ status of each lead from them: of a table in `winnable.data.ingestion.leads`, of
 by `Outcome.status_of`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from winnable.definition.conditions import Condition, form_of_list, impossible
+from winnable.definition.conditions import (
+    Condition,
+    all_of_one_form,
+    form_of_list,
+    impossible,
+)
 from winnable.definition.parts import Days, DefinitionPart, Listed, Share
 
 ANYTHING = "*"
@@ -27,22 +32,15 @@ STATUS_BY_CONDITIONS = ("open", "won", "lost", WON_AND_LOST)
 lost."""
 
 
-def _all_words_or_all_conditions(value: object) -> object:
-    items = value if isinstance(value, (list, tuple)) else [value]
-    conditions = sum(isinstance(item, (Mapping, Condition)) for item in items)
-    if 0 < conditions < len(items):
-        raise ValueError(
-            f"lists values of the status column ({len(items) - conditions}) and conditions"
-            f" ({conditions}); write the values as a condition too, such as {{ field ="
-            ' "Status", any_of = ["Closed Won"] }'
-        )
-    return items
+def _words_or_conditions(value: object) -> object:
+    example = 'field = "Status", any_of = ["Closed Won"]'
+    return all_of_one_form(value, "values of the status column", example)
 
 
 WordsOrConditions = Annotated[
     Annotated[tuple[Condition, ...], Tag("[conditions]")] | Annotated[Listed, Tag("[words]")],
     Discriminator(form_of_list),
-    BeforeValidator(_all_words_or_all_conditions),
+    BeforeValidator(_words_or_conditions),
 ]
 
 

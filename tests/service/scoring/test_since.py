@@ -47,6 +47,17 @@ def scored(client: httpx.Client, leads: list[Any], as_of: str, **more: Any) -> l
     return found
 
 
+def answered_with_reasons(store: Path, leads: list[dict[str, Any]]) -> tuple[LoadedModel, Answered]:
+    """The model of a store, and its answer for two leads as the journal takes it."""
+    model = LoadedModel(ChampionFollower(store).current())
+    body = to_json({"leads": leads[:2], "as_of": FRIDAY})
+    read = model.read(read_body(body), body, datetime.now(UTC))
+    scored_leads = model.score([read], reasons=True)[0]
+    assert scored_leads.scores.log_odds is not None
+    content = model.answer(read, scored_leads, ["S-1", "S-2"])
+    return model, Answered(body, content, 2, scored_leads.scores.log_odds.tobytes())
+
+
 def kept(store: Path, lead: str) -> int:
     feedback = FeedbackStore.open(store)
     try:
@@ -257,14 +268,8 @@ def test_why_parts_could_not_be_made_is_counted_and_said_once(
     store: Path, leads: list[dict[str, Any]]
 ) -> None:
     """A file whose model is described as another version would do it."""
-    model = LoadedModel(ChampionFollower(store).current())
-    body = to_json({"leads": leads[:2], "as_of": FRIDAY})
-    read = model.read(read_body(body), body, datetime.now(UTC))
-    scored_leads = model.score([read], reasons=True)[0]
-    assert scored_leads.scores.log_odds is not None
-    content = model.answer(read, scored_leads, ["S-1", "S-2"])
+    model, answered = answered_with_reasons(store, leads)
     journal = ScoreJournal(store)
-    answered = Answered(body, content, 2, scored_leads.scores.log_odds.tobytes())
     journal.append(model, [answered])
     part = journal.cut()
     assert part is not None
@@ -297,13 +302,7 @@ def test_parts_read_back_as_they_were_written() -> None:
 def test_parts_are_left_out_before_scores_are_refused(
     store: Path, leads: list[dict[str, Any]]
 ) -> None:
-    model = LoadedModel(ChampionFollower(store).current())
-    body = to_json({"leads": leads[:2], "as_of": FRIDAY})
-    read = model.read(read_body(body), body, datetime.now(UTC))
-    scored_leads = model.score([read], reasons=True)[0]
-    assert scored_leads.scores.log_odds is not None
-    content = model.answer(read, scored_leads, ["S-1", "S-2"])
-    answered = Answered(body, content, 2, scored_leads.scores.log_odds.tobytes())
+    model, answered = answered_with_reasons(store, leads)
     journal = ScoreJournal(store, max_bytes=300_000)
     journal.append(model, [answered])
     assert not journal.is_filling

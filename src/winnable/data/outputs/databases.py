@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from winnable.core.files import make_private_file
 from winnable.core.text import counted, listed
+from winnable.data.feedback.store.database import begin_explicitly, writing
 from winnable.data.ingestion.sources.databases import (
     address_and_table,
     cause_without_passwords,
@@ -181,7 +182,7 @@ def _connected(given: str) -> Iterator[tuple[sql.Connection, str]]:
         if url.get_backend_name() == "sqlite":
             if not Path(str(url.database)).exists():
                 make_private_file(Path(str(url.database)))
-            _begin_explicitly(engine)
+            begin_explicitly(engine)
     except DataError as error:
         raise StoreError(str(error)) from None
     except OSError as error:
@@ -189,7 +190,7 @@ def _connected(given: str) -> Iterator[tuple[sql.Connection, str]]:
             f"{shown_url(url)}: cannot be written ({error.strerror}). Choose another --output."
         ) from None
     try:
-        with engine.begin() as connection:
+        with writing(engine) as connection:
             yield connection, _parsed(given)[1]
     except SQLAlchemyError as error:
         raise StoreError(
@@ -198,19 +199,6 @@ def _connected(given: str) -> Iterator[tuple[sql.Connection, str]]:
         ) from None
     finally:
         engine.dispose()
-
-
-def _begin_explicitly(engine: sql.Engine) -> None:
-    """Let a transaction of SQLite begin before anything in it is done: Python's driver begins none
-    before a table is made, which would then stay whatever fails."""
-
-    @sql.event.listens_for(engine, "connect")
-    def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None
-
-    @sql.event.listens_for(engine, "begin")
-    def begun(connection: sql.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _table_there(connection: sql.Connection, name: str) -> sql.Table | None:

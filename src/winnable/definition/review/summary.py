@@ -25,7 +25,7 @@ from winnable.definition.review.lint import warnings
 from winnable.definition.rules import Case, Rule, Scorecard
 from winnable.definition.schema import Definition, Grade
 from winnable.definition.stages import STAGES, label
-from winnable.definition.wording import days_in_words
+from winnable.definition.wording import days_in_words, either, joined
 
 POINTS_TABLE_STEPS = np.arange(-3, 4)
 """Rows of the table of points, in doublings of the odds from the threshold."""
@@ -113,7 +113,8 @@ def _counts(hand_over: HandOverChange) -> tuple[str, ...]:
 
 def _opening(definition: Definition) -> Iterator[Block]:
     outcome = definition.outcome
-    agreed = f", agreed by {_and(definition.agreed_by)}" if definition.agreed_by else ""
+    people = joined(definition.agreed_by, "and")
+    agreed = f", agreed by {people}" if people else ""
     yield Text(
         f"Version {definition.version}{agreed}. It says which leads are worth working, how we know,"
         " and what happens next."
@@ -132,10 +133,10 @@ def _opening(definition: Definition) -> Iterator[Block]:
             " still open."
         )
     else:
-        lost = f"Lost means {_or(outcome.lost)}." if outcome.lost else "No status means lost."
+        lost = f"Lost means {either(outcome.lost)}." if outcome.lost else "No status means lost."
         won = (
-            f"the status in the CRM is {_or(outcome.won)}. {lost} With any other status the lead is"
-            " still open."
+            f"the status in the CRM is {either(outcome.won)}. {lost} With any other status the lead"
+            " is still open."
         )
     expected = of_100(outcome.expected_conversion)
     yield Bullets(
@@ -314,10 +315,10 @@ def _exclusions(definition: Definition) -> Iterator[str]:
         yield "people whom nobody can reach, with neither an e-mail address nor a telephone number"
     consent = definition.columns.consent
     if consent is not None:
-        yield f"people without consent: {consent} is not {_or(definition.gate.consent)}"
+        yield f"people without consent: {consent} is not {either(definition.gate.consent)}"
     yield "leads that could not be scored"
     if definition.gate.refused_sources:
-        refused = _or(definition.gate.refused_sources)
+        refused = either(definition.gate.refused_sources)
         yield f"leads that come from {refused}, even if they ask for sales themselves"
 
 
@@ -347,7 +348,9 @@ def _criteria(definition: Definition) -> Iterator[str]:
     gate = definition.gate
     yield from _source_and_fit(definition)
     if definition.bant.at_least:
-        needs = _and([f"{need} ({column})" for need, column in definition.bant.fields.items()])
+        needs = joined(
+            [f"{need} ({column})" for need, column in definition.bant.fields.items()], "and"
+        )
         yield f"At least {definition.bant.at_least} of {needs} are known."
     if gate.points is not None:
         yield f"It has {gate.points:g} points or more."
@@ -374,7 +377,7 @@ def _source_and_fit(definition: Definition) -> Iterator[str]:
     asks = definition.activities.hand_raise
     unless_it_asks = ", or asks for sales itself" if asks else ""
     if gate.sources:
-        yield f"It comes from {_or(gate.sources)}{unless_it_asks}."
+        yield f"It comes from {either(gate.sources)}{unless_it_asks}."
     if definition.requires_ideal:
         also = ", or is acceptable and asks for sales itself" if profile.acceptable and asks else ""
         yield f"It fits our ideal customer{also}."
@@ -483,7 +486,7 @@ def _returns(definition: Definition) -> Iterator[Block]:
         rule = definition.return_rule("rejected", reason)
         answers.setdefault(str(rule), []).append(f"“{reason}”")
     sentences = [
-        f"Rejected as {_or(reasons)}: {_comes_back(when)}." for when, reasons in answers.items()
+        f"Rejected as {either(reasons)}: {_comes_back(when)}." for when, reasons in answers.items()
     ]
     for answer in ("lost", "won", "junk"):
         when = _comes_back(str(definition.return_rule(answer)))
@@ -549,17 +552,3 @@ def _columns(definition: Definition) -> Iterator[Block]:
 def _case_in_words(case: Case) -> str:
     when = in_words(case.when)
     return f"{case.says}: {when}" if case.says else when
-
-
-def _and(words: Sequence[str]) -> str:
-    return _joined(words, "and")
-
-
-def _or(words: Sequence[str]) -> str:
-    return _joined(words, "or")
-
-
-def _joined(words: Sequence[str], conjunction: str) -> str:
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"

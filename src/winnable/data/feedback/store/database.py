@@ -156,7 +156,7 @@ def _limit_readers(engine: sql.Engine, timeout_seconds: float) -> None:
             connection.commit()
 
     if engine.dialect.name == "sqlite":
-        _begin_explicitly(engine)
+        begin_explicitly(engine)
 
 
 def _make_sqlite_safe(engine: sql.Engine) -> None:
@@ -170,11 +170,12 @@ def _make_sqlite_safe(engine: sql.Engine) -> None:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
 
-    _begin_explicitly(engine)
+    begin_explicitly(engine)
 
 
-def _begin_explicitly(engine: sql.Engine) -> None:
-    """Python's driver for SQLite begins transactions implicitly, and not for reading."""
+def begin_explicitly(engine: sql.Engine) -> None:
+    """Let transactions of SQLite begin when they are asked for: Python's driver begins them
+    implicitly, and neither for reading nor before a table is made."""
 
     @sql.event.listens_for(engine, "connect", insert=True)
     def connected(connection: Any, _: Any) -> None:
