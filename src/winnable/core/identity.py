@@ -8,6 +8,7 @@ domain of its website or e-mail addresses, unless anybody may have an address th
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 
 from winnable.core.text import entries
@@ -82,6 +83,11 @@ def normal_email(value: str) -> str | None:
         local = local.replace(".", "") or local
         domain = "gmail.com"
     return f"{local}@{domain}"
+
+
+def are_mostly_addresses(values: Sequence[str]) -> bool:
+    """Whether more than half of some values are e-mail addresses."""
+    return 2 * sum(normal_email(value) is not None for value in values) > len(values)
 
 
 _CASE_SENSITIVE_ID = re.compile(r"001[0-9A-Za-z]{12}")

@@ -135,8 +135,9 @@ def _dates_to_come(data: Dataset, plan: FeaturePlan) -> Iterator[str]:
         return
     rows = np.arange(len(crm.leads))
     now = np.full(len(rows), microseconds(data.present) + 1)
+    features = data.features(FeaturePlan(fields), rows, now)
     for field in fields:
-        days = data.features(FeaturePlan((field,)), rows, now).numbers(field.name)
+        days = features.numbers(field.name)
         later = int((np.isnan(days) & crm.leads[field.name].notna().to_numpy()).sum())
         if later:
             yield (

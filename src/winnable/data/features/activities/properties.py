@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from winnable.core.columns import ID, FloatArray, IntArray, is_nameless, is_of_loader
-from winnable.core.identity import normal_email
+from winnable.core.identity import are_mostly_addresses
 from winnable.data.leakage.names import LIKELY, name_clue, words_of
 from winnable.definition.decide.junk import contact_columns
 
@@ -93,8 +93,7 @@ def _why_personal(definition: Definition, values: pd.Series[str], name: str) -> 
     if name in definition.columns.ignore:
         return "columns.ignore names it"
     few = [str(value) for value in values.dropna().iloc[:MIN_VALUES]]
-    has_addresses = 2 * sum(normal_email(value) is not None for value in few) > len(few)
-    if has_addresses or name in contact_columns(definition.junk, [name]).every:
+    if are_mostly_addresses(few) or name in contact_columns(definition.junk, [name]).every:
         return "it tells who somebody is"
     return None
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from winnable.core.columns import CREATED, IntArray
-from winnable.core.identity import account_key, is_company, normal_email
+from winnable.core.identity import account_key, are_mostly_addresses, is_company
 from winnable.core.text import entries, word_key
 from winnable.core.timestamps import DAY, NEVER, times_of
 from winnable.data.features.accounts import account_keys
@@ -207,8 +207,7 @@ def _mentions(name: str, leads: _Leads) -> list[DerivedFeature]:
 
 def _has_addresses(texts: pd.Series) -> bool:
     """Whether most of a few values are e-mail addresses."""
-    few = [str(text) for text in texts.dropna().iloc[:MIN_DIFFERENT_TEXTS]]
-    return 2 * sum(normal_email(text) is not None for text in few) > len(few)
+    return are_mostly_addresses(texts.dropna().iloc[:MIN_DIFFERENT_TEXTS].map(str).to_list())
 
 
 def _of_arrival(created: np.ndarray, age: str) -> list[DerivedFeature]:
